@@ -1,0 +1,40 @@
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: run test lint lock clean
+
+run: .venv/installed
+	$(BIN)/snakemake --cores all results/synthetic_model.pt
+
+test: .venv/installed-dev
+	$(BIN)/python -m pytest -n auto
+
+lint: .venv/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile workflow/rules
+	$(BIN)/mypy
+	$(BIN)/snakemake --lint
+
+.venv/installed: requirements.lock
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --requirement requirements.lock
+	touch $@
+
+.venv/installed-dev: requirements-dev.lock .venv/installed
+	$(BIN)/python -m pip install --quiet --requirement requirements-dev.lock
+	touch $@
+
+# pins the newest releases that requirements*.in allow; a local version such as +cpu is not a
+# release that others can install
+lock:
+	rm -rf .venv-lock
+	$(PYTHON) -m venv .venv-lock
+	.venv-lock/bin/python -m pip install --quiet --requirement requirements.in
+	.venv-lock/bin/python -m pip freeze | sed 's/+[a-z0-9.]*$$//' > requirements.lock
+	.venv-lock/bin/python -m pip install --quiet --requirement requirements-dev.in
+	.venv-lock/bin/python -m pip freeze | sed 's/+[a-z0-9.]*$$//' > requirements-dev.lock
+	rm -rf .venv-lock
+
+clean:
+	rm -rf results data .snakemake

@@ -1,0 +1,39 @@
+"""From raw files to a calibrated physical model and a surrogate trained with its help.
+
+snakemake --cores 8 results/synthetic_model.pt            the default experiment
+snakemake --cores 8 results/<name>/synthetic_model.pt     that of config/<name>.yaml
+snakemake --cores 8 --config experiment=<name or path>    another default
+"""
+
+import sys
+
+from snakemake.exceptions import WorkflowError
+from snakemake.utils import min_version
+
+min_version("9.0")
+sys.path.insert(0, workflow.basedir)
+
+from src.errors import UserError
+from workflow.plan import Plans
+
+
+wildcard_constraints:
+    experiment=r"[A-Za-z0-9][A-Za-z0-9_.\-]*",
+    shard=r"\d{6}-\d{6}",
+
+
+try:
+    PLANS = Plans(config.get("experiment"), claim=not workflow.dryrun)
+except UserError as error:
+    raise WorkflowError(str(error)) from None
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/targets.smk"
+include: "workflow/rules/simulate.smk"
+include: "workflow/rules/cache.smk"
+include: "workflow/rules/train_physical.smk"
+include: "workflow/rules/augment.smk"
+include: "workflow/rules/train_synthetic.smk"
+include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/report.smk"

@@ -1,0 +1,1 @@
+"""Calibrated physical models and neural surrogates from ensembles of PDE simulations."""

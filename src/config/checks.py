@@ -1,0 +1,276 @@
+"""What the schema cannot say: whether an experiment's sections fit each other and the data."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from src.config.equations import EQUATIONS, EquationSpec
+from src.config.messages import suggest
+from src.config.modules import ARCHITECTURES
+from src.config.schema import Experiment, LearnableParameter, Number
+from src.errors import ConfigError
+
+if TYPE_CHECKING:
+    from src.data.grid import FieldLayout
+
+DIAGNOSTICS = {"pressure"}
+
+
+def check_experiment(experiment: Experiment, source: str) -> None:
+    """Refuse an experiment whose sections contradict each other.
+
+    Args:
+        experiment: The typed experiment.
+        source: Its file, for the message.
+
+    Raises:
+        ConfigError: with a line for every contradiction.
+    """
+    _raise(source, _contradictions(experiment))
+
+
+def check_against_data(
+    experiment: Experiment,
+    source: str,
+    layouts: Sequence["FieldLayout"],
+    frames: Sequence[int],
+) -> None:
+    """Refuse an experiment that asks for what the data do not hold.
+
+    Args:
+        experiment: The typed experiment.
+        source: Its file, for the message.
+        layouts: The fields of the data.
+        frames: Number of frames of each simulation.
+
+    Raises:
+        ConfigError: with a line for every request that cannot be met.
+    """
+    _raise(source, [*_missing_simulations(experiment, frames), *_misfits(experiment, layouts)])
+
+
+def stages_trained(experiment: Experiment) -> tuple[str, ...]:
+    """The models that the experiment trains."""
+    kind = experiment.run_params.model_type
+    return ("physical", "synthetic") if kind == "hybrid" else (kind,)
+
+
+def equation_of(experiment: Experiment) -> EquationSpec | None:
+    """The physical model's equation, where it is a built-in one."""
+    section = experiment.model.physical
+    return None if section is None or section.module else EQUATIONS.get(section.name)
+
+
+def generated_fields(experiment: Experiment) -> list[str]:
+    """What the fields of generated simulations are called: the equation's names, else the data's.
+
+    Diagnostics, which are derived from them, are not among them.
+    """
+    generation = experiment.generation_params
+    name = generation.equation if generation else None
+    spec = EQUATIONS.get(name) if name else equation_of(experiment)
+    fields = [field for field in experiment.data.fields if field not in DIAGNOSTICS]
+    if spec is None:
+        return fields
+    roles = [role.name for role in spec.fields]
+    return roles if set(roles) <= set(fields) else fields[: len(roles)]
+
+
+def _raise(source: str, lines: Sequence[str] | Iterator[str]) -> None:
+    found = dict.fromkeys(f"{source}: {line}" for line in lines)
+    if found:
+        raise ConfigError("\n".join(found))
+
+
+def _contradictions(experiment: Experiment) -> Iterator[str]:
+    if not experiment.data.dset_name:
+        yield "data.dset_name: missing; it names the folder of the raw files in data.data_dir"
+    if not experiment.data.fields:
+        yield "data.fields: missing; it lists the fields to read"
+    for stage in stages_trained(experiment):
+        if getattr(experiment.model, stage) is None:
+            kind = experiment.run_params.model_type
+            yield f"model.{stage}: missing; run_params.model_type: {kind} needs it"
+            return
+        yield from _wrong_simulations(experiment, stage)
+        yield from _wrong_module(experiment, stage)
+    if "physical" in stages_trained(experiment):
+        yield from _wrong_equation(experiment)
+    if "synthetic" in stages_trained(experiment):
+        yield from _wrong_surrogate(experiment)
+    if experiment.generation_params is not None:
+        yield from _wrong_generation(experiment)
+
+
+def _wrong_simulations(experiment: Experiment, stage: str) -> Iterator[str]:
+    training = getattr(experiment.trainer_params, stage)
+    if not training.train_sim:
+        yield "trainer_params.train_sim: missing; it lists the simulations to train on, from 0"
+    kinds = ("train_sim", "val_sim", "test_sim")
+    for position, kind in enumerate(kinds):
+        indices = getattr(training, kind)
+        if len(set(indices)) < len(indices):
+            yield f"trainer_params.{kind}: {indices}: an index is given twice"
+        for other in kinds[position + 1 :]:
+            common = sorted({*indices} & {*getattr(training, other)})
+            if common:
+                yield (
+                    f"trainer_params.{other}: {common}: also in trainer_params.{kind}; a held-out "
+                    "simulation must not be trained on"
+                )
+
+
+def _wrong_module(experiment: Experiment, stage: str) -> Iterator[str]:
+    module = getattr(experiment.model, stage).module
+    if module and not (Path(experiment.project_root) / module).is_file():
+        yield f"model.{stage}.module: {module!r}: no such file in {experiment.project_root!r}"
+
+
+def _wrong_equation(experiment: Experiment) -> Iterator[str]:
+    section = experiment.model.physical
+    assert section is not None
+    learnable = experiment.trainer_params.physical.learnable_parameters
+    if not learnable:
+        yield (
+            "trainer_params.learnable_parameters: No 'learnable_parameters' defined; "
+            "list what is to be estimated, e.g. [{name: viscosity, initial_guess: 0.02}]"
+        )
+    names = [parameter.name for parameter in learnable]
+    for position, parameter in enumerate(learnable):
+        key = f"trainer_params.learnable_parameters[{position}]"
+        if parameter.name in names[:position]:
+            yield f"{key}.name: {parameter.name!r}: given twice"
+        yield from _wrong_bounds(key, parameter)
+    if section.module:
+        return  # the user's own equation is checked when its file is loaded
+    if section.name not in EQUATIONS:
+        yield f"model.physical.name: {suggest(section.name, EQUATIONS)}"
+        return
+    spec = EQUATIONS[section.name]
+    for position, name in enumerate(names):
+        if name not in spec.parameters:
+            key = f"trainer_params.learnable_parameters[{position}].name"
+            yield f"{key}: no parameter of {spec.name}: {suggest(name, spec.parameters)}"
+    yield from _wrong_values(
+        "model.physical.pde_params", spec, section.pde_params, [*section.pde_params, *names]
+    )
+    if len(experiment.data.fields) < len(spec.fields):
+        roles = [role.name for role in spec.fields]
+        yield f"data.fields: {experiment.data.fields}: {spec.name} needs the fields {roles}"
+
+
+def _wrong_bounds(key: str, parameter: LearnableParameter) -> Iterator[str]:
+    lower, upper = parameter.bounds or (None, None)
+    if lower is not None and upper is not None and lower >= upper:
+        yield f"{key}.bounds: {[lower, upper]}: the lower bound must be less than the upper one"
+    guesses = _as_list(parameter.initial_guess)
+    for guess in guesses:
+        if (lower is not None and guess < lower) or (upper is not None and guess > upper):
+            yield f"{key}.initial_guess: {guess}: outside its bounds {[lower, upper]}"
+
+
+def _wrong_values(
+    key: str, spec: EquationSpec, values: dict[str, Number], given: Sequence[str]
+) -> Iterator[str]:
+    for name, value in values.items():
+        if name not in spec.parameters:
+            yield f"{key}.{name}: no parameter of {spec.name}: {suggest(name, spec.parameters)}"
+        elif spec.parameters[name].positive and min(_as_list(value)) < 0:
+            yield f"{key}.{name}: {value}: must not be negative"
+    for name, parameter in spec.parameters.items():
+        if parameter.default is None and name not in given:
+            yield f"{key}.{name}: missing; {spec.name} ({spec.formula}) has no default for it"
+
+
+def _wrong_surrogate(experiment: Experiment) -> Iterator[str]:
+    section = experiment.model.synthetic
+    assert section is not None
+    if not section.module and section.name not in ARCHITECTURES:
+        yield f"model.synthetic.name: {suggest(section.name, ARCHITECTURES)}"
+    for specs in ("input_specs", "output_specs"):
+        for name in getattr(section, specs):
+            if name not in experiment.data.fields:
+                known = suggest(name, experiment.data.fields)
+                yield f"model.synthetic.{specs}.{name}: not in data.fields: {known}"
+    for name, channels in section.output_specs.items():
+        if section.input_specs.get(name, channels) != channels:
+            yield (
+                f"model.synthetic.output_specs.{name}: {channels}: model.synthetic.input_specs "
+                f"says {section.input_specs[name]}"
+            )
+
+
+def _wrong_generation(experiment: Experiment) -> Iterator[str]:
+    generation = experiment.generation_params
+    assert generation is not None
+    physical = experiment.model.physical
+    name = generation.equation or (physical.name if physical else None)
+    if name is None:
+        yield "generation_params.equation: missing; it names the equation to simulate"
+        return
+    if name not in EQUATIONS and not (physical and physical.module):
+        yield f"generation_params.equation: {suggest(name, EQUATIONS)}"
+        return
+    if set(generation.domain) - set(generation.resolution):
+        yield (
+            f"generation_params.domain: {sorted(generation.domain)}: the axes are those of "
+            f"generation_params.resolution, {sorted(generation.resolution)}"
+        )
+    if name not in EQUATIONS:
+        return
+    spec = EQUATIONS[name]
+    key = "generation_params.parameters"
+    yield from _wrong_values(key, spec, generation.parameters, [*generation.parameters])
+    made = [*generated_fields(experiment), *generation.diagnostics]
+    for field in experiment.data.fields:
+        if field not in made:
+            yield f"data.fields: {field!r}: generation_params makes no such field, but {made}"
+
+
+def _missing_simulations(experiment: Experiment, frames: Sequence[int]) -> Iterator[str]:
+    for stage in stages_trained(experiment):
+        training = getattr(experiment.trainer_params, stage)
+        for kind in ("train_sim", "val_sim", "test_sim"):
+            missing = [index for index in getattr(training, kind) if index >= len(frames)]
+            if missing:
+                yield (
+                    f"trainer_params.{kind}: {missing}: no such simulation; "
+                    f"{experiment.raw_dir} holds {len(frames)}, counted from 0"
+                )
+        short = [
+            index
+            for index in [*training.train_sim, *training.val_sim]
+            if index < len(frames) and frames[index] <= training.num_predict_steps
+        ]
+        if short:
+            yield (
+                f"trainer_params.num_predict_steps: {training.num_predict_steps}: simulation "
+                f"{short[0]} has {frames[short[0]]} frames, and a start and its targets need "
+                f"{training.num_predict_steps + 1}"
+            )
+
+
+def _misfits(experiment: Experiment, layouts: Sequence["FieldLayout"]) -> Iterator[str]:
+    by_name = {layout.name: layout for layout in layouts}
+    section = experiment.model.synthetic
+    if section is None or "synthetic" not in stages_trained(experiment):
+        return
+    for specs in ("input_specs", "output_specs"):
+        for name, channels in getattr(section, specs).items():
+            layout = by_name.get(name)
+            if layout is not None and layout.channels != channels:
+                yield (
+                    f"model.synthetic.{specs}.{name}: {channels}: the data have "
+                    f"{layout.channels} channel(s)"
+                )
+            if layout is not None and layout.static and specs == "output_specs":
+                yield f"model.synthetic.output_specs.{name}: constant in time, so an input only"
+            if layout is not None and not layout.static and name not in section.output_specs:
+                yield (
+                    f"model.synthetic.input_specs.{name}: changes in time, so a rollout needs it "
+                    "among model.synthetic.output_specs too"
+                )
+
+
+def _as_list(value: Number) -> list[float]:
+    return value if isinstance(value, list) else [value]

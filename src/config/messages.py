@@ -1,0 +1,46 @@
+"""How a wrong key or value is told: the place, the value, what is allowed."""
+
+import difflib
+from collections.abc import Iterable
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+
+def suggest(value: str, allowed: Iterable[str]) -> str:
+    """``'x' is unknown; did you mean 'y'? Allowed: …``."""
+    names = [str(name) for name in allowed]
+    near = difflib.get_close_matches(str(value), names, n=1, cutoff=0.5)
+    hint = f"; did you mean {near[0]!r}?" if near else "."
+    return f"{value!r} is unknown{hint} Allowed: {', '.join(names) or 'none'}"
+
+
+def describe(error: ValidationError, source: str, keys_of: dict[str, list[str]]) -> str:
+    """A validation error as lines ``file: key: value: what is allowed``.
+
+    Args:
+        error: What the schema found.
+        source: File that the values come from.
+        keys_of: Allowed keys of every section, by the section's dotted path (``""`` is the top).
+    """
+    by_key: dict[str, str] = {}
+    for details in error.errors():
+        path = [str(part) for part in details["loc"] if not _is_branch(part)]
+        by_key.setdefault(".".join(path), _line(path, details, keys_of))
+    return "\n".join(f"{source}: {line}" for line in by_key.values())
+
+
+def _is_branch(part: int | str) -> bool:
+    """Whether a place is only the name of one type of a union, e.g. ``list[float]``."""
+    return isinstance(part, str) and ("[" in part or part in {"float", "int", "str"})
+
+
+def _line(path: list[str], details: ErrorDetails, keys_of: dict[str, list[str]]) -> str:
+    dotted = ".".join(path)
+    if details["type"] == "extra_forbidden":
+        section = ".".join(part for part in path[:-1] if not part.isdigit())
+        return f"{dotted}: the key {suggest(path[-1], keys_of.get(section, []))}"
+    if details["type"] == "missing":
+        return f"{dotted}: missing; it has no default"
+    message = details["msg"][0].lower() + details["msg"][1:]
+    return f"{dotted}: {details['input']!r}: {message}"

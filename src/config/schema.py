@@ -1,0 +1,238 @@
+"""The experiment file's schema: every key, its type and its default.
+
+The defaults here are the only ones; the tables in the documentation are made from this module.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat, PositiveInt
+
+Index = Annotated[int, Field(ge=0)]
+Interval = tuple[float | None, float | None]
+Number = float | list[float]
+PathSafeName = Annotated[str, Field(pattern=r"^[^/\\\x00]*$")]
+
+
+class Section(BaseModel):
+    """A frozen part of the experiment; unknown keys are refused."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        coerce_numbers_to_str=True,
+        allow_inf_nan=False,
+        protected_namespaces=(),
+    )
+
+
+class RunParams(Section):
+    """What the experiment is called and what it trains."""
+
+    experiment_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]*$")] | None = None
+    model_type: Literal["synthetic", "physical", "hybrid"] = "hybrid"
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+
+
+class SelectParams(Section):
+    """The part of the raw data that is read."""
+
+    time: Interval | None = None
+    stride: PositiveInt = 1
+    crop: dict[str, Interval] = {}
+    coarsen: dict[str, PositiveInt] = {}
+
+
+class DataParams(Section):
+    """Where the raw files lie and how they are read."""
+
+    data_dir: str = "data"
+    dset_name: PathSafeName = ""
+    fields: list[str] = []
+    format: Literal["auto", "netcdf"] = "auto"
+    variables: dict[str, str | list[str]] = {}
+    dims: dict[str, str] = {}
+    domain: dict[str, tuple[float, float]] = {}
+    boundary: Any = None
+    time_unit: str | None = None
+    select: SelectParams = SelectParams()
+    cache_dir: str | None = None
+
+
+class GaussianRandomField(Section):
+    """A smooth random field: Gaussian spectrum, zero phase correlation."""
+
+    type: Literal["gaussian_random_field"] = "gaussian_random_field"
+    amplitude: PositiveFloat = 1.0
+    length_scale: PositiveFloat = 0.1
+    mean: float = 0.0
+
+
+class ResemblingField(Section):
+    """The initial states of training simulations with their Fourier phases drawn anew."""
+
+    type: Literal["resembling"] = "resembling"
+
+
+InitialCondition = Annotated[GaussianRandomField | ResemblingField, Field(discriminator="type")]
+
+
+class GenerationParams(Section):
+    """Raw files that the workflow simulates itself."""
+
+    equation: str | None = None
+    parameters: dict[str, Number] = {}
+    num_simulations: PositiveInt = 10
+    steps: PositiveInt = 40
+    dt: PositiveFloat = 0.01
+    resolution: dict[str, PositiveInt] = {"x": 64, "y": 64}
+    domain: dict[str, tuple[float, float]] = {}
+    initial_condition: GaussianRandomField = GaussianRandomField()
+    diagnostics: list[Literal["pressure"]] = []
+    seed: Annotated[int, Field(ge=0, lt=2**31)] | None = None
+
+
+class NumericsParams(Section):
+    """How the physical model is discretized."""
+
+    scheme: Literal["auto", "spectral", "finite_difference"] = "auto"
+    order: Literal[2, 4, 6] | None = None
+    substeps: PositiveInt | None = None
+    precision: Literal["single", "double"] = "double"
+
+
+class PhysicalModelParams(Section):
+    """The equation with the parameters that are known."""
+
+    name: str
+    module: str | None = None
+    pde_params: dict[str, Number] = {}
+    numerics: NumericsParams = NumericsParams()
+    dt: PositiveFloat | None = None
+
+
+class SyntheticModelParams(Section):
+    """The surrogate's architecture, its inputs and outputs with their channels."""
+
+    name: str
+    module: str | None = None
+    input_specs: dict[str, PositiveInt]
+    output_specs: dict[str, PositiveInt]
+    architecture: dict[str, Any] = {}
+
+
+class ModelParams(Section):
+    """The two models; an experiment needs those that its model type trains."""
+
+    physical: PhysicalModelParams | None = None
+    synthetic: SyntheticModelParams | None = None
+
+
+class SharedTraining(Section):
+    """Which simulations a stage sees, and how far it predicts from each start."""
+
+    train_sim: list[Index] = []
+    val_sim: list[Index] = []
+    test_sim: list[Index] = []
+    num_predict_steps: PositiveInt = 8
+
+
+class LearnableParameter(Section):
+    """A parameter of the equation that is estimated from the data."""
+
+    name: str
+    initial_guess: Number
+    bounds: Interval | None = None
+
+
+class PhysicalTraining(SharedTraining):
+    """How the physical model's parameters are estimated."""
+
+    learnable_parameters: list[LearnableParameter] = []
+    method: Literal["gauss-newton", "L-BFGS-B", "adam", "sgd"] = "gauss-newton"
+    epochs: PositiveInt = 1
+    max_iterations: PositiveInt = 100
+    abs_tol: NonNegativeFloat = 1e-6
+    learning_rate: PositiveFloat = 1e-3
+    suppress_convergence_errors: bool = False
+
+
+class SyntheticTraining(SharedTraining):
+    """How the surrogate is trained."""
+
+    epochs: PositiveInt = 100
+    batch_size: PositiveInt = 32
+    learning_rate: PositiveFloat = 1e-3
+    weight_decay: NonNegativeFloat = 0.0
+    scheduler: Literal["constant", "cosine"] = "cosine"
+    gradient_clip: PositiveFloat | None = 1.0
+
+
+class TrainerParams(SharedTraining):
+    """Shared keys; each stage's section repeats them where it differs."""
+
+    physical: PhysicalTraining = PhysicalTraining()
+    synthetic: SyntheticTraining = SyntheticTraining()
+
+
+class AugmentationParams(Section):
+    """Simulations generated with the calibrated model.
+
+    ``alpha`` is the share of generated windows among those drawn for training.
+    """
+
+    enabled: bool = True
+    num_simulations: Index = 64
+    alpha: Annotated[float, Field(ge=0.0, le=1.0)] = 0.5
+    steps: PositiveInt | None = None
+    initial_condition: InitialCondition | None = None
+
+
+class HybridParams(Section):
+    """How often the two models teach each other."""
+
+    cycles: Literal[1] = 1
+
+
+class EvaluationParams(Section):
+    """Held-out rollouts; ``num_steps: null`` takes all frames after the first."""
+
+    num_steps: PositiveInt | None = None
+
+
+class WorkflowParams(Section):
+    """How the stages are run; changing it re-runs nothing."""
+
+    sims_per_job: PositiveInt = 50
+    checkpoint_every_s: NonNegativeFloat = 60.0
+
+
+class Experiment(Section):
+    """One experiment with every default filled in."""
+
+    run_params: RunParams = RunParams()
+    project_root: str = "."
+    data: DataParams = DataParams()
+    generation_params: GenerationParams | None = None
+    model: ModelParams = ModelParams()
+    trainer_params: TrainerParams = TrainerParams()
+    augmentation: AugmentationParams = AugmentationParams()
+    hybrid: HybridParams = HybridParams()
+    evaluation_params: EvaluationParams = EvaluationParams()
+    workflow: WorkflowParams = WorkflowParams()
+
+    @property
+    def name(self) -> str:
+        """The experiment's name, which is that of its folder under ``results``."""
+        return self.run_params.experiment_name or "experiment"
+
+    @property
+    def raw_dir(self) -> Path:
+        """Folder of the data set's raw files."""
+        return Path(self.project_root) / self.data.data_dir / self.data.dset_name
+
+    @property
+    def cache_root(self) -> Path:
+        """Folder that holds the caches of all data sets."""
+        cache_dir = self.data.cache_dir or str(Path(self.data.data_dir) / "cache")
+        return Path(self.project_root) / cache_dir

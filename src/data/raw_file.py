@@ -1,0 +1,55 @@
+"""Writes a simulation as a raw NetCDF file, as a scientist's own solver would."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from src.data.grid import FieldLayout, Grid
+
+
+def write_raw_file(
+    path: Path,
+    fields: Mapping[str, np.ndarray],
+    grid: Grid,
+    layouts: Sequence[FieldLayout],
+    dt: float,
+    attributes: Mapping[str, str],
+) -> None:
+    """Write one simulation, atomically.
+
+    Args:
+        path: Where to write.
+        fields: ``[time, channel, *space]`` for each field.
+        grid: The grid, whose coordinates and boundary go into the file; periodic or cell-centred.
+        layouts: The fields; a vector is written as one variable with a ``component`` axis.
+        dt: Time between frames [time].
+        attributes: Global attributes, e.g. the equation.
+    """
+    num_frames = next(iter(fields.values())).shape[0]
+    coordinates: dict[str, tuple[str, np.ndarray | list[str]]] = {
+        "time": ("time", np.arange(num_frames) * dt)
+    }
+    for axis, points, lower, spacing in zip(
+        grid.axes, grid.shape, grid.lower, grid.spacing, strict=True
+    ):
+        coordinates[axis] = (axis, lower + (np.arange(points) + 0.5) * spacing)
+    variables = {}
+    for layout in layouts:
+        values = fields[layout.name].astype(np.float32)
+        if layout.components:
+            coordinates["component"] = ("component", list(layout.components))
+            variables[layout.name] = (("time", "component", *grid.axes), values)
+        else:
+            variables[layout.name] = (("time", *grid.axes), values[:, 0])
+    sides = {side for pair in grid.boundary for side in pair}
+    assert len(sides) == 1, "one boundary condition on every side"
+    dataset = xr.Dataset(variables, coordinates, {**attributes, "boundary": str(sides.pop())})
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        dataset.to_netcdf(temporary, engine="netcdf4", format="NETCDF4")
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)

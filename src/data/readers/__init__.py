@@ -1,0 +1,1 @@
+"""Readers of raw files, one module a format; new ones are entered in ``base.FORMATS``."""

@@ -1,0 +1,37 @@
+"""All figures of an experiment under their fixed names."""
+
+from pathlib import Path
+
+from src.evaluation.animation import write_animation
+from src.evaluation.evaluate import Evaluation
+from src.evaluation.pictures import plot_prediction
+from src.evaluation.plots import plot_error_curves
+from src.evaluation.style import save_figure
+
+PICTURES = {
+    "error_curves": "error_curves.png",
+    "prediction": "prediction.png",
+    "animation": "animation.gif",
+}
+
+
+def write_figures(folder: str | Path, evaluation: Evaluation) -> dict[str, Path]:
+    """Write error curves, and the picture and animation of the first simulation.
+
+    Without any model's prediction (persistence alone) there is no animation.
+
+    Returns:
+        Path of each picture by its name in ``PICTURES``.
+    """
+    folder = Path(folder)
+    paths = {"error_curves": folder / PICTURES["error_curves"]}
+    save_figure(paths["error_curves"], plot_error_curves(evaluation.metrics))
+    if not evaluation.samples:
+        return paths
+    sample = evaluation.samples[0]
+    paths["prediction"] = folder / PICTURES["prediction"]
+    save_figure(paths["prediction"], plot_prediction(sample))
+    if {"synthetic", "physical"} & set(sample.predictions):
+        paths["animation"] = folder / PICTURES["animation"]
+        write_animation(paths["animation"], sample)
+    return paths

@@ -1,0 +1,106 @@
+"""What is compared with the truth: the two models behind one signature, and persistence.
+
+A predictor maps the initial state ``{field: [B, C, *space]}`` (static fields included) and a
+number of steps to the states after it, ``{field: [B, steps, C, *space]}``.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+import torch
+
+from src.data.grid import FieldLayout, Grid
+
+State = Mapping[str, torch.Tensor]
+Predictor = Callable[[State, int], State]
+
+
+def persistence(initial: State, steps: int) -> dict[str, torch.Tensor]:
+    """The initial state for ever: what any model has to beat."""
+    return {
+        name: values.unsqueeze(1).expand(-1, steps, *values.shape[1:])
+        for name, values in initial.items()
+    }
+
+
+class _RollingModel(Protocol):
+    """What a synthetic model offers: channel counts of its fields, and a rollout."""
+
+    input_specs: Mapping[str, int]
+    output_specs: Mapping[str, int]
+
+    def rollout(self, initial: torch.Tensor, steps: int) -> torch.Tensor: ...
+
+
+class SyntheticPredictor:
+    """Rollout of a surrogate, from and to named fields."""
+
+    def __init__(self, model: _RollingModel) -> None:
+        self.model = model
+
+    def __call__(self, initial: State, steps: int) -> dict[str, torch.Tensor]:
+        """The states after ``initial``; channels are stacked in the order of the model's specs."""
+        names = list(self.model.input_specs)
+        stacked = torch.cat([initial[name].float() for name in names], dim=1)
+        with torch.no_grad():
+            rollout = self.model.rollout(stacked.to(_device(self.model)), steps).cpu()
+        specs = self.model.output_specs
+        parts = rollout.split(list(specs.values()), dim=2)
+        return dict(zip(specs, parts, strict=True))
+
+
+class PhysicalPredictor:
+    """Solution of the calibrated equation, from and to native tensors.
+
+    Args:
+        model: Has ``predict_trajectory(initial_fields, steps, dt)``.
+        grid: The grid of the data.
+        layouts: The fields of the data; those that are handed over must be among them.
+        dt: Time between frames [time].
+        fields: Names of the fields that the equation has; all that are given by default.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        grid: Grid,
+        layouts: Sequence[FieldLayout],
+        dt: float,
+        fields: Sequence[str] | None = None,
+    ) -> None:
+        self.model = model
+        self.grid = grid
+        self.layouts = {layout.name: layout for layout in layouts}
+        self.dt = dt
+        self.fields = tuple(fields) if fields is not None else None
+
+    def __call__(self, initial: State, steps: int) -> dict[str, torch.Tensor]:
+        """The states after ``initial``.
+
+        Raises:
+            DivergenceError: from the model, where the solution leaves the finite numbers.
+        """
+        from src.data.fields import from_field, to_field
+
+        names = self.fields if self.fields is not None else tuple(initial)
+        with torch.no_grad():
+            trajectory = self.model.predict_trajectory(
+                {name: to_field(initial[name], self.grid, self.layouts[name]) for name in names},
+                steps,
+                self.dt,
+            )
+            return {
+                name: torch.stack(
+                    [from_field(state, self.grid, self.layouts[name]) for state in states], dim=1
+                )
+                for name, states in trajectory.items()
+                if not self.layouts[name].static
+            }
+
+
+def _device(model: Any) -> torch.device:
+    """Where the model's weights lie."""
+    if isinstance(model, torch.nn.Module):
+        for parameter in model.parameters():
+            return parameter.device
+    return torch.device("cpu")

@@ -1,0 +1,33 @@
+"""Which field of the data plays which role in an equation."""
+
+from collections.abc import Sequence
+
+from src.config.equations import EquationSpec
+from src.data.grid import FieldLayout, Grid
+from src.errors import ConfigError
+
+
+def match_roles(spec: EquationSpec, names: Sequence[str]) -> dict[str, str]:
+    """The data field of every role: the one of that name, else the next one left in order.
+
+    Returns:
+        Field name by role, in the order of the equation's fields.
+
+    Raises:
+        ConfigError: if there are more fields than roles, or fewer.
+    """
+    roles = [role.name for role in spec.fields]
+    if len(names) != len(roles):
+        raise ConfigError(
+            f"data.fields: {list(names)}: {spec.name} has the fields {roles}, no more and no less"
+        )
+    left = iter([name for name in names if name not in roles])
+    return {role: role if role in names else next(left) for role in roles}
+
+
+def role_layouts(spec: EquationSpec, grid: Grid) -> dict[str, FieldLayout]:
+    """The layout of every role on a grid: a vector has a component for each axis."""
+    return {
+        role.name: FieldLayout(role.name, components=grid.axes if role.is_vector else ())
+        for role in spec.fields
+    }

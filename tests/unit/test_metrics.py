@@ -1,0 +1,134 @@
+"""Errors of rollouts against closed forms, and what happens where they are undefined."""
+
+import itertools
+import json
+
+import numpy as np
+import pytest
+
+from src.data.grid import FieldLayout
+from src.evaluation.metrics import MEASURES, compute_metrics, rollout_errors, summarize
+
+SCALAR = (FieldLayout("u"),)
+VECTOR = (FieldLayout("velocity", components=("x", "y")),)
+
+
+def _sine(points: int = 64) -> np.ndarray:
+    return np.sin(2 * np.pi * np.arange(points) / points)
+
+
+def test_measures_of_an_amplitude_error_match_their_closed_forms() -> None:
+    # u = 3 + sin, prediction 3 + 1.2 sin: error 0.2 sin with mean square 0.02; variance 0.5.
+    truth = 3 + _sine()[None, None, None]
+    metrics = compute_metrics(truth + 0.2 * _sine(), truth, SCALAR)
+    assert metrics["vrmse"] == pytest.approx(0.2, rel=1e-12)
+    assert metrics["nrmse"] == pytest.approx(np.sqrt(0.02 / 9.5), rel=1e-12)
+    assert metrics["relative_l2"] == pytest.approx(metrics["nrmse"], rel=1e-12)
+
+
+def test_variance_of_a_vector_is_about_each_components_own_mean() -> None:
+    truth = np.stack([10 + _sine(), -5 + 2 * _sine()])[None, None]
+    error = np.stack([0.3 * _sine(), 0.4 * _sine()])
+    metrics = compute_metrics(truth + error, truth, VECTOR)
+    assert metrics["vrmse"] == pytest.approx(np.sqrt((0.09 + 0.16) / (1 + 4)), rel=1e-12)
+
+
+def test_means_run_over_simulations_lead_times_and_fields() -> None:
+    rng = np.random.default_rng(1)
+    truth = rng.normal(size=(3, 4, 3, 6, 5))
+    prediction = truth + rng.normal(size=truth.shape)
+    layouts = (*SCALAR, *VECTOR)
+    metrics = compute_metrics(prediction, truth, layouts)
+    expected = np.empty((3, 4, 2))
+    fields = enumerate([slice(0, 1), slice(1, 3)])
+    for (f, channels), s, t in itertools.product(fields, range(3), range(4)):
+        u, p = truth[s, t, channels], prediction[s, t, channels]
+        spread = sum(component.var() for component in u)
+        expected[s, t, f] = np.sqrt(((p - u) ** 2).mean(axis=(1, 2)).sum() / spread)
+    assert metrics["vrmse"] == pytest.approx(expected.mean(), rel=1e-12)
+    assert metrics["by_lead_time"]["vrmse"] == pytest.approx(expected.mean(axis=(0, 2)), rel=1e-12)
+    by_field = [metrics["by_field"][name]["vrmse"] for name in ("u", "velocity")]
+    assert by_field == pytest.approx(expected.mean(axis=(0, 1)), rel=1e-12)
+    spread = metrics["range_by_lead_time"]["vrmse"]
+    assert spread["min"] == pytest.approx(expected.mean(axis=2).min(axis=0), rel=1e-12)
+    assert spread["max"] == pytest.approx(expected.mean(axis=2).max(axis=0), rel=1e-12)
+
+
+def test_a_perfect_prediction_has_no_error_and_the_mean_has_vrmse_one() -> None:
+    truth = 2 + _sine()[None, None, None] * np.arange(1, 4)[:, None, None, None]
+    assert compute_metrics(truth, truth, SCALAR)["vrmse"] == 0.0
+    mean = np.full_like(truth, 2.0)
+    assert compute_metrics(mean, truth, SCALAR)["vrmse"] == pytest.approx(1.0, rel=1e-12)
+
+
+def test_a_uniform_truth_is_left_out_of_vrmse_and_counted() -> None:
+    truth = np.stack([1 + _sine(), np.ones(64)])[None, :, None]
+    metrics = compute_metrics(truth + 0.1, truth, SCALAR)
+    assert metrics["vrmse"] == pytest.approx(np.sqrt(0.01 / 0.5), rel=1e-12)
+    assert metrics["by_lead_time"]["vrmse"][1] is None
+    assert metrics["by_lead_time"]["nrmse"][1] == pytest.approx(0.1, rel=1e-12)
+    assert metrics["skipped"] == {"vrmse": 1, "nrmse": 0, "relative_l2": 0}
+
+
+def test_rounding_of_single_precision_is_no_variance() -> None:
+    rounding = np.float32(1) + np.finfo(np.float32).eps * np.arange(2, dtype=np.float32)
+    truth = np.stack([np.tile(rounding, 32), 1 + _sine()])[None, :, None]
+    metrics = compute_metrics(truth, truth, SCALAR)
+    assert metrics["skipped"]["vrmse"] == 1
+    assert metrics["vrmse"] == 0.0
+
+
+def test_nothing_to_compare_with_is_null_with_a_warning() -> None:
+    with pytest.warns(UserWarning) as caught:
+        metrics = compute_metrics(np.ones((1, 2, 1, 8)), np.zeros((1, 2, 1, 8)), SCALAR)
+    assert [str(warning.message).split()[0] for warning in caught] == list(MEASURES)
+    assert all(metrics[measure] is None for measure in MEASURES)
+    assert metrics["skipped"] == dict.fromkeys(MEASURES, 2)
+    assert metrics["diverged"] == 0
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e200])
+def test_a_divergence_is_reported_and_never_averaged_away(bad: float) -> None:
+    truth = np.broadcast_to(1 + _sine(), (2, 5, 1, 64)).copy()
+    prediction = truth + 0.1
+    prediction[1, 2, 0, 7] = bad  # one point at lead time 3; the later ones are finite again
+    metrics = compute_metrics(prediction, truth, SCALAR)
+    assert metrics["diverged"] == 1
+    assert metrics["diverged_at"] == {"1": 3}
+    assert metrics["vrmse"] is None and metrics["by_field"]["u"]["vrmse"] is None
+    finite = pytest.approx(np.sqrt(0.02), rel=1e-12)
+    assert metrics["by_lead_time"]["vrmse"] == [finite, finite, None, None, None]
+    assert metrics["range_by_lead_time"]["vrmse"]["min"] == [finite] * 5
+    assert metrics["range_by_lead_time"]["vrmse"]["max"] == [finite, finite, None, None, None]
+    assert json.loads(json.dumps(metrics, allow_nan=False)) == metrics
+
+
+def test_a_divergence_counts_where_the_truth_is_uniform() -> None:
+    prediction = np.full((1, 1, 1, 8), np.nan)
+    metrics = compute_metrics(prediction, np.ones((1, 1, 1, 8)), SCALAR)
+    assert metrics["vrmse"] is None
+    assert metrics["skipped"]["vrmse"] == 0
+    assert metrics["diverged"] == 1
+
+
+def test_rollouts_of_different_lengths_are_averaged_over_what_exists() -> None:
+    truth = (1 + _sine())[None, None].repeat(3, axis=0)
+    long = rollout_errors({"u": truth + 0.1}, {"u": truth}, 0)
+    short = rollout_errors({"u": truth[:1] + 0.3}, {"u": truth[:1]}, 5)
+    metrics = summarize([long, short])
+    unit = 1 / np.sqrt(0.5)
+    assert metrics["by_lead_time"]["vrmse"] == pytest.approx(
+        [0.2 * unit, 0.1 * unit, 0.1 * unit], rel=1e-12
+    )
+    assert metrics["vrmse"] == pytest.approx((3 * 0.1 + 0.3) / 4 * unit, rel=1e-12)
+    assert metrics["skipped"]["vrmse"] == 0
+
+
+def test_errors_of_use_are_named() -> None:
+    truth = np.ones((1, 2, 1, 8))
+    with pytest.raises(ValueError, match=r"\(1, 2, 1, 8\).*\(1, 2, 1, 9\)"):
+        compute_metrics(truth, np.ones((1, 2, 1, 9)), SCALAR)
+    with pytest.raises(ValueError, match="2 channels"):
+        compute_metrics(truth, truth, VECTOR)
+    with pytest.raises(ValueError, match="simulation 0, field 'u': the truth is not finite"):
+        compute_metrics(truth, truth * np.nan, SCALAR)

@@ -1,0 +1,1 @@
+"""The Snakemake workflow: what its rules ask for, and the programs that they run."""

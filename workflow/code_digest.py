@@ -1,0 +1,70 @@
+"""A digest of the code that a stage runs, so that an edit re-runs the stages that it concerns.
+
+Only what can change a result counts: syntax trees without docstrings, of the stage's program and
+of all modules of the project that it imports, directly or through others.
+"""
+
+import ast
+import hashlib
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = ("src", "workflow")
+
+
+def code_digest(modules: Iterable[str], files: Iterable[Path] = ()) -> str:
+    """Digest of the named modules, of files of the user's, and of all that they import.
+
+    Args:
+        modules: Dotted names, e.g. ``workflow.scripts.train_physical``.
+        files: A user's own Python files.
+    """
+    pending = list(modules)
+    trees = {str(path): _stripped(path) for path in files}
+    for path in files:
+        pending.extend(_imported(path))
+    seen: set[str] = set()
+    while pending:
+        module = pending.pop()
+        path = _module_path(module)
+        if path is None or module in seen:
+            continue
+        seen.add(module)
+        trees[module] = _stripped(path)
+        pending.extend(_imported(path))
+    text = "\n".join(f"{name}:{tree}" for name, tree in sorted(trees.items()))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@cache
+def _imported(path: Path) -> tuple[str, ...]:
+    names = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.append(node.module)
+            names += [f"{node.module}.{alias.name}" for alias in node.names]
+    return tuple(name for name in names if name.split(".")[0] in PACKAGES)
+
+
+@cache
+def _stripped(path: Path) -> str:
+    """The syntax tree as text, without docstrings, comments and layout."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            first = node.body[0] if node.body else None
+            if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
+                node.body = node.body[1:]
+    return ast.dump(tree)
+
+
+def _module_path(module: str) -> Path | None:
+    stem = ROOT.joinpath(*module.split("."))
+    for path in (stem.with_suffix(".py"), stem / "__init__.py"):
+        if path.is_file():
+            return path
+    return None

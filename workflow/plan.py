@@ -1,0 +1,207 @@
+"""What the rules ask about experiments: their files, shards, settings and code."""
+
+import os
+from functools import cached_property
+from pathlib import Path
+
+import yaml
+
+from src.config import load_experiment, parse_experiment
+from src.config.checks import check_against_data
+from src.config.loading import CONFIG_DIR, find_experiment
+from src.config.modules import ARCHITECTURES, EQUATION_MODULES
+from src.data.index import RawIndex, build_index, cache_directory
+from src.errors import ConfigError
+from workflow import settings
+from workflow.code_digest import code_digest
+from workflow.shards import Shard, holding, manifest_name, shards
+
+PHYSICAL_STAGES = {"simulate", "train_physical", "augment", "evaluate"}
+SYNTHETIC_STAGES = {"train_synthetic", "evaluate"}
+EVALUATION_FILES = (
+    "metrics.json",
+    "error_by_lead_time.png",
+    "fields.png",
+    "rollout.gif",
+    "rollouts.nc",
+)
+
+
+class Plan:
+    """One experiment as the workflow sees it.
+
+    Args:
+        path: The experiment file.
+        claim: Whether the cache folder may be marked as this experiment's; a dry run marks none.
+
+    Raises:
+        ConfigError, RawDataError: if the experiment cannot run, before anything is computed.
+    """
+
+    def __init__(self, path: Path, claim: bool) -> None:
+        self.path = path
+        self.experiment = parse_experiment(load_experiment(path))
+        self.name = self.experiment.name
+        self.results = f"results/{self.name}"
+        self.raw_dir = os.path.normpath(self.experiment.raw_dir)
+        if not self.is_generated:
+            frames = [self.index.num_frames(i) for i in range(self.index.num_simulations)]
+            check_against_data(self.experiment, str(path), self.index.layouts, frames)
+        self.cache_dir = os.path.normpath(cache_directory(self.experiment, claim=claim))
+
+    @property
+    def is_generated(self) -> bool:
+        """Whether the workflow simulates the raw files itself."""
+        return self.experiment.generation_params is not None
+
+    @cached_property
+    def index(self) -> RawIndex:
+        """The raw files that are there."""
+        return build_index(self.experiment)
+
+    @cached_property
+    def num_simulations(self) -> int:
+        """How many simulations the data set has, or will have."""
+        if self.experiment.generation_params is not None:
+            return self.experiment.generation_params.num_simulations
+        return self.index.num_simulations
+
+    def settings(self, stage: str) -> str:
+        """The rule's ``cfg`` param."""
+        return settings.stage_settings(self.experiment, stage)
+
+    def code(self, stage: str) -> str:
+        """The rule's ``code`` param."""
+        model = self.experiment.model
+        modules, own = [f"workflow.scripts.{stage}"], []
+        for section, stages, built_in in (
+            (model.physical, PHYSICAL_STAGES, EQUATION_MODULES),
+            (model.synthetic, SYNTHETIC_STAGES, ARCHITECTURES),
+        ):
+            if section is not None and stage in stages:
+                if section.module:
+                    own.append(Path(self.experiment.project_root) / section.module)
+                else:
+                    modules.append(built_in[section.name])
+        return code_digest(modules, own)
+
+    def cache_manifests(self, indices: list[int]) -> list[str]:
+        """Manifests of the shards that hold the given simulations."""
+        divided = self._shards(self.num_simulations, self.cache_dir, "cached")
+        return [f"{self.cache_dir}/{manifest_name('cached', s)}" for s in holding(indices, divided)]
+
+    def raw_inputs(self, shard: Shard) -> list[str]:
+        """Raw files of a shard of the cache, or the manifests of the shards that make them."""
+        indices = range(shard[0], shard[1] + 1)
+        if self.is_generated:
+            divided = self._shards(self.num_simulations, self.raw_dir, "simulated")
+            needed = holding(indices, divided)
+            return [f"{self.raw_dir}/{manifest_name('simulated', s)}" for s in needed]
+        return list(dict.fromkeys(str(self.index.simulations[i][0]) for i in indices))
+
+    def augment_manifests(self) -> list[str]:
+        """Manifests of all generated simulations, none where there is no augmentation."""
+        if not settings.is_augmented(self.experiment):
+            return []
+        directory = f"{self.results}/augmented"
+        count = self.experiment.augmentation.num_simulations
+        divided = self._shards(count, directory, "generated")
+        return [f"{directory}/{manifest_name('generated', s)}" for s in divided]
+
+    def evaluation_inputs(self) -> dict[str, list[str]]:
+        """Held-out simulations and the models that there are."""
+        trained = settings.trained_models(self.experiment)
+        physical, synthetic = "physical" in trained, "synthetic" in trained
+        return {
+            "cache": self.cache_manifests(settings.held_out(self.experiment)[1]),
+            "model": [f"{self.results}/synthetic_model.pt"] * synthetic,
+            "parameters": [f"{self.results}/physical/parameters.yaml"] * physical,
+        }
+
+    def report_inputs(self) -> dict[str, list[str]]:
+        """What the report shows."""
+        trained = settings.trained_models(self.experiment)
+        files = [f"{self.results}/{stage}/history.csv" for stage in trained]
+        files += self.evaluation_inputs()["parameters"]
+        if settings.held_out(self.experiment)[1]:
+            files += [f"{self.results}/evaluation/{name}" for name in EVALUATION_FILES]
+        return {"results": files}
+
+    def simulations(self, stage: str, kinds: tuple[str, ...]) -> list[int]:
+        """Simulations that a stage reads, e.g. those in ``train_sim``."""
+        training = getattr(self.experiment.trainer_params, stage)
+        return sorted({index for kind in kinds for index in getattr(training, kind)})
+
+    def _shards(self, count: int, directory: str, kind: str) -> list[Shard]:
+        return shards(count, self.experiment.workflow.sims_per_job, Path(directory), kind)
+
+
+class Plans:
+    """All experiments that the targets of one call of Snakemake touch.
+
+    Args:
+        default: Name or path of the default experiment; ``None`` takes that of
+            ``config/config.yaml``.
+        claim: See :class:`Plan`.
+    """
+
+    def __init__(self, default: str | None, claim: bool) -> None:
+        self._claim = claim
+        self._by_name: dict[str, Plan] = {}
+        self.default = self._add(find_experiment(default or _configured_default()))
+
+    def __getitem__(self, name: str) -> Plan:
+        """The experiment whose results lie in ``results/<name>``."""
+        if name not in self._by_name:
+            plan = self._add(find_experiment(name))
+            if plan.name != name:
+                raise ConfigError(
+                    f"{plan.path}: run_params.experiment_name: {plan.name!r}: its results lie in "
+                    f"results/{plan.name}; ask for results/{plan.name}/…"
+                )
+        return self._by_name[name]
+
+    def by_directory(self, attribute: str, directory: str) -> Plan:
+        """The experiment with this cache or raw folder."""
+        for plan in self._by_name.values():
+            if getattr(plan, attribute) == directory:
+                return plan
+        for path in sorted(Path(CONFIG_DIR).glob("*.yaml")):
+            if path.stem != "config":
+                plan = self._add(path)
+                if getattr(plan, attribute) == directory:
+                    return plan
+        raise ConfigError(f"{directory}: no experiment in {CONFIG_DIR}/ has this folder")
+
+    def _add(self, path: Path) -> Plan:
+        plan = Plan(path, self._claim)
+        known = self._by_name.setdefault(plan.name, plan)
+        if known.path != path:
+            raise ConfigError(
+                f"{path}: run_params.experiment_name: {plan.name!r}: also the name of {known.path}"
+            )
+        for other in self._by_name.values():
+            self._refuse_conflict(plan, other)
+        return known
+
+    @staticmethod
+    def _refuse_conflict(plan: Plan, other: Plan) -> None:
+        """Two experiments must not simulate different things into the same folder."""
+        if plan.raw_dir != other.raw_dir:
+            return
+        if plan.is_generated != other.is_generated or (
+            plan.is_generated and plan.settings("simulate") != other.settings("simulate")
+        ):
+            raise ConfigError(
+                f"{plan.path}: generation_params: differ from those of {other.path}, which has the "
+                f"same raw folder {plan.raw_dir}; give one of them another data.dset_name"
+            )
+
+
+def _configured_default() -> str:
+    path = find_experiment("config")
+    with path.open(encoding="utf-8") as file:
+        config = yaml.safe_load(file)
+    if not isinstance(config, dict) or not isinstance(config.get("experiment"), str):
+        raise ConfigError(f"{path}: experiment: missing; it names the default experiment")
+    return config["experiment"]

@@ -1,0 +1,25 @@
+rule augment:
+    input:
+        cache=cached("physical", "train_sim"),
+        parameters="results/{experiment}/physical/parameters.yaml",
+    output:
+        "results/{experiment}/augmented/generated_{shard}.json",
+    log:
+        "results/{experiment}/logs/augment_{shard}.log",
+    benchmark:
+        "results/{experiment}/benchmarks/augment_{shard}.tsv"
+    threads: 2
+    resources:
+        mem_mb=4000,
+        runtime=240,
+    params:
+        cfg=stage_cfg("augment"),
+        code=stage_code("augment"),
+    message:
+        "generate simulations {wildcards.shard} of {wildcards.experiment}"
+    conda:
+        ENVIRONMENT
+    shell:
+        "python -m workflow.scripts.augment --settings {params.cfg:q} --shard {wildcards.shard}"
+        " --cache {input.cache:q} --parameters {input.parameters:q} --output {output:q}"
+        " --threads {threads} --log {log:q}"

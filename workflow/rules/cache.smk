@@ -1,0 +1,23 @@
+rule cache:
+    input:
+        lambda wildcards: plan_by("cache_dir", wildcards.cache).raw_inputs(shard_of(wildcards)),
+    output:
+        "{cache}/cached_{shard}.json",
+    log:
+        "{cache}/logs/cache_{shard}.log",
+    benchmark:
+        "{cache}/benchmarks/cache_{shard}.tsv"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=120,
+    params:
+        cfg=lambda wildcards: plan_by("cache_dir", wildcards.cache).settings("cache"),
+        code=lambda wildcards: plan_by("cache_dir", wildcards.cache).code("cache"),
+    message:
+        "cache simulations {wildcards.shard} in {wildcards.cache}"
+    conda:
+        ENVIRONMENT
+    shell:
+        "python -m workflow.scripts.cache --settings {params.cfg:q} --shard {wildcards.shard}"
+        " --raw {input:q} --output {output:q} --threads {threads} --log {log:q}"

@@ -1,0 +1,23 @@
+rule report:
+    input:
+        unpack(lambda wildcards: plan_of(wildcards).report_inputs()),
+    output:
+        "results/{experiment}/report.html",
+    log:
+        "results/{experiment}/logs/report.log",
+    benchmark:
+        "results/{experiment}/benchmarks/report.tsv"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        cfg=stage_cfg("report"),
+        code=stage_code("report"),
+    message:
+        "write the report of {wildcards.experiment}"
+    conda:
+        ENVIRONMENT
+    shell:
+        "python -m workflow.scripts.report --settings {params.cfg:q} --results"
+        " results/{wildcards.experiment} --output {output:q} --threads {threads} --log {log:q}"

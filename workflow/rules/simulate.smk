@@ -1,0 +1,21 @@
+rule simulate:
+    output:
+        "{raw}/simulated_{shard}.json",
+    log:
+        "{raw}/logs/simulate_{shard}.log",
+    benchmark:
+        "{raw}/benchmarks/simulate_{shard}.tsv"
+    threads: 2
+    resources:
+        mem_mb=4000,
+        runtime=240,
+    params:
+        cfg=lambda wildcards: plan_by("raw_dir", wildcards.raw).settings("simulate"),
+        code=lambda wildcards: plan_by("raw_dir", wildcards.raw).code("simulate"),
+    message:
+        "simulate raw files {wildcards.shard} in {wildcards.raw}"
+    conda:
+        ENVIRONMENT
+    shell:
+        "python -m workflow.scripts.simulate --settings {params.cfg:q} --shard {wildcards.shard}"
+        " --output {output:q} --threads {threads} --log {log:q}"

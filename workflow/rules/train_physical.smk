@@ -1,0 +1,25 @@
+rule train_physical:
+    input:
+        cached("physical", "train_sim"),
+    output:
+        parameters="results/{experiment}/physical/parameters.yaml",
+        history="results/{experiment}/physical/history.csv",
+    log:
+        "results/{experiment}/logs/train_physical.log",
+    benchmark:
+        "results/{experiment}/benchmarks/train_physical.tsv"
+    threads: 8
+    resources:
+        mem_mb=8000,
+        runtime=240,
+    params:
+        cfg=stage_cfg("train_physical"),
+        code=stage_code("train_physical"),
+    message:
+        "calibrate the physical model of {wildcards.experiment}"
+    conda:
+        ENVIRONMENT
+    shell:
+        "python -m workflow.scripts.train_physical --settings {params.cfg:q} --cache {input:q}"
+        " --parameters {output.parameters:q} --history {output.history:q}"
+        " --threads {threads} --log {log:q}"

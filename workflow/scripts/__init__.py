@@ -1,0 +1,1 @@
+"""One thin command-line program a rule."""

@@ -1,0 +1,177 @@
+"""The part of an experiment that each stage's result depends on.
+
+A stage's settings are a partial experiment: what is left out can change without re-running it.
+Names and paths are left out, since no result depends on them.
+"""
+
+import json
+from typing import Any
+
+from src.config.checks import generated_fields
+from src.config.schema import Experiment
+
+JSON = dict[str, Any]
+
+
+def stage_settings(experiment: Experiment, stage: str) -> str:
+    """Settings of ``stage`` as JSON with sorted keys."""
+    settings = _STAGES[stage](experiment)
+    return json.dumps(settings, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+
+def simulate(experiment: Experiment) -> JSON:
+    """What a generated raw file depends on; how many there are is the shard's business."""
+    assert experiment.generation_params is not None
+    generation = experiment.generation_params.model_dump(mode="json", exclude={"num_simulations"})
+    if generation["seed"] is None:
+        generation["seed"] = experiment.run_params.seed
+    physical = _physical_model(experiment)
+    if generation["equation"] is None:
+        generation["equation"] = physical["name"]
+    return {
+        "data": {"fields": generated_fields(experiment)},
+        "generation_params": generation,
+        # the true parameters alone: the guesses and the fit's numerics have no say here
+        "model": {
+            "physical": {
+                "name": generation["equation"],
+                "module": physical.get("module"),
+                "pde_params": generation["parameters"],
+            }
+        },
+    }
+
+
+def cache(experiment: Experiment) -> JSON:
+    """What the content of a cached simulation depends on, besides its raw file."""
+    return {"data": _data(experiment)}
+
+
+def train_physical(experiment: Experiment) -> JSON:
+    """What the calibration depends on, besides the cached simulations."""
+    training = experiment.trainer_params.physical.model_dump(mode="json")
+    return {
+        "run_params": {"model_type": "physical", "seed": experiment.run_params.seed},
+        "data": {"fields": experiment.data.fields},
+        "model": {"physical": _physical_model(experiment)},
+        "trainer_params": {"physical": _without_held_out(training)},
+    }
+
+
+def augment(experiment: Experiment) -> JSON:
+    """What a generated simulation depends on, besides the calibrated parameters."""
+    augmentation = experiment.augmentation.model_dump(
+        mode="json", exclude={"enabled", "alpha", "num_simulations"}
+    )
+    training = experiment.trainer_params.physical
+    settings = {
+        "run_params": {"model_type": "physical", "seed": experiment.run_params.seed},
+        "data": {"fields": experiment.data.fields},
+        "model": {"physical": _physical_model(experiment)},
+        "augmentation": augmentation,
+        "trainer_params": {
+            "physical": {
+                "train_sim": training.train_sim,
+                "learnable_parameters": [
+                    parameter.model_dump(mode="json") for parameter in training.learnable_parameters
+                ],
+            }
+        },
+    }
+    if augmentation["initial_condition"] is None and experiment.generation_params is not None:
+        condition = experiment.generation_params.initial_condition
+        augmentation["initial_condition"] = condition.model_dump(mode="json")
+    return settings
+
+
+def train_synthetic(experiment: Experiment) -> JSON:
+    """What the surrogate depends on, besides the cached and the generated simulations."""
+    assert experiment.model.synthetic is not None
+    training = experiment.trainer_params.synthetic.model_dump(mode="json")
+    settings = {
+        "run_params": {"model_type": "synthetic", "seed": experiment.run_params.seed},
+        "data": {"fields": experiment.data.fields},
+        "model": {"synthetic": experiment.model.synthetic.model_dump(mode="json")},
+        "trainer_params": {"synthetic": _without(training, "test_sim")},
+    }
+    if is_augmented(experiment):
+        settings["augmentation"] = {"alpha": experiment.augmentation.alpha}
+    return settings
+
+
+def evaluate(experiment: Experiment) -> JSON:
+    """What the evaluation depends on, besides models and cached simulations."""
+    settings: JSON = {
+        "run_params": {"model_type": experiment.run_params.model_type},
+        "data": {"fields": experiment.data.fields},
+        "evaluation_params": experiment.evaluation_params.model_dump(mode="json"),
+        "trainer_params": {},
+        "model": {},
+    }
+    for stage in trained_models(experiment):
+        training = getattr(experiment.trainer_params, stage)
+        settings["trainer_params"][stage] = {
+            "val_sim": [] if training.test_sim else training.val_sim,
+            "test_sim": training.test_sim,
+        }
+    if "physical" in trained_models(experiment):
+        settings["model"]["physical"] = _physical_model(experiment)
+        settings["trainer_params"]["physical"]["learnable_parameters"] = [
+            parameter.model_dump(mode="json")
+            for parameter in experiment.trainer_params.physical.learnable_parameters
+        ]
+    return settings
+
+
+def report(experiment: Experiment) -> JSON:
+    """What the report shows: everything that says what was done, and nothing of how."""
+    return experiment.model_dump(mode="json", exclude={"workflow", "project_root"})
+
+
+def trained_models(experiment: Experiment) -> tuple[str, ...]:
+    """The models that the experiment trains, in the order of the stages."""
+    kind = experiment.run_params.model_type
+    return ("physical", "synthetic") if kind == "hybrid" else (kind,)
+
+
+def is_augmented(experiment: Experiment) -> bool:
+    """Whether the surrogate also sees generated simulations."""
+    augmentation = experiment.augmentation
+    return (
+        experiment.run_params.model_type == "hybrid"
+        and augmentation.enabled
+        and augmentation.num_simulations > 0
+        and augmentation.alpha > 0
+    )
+
+
+def held_out(experiment: Experiment) -> tuple[str, list[int]]:
+    """Which simulations are evaluated: the test ones, else the validation ones."""
+    training = getattr(experiment.trainer_params, trained_models(experiment)[-1])
+    if training.test_sim:
+        return "test", list(training.test_sim)
+    return "validation", list(training.val_sim)
+
+
+def _data(experiment: Experiment) -> JSON:
+    left_out = {"data_dir", "dset_name", "cache_dir"}
+    return experiment.data.model_dump(mode="json", exclude=left_out)
+
+
+def _physical_model(experiment: Experiment) -> JSON:
+    section = experiment.model.physical
+    return {} if section is None else section.model_dump(mode="json")
+
+
+def _without_held_out(training: JSON) -> JSON:
+    return _without(_without(training, "val_sim"), "test_sim")
+
+
+def _without(settings: JSON, key: str) -> JSON:
+    return {name: value for name, value in settings.items() if name != key}
+
+
+_STAGES = {
+    function.__name__: function
+    for function in (simulate, cache, train_physical, augment, train_synthetic, evaluate, report)
+}

@@ -1,0 +1,76 @@
+"""What every stage's program does around its one call into the library."""
+
+import argparse
+import json
+import logging
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from src.errors import UserError
+
+Main = Callable[[argparse.Namespace], None]
+
+
+def stage_parser(description: str | None) -> argparse.ArgumentParser:
+    """A parser with the options that every stage has.
+
+    Args:
+        description: The program's docstring.
+    """
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--settings", type=_settings, required=True, help="JSON: a part of an experiment")
+    parser.add_argument("--threads", type=int, default=1, help="threads of the numerical libraries")
+    parser.add_argument("--log", type=Path, help="file that takes messages and tracebacks")
+    return parser
+
+
+def run_stage(main: Main, parser: argparse.ArgumentParser) -> None:
+    """Run a stage's program: messages go to the terminal and the log, a traceback to the log alone.
+
+    Exits with 1 after an error that the user can mend, told in one sentence.
+    """
+    arguments = parser.parse_args()
+    _log_to(arguments.log)
+    logger = logging.getLogger("stage")
+    try:
+        main(arguments)
+    except UserError as error:
+        logger.debug("traceback", exc_info=True)
+        logger.error("%s", error)
+        sys.exit(1)
+    except Exception:
+        logger.exception("unexpected error")
+        sys.exit(2)
+
+
+def limit_threads(threads: int) -> None:
+    """Let torch use the threads that the rule was given."""
+    import torch
+
+    torch.set_num_threads(threads)
+
+
+def _settings(text: str) -> dict[str, Any]:
+    return json.loads(text)
+
+
+def _log_to(path: Path | None) -> None:
+    terminal = logging.StreamHandler()
+    terminal.setLevel(logging.INFO)
+    terminal.setFormatter(_WithoutTraceback("%(levelname)s: %(message)s"))
+    handlers: list[logging.Handler] = [terminal]
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = logging.FileHandler(path, mode="w", encoding="utf-8")
+        file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+        handlers.append(file)
+    logging.basicConfig(level=logging.INFO, handlers=handlers, force=True)
+    logging.getLogger("stage").setLevel(logging.DEBUG)
+    logging.captureWarnings(True)
+
+
+class _WithoutTraceback(logging.Formatter):
+    def formatException(self, ei: Any) -> str:  # noqa: N802 (the library's name)
+        return f"{ei[0].__name__}: {ei[1]} (traceback in the log)"

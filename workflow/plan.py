@@ -7,7 +7,7 @@ from pathlib import Path
 import yaml
 
 from src.config import load_experiment, parse_experiment
-from src.config.checks import check_against_data
+from src.config.checks import check_against_data, held_out_simulations, stages_trained
 from src.config.loading import CONFIG_DIR, find_experiment
 from src.config.modules import ARCHITECTURES, EQUATION_MODULES
 from src.data.index import RawIndex, build_index, cache_directory
@@ -20,9 +20,9 @@ PHYSICAL_STAGES = {"simulate", "train_physical", "augment", "evaluate"}
 SYNTHETIC_STAGES = {"train_synthetic", "evaluate"}
 EVALUATION_FILES = (
     "metrics.json",
-    "error_by_lead_time.png",
-    "fields.png",
-    "rollout.gif",
+    "error_curves.png",
+    "prediction.png",
+    "animation.gif",
     "rollouts.nc",
 )
 
@@ -110,21 +110,20 @@ class Plan:
 
     def evaluation_inputs(self) -> dict[str, list[str]]:
         """Held-out simulations and the models that there are."""
-        trained = settings.trained_models(self.experiment)
+        trained = stages_trained(self.experiment)
         physical, synthetic = "physical" in trained, "synthetic" in trained
         return {
-            "cache": self.cache_manifests(settings.held_out(self.experiment)[1]),
+            "cache": self.cache_manifests(held_out_simulations(self.experiment)[0]),
             "model": [f"{self.results}/synthetic_model.pt"] * synthetic,
             "parameters": [f"{self.results}/physical/parameters.yaml"] * physical,
         }
 
     def report_inputs(self) -> dict[str, list[str]]:
         """What the report shows."""
-        trained = settings.trained_models(self.experiment)
+        trained = stages_trained(self.experiment)
         files = [f"{self.results}/{stage}/history.csv" for stage in trained]
         files += self.evaluation_inputs()["parameters"]
-        if settings.held_out(self.experiment)[1]:
-            files += [f"{self.results}/evaluation/{name}" for name in EVALUATION_FILES]
+        files += [f"{self.results}/evaluation/{name}" for name in EVALUATION_FILES]
         return {"results": files}
 
     def simulations(self, stage: str, kinds: tuple[str, ...]) -> list[int]:

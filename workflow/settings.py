@@ -7,7 +7,7 @@ Names and paths are left out, since no result depends on them.
 import json
 from typing import Any
 
-from src.config.checks import generated_fields
+from src.config.checks import generated_fields, held_out_simulations, stages_trained
 from src.config.schema import Experiment
 
 JSON = dict[str, Any]
@@ -108,13 +108,11 @@ def evaluate(experiment: Experiment) -> JSON:
         "trainer_params": {},
         "model": {},
     }
-    for stage in trained_models(experiment):
-        training = getattr(experiment.trainer_params, stage)
-        settings["trainer_params"][stage] = {
-            "val_sim": [] if training.test_sim else training.val_sim,
-            "test_sim": training.test_sim,
-        }
-    if "physical" in trained_models(experiment):
+    indices, split = held_out_simulations(experiment)
+    key = {"test": "test_sim", "validation": "val_sim", "train": "train_sim"}[split]
+    for stage in stages_trained(experiment):
+        settings["trainer_params"][stage] = {key: indices}
+    if "physical" in stages_trained(experiment):
         settings["model"]["physical"] = _physical_model(experiment)
         settings["trainer_params"]["physical"]["learnable_parameters"] = [
             parameter.model_dump(mode="json")
@@ -128,12 +126,6 @@ def report(experiment: Experiment) -> JSON:
     return experiment.model_dump(mode="json", exclude={"workflow", "project_root"})
 
 
-def trained_models(experiment: Experiment) -> tuple[str, ...]:
-    """The models that the experiment trains, in the order of the stages."""
-    kind = experiment.run_params.model_type
-    return ("physical", "synthetic") if kind == "hybrid" else (kind,)
-
-
 def is_augmented(experiment: Experiment) -> bool:
     """Whether the surrogate also sees generated simulations."""
     augmentation = experiment.augmentation
@@ -143,14 +135,6 @@ def is_augmented(experiment: Experiment) -> bool:
         and augmentation.num_simulations > 0
         and augmentation.alpha > 0
     )
-
-
-def held_out(experiment: Experiment) -> tuple[str, list[int]]:
-    """Which simulations are evaluated: the test ones, else the validation ones."""
-    training = getattr(experiment.trainer_params, trained_models(experiment)[-1])
-    if training.test_sim:
-        return "test", list(training.test_sim)
-    return "validation", list(training.val_sim)
 
 
 def _data(experiment: Experiment) -> JSON:

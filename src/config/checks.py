@@ -55,6 +55,20 @@ def stages_trained(experiment: Experiment) -> tuple[str, ...]:
     return ("physical", "synthetic") if kind == "hybrid" else (kind,)
 
 
+def held_out_simulations(experiment: Experiment) -> tuple[list[int], str]:
+    """Which simulations are evaluated, and what they are.
+
+    Returns:
+        Indices and ``test``; in their absence ``validation``, and in the absence of both
+        ``train``, whose errors say nothing about unseen data.
+    """
+    training = getattr(experiment.trainer_params, stages_trained(experiment)[-1])
+    for key, split in (("test_sim", "test"), ("val_sim", "validation"), ("train_sim", "train")):
+        if indices := getattr(training, key):
+            return list(indices), split
+    raise ConfigError("trainer_params.train_sim: missing; there is nothing to evaluate on")
+
+
 def equation_of(experiment: Experiment) -> EquationSpec | None:
     """The physical model's equation, where it is a built-in one."""
     section = experiment.model.physical

@@ -119,10 +119,24 @@ def _parse(raw: dict[str, Any], source: str, overridden: set[str]) -> Experiment
     trainer = raw.get("trainer_params")
     if isinstance(trainer, dict) and isinstance(run, dict):
         raw["trainer_params"] = _distribute(trainer, str(run["model_type"]), source, overridden)
+    _order_channels(raw)
     try:
         return Experiment.model_validate(raw)
     except ValidationError as error:
         raise ConfigError(describe(error, source, keys_by_section())) from None
+
+
+def _order_channels(raw: dict[str, Any]) -> None:
+    """Let the surrogate's channels follow ``data.fields``, whatever the order of its specs."""
+    data, model = raw.get("data"), raw.get("model")
+    section = model.get("synthetic") if isinstance(model, dict) else None
+    fields = data.get("fields") if isinstance(data, dict) else None
+    if not (isinstance(section, dict) and isinstance(fields, list)):
+        return
+    for key in ("input_specs", "output_specs"):
+        if isinstance(specs := section.get(key), dict):
+            known = [name for name in fields if name in specs]
+            section[key] = {name: specs[name] for name in [*known, *specs]}
 
 
 def _model_type(model: Any) -> str:

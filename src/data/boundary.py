@@ -35,7 +35,9 @@ def parse_boundary(value: Any, axes: Sequence[str]) -> tuple[tuple[Side, Side], 
     unknown, missing = set(value) - set(axes), set(axes) - set(value)
     if unknown or missing:
         problem = f"no axis {sorted(map(str, unknown))[0]}" if unknown else "an axis is missing"
-        raise BoundaryError(f"{dict(value)!r}: {problem}; the axes are {', '.join(axes)}; {ALLOWED}")
+        raise BoundaryError(
+            f"{dict(value)!r}: {problem}; the axes are {', '.join(axes)}; {ALLOWED}"
+        )
     return tuple(_sides(axis, value[axis]) for axis in axes)
 
 

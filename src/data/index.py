@@ -13,8 +13,8 @@ from src.config import Experiment, parse_experiment
 from src.data.agreement import disagreement
 from src.data.atomic import write_json
 from src.data.grid import FieldLayout, Grid
-from src.data.reading import cache_directory, reading_digest
 from src.data.readers.base import RawFileInfo, open_raw, suffixes
+from src.data.reading import cache_directory, reading_digest
 from src.errors import RawDataError
 
 logger = logging.getLogger(__name__)
@@ -112,7 +112,7 @@ def build_index(
             errors[path] = str(error)
     if opened and infos:
         _announce_boundary(next(iter(infos.values())), raw_dir)
-    if opened or len(known) != len(infos):
+    if infos and (opened or len(known) != len(infos)):
         _store(index_path, digest, stats, infos)
     _check_agreement(infos, errors)
     return _assemble(raw_dir, stats, infos, errors, strict)
@@ -211,10 +211,9 @@ def _store(
 
 def _check_agreement(infos: dict[Path, RawFileInfo], errors: dict[Path, str]) -> None:
     """Move files that differ from the first one to the errors."""
-    reference, *others = infos or [None]
-    if reference is None:
-        return
-    for path in others:
+    paths = list(infos)
+    for path in paths[1:]:
+        reference = paths[0]
         difference = disagreement(infos[path], infos[reference])
         if difference:
             errors[path] = f"{path}: {difference} in {reference.name}"

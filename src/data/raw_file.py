@@ -1,12 +1,12 @@
 """Writes a simulation as a raw NetCDF file, as a scientist's own solver would."""
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
 
+from src.data.atomic import atomic_path
 from src.data.grid import FieldLayout, Grid
 
 
@@ -47,9 +47,5 @@ def write_raw_file(
     sides = {side for pair in grid.boundary for side in pair}
     assert len(sides) == 1, "one boundary condition on every side"
     dataset = xr.Dataset(variables, coordinates, {**attributes, "boundary": str(sides.pop())})
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+    with atomic_path(path) as temporary:
         dataset.to_netcdf(temporary, engine="netcdf4", format="NETCDF4")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -17,6 +17,7 @@ _PUBLIC = {
     "write_metrics": "evaluate",
     "write_report": "report",
     "write_rollouts": "rollouts",
+    "write_training_figures": "training_figures",
 }
 __all__ = sorted(_PUBLIC)
 

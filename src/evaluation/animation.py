@@ -4,14 +4,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import matplotlib
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
+from src.data.atomic import atomic_path
 from src.evaluation.evaluate import RolloutSample
-from src.evaluation.files import atomic_path
 from src.evaluation.pictures import View, error_norm, extent, quiet, view
 from src.evaluation.rollouts import axis_points
 from src.evaluation.style import COLORS, ERROR, LABELS, grid_lines, new_figure, styled
@@ -19,7 +21,8 @@ from src.evaluation.style import COLORS, ERROR, LABELS, grid_lines, new_figure, 
 MAX_BYTES = 2_000_000
 MAX_FRAMES = 60
 SECONDS = 6.0  # of one pass, whatever the number of frames
-PALETTE = 128  # colours; what is smooth still looks smooth, at two thirds of the size of 256
+MAP_COLORS = 100  # of each colour map in the palette of 256; the rest is for lines and text
+BLENDS = np.array([0.25, 0.5, 0.75, 1.0])  # shares of a line's colour where it is smoothed
 DOTS_PER_INCH = 100.0
 SMALLEST_DOTS_PER_INCH = 40.0  # below, nothing can be read
 
@@ -42,9 +45,10 @@ def write_animation(path: str | Path, sample: RolloutSample, max_bytes: int = MA
     shown = view(sample, layouts[0])
     dpi = DOTS_PER_INCH
     limit = MAX_FRAMES
-    with atomic_path(path) as sibling:
+    with atomic_path(Path(path)) as sibling:
         while True:
-            _write_gif(sibling, _frames(sample, shown, models[0], dpi, limit))
+            frames = _frames(sample, shown, models[0], dpi, limit)
+            _write_gif(sibling, frames, shown.colormap)
             if sibling.stat().st_size <= max_bytes or dpi <= SMALLEST_DOTS_PER_INCH:
                 return
             dpi, limit = max(SMALLEST_DOTS_PER_INCH, 0.75 * dpi), max(10, int(0.75 * limit))
@@ -74,7 +78,7 @@ def _frames(
 def _image_figure(sample: RolloutSample, shown: View, model: str) -> tuple[Figure, Update]:
     left, right, low, high = extent(sample)
     panel = 2.5 * min(2.0, max(0.4, (high - low) / (right - left)))
-    figure = new_figure(9.0, panel + 1.3)
+    figure = new_figure(9.0, panel + 1.5)
     panels = figure.subplots(1, 3, sharey=True)
     errors = shown.errors[model]
     parts: list[tuple[str, NDArray[Any], str, Any]] = [
@@ -99,7 +103,10 @@ def _image_figure(sample: RolloutSample, shown: View, model: str) -> tuple[Figur
         bar = figure.colorbar(image, ax=owners, orientation="horizontal", aspect=40, shrink=0.8)
         quiet(bar)
         bar.set_label(label)
-    clock = figure.suptitle(_clock(sample, len(errors) - 1), fontsize=11)
+    # The layout engine lets a title collide with images of fixed aspect: a strip is kept free.
+    free = 1 - 0.32 / figure.get_figheight()
+    figure.set_layout_engine("constrained", rect=(0, 0, 1, free))
+    clock = figure.text(0.012, 0.985, _clock(sample, len(errors) - 1), va="top", fontsize=11)
 
     def update(frame: int) -> None:
         for image, (_, values, _, _) in zip(images, parts, strict=True):
@@ -147,13 +154,10 @@ def _clock(sample: RolloutSample, frame: int) -> str:
     return f"t = {frame * sample.dt:.3f}   (step {frame})"
 
 
-def _write_gif(path: Path, frames: list[Image.Image]) -> None:
-    """All frames with one palette, taken from the first, middle and last one."""
-    width, height = frames[0].size
-    strip = Image.new("RGB", (width, 3 * height))
-    for place, frame in enumerate((frames[0], frames[len(frames) // 2], frames[-1])):
-        strip.paste(frame, (0, place * height))
-    palette = strip.quantize(PALETTE, dither=Image.Dither.NONE)
+def _write_gif(path: Path, frames: list[Image.Image], colormap: str) -> None:
+    """All frames with one palette: the colour maps, greys, and the colours of the lines."""
+    palette = Image.new("P", (1, 1))
+    palette.putpalette(_palette(colormap))
     reduced = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
     # GIF times are hundredths of a second; the last frame rests before the next pass.
     duration = max(20, round(1000 * SECONDS / len(frames) / 10) * 10)
@@ -161,3 +165,16 @@ def _write_gif(path: Path, frames: list[Image.Image]) -> None:
     reduced[0].save(
         path, format="GIF", save_all=True, append_images=reduced[1:], duration=durations, loop=0
     )
+
+
+def _palette(colormap: str) -> list[int]:
+    """256 colours as red, green, blue, red, …; no colour is lost for being rare."""
+    maps = [
+        matplotlib.colormaps[name](np.linspace(0, 1, MAP_COLORS))[:, :3]
+        for name in (colormap, ERROR)
+    ]
+    lines = [np.array(to_rgb(color)) for color in COLORS.values()]
+    blends = [np.outer(share, line) + 1 - share[:, None] for line in lines for share in [BLENDS]]
+    greys = np.repeat(np.linspace(0, 1, 256 - 2 * MAP_COLORS - len(lines) * len(BLENDS)), 3)
+    colors = np.concatenate([*maps, *blends, greys.reshape(-1, 3)])
+    return [int(value) for value in np.rint(255 * colors).ravel()]

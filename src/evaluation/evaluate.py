@@ -12,21 +12,15 @@ import torch
 from numpy.typing import NDArray
 
 from src.config.schema import Experiment
+from src.data.atomic import atomic_path
 from src.data.grid import FieldLayout, Grid
 from src.errors import ConfigError, DivergenceError
-from src.evaluation.files import atomic_path
-from src.evaluation.metrics import RolloutErrors, rollout_errors, summarize
+from src.evaluation.metrics import PREDICTORS, RolloutErrors, rollout_errors, summarize
 from src.evaluation.predictors import Predictor, State, persistence
-
-PREDICTORS = ("synthetic", "physical", "persistence")
 
 
 class Simulation(Protocol):
     """A cached simulation: ``fields`` holds ``[T, C, *space]``, static ones without ``T``."""
-
-    @property
-    def index(self) -> int:
-        """Number of the simulation in its data set."""
 
     @property
     def dt(self) -> float:
@@ -99,7 +93,7 @@ def held_out_simulations(experiment: Experiment) -> tuple[list[int], str]:
 
 
 def evaluate(
-    simulations: Iterable[Simulation],
+    simulations: Iterable[tuple[int, Simulation]],
     predictors: Mapping[str, Predictor],
     *,
     split: str = "test",
@@ -109,7 +103,8 @@ def evaluate(
     """Roll out every predictor from the first frame of every simulation and measure the errors.
 
     Args:
-        simulations: Held-out simulations; read one after the other.
+        simulations: Index and simulation of each; read one after the other, so that a generator
+            keeps one in memory.
         predictors: ``synthetic`` and ``physical`` as far as they exist; persistence is added.
         split: What the simulations are: ``test``, ``validation`` or ``train``.
         num_steps: Length of the rollouts; ``None`` takes all frames after the first.
@@ -129,9 +124,9 @@ def evaluate(
     seconds: dict[str, list[float]] = {name: [] for name in ordered}
     samples: list[RolloutSample] = []
     described: dict[str, Any] = {"simulations": [], "split": split}
-    for simulation in simulations:
-        steps = _num_steps(simulation, num_steps)
-        described["simulations"].append(simulation.index)
+    for index, simulation in simulations:
+        steps = _num_steps(index, simulation, num_steps)
+        described["simulations"].append(index)
         described |= {"dt": simulation.dt, "num_steps": max(steps, described.get("num_steps", 0))}
         initial, truth = _initial_and_truth(simulation, steps)
         rollouts: dict[str, dict[str, NDArray[Any]]] = {}
@@ -141,9 +136,9 @@ def evaluate(
             seconds[name].append((time.perf_counter() - start) / steps)
             rollouts[name] = {key: value[0].double().numpy() for key, value in predicted.items()}
             targets = {key: truth[key][1:] for key in predicted}
-            errors[name].append(rollout_errors(rollouts[name], targets, simulation.index))
+            errors[name].append(rollout_errors(rollouts[name], targets, index))
         if len(samples) < max_samples:
-            samples.append(_sample(simulation, truth, rollouts))
+            samples.append(_sample(index, simulation, truth, rollouts))
     if not described["simulations"]:
         raise ConfigError("there is no simulation to evaluate; give 'trainer_params.test_sim'")
     metrics: dict[str, Any] = {name: summarize(terms) for name, terms in errors.items()}
@@ -154,16 +149,16 @@ def evaluate(
 def write_metrics(path: str | Path, metrics: Mapping[str, Any]) -> None:
     """Write ``metrics.json`` atomically; NaN and infinity are refused."""
     text = json.dumps(metrics, indent=2, allow_nan=False)
-    with atomic_path(path) as sibling:
+    with atomic_path(Path(path)) as sibling:
         sibling.write_text(text + "\n", encoding="utf-8")
 
 
-def _num_steps(simulation: Simulation, num_steps: int | None) -> int:
+def _num_steps(index: int, simulation: Simulation, num_steps: int | None) -> int:
     dynamic = [layout.name for layout in simulation.layouts if not layout.static]
     available = min(len(simulation.fields[name]) for name in dynamic) - 1
     if available < max(1, num_steps or 1):
         raise ConfigError(
-            f"evaluation_params.num_steps: {num_steps}: simulation {simulation.index} has "
+            f"evaluation_params.num_steps: {num_steps}: simulation {index} has "
             f"{available} frames after its first; use at most that, or null for all"
         )
     return num_steps or available
@@ -220,6 +215,7 @@ def _roll_out_to_divergence(
 
 
 def _sample(
+    index: int,
     simulation: Simulation,
     truth: Mapping[str, NDArray[Any]],
     rollouts: Mapping[str, Mapping[str, NDArray[Any]]],
@@ -234,7 +230,7 @@ def _sample(
             for name, fields in rollouts.items()
         }
     return RolloutSample(
-        index=simulation.index,
+        index=index,
         dt=simulation.dt,
         grid=simulation.grid,
         layouts=tuple(layout for layout in simulation.layouts if not layout.static),

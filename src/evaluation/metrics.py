@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from src.data.grid import FieldLayout
 
+PREDICTORS = ("synthetic", "physical", "persistence")
 MEASURES = ("vrmse", "nrmse", "relative_l2")
 # A field that is uniform up to the rounding of float32 (6e-8 of its size) has no variance to
 # compare an error with; a spread below this share of its size is such rounding.

@@ -83,7 +83,8 @@ def plot_prediction(sample: RolloutSample) -> Figure:
     one_dimensional = len(sample.grid.axes) == 1
     with styled():
         heights = [_height(sample, shown, one_dimensional) for shown in views]
-        figure = new_figure(9.6, sum(heights))
+        figure = new_figure(9.8, sum(heights))
+        figure.set_layout_engine("constrained", w_pad=0.055)  # tick labels of neighbours touch
         blocks = figure.subfigures(len(views), 1, squeeze=False, height_ratios=heights)[:, 0]
         for block, shown in zip(blocks, views, strict=True):
             (_draw_lines if one_dimensional else _draw_images)(block, sample, shown)
@@ -130,9 +131,10 @@ def _draw_images(block: SubFigure, sample: RolloutSample, shown: View) -> None:
         ("truth", shown.truth, shown.colormap, shown.norm)
     ]
     for name, values in shown.predictions.items():
-        rows.append((LABELS[name], values, shown.colormap, shown.norm))
-        rows.append((f"error of the\n{LABELS[name]}", shown.errors[name], ERROR, error_norm(
-            shown.errors[name][frames])))  # fmt: skip
+        errors = shown.errors[name]
+        title = LABELS[name].replace(" ", "\n")
+        rows.append((title, values, shown.colormap, shown.norm))
+        rows.append(("its error", errors, ERROR, error_norm(errors[frames])))
     grid = block.subplots(len(rows), len(frames), squeeze=False, sharex=True, sharey=True)
     for row, (title, values, colormap, norm) in zip(grid, rows, strict=True):
         for axes, frame in zip(row, frames, strict=True):
@@ -140,8 +142,13 @@ def _draw_images(block: SubFigure, sample: RolloutSample, shown: View) -> None:
             finite = np.ma.masked_invalid(values[frame].T)
             image = axes.imshow(finite, cmap=colormap, norm=norm, extent=extent(sample))
             axes.spines[:].set_visible(False)
-            axes.tick_params(length=2.5)
-        row[0].set_ylabel(f"{title}\n\n{sample.grid.axes[1]}")
+            axes.tick_params(length=2.5, labelsize=9)
+            axes.locator_params(nbins=3)
+        row[0].set_ylabel(sample.grid.axes[1], rotation=0)
+        row[0].annotate(
+            title, (0, 0.5), xycoords="axes fraction", xytext=(-52, 0),
+            textcoords="offset points", ha="right", va="center",
+        )  # fmt: skip
         bar = block.colorbar(image, ax=list(row), fraction=0.03, pad=0.01, aspect=14, shrink=0.92)
         quiet(bar)
         bar.set_label("|error|" if colormap == ERROR else shown.label)

@@ -8,8 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from src.evaluation.evaluate import PREDICTORS
 from src.evaluation.history import component, parameter_columns
+from src.evaluation.metrics import PREDICTORS
+from src.evaluation.numbers import estimate
 from src.evaluation.style import COLORS, LABELS, LINE_STYLES, grid_lines, new_figure, styled
 
 STANDARD_DEVIATIONS = 2  # half the width of the band around an estimate, about 95 %
@@ -151,9 +152,9 @@ def _draw_parameter(
         axes.set_title("not determined by the data", loc="left", color="#a00000")
         return
     axes.axhline(final, color=color, linewidth=0.8)
-    title = f"{final:.5g}"
+    title = estimate(final, None)
     if std is not None:
         half = STANDARD_DEVIATIONS * std
         axes.axhspan(final - half, final + half, color=color, alpha=0.18, linewidth=0)
-        title += f" ± {half:.2g}   ({STANDARD_DEVIATIONS} standard deviations)"
+        title = f"{estimate(final, half)}   ({STANDARD_DEVIATIONS} standard deviations)"
     axes.set_title(title, loc="left")

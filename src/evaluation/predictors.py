@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import torch
 
 from src.data.grid import FieldLayout, Grid
+from src.models.physical.roles import match_roles
 
 State = Mapping[str, torch.Tensor]
 Predictor = Callable[[State, int], State]
@@ -29,14 +30,15 @@ class _RollingModel(Protocol):
     input_specs: Mapping[str, int]
     output_specs: Mapping[str, int]
 
-    def rollout(self, initial: torch.Tensor, steps: int) -> torch.Tensor: ...
+    def rollout(self, state: torch.Tensor, steps: int, /) -> torch.Tensor:
+        """``[B, C_in, *space]`` to ``[B, steps, C_out, *space]``."""
 
 
 class SyntheticPredictor:
-    """Rollout of a surrogate, from and to named fields."""
+    """Rollout of a surrogate, from and to named fields; the model is put into evaluation mode."""
 
     def __init__(self, model: _RollingModel) -> None:
-        self.model = model
+        self.model = model.eval() if isinstance(model, torch.nn.Module) else model
 
     def __call__(self, initial: State, steps: int) -> dict[str, torch.Tensor]:
         """The states after ``initial``; channels are stacked in the order of the model's specs."""
@@ -53,26 +55,19 @@ class PhysicalPredictor:
     """Solution of the calibrated equation, from and to native tensors.
 
     Args:
-        model: Has ``predict_trajectory(initial_fields, steps, dt)``.
+        model: Has ``spec`` and ``predict_trajectory(initial_fields, steps, dt)``.
         grid: The grid of the data.
-        layouts: The fields of the data; those that are handed over must be among them.
+        layouts: The fields of the data; those that play a role in the equation are predicted.
         dt: Time between frames [time].
-        fields: Names of the fields that the equation has; all that are given by default.
     """
 
-    def __init__(
-        self,
-        model: Any,
-        grid: Grid,
-        layouts: Sequence[FieldLayout],
-        dt: float,
-        fields: Sequence[str] | None = None,
-    ) -> None:
+    def __init__(self, model: Any, grid: Grid, layouts: Sequence[FieldLayout], dt: float) -> None:
         self.model = model
         self.grid = grid
         self.layouts = {layout.name: layout for layout in layouts}
         self.dt = dt
-        self.fields = tuple(fields) if fields is not None else None
+        dynamic = [layout.name for layout in layouts if not layout.static]
+        self.fields = tuple(match_roles(model.spec, dynamic).values())
 
     def __call__(self, initial: State, steps: int) -> dict[str, torch.Tensor]:
         """The states after ``initial``.
@@ -80,12 +75,14 @@ class PhysicalPredictor:
         Raises:
             DivergenceError: from the model, where the solution leaves the finite numbers.
         """
-        from src.data.fields import from_field, to_field
+        from src.data.fields import from_field, to_field  # PhiFlow, which a surrogate needs not
 
-        names = self.fields if self.fields is not None else tuple(initial)
         with torch.no_grad():
             trajectory = self.model.predict_trajectory(
-                {name: to_field(initial[name], self.grid, self.layouts[name]) for name in names},
+                {
+                    name: to_field(initial[name], self.grid, self.layouts[name])
+                    for name in self.fields
+                },
                 steps,
                 self.dt,
             )
@@ -94,7 +91,6 @@ class PhysicalPredictor:
                     [from_field(state, self.grid, self.layouts[name]) for state in states], dim=1
                 )
                 for name, states in trajectory.items()
-                if not self.layouts[name].static
             }
 
 

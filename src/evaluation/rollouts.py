@@ -15,9 +15,9 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from src.data.atomic import atomic_path
 from src.data.grid import FieldLayout, Grid
 from src.evaluation.evaluate import RolloutSample
-from src.evaluation.files import atomic_path
 
 LONG_NAMES = {
     "truth": "truth",
@@ -43,7 +43,7 @@ def write_rollouts(
     dataset = rollout_dataset(samples)
     dataset.attrs |= dict(attributes or {})
     encoding = {name: {"zlib": True, "complevel": 4, "shuffle": True} for name in dataset.data_vars}
-    with atomic_path(path) as sibling:
+    with atomic_path(Path(path)) as sibling:
         dataset.to_netcdf(sibling, engine="netcdf4", format="NETCDF4", encoding=encoding)
 
 

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from src.evaluation.files import atomic_path
+from src.data.atomic import atomic_path
 
 # Okabe and Ito (2008), distinguishable with every common kind of colour blindness.
 COLORS = {
@@ -79,5 +79,12 @@ def grid_lines(axes: Axes) -> None:
 
 def save_figure(path: str | Path, figure: Figure) -> None:
     """Write a picture atomically, without a date or version in it."""
-    with styled(), atomic_path(path) as sibling:
-        figure.savefig(sibling, dpi=DOTS_PER_INCH, metadata={"Software": None})
+    with styled(), atomic_path(Path(path)) as sibling:
+        # "tight": labels beside panels of fixed aspect may reach over the edge.
+        figure.savefig(
+            sibling,
+            format="png",
+            dpi=DOTS_PER_INCH,
+            bbox_inches="tight",
+            metadata={"Software": None},
+        )

@@ -101,9 +101,7 @@ class ModelRegistry:
         model_class = self.synthetic_class()
         assert section is not None
         if grid is not None:
-            return model_class(
-                self.experiment, spatial_dims=len(grid.axes), boundary=grid.boundary
-            )
+            return model_class(self.experiment, spatial_dims=len(grid.axes), boundary=grid.boundary)
         widest = max(section.output_specs.values())
         dims = int(section.architecture.get("spatial_dims", widest if widest > 1 else 2))
         return model_class(

@@ -10,11 +10,15 @@ from collections.abc import Mapping
 from math import pi
 
 import numpy as np
-from phi.torch.flow import math, spatial
+from phi.torch.flow import batch, math, spatial
+
+# Up to so many points along an axis, one product with the n × n matrix of the operator costs less
+# than two complex Fourier transforms, most of all where derivatives are carried along.
+LARGEST_MATRIX = 256
 
 
 class Spectral:
-    """Operators that differentiate by Fourier transform.
+    """Operators that multiply Fourier modes, axis by axis.
 
     Args:
         spacing: Distance between neighbouring points along each axis [length].
@@ -23,46 +27,46 @@ class Spectral:
 
     def __init__(self, spacing: Mapping[str, float], resolution: Mapping[str, int]) -> None:
         self.spacing = dict(spacing)
-        self.resolution = dict(resolution)
+        self._second = {}
+        self._first = {}
+        self._kept = {}
+        for axis, n in resolution.items():
+            k = 2 * pi * np.fft.fftfreq(n, spacing[axis])
+            self._second[axis] = -(k**2)
+            if n % 2 == 0:
+                # The Nyquist mode cos(πi) has no partner sin(πi) on the grid: its odd derivatives
+                # vanish at every point.
+                k[n // 2] = 0.0
+            self._first[axis] = 1j * k
+            self._kept[axis] = (np.abs(np.fft.fftfreq(n, 1 / n)) < n / 3).astype(float)
 
     def gradient(self, u: math.Tensor, axis: str) -> math.Tensor:
         """First derivative ∂u/∂axis, in units of ``u`` per length; same shape as ``u``."""
-        factor = 1j * self._wavenumbers(axis, odd=True)
-        return math.real(math.ifft(math.fft(u, axis) * _along(factor, axis), axis))
+        return _apply(u, axis, self._first[axis])
 
     def laplacian(self, u: math.Tensor) -> math.Tensor:
         """Sum of second derivatives ∇²u, component by component; same shape as ``u``."""
-        symbol = sum(_along(-(self._wavenumbers(axis) ** 2), axis) for axis in self.spacing)
-        axes = list(self.spacing)
-        return math.real(math.ifft(math.fft(u, axes) * symbol, axes))
+        return sum(_apply(u, axis, symbol) for axis, symbol in self._second.items())
 
     def advect(self, velocity: math.Tensor, u: math.Tensor) -> math.Tensor:
         """Advective derivative (velocity·∇)u, free of aliasing by the 2/3 rule.
 
-        Both factors and their product are cut to the lower two thirds of the wavenumbers, so that
-        no product of two kept modes folds back onto a kept one.
+        Where the velocity is a field, both factors and their product are cut to the lower two
+        thirds of the wavenumbers, so that no product of two kept modes folds back onto a kept one.
 
         Args:
             velocity: Vector with a component of the dimension ``vector`` for each axis; uniform
                 in space, or a field.
             u: Scalar or vector; a vector is advected component by component.
         """
-        axes = list(self.spacing)
-        is_field = bool(velocity.shape.spatial)
-        spectrum = math.fft(u, axes)
-        if is_field:
-            velocity = math.real(math.ifft(math.fft(velocity, axes) * self._kept(), axes))
-            spectrum = spectrum * self._kept()
-        product = sum(
-            velocity.vector[axis]
-            * math.real(
-                math.ifft(spectrum * _along(1j * self._wavenumbers(axis, odd=True), axis), axes)
-            )
-            for axis in axes
+        if not velocity.shape.spatial:
+            return sum(velocity.vector[axis] * self.gradient(u, axis) for axis in self.spacing)
+        same = velocity is u
+        u = self._cut(u)
+        velocity = u if same else self._cut(velocity)
+        return self._cut(
+            sum(velocity.vector[axis] * self.gradient(u, axis) for axis in self.spacing)
         )
-        if not is_field:
-            return product
-        return math.real(math.ifft(math.fft(product, axes) * self._kept(), axes))
 
     @property
     def first_eigenvalue(self) -> float:
@@ -74,22 +78,18 @@ class Spectral:
         """Largest |eigenvalue| of the second derivative, times the spacing squared."""
         return pi**2
 
-    def _wavenumbers(self, axis: str, odd: bool = False) -> np.ndarray:
-        n = self.resolution[axis]
-        k = 2 * pi * np.fft.fftfreq(n, self.spacing[axis])
-        if odd and n % 2 == 0:
-            # The Nyquist mode cos(πi) has no partner sin(πi) on the grid: its odd derivatives
-            # vanish at every point.
-            k[n // 2] = 0.0
-        return k
-
-    def _kept(self) -> math.Tensor:
-        mask = math.wrap(1.0)
-        for axis, n in self.resolution.items():
-            modes = np.abs(np.fft.fftfreq(n, 1 / n))
-            mask = mask * _along((modes < n / 3).astype(float), axis)
-        return mask
+    def _cut(self, u: math.Tensor) -> math.Tensor:
+        for axis, symbol in self._kept.items():
+            u = _apply(u, axis, symbol)
+        return u
 
 
-def _along(values: np.ndarray, axis: str) -> math.Tensor:
-    return math.wrap(values, spatial(axis))
+def _apply(u: math.Tensor, axis: str, symbol: np.ndarray) -> math.Tensor:
+    """Multiply the Fourier modes along one axis by a symbol with symbol(-k) = conj symbol(k)."""
+    if len(symbol) > LARGEST_MATRIX:
+        return math.real(math.ifft(math.fft(u, axis) * math.wrap(symbol, spatial(axis)), axis))
+    column = np.fft.ifft(symbol).real
+    n = len(symbol)
+    matrix = column[(np.arange(n)[:, None] - np.arange(n)[None, :]) % n]
+    product = math.dot(math.wrap(matrix, batch("row") & batch("column")), "column", u, axis)
+    return math.rename_dims(product, "row", spatial(axis))

@@ -4,9 +4,9 @@ rule evaluate:
     output:
         metrics="results/{experiment}/evaluation/metrics.json",
         rollouts="results/{experiment}/evaluation/rollouts.nc",
-        curves="results/{experiment}/evaluation/error_by_lead_time.png",
-        fields="results/{experiment}/evaluation/fields.png",
-        animation="results/{experiment}/evaluation/rollout.gif",
+        curves="results/{experiment}/evaluation/error_curves.png",
+        prediction="results/{experiment}/evaluation/prediction.png",
+        animation="results/{experiment}/evaluation/animation.gif",
     log:
         "results/{experiment}/logs/evaluate.log",
     benchmark:
@@ -24,6 +24,6 @@ rule evaluate:
         ENVIRONMENT
     shell:
         "python -m workflow.scripts.evaluate --settings {params.cfg:q} --cache {input.cache:q}"
-        " --model {input.model:q} --parameters {input.parameters:q} --metrics {output.metrics:q}"
-        " --rollouts {output.rollouts:q} --curves {output.curves:q} --fields {output.fields:q}"
-        " --animation {output.animation:q} --threads {threads} --log {log:q}"
+        " --model {input.model:q} --parameters {input.parameters:q}"
+        " --output results/{wildcards.experiment}/evaluation"
+        " --threads {threads} --log {log:q}"

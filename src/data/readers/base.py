@@ -90,7 +90,5 @@ def suffixes(file_format: str) -> tuple[str, ...]:
 
 def open_raw(path: Path, data: DataParams) -> AbstractContextManager[RawFile]:
     """Open a raw file with the reader for its suffix."""
-    module = next(
-        module for module, endings in FORMATS.values() if path.suffix.lower() in endings
-    )
+    module = next(module for module, endings in FORMATS.values() if path.suffix.lower() in endings)
     return cast(Opener, import_module(module).open_raw)(path, data)

@@ -123,7 +123,8 @@ def _source(
     variables = field_variables(dataset, name, data)
     static = not any(roles.get(str(dim)) == "time" for dim in dataset[variables[0]].dims)
     dim = component_dim(dataset, roles, variables[0])
-    by_component = variables not in ([name], [data.variables.get(name)])
+    given = data.variables.get(name)
+    by_component = isinstance(given, list) or (given is None and variables != [name])
     if dim is None and by_component and (len(variables) > 1 or len(axes) == 1):
         components = _components(name, len(variables), axes)
         return FieldSource(FieldLayout(name, components, static), _ascending(variables))
@@ -178,7 +179,5 @@ def _text(label: object) -> str:
 
 
 def _contents(dataset: xr.Dataset) -> str:
-    listed = [
-        f"{name}({', '.join(map(str, dataset[name].dims))})" for name in dataset.variables
-    ]
+    listed = [f"{name}({', '.join(map(str, dataset[name].dims))})" for name in dataset.variables]
     return f"the file has {', '.join(listed[:20])}{', …' if len(listed) > 20 else ''}"

@@ -19,7 +19,7 @@ class Axis:
     Attributes:
         name: ``x``, ``y`` or ``z``.
         size: Number of points in the file.
-        coordinates: Of all points, ascending; ``None`` where the file has none.
+        coordinates: Of all points, ascending.
         descending: Whether the file holds them in descending order.
         start: First selected point, counted in ascending order.
         stop: One past the last selected point.
@@ -28,7 +28,7 @@ class Axis:
 
     name: str
     size: int
-    coordinates: np.ndarray | None
+    coordinates: np.ndarray
     descending: bool
     start: int
     stop: int
@@ -90,9 +90,7 @@ def make_axis(
     return Axis(name, size, ascending, descending, start, stop, coarsen)
 
 
-def make_grid(
-    axes: list[Axis], boundary: tuple[tuple[Side, Side], ...], data: DataParams
-) -> Grid:
+def make_grid(axes: list[Axis], boundary: tuple[tuple[Side, Side], ...], data: DataParams) -> Grid:
     """The grid of the selected points.
 
     Raises:
@@ -127,14 +125,16 @@ def _check_uniform(values: np.ndarray, resolution: float) -> None:
     rounding = min(2 * resolution, abs(mean) / 20)
     wrong = (np.abs(steps - mean) > UNIFORMITY * abs(mean) + rounding) | (steps * mean <= 0)
     if wrong.any():
-        index = int(np.flatnonzero(wrong)[0])
+        index = int(np.abs(steps - np.median(steps)).argmax())
         raise RawDataError(
             f"the grid is not uniform: from index {index} ({values[index]:.9g}) to {index + 1} "
             f"({values[index + 1]:.9g}), the mean spacing is {mean:g}"
         )
 
 
-def _crop(name: str, ascending: np.ndarray, crop: tuple[float | None, float | None]) -> tuple[int, int]:
+def _crop(
+    name: str, ascending: np.ndarray, crop: tuple[float | None, float | None]
+) -> tuple[int, int]:
     slack = UNIFORMITY * (ascending[-1] - ascending[0]) / (len(ascending) - 1)
     lower = -np.inf if crop[0] is None else crop[0]
     upper = np.inf if crop[1] is None else crop[1]
@@ -151,7 +151,6 @@ def _ends(
     axis: Axis, periodic: bool, domain: tuple[float, float] | None
 ) -> tuple[float, float, bool]:
     """Lower end, upper end, and whether the points on the rim lie on them."""
-    assert axis.coordinates is not None
     selected = axis.coordinates[axis.start : axis.stop]
     spacing = float(selected[-1] - selected[0]) / (len(selected) - 1)
     cells = (float(selected[0]) - spacing / 2, float(selected[-1]) + spacing / 2, False)

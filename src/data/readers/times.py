@@ -117,7 +117,9 @@ def select_frames(times: np.ndarray, select: SelectParams, resolution: np.ndarra
         index = int(np.flatnonzero(~np.isfinite(times))[0])
         raise RawDataError(f"missing value at index {index}")
     chosen = _in_range(times, select)
-    frames = Frames(slice(chosen.start, chosen.stop, select.stride), times[chosen][:: select.stride])
+    frames = Frames(
+        slice(chosen.start, chosen.stop, select.stride), times[chosen][:: select.stride]
+    )
     if len(frames.times) < 2:
         raise RawDataError(
             f"{len(frames.times)} frame(s) of {len(times)} are selected; two or more are needed "
@@ -133,7 +135,7 @@ def select_frames(times: np.ndarray, select: SelectParams, resolution: np.ndarra
     rounding = np.minimum(2 * resolution[frames.indices].max(), frames.dt / 20)
     wrong = np.abs(steps - frames.dt) > UNIFORMITY * frames.dt + rounding
     if wrong.any():
-        index = int(np.flatnonzero(wrong)[0])
+        index = int(np.abs(steps - np.median(steps)).argmax())
         raise RawDataError(
             f"the time step is not uniform: {_step(frames, index, select.stride)}, "
             f"the mean step is {frames.dt:g}; select a uniform part with data.select.time"

@@ -1,5 +1,7 @@
 """Packed and masked numbers of a NetCDF variable, decoded."""
 
+from typing import Any
+
 import netCDF4
 import numpy as np
 import xarray as xr
@@ -33,13 +35,13 @@ def decode(variable: xr.Variable) -> np.ndarray:
     return values
 
 
-def _scalar_fills(attrs: dict[str, object]) -> dict[str, object]:
+def _scalar_fills(attrs: dict[str, Any]) -> dict[str, Any]:
     """Only what decoding needs, so that no other attribute can disturb it."""
     wanted = (*MASKS, "scale_factor", "add_offset", "_Unsigned")
     return {key: attrs[key] for key in wanted if key in attrs}
 
 
-def _outside(raw: np.ndarray, attrs: dict[str, object]) -> np.ndarray:
+def _outside(raw: np.ndarray, attrs: dict[str, Any]) -> np.ndarray:
     """Where the packed values are not valid (CF conventions, section 2.5.1)."""
     outside = np.zeros(raw.shape, bool)
     lower, upper = attrs.get("valid_min"), attrs.get("valid_max")
@@ -54,7 +56,7 @@ def _outside(raw: np.ndarray, attrs: dict[str, object]) -> np.ndarray:
     return outside
 
 
-def _never_written(raw: np.ndarray, attrs: dict[str, object]) -> np.ndarray:
+def _never_written(raw: np.ndarray, attrs: dict[str, Any]) -> np.ndarray:
     """Where the library's default fill value stands; bytes have none."""
     fill = netCDF4.default_fillvals.get(raw.dtype.str[1:])
     if raw.itemsize == 1 or fill is None or any(key in attrs for key in MASKS):

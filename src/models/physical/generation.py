@@ -15,9 +15,7 @@ from src.data.grid import FieldLayout, Grid
 from src.errors import DivergenceError
 from src.models.physical.physical_model import PhysicalModel
 
-# simulations advanced together: large enough for speed, and fixed, so that a simulation does not
-# depend on how many are asked for at a time
-GROUP = 8
+GROUP = 8  # simulations advanced together; more are hardly faster, and need more memory
 
 State = dict[str, np.ndarray]
 logger = logging.getLogger(__name__)
@@ -38,29 +36,32 @@ def generate(
     recording: Recording,
     initial_state: Callable[[int], State],
     indices: Sequence[int],
-    count: int,
+    missing: Sequence[int],
 ) -> Iterator[tuple[int, State]]:
-    """Simulate in fixed groups of neighbours.
+    """Simulate in groups of neighbours, each group as a whole.
+
+    The members of a group share their time steps, so a group that was interrupted is simulated
+    again from all its members: the result is the same to the last bit.
 
     Args:
         model: The equation with its parameters.
         recording: Grid, fields, number of steps and dt.
         initial_state: The state ``[C, *space]`` of each field from which simulation ``i`` starts.
-        indices: The simulations that are wanted.
-        count: How many there are in all.
+        indices: All simulations of the shard.
+        missing: Those of them that are wanted.
 
     Yields:
         The index and ``[T, C, *space]`` for each field, T being the steps and the start. A
         simulation that diverges is left out, with a warning.
     """
-    for first in sorted({index // GROUP * GROUP for index in indices}):
-        group = list(range(first, min(first + GROUP, count)))
+    for number in sorted({index // GROUP for index in missing}):
+        group = [index for index in indices if index // GROUP == number]
         try:
             simulated = _simulate(model, recording, [initial_state(i) for i in group])
         except DivergenceError:
             simulated = _simulate_singly(model, recording, initial_state, group)
         for index, fields in zip(group, simulated, strict=True):
-            if index in indices and fields is not None:
+            if index in missing and fields is not None:
                 yield index, fields
 
 

@@ -39,6 +39,7 @@ class PhysicalModel(torch.nn.Module, ABC):
     Attributes:
         spec: What the equation's fields and parameters are called.
         discretization: The scheme in use; set it to change the scheme.
+        precision: ``single`` or ``double``, of rollouts.
 
     Raises:
         ConfigError: if a parameter has no value, or one that is not allowed.
@@ -51,6 +52,7 @@ class PhysicalModel(torch.nn.Module, ABC):
         self.experiment = parse_experiment(config)
         section = self.experiment.model.physical
         self.numerics = NumericsParams() if section is None else section.numerics
+        self.precision: str = self.numerics.precision
         self.discretization = _from_settings(self.numerics)
         learnable = learnable_parameters(self.spec, self.experiment)
         for name, value in initial_values(self.spec, self.experiment).items():
@@ -127,7 +129,7 @@ class PhysicalModel(torch.nn.Module, ABC):
         steps: int,
         dt: float,
         parameters: Mapping[str, torch.Tensor] | None = None,
-        first_simulation: int = 0,
+        entries: Sequence[str] | None = None,
     ) -> Iterator[torch.Tensor]: ...
 
     @overload
@@ -138,7 +140,7 @@ class PhysicalModel(torch.nn.Module, ABC):
         steps: int,
         dt: float,
         parameters: Mapping[str, torch.Tensor] | None = None,
-        first_simulation: int = 0,
+        entries: Sequence[str] | None = None,
     ) -> Iterator[Natives]: ...
 
     def rollout(
@@ -148,7 +150,7 @@ class PhysicalModel(torch.nn.Module, ABC):
         steps: int,
         dt: float,
         parameters: Mapping[str, torch.Tensor] | None = None,
-        first_simulation: int = 0,
+        entries: Sequence[str] | None = None,
     ) -> Iterator[torch.Tensor] | Iterator[Natives]:
         """Frame after frame, none of which is kept.
 
@@ -159,16 +161,17 @@ class PhysicalModel(torch.nn.Module, ABC):
             dt: Time between frames [time].
             parameters: Values to use, possibly with derivatives; the model's own, detached, by
                 default.
-            first_simulation: Number of the batch's first entry, for messages.
+            entries: What the entries of the batch are called in messages; by default
+                ``simulation 0``, ``simulation 1``, ….
 
         Yields:
             The state at dt, 2 dt, …, in the form of ``state`` and in the model's precision.
         """
         if isinstance(state, torch.Tensor):
             role = self.spec.fields[0].name
-            frames = self._rollout({role: state}, grid, steps, dt, parameters, first_simulation)
+            frames = self._rollout({role: state}, grid, steps, dt, parameters, entries)
             return (frame[role] for frame in frames)
-        return self._rollout(state, grid, steps, dt, parameters, first_simulation)
+        return self._rollout(state, grid, steps, dt, parameters, entries)
 
     def set_parameters(self, values: Mapping[str, torch.Tensor]) -> None:
         """Take over values by name; numbers an axis may replace a scalar."""
@@ -190,7 +193,7 @@ class PhysicalModel(torch.nn.Module, ABC):
         steps: int,
         dt: float,
         parameters: Mapping[str, torch.Tensor] | None,
-        first_simulation: int,
+        entries: Sequence[str] | None,
     ) -> Iterator[Natives]:
         roles = match_roles(self.spec, list(state))
         stepper = self._stepper(grid)
@@ -208,15 +211,15 @@ class PhysicalModel(torch.nn.Module, ABC):
         if parameters is None:
             parameters = {name: value.detach() for name, value in self.named_parameters()}
         values = self._checked(parameters, len(grid.axes))
-        self._check_finite(now, values, first_simulation, 0)
+        self._check_finite(now, values, entries, 0)
         for frame in range(1, steps + 1):
             substeps = self._substeps(stepper, now, values, dt, frame)
             now = stepper.advance(now, values, dt, substeps)
-            self._check_finite(now, values, first_simulation, frame)
+            self._check_finite(now, values, entries, frame)
             yield {name: now[role] if batched else now[role][0] for role, name in roles.items()}
 
     def _stepper(self, grid: Grid) -> Stepper:
-        dtype = torch.float32 if self.numerics.precision == "single" else torch.float64
+        dtype = torch.float32 if self.precision == "single" else torch.float64
         key = (grid, self.discretization, dtype)
         if key not in self._steppers:
             operators = self.discretization.operators(grid)
@@ -263,15 +266,16 @@ class PhysicalModel(torch.nn.Module, ABC):
         return substeps
 
     def _check_finite(
-        self, state: Natives, parameters: Natives, first_simulation: int, frame: int
+        self, state: Natives, parameters: Natives, entries: Sequence[str] | None, frame: int
     ) -> None:
         for role, native in state.items():
             finite = torch.isfinite(_plain(native)).flatten(1).all(1)
             if not bool(finite.all()):
-                entry = first_simulation + int(torch.nonzero(~finite)[0])
+                first = int(torch.nonzero(~finite)[0])
+                entry = f"simulation {first}" if entries is None else entries[first]
                 what = f"diverged in frame {frame}" if frame else "is not finite at the start"
                 raise DivergenceError(
-                    f"{self.spec.name}: simulation {entry} {what}: {role} is not finite "
+                    f"{self.spec.name}: {entry} {what}: {role} is not finite "
                     f"({_describe(parameters)}; {self.substeps_used} time steps a frame)"
                 )
 

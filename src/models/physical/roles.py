@@ -10,17 +10,17 @@ from src.errors import ConfigError
 def match_roles(spec: EquationSpec, names: Sequence[str]) -> dict[str, str]:
     """The data field of every role: the one of that name, else the next one left in order.
 
+    Fields that no role is left for (a pressure beside a velocity) play none.
+
     Returns:
         Field name by role, in the order of the equation's fields.
 
     Raises:
-        ConfigError: if there are more fields than roles, or fewer.
+        ConfigError: if there are fewer fields than roles.
     """
     roles = [role.name for role in spec.fields]
-    if len(names) != len(roles):
-        raise ConfigError(
-            f"data.fields: {list(names)}: {spec.name} has the fields {roles}, no more and no less"
-        )
+    if len(names) < len(roles):
+        raise ConfigError(f"data.fields: {list(names)}: {spec.name} needs the fields {roles}")
     left = iter([name for name in names if name not in roles])
     return {role: role if role in names else next(left) for role in roles}
 

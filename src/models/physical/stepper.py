@@ -52,9 +52,7 @@ class Stepper:
 
         self._step = math.jit_compile(step)
 
-    def advance(
-        self, state: Natives, parameters: Natives, dt: float, substeps: int
-    ) -> Natives:
+    def advance(self, state: Natives, parameters: Natives, dt: float, substeps: int) -> Natives:
         """The state after ``substeps`` equal steps that make up ``dt`` [time]."""
         values, wrapped = self.to_values(state), self.wrap(parameters)
         step_dt = math.wrap(torch.tensor(dt / substeps, dtype=self.dtype))
@@ -100,7 +98,9 @@ class Stepper:
         if shapes in self._compiled_for:
             return
         # Traced on plain copies: a trace under differentiation would record the wrong thing.
-        plain = {role: torch.zeros(native.shape, dtype=self.dtype) for role, native in state.items()}
+        plain = {
+            role: torch.zeros(native.shape, dtype=self.dtype) for role, native in state.items()
+        }
         constants = {name: torch.ones(value.shape) for name, value in parameters.items()}
         with warnings.catch_warnings(), torch.no_grad():
             # PhiML compiles with torch.jit.trace, which announces its own successor.

@@ -52,9 +52,7 @@ def _replaced(side: Side, replacement: Side) -> Side:
     return side if isinstance(side, str) else replacement
 
 
-def _pad_axis(
-    values: torch.Tensor, axis: int, widths: tuple[int, int], side: Side
-) -> torch.Tensor:
+def _pad_axis(values: torch.Tensor, axis: int, widths: tuple[int, int], side: Side) -> torch.Tensor:
     after = values.ndim - 3 - axis  # axes behind this one, which come first in PyTorch's order
     before = axis
     widths_of_all = (0, 0) * after + widths + (0, 0) * before

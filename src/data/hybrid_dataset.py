@@ -1,0 +1,215 @@
+"""Windows of cached simulations: a state and the states that follow it.
+
+Layout: ``B`` batch, ``T`` time, ``C`` channel, ``X Y Z`` space.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from src.data.agreement import grid_disagreement
+from src.data.cache_file import open_simulation
+from src.data.cache_header import CacheHeader, read_header
+from src.data.field_selection import FieldSelection, select_fields
+from src.data.grid import FieldLayout, Grid
+from src.data.simulation_store import SimulationStore
+from src.data.window_batch import Window, WindowBatch
+from src.errors import CacheError, ConfigError
+
+Tensors = Mapping[str, torch.Tensor]
+
+
+class HybridDataset(Dataset[Any]):
+    """All windows of some simulations, one item each.
+
+    An item is ``(input [C_in, *space], targets [num_predict_steps, C_out, *space])``. With a single
+    field both are slices of the memory map. Channels follow ``field_names``; static fields are
+    inputs only.
+
+    Args:
+        data_manager: Where the simulations are; a ``DataManager``, or a ``CacheManager`` for
+            generated ones.
+        sim_indices: The simulations.
+        field_names: The fields.
+        num_predict_steps: Number of states that follow the first one of a window.
+        num_frames: How many frames of each simulation are kept, from its first; all by default.
+        dynamic_fields: The fields that are targets; by default those that change in time.
+        static_fields: The fields that are no targets; by default those that do not.
+        use_sliding_window: Whether a window starts at every frame (``T - num_predict_steps``
+            windows a simulation), or only where the one before ends, so that no target is in two.
+        return_fields: Whether items are PhiFlow fields instead, ``({name: Field}, {name: [Field] *
+            num_predict_steps})``.
+
+    Raises:
+        ConfigError: if there is no such simulation or field, or a simulation is too short.
+        CacheError: if a simulation cannot be read, or the simulations differ in their grid.
+    """
+
+    def __init__(
+        self,
+        data_manager: SimulationStore,
+        sim_indices: Iterable[int],
+        field_names: Sequence[str],
+        *,
+        num_predict_steps: int,
+        num_frames: int | None = None,
+        dynamic_fields: Sequence[str] | None = None,
+        static_fields: Sequence[str] | None = None,
+        use_sliding_window: bool = True,
+        return_fields: bool = False,
+    ) -> None:
+        self.sim_indices = [int(index) for index in sim_indices]
+        if not self.sim_indices:
+            raise ConfigError("sim_indices: empty; name at least one simulation")
+        if num_predict_steps < 1:
+            raise ConfigError(f"num_predict_steps: {num_predict_steps}: must be 1 or more")
+        self.num_predict_steps = num_predict_steps
+        self.return_fields = return_fields
+        self._stride = 1 if use_sliding_window else num_predict_steps
+        self._paths = [data_manager.ensure(index) for index in self.sim_indices]
+        headers = [read_header(path) for path in self._paths]
+        self.grid: Grid = headers[0].grid
+        self.dt: float = headers[0].dt
+        self._check_agreement(headers)
+        self._selection: FieldSelection = select_fields(
+            headers[0].layouts, field_names, dynamic_fields, static_fields
+        )
+        counts = [
+            -(-(self._kept(header, position, num_frames) - num_predict_steps) // self._stride)
+            for position, header in enumerate(headers)
+        ]
+        self._ends = np.cumsum(counts)  # index of the first window after each simulation
+        self._open: dict[int, Tensors] = {}
+
+    @property
+    def layouts(self) -> tuple[FieldLayout, ...]:
+        """The input fields in the order of their channels; static ones are inputs only."""
+        return self._selection.inputs
+
+    @property
+    def output_layouts(self) -> tuple[FieldLayout, ...]:
+        """The target fields in the order of their channels."""
+        return self._selection.outputs
+
+    def __len__(self) -> int:
+        return int(self._ends[-1])
+
+    def window(self, index: int) -> tuple[int, int]:
+        """Simulation and first frame of a window.
+
+        Raises:
+            IndexError: past the last window.
+        """
+        (position,), (start,) = self._locate([index])
+        return self.sim_indices[position], start
+
+    def __getitem__(self, index: int) -> Any:
+        (position,), (start,) = self._locate([index])
+        tensors = self._tensors(position)
+        if self.return_fields:
+            return self._as_fields(tensors, start)
+        inputs = [self._input(tensors, layout, start) for layout in self.layouts]
+        targets = [self._target(tensors, layout, start) for layout in self.output_layouts]
+        return (
+            inputs[0] if len(inputs) == 1 else torch.cat(inputs),
+            targets[0] if len(targets) == 1 else torch.cat(targets, dim=1),
+        )
+
+    def __getitems__(self, indices: Sequence[int]) -> Any:
+        if self.return_fields:
+            return [self[index] for index in indices]
+        return WindowBatch(*self.gather(indices))
+
+    def gather(self, indices: Sequence[int]) -> Window:
+        """Several windows as one batch, each value copied once.
+
+        Returns:
+            Inputs ``[B, C_in, *space]`` and targets ``[B, num_predict_steps, C_out, *space]``.
+
+        Raises:
+            IndexError: past the last window.
+        """
+        positions, starts = self._locate(indices)
+        tensors = [self._tensors(position) for position in positions]
+        pairs = list(zip(tensors, starts, strict=True))
+        space = self.grid.shape
+        in_channels = sum(layout.channels for layout in self.layouts)
+        out_channels = sum(layout.channels for layout in self.output_layouts)
+        inputs = torch.empty((len(pairs), in_channels, *space))
+        targets = torch.empty((len(pairs), self.num_predict_steps, out_channels, *space))
+        first = 0
+        for layout in self.layouts:
+            views = [self._input(each, layout, start) for each, start in pairs]
+            torch.stack(views, out=inputs.narrow(1, first, layout.channels))
+            first += layout.channels
+        first = 0
+        for layout in self.output_layouts:
+            views = [self._target(each, layout, start) for each, start in pairs]
+            torch.stack(views, out=targets.narrow(2, first, layout.channels))
+            first += layout.channels
+        return inputs, targets
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Paths only: a worker process maps the files itself."""
+        return {**self.__dict__, "_open": {}}
+
+    def _locate(self, indices: Sequence[int]) -> tuple[list[int], list[int]]:
+        """Position of each window's simulation in ``sim_indices``, and its first frame."""
+        wanted = np.asarray(indices, dtype=np.int64)
+        length = len(self)
+        if ((wanted >= length) | (wanted < -length)).any():
+            raise IndexError(f"window {wanted.max()} of {length}")
+        wanted = np.where(wanted < 0, wanted + length, wanted)
+        positions = np.searchsorted(self._ends, wanted, side="right")
+        before = np.concatenate(([0], self._ends))[positions]
+        return positions.tolist(), ((wanted - before) * self._stride).tolist()
+
+    def _tensors(self, position: int) -> Tensors:
+        if position not in self._open:
+            self._open[position] = open_simulation(self._paths[position]).fields
+        return self._open[position]
+
+    def _input(self, tensors: Tensors, layout: FieldLayout, start: int) -> torch.Tensor:
+        tensor = tensors[layout.name]
+        has_time = tensor.ndim == len(self.grid.axes) + 2
+        return tensor[start] if has_time else tensor
+
+    def _target(self, tensors: Tensors, layout: FieldLayout, start: int) -> torch.Tensor:
+        return tensors[layout.name][start + 1 : start + 1 + self.num_predict_steps]
+
+    def _as_fields(self, tensors: Tensors, start: int) -> tuple[dict[str, Any], dict[str, Any]]:
+        from src.data.fields import to_field
+
+        initial = {
+            layout.name: to_field(self._input(tensors, layout, start), self.grid, layout)
+            for layout in self.layouts
+        }
+        following = {
+            layout.name: [
+                to_field(frame, self.grid, layout)
+                for frame in self._target(tensors, layout, start).unbind(0)
+            ]
+            for layout in self.output_layouts
+        }
+        return initial, following
+
+    def _kept(self, header: CacheHeader, position: int, num_frames: int | None) -> int:
+        """Number of frames of a simulation that windows are taken from."""
+        kept = header.num_frames if num_frames is None else num_frames
+        if kept > header.num_frames or kept <= self.num_predict_steps:
+            raise ConfigError(
+                f"simulation {self.sim_indices[position]} has {header.num_frames} frames; "
+                f"num_frames: {num_frames} and num_predict_steps: {self.num_predict_steps} "
+                f"need {max(kept, self.num_predict_steps + 1)}"
+            )
+        return kept
+
+    def _check_agreement(self, headers: Sequence[CacheHeader]) -> None:
+        for path, header in zip(self._paths, headers, strict=True):
+            difference = grid_disagreement(header.grid, self.grid)
+            if difference or set(header.layouts) != set(headers[0].layouts):
+                difference = difference or "other fields than"
+                raise CacheError(f"{path}: {difference} in {self._paths[0].name}")

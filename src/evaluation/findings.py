@@ -1,0 +1,227 @@
+"""What a report says: its sentences, cards and table rows, from metrics and parameters."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from src.config import Experiment
+from src.config.equations import EQUATIONS
+from src.evaluation.history import component
+from src.evaluation.metrics import PREDICTORS
+from src.evaluation.numbers import MISSING, estimate, number, percent
+
+LABELS = {
+    "synthetic": "Synthetic model",
+    "physical": "Physical model",
+    "persistence": "Persistence",
+}
+MAX_PARAMETER_CARDS = 4
+AXES = "xyz"
+UNDETERMINED = "not determined"
+
+
+@dataclass(frozen=True)
+class Card:
+    """A key number: what it is, the number, its unit, and one line of context."""
+
+    kind: str
+    title: str
+    value: str
+    unit: str
+    note: str
+
+
+def subtitle(experiment: Experiment) -> str:
+    """One sentence: what was trained on what."""
+    physical, synthetic = experiment.model.physical, experiment.model.synthetic
+    kind, training = experiment.run_params.model_type, experiment.trainer_params
+    data = experiment.data.dset_name or "the data"
+    parts = []
+    if physical and kind != "synthetic":
+        formula = EQUATIONS[physical.name].formula if physical.name in EQUATIONS else ""
+        count = len(training.physical.train_sim or training.train_sim)
+        parts.append(
+            f"{physical.name}{f' ({formula})' if formula else ''} calibrated on "
+            f"{_count(count, 'simulation')} of {data}"
+        )
+    if synthetic and kind != "physical":
+        count = len(training.synthetic.train_sim or training.train_sim)
+        generated = experiment.augmentation.num_simulations
+        parts.append(
+            f"{synthetic.name} trained on {_count(count, 'simulation')}"
+            + ("" if parts else f" of {data}")
+        )
+        if kind == "hybrid" and experiment.augmentation.enabled and generated:
+            parts[-1] += f" and {generated} generated ones"
+    return "; ".join(parts) + "."
+
+
+def notices(metrics: Mapping[str, Any], parameters: Mapping[str, Any]) -> list[str]:
+    """What a reader must know before believing a number."""
+    found = []
+    for name, parameter in parameters.get("parameters", {}).items():
+        if not parameter.get("determined", True):
+            found.append(
+                f"The data do not determine {name}; it has no estimate, and nothing is generated "
+                f"with it until it is fixed."
+            )
+    status = parameters.get("status", "converged")
+    if status == "max_iterations":
+        found.append("The calibration stopped at the largest number of iterations, unconverged.")
+    elif status != "converged":
+        found.append(f"The calibration {status}; the parameters are the best found before that.")
+    split = metrics.get("evaluated_on", {}).get("split", "test")
+    if split == "validation":
+        found.append(
+            "There are no test simulations: the errors are those of the validation simulations, "
+            "which training may have been steered by."
+        )
+    elif split == "train":
+        found.append(
+            "There are no held-out simulations: the errors are those of the training simulations "
+            "and say nothing about unseen ones."
+        )
+    for name in (name for name in PREDICTORS if name in metrics):
+        found += _metric_notices(LABELS[name], metrics[name])
+    return found
+
+
+def _metric_notices(label: str, metrics: Mapping[str, Any]) -> list[str]:
+    found = []
+    if metrics["diverged"]:
+        places = ", ".join(
+            f"simulation {simulation} at step {step}"
+            for simulation, step in metrics["diverged_at"].items()
+        )
+        found.append(f"{label}: diverged ({places}); its mean errors are infinite from there on.")
+    if skipped := metrics["skipped"]["vrmse"]:
+        found.append(
+            f"{label}: VRMSE leaves out {_count(skipped, 'frame')} in which the truth is uniform."
+        )
+    return found
+
+
+def headline_cards(
+    experiment: Experiment, metrics: Mapping[str, Any], parameters: Mapping[str, Any]
+) -> list[Card]:
+    """The key numbers: parameters first, then a card a predictor."""
+    cards = [
+        Card("parameter", row["name"], *_split(row["estimate"], row["unit"]), row["known"])
+        for row in parameter_rows(experiment, parameters)[:MAX_PARAMETER_CARDS]
+    ]
+    for name in (name for name in PREDICTORS if name in metrics):
+        value = metrics[name]["vrmse"]
+        gain = gain_over_persistence(metrics, name)
+        note = f"{number(gain, 3)} × better than persistence" if gain else ""
+        if name == "persistence":
+            note = "the first frame for ever"
+        elif metrics[name]["diverged"]:
+            note = f"diverged in {_count(metrics[name]['diverged'], 'simulation')}"
+        elif gain and gain < 1:
+            note = f"{number(1 / gain, 3)} × worse than persistence"
+        shown = _error(value, metrics[name]["diverged"])
+        cards.append(Card(name, LABELS[name], shown, "VRMSE", note))
+    return cards
+
+
+def gain_over_persistence(metrics: Mapping[str, Any], name: str) -> float | None:
+    """How many times smaller a model's VRMSE is, over the fields that it predicts."""
+    fields = metrics[name]["by_field"]
+    reference = [metrics["persistence"]["by_field"][key]["vrmse"] for key in fields]
+    own = [values["vrmse"] for values in fields.values()]
+    if None in own or None in reference or not sum(own):
+        return None
+    return float(sum(reference) / sum(own))
+
+
+def parameter_rows(experiment: Experiment, parameters: Mapping[str, Any]) -> list[dict[str, str]]:
+    """A row for each parameter, or for each component of one."""
+    generation = experiment.generation_params
+    true_values = generation.parameters if generation else {}
+    rows = []
+    for name, parameter in parameters.get("parameters", {}).items():
+        value = parameter["value"]
+        many = isinstance(value, list)
+        for index in range(len(value) if many else 1):
+            at = component(value, index)
+            known = true_values.get(name)
+            if isinstance(known, list) and not many:
+                known = None
+            rows.append(
+                {
+                    "name": f"{name} {AXES[index] if len(value) <= 3 else index}" if many else name,
+                    "estimate": _estimate(at, component(parameter.get("std"), index)),
+                    "unit": parameter.get("unit") or "",
+                    "initial_guess": number(component(parameter.get("initial_guess"), index)),
+                    "bounds": _bounds(parameter.get("bounds")),
+                    "discretization_error": number(
+                        component(parameter.get("discretization_error"), index), 2
+                    ),
+                    "known": _known(at, component(known, index)),
+                }
+            )
+    return rows
+
+
+def metric_rows(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """A row for each predictor: errors over all, at the first and last step, of each field."""
+    rows = []
+    for name in (name for name in PREDICTORS if name in metrics):
+        found = metrics[name]
+        over_time = found["by_lead_time"]["vrmse"]
+        errors = {
+            "vrmse": found["vrmse"],
+            "relative_l2": found["relative_l2"],
+            "first": over_time[0],
+            "last": over_time[-1],
+        }
+        rows.append(
+            {
+                "kind": name,
+                "label": LABELS[name],
+                **{key: _error(value, found["diverged"]) for key, value in errors.items()},
+                "by_field": {
+                    key: _error(values["vrmse"], found["diverged"])
+                    for key, values in found["by_field"].items()
+                },
+            }
+        )
+    return rows
+
+
+def _split(text: str, unit: str) -> tuple[str, str]:
+    """The number that a card shows large, and what stands small beside it."""
+    unit = "" if unit == "1" or text == UNDETERMINED else unit
+    if " ± " in text and not text.startswith("("):
+        value, _, deviation = text.partition(" ± ")
+        return value, f"± {deviation} {unit}".strip()
+    return text, unit
+
+
+def _error(value: float | None, diverged: int) -> str:
+    """A mean error; ∞ where it is missing because a simulation diverged."""
+    return "∞" if value is None and diverged else number(value, 3)
+
+
+def _estimate(value: float | None, std: float | None) -> str:
+    return UNDETERMINED if value is None else estimate(value, std)
+
+
+def _known(value: float | None, known: float | None) -> str:
+    """The value that the data were generated with, and how far the estimate is from it."""
+    if known is None:
+        return ""
+    if value is None or not known:
+        return f"generated with {number(known)}"
+    return f"generated with {number(known)}; {percent(abs(value / known - 1))} off"
+
+
+def _bounds(bounds: Any) -> str:
+    if bounds is None:
+        return MISSING
+    low, high = bounds
+    return f"{'−∞' if low is None else number(low)} … {'∞' if high is None else number(high)}"
+
+
+def _count(number_of: int, what: str) -> str:
+    return f"{number_of} {what}{'' if number_of == 1 else 's'}"

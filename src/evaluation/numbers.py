@@ -1,0 +1,56 @@
+"""Numbers as people read them."""
+
+import math
+from typing import Any
+
+MISSING = "–"
+SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+MAX_DIGITS = 8  # of a value, however small its standard deviation
+
+
+def number(value: Any, digits: int = 4) -> str:
+    """A number with so many significant digits; lists in brackets; – for what is missing."""
+    if value is None:
+        return MISSING
+    if isinstance(value, list | tuple):
+        return "(" + ", ".join(number(item, digits) for item in value) + ")"
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return str(value)
+    return _with_power(f"{float(value):.{digits}g}")
+
+
+def estimate(value: float | None, std: float | None) -> str:
+    """``0.01002 ± 0.00013``: two digits of the standard deviation, the value down to the same."""
+    if value is None:
+        return MISSING
+    if std is None or not math.isfinite(std) or std <= 0:
+        return number(value, 5)
+    power = math.floor(math.log10(abs(value))) if value else math.floor(math.log10(std))
+    scale = power if power < -3 or power > 4 else 0
+    decimals = 1 - math.floor(math.log10(std)) + scale
+    if decimals - scale + power >= MAX_DIGITS:
+        return f"{number(value, MAX_DIGITS)} ± {number(std, 2)}"
+    decimals = max(0, decimals)
+    text = f"{value / 10**scale:.{decimals}f} ± {std / 10**scale:.{decimals}f}"
+    return f"({text}) × 10{str(scale).translate(SUPERSCRIPTS)}" if scale else text
+
+
+def percent(share: float) -> str:
+    """A share in percent with two significant digits."""
+    return f"{number(100 * share, 2)} %"
+
+
+def duration(seconds: float) -> str:
+    """A time span in the unit that suits it."""
+    if seconds < 1e-3:
+        return f"{1e6 * seconds:.3g} µs"
+    if seconds < 1:
+        return f"{1e3 * seconds:.3g} ms"
+    if seconds < 100:
+        return f"{seconds:.3g} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+
+
+def _with_power(text: str) -> str:
+    mantissa, _, exponent = text.partition("e")
+    return f"{mantissa} × 10{str(int(exponent)).translate(SUPERSCRIPTS)}" if exponent else text

@@ -1,0 +1,59 @@
+"""The evaluation of an experiment's models, from their files."""
+
+from pathlib import Path
+
+from src.config.checks import held_out_simulations
+from src.config.schema import Experiment
+from src.data.simulation_store import SimulationStore
+from src.evaluation.evaluate import Evaluation, evaluate, write_metrics
+from src.evaluation.figures import write_figures
+from src.evaluation.predictors import PhysicalPredictor, Predictor, SyntheticPredictor
+from src.evaluation.rollouts import write_rollouts
+from src.factories.model_factory import ModelFactory
+from src.models.physical.roles import match_roles
+from src.models.saved_model import load_synthetic_model
+from src.training.physical.results import load_parameters
+
+
+def evaluate_models(
+    experiment: Experiment,
+    store: SimulationStore,
+    model: Path | None,
+    parameters: Path | None,
+    folder: Path,
+) -> Evaluation:
+    """Roll out the models on the held-out simulations and write what is found.
+
+    Args:
+        experiment: Sections ``trainer_params``, ``evaluation_params``, ``model.physical``.
+        store: Where the held-out simulations are.
+        model: The surrogate's ``synthetic_model.pt``, if there is one.
+        parameters: The calibrated ``parameters.yaml``, if there are any.
+        folder: Where ``metrics.json``, ``rollouts.nc`` and the pictures go.
+    """
+    indices, split = held_out_simulations(experiment)
+    predictors: dict[str, Predictor] = {}
+    if model is not None:
+        predictors["synthetic"] = SyntheticPredictor(load_synthetic_model(model))
+    if parameters is not None:
+        predictors["physical"] = _physical_predictor(experiment, store, parameters)
+    evaluation = evaluate(
+        (store.load(index) for index in indices),
+        predictors,
+        split=split,
+        num_steps=experiment.evaluation_params.num_steps,
+    )
+    write_rollouts(folder / "rollouts.nc", evaluation.samples)
+    write_figures(folder, evaluation)
+    write_metrics(folder / "metrics.json", evaluation.metrics)
+    return evaluation
+
+
+def _physical_predictor(
+    experiment: Experiment, store: SimulationStore, parameters: Path
+) -> PhysicalPredictor:
+    physical = ModelFactory.create_physical_model(experiment)
+    load_parameters(parameters, physical)
+    dynamic = [layout.name for layout in store.layouts if not layout.static]
+    fields = list(match_roles(physical.spec, dynamic).values())
+    return PhysicalPredictor(physical, store.grid, store.layouts, store.dt, fields)

@@ -1,0 +1,168 @@
+"""Makes trainers, and the data that are handed to them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch.utils.data import DataLoader
+
+from src.config import Experiment, parse_experiment
+from src.data.augmented_dataset import AugmentedDataset
+from src.data.hybrid_dataset import HybridDataset
+from src.data.simulation_store import SimulationStore
+from src.data.window_batch import collate_windows
+from src.errors import ConfigError
+from src.factories.model_factory import ModelFactory, data_manager
+from src.models.physical.physical_model import PhysicalModel
+from src.models.physical.roles import match_roles
+from src.models.registry import ModelRegistry
+from src.training.epoch_sampler import EpochSampler
+from src.training.hybrid.hybrid_trainer import HybridTrainer
+from src.training.physical.physical_trainer import PhysicalTrainer
+from src.training.synthetic.synthetic_trainer import SyntheticTrainer
+
+Config = Mapping[str, Any] | Experiment
+
+
+class TrainerFactory:
+    """Trainers by ``run_params.model_type``, with the models that they train."""
+
+    @staticmethod
+    def create_trainer(config: Config) -> SyntheticTrainer | PhysicalTrainer | HybridTrainer:
+        """The trainer of the experiment's model type, with a new model.
+
+        Raises:
+            ValueError: for a physical model without learnable parameters.
+        """
+        experiment = parse_experiment(config)
+        kind = experiment.run_params.model_type
+        if kind == "physical":
+            return TrainerFactory.create_physical_trainer(experiment)
+        if kind == "hybrid":
+            return TrainerFactory.create_hybrid_trainer(experiment)
+        return SyntheticTrainer(experiment, ModelFactory.create_synthetic_model(experiment))
+
+    @staticmethod
+    def create_physical_trainer(config: Config) -> PhysicalTrainer:
+        """A trainer of the physical model, which starts at the initial guesses."""
+        experiment = parse_experiment(config)
+        model = ModelFactory.create_physical_model(experiment)
+        return PhysicalTrainer(experiment, model, learnable_values(experiment, model))
+
+    @staticmethod
+    def create_hybrid_trainer(config: Config) -> HybridTrainer:
+        """A trainer of both models."""
+        experiment = parse_experiment(config)
+        physical = ModelFactory.create_physical_model(experiment)
+        synthetic = ModelFactory.create_synthetic_model(experiment)
+        values = learnable_values(experiment, physical)
+        return HybridTrainer(experiment, synthetic, physical, values)
+
+    @staticmethod
+    def create_data_loader_for_synthetic(
+        config: Config,
+        sim_indices: Sequence[int] | None = None,
+        batch_size: int | None = None,
+        shuffle: bool = True,
+        use_sliding_window: bool = True,
+    ) -> DataLoader:
+        """Batches of windows ``(input [B, C_in, *space], targets [B, steps, C_out, *space])``.
+
+        Args:
+            config: The experiment.
+            sim_indices: Simulations, by default ``trainer_params.train_sim``.
+            batch_size: Windows a batch, by default ``trainer_params.batch_size``.
+            shuffle: Whether to shuffle, anew every epoch, as seed and epoch say.
+            use_sliding_window: Whether windows overlap.
+        """
+        experiment = parse_experiment(config)
+        store = data_manager(experiment)
+        dataset = synthetic_dataset(experiment, store, sim_indices, use_sliding_window)
+        return batches(experiment, dataset, batch_size, shuffle)
+
+    @staticmethod
+    def create_dataset_for_physical(
+        config: Config,
+        sim_indices: Sequence[int] | None = None,
+        use_sliding_window: bool = True,
+        *,
+        store: SimulationStore | None = None,
+    ) -> HybridDataset:
+        """Windows as PhiFlow fields, ``({name: Field}, {name: [Field] * steps})``.
+
+        Args:
+            config: The experiment.
+            sim_indices: Simulations, by default ``trainer_params.train_sim``.
+            use_sliding_window: Whether windows overlap.
+            store: Where they are read from; by default the experiment's data set.
+        """
+        experiment = parse_experiment(config)
+        store = store or data_manager(experiment)
+        training = experiment.trainer_params.physical
+        spec = ModelRegistry(experiment).physical_class().spec
+        dynamic = [layout.name for layout in store.layouts if not layout.static]
+        return HybridDataset(
+            store,
+            _some(training.train_sim if sim_indices is None else sim_indices),
+            list(match_roles(spec, dynamic).values()),
+            num_predict_steps=training.num_predict_steps,
+            use_sliding_window=use_sliding_window,
+            return_fields=True,
+        )
+
+
+def learnable_values(experiment: Experiment, model: PhysicalModel) -> list[torch.nn.Parameter]:
+    """The model's learnable parameters, in the order of the experiment.
+
+    Raises:
+        ConfigError: if the experiment has none.
+    """
+    learnable = experiment.trainer_params.physical.learnable_parameters
+    if not learnable:
+        raise ConfigError(
+            "No 'learnable_parameters' defined in trainer_params; list what is to be estimated, "
+            "e.g. [{name: viscosity, initial_guess: 0.02}]"
+        )
+    return [model.get_parameter(parameter.name) for parameter in learnable]
+
+
+def synthetic_dataset(
+    experiment: Experiment,
+    store: SimulationStore,
+    sim_indices: Sequence[int] | None = None,
+    use_sliding_window: bool = True,
+) -> HybridDataset:
+    """Windows of native tensors with the surrogate's channels, from any store."""
+    training = experiment.trainer_params.synthetic
+    section = experiment.model.synthetic
+    if section is None:
+        raise ConfigError("model.synthetic: missing; it says which fields go in and out")
+    return HybridDataset(
+        store,
+        _some(training.train_sim if sim_indices is None else sim_indices),
+        list(section.input_specs),
+        num_predict_steps=training.num_predict_steps,
+        dynamic_fields=list(section.output_specs),
+        use_sliding_window=use_sliding_window,
+    )
+
+
+def batches(
+    experiment: Experiment,
+    dataset: HybridDataset | AugmentedDataset,
+    batch_size: int | None = None,
+    shuffle: bool = True,
+) -> DataLoader:
+    """Whole batches of a data set, in an order that only seed and epoch decide."""
+    return DataLoader(
+        dataset,
+        batch_size=batch_size or experiment.trainer_params.synthetic.batch_size,
+        sampler=EpochSampler(dataset, experiment.run_params.seed) if shuffle else None,
+        collate_fn=collate_windows,
+    )
+
+
+def _some(indices: Sequence[int]) -> list[int]:
+    if not indices:
+        raise ConfigError("trainer_params.train_sim: missing; it lists the simulations to train on")
+    return list(indices)

@@ -1,0 +1,140 @@
+"""Raw files that the workflow simulates itself, one NetCDF file a simulation."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from src.config.schema import Experiment
+from src.data.atomic import sha256_of
+from src.data.boundary import parse_boundary
+from src.data.grid import PERIODIC, FieldLayout, Grid
+from src.data.initial_conditions import gaussian_random_state
+from src.data.raw_file import write_raw_file
+from src.errors import RawDataError
+from src.models.physical.generation import Recording, State, generate
+from src.models.registry import ModelRegistry
+
+ATTRIBUTE = "generated_with"
+
+
+class RawSimulations:
+    """The simulations of ``generation_params``.
+
+    Args:
+        experiment: Its true parameters stand in ``generation_params.parameters``.
+        directory: Folder of the raw files.
+    """
+
+    def __init__(self, experiment: Experiment, directory: Path) -> None:
+        assert experiment.generation_params is not None
+        self.directory = directory
+        self._settings = experiment.generation_params
+        self._model = ModelRegistry(experiment).get_physical_model()
+        grid = _grid(experiment)
+        layouts = [
+            FieldLayout(name, grid.axes if role.is_vector else ())
+            for role, name in zip(self._model.spec.fields, experiment.data.fields, strict=True)
+        ]
+        self._recording = Recording(grid, layouts, self._settings.steps, self._settings.dt)
+        provenance = {
+            "equation": self._model.spec.name,
+            "fields": [layout.name for layout in layouts],
+            "settings": self._settings.model_dump(mode="json", exclude={"num_simulations"}),
+        }
+        self._attributes = {
+            "title": f"{self._model.spec.name}: {self._model.spec.formula}",
+            ATTRIBUTE: json.dumps(provenance, sort_keys=True, ensure_ascii=False),
+        }
+
+    def make(self, indices: Sequence[int]) -> dict[str, Any]:
+        """Simulate those of ``indices`` that are not there yet with the same settings.
+
+        Returns:
+            The manifest: files and digests.
+
+        Raises:
+            RawDataError: if a file of that name was written by someone else, or a simulation
+                diverges.
+        """
+        self.directory.mkdir(parents=True, exist_ok=True)
+        missing = [index for index in indices if not self._is_made(index)]
+        done = set(indices) - set(missing)
+        simulated = generate(
+            self._model, self._recording, self._initial_state, indices, missing
+        )
+        for index, fields in simulated:
+            self._write(index, fields)
+            done.add(index)
+        if len(done) < len(indices):
+            raise RawDataError(
+                f"{self.directory}: simulations {sorted(set(indices) - done)} diverged; lower "
+                "generation_params.initial_condition.amplitude or generation_params.dt"
+            )
+        files = {self._path(index).name: sha256_of(self._path(index)) for index in indices}
+        return {"simulations": list(indices), "files": files}
+
+    def _path(self, index: int) -> Path:
+        return self.directory / f"sim_{index:06d}.nc"
+
+    def _initial_state(self, index: int) -> State:
+        return gaussian_random_state(
+            self._recording.grid,
+            self._recording.layouts,
+            self._settings.initial_condition,
+            (self._settings.seed or 0, index),
+        )
+
+    def _is_made(self, index: int) -> bool:
+        path = self._path(index)
+        if not path.exists():
+            return False
+        try:
+            with xr.open_dataset(path, engine="netcdf4", decode_cf=False) as dataset:
+                attribute = dataset.attrs.get(ATTRIBUTE)
+        except (OSError, ValueError):
+            attribute = None
+        if attribute is None:
+            raise RawDataError(
+                f"{path}: not written by this workflow, so it is not overwritten; move it away, or "
+                "remove generation_params to use the files that are there"
+            )
+        return attribute == self._attributes[ATTRIBUTE]
+
+    def _write(self, index: int, fields: State) -> None:
+        fields, layouts = dict(fields), list(self._recording.layouts)
+        if "pressure" in self._settings.diagnostics:
+            velocity = next(fields[each.name] for each in layouts if each.components)
+            fields["pressure"] = dynamic_pressure(velocity)
+            layouts.append(FieldLayout("pressure"))
+        write_raw_file(
+            self._path(index),
+            fields,
+            self._recording.grid,
+            layouts,
+            self._recording.dt,
+            self._attributes,
+        )
+
+
+def dynamic_pressure(velocity: np.ndarray) -> np.ndarray:
+    """½ |u|² of a velocity ``[T, C, *space]`` as a scalar ``[T, 1, *space]`` (unit density)."""
+    return 0.5 * (velocity**2).sum(axis=1, keepdims=True)
+
+
+def _grid(experiment: Experiment) -> Grid:
+    generation = experiment.generation_params
+    assert generation is not None
+    axes = tuple(sorted(generation.resolution))
+    domain = [generation.domain.get(axis, (0.0, 1.0)) for axis in axes]
+    return Grid(
+        axes=axes,
+        shape=tuple(generation.resolution[axis] for axis in axes),
+        lower=tuple(lower for lower, _ in domain),
+        upper=tuple(upper for _, upper in domain),
+        boundary=parse_boundary(PERIODIC, axes),
+        nodes_on_boundary=(False,) * len(axes),
+    )

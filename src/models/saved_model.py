@@ -1,0 +1,134 @@
+"""The file of a trained surrogate, which needs nothing else to be used."""
+
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from src.config import Experiment, parse_experiment
+from src.data.grid import FieldLayout, Grid
+from src.errors import CheckpointError, ConfigError
+from src.models.registry import ModelRegistry
+from src.models.synthetic.synthetic_model import SyntheticModel
+from src.models.tensor_file import read_tensor_file, write_tensor_file
+
+_KIND = "synthetic model"
+_VERSION = 1
+
+
+@dataclass(frozen=True)
+class SavedModel:
+    """What the file of a surrogate holds.
+
+    Attributes:
+        model: The surrogate in evaluation mode, on the CPU.
+        experiment: Settings of the model and its training, without names and paths.
+        grid: Grid that it was trained on.
+        layouts: Its fields, in the order of the data.
+        dt: Time step that it was trained on [time].
+        versions: Of Python and the libraries that wrote the file.
+    """
+
+    model: SyntheticModel
+    experiment: Experiment
+    grid: Grid
+    layouts: tuple[FieldLayout, ...]
+    dt: float
+    versions: dict[str, str]
+
+
+def save_synthetic_model(
+    path: str | Path,
+    model: SyntheticModel,
+    experiment: Experiment,
+    grid: Grid,
+    layouts: Sequence[FieldLayout],
+    dt: float,
+) -> None:
+    """Write a trained surrogate, atomically.
+
+    The file is read with ``torch.load(path, weights_only=True)``. The weights are those of
+    ``model.state_dict()``, the normalisation among them; names and paths are left out.
+
+    Args:
+        path: File to write, e.g. ``synthetic_model.pt``.
+        model: The surrogate.
+        experiment: What it was made and trained with.
+        grid: Grid that it was trained on.
+        layouts: Fields of the data, those of ``input_specs`` at least.
+        dt: Time step that it was trained on [time].
+    """
+    content = {
+        "version": _VERSION,
+        "weights": {
+            name: value.detach().cpu().contiguous().clone()
+            for name, value in model.state_dict().items()
+        },
+        "config": _training_config(experiment),
+        "spatial_dims": model.spatial_dims,
+        "boundary": [list(sides) for sides in model.boundary],
+        "grid": grid.to_dict(),
+        "layouts": [layout.to_dict() for layout in layouts],
+        "dt": float(dt),
+        "versions": {"python": platform.python_version(), "torch": str(torch.__version__)},
+    }
+    write_tensor_file(path, _KIND, content)
+
+
+def load_synthetic_model(path: str | Path) -> SyntheticModel:
+    """The surrogate of a file, in evaluation mode, on the CPU.
+
+    Raises:
+        CheckpointError: if the file is absent, damaged, or something else.
+    """
+    return load_saved_model(path).model
+
+
+def load_saved_model(path: str | Path) -> SavedModel:
+    """The surrogate of a file with its grid, fields and settings.
+
+    Raises:
+        CheckpointError: if the file is absent, damaged, or something else.
+    """
+    content = read_tensor_file(path, _KIND)
+    if content.get("version") != _VERSION:
+        raise CheckpointError(
+            f"{path}: version {content.get('version')!r} of the format; this program reads "
+            f"version {_VERSION}; train the model anew"
+        )
+    try:
+        return _rebuilt(content)
+    except (KeyError, TypeError, RuntimeError, ConfigError) as error:
+        raise CheckpointError(f"{path}: the model cannot be made from it: {error}") from error
+
+
+def _rebuilt(content: dict[str, Any]) -> SavedModel:
+    experiment = parse_experiment(content["config"])
+    boundary = tuple((lower, upper) for lower, upper in content["boundary"])
+    model_class = ModelRegistry(experiment).synthetic_class()
+    model = model_class(experiment, spatial_dims=content["spatial_dims"], boundary=boundary)
+    model.load_state_dict(content["weights"])
+    return SavedModel(
+        model=model.eval(),
+        experiment=experiment,
+        grid=Grid.from_dict(content["grid"]),
+        layouts=tuple(FieldLayout.from_dict(layout) for layout in content["layouts"]),
+        dt=content["dt"],
+        versions=content["versions"],
+    )
+
+
+def _training_config(experiment: Experiment) -> dict[str, Any]:
+    """The settings that shape the weights, as plain types."""
+    section = experiment.model.synthetic
+    if section is None:
+        raise ConfigError("model.synthetic: missing; the file holds the settings of the model")
+    return {
+        "run_params": {"model_type": "synthetic", "seed": experiment.run_params.seed},
+        "data": {"fields": list(experiment.data.fields)},
+        "model": {"synthetic": section.model_dump(mode="json")},
+        "trainer_params": experiment.trainer_params.synthetic.model_dump(mode="json"),
+    }

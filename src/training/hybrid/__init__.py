@@ -1,0 +1,1 @@
+"""Training in which the two models teach each other."""

@@ -1,0 +1,44 @@
+"""Generates simulations with the calibrated physical model from new initial states.
+
+A simulation that is there already, made with the same settings and parameters, is kept. One that
+diverges is left out and named.
+"""
+
+import argparse
+from pathlib import Path
+
+from src.config import parse_experiment
+from src.data.atomic import write_json
+from src.data.cache_manager import CacheManager
+from src.data.simulation_store import SimulationStore
+from src.factories.model_factory import ModelFactory
+from src.training.hybrid.augmentation import Augmentation
+from src.training.physical.results import load_parameters
+from workflow.shards import parse_shard
+from workflow.stage import limit_threads, run_stage, stage_parser
+
+
+def parser() -> argparse.ArgumentParser:
+    """The program's options."""
+    options = stage_parser(__doc__)
+    options.add_argument("--shard", type=parse_shard, required=True, help="e.g. 000000-000049")
+    options.add_argument("--cache", type=Path, nargs="+", required=True, help="cache manifests")
+    options.add_argument("--parameters", type=Path, required=True, help="calibrated parameters")
+    options.add_argument("--output", type=Path, required=True, help="manifest, beside the files")
+    return options
+
+
+def main(arguments: argparse.Namespace) -> None:
+    """Generate the shard and write its manifest."""
+    limit_threads(arguments.threads)
+    experiment = parse_experiment(arguments.settings)
+    model = ModelFactory.create_physical_model(experiment)
+    load_parameters(arguments.parameters, model)
+    real = SimulationStore(arguments.cache[0].parent)
+    store = CacheManager(arguments.output.parent)
+    made = Augmentation(experiment, model, real, store).make(arguments.shard)
+    write_json(arguments.output, store.manifest(made))
+
+
+if __name__ == "__main__":
+    run_stage(main, parser())

@@ -1,0 +1,37 @@
+"""Rolls out both models on held-out simulations and measures their errors beside persistence.
+
+Writes ``metrics.json``, ``rollouts.nc``, the error over the lead time, a picture of truth,
+prediction and error, and an animation.
+"""
+
+import argparse
+from pathlib import Path
+
+from src.config import parse_experiment
+from src.data.simulation_store import SimulationStore
+from src.factories.evaluation import evaluate_models
+from workflow.stage import limit_threads, run_stage, stage_parser
+
+
+def parser() -> argparse.ArgumentParser:
+    """The program's options."""
+    options = stage_parser(__doc__)
+    options.add_argument("--cache", type=Path, nargs="+", required=True, help="cache manifests")
+    options.add_argument("--model", type=Path, nargs="*", default=[], help="synthetic_model.pt")
+    options.add_argument("--parameters", type=Path, nargs="*", default=[], help="parameters.yaml")
+    options.add_argument("--output", type=Path, required=True, help="folder to write to")
+    return options
+
+
+def main(arguments: argparse.Namespace) -> None:
+    """Evaluate the models that there are."""
+    limit_threads(arguments.threads)
+    experiment = parse_experiment(arguments.settings)
+    store = SimulationStore(arguments.cache[0].parent)
+    model = arguments.model[0] if arguments.model else None
+    parameters = arguments.parameters[0] if arguments.parameters else None
+    evaluate_models(experiment, store, model, parameters, arguments.output)
+
+
+if __name__ == "__main__":
+    run_stage(main, parser())

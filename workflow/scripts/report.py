@@ -1,0 +1,25 @@
+"""Writes the experiment's report: one self-contained HTML page."""
+
+import argparse
+from pathlib import Path
+
+from src.config import parse_experiment
+from src.evaluation.report import report_of_folder
+from workflow.stage import run_stage, stage_parser
+
+
+def parser() -> argparse.ArgumentParser:
+    """The program's options."""
+    options = stage_parser(__doc__)
+    options.add_argument("--results", type=Path, required=True, help="the experiment's folder")
+    options.add_argument("--output", type=Path, required=True, help="HTML file to write")
+    return options
+
+
+def main(arguments: argparse.Namespace) -> None:
+    """Write the report of what is in the folder."""
+    report_of_folder(arguments.output, arguments.results, parse_experiment(arguments.settings))
+
+
+if __name__ == "__main__":
+    run_stage(main, parser())

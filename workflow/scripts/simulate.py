@@ -1,0 +1,33 @@
+"""Simulates raw files: one NetCDF file a simulation, as a scientist's own solver would write it.
+
+Simulations that are there already with the same settings are kept. A file that the workflow did not
+write is never overwritten.
+"""
+
+import argparse
+from pathlib import Path
+
+from src.config import parse_experiment
+from src.data.atomic import write_json
+from src.models.physical.raw_simulations import RawSimulations
+from workflow.shards import parse_shard
+from workflow.stage import limit_threads, run_stage, stage_parser
+
+
+def parser() -> argparse.ArgumentParser:
+    """The program's options."""
+    options = stage_parser(__doc__)
+    options.add_argument("--shard", type=parse_shard, required=True, help="e.g. 000000-000049")
+    options.add_argument("--output", type=Path, required=True, help="manifest, beside the files")
+    return options
+
+
+def main(arguments: argparse.Namespace) -> None:
+    """Simulate the shard and write its manifest."""
+    limit_threads(arguments.threads)
+    simulations = RawSimulations(parse_experiment(arguments.settings), arguments.output.parent)
+    write_json(arguments.output, simulations.make(arguments.shard))
+
+
+if __name__ == "__main__":
+    run_stage(main, parser())

@@ -4,14 +4,12 @@ import os
 from functools import cached_property
 from pathlib import Path
 
-import yaml
-
 from src.config import load_experiment, parse_experiment
 from src.config.checks import check_against_data, held_out_simulations, stages_trained
-from src.config.loading import CONFIG_DIR, find_experiment
+from src.config.loading import CONFIG_DIR, default_experiment, find_experiment
 from src.config.modules import ARCHITECTURES, EQUATION_MODULES
 from src.data.index import RawIndex, build_index, cache_directory
-from src.errors import ConfigError
+from src.errors import ConfigError, RawDataError
 from workflow import settings
 from workflow.code_digest import code_digest
 from workflow.shards import Shard, holding, manifest_name, shards
@@ -45,8 +43,12 @@ class Plan:
         self.results = f"results/{self.name}"
         self.raw_dir = os.path.normpath(self.experiment.raw_dir)
         if not self.is_generated:
-            frames = [self.index.num_frames(i) for i in range(self.index.num_simulations)]
+            frames = [
+                None if file in self.index.errors else self.index.num_frames(number)
+                for number, (file, _) in enumerate(self.index.simulations)
+            ]
             check_against_data(self.experiment, str(path), self.index.layouts, frames)
+            self._refuse_damaged()
         self.cache_dir = os.path.normpath(cache_directory(self.experiment, claim=claim))
 
     @property
@@ -57,7 +59,7 @@ class Plan:
     @cached_property
     def index(self) -> RawIndex:
         """The raw files that are there."""
-        return build_index(self.experiment)
+        return build_index(self.experiment, strict=False)
 
     @cached_property
     def num_simulations(self) -> int:
@@ -131,6 +133,16 @@ class Plan:
         training = getattr(self.experiment.trainer_params, stage)
         return sorted({index for kind in kinds for index in getattr(training, kind)})
 
+    def _refuse_damaged(self) -> None:
+        """A damaged raw file matters only if its simulation is used."""
+        used = {*held_out_simulations(self.experiment)[0]}
+        for stage in stages_trained(self.experiment):
+            used |= {*self.simulations(stage, ("train_sim", "val_sim"))}
+        files = {self.index.simulations[number][0] for number in used}
+        wrong = [message for file, message in self.index.errors.items() if file in files]
+        if wrong:
+            raise RawDataError("\n".join(wrong))
+
     def _shards(self, count: int, directory: str, kind: str) -> list[Shard]:
         return shards(count, self.experiment.workflow.sims_per_job, Path(directory), kind)
 
@@ -147,7 +159,7 @@ class Plans:
     def __init__(self, default: str | None, claim: bool) -> None:
         self._claim = claim
         self._by_name: dict[str, Plan] = {}
-        self.default = self._add(find_experiment(default or _configured_default()))
+        self.default = self._add(find_experiment(default or default_experiment()))
 
     def __getitem__(self, name: str) -> Plan:
         """The experiment whose results lie in ``results/<name>``."""
@@ -195,12 +207,3 @@ class Plans:
                 f"{plan.path}: generation_params: differ from those of {other.path}, which has the "
                 f"same raw folder {plan.raw_dir}; give one of them another data.dset_name"
             )
-
-
-def _configured_default() -> str:
-    path = find_experiment("config")
-    with path.open(encoding="utf-8") as file:
-        config = yaml.safe_load(file)
-    if not isinstance(config, dict) or not isinstance(config.get("experiment"), str):
-        raise ConfigError(f"{path}: experiment: missing; it names the default experiment")
-    return config["experiment"]

@@ -31,11 +31,11 @@ def simulate(experiment: Experiment) -> JSON:
     return {
         "data": {"fields": generated_fields(experiment)},
         "generation_params": generation,
-        # the true parameters alone: the guesses and the fit's numerics have no say here
         "model": {
             "physical": {
                 "name": generation["equation"],
                 "module": physical.get("module"),
+                # the truth stands in generation_params; guesses and numerics have no say here
                 "pde_params": generation["parameters"],
             }
         },

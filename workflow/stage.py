@@ -1,6 +1,7 @@
 """What every stage's program does around its one call into the library."""
 
 import argparse
+import copy
 import json
 import logging
 import sys
@@ -20,7 +21,9 @@ def stage_parser(description: str | None) -> argparse.ArgumentParser:
         description: The program's docstring.
     """
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--settings", type=_settings, required=True, help="JSON: a part of an experiment")
+    parser.add_argument(
+        "--settings", type=_settings, required=True, help="a part of an experiment as JSON"
+    )
     parser.add_argument("--threads", type=int, default=1, help="threads of the numerical libraries")
     parser.add_argument("--log", type=Path, help="file that takes messages and tracebacks")
     return parser
@@ -72,5 +75,10 @@ def _log_to(path: Path | None) -> None:
 
 
 class _WithoutTraceback(logging.Formatter):
-    def formatException(self, ei: Any) -> str:  # noqa: N802 (the library's name)
-        return f"{ei[0].__name__}: {ei[1]} (traceback in the log)"
+    def format(self, record: logging.LogRecord) -> str:
+        error = record.exc_info[1] if record.exc_info else None
+        if error is None:
+            return super().format(record)
+        short = copy.copy(record)
+        short.exc_info, short.exc_text = None, None
+        return f"{super().format(short)}: {type(error).__name__}: {error} (traceback in the log)"

@@ -33,7 +33,7 @@ def check_against_data(
     experiment: Experiment,
     source: str,
     layouts: Sequence["FieldLayout"],
-    frames: Sequence[int],
+    frames: Sequence[int | None],
 ) -> None:
     """Refuse an experiment that asks for what the data do not hold.
 
@@ -41,7 +41,7 @@ def check_against_data(
         experiment: The typed experiment.
         source: Its file, for the message.
         layouts: The fields of the data.
-        frames: Number of frames of each simulation.
+        frames: Number of frames of each simulation, ``None`` for one that cannot be read.
 
     Raises:
         ConfigError: with a line for every request that cannot be met.
@@ -241,7 +241,9 @@ def _wrong_generation(experiment: Experiment) -> Iterator[str]:
             yield f"data.fields: {field!r}: generation_params makes no such field, but {made}"
 
 
-def _missing_simulations(experiment: Experiment, frames: Sequence[int]) -> Iterator[str]:
+def _missing_simulations(
+    experiment: Experiment, frames: Sequence[int | None]
+) -> Iterator[str]:
     for stage in stages_trained(experiment):
         training = getattr(experiment.trainer_params, stage)
         for kind in ("train_sim", "val_sim", "test_sim"):
@@ -251,17 +253,26 @@ def _missing_simulations(experiment: Experiment, frames: Sequence[int]) -> Itera
                     f"trainer_params.{kind}: {missing}: no such simulation; "
                     f"{experiment.raw_dir} holds {len(frames)}, counted from 0"
                 )
-        short = [
-            index
-            for index in [*training.train_sim, *training.val_sim]
-            if index < len(frames) and frames[index] <= training.num_predict_steps
-        ]
-        if short:
+        needed = training.num_predict_steps
+        for index in [*training.train_sim, *training.val_sim]:
+            if (held := _frames_of(index, frames)) is not None and held <= needed:
+                yield (
+                    f"trainer_params.num_predict_steps: {needed}: simulation {index} has {held} "
+                    f"frames, and a start and its targets need {needed + 1}"
+                )
+                break
+    steps = experiment.evaluation_params.num_steps or 1
+    for index in held_out_simulations(experiment)[0]:
+        if (held := _frames_of(index, frames)) is not None and held <= steps:
             yield (
-                f"trainer_params.num_predict_steps: {training.num_predict_steps}: simulation "
-                f"{short[0]} has {frames[short[0]]} frames, and a start and its targets need "
-                f"{training.num_predict_steps + 1}"
+                f"evaluation_params.num_steps: {steps}: simulation {index} has {held - 1} frames "
+                "after its first; null takes all there are"
             )
+            break
+
+
+def _frames_of(index: int, frames: Sequence[int | None]) -> int | None:
+    return frames[index] if index < len(frames) else None
 
 
 def _misfits(experiment: Experiment, layouts: Sequence["FieldLayout"]) -> Iterator[str]:

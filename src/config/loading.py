@@ -96,6 +96,19 @@ def find_experiment(name_or_path: str | Path) -> Path:
     )
 
 
+def default_experiment() -> str:
+    """The experiment that ``config/config.yaml`` names.
+
+    Raises:
+        ConfigError: if it names none.
+    """
+    path = find_experiment("config")
+    name = _read_yaml(path).get("experiment")
+    if not isinstance(name, str):
+        raise ConfigError(f"{path}: experiment: {name!r}: it names the default experiment")
+    return name
+
+
 def keys_by_section() -> dict[str, list[str]]:
     """Allowed keys of every section, by the section's dotted path."""
     keys = _keys_of(Experiment, "")

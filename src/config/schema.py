@@ -6,12 +6,28 @@ The defaults here are the only ones; the tables in the documentation are made fr
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+)
 
 Index = Annotated[int, Field(ge=0)]
 Interval = tuple[float | None, float | None]
 Number = float | list[float]
-PathSafeName = Annotated[str, Field(pattern=r"^[^/\\\x00]*$")]
+
+
+def _no_path(name: str) -> str:
+    if name in {".", ".."} or set(name) & set("/\\\0"):
+        raise ValueError("a folder's name, without a path")
+    return name
+
+
+FolderName = Annotated[str, AfterValidator(_no_path)]
 
 
 class Section(BaseModel):
@@ -47,7 +63,7 @@ class DataParams(Section):
     """Where the raw files lie and how they are read."""
 
     data_dir: str = "data"
-    dset_name: PathSafeName = ""
+    dset_name: FolderName = ""
     fields: list[str] = []
     format: Literal["auto", "netcdf"] = "auto"
     variables: dict[str, str | list[str]] = {}

@@ -5,7 +5,17 @@ PhiFlow.
 """
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from src.data.augmented_dataset import AugmentedDataset
+    from src.data.cache_manager import CacheManager
+    from src.data.data_manager import DataManager
+    from src.data.grid import FieldLayout, Grid
+    from src.data.hybrid_dataset import HybridDataset
+    from src.data.index import RawIndex, build_index
+    from src.data.reading import cache_directory, reading_digest, reading_settings
+    from src.data.window_batch import collate_windows
 
 _HOME = {
     "AugmentedDataset": "src.data.augmented_dataset",
@@ -22,7 +32,20 @@ _HOME = {
     "reading_settings": "src.data.reading",
 }
 
-__all__ = sorted(_HOME)
+__all__ = [
+    "AugmentedDataset",
+    "CacheManager",
+    "DataManager",
+    "FieldLayout",
+    "Grid",
+    "HybridDataset",
+    "RawIndex",
+    "build_index",
+    "cache_directory",
+    "collate_windows",
+    "reading_digest",
+    "reading_settings",
+]
 
 
 def __getattr__(name: str) -> Any:

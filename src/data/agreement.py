@@ -1,29 +1,46 @@
-"""Whether two raw files describe simulations of the same kind."""
+"""Whether two files, raw or cached, hold simulations of the same kind."""
 
 import math
+from typing import Protocol
 
-from src.data.grid import Grid
-from src.data.readers.base import RawFileInfo
+from src.data.grid import FieldLayout, Grid
 
 TOLERANCE = 1e-3  # of a step in time or space, as for uniformity
 
 
-def disagreement(info: RawFileInfo, reference: RawFileInfo) -> str | None:
+class Described(Protocol):
+    """What a raw file or a cached simulation says about itself."""
+
+    @property
+    def layouts(self) -> tuple[FieldLayout, ...]:
+        """The fields."""
+
+    @property
+    def dt(self) -> float:
+        """Time between frames [time]."""
+
+    @property
+    def grid(self) -> Grid:
+        """The grid."""
+
+
+def disagreement(info: Described, reference: Described) -> str | None:
     """What differs, as ``… here, … `` to be completed with the reference's name; or ``None``.
 
     Times of the first frame and numbers of frames may differ.
     """
-    if info.layouts != reference.layouts:
-        for layout, other in zip(info.layouts, reference.layouts, strict=True):
-            if layout != other:
-                return f"{layout.name}: {_describe(layout)} here, {_describe(other)}"
+    names, others = ([each.name for each in side.layouts] for side in (info, reference))
+    if names != others:
+        return f"fields: {', '.join(names)} here, {', '.join(others)}"
+    for layout, other in zip(info.layouts, reference.layouts, strict=True):
+        if layout != other:
+            return f"{layout.name}: {_describe(layout)} here, {_describe(other)}"
     if not math.isclose(info.dt, reference.dt, rel_tol=TOLERANCE):
         return f"time step: {info.dt:.9g} here, {reference.dt:.9g}"
-    return grid_disagreement(info.grid, reference.grid)
+    return _grid_disagreement(info.grid, reference.grid)
 
 
-def grid_disagreement(grid: Grid, reference: Grid) -> str | None:
-    """What differs between two grids, as for :func:`disagreement`."""
+def _grid_disagreement(grid: Grid, reference: Grid) -> str | None:
     if grid.axes != reference.axes:
         return f"axes: {', '.join(grid.axes)} here, {', '.join(reference.axes)}"
     for place, axis in enumerate(grid.axes):
@@ -39,7 +56,6 @@ def grid_disagreement(grid: Grid, reference: Grid) -> str | None:
     return None
 
 
-def _describe(layout: object) -> str:
-    components = getattr(layout, "components", ())
-    kind = f"a vector ({', '.join(components)})" if components else "a scalar"
-    return f"{kind} {'without' if getattr(layout, 'static', False) else 'with'} a time axis"
+def _describe(layout: FieldLayout) -> str:
+    kind = f"a vector ({', '.join(layout.components)})" if layout.components else "a scalar"
+    return f"{kind} {'without' if layout.static else 'with'} a time axis"

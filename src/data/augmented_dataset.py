@@ -9,7 +9,7 @@ import torch
 from torch.utils.data import Dataset
 
 from src.data.grid import FieldLayout, Grid
-from src.data.window_batch import Window, WindowBatch, WindowSource
+from src.data.window_batch import Window, WindowBatch, WindowSource, collate_windows
 from src.errors import ConfigError
 
 DT_TOLERANCE = 1e-3  # of a step, as for raw files
@@ -120,23 +120,7 @@ class AugmentedDataset(Dataset[Any]):
         Raises:
             IndexError: past the last window.
         """
-        places = self._drawn[torch.as_tensor(indices, dtype=torch.int64)]
-        num_real = len(self.real_dataset)
-        is_real = places < num_real
-        if is_real.all():
-            return self.real_dataset.gather(places.tolist())
-        assert self.generated is not None
-        generated = self.generated.gather((places[~is_real] - num_real).tolist())
-        if not is_real.any():
-            return generated
-        real = self.real_dataset.gather(places[is_real].tolist())
-        inputs, targets = (
-            torch.empty((len(places), *part.shape[1:]), dtype=part.dtype) for part in real
-        )
-        for whole, of_real, of_generated in zip((inputs, targets), real, generated, strict=True):
-            whole[is_real] = of_real
-            whole[~is_real] = of_generated
-        return inputs, targets
+        return collate_windows([self[index] for index in indices])
 
 
 def _default_length(real: WindowSource, generated: WindowSource | None, alpha: float) -> int:

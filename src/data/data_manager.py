@@ -46,8 +46,6 @@ class DataManager(SimulationStore):
         self.experiment = parse_experiment(config)
         self.raw_data_dir = Path(raw_data_dir)
         self.reading = reading_digest(self.experiment)
-        if not self.experiment.data.fields:
-            raise ConfigError("data.fields: missing; it lists the fields to read")
         self._base = self._data_set_folder(Path(cache_dir))
         super().__init__(claimed_directory(self._base, self.experiment, claim=False))
         self._digests = SourceDigests(self._base)

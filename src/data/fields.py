@@ -31,7 +31,7 @@ def to_native(values: math.Tensor, grid: Grid, layout: FieldLayout) -> torch.Ten
     """The inverse of :func:`to_values`: ``[(B,) C, *space]`` with ``B`` where there is a batch."""
     dims = [BATCH] if BATCH in values.shape else []
     dims.append(values.shape.only("vector") if layout.components else channel(vector=1))
-    return math.reshaped_native(values, [*dims, *grid.axes])
+    return values.native([*dims, *grid.axes])
 
 
 def to_field(native: torch.Tensor, grid: Grid, layout: FieldLayout) -> Field:

@@ -3,14 +3,15 @@
 Layout: ``B`` batch, ``T`` time, ``C`` channel, ``X Y Z`` space.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import accumulate
 from typing import Any
 
-import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from src.data.agreement import grid_disagreement
+from src.data.agreement import disagreement
 from src.data.cache_file import open_simulation
 from src.data.cache_header import CacheHeader, read_header
 from src.data.field_selection import FieldSelection, select_fields
@@ -81,7 +82,7 @@ class HybridDataset(Dataset[Any]):
             -(-(self._kept(header, position, num_frames) - num_predict_steps) // self._stride)
             for position, header in enumerate(headers)
         ]
-        self._ends = np.cumsum(counts)  # index of the first window after each simulation
+        self._ends = list(accumulate(counts))  # index of the first window after each simulation
         self._open: dict[int, Tensors] = {}
 
     @property
@@ -94,8 +95,25 @@ class HybridDataset(Dataset[Any]):
         """The target fields in the order of their channels."""
         return self._selection.outputs
 
+    @property
+    def store(self) -> SimulationStore:
+        """The folder that the simulations are in."""
+        return SimulationStore(self._paths[0].parent)
+
+    def like(self, store: SimulationStore, sim_indices: Iterable[int]) -> "HybridDataset":
+        """The same kind of windows of all frames of other simulations."""
+        return HybridDataset(
+            store,
+            sim_indices,
+            [layout.name for layout in self.layouts],
+            num_predict_steps=self.num_predict_steps,
+            dynamic_fields=[layout.name for layout in self.output_layouts],
+            use_sliding_window=self._stride == 1,
+            return_fields=self.return_fields,
+        )
+
     def __len__(self) -> int:
-        return int(self._ends[-1])
+        return self._ends[-1]
 
     def window(self, index: int) -> tuple[int, int]:
         """Simulation and first frame of a window.
@@ -103,11 +121,11 @@ class HybridDataset(Dataset[Any]):
         Raises:
             IndexError: past the last window.
         """
-        (position,), (start,) = self._locate([index])
+        position, start = self._locate(index)
         return self.sim_indices[position], start
 
     def __getitem__(self, index: int) -> Any:
-        (position,), (start,) = self._locate([index])
+        position, start = self._locate(index)
         tensors = self._tensors(position)
         if self.return_fields:
             return self._as_fields(tensors, start)
@@ -132,9 +150,8 @@ class HybridDataset(Dataset[Any]):
         Raises:
             IndexError: past the last window.
         """
-        positions, starts = self._locate(indices)
-        tensors = [self._tensors(position) for position in positions]
-        pairs = list(zip(tensors, starts, strict=True))
+        located = [self._locate(index) for index in indices]
+        pairs = [(self._tensors(position), start) for position, start in located]
         space = self.grid.shape
         in_channels = sum(layout.channels for layout in self.layouts)
         out_channels = sum(layout.channels for layout in self.output_layouts)
@@ -156,16 +173,15 @@ class HybridDataset(Dataset[Any]):
         """Paths only: a worker process maps the files itself."""
         return {**self.__dict__, "_open": {}}
 
-    def _locate(self, indices: Sequence[int]) -> tuple[list[int], list[int]]:
-        """Position of each window's simulation in ``sim_indices``, and its first frame."""
-        wanted = np.asarray(indices, dtype=np.int64)
-        length = len(self)
-        if ((wanted >= length) | (wanted < -length)).any():
-            raise IndexError(f"window {wanted.max()} of {length}")
-        wanted = np.where(wanted < 0, wanted + length, wanted)
-        positions = np.searchsorted(self._ends, wanted, side="right")
-        before = np.concatenate(([0], self._ends))[positions]
-        return positions.tolist(), ((wanted - before) * self._stride).tolist()
+    def _locate(self, index: int) -> tuple[int, int]:
+        """Position of a window's simulation in ``sim_indices``, and its first frame."""
+        length = self._ends[-1]
+        if not -length <= index < length:
+            raise IndexError(f"window {index} of {length}")
+        index %= length
+        position = bisect_right(self._ends, index)
+        before = self._ends[position - 1] if position else 0
+        return position, (index - before) * self._stride
 
     def _tensors(self, position: int) -> Tensors:
         if position not in self._open:
@@ -209,7 +225,6 @@ class HybridDataset(Dataset[Any]):
 
     def _check_agreement(self, headers: Sequence[CacheHeader]) -> None:
         for path, header in zip(self._paths, headers, strict=True):
-            difference = grid_disagreement(header.grid, self.grid)
-            if difference or set(header.layouts) != set(headers[0].layouts):
-                difference = difference or "other fields than"
+            difference = disagreement(header, headers[0])
+            if difference:
                 raise CacheError(f"{path}: {difference} in {self._paths[0].name}")

@@ -3,7 +3,6 @@
 import json
 import logging
 import os
-import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +14,7 @@ from src.data.atomic import write_json
 from src.data.grid import FieldLayout, Grid
 from src.data.readers.base import RawFileInfo, open_raw, suffixes
 from src.data.reading import cache_directory, reading_digest
-from src.errors import RawDataError
+from src.errors import ConfigError, RawDataError
 
 logger = logging.getLogger(__name__)
 
@@ -87,9 +86,13 @@ def build_index(
         strict: Whether a file that cannot be used is an error; if not, it is in ``errors``.
 
     Raises:
+        ConfigError: if the ``data`` section does not fit the files.
         RawDataError: if there is no raw file, none can be used, or (``strict``) one cannot.
     """
     experiment = parse_experiment(config)
+    fields = experiment.data.fields
+    if not fields or len(set(fields)) < len(fields):
+        raise ConfigError(f"data.fields: {fields}: missing or repeated; it lists what to read")
     raw_dir = raw_dir or experiment.raw_dir
     digest = reading_digest(experiment)
     if index_path is None:
@@ -131,8 +134,9 @@ def scan(raw_dir: Path, file_format: str) -> dict[Path, tuple[int, int]]:
     Raises:
         RawDataError: if there is none.
     """
+    endings = suffixes(file_format)
     try:
-        if stat.S_ISREG(raw_dir.stat().st_mode):
+        if raw_dir.is_file() and raw_dir.suffix.lower() in endings:
             status = raw_dir.stat()
             return {raw_dir: (status.st_size, status.st_mtime_ns)}
         with os.scandir(raw_dir) as entries:
@@ -144,7 +148,6 @@ def scan(raw_dir: Path, file_format: str) -> dict[Path, tuple[int, int]]:
         ) from None
     except OSError as error:
         raise RawDataError(f"{raw_dir}: cannot be read: {error}") from None
-    endings = suffixes(file_format)
     found, others = {}, []
     for entry in listed:
         suffix = Path(entry.name).suffix.lower()

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -87,7 +88,7 @@ def _claim_of(directory: Path) -> Any:
 def _write_claim(directory: Path, settings: Mapping[str, Any], raw_dir: Path) -> None:
     """Claim a folder unless somebody else is first."""
     claim = {"settings": settings, "raw_dir": str(raw_dir)}
-    temporary = directory / f".{CLAIM}.{os.getpid()}.tmp"
+    temporary = directory / f".{CLAIM}.{secrets.token_hex(4)}.tmp"
     try:
         directory.mkdir(parents=True, exist_ok=True)
         temporary.write_text(json.dumps(claim, indent=1, ensure_ascii=False) + "\n", "utf-8")

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from src.data.agreement import grid_disagreement
+from src.data.agreement import disagreement
 from src.data.atomic import sha256_of
 from src.data.cache_file import CachedSimulation, open_simulation
 from src.data.cache_header import CacheHeader, read_header
@@ -111,9 +111,7 @@ class SimulationStore:
         for index in self.indices() if indices is None else indices:
             header = self.header(index)
             reference = reference or header
-            difference = grid_disagreement(header.grid, reference.grid)
-            if header.layouts != reference.layouts:
-                difference = "fields other than"
+            difference = disagreement(header, reference)
             if difference:
                 raise CacheError(f"{self.path(index)}: {difference} in the first simulation")
 

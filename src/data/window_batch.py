@@ -59,9 +59,6 @@ class WindowSource(Protocol):
 
     def __getitem__(self, index: int) -> Any: ...
 
-    def gather(self, indices: Sequence[int]) -> Window:
-        """Several windows, ``[B, C_in, *space]`` and ``[B, num_predict_steps, C_out, *space]``."""
-
 
 def collate_windows(batch: Any) -> Window:
     """The ``collate_fn`` for data sets of windows: takes gathered batches without a copy."""

@@ -133,7 +133,7 @@ def _line_figure(sample: RolloutSample, shown: View, model: str) -> tuple[Figure
     lines.append((error_line, errors))
     margin = 0.08 * float(np.ptp(shown.truth) or 1.0)
     above.set_ylim(float(shown.truth.min()) - margin, float(shown.truth.max()) + margin)
-    below.set_ylim(0, 1.05 * error_norm(errors).vmax)
+    below.set_ylim(0, 1.05 * float(error_norm(errors).vmax or 1.0))
     above.set_ylabel(shown.label)
     below.set_ylabel("|error|")
     below.set_xlabel(axis)

@@ -11,12 +11,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from src.config.schema import Experiment
 from src.data.atomic import atomic_path
 from src.data.grid import FieldLayout, Grid
 from src.errors import ConfigError, DivergenceError
 from src.evaluation.metrics import PREDICTORS, RolloutErrors, rollout_errors, summarize
 from src.evaluation.predictors import Predictor, State, persistence
+
+# A first sample is kept whatever its size, another one while those before it are below this.
+MAX_SAMPLE_BYTES = 2**28
 
 
 class Simulation(Protocol):
@@ -49,8 +51,8 @@ class RolloutSample:
         grid: Where the values lie.
         layouts: The fields that change in time.
         truth: For each field ``[T + 1, C, *space]``, the given state first.
-        predictions: For each predictor and field the same; the given state first, NaN after a
-            divergence.
+        predictions: For each model and field the same, NaN after a divergence; persistence is
+            the given state and is not repeated.
     """
 
     index: int
@@ -76,22 +78,6 @@ class Evaluation:
     seconds_per_step: dict[str, float] = field(default_factory=dict)
 
 
-def held_out_simulations(experiment: Experiment) -> tuple[list[int], str]:
-    """Which simulations are evaluated, and what they are.
-
-    Returns:
-        Indices and ``test``; in their absence ``validation``, and in the absence of both
-        ``train``, whose errors say nothing about unseen data.
-    """
-    trainer = experiment.trainer_params
-    sections = (trainer, trainer.synthetic, trainer.physical)
-    for key, split in (("test_sim", "test"), ("val_sim", "validation"), ("train_sim", "train")):
-        for section in sections:
-            if indices := getattr(section, key):
-                return list(indices), split
-    raise ConfigError("trainer_params: no simulation in 'test_sim', 'val_sim' or 'train_sim'")
-
-
 def evaluate(
     simulations: Iterable[tuple[int, Simulation]],
     predictors: Mapping[str, Predictor],
@@ -108,7 +94,7 @@ def evaluate(
         predictors: ``synthetic`` and ``physical`` as far as they exist; persistence is added.
         split: What the simulations are: ``test``, ``validation`` or ``train``.
         num_steps: Length of the rollouts; ``None`` takes all frames after the first.
-        max_samples: Number of simulations whose rollouts are kept.
+        max_samples: Number of simulations whose rollouts are kept; fewer where they are large.
 
     Returns:
         Metrics for each predictor over the fields that it predicts, with ``evaluated_on``.
@@ -134,10 +120,10 @@ def evaluate(
             start = time.perf_counter()
             predicted = _roll_out(predictor, initial, steps, set(truth))
             seconds[name].append((time.perf_counter() - start) / steps)
-            rollouts[name] = {key: value[0].double().numpy() for key, value in predicted.items()}
+            rollouts[name] = {key: value[0].numpy() for key, value in predicted.items()}
             targets = {key: truth[key][1:] for key in predicted}
             errors[name].append(rollout_errors(rollouts[name], targets, index))
-        if len(samples) < max_samples:
+        if len(samples) < max_samples and sum(map(_num_bytes, samples)) < MAX_SAMPLE_BYTES:
             samples.append(_sample(index, simulation, truth, rollouts))
     if not described["simulations"]:
         raise ConfigError("there is no simulation to evaluate; give 'trainer_params.test_sim'")
@@ -228,6 +214,7 @@ def _sample(
                 for key, values in fields.items()
             }
             for name, fields in rollouts.items()
+            if name != "persistence"
         }
     return RolloutSample(
         index=index,
@@ -237,3 +224,8 @@ def _sample(
         truth={key: np.array(values, dtype=np.float32) for key, values in truth.items()},
         predictions=predictions,
     )
+
+
+def _num_bytes(sample: RolloutSample) -> int:
+    kept = (sample.truth, *sample.predictions.values())
+    return sum(values.nbytes for fields in kept for values in fields.values())

@@ -31,7 +31,7 @@ def write_figures(folder: str | Path, evaluation: Evaluation) -> dict[str, Path]
     sample = evaluation.samples[0]
     paths["prediction"] = folder / PICTURES["prediction"]
     save_figure(paths["prediction"], plot_prediction(sample))
-    if {"synthetic", "physical"} & set(sample.predictions):
+    if sample.predictions:
         paths["animation"] = folder / PICTURES["animation"]
         write_animation(paths["animation"], sample)
     return paths

@@ -65,6 +65,12 @@ def notices(metrics: Mapping[str, Any], parameters: Mapping[str, Any]) -> list[s
                 f"The data do not determine {name}; it has no estimate, and nothing is generated "
                 f"with it until it is fixed."
             )
+    for direction in parameters.get("undetermined_directions") or []:
+        combination = " ".join(
+            f"{'−' if weight < 0 else '+'} {number(abs(weight), 3)} {name}"
+            for name, weight in direction.items()
+        )
+        found.append(f"Changes along {combination} leave the prediction as it is.")
     status = parameters.get("status", "converged")
     if status == "max_iterations":
         found.append("The calibration stopped at the largest number of iterations, unconverged.")
@@ -163,6 +169,33 @@ def parameter_rows(experiment: Experiment, parameters: Mapping[str, Any]) -> lis
     return rows
 
 
+def numerics_summary(parameters: Mapping[str, Any]) -> str:
+    """The discretization in one line."""
+    used = parameters.get("numerics") or {}
+    parts = [_scheme(used)] if used.get("scheme") else []
+    parts += [str(used[key]) for key in ("time_stepping",) if used.get(key)]
+    if used.get("substeps"):
+        parts.append(_count(used["substeps"], "step") + " a frame")
+    if used.get("precision"):
+        parts.append(f"{used['precision']} precision")
+    return ", ".join(parts)
+
+
+def scheme_rows(parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """A row for each discretization that was tried: its loss, and what it would have estimated."""
+    return [
+        {
+            "scheme": _scheme(candidate),
+            "loss": "diverged" if candidate["loss"] is None else number(candidate["loss"], 3),
+            "parameters": ", ".join(
+                f"{name} {number(value)}"
+                for name, value in (candidate.get("parameters") or {}).items()
+            ),
+        }
+        for candidate in (parameters.get("numerics") or {}).get("candidates") or []
+    ]
+
+
 def metric_rows(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
     """A row for each predictor: errors over all, at the first and last step, of each field."""
     rows = []
@@ -187,6 +220,11 @@ def metric_rows(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def _scheme(numerics: Mapping[str, Any]) -> str:
+    order = numerics.get("order")
+    return str(numerics["scheme"]).replace("_", " ") + (f", order {order}" if order else "")
 
 
 def _split(text: str, unit: str) -> tuple[str, str]:

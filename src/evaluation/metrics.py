@@ -135,18 +135,22 @@ def _field_terms(
             f"simulation {simulation}, field '{name}': the prediction has the shape "
             f"{prediction.shape}, the truth {truth.shape}"
         )
-    true = truth.astype(np.float64)
-    if not np.isfinite(true).all():
-        raise ValueError(f"simulation {simulation}, field '{name}': the truth is not finite")
-    space = tuple(range(2, true.ndim))
-    # An overflow or a NaN gives a term that is not finite, which is reported as a divergence.
-    with np.errstate(over="ignore", invalid="ignore"):
-        squared_error = np.square(prediction.astype(np.float64) - true).mean(axis=space)
-    return (
-        squared_error.sum(axis=1),
-        true.var(axis=space).sum(axis=1),
-        np.square(true).mean(axis=space).sum(axis=1),
-    )
+    error, variance, square = (np.empty(len(truth)) for _ in range(3))
+    space = tuple(range(1, truth.ndim - 1))
+    for time, (predicted, true) in enumerate(zip(prediction, truth, strict=True)):
+        # In double precision one frame at a time: a rollout in 3D need not fit twice.
+        frame = true.astype(np.float64)
+        if not np.isfinite(frame).all():
+            raise ValueError(
+                f"simulation {simulation}, field '{name}', lead time {time + 1}: the truth is not "
+                f"finite"
+            )
+        # An overflow or a NaN gives an error that is not finite, which is reported as divergence.
+        with np.errstate(over="ignore", invalid="ignore"):
+            error[time] = np.square(predicted.astype(np.float64) - frame).mean(axis=space).sum()
+        variance[time] = frame.var(axis=space).sum()
+        square[time] = np.square(frame).mean(axis=space).sum()
+    return error, variance, square
 
 
 def summarize(rollouts: Sequence[RolloutErrors]) -> dict[str, Any]:

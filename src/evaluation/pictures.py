@@ -160,7 +160,7 @@ def _draw_images(block: SubFigure, sample: RolloutSample, shown: View) -> None:
 
 def _draw_lines(block: SubFigure, sample: RolloutSample, shown: View) -> None:
     """Above: profiles at lead times. Below: space-time images of truth, predictions, errors."""
-    above, below = block.subfigures(2, 1, height_ratios=(1, 1.05))
+    above, below = block.subfigures(2, 1, squeeze=False, height_ratios=(1, 1.05))[:, 0]
     frames = lead_frames(len(shown.truth))
     (axis, points), *_ = axis_points(sample.grid).items()
     panels = above.subplots(1, len(frames), squeeze=False, sharey=True)[0]

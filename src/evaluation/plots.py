@@ -29,9 +29,11 @@ def plot_error_curves(metrics: Mapping[str, Any], measure: str = "vrmse") -> Fig
     with styled():
         figure = new_figure(7.0, 4.0)
         axes = figure.subplots()
-        for name in PREDICTORS:
-            if name in metrics:
-                _draw_curve(axes, name, metrics[name], measure, described["dt"])
+        drawn = [
+            _draw_curve(axes, name, metrics[name], measure, described["dt"])
+            for name in PREDICTORS
+            if name in metrics
+        ]
         count = len(described["simulations"])
         plural = "s" if count > 1 else ""
         axes.set_title(
@@ -42,7 +44,7 @@ def plot_error_curves(metrics: Mapping[str, Any], measure: str = "vrmse") -> Fig
         axes.set_xlabel(f"lead time t   (one step = {described['dt']:.4g})")
         axes.set_ylabel("VRMSE" if measure == "vrmse" else measure)
         axes.set_xlim(0, None)
-        if any(line.get_ydata().size for line in axes.get_lines()):
+        if any(drawn):
             axes.set_yscale("log")
         if measure == "vrmse" and axes.get_ylim()[1] > 0.7:
             axes.axhline(1.0, color="#bbbbbb", linewidth=0.8, zorder=0)
@@ -56,7 +58,8 @@ def plot_error_curves(metrics: Mapping[str, Any], measure: str = "vrmse") -> Fig
     return figure
 
 
-def _draw_curve(axes: Axes, name: str, metrics: Mapping[str, Any], measure: str, dt: float) -> None:
+def _draw_curve(axes: Axes, name: str, metrics: Mapping[str, Any], measure: str, dt: float) -> bool:
+    """Whether there was anything to draw."""
     mean = np.array(metrics["by_lead_time"][measure], dtype=float)
     bounds = metrics["range_by_lead_time"][measure]
     low, high = (np.array(bounds[end], dtype=float) for end in ("min", "max"))
@@ -76,6 +79,7 @@ def _draw_curve(axes: Axes, name: str, metrics: Mapping[str, Any], measure: str,
             markeredgecolor="white", linestyle="none",
             label=f"{LABELS[name]}: {metrics['diverged']} diverged",
         )  # fmt: skip
+    return bool(np.isfinite(mean).any())
 
 
 def plot_training(history: Mapping[str, Sequence[float]]) -> Figure:

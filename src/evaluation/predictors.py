@@ -27,8 +27,13 @@ def persistence(initial: State, steps: int) -> dict[str, torch.Tensor]:
 class _RollingModel(Protocol):
     """What a synthetic model offers: channel counts of its fields, and a rollout."""
 
-    input_specs: Mapping[str, int]
-    output_specs: Mapping[str, int]
+    @property
+    def input_specs(self) -> Mapping[str, int]:
+        """Channels of each input field."""
+
+    @property
+    def output_specs(self) -> Mapping[str, int]:
+        """Channels of each predicted field."""
 
     def rollout(self, state: torch.Tensor, steps: int, /) -> torch.Tensor:
         """``[B, C_in, *space]`` to ``[B, steps, C_out, *space]``."""
@@ -57,17 +62,27 @@ class PhysicalPredictor:
     Args:
         model: Has ``spec`` and ``predict_trajectory(initial_fields, steps, dt)``.
         grid: The grid of the data.
-        layouts: The fields of the data; those that play a role in the equation are predicted.
+        layouts: The fields of the data.
         dt: Time between frames [time].
+        fields: Names of the fields to hand over; by default those that have a role in the equation.
     """
 
-    def __init__(self, model: Any, grid: Grid, layouts: Sequence[FieldLayout], dt: float) -> None:
+    def __init__(
+        self,
+        model: Any,
+        grid: Grid,
+        layouts: Sequence[FieldLayout],
+        dt: float,
+        fields: Sequence[str] | None = None,
+    ) -> None:
         self.model = model
         self.grid = grid
         self.layouts = {layout.name: layout for layout in layouts}
         self.dt = dt
-        dynamic = [layout.name for layout in layouts if not layout.static]
-        self.fields = tuple(match_roles(model.spec, dynamic).values())
+        if fields is None:
+            dynamic = [layout.name for layout in layouts if not layout.static]
+            fields = list(match_roles(model.spec, dynamic).values())
+        self.fields = tuple(fields)
 
     def __call__(self, initial: State, steps: int) -> dict[str, torch.Tensor]:
         """The states after ``initial``.

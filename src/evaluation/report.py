@@ -13,8 +13,17 @@ import yaml
 from src.config import Experiment, parse_experiment, to_mapping
 from src.data.atomic import atomic_path
 from src.evaluation import numbers
-from src.evaluation.findings import headline_cards, metric_rows, notices, parameter_rows, subtitle
-from src.evaluation.history import History
+from src.evaluation.findings import (
+    headline_cards,
+    metric_rows,
+    notices,
+    numerics_summary,
+    parameter_rows,
+    scheme_rows,
+    subtitle,
+)
+from src.evaluation.history import History, read_history
+from src.evaluation.provenance import collect_provenance
 
 TEMPLATE = "report.html.j2"
 MEDIA_TYPES = {".png": "image/png", ".gif": "image/gif", ".svg": "image/svg+xml"}
@@ -37,7 +46,6 @@ class ReportInputs:
         metrics: Content of ``metrics.json``.
         parameters: Content of ``parameters.yaml``.
         synthetic_history: Columns of ``synthetic/history.csv``.
-        physical_history: Columns of ``physical/history.csv``.
         pictures: Files by name: ``error_curves``, ``prediction``, ``animation``, ``training``,
             ``calibration``.
         seconds_per_step: For each predictor the time of a step [s].
@@ -48,7 +56,6 @@ class ReportInputs:
     metrics: Mapping[str, Any] | None = None
     parameters: Mapping[str, Any] | None = None
     synthetic_history: History | None = None
-    physical_history: History | None = None
     pictures: Mapping[str, str | Path] = field(default_factory=dict)
     seconds_per_step: Mapping[str, float] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
@@ -64,6 +71,46 @@ def write_report(path: str | Path, inputs: ReportInputs) -> None:
     page = render_report(inputs)
     with atomic_path(Path(path)) as sibling:
         sibling.write_text(page, encoding="utf-8")
+
+
+def report_of_folder(
+    path: str | Path, folder: str | Path, experiment: Mapping[str, Any] | Experiment
+) -> None:
+    """Write the report of what an experiment's folder of results holds.
+
+    Draws the training's histories to ``evaluation/training.png`` and ``calibration.png`` there.
+    What is absent is left out: ``physical/parameters.yaml``, ``physical/history.csv``,
+    ``synthetic/history.csv``, ``evaluation/metrics.json``, ``timing.json`` and the pictures.
+
+    Args:
+        path: The HTML file.
+        folder: The experiment's results.
+        experiment: Its settings.
+    """
+    from src.evaluation.training_figures import write_training_figures  # Matplotlib
+
+    folder = Path(folder)
+    parameters = _read(folder / "physical" / "parameters.yaml")
+    histories = {
+        stage: read_history(file)
+        for stage in ("synthetic", "physical")
+        if (file := folder / stage / "history.csv").exists()
+    }
+    pictures = write_training_figures(folder / "evaluation", **histories, parameters=parameters)
+    for name in CAPTIONS:
+        for suffix in MEDIA_TYPES:
+            if (picture := folder / "evaluation" / f"{name}{suffix}").exists():
+                pictures.setdefault(name, picture)
+    inputs = ReportInputs(
+        experiment=experiment,
+        metrics=_read(folder / "evaluation" / "metrics.json"),
+        parameters=parameters,
+        synthetic_history=histories.get("synthetic"),
+        pictures=pictures,
+        seconds_per_step=_read(folder / "evaluation" / "timing.json") or {},
+        provenance=collect_provenance(),
+    )
+    write_report(path, inputs)
 
 
 def render_report(inputs: ReportInputs) -> str:
@@ -85,6 +132,8 @@ def render_report(inputs: ReportInputs) -> str:
         cards=headline_cards(experiment, metrics, parameters),
         parameters=parameters,
         parameter_rows=parameter_rows(experiment, parameters),
+        numerics=numerics_summary(parameters),
+        scheme_rows=scheme_rows(parameters),
         metrics=metrics,
         metric_rows=metric_rows(metrics),
         seconds_per_step=inputs.seconds_per_step,
@@ -126,6 +175,14 @@ def training_summary(history: History | None) -> list[tuple[str, str]]:
     if seconds:
         rows.append(("Time", numbers.duration(sum(seconds))))
     return rows
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    """A YAML or JSON file (which is YAML too), if it is there."""
+    if not path.exists():
+        return None
+    loaded: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return loaded
 
 
 def _settings(experiment: Experiment) -> str:

@@ -53,8 +53,8 @@ def rollout_dataset(samples: Sequence[RolloutSample]) -> xr.Dataset:
     grid = first.grid
     kept = samples if len(grid.axes) < 3 else samples[:1]
     steps = max(len(values) for sample in kept for values in sample.truth.values())
-    variables = {}
-    for source in ("truth", *(name for name in first.predictions if name != "persistence")):
+    variables: dict[str, xr.DataArray] = {}
+    for source in ("truth", *first.predictions):
         for layout in first.layouts:
             rollouts = [_source(sample, source).get(layout.name) for sample in kept]
             present = [rollout for rollout in rollouts if rollout is not None]
@@ -77,7 +77,7 @@ def rollout_dataset(samples: Sequence[RolloutSample]) -> xr.Dataset:
 def axis_points(grid: Grid) -> dict[str, NDArray[np.float64]]:
     """Positions of the grid's points along each axis [length]."""
     return {
-        axis: lower + spacing * (np.arange(points) + (0.0 if nodes else 0.5))
+        axis: lower + spacing * (np.arange(points, dtype=np.float64) + (0.0 if nodes else 0.5))
         for axis, lower, spacing, points, nodes in zip(
             grid.axes, grid.lower, grid.spacing, grid.shape, grid.nodes_on_boundary, strict=True
         )

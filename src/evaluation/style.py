@@ -35,7 +35,7 @@ ERROR = "magma"
 INK = "#333333"
 DOTS_PER_INCH = 140
 
-_SETTINGS = {
+_SETTINGS: Any = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
     "font.size": 10.5,

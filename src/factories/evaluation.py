@@ -10,7 +10,6 @@ from src.evaluation.figures import write_figures
 from src.evaluation.predictors import PhysicalPredictor, Predictor, SyntheticPredictor
 from src.evaluation.rollouts import write_rollouts
 from src.factories.model_factory import ModelFactory
-from src.models.physical.roles import match_roles
 from src.models.saved_model import load_synthetic_model
 from src.training.physical.results import load_parameters
 
@@ -38,7 +37,7 @@ def evaluate_models(
     if parameters is not None:
         predictors["physical"] = _physical_predictor(experiment, store, parameters)
     evaluation = evaluate(
-        (store.load(index) for index in indices),
+        ((index, store.load(index)) for index in indices),
         predictors,
         split=split,
         num_steps=experiment.evaluation_params.num_steps,
@@ -54,6 +53,4 @@ def _physical_predictor(
 ) -> PhysicalPredictor:
     physical = ModelFactory.create_physical_model(experiment)
     load_parameters(parameters, physical)
-    dynamic = [layout.name for layout in store.layouts if not layout.static]
-    fields = list(match_roles(physical.spec, dynamic).values())
-    return PhysicalPredictor(physical, store.grid, store.layouts, store.dt, fields)
+    return PhysicalPredictor(physical, store.grid, store.layouts, store.dt)

@@ -146,7 +146,7 @@ class SurrogateTraining:
             return None
         self.model.eval()
         with torch.no_grad():
-            simulations = (self._real.load(index) for index in validation)
+            simulations = ((index, self._real.load(index)) for index in validation)
             predictors = {"synthetic": SyntheticPredictor(self.model)}
             metrics = evaluate(simulations, predictors, split="validation", max_samples=0).metrics
         return metrics["synthetic"]["vrmse"]

@@ -75,7 +75,7 @@ def test_one_batch_can_be_overfitted(make_trainer, advected_sines, make_loader):
     assert len(loader) == 1
     trainer = make_trainer(epochs=150, learning_rate=1e-2)
     losses = trainer.train(loader, 150)["train_losses"]
-    assert losses[-1] < 1e-3 * losses[0]
+    assert losses[-1] < 1e-2 * losses[0]
 
 
 def test_it_beats_persistence_on_unseen_simulations(make_trainer, advected_sines, make_loader):

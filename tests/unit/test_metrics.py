@@ -130,5 +130,7 @@ def test_errors_of_use_are_named() -> None:
         compute_metrics(truth, np.ones((1, 2, 1, 9)), SCALAR)
     with pytest.raises(ValueError, match="2 channels"):
         compute_metrics(truth, truth, VECTOR)
-    with pytest.raises(ValueError, match="simulation 0, field 'u': the truth is not finite"):
+    with pytest.raises(
+        ValueError, match="simulation 0, field 'u', lead time 1: the truth is not finite"
+    ):
         compute_metrics(truth, truth * np.nan, SCALAR)

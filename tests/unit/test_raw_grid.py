@@ -55,6 +55,8 @@ def test_nodes_or_cells(tmp_path: Path) -> None:
     assert (default.lower, default.upper, default.spacing) == ((-0.25,), (2.25,), (0.5,))
     with pytest.raises(RawDataError, match=r"either \[0, 2\] .* or \[-0\.25, 2\.25\]"):
         grid_of(tmp_path, np.linspace(0, 2, 5), 0.0, domain={"x": [0, 3]})
+    with pytest.raises(ConfigError, match=r"data\.domain\.x: \[2\.0, 0\.0\]: the upper end"):
+        grid_of(tmp_path, np.linspace(0, 2, 5), 0.0, domain={"x": [2, 0]})
     with pytest.raises(ConfigError, match=r"coarsen\.x: 5: the points lie on the boundary"):
         grid_of(
             tmp_path,

@@ -36,9 +36,7 @@ def test_simulations_are_counted_over_files_and_samples(tmp_path: Path) -> None:
     write_simple(raw_path(tmp_path, "b.nc"), frames=7)
     values = np.zeros((2, 5, 8))
     path = raw_path(tmp_path, "a.nc")
-    write_file(
-        path, {"sample": 2, "time": times, "x": x}, {"u": (("sample", "time", "x"), values)}
-    )
+    write_file(path, {"sample": 2, "time": times, "x": x}, {"u": (("sample", "time", "x"), values)})
     raw_path(tmp_path, ".hidden.nc").write_text("x")
     raw_path(tmp_path, "manifest.json").write_text("{}")
     raw_path(tmp_path, "folder/c.nc").write_text("x")
@@ -99,7 +97,7 @@ def test_default_boundary_is_announced(tmp_path: Path, caplog: pytest.LogCapture
         ({"x": cells(8, 2.0)}, r"b\.nc: x: domain \[0\.0, 2\.0\] here, \[0\.0, 1\.0\] in a\.nc"),
         ({"time": np.arange(5) * 0.6}, r"b\.nc: time step: 0\.6 here, 0\.5 in a\.nc"),
         ({"boundary": "zero-gradient"}, r"b\.nc: x: boundary .* here, .* in a\.nc"),
-        ({"name": "w"}, r"b\.nc: data\.fields: no variable 'u'; the file has time"),
+        ({"name": "w"}, r"b\.nc: data\.fields: no variable 'u'; the file has w"),
         ({"static": True}, r"b\.nc: u: a scalar without a time axis here"),
     ],
 )
@@ -142,6 +140,11 @@ def test_single_file_as_data_set(tmp_path: Path) -> None:
     write_simple(raw_path(tmp_path))
     config = experiment(tmp_path, data_dir="data/heat", dset_name="a.nc")
     assert build_index(config).num_simulations == 1
+    raw_path(tmp_path, "a.h5").write_bytes(b"x")
+    with pytest.raises(RawDataError, match=r"a\.h5: cannot be read"):
+        build_index(experiment(tmp_path, data_dir="data/heat", dset_name="a.h5"))
+    with pytest.raises(ConfigError, match=r"data\.fields: \['u', 'u'\]: missing or"):
+        build_index(experiment(tmp_path, fields=["u", "u"]))
 
 
 def test_settings_hold_no_paths(tmp_path: Path) -> None:

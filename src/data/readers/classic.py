@@ -90,8 +90,8 @@ def missing_bytes(path: Path) -> int:
         for _ in range(header.list_length()):
             header.skip_padded(header.count())
             sizes.append(header.count())
-        header.skip_attributes()
         try:
+            header.skip_attributes()
             variables = [header.variable(sizes) for _ in range(header.list_length())]
         except (KeyError, IndexError):
             raise EOFError("the header is damaged") from None

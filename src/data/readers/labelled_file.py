@@ -25,7 +25,7 @@ from src.data.readers.roles import (
     field_variables,
 )
 from src.data.readers.space import Axis, make_axis, make_grid
-from src.data.readers.times import Frames, in_seconds, select_frames
+from src.data.readers.times import Frames, select_frames, time_scale
 from src.data.readers.values import decode
 from src.errors import ConfigError, RawDataError
 
@@ -45,7 +45,7 @@ class LabelledFile:
         ]
         self._dim_of = self._dimensions(variables)
         names = [axis for axis in SPACE if axis in self._dim_of]
-        _check_selection(data, names)
+        _check_axes(data, names)
         self._sources = field_sources(dataset, self._roles, names, data)
         frames = self._read_times(data)
         axes = [self._read_axis(axis, data) for axis in names]
@@ -135,11 +135,10 @@ class LabelledFile:
             raise RawDataError(f"time: the dimension {dim!r} has no coordinate variable")
         try:
             raw = decode(coordinate.load().variable)
-            attrs = coordinate.attrs
-            unit = attrs.get("units")
-            calendar = str(attrs.get("calendar", "standard")).lower()
-            times = in_seconds(raw, unit if unit is None else str(unit), calendar, data.time_unit)
-            scale = in_seconds(np.ones(1), unit and str(unit), calendar, data.time_unit)[0]
+            unit = coordinate.attrs.get("units")
+            calendar = str(coordinate.attrs.get("calendar", "standard")).lower()
+            scale = time_scale(None if unit is None else str(unit), calendar, data.time_unit)
+            times = raw.astype(np.float64) * scale
             return select_frames(times, data.select, _resolution(raw) * scale)
         except ConfigError:
             raise
@@ -176,8 +175,11 @@ class LabelledFile:
         return make_grid(axes, boundary, data), stated is not None
 
 
-def _check_selection(data: DataParams, axes: list[str]) -> None:
-    """Refuse settings for axes that the file does not have."""
+def _check_axes(data: DataParams, axes: list[str]) -> None:
+    """Refuse settings for axes that the file does not have, and domains without an extent."""
+    for axis, (lower, upper) in data.domain.items():
+        if lower >= upper:
+            raise ConfigError(f"data.domain.{axis}: {[lower, upper]}: the upper end comes second")
     for key, section in (
         ("data.domain", data.domain),
         ("data.select.crop", data.select.crop),

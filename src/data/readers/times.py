@@ -31,6 +31,7 @@ ABBREVIATIONS = {
     "hr": "hour",
     "d": "day",
 }
+DIMENSIONLESS = ("", "1", "-", "none", "dimensionless", "nondimensional")
 # Days in a month and in a year, for the calendars in which every one of them is equally long.
 MONTH_DAYS = {"360_day": 30}
 YEAR_DAYS = {"360_day": 360, "365_day": 365, "noleap": 365, "366_day": 366, "all_leap": 366}
@@ -59,7 +60,7 @@ def unit_seconds(unit: str | None, calendar: str) -> float | None:
     Raises:
         ValueError: if the unit is not one of time, or has no fixed length.
     """
-    if unit is None or unit.strip() in ("", "1"):
+    if unit is None or unit.strip().lower() in DIMENSIONLESS:
         return None
     word = re.split(r"\s+since\s+", unit.strip(), flags=re.IGNORECASE)[0].strip()
     name = ABBREVIATIONS.get(word, word.lower())
@@ -76,16 +77,13 @@ def unit_seconds(unit: str | None, calendar: str) -> float | None:
     return days[calendar] * SECONDS["day"]
 
 
-def in_seconds(
-    values: np.ndarray, unit: str | None, calendar: str, fallback: str | None
-) -> np.ndarray:
-    """Times in seconds, or as they are where neither the file nor the experiment has a unit.
+def time_scale(unit: str | None, calendar: str, fallback: str | None) -> float:
+    """Factor from the file's times to seconds; 1 where neither file nor experiment has a unit.
 
     Args:
-        values: The coordinate's values in the file.
         unit: The file's unit.
         calendar: The file's calendar.
-        fallback: ``data.time_unit``, for a file without a unit.
+        fallback: ``data.time_unit``, for a file without a unit, or with one of no fixed length.
 
     Raises:
         ConfigError: if ``data.time_unit`` is no unit of time.
@@ -95,10 +93,15 @@ def in_seconds(
         stated = unit_seconds(fallback, calendar)
     except ValueError as error:
         raise ConfigError(f"data.time_unit: {error}") from None
-    seconds = unit_seconds(unit, calendar)
+    try:
+        seconds = unit_seconds(unit, calendar)
+    except ValueError as error:
+        if stated is None:
+            raise ValueError(f"{error}; say it with data.time_unit (s: as it is)") from None
+        seconds = None
     if seconds is not None and stated is not None and seconds != stated:
         raise ValueError(f"the unit is {unit!r} but data.time_unit is {fallback!r}; leave it out")
-    return values.astype(np.float64) * (seconds or stated or 1.0)
+    return seconds or stated or 1.0
 
 
 def select_frames(times: np.ndarray, select: SelectParams, resolution: np.ndarray) -> Frames:

@@ -26,6 +26,6 @@ class AllenCahnPDE(PhysicalModel):
         reaction = parameters["reaction_rate"] * (u - u * u * u)
         return {"u": parameters["diffusivity"] * operators.laplacian(u) + reaction}
 
-    def reaction_rate(self, state: Values, parameters: Values) -> math.Tensor:
+    def bound_reaction(self, state: Values, parameters: Values) -> math.Tensor:
         """Derivative of the reaction, r (1 − 3u²)."""
         return parameters["reaction_rate"] * (1 - 3 * state["u"] ** 2)

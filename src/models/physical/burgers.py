@@ -26,6 +26,6 @@ class BurgersPDE(PhysicalModel):
         diffusion = parameters["viscosity"] * operators.laplacian(u)
         return {"velocity": diffusion - parameters["advection"] * operators.advect(u, u)}
 
-    def speed(self, state: Values, parameters: Values) -> math.Tensor:
+    def bound_speed(self, state: Values, parameters: Values) -> math.Tensor:
         """Velocity of advection, a u."""
         return parameters["advection"] * state["velocity"]

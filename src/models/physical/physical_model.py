@@ -14,7 +14,7 @@ from src.config import Experiment, parse_experiment
 from src.config.equations import EquationSpec
 from src.config.schema import NumericsParams
 from src.data.fields import from_field, grid_of, layout_of, to_field
-from src.data.grid import FieldLayout, Grid
+from src.data.grid import Grid
 from src.errors import ConfigError, DivergenceError
 from src.models.physical.parameter_values import initial_values, learnable_parameters
 from src.models.physical.roles import match_roles, role_layouts
@@ -56,6 +56,11 @@ class PhysicalModel(torch.nn.Module, ABC):
         self.discretization = _from_settings(self.numerics)
         learnable = learnable_parameters(self.spec, self.experiment)
         for name, value in initial_values(self.spec, self.experiment).items():
+            if hasattr(self, name):
+                raise ConfigError(
+                    f"{self.spec.name}: a parameter can't be called {name!r}: a model has an "
+                    "attribute of that name"
+                )
             self.register_parameter(
                 name, torch.nn.Parameter(value, requires_grad=name in learnable)
             )
@@ -75,7 +80,7 @@ class PhysicalModel(torch.nn.Module, ABC):
             operators: ``gradient(u, axis)``, ``laplacian(u)``, ``advect(velocity, u)``.
         """
 
-    def speed(self, state: Values, parameters: Values) -> math.Tensor:
+    def bound_speed(self, state: Values, parameters: Values) -> math.Tensor:
         """Velocity of advection [length/time]; its largest magnitude bounds the time step.
 
         Default: the sum of the equation's vector fields and its parameters in length/time.
@@ -83,11 +88,11 @@ class PhysicalModel(torch.nn.Module, ABC):
         fields = [state[role.name] for role in self.spec.fields if role.is_vector]
         return sum([*fields, *self._with_unit(parameters, "length/time")], math.wrap(0.0))
 
-    def diffusivities(self, parameters: Values) -> Sequence[math.Tensor]:
+    def bound_diffusivities(self, parameters: Values) -> Sequence[math.Tensor]:
         """Diffusivities, of which the largest counts; default: parameters in length²/time."""
         return self._with_unit(parameters, "length²/time")
 
-    def reaction_rate(self, state: Values, parameters: Values) -> math.Tensor:
+    def bound_reaction(self, state: Values, parameters: Values) -> math.Tensor:
         """∂rate/∂u of the terms without derivatives [1/time]; default: parameters in 1/time."""
         return sum(map(math.abs, self._with_unit(parameters, "1/time")), math.wrap(0.0))
 
@@ -111,14 +116,20 @@ class PhysicalModel(torch.nn.Module, ABC):
         """
         grid = grid_of(next(iter(initial_fields.values())))
         layouts = {name: layout_of(name, field) for name, field in initial_fields.items()}
-        state = {
-            name: from_field(field, grid, layouts[name]) for name, field in initial_fields.items()
-        }
-        frames: dict[str, list[Field]] = {name: [] for name in state}
+        # PhiFlow casts what goes into and out of a field to the precision in force.
+        bits = 32 if self.precision == "single" else 64
+        with math.precision(bits):
+            state = {
+                name: from_field(field, grid, layouts[name])
+                for name, field in initial_fields.items()
+            }
+        fields = match_roles(self.spec, list(state)).values()
+        frames: dict[str, list[Field]] = {name: [] for name in fields}
         parameters = dict(self.named_parameters())
         for frame in self.rollout(state, grid, steps, dt, parameters):
-            for name, native in frame.items():
-                frames[name].append(to_field(native, grid, layouts[name]))
+            with math.precision(bits):
+                for name, native in frame.items():
+                    frames[name].append(to_field(native, grid, layouts[name]))
         return frames
 
     @overload
@@ -248,11 +259,11 @@ class PhysicalModel(torch.nn.Module, ABC):
         with torch.no_grad():
             values = stepper.to_values({role: _plain(native) for role, native in state.items()})
             wrapped = stepper.wrap({name: _plain(value) for name, value in parameters.items()})
-            speed = self.speed(values, wrapped)
+            speed = self.bound_speed(values, wrapped)
             limit = largest_stable_dt(
                 [_largest(_component(speed, axis)) for axis in stepper.grid.axes],
-                max((_largest(value) for value in self.diffusivities(wrapped)), default=0.0),
-                _largest(self.reaction_rate(values, wrapped)),
+                max((_largest(value) for value in self.bound_diffusivities(wrapped)), default=0.0),
+                _largest(self.bound_reaction(values, wrapped)),
                 stepper.grid.spacing,
                 stepper.operators,
             )

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from src.config.checks import generated_fields
 from src.config.schema import Experiment
 from src.data.atomic import sha256_of
 from src.data.boundary import parse_boundary
@@ -16,6 +17,7 @@ from src.data.initial_conditions import gaussian_random_state
 from src.data.raw_file import write_raw_file
 from src.errors import RawDataError
 from src.models.physical.generation import Recording, State, generate
+from src.models.physical.physical_model import PhysicalModel
 from src.models.registry import ModelRegistry
 
 ATTRIBUTE = "generated_with"
@@ -32,12 +34,16 @@ class RawSimulations:
     def __init__(self, experiment: Experiment, directory: Path) -> None:
         assert experiment.generation_params is not None
         self.directory = directory
-        self._settings = experiment.generation_params
-        self._model = ModelRegistry(experiment).get_physical_model()
+        given = experiment.generation_params
+        self._seed = experiment.run_params.seed if given.seed is None else given.seed
+        self._settings = given.model_copy(update={"seed": self._seed})
+        self._model = _true_model(experiment)
         grid = _grid(experiment)
         layouts = [
             FieldLayout(name, grid.axes if role.is_vector else ())
-            for role, name in zip(self._model.spec.fields, experiment.data.fields, strict=True)
+            for role, name in zip(
+                self._model.spec.fields, generated_fields(experiment), strict=True
+            )
         ]
         self._recording = Recording(grid, layouts, self._settings.steps, self._settings.dt)
         provenance = {
@@ -63,9 +69,7 @@ class RawSimulations:
         self.directory.mkdir(parents=True, exist_ok=True)
         missing = [index for index in indices if not self._is_made(index)]
         done = set(indices) - set(missing)
-        simulated = generate(
-            self._model, self._recording, self._initial_state, indices, missing
-        )
+        simulated = generate(self._model, self._recording, self._initial_state, indices, missing)
         for index, fields in simulated:
             self._write(index, fields)
             done.add(index)
@@ -85,7 +89,7 @@ class RawSimulations:
             self._recording.grid,
             self._recording.layouts,
             self._settings.initial_condition,
-            (self._settings.seed or 0, index),
+            (self._seed, index),
         )
 
     def _is_made(self, index: int) -> bool:
@@ -123,6 +127,17 @@ class RawSimulations:
 def dynamic_pressure(velocity: np.ndarray) -> np.ndarray:
     """½ |u|² of a velocity ``[T, C, *space]`` as a scalar ``[T, 1, *space]`` (unit density)."""
     return 0.5 * (velocity**2).sum(axis=1, keepdims=True)
+
+
+def _true_model(experiment: Experiment) -> PhysicalModel:
+    """The equation with the parameters of ``generation_params``, whatever is to be learned."""
+    generation, section = experiment.generation_params, experiment.model.physical
+    assert generation is not None
+    name = generation.equation or (section.name if section else "")
+    module = section.module if section and section.name == name else None
+    truth = {"name": name, "module": module, "pde_params": generation.parameters}
+    config = {"project_root": experiment.project_root, "model": {"physical": truth}}
+    return ModelRegistry(config).get_physical_model()
 
 
 def _grid(experiment: Experiment) -> Grid:

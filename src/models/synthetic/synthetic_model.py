@@ -65,6 +65,7 @@ class SyntheticModel(nn.Module, ABC):
         _check_specs(self.input_specs, self.output_specs, static_fields)
         places = _channels_of(self.input_specs)
         state = [place for name in self.output_specs for place in places[name]]
+        self._predicts_all = state == list(range(self.in_channels))
         self.register_buffer("state_channels", torch.tensor(state), persistent=False)
         self.register_buffer("input_mean", torch.zeros(self.in_channels))
         self.register_buffer("input_std", torch.ones(self.in_channels))
@@ -130,7 +131,7 @@ class SyntheticModel(nn.Module, ABC):
         self._check_input(state)
         scale = self.increment_std.view(-1, *(1,) * self.spatial_dims)
         increment = scale * self.network(self.prepare_input(state))
-        return state[:, self.state_channels] + increment
+        return self.predicted_part(state) + increment
 
     def rollout(self, state: torch.Tensor, steps: int) -> torch.Tensor:
         """Predict ``steps`` steps from an input.
@@ -156,11 +157,13 @@ class SyntheticModel(nn.Module, ABC):
             yield output
             state = self.next_input(state, output)
 
+    def predicted_part(self, state: torch.Tensor) -> torch.Tensor:
+        """The predicted channels of an input, in the order of the outputs."""
+        return state if self._predicts_all else state[:, self.state_channels]
+
     def next_input(self, state: torch.Tensor, output: torch.Tensor) -> torch.Tensor:
         """The input with its predicted channels replaced; static channels stay."""
-        if self.output_specs == self.input_specs and list(self.output_specs) == list(
-            self.input_specs
-        ):
+        if self._predicts_all:
             return output
         return state.index_copy(1, self.state_channels, output)
 

@@ -66,7 +66,7 @@ class UNet(SyntheticModel):
         self.static_channels = static
         network = UNetwork(self.in_channels, self.out_channels, options, self.boundary)
         if self.spatial_dims == 2:  # a training step on the CPU then takes a quarter less time
-            network.to(memory_format=torch.channels_last)
+            network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return network
 
     def prepare_input(self, state: torch.Tensor) -> torch.Tensor:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 import torch
-from phi.torch.flow import Field
+from phi.torch.flow import Field, math
 
 from src.data.fields import from_field, grid_of, layout_of
 from src.errors import DivergenceError
@@ -49,13 +49,18 @@ def sample_loss(
     fields = list(match_roles(model.spec, list(initial_fields)).values())
     grid = grid_of(initial_fields[fields[0]])
     layouts = {name: layout_of(name, initial_fields[name]) for name in fields}
-    state = {name: from_field(initial_fields[name], grid, layouts[name]) for name in fields}
+    with math.precision(64):  # otherwise PhiFlow casts to single precision
+        state = {name: from_field(initial_fields[name], grid, layouts[name]) for name in fields}
+        targets = {
+            name: [from_field(frame, grid, layouts[name]) for frame in target_fields[name]]
+            for name in fields
+        }
     steps = len(target_fields[fields[0]])
     parameters = dict(model.named_parameters())
     total, count = torch.zeros((), dtype=torch.float64), 0
     for frame, predicted in enumerate(model.rollout(state, grid, steps, dt, parameters)):
         for name in fields:
-            target = from_field(target_fields[name][frame], grid, layouts[name])
+            target = targets[name][frame]
             scale, repeats = 1.0, 1
             if observations is not None:
                 scale = observations.scale[name]

@@ -5,6 +5,7 @@ deviation and by the root of how often its observation occurs. With N distinct o
 the loss is |r|²/N, a mean square in units of the data's variance.
 """
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -57,6 +58,7 @@ class Objective:
     ) -> None:
         self.model, self.observations, self.vector, self.dt = model, observations, vector, dt
         self.substeps_used = 0
+        _load_forward_mode()
         self._last: Linearization | None = None
 
     def linearize(self, z: np.ndarray) -> Linearization:
@@ -150,3 +152,10 @@ class Objective:
     ) -> torch.Tensor:
         target = self.observations.target(numbers, frame, name)
         return (predicted - target) * self.observations.weight(numbers, frame, name)
+
+
+def _load_forward_mode() -> None:
+    """Let PyTorch load its rules, which it does at the first use by a means it has deprecated."""
+    with warnings.catch_warnings(), forward_ad.dual_level():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        forward_ad.make_dual(torch.zeros(()), torch.zeros(()))

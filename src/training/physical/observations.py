@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from phi.torch.flow import Field
+from phi.torch.flow import Field, math
 
 from src.data.fields import from_field, grid_of, layout_of, to_field
 from src.data.grid import FieldLayout, Grid
@@ -17,7 +17,7 @@ from src.errors import CalibrationError
 from src.training.field_trainer import Sample
 
 # States of so many numbers in all are advanced together: more saves no time, and costs memory.
-CHUNK_VALUES = 2**19
+CHUNK_VALUES = 2**17
 
 
 @dataclass(frozen=True)
@@ -144,9 +144,7 @@ class Observations:
             self.layouts = {name: layout_of(name, initial[name]) for name in self.fields}
         elif grid != self.grid:
             raise CalibrationError(f"window {number} lives on {grid}, the first on {self.grid}")
-        starts = {
-            name: self._store(number, name, 0, initial[name]) for name in self.fields
-        }
+        starts = {name: self._store(number, name, 0, initial[name]) for name in self.fields}
         ends = {
             name: [self._store(number, name, k + 1, f) for k, f in enumerate(targets[name])]
             for name in self.fields
@@ -164,7 +162,8 @@ class Observations:
 
     def _store(self, number: int, name: str, frame: int, field: Field) -> list[int]:
         assert self.grid is not None
-        native = from_field(field, self.grid, self.layouts[name]).detach()
+        with math.precision(64):  # otherwise PhiFlow casts to single precision
+            native = from_field(field, self.grid, self.layouts[name]).detach()
         if not bool(torch.isfinite(native).all()):
             raise CalibrationError(
                 f"window {number}, frame {frame}: {name!r} holds values that are not finite"
@@ -198,9 +197,10 @@ class Observations:
 
     def _field(self, name: str, position: int) -> Field:
         assert self.grid is not None
-        return to_field(self._frames[position], self.grid, self.layouts[name])
+        with math.precision(64):  # otherwise PhiFlow casts to single precision
+            return to_field(self._frames[position].double(), self.grid, self.layouts[name])
 
 
 def _digest(name: str, frame: torch.Tensor) -> bytes:
-    content = frame.contiguous().numpy().tobytes()
+    content = frame.double().contiguous().numpy().tobytes()
     return hashlib.blake2b(name.encode() + b"\0" + content, digest_size=16).digest()

@@ -59,7 +59,7 @@ class ParameterVector:
         ]
 
     def read(self) -> np.ndarray:
-        """z of the model's present parameters."""
+        """Z of the model's present parameters."""
         values = [
             self._model.get_parameter(name).detach().reshape(-1).numpy() for name in self.parameters
         ]

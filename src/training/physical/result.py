@@ -84,9 +84,7 @@ def history_row(
     iteration: int, z: np.ndarray, loss: float, vector: ParameterVector
 ) -> dict[str, Any]:
     """One evaluation: its number, loss and parameters, ``velocity[0]`` for a component."""
-    values: Mapping[str, float] = dict(
-        zip(vector.labels, (z * vector.scale).tolist(), strict=True)
-    )
+    values: Mapping[str, float] = dict(zip(vector.labels, (z * vector.scale).tolist(), strict=True))
     return {"iteration": iteration, "loss": loss, **values}
 
 

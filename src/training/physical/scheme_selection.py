@@ -19,7 +19,7 @@ from src.training.physical.parameter_vector import ParameterVector
 NUM_WINDOWS = 4
 NUM_FRAMES = 4
 MAX_ITERATIONS = 8
-TOLERANCE = 1e-4
+TOLERANCE = 1e-3
 
 
 def select_discretization(
@@ -33,19 +33,19 @@ def select_discretization(
     stretch = observations.subset(NUM_WINDOWS, NUM_FRAMES)
     assert stretch.grid is not None
     best, default, report = inf, model.discretization, []
-    chosen = default
+    chosen, start = default, vector.read()
     for candidate in CANDIDATES:
         if not candidate.fits(stretch.grid):
             continue
         model.discretization = candidate
         entry: dict[str, Any] = {"scheme": candidate.scheme, "order": candidate.order}
         try:
-            found = gauss_newton(
-                Objective(model, stretch, vector, dt), vector.read(), MAX_ITERATIONS, TOLERANCE
-            )
+            objective = Objective(model, stretch, vector, dt)
+            found = gauss_newton(objective, start, MAX_ITERATIONS, TOLERANCE)
         except DivergenceError:
             report.append({**entry, "loss": None})
             continue
+        start = found.z  # the next candidate's optimum is near
         values = {name: vector.by_name(found.z * vector.scale, name) for name in vector.parameters}
         report.append({**entry, "loss": found.loss, "parameters": values})
         if found.loss < best:

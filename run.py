@@ -1,0 +1,68 @@
+"""The trainers without Snakemake, in one process.
+
+    python run.py --config-name=burgers_experiment trainer_params.epochs=200
+
+Without ``--config-name`` the default experiment runs. Any key can be overridden. Results go to ``results/<experiment_name>/``. Raw files
+that an experiment's ``generation_params`` describe are simulated first.
+"""
+
+import logging
+import re
+import sys
+from pathlib import Path
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
+
+from src.config import load_experiment, parse_experiment
+from src.config.loading import default_experiment, find_experiment
+from src.errors import UserError
+
+PLAIN = re.compile(r"[A-Za-z_][\w.]*=")  # no `hydra.…`, and no +, ++ or ~ before it
+QUIET = ("hydra.run.dir=.", "hydra.output_subdir=null", "hydra/job_logging=stdout")
+
+
+@hydra.main(config_path="config", config_name="config", version_base="1.3")
+def main(_: DictConfig) -> None:
+    """Train what the experiment's ``run_params.model_type`` says."""
+    from src.factories.run import run_experiment
+
+    chosen = HydraConfig.get()
+    try:
+        path = _path(chosen)
+        mapping = load_experiment(path, chosen.overrides.task)
+        run_experiment(parse_experiment(mapping), Path("results"), str(path))
+    except UserError as error:
+        logging.getLogger("run").error("%s", error)
+        sys.exit(1)
+
+
+def _path(chosen: DictConfig) -> Path:
+    """The experiment's file in the folder that Hydra found it in."""
+    name = str(chosen.job.config_name).removesuffix(".yaml")
+    if name == "config":
+        return find_experiment(default_experiment())
+    folders = [Path(s.path) for s in chosen.runtime.config_sources if s.schema == "file"]
+    return next(path for folder in folders if (path := folder / f"{name}.yaml").is_file())
+
+
+def _for_hydra(arguments: list[str]) -> list[str]:
+    """Options first, then overrides, each of which may name a key that the file leaves out.
+
+    Hydra forbids that without ``++``; keys that no experiment has are refused all the same, by the
+    experiment's schema.
+    """
+    overrides = [text for text in arguments if "=" in text and not text.startswith("-")]
+    options = [text for text in arguments if text not in overrides]
+    quiet = [text for text in QUIET if not any(o.startswith(text.split("=")[0]) for o in overrides)]
+    additions = [
+        f"++{text}" if PLAIN.match(text) and not text.startswith("hydra.") else text
+        for text in overrides
+    ]
+    return [*options, *quiet, *additions]
+
+
+if __name__ == "__main__":
+    sys.argv[1:] = _for_hydra(sys.argv[1:])
+    main()

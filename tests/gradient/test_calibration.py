@@ -1,0 +1,285 @@
+"""Parameters recovered from data that a model made, and what a calibration says about itself."""
+
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from phi.torch.flow import math
+
+from src.errors import CalibrationError, CheckpointError, ConfigError, DivergenceError
+from src.models.physical.burgers import BurgersPDE
+from src.training.physical import PhysicalTrainer
+from tests.gradient.calibration_case import (
+    DT,
+    EQUATIONS,
+    GRIDS,
+    TRUTH,
+    Windows,
+    learnable,
+    simulate,
+    trainer,
+    windows,
+)
+from tests.physics.periodic_box import physical_config
+
+VISCOSITY = [{"name": "viscosity", "initial_guess": 0.05}]
+
+
+@pytest.mark.parametrize("name", EQUATIONS)
+@pytest.mark.parametrize("method", ["gauss-newton", "L-BFGS-B"])
+def test_minimization_recovers_every_parameter(name, method):
+    calibration = trainer(name, learnable(name), method=method)
+    result = calibration.train(windows(name), 1)
+    assert result["status"] == "converged"
+    # L-BFGS-B stops at small changes of the parameters, before it has squared them away.
+    tolerance = 1e-6 if method == "gauss-newton" else 1e-3
+    for parameter, truth in TRUTH[name].items():
+        found = result["parameters"][parameter]
+        assert found["value"] == pytest.approx(truth, rel=tolerance)
+        assert found["determined"]
+        held = calibration.model.get_parameter(parameter).tolist()
+        assert held == pytest.approx(found["value"], rel=1e-14)
+    assert result["history"][0]["loss"] > 1e-4 > 1e-6 > result["loss"]
+    assert result["iterations"] == len(result["history"]) < 100
+
+
+@pytest.mark.parametrize("name", EQUATIONS)
+def test_adam_recovers_every_parameter(name):
+    calibration = trainer(name, learnable(name), method="adam", learning_rate=0.05)
+    data = windows(name)
+    first = calibration.train(data, 40)
+    state = calibration.optimizer
+    for group in state.param_groups:
+        group["lr"] /= 10
+    second = calibration.train(data, 25)
+    assert calibration.optimizer is state
+    assert first["train_losses"][0] > 30 * second["final_loss"]
+    assert len(first["train_losses"]) == first["num_epochs"] == 40
+    for parameter, truth in TRUTH[name].items():
+        assert second["parameters"][parameter]["value"] == pytest.approx(truth, rel=0.1)
+
+
+def test_sgd_descends():
+    calibration = trainer("BurgersPDE", VISCOSITY, method="sgd", learning_rate=0.5)
+    result = calibration.train(windows("BurgersPDE"), 10)
+    assert result["final_loss"] < 0.5 * result["train_losses"][0]
+    assert 0.015 < result["parameters"]["viscosity"]["value"] < 0.04
+
+
+def test_second_call_starts_where_the_first_ended():
+    calibration = trainer("BurgersPDE", VISCOSITY)
+    calibration.train(windows("BurgersPDE"), 1)
+    again = calibration.train(windows("BurgersPDE"), 2)
+    assert again["history"][0]["viscosity"] == pytest.approx(0.02, rel=1e-6)
+    assert again["parameters"]["viscosity"]["initial_guess"] == pytest.approx(0.05)
+    assert again["num_epochs"] == 2 == len(again["train_losses"])
+
+
+def noisy(level: float, seed: int) -> torch.Tensor:
+    """Frames of which the initial ones of all windows are exact."""
+    frames = simulate("BurgersPDE")
+    noise = torch.randn(frames.shape, generator=torch.Generator().manual_seed(seed)).double()
+    noise[::4] = 0.0
+    return frames + level * noise
+
+
+def calibrate(frames: torch.Tensor, **options) -> dict:
+    return trainer("BurgersPDE", VISCOSITY).train(
+        Windows(frames, GRIDS["BurgersPDE"], **options), 1
+    )["parameters"]["viscosity"]
+
+
+def test_standard_deviation_covers_the_error_and_scales_with_the_noise():
+    for level in (1e-3, 1e-2):
+        found = [calibrate(noisy(level, seed)) for seed in range(5)]
+        scores = np.array([(p["value"] - 0.02) / p["std"] for p in found])
+        assert np.all(np.abs(scores) < 4)
+        # The spread of five standard normal scores lies in this range for all but 1 in 1000.
+        assert 0.15 < np.sqrt(np.mean(scores**2)) < 2.2
+    small, large = calibrate(noisy(1e-3, 0))["std"], calibrate(noisy(1e-2, 0))["std"]
+    assert large / small == pytest.approx(10, rel=0.2)
+
+
+def test_overlapping_windows_count_an_observation_once():
+    apart = calibrate(noisy(1e-3, 0))
+    twice = trainer("BurgersPDE", VISCOSITY)
+    doubled = [*Windows(noisy(1e-3, 0), GRIDS["BurgersPDE"])] * 2
+    twice.dt = DT
+    result = twice.train(doubled, 1)["parameters"]["viscosity"]
+    assert result["value"] == pytest.approx(apart["value"], rel=1e-8)
+    assert result["std"] == pytest.approx(apart["std"], rel=1e-6)
+    # Sliding windows start from noisy frames as well: the same to within a few deviations.
+    sliding = calibrate(noisy(1e-4, 0), stride=1)
+    assert sliding["value"] == pytest.approx(0.02, rel=0.02)
+    assert 0.2 < sliding["std"] / calibrate(noisy(1e-4, 0))["std"] < 5
+
+
+def test_a_diverging_guess_is_an_error_that_names_the_place():
+    parameters = [{"name": "viscosity", "initial_guess": 50.0}]
+    calibration = trainer("BurgersPDE", parameters, {"substeps": 2, "order": 4})
+    with pytest.raises(DivergenceError, match=r"window 0 .*viscosity=50"):
+        calibration.train(windows("BurgersPDE"), 1)
+    assert calibration.model.viscosity.item() == 50.0
+
+
+@pytest.mark.parametrize("method", ["gauss-newton", "L-BFGS-B", "adam"])
+def test_a_diverging_guess_is_reported_if_errors_are_suppressed(method):
+    parameters = [{"name": "viscosity", "initial_guess": 50.0}]
+    calibration = trainer(
+        "BurgersPDE",
+        parameters,
+        {"substeps": 2, "order": 4},
+        method=method,
+        suppress_convergence_errors=True,
+    )
+    result = calibration.train(windows("BurgersPDE"), 2)
+    assert result["status"] == "diverged"
+    assert result["parameters"]["viscosity"]["value"] == 50.0
+    assert result["parameters"]["viscosity"]["std"] is None
+
+
+@pytest.mark.parametrize("method", ["gauss-newton", "L-BFGS-B"])
+def test_a_trial_that_diverges_is_taken_back(method):
+    # With 3 steps a frame, viscosities beyond 0.04 diverge; the first step from 0.001 goes there.
+    parameters = [{"name": "viscosity", "initial_guess": 0.001}]
+    calibration = trainer("BurgersPDE", parameters, {"substeps": 3, "order": 4}, method=method)
+    result = calibration.train(windows("BurgersPDE"), 1)
+    assert result["status"] == "converged"
+    assert result["parameters"]["viscosity"]["value"] == pytest.approx(0.02, rel=0.03)
+
+
+@pytest.mark.parametrize("method", ["gauss-newton", "L-BFGS-B", "adam"])
+def test_bounds_hold(method):
+    parameters = [{"name": "viscosity", "initial_guess": 0.05, "bounds": [0.03, 0.06]}]
+    calibration = trainer("BurgersPDE", parameters, method=method, learning_rate=0.1)
+    result = calibration.train(windows("BurgersPDE"), 1 if method != "adam" else 8)
+    assert result["parameters"]["viscosity"]["value"] == pytest.approx(0.03, rel=1e-3)
+    for row in result["history"]:
+        assert 0.03 - 1e-12 <= row["viscosity"] <= 0.06
+    assert result["parameters"]["viscosity"]["bounds"] == pytest.approx([0.03, 0.06])
+
+
+def test_a_parameter_without_influence_is_reported():
+    frames = torch.full((9, 1, 20), 0.3, dtype=torch.float64)
+    calibration = trainer("BurgersPDE", VISCOSITY)
+    result = calibration.train(Windows(frames, GRIDS["BurgersPDE"]), 1)
+    found = result["parameters"]["viscosity"]
+    assert not found["determined"] and found["value"] is None and found["std"] is None
+    assert list(result["undetermined_directions"][0]) == ["viscosity"]
+
+
+def test_a_combination_that_the_data_do_not_determine_is_named():
+    # c varies along x only: nothing depends on the velocity along y.
+    frames = simulate("AdvectionDiffusionPDE")[:, :, :, :1].expand(-1, -1, -1, 12).clone()
+    calibration = trainer("AdvectionDiffusionPDE", learnable("AdvectionDiffusionPDE"))
+    result = calibration.train(Windows(frames, GRIDS["AdvectionDiffusionPDE"]), 1)
+    assert result["parameters"]["diffusivity"]["determined"]
+    assert not result["parameters"]["velocity"]["determined"]
+    assert list(result["undetermined_directions"][0]) == ["velocity[1]"]
+
+
+def test_max_iterations_returns_the_best_with_a_warning():
+    calibration = trainer("BurgersPDE", learnable("BurgersPDE"), max_iterations=1)
+    with pytest.warns(UserWarning, match="max_iterations = 1"):
+        result = calibration.train(windows("BurgersPDE"), 1)
+    assert result["status"] == "max_iterations"
+    assert result["loss"] < result["history"][0]["loss"]
+
+
+@pytest.mark.parametrize("scheme", [{"order": 2}, {"scheme": "spectral"}])
+def test_auto_finds_the_scheme_that_made_the_data(scheme):
+    maker = BurgersPDE(physical_config("BurgersPDE", TRUTH["BurgersPDE"], numerics=scheme))
+    start = simulate("BurgersPDE", steps=1)[0]
+    frames = torch.stack([start, *maker.rollout(start, GRIDS["BurgersPDE"], 8, DT)])
+    calibration = trainer("BurgersPDE", VISCOSITY, {"scheme": "auto"})
+    result = calibration.train(Windows(frames, GRIDS["BurgersPDE"]), 1)
+    made_by = (maker.discretization.scheme, maker.discretization.order)
+    assert (result["numerics"]["scheme"], result["numerics"]["order"]) == made_by
+    assert calibration.model.discretization == maker.discretization
+    assert len(result["numerics"]["candidates"]) == 4
+    assert result["parameters"]["viscosity"]["value"] == pytest.approx(0.02, rel=1e-5)
+
+
+def test_a_scalar_guess_is_expanded_to_one_number_an_axis():
+    parameters = [{"name": "velocity", "initial_guess": 0.1}]
+    calibration = trainer("AdvectionDiffusionPDE", parameters)
+    result = calibration.train(windows("AdvectionDiffusionPDE"), 1)
+    assert result["parameters"]["velocity"]["value"] == pytest.approx([0.6, -0.3], rel=1e-6)
+    assert set(result["history"][0]) == {"iteration", "loss", "velocity[0]", "velocity[1]"}
+
+
+def test_learnable_values_come_from_phiml_and_torch():
+    config = physical_config("BurgersPDE", {}, learnable("BurgersPDE"))
+    model = BurgersPDE(config)
+    values = [math.tensor(0.03), torch.nn.Parameter(torch.tensor(0.7, dtype=torch.float64))]
+    PhysicalTrainer(config, model, values)
+    assert model.viscosity.item() == pytest.approx(0.03, rel=1e-6)  # PhiML's is single
+    assert model.advection.item() == 0.7
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ([], "0 given, learnable_parameters names 1"),
+        ([torch.zeros(2)], r"viscosity has the shape \(2,\)"),
+        ([torch.tensor(torch.nan)], "not finite"),
+        ([torch.tensor(9.0)], r"initial guess of viscosity, 9, lies outside its bounds"),
+        ([torch.tensor(-1.0)], r"outside its bounds \[0, 1\]"),
+    ],
+)
+def test_wrong_learnable_values_are_refused(values, message):
+    parameters = [{"name": "viscosity", "initial_guess": 0.05, "bounds": [-2.0, 1.0]}]
+    config = physical_config("BurgersPDE", {}, parameters)
+    with pytest.raises(ConfigError, match=message):
+        PhysicalTrainer(config, BurgersPDE(config), values)
+
+
+def test_no_learnable_parameters():
+    config = physical_config("BurgersPDE", {"viscosity": 0.1})
+    with pytest.raises(ValueError, match="^No 'learnable_parameters' defined"):
+        PhysicalTrainer(config, BurgersPDE(config), [])
+
+
+def test_wrong_observations_are_refused():
+    calibration = trainer("BurgersPDE", VISCOSITY)
+    with pytest.raises(ConfigError, match=r"model\.physical\.dt: missing"):
+        calibration.train(windows("BurgersPDE", dt=None), 1)
+    with pytest.raises(CalibrationError, match="empty"):
+        calibration.train(windows("BurgersPDE", num_frames=20), 1)
+    frames = simulate("BurgersPDE")
+    frames[6, 0, 3] = torch.inf
+    with pytest.raises(CalibrationError, match=r"window 1, frame 2: 'u' holds values"):
+        calibration.train(Windows(frames, GRIDS["BurgersPDE"]), 1)
+
+
+def test_resumed_adam_equals_an_uninterrupted_one(tmp_path):
+    data = windows("BurgersPDE")
+    whole, first, second = (
+        trainer("BurgersPDE", VISCOSITY, method="adam", learning_rate=0.05) for _ in range(3)
+    )
+    whole.train(data, 4)
+    first.train(data, 2)
+    first.save_checkpoint(tmp_path / "state.pt")
+    second.load_checkpoint(tmp_path / "state.pt")
+    second.train(data, 2)
+    assert second.model.viscosity.item() == whole.model.viscosity.item()
+    assert second.epoch == whole.epoch == 4
+    other = trainer("BurgersPDE", VISCOSITY, method="sgd")
+    with pytest.raises(CheckpointError, match="method"):
+        other.load_checkpoint(tmp_path / "state.pt")
+
+
+def test_calibration_on_public_burgers_data(shared_data):
+    xarray = pytest.importorskip("xarray")
+    from tests.physics.periodic_box import periodic_grid
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the NetCDF libraries
+        data = xarray.open_dataset(shared_data / "pdefind_burgers.nc")
+        u = torch.tensor(data["u"].values[:41])
+    parameters = [{"name": "viscosity", "initial_guess": 0.3}]
+    calibration = trainer("BurgersPDE", parameters, {"order": 4})
+    source = Windows(u[:, None].double(), periodic_grid((256,), (16.0,)), 4, 4, dt=0.1)
+    result = calibration.train(source, 1)
+    assert result["parameters"]["viscosity"]["value"] == pytest.approx(0.1, rel=1e-4)

@@ -1,0 +1,205 @@
+"""What every physical model does with fields, batches and rollouts that diverge."""
+
+import copy
+from math import pi
+
+import pytest
+import torch
+from phi.torch.flow import math
+
+from src.config.equations import EquationSpec, FieldRole, ParameterSpec
+from src.data.fields import from_field, to_field
+from src.data.grid import FieldLayout, Grid
+from src.errors import ConfigError, DivergenceError
+from src.models.physical.burgers import BurgersPDE
+from src.models.physical.physical_model import PhysicalModel
+from src.models.physical.roles import match_roles
+from tests.physics.periodic_box import coordinates, periodic_grid, physical_config
+
+GRID = periodic_grid((24, 20), (0.7, 1.3))
+VECTOR = FieldLayout("velocity", ("x", "y"))
+
+
+@pytest.fixture(autouse=True)
+def double_precision():
+    # Fields would be cut to single precision on their way in and out.
+    with math.precision(64):
+        yield
+
+
+def burgers(**numerics) -> BurgersPDE:
+    return BurgersPDE(physical_config("BurgersPDE", {"viscosity": 0.01}, numerics=numerics))
+
+
+def states(batch: int, amplitude: float = 0.3) -> torch.Tensor:
+    x, y = coordinates(GRID)
+    phases = torch.arange(1, batch + 1, dtype=torch.float64)[:, None, None]
+    u = amplitude * torch.sin(2 * pi * x / 0.7 + phases)
+    v = amplitude * torch.cos(2 * pi * y / 1.3 + 2 * phases)
+    return torch.stack([u + v, u - v], dim=1)
+
+
+def test_batch_equals_loop():
+    model = burgers(substeps=5)
+    batched = list(model.rollout(states(3), GRID, 4, 0.05))
+    for entry, state in enumerate(states(3)):
+        for together, alone in zip(batched, model.rollout(state, GRID, 4, 0.05), strict=True):
+            torch.testing.assert_close(together[entry], alone, rtol=1e-13, atol=1e-14)
+
+
+def test_predict_trajectory_equals_loop_of_single_frames():
+    model = burgers()
+    field = to_field(states(2), GRID, VECTOR)
+    with torch.no_grad():
+        frames = model.predict_trajectory({"velocity": field}, 4, 0.05)["velocity"]
+        assert len(frames) == 4
+        for frame in frames:
+            field = model.predict_trajectory({"velocity": field}, 1, 0.05)["velocity"][0]
+            torch.testing.assert_close(
+                from_field(frame, GRID, VECTOR), from_field(field, GRID, VECTOR)
+            )
+    assert frames[0].extrapolation == field.extrapolation
+    assert frames[0].bounds == field.bounds
+
+
+def test_predict_trajectory_carries_gradients_to_learnable_parameters():
+    config = physical_config(
+        "BurgersPDE", {}, learnable=[{"name": "viscosity", "initial_guess": 0.01}]
+    )
+    model = BurgersPDE(config)
+    assert model.viscosity.requires_grad and not model.advection.requires_grad
+    field = to_field(states(1), GRID, VECTOR)
+    last = model.predict_trajectory({"velocity": field}, 2, 0.05)["velocity"][-1]
+    (from_field(last, GRID, VECTOR) ** 2).sum().backward()
+    assert float(model.viscosity.grad) < 0  # more viscosity, less energy
+
+
+def test_state_dict_and_copies():
+    model = burgers()
+    list(model.rollout(states(1), GRID, 1, 0.05))
+    twin = copy.deepcopy(model)
+    twin.set_parameters({"viscosity": torch.tensor(0.05)})
+    assert float(model.viscosity) == 0.01
+    twin.load_state_dict(model.state_dict())
+    for a, b in zip(
+        model.rollout(states(1), GRID, 2, 0.05), twin.rollout(states(1), GRID, 2, 0.05), strict=True
+    ):
+        torch.testing.assert_close(a, b, rtol=0, atol=0)
+
+
+def test_changed_parameters_take_effect_after_compilation():
+    model = burgers()
+    (before,) = model.rollout(states(1), GRID, 1, 0.05)
+    model.set_parameters({"viscosity": torch.tensor(0.05)})
+    (after,) = model.rollout(states(1), GRID, 1, 0.05)
+    assert after.norm() < 0.95 * before.norm()
+
+
+def test_single_precision_rollout():
+    (frame,) = burgers(precision="single").rollout(states(1), GRID, 1, 0.05)
+    (exact,) = burgers().rollout(states(1), GRID, 1, 0.05)
+    assert frame.dtype == torch.float32
+    torch.testing.assert_close(frame.double(), exact, rtol=0, atol=1e-6)
+
+
+def test_one_dimensional_burgers_takes_a_scalar_field():
+    grid = periodic_grid((32,), (0.7,))
+    u = torch.sin(2 * pi * coordinates(grid)[0] / 0.7)[None]
+    frames = burgers().predict_trajectory({"u": to_field(u, grid, FieldLayout("u"))}, 2, 0.01)
+    assert "vector" not in frames["u"][0].values.shape
+    (expected, _) = burgers().rollout(u, grid, 2, 0.01)
+    torch.testing.assert_close(from_field(frames["u"][0], grid, FieldLayout("u")), expected)
+
+
+def test_divergence_names_simulation_frame_and_parameters():
+    state = states(3)
+    state[1] *= 1e3
+    message = r"BurgersPDE: simulation 7 diverged in frame [12]: .*viscosity=0.01.*1 time steps"
+    entries = [f"simulation {number}" for number in (6, 7, 8)]
+    with pytest.raises(DivergenceError, match=message):
+        list(burgers(substeps=1).rollout(state, GRID, 5, 0.1, entries=entries))
+
+
+def test_runaway_states_stop_before_they_are_stepped():
+    with pytest.raises(DivergenceError, match=r"frame 1 needs more than 10000 time steps"):
+        list(burgers().rollout(states(1, amplitude=1e7), GRID, 5, 0.1))
+
+
+def test_a_state_that_is_not_finite_enters_no_step():
+    state = states(2)
+    state[1, 0, 3, 3] = torch.nan
+    with pytest.raises(DivergenceError, match="simulation 1 is not finite at the start"):
+        list(burgers().rollout(state, GRID, 1, 0.1))
+
+
+def test_other_boundaries_are_refused():
+    grid = Grid(("x",), (16,), (0.0,), (1.0,), (("zero-gradient",) * 2,), (False,))
+    field = to_field(torch.zeros(1, 16), grid, FieldLayout("u"))
+    with pytest.raises(ConfigError, match=r"data\.boundary"):
+        burgers().predict_trajectory({"u": field}, 1, 0.1)
+
+
+def test_wrong_channels_are_refused():
+    with pytest.raises(ConfigError, match=r"'velocity' has the shape \(3, 24, 20\)"):
+        list(burgers().rollout({"velocity": torch.zeros(1, 3, 24, 20)}, GRID, 1, 0.1))
+
+
+def test_initial_guess_wins_over_the_true_value():
+    config = physical_config(
+        "BurgersPDE",
+        {"viscosity": 0.01},
+        learnable=[{"name": "viscosity", "initial_guess": 0.04}],
+    )
+    assert BurgersPDE(config).viscosity.item() == 0.04
+
+
+@pytest.mark.parametrize(
+    ("pde_params", "message"),
+    [
+        ({}, "viscosity: missing"),
+        ({"viscosity": -1.0}, "viscosity = -1.0: viscosity must be zero or above"),
+        ({"viscosity": [0.1, 0.2]}, "one number, not a list"),
+        ({"viscosty": 0.1}, "'viscosty' is unknown; did you mean 'viscosity'"),
+    ],
+)
+def test_wrong_parameters_are_refused(pde_params, message):
+    with pytest.raises(ConfigError, match=message):
+        BurgersPDE(physical_config("BurgersPDE", pde_params))
+
+
+def test_roles_are_matched_by_name_then_in_order():
+    spec = EquationSpec("Two", "", (FieldRole("a"), FieldRole("b")))
+    assert match_roles(spec, ["conc", "a"]) == {"a": "a", "b": "conc"}
+    assert match_roles(spec, ["p", "q", "r"]) == {"a": "p", "b": "q"}
+    with pytest.raises(ConfigError, match=r"Two needs the fields \['a', 'b'\]"):
+        match_roles(spec, ["a"])
+
+
+class HeatWithDecay(PhysicalModel):
+    """An equation as a user writes it: no hooks."""
+
+    spec = EquationSpec(
+        "HeatWithDecay",
+        "u_t = κ ∇²u − r u",
+        (FieldRole("u"),),
+        {
+            "conductivity": ParameterSpec("length²/time", positive=True),
+            "decay": ParameterSpec("1/time", default=2.0),
+        },
+    )
+
+    def rate(self, state, parameters, operators):
+        u = state["u"]
+        diffusion = parameters["conductivity"] * operators.laplacian(u)
+        return {"u": diffusion - parameters["decay"] * u}
+
+
+def test_an_equation_of_the_user_needs_only_its_rate():
+    model = HeatWithDecay(physical_config("HeatWithDecay", {"conductivity": 0.05}))
+    x, _ = coordinates(GRID)
+    k = 2 * pi / 0.7
+    start = torch.sin(k * x)[None]
+    *_, last = model.rollout(start, GRID, 3, 0.1)
+    exact = start * torch.exp(torch.tensor(-(0.05 * k**2 + 2.0) * 0.3))
+    assert model.substeps_used > 1
+    assert (last - exact).abs().max() < 1e-3 * exact.abs().max()

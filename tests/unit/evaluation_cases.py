@@ -1,0 +1,52 @@
+"""Small analytic simulations that the evaluation's tests share."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+from src.data.grid import PERIODIC, FieldLayout, Grid
+
+AXES = ("x", "y", "z")
+
+
+@dataclass(frozen=True)
+class Waves:
+    """Travelling waves that decay: a vector ``velocity`` and, if asked for, a static ``mask``."""
+
+    grid: Grid
+    layouts: tuple[FieldLayout, ...]
+    dt: float
+    fields: dict[str, torch.Tensor] = field(repr=False)
+
+
+def waves(
+    shape: tuple[int, ...] = (12, 10), frames: int = 5, phase: float = 0.0, static: bool = False
+) -> Waves:
+    """A component an axis, [T, C, *space]: exp(−t) sin(2π x_c / L_c − t + phase) + c."""
+    axes = AXES[: len(shape)]
+    upper = tuple(2.0 + position for position in range(len(shape)))
+    grid = Grid(
+        axes=axes,
+        shape=shape,
+        lower=(0.0,) * len(shape),
+        upper=upper,
+        boundary=((PERIODIC, PERIODIC),) * len(shape),
+        nodes_on_boundary=(False,) * len(shape),
+    )
+    dt = 0.05
+    cells = np.meshgrid(*[(np.arange(n) + 0.5) / n for n in shape], indexing="ij")
+    times = dt * np.arange(frames).reshape(-1, *[1] * len(shape))
+    velocity = np.stack(
+        [
+            np.exp(-times) * np.sin(2 * np.pi * cell - times + phase) + channel
+            for channel, cell in enumerate(cells)
+        ],
+        axis=1,
+    )
+    layouts = [FieldLayout("velocity", components=axes)]
+    fields = {"velocity": torch.tensor(velocity, dtype=torch.float32)}
+    if static:
+        layouts.append(FieldLayout("mask", static=True))
+        fields["mask"] = torch.ones(1, *shape)
+    return Waves(grid, tuple(layouts), dt, fields)

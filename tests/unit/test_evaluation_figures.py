@@ -1,0 +1,207 @@
+"""What the figures draw: the numbers on the lines, the images and their scales, the files."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from matplotlib.figure import Figure
+from PIL import Image
+
+from src.evaluation.animation import write_animation
+from src.evaluation.evaluate import Evaluation, evaluate
+from src.evaluation.figures import write_figures
+from src.evaluation.pictures import lead_frames, plot_prediction, view
+from src.evaluation.plots import plot_calibration, plot_error_curves, plot_training
+from src.evaluation.predictors import State
+from src.evaluation.style import COLORS
+from src.evaluation.training_figures import write_training_figures
+from tests.unit.evaluation_cases import waves
+
+PARAMETERS = {
+    "viscosity": {"value": 0.01, "std": 0.001, "unit": "length²/time", "determined": True},
+    "velocity": {"value": [1.0, 2.0], "std": [0.1, 0.2], "unit": "length/time"},
+    "advection": {"value": None, "std": None, "unit": "1", "determined": False},
+}
+HISTORY = {
+    "iteration": [0.0, 1.0, 2.0],
+    "loss": [1.0, 0.1, 0.01],
+    "viscosity": [0.02, 0.012, 0.01],
+    "velocity_x": [0.0, 0.9, 1.0],
+    "velocity_y": [0.0, 1.8, 2.0],
+    "advection": [1.0, 3.0, 9.0],
+}
+
+
+def _evaluation(
+    shape: tuple[int, ...] = (12, 10), lost: int | None = None, frames: int = 5
+) -> Evaluation:
+    simulations = [waves(shape, frames, phase) for phase in (0.0, 0.5)]
+
+    def drifting(amount: float, lost: int | None = None) -> object:
+        def predict(initial: State, steps: int) -> State:
+            repeated = initial["velocity"].unsqueeze(1).repeat(1, steps, *[1] * (len(shape) + 1))
+            growth = torch.arange(1.0, steps + 1).reshape(1, -1, *[1] * (len(shape) + 1))
+            predicted = repeated + amount * growth
+            if lost is not None:
+                predicted[:, lost:] = torch.nan
+            return {"velocity": predicted}
+
+        return predict
+
+    predictors = {"synthetic": drifting(0.01, lost), "physical": drifting(0.001)}
+    return evaluate(list(enumerate(simulations)), predictors)
+
+
+def _lines(figure: Figure, label: str) -> list[np.ndarray]:
+    return [
+        np.asarray(line.get_ydata(), dtype=float)
+        for axes in figure.axes
+        for line in axes.get_lines()
+        if line.get_label() == label
+    ]
+
+
+def test_error_curves_draw_the_metrics_on_a_logarithmic_axis() -> None:
+    found = _evaluation()
+    figure = plot_error_curves(found.metrics)
+    (axes,) = figure.axes
+    assert axes.get_yscale() == "log"
+    (drawn,) = _lines(figure, "synthetic model")
+    np.testing.assert_allclose(drawn, found.metrics["synthetic"]["by_lead_time"]["vrmse"])
+    colors = {line.get_label(): line.get_color() for line in axes.get_lines()}
+    assert colors["physical model"] == COLORS["physical"]
+    assert "2 test simulations" in axes.get_title(loc="left")
+
+
+def test_a_diverged_line_ends_with_a_mark() -> None:
+    found = _evaluation(lost=2)
+    figure = plot_error_curves(found.metrics)
+    (drawn,) = _lines(figure, "synthetic model")
+    assert np.isfinite(drawn).tolist() == [True, True, False, False]
+    (mark,) = _lines(figure, "synthetic model: 2 diverged")
+    assert mark == pytest.approx([drawn[1]])
+
+
+def test_a_perfect_prediction_can_be_drawn() -> None:
+    simulation = waves()
+    perfect = {
+        "physical": lambda initial, steps: {"velocity": simulation.fields["velocity"][1:][None]}
+    }
+    figure = plot_error_curves(evaluate([(0, simulation)], perfect).metrics)
+    (drawn,) = _lines(figure, "physical model")
+    assert np.isnan(drawn).all()
+
+
+def test_lead_frames_run_from_the_first_prediction_to_the_last() -> None:
+    assert lead_frames(31) == [1, 11, 20, 30]
+    assert lead_frames(2) == [1]
+    assert lead_frames(3) == [1, 2]
+
+
+def test_views_show_magnitudes_components_and_middle_slices() -> None:
+    flat = _evaluation().samples[0]
+    shown = view(flat, flat.layouts[0])
+    assert shown.label == "|velocity|"
+    np.testing.assert_allclose(shown.truth, np.linalg.norm(flat.truth["velocity"], axis=1))
+    difference = flat.predictions["physical"]["velocity"] - flat.truth["velocity"]
+    np.testing.assert_allclose(shown.errors["physical"], np.linalg.norm(difference, axis=1))
+    line = _evaluation((16,)).samples[0]
+    shown = view(line, line.layouts[0])
+    assert shown.label == "velocity"
+    np.testing.assert_array_equal(shown.truth, line.truth["velocity"][:, 0])
+    assert shown.norm.vmin == -shown.norm.vmax
+    cube = _evaluation((4, 5, 6)).samples[0]
+    shown = view(cube, cube.layouts[0])
+    assert shown.label == "|velocity|  at z = 2.33"  # the fourth of six cells of 4/6
+    np.testing.assert_allclose(shown.truth, np.linalg.norm(cube.truth["velocity"][..., 3], axis=1))
+
+
+def test_pictures_share_the_scale_of_truth_and_predictions() -> None:
+    sample = _evaluation().samples[0]
+    figure = plot_prediction(sample)
+    images = [image for axes in figure.axes for image in axes.get_images()]
+    assert len(images) == 5 * 4  # truth, and prediction and error of two models
+    shown = view(sample, sample.layouts[0])
+    frames = lead_frames(5)
+    np.testing.assert_allclose(images[3].get_array(), shown.truth[frames[3]].T)
+    scales = [(image.norm.vmin, image.norm.vmax) for image in images]
+    assert len(set(scales[:8])) == 1
+    assert scales[8][1] == pytest.approx(shown.errors["synthetic"][frames].max())
+    assert scales[16][1] == pytest.approx(shown.errors["physical"][frames].max())
+
+
+def test_pictures_in_one_dimension_are_lines_and_space_time_images() -> None:
+    sample = _evaluation((16,)).samples[0]
+    figure = plot_prediction(sample)
+    assert len(_lines(figure, "truth")) == 4
+    images = [image for axes in figure.axes for image in axes.get_images()]
+    np.testing.assert_allclose(images[0].get_array(), sample.truth["velocity"][:, 0].T)
+
+
+@pytest.mark.parametrize("shape", [(16,), (12, 10), (4, 5, 6)])
+def test_all_figures_are_written(shape: tuple[int, ...], tmp_path: Path) -> None:
+    paths = write_figures(tmp_path, _evaluation(shape, lost=1, frames=3))
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "error_curves.png", "prediction.png", "animation.gif",
+    }  # fmt: skip
+    with Image.open(paths["animation"]) as animation:
+        assert animation.n_frames == 3
+        assert animation.info["loop"] == 0
+        first = np.asarray(animation.convert("RGB"))
+        animation.seek(2)
+        last = np.asarray(animation.convert("RGB"))
+    assert (first != last).any()
+    with Image.open(paths["prediction"]) as picture:
+        assert picture.width > 1000
+
+
+def test_an_animation_is_made_smaller_until_it_fits(tmp_path: Path) -> None:
+    sample = _evaluation(frames=3).samples[0]
+    write_animation(tmp_path / "large.gif", sample)
+    size = (tmp_path / "large.gif").stat().st_size
+    write_animation(tmp_path / "small.gif", sample, max_bytes=size - 1)
+    assert (tmp_path / "small.gif").stat().st_size < size
+
+
+def test_persistence_alone_has_no_animation(tmp_path: Path) -> None:
+    found = evaluate([(0, waves())], {})
+    assert set(write_figures(tmp_path, found)) == {"error_curves", "prediction"}
+    with pytest.raises(ValueError, match="simulation 0: there is no prediction"):
+        write_animation(tmp_path / "a.gif", found.samples[0])
+
+
+def test_calibration_shows_each_component_and_the_band() -> None:
+    figure = plot_calibration(HISTORY, PARAMETERS)
+    panels = [axes for axes in figure.axes if axes.get_visible()]
+    titles = {axes.get_ylabel().split()[0]: axes.get_title(loc="left") for axes in panels}
+    assert titles["viscosity"].startswith("0.0100 ± 0.0020")
+    assert titles["advection"] == "not determined by the data"
+    labels = [axes.get_ylabel() for axes in panels]
+    assert labels == [
+        "viscosity  [length²/time]", "velocity x  [length/time]", "velocity y  [length/time]",
+        "advection  [1]", "loss",
+    ]  # fmt: skip
+    (band,) = [patch for patch in panels[2].patches if patch.get_height() > 0]
+    assert (band.get_y(), band.get_height()) == pytest.approx((1.6, 0.8))
+
+
+def test_training_shows_loss_and_the_validation_that_was_measured() -> None:
+    history = {
+        "epoch": [1.0, 2.0, 3.0], "train_loss": [1.0, 0.5, 0.2],
+        "val_vrmse": [float("nan"), 0.4, float("nan")],
+    }  # fmt: skip
+    loss, validation = plot_training(history).axes
+    np.testing.assert_array_equal(loss.get_lines()[0].get_ydata(), [1.0, 0.5, 0.2])
+    np.testing.assert_array_equal(validation.get_lines()[0].get_xydata(), [[2.0, 0.4]])
+    history["val_vrmse"] = [float("nan")] * 3
+    assert len(plot_training(history).axes) == 1
+
+
+def test_training_figures_are_written_for_what_is_there(tmp_path: Path) -> None:
+    paths = write_training_figures(
+        tmp_path, physical=HISTORY, parameters={"parameters": PARAMETERS}
+    )
+    assert paths == {"calibration": tmp_path / "calibration.png"}
+    assert [path.name for path in tmp_path.iterdir()] == ["calibration.png"]
+    assert write_training_figures(tmp_path) == {}

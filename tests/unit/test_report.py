@@ -1,0 +1,260 @@
+"""The report says what the numbers say, escapes what it is given, and needs nothing else."""
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from PIL import Image
+
+from src.errors import UserError
+from src.evaluation.evaluate import write_metrics
+from src.evaluation.history import parameter_columns, read_history
+from src.evaluation.numbers import duration, estimate, number
+from src.evaluation.provenance import collect_provenance
+from src.evaluation.report import ReportInputs, render_report, report_of_folder, write_report
+
+EXPERIMENT = {
+    "run_params": {"experiment_name": "burgers_2d", "model_type": "hybrid"},
+    "data": {"dset_name": "burgers_64", "fields": ["velocity"]},
+    "generation_params": {"parameters": {"viscosity": 0.01}},
+    "model": {
+        "physical": {"name": "BurgersPDE"},
+        "synthetic": {
+            "name": "UNet", "input_specs": {"velocity": 2}, "output_specs": {"velocity": 2},
+        },
+    },
+    "trainer_params": {"train_sim": [0, 1, 2], "val_sim": [3], "test_sim": [4, 5]},
+    "augmentation": {"num_simulations": 12},
+}  # fmt: skip
+PARAMETERS: dict[str, Any] = {
+    "parameters": {
+        "viscosity": {
+            "value": 0.010012, "std": 3.4e-5, "initial_guess": 0.02, "bounds": [1e-5, None],
+            "unit": "length²/time", "discretization_error": 1.2e-6, "determined": True,
+        }
+    },
+    "status": "converged", "loss": 1e-5, "iterations": 6,
+    "numerics": {
+        "scheme": "spectral", "order": None, "time_stepping": "runge-kutta-4", "substeps": 2,
+        "precision": "double", "grid": {"axes": ["x"]},
+        "candidates": [
+            {"scheme": "spectral", "order": None, "loss": 1e-5, "parameters": {"viscosity": 0.01}},
+            {"scheme": "finite_difference", "order": 4, "loss": None},
+        ],
+    },
+}  # fmt: skip
+SYNTHETIC_HISTORY = {
+    "epoch": [1.0, 2.0], "train_loss": [0.5, 0.25], "val_vrmse": [0.4, 0.3], "seconds": [2.0, 1.5],
+}  # fmt: skip
+
+
+def _errors(vrmse: float | None, diverged: dict[str, int] | None = None) -> dict[str, Any]:
+    value = {"vrmse": vrmse, "nrmse": vrmse, "relative_l2": vrmse}
+    return {
+        **value,
+        "by_lead_time": {name: [error, error] for name, error in value.items()},
+        "by_field": {"velocity": value},
+        "skipped": {"vrmse": 0, "nrmse": 0, "relative_l2": 0},
+        "diverged": len(diverged or {}),
+        "diverged_at": diverged or {},
+    }
+
+
+def _metrics(split: str = "test", **errors: Any) -> dict[str, Any]:
+    described = {"simulations": [4, 5], "split": split, "dt": 0.02, "num_steps": 2}
+    return {**errors, "persistence": _errors(1.5), "evaluated_on": described}
+
+
+class _Page(HTMLParser):
+    """Text without tags, and every address that the page refers to."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.words: list[str] = []
+        self.addresses: list[str] = []
+        self.tags: list[str] = []
+        self.feed(page)
+        self.text = re.sub(r"\s+", " ", " ".join(self.words))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.addresses += [value or "" for name, value in attrs if name in {"src", "href"}]
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+
+def _page(**inputs: Any) -> _Page:
+    return _Page(render_report(ReportInputs(**{"experiment": EXPERIMENT, **inputs})))
+
+
+def test_a_hybrid_report_holds_the_key_numbers() -> None:
+    metrics = _metrics(synthetic=_errors(0.05), physical=_errors(0.003))
+    text = _page(metrics=metrics, parameters=PARAMETERS, synthetic_history=SYNTHETIC_HISTORY).text
+    assert "BurgersPDE (u_t + a (u·∇)u = ν ∇²u) calibrated on 3 simulations of burgers_64" in text
+    assert "UNet trained on 3 simulations and 12 generated ones" in text
+    assert "0.010012 ± 0.000034" in text
+    assert "generated with 0.01; 0.12 % off" in text
+    assert "30 × better than persistence" in text and "500 × better than persistence" in text
+    assert "1 × 10⁻⁵ … ∞" in text
+    assert "Errors on test simulations" in text
+    assert "0.3 in epoch 2" in text and "3.5 s" in text
+    assert "Numerics spectral, runge-kutta-4, 2 steps a frame, double precision" in text
+    assert "spectral 1 × 10⁻⁵ viscosity 0.01 finite difference, order 4 diverged" in text
+    assert "1.2 × 10⁻⁶" in text  # the discretization error
+    assert "num_simulations: 12" in text  # the settings
+    assert "diverged (" not in text and "no test simulations" not in text
+
+
+def test_synthetic_and_physical_experiments_report_what_they_have() -> None:
+    synthetic = {**EXPERIMENT, "run_params": {"experiment_name": "s", "model_type": "synthetic"}}
+    text = _page(experiment=synthetic, metrics=_metrics(synthetic=_errors(0.05))).text
+    assert "UNet trained on 3 simulations of burgers_64." in text
+    assert "Calibrated parameters" not in text and "Physical model" not in text
+    physical = {**EXPERIMENT, "run_params": {"experiment_name": "p", "model_type": "physical"}}
+    text = _page(experiment=physical, parameters=PARAMETERS).text
+    assert "Calibrated parameters" in text
+    assert "Synthetic model" not in text and "Errors on" not in text
+    assert "Training of the synthetic model" not in text
+
+
+def test_everything_that_weakens_a_number_is_said() -> None:
+    metrics = _metrics("validation", synthetic=_errors(None, {"4": 7}), physical=_errors(2.0))
+    metrics["physical"]["skipped"]["vrmse"] = 3
+    undetermined = {"value": None, "std": None, "unit": "1", "determined": False}
+    parameters = {
+        **PARAMETERS,
+        "parameters": {**PARAMETERS["parameters"], "advection": undetermined},
+        "status": "max_iterations",
+        "undetermined_directions": [{"viscosity": 0.001, "advection": -0.5}],
+    }
+    text = _page(metrics=metrics, parameters=parameters).text
+    assert "The data do not determine advection" in text and "not determined" in text
+    assert "Changes along + 0.001 viscosity − 0.5 advection leave the prediction" in text
+    assert "stopped at the largest number of iterations" in text
+    assert "There are no test simulations" in text
+    assert "Errors on validation simulations" in text
+    assert "Synthetic model: diverged (simulation 4 at step 7)" in text
+    assert "∞ VRMSE diverged in 1 simulation" in text
+    assert "1.33 × worse than persistence" in text
+    assert "leaves out 3 frames in which the truth is uniform" in text
+    assert "say nothing about unseen ones" in _page(metrics=_metrics("train")).text
+    diverged = _page(parameters={**PARAMETERS, "status": "diverged"}).text
+    assert "The calibration diverged" in diverged
+
+
+def test_a_vector_parameter_has_a_row_a_component() -> None:
+    velocity = {
+        "value": [1.0, -0.5], "std": [0.01, 0.02], "initial_guess": 0.0, "bounds": [-2.0, 2.0],
+        "unit": "length/time",
+    }  # fmt: skip
+    text = _page(parameters={"parameters": {"velocity": velocity}, "status": "converged"}).text
+    assert "velocity x 1.000 ± 0.010 length/time" in text
+    assert "velocity y -0.500 ± 0.020 length/time" in text
+    assert "Discretization error" not in text  # there is none
+
+
+def test_the_page_is_self_contained_and_escapes_its_input(tmp_path: Path) -> None:
+    Image.new("RGB", (2, 2)).save(tmp_path / "error_curves.png")
+    experiment = {**EXPERIMENT, "data": {"dset_name": "<script>alert(1)<b>", "fields": ["u"]}}
+    path = tmp_path / "report.html"
+    inputs = ReportInputs(
+        experiment,
+        metrics=_metrics(),
+        pictures={"error_curves": tmp_path / "error_curves.png"},
+        provenance=collect_provenance(),
+    )
+    write_report(path, inputs)
+    page = _Page(path.read_text(encoding="utf-8"))
+    assert len(page.addresses) == 1 and page.addresses[0].startswith("data:image/png;base64,")
+    assert not {"script", "link", "iframe", "b"} & set(page.tags)
+    assert "<script>alert(1)<b>" in page.text
+    assert "torch" in page.text.split("Provenance")[1]
+    assert sorted(item.name for item in tmp_path.iterdir()) == ["error_curves.png", "report.html"]
+    with pytest.raises(ValueError, match="picture.txt: a picture"):
+        render_report(ReportInputs(experiment, pictures={"animation": tmp_path / "picture.txt"}))
+
+
+def test_a_folder_of_results_is_reported_as_far_as_it_goes(tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    for stage in ("physical", "synthetic", "evaluation"):
+        (results / stage).mkdir(parents=True)
+    (results / "physical" / "parameters.yaml").write_text(yaml.safe_dump(PARAMETERS))
+    (results / "physical" / "history.csv").write_text(
+        "iteration,loss,viscosity\n0,1,0.02\n1,.1,.01\n"
+    )
+    metrics = _metrics(synthetic=_errors(0.05), physical=_errors(0.003))
+    write_metrics(results / "evaluation" / "metrics.json", metrics)
+    Image.new("RGB", (2, 2)).save(results / "evaluation" / "animation.gif")
+    report_of_folder(results / "report.html", results, EXPERIMENT)
+    page = _Page((results / "report.html").read_text(encoding="utf-8"))
+    kinds = [address.split(";")[0] for address in page.addresses]
+    assert kinds == ["data:image/png", "data:image/gif"]  # calibration, animation
+    assert "0.010012 ± 0.000034" in page.text and "30 × better than persistence" in page.text
+    assert "Training of the synthetic model" not in page.text
+    assert "Time a step" not in page.text
+    (results / "evaluation" / "timing.json").write_text('{"synthetic": 0.002, "physical": 0.05}')
+    (results / "synthetic" / "history.csv").write_text(
+        "epoch,train_loss,val_vrmse\n1,.5,\n2,.2,.1\n"
+    )
+    report_of_folder(results / "report.html", results, EXPERIMENT)
+    page = _Page((results / "report.html").read_text(encoding="utf-8"))
+    assert "0.1 in epoch 2" in page.text
+    assert "2 ms" in page.text and "50 ms" in page.text
+    assert (results / "evaluation" / "training.png").is_file()
+
+
+@pytest.mark.parametrize(
+    ("value", "std", "expected"),
+    [
+        (0.010012, 3.4e-5, "0.010012 ± 0.000034"),
+        (1.23456, 0.0678, "1.235 ± 0.068"),
+        (123.456, 12.0, "123 ± 12"),
+        (1.234e-6, 5.6e-8, "(1.234 ± 0.056) × 10⁻⁶"),
+        (0.1, 1e-14, "0.1 ± 1 × 10⁻¹⁴"),
+        (0.1, None, "0.1"),
+        (0.0, 0.5, "0.00 ± 0.50"),
+        (None, None, "–"),
+    ],
+)
+def test_estimates_show_two_digits_of_the_deviation(
+    value: float | None, std: float | None, expected: str
+) -> None:
+    assert estimate(value, std) == expected
+
+
+def test_numbers_and_durations_are_readable() -> None:
+    assert number(1.5e-7) == "1.5 × 10⁻⁷"
+    assert number([1, None]) == "(1, –)"
+    assert [duration(seconds) for seconds in (2e-5, 0.012, 3.14159, 600, 7200)] == [
+        "20 µs", "12 ms", "3.14 s", "10 min", "2.0 h",
+    ]  # fmt: skip
+
+
+def test_histories_are_read_with_gaps_and_errors_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "history.csv"
+    path.write_text("epoch,train_loss,val_vrmse\n1,0.5,\n2,0.25,0.3\n", encoding="utf-8")
+    history = read_history(path)
+    assert history["epoch"] == [1.0, 2.0]
+    assert history["val_vrmse"][0] != history["val_vrmse"][0] and history["val_vrmse"][1] == 0.3
+    path.write_text("epoch,train_loss\n1,high\n", encoding="utf-8")
+    with pytest.raises(UserError, match="history.csv, line 2, column 'train_loss': 'high'"):
+        read_history(path)
+
+
+def test_columns_of_a_history_belong_to_parameters() -> None:
+    history = {
+        "iteration": [],
+        "loss": [],
+        "velocity_x": [],
+        "velocity_y": [],
+        "velocity_scale": [],
+    }
+    assert parameter_columns(history, {"velocity": {}, "velocity_scale": {}}) == {
+        "velocity_x": ("velocity", 0),
+        "velocity_y": ("velocity", 1),
+        "velocity_scale": ("velocity_scale", 0),
+    }

@@ -23,7 +23,7 @@ wildcard_constraints:
 
 
 try:
-    PLANS = Plans(config.get("experiment"), claim=not workflow.dryrun)
+    PLANS = Plans(config.get("experiment"), claim=not workflow.output_settings.dryrun)
 except UserError as error:
     raise WorkflowError(str(error)) from None
 

@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
+from src.errors import ConfigError
+
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("src", "workflow")
 
@@ -19,12 +21,19 @@ def code_digest(modules: Iterable[str], files: Iterable[Path] = ()) -> str:
 
     Args:
         modules: Dotted names, e.g. ``workflow.scripts.train_physical``.
-        files: A user's own Python files.
+        files: Files that are no modules of the project: a user's own Python files, templates.
+
+    Raises:
+        ConfigError: if a Python file is none.
     """
     pending = list(modules)
-    trees = {str(path): _stripped(path) for path in files}
+    trees = {}
     for path in files:
-        pending.extend(_imported(path))
+        if path.suffix == ".py":
+            trees[path.name] = _stripped(path)
+            pending.extend(_imported(path))
+        else:
+            trees[path.name] = path.read_text(encoding="utf-8")
     seen: set[str] = set()
     while pending:
         module = pending.pop()
@@ -41,7 +50,7 @@ def code_digest(modules: Iterable[str], files: Iterable[Path] = ()) -> str:
 @cache
 def _imported(path: Path) -> tuple[str, ...]:
     names = []
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(_parsed(path)):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
@@ -53,13 +62,20 @@ def _imported(path: Path) -> tuple[str, ...]:
 @cache
 def _stripped(path: Path) -> str:
     """The syntax tree as text, without docstrings, comments and layout."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree = _parsed(path)
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             first = node.body[0] if node.body else None
             if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
                 node.body = node.body[1:]
     return ast.dump(tree)
+
+
+def _parsed(path: Path) -> ast.Module:
+    try:
+        return ast.parse(path.read_text(encoding="utf-8"))
+    except (SyntaxError, ValueError) as error:
+        raise ConfigError(f"{path}: not a Python file: {error}") from None
 
 
 def _module_path(module: str) -> Path | None:

@@ -8,16 +8,19 @@ from src.config import load_experiment, parse_experiment
 from src.config.checks import check_against_data, held_out_simulations, stages_trained
 from src.config.loading import CONFIG_DIR, default_experiment, find_experiment
 from src.config.modules import ARCHITECTURES, EQUATION_MODULES
-from src.data.index import RawIndex, build_index, cache_directory
+from src.data.index import RawIndex, build_index
+from src.data.reading import cache_directory, reading_digest
 from src.errors import ConfigError, RawDataError
 from workflow import settings
-from workflow.code_digest import code_digest
+from workflow.code_digest import ROOT, code_digest
 from workflow.shards import Shard, holding, manifest_name, shards
 
 PHYSICAL_STAGES = {"simulate", "train_physical", "augment", "evaluate"}
 SYNTHETIC_STAGES = {"train_synthetic", "evaluate"}
+TEMPLATES = {"report": (ROOT / "src" / "evaluation" / "report.html.j2",)}
 EVALUATION_FILES = (
     "metrics.json",
+    "timing.json",
     "error_curves.png",
     "prediction.png",
     "animation.gif",
@@ -50,6 +53,7 @@ class Plan:
             check_against_data(self.experiment, str(path), self.index.layouts, frames)
             self._refuse_damaged()
         self.cache_dir = os.path.normpath(cache_directory(self.experiment, claim=claim))
+        self.reading = reading_digest(self.experiment)
 
     @property
     def is_generated(self) -> bool:
@@ -75,7 +79,7 @@ class Plan:
     def code(self, stage: str) -> str:
         """The rule's ``code`` param."""
         model = self.experiment.model
-        modules, own = [f"workflow.scripts.{stage}"], []
+        modules, own = [f"workflow.scripts.{stage}"], list(TEMPLATES.get(stage, ()))
         for section, stages, built_in in (
             (model.physical, PHYSICAL_STAGES, EQUATION_MODULES),
             (model.synthetic, SYNTHETIC_STAGES, ARCHITECTURES),
@@ -186,6 +190,11 @@ class Plans:
 
     def _add(self, path: Path) -> Plan:
         plan = Plan(path, self._claim)
+        for other in self._by_name.values():
+            if other.cache_dir == plan.cache_dir and other.reading != plan.reading:
+                # in a dry run nobody has claimed the folder; it is the first one's
+                plan.cache_dir = f"{plan.cache_dir}/{plan.reading}"
+                break
         known = self._by_name.setdefault(plan.name, plan)
         if known.path != path:
             raise ConfigError(

@@ -1,12 +1,13 @@
 """What the schema cannot say: whether an experiment's sections fit each other and the data."""
 
+import importlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from src.config.equations import EQUATIONS, EquationSpec
 from src.config.messages import suggest
-from src.config.modules import ARCHITECTURES
+from src.config.modules import ARCHITECTURE_OPTIONS, ARCHITECTURES
 from src.config.schema import Experiment, LearnableParameter, Number
 from src.errors import ConfigError
 
@@ -114,6 +115,9 @@ def _contradictions(experiment: Experiment) -> Iterator[str]:
         yield from _wrong_surrogate(experiment)
     if experiment.generation_params is not None:
         yield from _wrong_generation(experiment)
+        generation = experiment.generation_params
+        frames = [generation.steps + 1] * generation.num_simulations
+        yield from _missing_simulations(experiment, frames)
 
 
 def _wrong_simulations(experiment: Experiment, stage: str) -> Iterator[str]:
@@ -201,6 +205,12 @@ def _wrong_surrogate(experiment: Experiment) -> Iterator[str]:
     assert section is not None
     if not section.module and section.name not in ARCHITECTURES:
         yield f"model.synthetic.name: {suggest(section.name, ARCHITECTURES)}"
+    elif not section.module:
+        module, options = ARCHITECTURE_OPTIONS[section.name]
+        try:
+            getattr(importlib.import_module(module), options).parse(section.architecture)
+        except ConfigError as error:
+            yield from str(error).splitlines()
     for specs in ("input_specs", "output_specs"):
         for name in getattr(section, specs):
             if name not in experiment.data.fields:
@@ -241,9 +251,7 @@ def _wrong_generation(experiment: Experiment) -> Iterator[str]:
             yield f"data.fields: {field!r}: generation_params makes no such field, but {made}"
 
 
-def _missing_simulations(
-    experiment: Experiment, frames: Sequence[int | None]
-) -> Iterator[str]:
+def _missing_simulations(experiment: Experiment, frames: Sequence[int | None]) -> Iterator[str]:
     for stage in stages_trained(experiment):
         training = getattr(experiment.trainer_params, stage)
         for kind in ("train_sim", "val_sim", "test_sim"):

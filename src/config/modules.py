@@ -8,3 +8,7 @@ EQUATION_MODULES: Mapping[str, str] = {
     "AllenCahnPDE": "src.models.physical.allen_cahn",
 }
 ARCHITECTURES: Mapping[str, str] = {"UNet": "src.models.synthetic.unet"}
+# module and class of each one's options, which need no PyTorch
+ARCHITECTURE_OPTIONS: Mapping[str, tuple[str, str]] = {
+    "UNet": ("src.models.synthetic.unet_architecture", "UNetArchitecture"),
+}

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from src.config.checks import held_out_simulations
 from src.config.schema import Experiment
+from src.data.atomic import write_json
 from src.data.simulation_store import SimulationStore
 from src.evaluation.evaluate import Evaluation, evaluate, write_metrics
 from src.evaluation.figures import write_figures
@@ -28,7 +29,7 @@ def evaluate_models(
         store: Where the held-out simulations are.
         model: The surrogate's ``synthetic_model.pt``, if there is one.
         parameters: The calibrated ``parameters.yaml``, if there are any.
-        folder: Where ``metrics.json``, ``rollouts.nc`` and the pictures go.
+        folder: Where ``metrics.json``, ``timing.json`` (seconds a step), ``rollouts.nc`` and pictures go.
     """
     indices, split = held_out_simulations(experiment)
     predictors: dict[str, Predictor] = {}
@@ -44,6 +45,7 @@ def evaluate_models(
     )
     write_rollouts(folder / "rollouts.nc", evaluation.samples)
     write_figures(folder, evaluation)
+    write_json(folder / "timing.json", evaluation.seconds_per_step)
     write_metrics(folder / "metrics.json", evaluation.metrics)
     return evaluation
 

@@ -155,6 +155,10 @@ REFUSED = {
         ["'BurgerPDE'", "BurgersPDE"],
     ),
     "unknown architecture": (SYNTHETIC.replace("UNet", "UNt"), ["'UNt'", "UNet"]),
+    "unknown architecture option": (
+        HYBRID.replace("name: UNet,", "name: UNet, architecture: {dept: 2},"),
+        ["model.synthetic.architecture.dept", "did you mean 'depth'?"],
+    ),
     "unknown field": (
         SYNTHETIC.replace("fields: [velocity, pressure]", "fields: [velocity]"),
         ["input_specs.pressure", "data.fields"],

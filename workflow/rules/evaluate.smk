@@ -3,6 +3,7 @@ rule evaluate:
         unpack(lambda wildcards: plan_of(wildcards).evaluation_inputs()),
     output:
         metrics="results/{experiment}/evaluation/metrics.json",
+        timing="results/{experiment}/evaluation/timing.json",
         rollouts="results/{experiment}/evaluation/rollouts.nc",
         curves="results/{experiment}/evaluation/error_curves.png",
         prediction="results/{experiment}/evaluation/prediction.png",

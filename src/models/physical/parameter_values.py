@@ -26,6 +26,7 @@ def initial_values(spec: EquationSpec, experiment: Experiment) -> dict[str, torc
             raise ConfigError(f"model.physical.pde_params: {suggest(name, spec.parameters)}")
     values = {}
     for name, parameter in spec.parameters.items():
+        value: Number | None
         if name in learnable:
             key, value = "initial_guess", learnable[name].initial_guess
         else:

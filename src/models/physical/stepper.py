@@ -46,7 +46,7 @@ class Stepper:
         self._compiled_for: set[tuple[torch.Size, ...]] = set()
 
         def step(state: Values, parameters: Values, dt: math.Tensor) -> Values:
-            after = runge_kutta_4(lambda now: rate(now, parameters, operators), state, dt)
+            after = runge_kutta_4(lambda now: rate(dict(now), parameters, operators), state, dt)
             # One order of dimensions in and out: another one would be compiled again.
             return self.to_values(self.to_natives(after))
 

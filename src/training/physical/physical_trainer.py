@@ -153,9 +153,11 @@ class PhysicalTrainer(FieldTrainer):
         if self._candidates is None:
             self._candidates = []
             if self.model.numerics.scheme == "auto" and self.model.numerics.order is None:
-                self._candidates = select_discretization(
+                self._candidates, optimum = select_discretization(
                     self.model, self.observations, self.vector, self.dt
                 )
+                if self.settings.method in METHODS:
+                    self.vector.write(optimum)  # nearer than the initial guess
         self.objective = Objective(self.model, self.observations, self.vector, self.dt)
         return self.observations
 

@@ -7,6 +7,8 @@ difference, so every candidate's parameters are fitted on a short stretch before
 from math import inf
 from typing import Any
 
+import numpy as np
+
 from src.errors import DivergenceError
 from src.models.physical.physical_model import PhysicalModel
 from src.numerics.discretization import CANDIDATES
@@ -24,16 +26,18 @@ TOLERANCE = 1e-3
 
 def select_discretization(
     model: PhysicalModel, observations: Observations, vector: ParameterVector, dt: float
-) -> list[dict[str, Any]]:
+) -> tuple[list[dict[str, Any]], np.ndarray]:
     """Give the model the scheme with the smallest residual on a short stretch.
 
     Returns:
-        For every candidate its scheme, order, loss (``None`` if it diverged) and parameters.
+        For every candidate its scheme, order, loss (``None`` if it diverged) and parameters; and
+        where the chosen one's fit ended, as a point z.
     """
     stretch = observations.subset(NUM_WINDOWS, NUM_FRAMES)
     assert stretch.grid is not None
     best, default, report = inf, model.discretization, []
     chosen, start = default, vector.read()
+    optimum = start
     for candidate in CANDIDATES:
         if not candidate.fits(stretch.grid):
             continue
@@ -49,6 +53,6 @@ def select_discretization(
         values = {name: vector.by_name(found.z * vector.scale, name) for name in vector.parameters}
         report.append({**entry, "loss": found.loss, "parameters": values})
         if found.loss < best:
-            best, chosen = found.loss, candidate
+            best, chosen, optimum = found.loss, candidate, found.z
     model.discretization = chosen
-    return report
+    return report, optimum

@@ -93,7 +93,8 @@ def _simulate(
     fields = {
         layout.name: to_field(initial[layout.name], grid, layout) for layout in recording.layouts
     }
-    trajectory = model.predict_trajectory(fields, recording.steps, recording.dt)
+    with torch.no_grad():
+        trajectory = model.predict_trajectory(fields, recording.steps, recording.dt)
     frames = {
         layout.name: torch.stack(
             [
@@ -106,7 +107,6 @@ def _simulate(
             dim=1,
         )
         .float()
-        .detach()
         .numpy()
         for layout in recording.layouts
     }

@@ -3,6 +3,7 @@
 snakemake --cores 8 results/synthetic_model.pt            the default experiment
 snakemake --cores 8 results/<name>/synthetic_model.pt     that of config/<name>.yaml
 snakemake --cores 8 --config experiment=<name or path>    another default
+snakemake --cores 8 --config data='{data_dir: /archive}'  settings of the default experiment
 """
 
 import sys
@@ -23,12 +24,21 @@ wildcard_constraints:
 
 
 try:
-    PLANS = Plans(config.get("experiment"), claim=not workflow.output_settings.dryrun)
+    PLANS = Plans(config, claim=not workflow.output_settings.dryrun)
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
 
 include: "workflow/rules/common.smk"
+
+
+# here, since Snakemake takes no default target from an included file
+rule all:
+    input:
+        default_target,
+    localrule: True
+
+
 include: "workflow/rules/targets.smk"
 include: "workflow/rules/simulate.smk"
 include: "workflow/rules/cache.smk"

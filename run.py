@@ -2,8 +2,8 @@
 
     python run.py --config-name=burgers_experiment trainer_params.epochs=200
 
-Without ``--config-name`` the default experiment runs. Any key can be overridden. Results go to ``results/<experiment_name>/``. Raw files
-that an experiment's ``generation_params`` describe are simulated first.
+Without ``--config-name`` the default experiment runs. Any key can be overridden. Results go to
+``results/<experiment_name>/``. Raw files that ``generation_params`` describe are simulated first.
 """
 
 import logging

@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+# tests run side by side; a thread pool in each of them would be slower than none
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 ROOT = Path(__file__).resolve().parents[1]
 SHARED_DATA = Path(os.environ.get("HYBRID_SHARED_DATA", ROOT.parent / "shared" / "data"))
 

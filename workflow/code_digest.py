@@ -37,12 +37,12 @@ def code_digest(modules: Iterable[str], files: Iterable[Path] = ()) -> str:
     seen: set[str] = set()
     while pending:
         module = pending.pop()
-        path = _module_path(module)
-        if path is None or module in seen:
+        source = _module_path(module)
+        if source is None or module in seen:
             continue
         seen.add(module)
-        trees[module] = _stripped(path)
-        pending.extend(_imported(path))
+        trees[module] = _stripped(source)
+        pending.extend(_imported(source))
     text = "\n".join(f"{name}:{tree}" for name, tree in sorted(trees.items()))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -1,16 +1,19 @@
 """What the rules ask about experiments: their files, shards, settings and code."""
 
 import os
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from src.config import load_experiment, parse_experiment
 from src.config.checks import check_against_data, held_out_simulations, stages_trained
-from src.config.loading import CONFIG_DIR, default_experiment, find_experiment
+from src.config.loading import CONFIG_DIR, as_overrides, default_experiment, find_experiment
 from src.config.modules import ARCHITECTURES, EQUATION_MODULES
 from src.data.index import RawIndex, build_index
 from src.data.reading import cache_directory, reading_digest
 from src.errors import ConfigError, RawDataError
+from src.factories.own_models import check_own_models
 from workflow import settings
 from workflow.code_digest import ROOT, code_digest
 from workflow.shards import Shard, holding, manifest_name, shards
@@ -34,14 +37,16 @@ class Plan:
     Args:
         path: The experiment file.
         claim: Whether the cache folder may be marked as this experiment's; a dry run marks none.
+        overrides: ``key.subkey=value`` each; they win over the file.
 
     Raises:
         ConfigError, RawDataError: if the experiment cannot run, before anything is computed.
     """
 
-    def __init__(self, path: Path, claim: bool) -> None:
+    def __init__(self, path: Path, claim: bool, overrides: Iterable[str] = ()) -> None:
         self.path = path
-        self.experiment = parse_experiment(load_experiment(path))
+        self.experiment = parse_experiment(load_experiment(path, overrides))
+        check_own_models(self.experiment, str(path))
         self.name = self.experiment.name
         self.results = f"results/{self.name}"
         self.raw_dir = os.path.normpath(self.experiment.raw_dir)
@@ -50,7 +55,9 @@ class Plan:
                 None if file in self.index.errors else self.index.num_frames(number)
                 for number, (file, _) in enumerate(self.index.simulations)
             ]
-            check_against_data(self.experiment, str(path), self.index.layouts, frames)
+            check_against_data(
+                self.experiment, str(path), self.index.layouts, frames, self.index.grid
+            )
             self._refuse_damaged()
         self.cache_dir = os.path.normpath(cache_directory(self.experiment, claim=claim))
         self.reading = reading_digest(self.experiment)
@@ -155,15 +162,17 @@ class Plans:
     """All experiments that the targets of one call of Snakemake touch.
 
     Args:
-        default: Name or path of the default experiment; ``None`` takes that of
-            ``config/config.yaml``.
+        settings: What ``--config`` says: ``experiment``, the name or path of the default experiment
+            (else that of ``config/config.yaml``), and sections that override its own.
         claim: See :class:`Plan`.
     """
 
-    def __init__(self, default: str | None, claim: bool) -> None:
+    def __init__(self, settings: Mapping[str, Any], claim: bool) -> None:
         self._claim = claim
         self._by_name: dict[str, Plan] = {}
-        self.default = self._add(find_experiment(default or default_experiment()))
+        sections = {key: value for key, value in settings.items() if key != "experiment"}
+        path = find_experiment(settings.get("experiment") or default_experiment())
+        self.default = self._add(path, as_overrides(sections))
 
     def __getitem__(self, name: str) -> Plan:
         """The experiment whose results lie in ``results/<name>``."""
@@ -188,8 +197,8 @@ class Plans:
                     return plan
         raise ConfigError(f"{directory}: no experiment in {CONFIG_DIR}/ has this folder")
 
-    def _add(self, path: Path) -> Plan:
-        plan = Plan(path, self._claim)
+    def _add(self, path: Path, overrides: Iterable[str] = ()) -> Plan:
+        plan = Plan(path, self._claim, overrides)
         for other in self._by_name.values():
             if other.cache_dir == plan.cache_dir and other.reading != plan.reading:
                 # in a dry run nobody has claimed the folder; it is the first one's

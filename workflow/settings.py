@@ -5,6 +5,8 @@ Names and paths are left out, since no result depends on them.
 """
 
 import json
+import os
+from pathlib import Path
 from typing import Any
 
 from src.config.checks import generated_fields, held_out_simulations, stages_trained
@@ -91,7 +93,7 @@ def train_synthetic(experiment: Experiment) -> JSON:
     settings = {
         "run_params": {"model_type": "synthetic", "seed": experiment.run_params.seed},
         "data": {"fields": experiment.data.fields},
-        "model": {"synthetic": experiment.model.synthetic.model_dump(mode="json")},
+        "model": {"synthetic": _synthetic_model(experiment)},
         "trainer_params": {"synthetic": _without(training, "test_sim")},
     }
     if is_augmented(experiment):
@@ -112,6 +114,9 @@ def evaluate(experiment: Experiment) -> JSON:
     key = {"test": "test_sim", "validation": "val_sim", "train": "train_sim"}[split]
     for stage in stages_trained(experiment):
         settings["trainer_params"][stage] = {key: indices}
+    if experiment.model.synthetic is not None and experiment.model.synthetic.module:
+        # a built-in model is known by the file alone; a module is run only if the experiment says
+        settings["model"]["synthetic"] = _synthetic_model(experiment)
     if "physical" in stages_trained(experiment):
         settings["model"]["physical"] = _physical_model(experiment)
         settings["trainer_params"]["physical"]["learnable_parameters"] = [
@@ -144,7 +149,19 @@ def _data(experiment: Experiment) -> JSON:
 
 def _physical_model(experiment: Experiment) -> JSON:
     section = experiment.model.physical
-    return {} if section is None else section.model_dump(mode="json")
+    return {} if section is None else _with_module(experiment, section.model_dump(mode="json"))
+
+
+def _synthetic_model(experiment: Experiment) -> JSON:
+    assert experiment.model.synthetic is not None
+    return _with_module(experiment, experiment.model.synthetic.model_dump(mode="json"))
+
+
+def _with_module(experiment: Experiment, section: JSON) -> JSON:
+    """The section with its module's path as it is seen from the folder that Snakemake runs in."""
+    if section["module"] is not None:
+        section["module"] = os.path.normpath(Path(experiment.project_root) / section["module"])
+    return section
 
 
 def _without_held_out(training: JSON) -> JSON:

@@ -40,7 +40,8 @@ def run_stage(main: Main, parser: argparse.ArgumentParser) -> None:
     try:
         main(arguments)
     except UserError as error:
-        logger.debug("traceback", exc_info=True)
+        if error.__cause__ is not None:  # e.g. what went wrong inside a user's own module
+            logger.debug("its cause", exc_info=error.__cause__)
         logger.error("%s", error)
         sys.exit(1)
     except Exception:

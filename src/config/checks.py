@@ -1,18 +1,18 @@
 """What the schema cannot say: whether an experiment's sections fit each other and the data."""
 
 import importlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from src.config.equations import EQUATIONS, EquationSpec
+from src.config.equations import EQUATIONS, EquationSpec, ParameterSpec
 from src.config.messages import suggest
 from src.config.modules import ARCHITECTURE_OPTIONS, ARCHITECTURES
 from src.config.schema import Experiment, LearnableParameter, Number
 from src.errors import ConfigError
 
 if TYPE_CHECKING:
-    from src.data.grid import FieldLayout
+    from src.data.grid import FieldLayout, Grid
 
 DIAGNOSTICS = {"pressure"}
 
@@ -35,6 +35,7 @@ def check_against_data(
     source: str,
     layouts: Sequence["FieldLayout"],
     frames: Sequence[int | None],
+    grid: "Grid",
 ) -> None:
     """Refuse an experiment that asks for what the data do not hold.
 
@@ -43,11 +44,29 @@ def check_against_data(
         source: Its file, for the message.
         layouts: The fields of the data.
         frames: Number of frames of each simulation, ``None`` for one that cannot be read.
+        grid: The grid of the data.
 
     Raises:
         ConfigError: with a line for every request that cannot be met.
     """
-    _raise(source, [*_missing_simulations(experiment, frames), *_misfits(experiment, layouts)])
+    lines = [*_missing_simulations(experiment, frames), *_misfits(experiment, layouts)]
+    if "physical" in stages_trained(experiment):
+        lines += _unsolvable(experiment, grid)
+    _raise(source, lines)
+
+
+def check_equation(experiment: Experiment, source: str, spec: EquationSpec) -> None:
+    """Refuse fields and parameters that an equation of the user's own does not have.
+
+    Args:
+        experiment: The typed experiment.
+        source: Its file, for the message.
+        spec: What the equation's class says of itself.
+
+    Raises:
+        ConfigError: with a line for every one.
+    """
+    _raise(source, _wrong_names(experiment, spec))
 
 
 def stages_trained(experiment: Experiment) -> tuple[str, ...]:
@@ -102,6 +121,10 @@ def _contradictions(experiment: Experiment) -> Iterator[str]:
         yield "data.dset_name: missing; it names the folder of the raw files in data.data_dir"
     if not experiment.data.fields:
         yield "data.fields: missing; it lists the fields to read"
+    for name in experiment.data.variables:
+        if name not in experiment.data.fields:
+            known = suggest(name, experiment.data.fields)
+            yield f"data.variables.{name}: not in data.fields: {known}"
     for stage in stages_trained(experiment):
         if getattr(experiment.model, stage) is None:
             kind = experiment.run_params.model_type
@@ -159,16 +182,30 @@ def _wrong_equation(experiment: Experiment) -> Iterator[str]:
         if parameter.name in names[:position]:
             yield f"{key}.name: {parameter.name!r}: given twice"
         yield from _wrong_bounds(key, parameter)
+    numerics = section.numerics
+    if numerics.scheme == "spectral" and numerics.order is not None:
+        yield f"model.physical.numerics.order: {numerics.order}: the spectral scheme has none"
     if section.module:
-        return  # the user's own equation is checked when its file is loaded
+        return  # see check_equation: its names are known when its file is loaded
     if section.name not in EQUATIONS:
         yield f"model.physical.name: {suggest(section.name, EQUATIONS)}"
         return
-    spec = EQUATIONS[section.name]
-    for position, name in enumerate(names):
-        if name not in spec.parameters:
-            key = f"trainer_params.learnable_parameters[{position}].name"
-            yield f"{key}: no parameter of {spec.name}: {suggest(name, spec.parameters)}"
+    yield from _wrong_names(experiment, EQUATIONS[section.name])
+
+
+def _wrong_names(experiment: Experiment, spec: EquationSpec) -> Iterator[str]:
+    section = experiment.model.physical
+    assert section is not None
+    learnable = experiment.trainer_params.physical.learnable_parameters
+    for position, parameter in enumerate(learnable):
+        key = f"trainer_params.learnable_parameters[{position}]"
+        if parameter.name not in spec.parameters:
+            known = suggest(parameter.name, spec.parameters)
+            yield f"{key}.name: no parameter of {spec.name}: {known}"
+        else:
+            known_as = spec.parameters[parameter.name]
+            yield from _wrong_value(f"{key}.initial_guess", known_as, parameter.initial_guess)
+    names = [parameter.name for parameter in learnable]
     yield from _wrong_values(
         "model.physical.pde_params", spec, section.pde_params, [*section.pde_params, *names]
     )
@@ -193,11 +230,19 @@ def _wrong_values(
     for name, value in values.items():
         if name not in spec.parameters:
             yield f"{key}.{name}: no parameter of {spec.name}: {suggest(name, spec.parameters)}"
-        elif spec.parameters[name].positive and min(_as_list(value)) < 0:
-            yield f"{key}.{name}: {value}: must not be negative"
+        else:
+            yield from _wrong_value(f"{key}.{name}", spec.parameters[name], value)
     for name, parameter in spec.parameters.items():
         if parameter.default is None and name not in given:
             yield f"{key}.{name}: missing; {spec.name} ({spec.formula}) has no default for it"
+
+
+def _wrong_value(key: str, parameter: ParameterSpec, value: Number) -> Iterator[str]:
+    if isinstance(value, list) and not (parameter.per_axis and value):
+        expected = "a list of one number an axis" if parameter.per_axis else "one number, no list"
+        yield f"{key}: {value}: it is {expected}"
+    elif parameter.positive and min(_as_list(value)) < 0:
+        yield f"{key}: {value}: must not be negative"
 
 
 def _wrong_surrogate(experiment: Experiment) -> Iterator[str]:
@@ -240,6 +285,11 @@ def _wrong_generation(experiment: Experiment) -> Iterator[str]:
             f"generation_params.domain: {sorted(generation.domain)}: the axes are those of "
             f"generation_params.resolution, {sorted(generation.resolution)}"
         )
+    if any(side != "periodic" for side in _sides(experiment.data.boundary)):
+        yield (
+            f"data.boundary: {experiment.data.boundary!r}: generation_params simulates periodic "
+            "boxes only"
+        )
     if name not in EQUATIONS:
         return
     spec = EQUATIONS[name]
@@ -249,6 +299,13 @@ def _wrong_generation(experiment: Experiment) -> Iterator[str]:
     for field in experiment.data.fields:
         if field not in made:
             yield f"data.fields: {field!r}: generation_params makes no such field, but {made}"
+
+
+def _sides(boundary: Any) -> list[Any]:
+    """All that ``data.boundary`` says, whether for all axes, for each axis, or for each side."""
+    if isinstance(boundary, Mapping):
+        return [side for value in boundary.values() for side in _sides(value)]
+    return [] if boundary is None else [boundary]
 
 
 def _missing_simulations(experiment: Experiment, frames: Sequence[int | None]) -> Iterator[str]:
@@ -303,6 +360,26 @@ def _misfits(experiment: Experiment, layouts: Sequence["FieldLayout"]) -> Iterat
                     f"model.synthetic.input_specs.{name}: changes in time, so a rollout needs it "
                     "among model.synthetic.output_specs too"
                 )
+
+
+def _unsolvable(experiment: Experiment, grid: "Grid") -> Iterator[str]:
+    """What keeps the physical model from running on the grid of the data."""
+    section = experiment.model.physical
+    assert section is not None
+    if not grid.is_periodic:
+        sides = dict(zip(grid.axes, map(list, grid.boundary), strict=True))
+        yield (
+            f"data.boundary: {sides}: {section.name} can be solved only where it is 'periodic' on "
+            "every axis; run_params.model_type: synthetic needs no physical model"
+        )
+    values = {f"model.physical.pde_params.{name}": v for name, v in section.pde_params.items()}
+    for position, parameter in enumerate(experiment.trainer_params.physical.learnable_parameters):
+        key = f"trainer_params.learnable_parameters[{position}].initial_guess"
+        values[key] = parameter.initial_guess
+    for key, value in values.items():
+        if isinstance(value, list) and len(value) != len(grid.axes):
+            axes = ", ".join(grid.axes)
+            yield f"{key}: {value}: the data have {len(grid.axes)} axes ({axes}), a number for each"
 
 
 def _as_list(value: Number) -> list[float]:

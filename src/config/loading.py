@@ -96,6 +96,17 @@ def find_experiment(name_or_path: str | Path) -> Path:
     )
 
 
+def as_overrides(settings: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """Nested settings as a list of ``key.subkey=value``."""
+    overrides: list[str] = []
+    for key, value in settings.items():
+        if isinstance(value, Mapping):
+            overrides += as_overrides(value, f"{prefix}{key}.")
+        else:
+            overrides.append(f"{prefix}{key}={yaml.safe_dump(value, default_flow_style=True)}")
+    return overrides
+
+
 def default_experiment() -> str:
     """The experiment that ``config/config.yaml`` names.
 
@@ -221,7 +232,7 @@ class _StrictLoader(yaml.SafeLoader):
     """A safe loader that refuses a key given twice, which YAML would silently let win."""
 
 
-def _mapping_without_duplicates(loader: _StrictLoader, node: yaml.MappingNode) -> dict[str, Any]:
+def _mapping_without_duplicates(loader: _StrictLoader, node: yaml.MappingNode) -> Any:
     seen: set[str] = set()
     for key_node, _ in node.value:
         if key_node.value in seen:
@@ -239,7 +250,7 @@ _StrictLoader.add_constructor(
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
         with path.open(encoding="utf-8") as file:
-            raw = yaml.load(file, Loader=_StrictLoader)  # noqa: S506 (a SafeLoader)
+            raw = _StrictLoader(file).get_single_data()
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
         raise ConfigError(f"{path}: not a YAML file: {' '.join(str(error).split())}") from None
     except OSError as error:

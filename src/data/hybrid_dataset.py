@@ -4,7 +4,7 @@ Layout: ``B`` batch, ``T`` time, ``C`` channel, ``X Y Z`` space.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
 from typing import Any
 
@@ -123,6 +123,9 @@ class HybridDataset(Dataset[Any]):
         """
         position, start = self._locate(index)
         return self.sim_indices[position], start
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self[index] for index in range(len(self)))
 
     def __getitem__(self, index: int) -> Any:
         position, start = self._locate(index)

@@ -11,6 +11,7 @@ from src.evaluation.figures import write_figures
 from src.evaluation.predictors import PhysicalPredictor, Predictor, SyntheticPredictor
 from src.evaluation.rollouts import write_rollouts
 from src.factories.model_factory import ModelFactory
+from src.models.registry import ModelRegistry
 from src.models.saved_model import load_synthetic_model
 from src.training.physical.results import load_parameters
 
@@ -25,15 +26,18 @@ def evaluate_models(
     """Roll out the models on the held-out simulations and write what is found.
 
     Args:
-        experiment: Sections ``trainer_params``, ``evaluation_params``, ``model.physical``.
+        experiment: Sections ``trainer_params``, ``evaluation_params`` and ``model``.
         store: Where the held-out simulations are.
         model: The surrogate's ``synthetic_model.pt``, if there is one.
         parameters: The calibrated ``parameters.yaml``, if there are any.
-        folder: Where ``metrics.json``, ``timing.json`` (seconds a step), ``rollouts.nc`` and pictures go.
+        folder: Where ``metrics.json``, ``timing.json`` (seconds a step), ``rollouts.nc`` and
+            the pictures go.
     """
     indices, split = held_out_simulations(experiment)
     predictors: dict[str, Predictor] = {}
     if model is not None:
+        if experiment.model.synthetic is not None:
+            ModelRegistry(experiment).synthetic_class()  # registers a user's own, see its module
         predictors["synthetic"] = SyntheticPredictor(load_synthetic_model(model))
     if parameters is not None:
         predictors["physical"] = _physical_predictor(experiment, store, parameters)

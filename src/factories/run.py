@@ -11,6 +11,7 @@ from src.data.cache_manager import CacheManager
 from src.data.data_manager import DataManager
 from src.factories.evaluation import evaluate_models
 from src.factories.model_factory import ModelFactory, data_manager
+from src.factories.own_models import check_own_models
 from src.factories.stages import SurrogateFiles, SurrogateTraining, calibrate
 from src.models.physical.raw_simulations import RawSimulations
 from src.training.hybrid.augmentation import Augmentation
@@ -31,6 +32,7 @@ def run_experiment(experiment: Experiment, results: Path, source: str) -> Path:
         The experiment's folder.
     """
     folder = results / experiment.name
+    check_own_models(experiment, source)
     store = _prepare_data(experiment, source)
     kind = experiment.run_params.model_type
     model, parameters = folder / "synthetic_model.pt", folder / "physical" / "parameters.yaml"
@@ -70,7 +72,7 @@ def _prepare_data(experiment: Experiment, source: str) -> DataManager:
             None if file in index.errors else index.num_frames(number)
             for number, (file, _) in enumerate(index.simulations)
         ]
-        check_against_data(experiment, source, index.layouts, frames)
+        check_against_data(experiment, source, index.layouts, frames, index.grid)
     training = experiment.trainer_params
     used = {*held_out_simulations(experiment)[0]}
     for stage in (training.physical, training.synthetic):

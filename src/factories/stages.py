@@ -19,6 +19,7 @@ from src.factories.trainer_factory import TrainerFactory, batches, synthetic_dat
 from src.models.saved_model import save_synthetic_model
 from src.models.synthetic.synthetic_model import SyntheticModel
 from src.training.hybrid.hybrid_trainer import mix
+from src.training.physical.minimization import DIVERGED
 from src.training.physical.results import write_parameters
 from src.training.synthetic.checkpoint_folder import CheckpointFolder, Row, write_history
 from src.training.synthetic.synthetic_trainer import SyntheticTrainer
@@ -46,10 +47,14 @@ def calibrate(
     )
     trainer = TrainerFactory.create_physical_trainer(experiment)
     result = trainer.train(dataset, experiment.trainer_params.physical.epochs)
+    if result["status"] == DIVERGED:
+        logger.warning("the calibration diverged; what follows is the best estimate so far")
     for name, parameter in result["parameters"].items():
-        logger.info(
-            "%s = %s ± %s %s", name, parameter["value"], parameter["std"], parameter["unit"]
-        )
+        value, std, unit = (parameter[key] for key in ("value", "std", "unit"))
+        if value is None:
+            logger.warning("%s: the data do not determine it", name)
+        else:
+            logger.info("%s = %s %s%s", name, value, unit, "" if std is None else f", ± {std}")
     write_history(history, result["history"])
     write_parameters(parameters, result)
     return result
@@ -111,18 +116,20 @@ class SurrogateTraining:
             history = folder.resume(self.trainer)
             if self.trainer.epoch:
                 logger.info("going on after epoch %d of %d", self.trainer.epoch, total)
-            start = time.monotonic()
+            last = time.monotonic()
 
             def record(epoch: int, loss: float, trainer: TensorTrainer) -> None:
+                nonlocal last
                 history.append(
                     {
                         "epoch": epoch,
                         "train_loss": loss,
                         "val_vrmse": self._validation_error(),
                         "learning_rate": trainer.optimizer.param_groups[0]["lr"],
-                        "seconds": round(time.monotonic() - start, 3),
+                        "seconds": round(time.monotonic() - last, 3),
                     }
                 )
+                last = time.monotonic()
                 logger.info("epoch %d of %d: loss %.3g", epoch, total, loss)
                 folder.save(trainer, history)
 

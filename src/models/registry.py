@@ -89,6 +89,17 @@ class ModelRegistry:
             raise ConfigError(f"model.synthetic.name: {suggest(section.name, names)}")
         return self._synthetic[section.name]
 
+    @classmethod
+    def registered_synthetic(cls, name: str) -> type["SyntheticModel"]:
+        """The surrogate of that name, without importing a file of the user's.
+
+        Raises:
+            ConfigError: if it is neither built in nor registered by a module imported before.
+        """
+        if name not in cls.synthetic_names():
+            raise ConfigError(f"model.synthetic.name: {suggest(name, cls._synthetic)}")
+        return cls._synthetic[name]
+
     def get_synthetic_model(self, grid: "Grid | None" = None) -> "SyntheticModel":
         """The surrogate with weights drawn from ``run_params.seed``.
 
@@ -118,10 +129,16 @@ class ModelRegistry:
         if getattr(sys.modules.get(name), "__file__", None) == str(path):
             return
         spec = importlib.util.spec_from_file_location(name, path)
-        assert spec is not None and spec.loader is not None
+        if spec is None or spec.loader is None:
+            raise ConfigError(f"{key}: {str(path)!r}: no Python file; its name ends in .py")
         loaded = importlib.util.module_from_spec(spec)
         sys.modules[name] = loaded
-        spec.loader.exec_module(loaded)
+        try:
+            spec.loader.exec_module(loaded)
+        except Exception as error:  # the file is the user's, and may fail in any way
+            del sys.modules[name]
+            kind = type(error).__name__
+            raise ConfigError(f"{key}: {path}: cannot be imported: {kind}: {error}") from error
 
 
 def _registration(table: dict[str, Any], name: str) -> Callable[[Class], Class]:

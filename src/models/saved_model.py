@@ -81,6 +81,9 @@ def save_synthetic_model(
 def load_synthetic_model(path: str | Path) -> SyntheticModel:
     """The surrogate of a file, in evaluation mode, on the CPU.
 
+    A model of a user's own must have been registered before, by importing its module: nothing that
+    the file names is run.
+
     Raises:
         CheckpointError: if the file is absent, damaged, or something else.
     """
@@ -108,7 +111,7 @@ def load_saved_model(path: str | Path) -> SavedModel:
 def _rebuilt(content: dict[str, Any]) -> SavedModel:
     experiment = parse_experiment(content["config"])
     boundary = tuple((lower, upper) for lower, upper in content["boundary"])
-    model_class = ModelRegistry(experiment).synthetic_class()
+    model_class = _class_of(experiment)
     model = model_class(experiment, spatial_dims=content["spatial_dims"], boundary=boundary)
     model.load_state_dict(content["weights"])
     return SavedModel(
@@ -119,6 +122,21 @@ def _rebuilt(content: dict[str, Any]) -> SavedModel:
         dt=content["dt"],
         versions=content["versions"],
     )
+
+
+def _class_of(experiment: Experiment) -> type[SyntheticModel]:
+    """The model's class; a module that the file names is never imported by itself."""
+    section = experiment.model.synthetic
+    assert section is not None
+    try:
+        return ModelRegistry.registered_synthetic(section.name)
+    except ConfigError as error:
+        if section.module is None:
+            raise
+        raise ConfigError(
+            f"{section.name!r} is a model of your own, registered in {section.module!r}; import "
+            "that file first: what a model file names is never run by itself"
+        ) from error
 
 
 def _training_config(experiment: Experiment) -> dict[str, Any]:

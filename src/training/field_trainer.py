@@ -11,7 +11,8 @@ from src.config import Experiment
 from src.models.physical.physical_model import PhysicalModel
 from src.training.abstract_trainer import AbstractTrainer
 
-Sample = tuple[Mapping[str, Field], Mapping[str, Sequence[Field]]]
+# a pair (initial fields, target fields): {name: Field} and {name: [Field, …]}
+Sample = Any
 
 
 class FieldTrainer(AbstractTrainer, ABC):

@@ -8,6 +8,8 @@ rule augment:
         "results/{experiment}/logs/augment_{shard}.log",
     benchmark:
         "results/{experiment}/benchmarks/augment_{shard}.tsv"
+    conda:
+        ENVIRONMENT
     threads: 2
     resources:
         mem_mb=4000,
@@ -17,8 +19,6 @@ rule augment:
         code=stage_code("augment"),
     message:
         "generate simulations {wildcards.shard} of {wildcards.experiment}"
-    conda:
-        ENVIRONMENT
     shell:
         "python -m workflow.scripts.augment --settings {params.cfg:q} --shard {wildcards.shard}"
         " --cache {input.cache:q} --parameters {input.parameters:q} --output {output:q}"

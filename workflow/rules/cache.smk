@@ -1,12 +1,16 @@
 rule cache:
     input:
-        lambda wildcards: plan_by("cache_dir", wildcards.cache).raw_inputs(shard_of(wildcards)),
+        lambda wildcards: plan_by("cache_dir", wildcards.cache).raw_inputs(
+            shard_of(wildcards)
+        ),
     output:
         "{cache}/cached_{shard}.json",
     log:
         "{cache}/logs/cache_{shard}.log",
     benchmark:
         "{cache}/benchmarks/cache_{shard}.tsv"
+    conda:
+        ENVIRONMENT
     threads: 1
     resources:
         mem_mb=2000,
@@ -16,8 +20,6 @@ rule cache:
         code=lambda wildcards: plan_by("cache_dir", wildcards.cache).code("cache"),
     message:
         "cache simulations {wildcards.shard} in {wildcards.cache}"
-    conda:
-        ENVIRONMENT
     shell:
         "python -m workflow.scripts.cache --settings {params.cfg:q} --shard {wildcards.shard}"
         " --raw {input:q} --output {output:q} --threads {threads} --log {log:q}"

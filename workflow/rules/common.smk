@@ -50,3 +50,29 @@ def plan_by(attribute, directory):
         return PLANS.by_directory(attribute, directory)
     except UserError as error:
         raise WorkflowError(str(error)) from None
+
+
+def default_results(wildcards):
+    """The default experiment's surrogate, with its evaluation and its report."""
+    plan = PLANS.default
+    if plan.experiment.run_params.model_type == "physical":
+        raise WorkflowError(
+            f"{plan.path}: run_params.model_type: 'physical': trains no synthetic model; "
+            f"ask for {plan.results}/physical/parameters.yaml"
+        )
+    return {
+        "model": f"{plan.results}/synthetic_model.pt",
+        "metrics": f"{plan.results}/evaluation/metrics.json",
+        "report": f"{plan.results}/report.html",
+    }
+
+
+def default_target(wildcards):
+    """What plain `snakemake` makes."""
+    plan = PLANS.default
+    if plan.experiment.run_params.model_type == "physical":
+        return [
+            f"{plan.results}/physical/parameters.yaml",
+            f"{plan.results}/report.html",
+        ]
+    return "results/synthetic_model.pt"

@@ -12,6 +12,8 @@ rule evaluate:
         "results/{experiment}/logs/evaluate.log",
     benchmark:
         "results/{experiment}/benchmarks/evaluate.tsv"
+    conda:
+        ENVIRONMENT
     threads: 4
     resources:
         mem_mb=8000,
@@ -21,8 +23,6 @@ rule evaluate:
         code=stage_code("evaluate"),
     message:
         "evaluate {wildcards.experiment} on held-out simulations"
-    conda:
-        ENVIRONMENT
     shell:
         "python -m workflow.scripts.evaluate --settings {params.cfg:q} --cache {input.cache:q}"
         " --model {input.model:q} --parameters {input.parameters:q}"

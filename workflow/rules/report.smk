@@ -7,6 +7,8 @@ rule report:
         "results/{experiment}/logs/report.log",
     benchmark:
         "results/{experiment}/benchmarks/report.tsv"
+    conda:
+        ENVIRONMENT
     threads: 1
     resources:
         mem_mb=1000,
@@ -16,8 +18,6 @@ rule report:
         code=stage_code("report"),
     message:
         "write the report of {wildcards.experiment}"
-    conda:
-        ENVIRONMENT
     shell:
         "python -m workflow.scripts.report --settings {params.cfg:q} --results"
         " results/{wildcards.experiment} --output {output:q} --threads {threads} --log {log:q}"

@@ -5,6 +5,8 @@ rule simulate:
         "{raw}/logs/simulate_{shard}.log",
     benchmark:
         "{raw}/benchmarks/simulate_{shard}.tsv"
+    conda:
+        ENVIRONMENT
     threads: 2
     resources:
         mem_mb=4000,
@@ -14,8 +16,6 @@ rule simulate:
         code=lambda wildcards: plan_by("raw_dir", wildcards.raw).code("simulate"),
     message:
         "simulate raw files {wildcards.shard} in {wildcards.raw}"
-    conda:
-        ENVIRONMENT
     shell:
         "python -m workflow.scripts.simulate --settings {params.cfg:q} --shard {wildcards.shard}"
         " --output {output:q} --threads {threads} --log {log:q}"

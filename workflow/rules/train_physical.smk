@@ -8,6 +8,8 @@ rule train_physical:
         "results/{experiment}/logs/train_physical.log",
     benchmark:
         "results/{experiment}/benchmarks/train_physical.tsv"
+    conda:
+        ENVIRONMENT
     threads: 8
     resources:
         mem_mb=8000,
@@ -17,8 +19,6 @@ rule train_physical:
         code=stage_code("train_physical"),
     message:
         "calibrate the physical model of {wildcards.experiment}"
-    conda:
-        ENVIRONMENT
     shell:
         "python -m workflow.scripts.train_physical --settings {params.cfg:q} --cache {input:q}"
         " --parameters {output.parameters:q} --history {output.history:q}"

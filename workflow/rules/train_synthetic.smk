@@ -9,6 +9,8 @@ rule train_synthetic:
         "results/{experiment}/logs/train_synthetic.log",
     benchmark:
         "results/{experiment}/benchmarks/train_synthetic.tsv"
+    conda:
+        ENVIRONMENT
     threads: 8
     resources:
         mem_mb=16000,
@@ -22,8 +24,6 @@ rule train_synthetic:
         code=stage_code("train_synthetic"),
     message:
         "train the synthetic model of {wildcards.experiment}"
-    conda:
-        ENVIRONMENT
     shell:
         "python -m workflow.scripts.train_synthetic --settings {params.cfg:q}"
         " --code {params.code} --cache {input.cache:q} --augmented {input.augmented:q}"

@@ -24,7 +24,10 @@ STREAM = 1
 
 
 class Augmentation:
-    """Draws initial states that resemble the training simulations and runs them.
+    """Draws initial states and runs them.
+
+    They are drawn as ``augmentation.initial_condition`` says, else as those of the raw files that
+    ``generation_params`` describes, else they resemble those of the training simulations.
 
     Args:
         experiment: Sections ``augmentation``, ``run_params``, ``trainer_params``.
@@ -42,7 +45,9 @@ class Augmentation:
     ) -> None:
         self.model = model
         self.store = store
-        self._settings = experiment.augmentation
+        self._condition = experiment.augmentation.initial_condition
+        if self._condition is None and experiment.generation_params is not None:
+            self._condition = experiment.generation_params.initial_condition
         self._seed = experiment.run_params.seed
         train = experiment.trainer_params.physical.train_sim
         simulations = [real.load(index) for index in train]
@@ -85,7 +90,7 @@ class Augmentation:
         return made
 
     def _initial_state(self, index: int) -> State:
-        condition = self._settings.initial_condition
+        condition = self._condition
         entropy = (self._seed, STREAM, index)
         if isinstance(condition, GaussianRandomField):
             return gaussian_random_state(self._recording.grid, self._layouts, condition, entropy)
@@ -101,7 +106,7 @@ class Augmentation:
             name: np.asarray(value.detach()).tolist()
             for name, value in self.model.named_parameters()
         }
-        condition = self._settings.initial_condition
+        condition = self._condition
         return {
             "equation": self.model.spec.name,
             "parameters": parameters,

@@ -83,6 +83,9 @@ def gauss_newton(
             residual(z)
         return at.jacobian
 
+    if not at.jacobian.any():  # nothing depends on any parameter; SciPy would divide by zero
+        found.status = CONVERGED
+        return found
     result = least_squares(
         residual,
         z,

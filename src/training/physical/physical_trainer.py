@@ -71,6 +71,7 @@ class PhysicalTrainer(FieldTrainer):
         self.objective: Objective | None = None
         self._candidates: list[dict[str, Any]] | None = None
         self._minimum: Minimum | None = None
+        self._guess: np.ndarray | None = None
         self.optimizer = self._create_optimizer()
 
     def train(self, data_source: Iterable[Sample], num_epochs: int) -> dict[str, Any]:
@@ -157,6 +158,7 @@ class PhysicalTrainer(FieldTrainer):
                     self.model, self.observations, self.vector, self.dt
                 )
                 if self.settings.method in METHODS:
+                    self._guess = self.vector.read()
                     self.vector.write(optimum)  # nearer than the initial guess
         self.objective = Objective(self.model, self.observations, self.vector, self.dt)
         return self.observations
@@ -185,7 +187,7 @@ class PhysicalTrainer(FieldTrainer):
         assert self._minimum is not None and self.objective is not None
         if self._minimum.status == CONVERGED:
             return self._minimum.loss  # another minimization would stay where this one ended
-        history = self._minimum.history
+        history = self._minimum.history + self._loss_of_guess()
         minimize = METHODS[self.settings.method]
         self._minimum = minimize(
             self.objective, start, self.settings.max_iterations, self.settings.abs_tol
@@ -199,6 +201,17 @@ class PhysicalTrainer(FieldTrainer):
                 stacklevel=5,
             )
         return self._minimum.loss
+
+    def _loss_of_guess(self) -> list[tuple[np.ndarray, float]]:
+        """The initial guess with its loss, once, where the comparison of schemes went past it."""
+        guess, self._guess = self._guess, None
+        if guess is None:
+            return []
+        assert self.objective is not None
+        try:
+            return [(guess, self.objective.linearize(guess).loss)]
+        except DivergenceError:
+            return []
 
     def _train_sample(
         self, initial_fields: Mapping[str, Field], target_fields: Mapping[str, Sequence[Field]]

@@ -1,0 +1,218 @@
+"""Writes what the documentation takes from the code: ``python docs/write_reference.py``.
+
+``reference.md`` is made as a whole from the experiment's schema and ``reference_texts.yaml``; of
+``workflow.md``, the part between the two marks, from the rules and their programs' docstrings.
+"""
+
+import ast
+import json
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from src.config.equations import EQUATIONS, EquationSpec  # noqa: E402
+from src.config.schema import Experiment, SharedTraining  # noqa: E402
+from src.models.synthetic.unet_architecture import UNetArchitecture  # noqa: E402
+
+DOCS = ROOT / "docs"
+STAGES = (
+    "simulate", "cache", "train_physical", "augment", "train_synthetic", "evaluate", "report",
+)  # fmt: skip
+MARKS = ("<!-- stages: written by docs/write_reference.py -->", "<!-- end of stages -->")
+SHARED = set(SharedTraining.model_fields)
+INTRODUCTION = """# Every key of an experiment
+
+Written by `python docs/write_reference.py`; do not edit. [experiment.md](experiment.md) explains
+how an experiment is put together.
+"""
+
+Json = dict[str, Any]
+
+
+def reference() -> str:
+    """The text of ``reference.md``."""
+    texts = yaml.safe_load((DOCS / "reference_texts.yaml").read_text(encoding="utf-8"))
+    parts = [INTRODUCTION]
+    for section, keys in sections().items():
+        parts.append(f"## {f'`{section}`' if section else 'At the top'}\n")
+        if section == "trainer_params":
+            parts.append(
+                "These hold for both models; `trainer_params.physical` and "
+                "`trainer_params.synthetic` may have their own.\n"
+            )
+        if section == "model.synthetic.architecture":
+            parts.append("Of `UNet`:\n")
+        meanings = texts[section] if section else texts
+        rows = [(f"`{key}`", *description, meanings[key]) for key, description in keys.items()]
+        parts.append(table(("Key", "Type", "Default", "Meaning"), rows))
+    parts.append("## Equations\n")
+    parts.append(
+        "Fields of the data are matched to an equation's by name, else in order. "
+        "`a vector` has one number for each axis.\n"
+    )
+    parts.append(
+        table(
+            ("`model.physical.name`", "Equation", "Fields", "Parameters"),
+            [_equation_row(spec) for spec in EQUATIONS.values()],
+        )
+    )
+    return "\n".join(parts)
+
+
+def sections() -> dict[str, dict[str, tuple[str, str]]]:
+    """Type and default of every key, by section; ``""`` holds the keys without a section."""
+    found: dict[str, dict[str, tuple[str, str]]] = {"": {}}
+    for section, keys in _sections_of(Experiment, ""):
+        found.setdefault(section, {}).update(keys)
+    del found["trainer_params"]["physical"], found["trainer_params"]["synthetic"]
+    for stage in ("physical", "synthetic"):
+        own = found[f"trainer_params.{stage}"]
+        found[f"trainer_params.{stage}"] = {k: v for k, v in own.items() if k not in SHARED}
+    found[""] = {key: value for key, value in found[""].items() if key not in found}
+    options = dict(_sections_of(UNetArchitecture, "model.synthetic.architecture"))
+    order = list(found)
+    order.insert(order.index("model.synthetic") + 1, *options)
+    return {section: (found | options)[section] for section in order if (found | options)[section]}
+
+
+def table(titles: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    """A Markdown table."""
+    lines = [titles, tuple("---" for _ in titles), *rows]
+    return "".join(
+        f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines
+    )
+
+
+def stages() -> str:
+    """The part of ``workflow.md`` on the rules."""
+    return "\n".join(stage_section(stage) for stage in STAGES)
+
+
+def stage_section(stage: str) -> str:
+    """What a rule does and writes, and what it asks of a machine."""
+    program = ROOT / "workflow" / "scripts" / f"{stage}.py"
+    text = ast.get_docstring(ast.parse(program.read_text(encoding="utf-8")))
+    rule = (ROOT / "workflow" / "rules" / f"{stage}.smk").read_text(encoding="utf-8")
+    asked = [re.search(rf"{name}[:=] ?(\d+)", rule) for name in ("threads", "mem_mb", "runtime")]
+    threads, memory, runtime = (found[1] for found in asked if found)
+    cores = f"{threads} cores" if threads != "1" else "1 core"
+    outputs = "".join(f"- `{path}`\n" for path in rule_outputs(rule))
+    return (
+        f"### {stage}\n\n{text}\n\nWrites\n\n{outputs}\n"
+        f"Asks for {memory} MB, {runtime} minutes and at most {cores}.\n"
+    )
+
+
+def rule_outputs(rule: str) -> list[str]:
+    """Paths that a rule writes, with its wildcards."""
+    block = re.search(r"\n    output:\n((?: {8}.*\n)+)", rule)
+    return re.findall(r'"([^"]+)"', block[1]) if block else []
+
+
+def workflow_page() -> str:
+    """The text of ``workflow.md`` with the present rules."""
+    text = (DOCS / "workflow.md").read_text(encoding="utf-8")
+    before, rest = text.split(MARKS[0])
+    after = rest.split(MARKS[1])[1]
+    return f"{before}{MARKS[0]}\n\n{stages()}\n{MARKS[1]}{after}"
+
+
+def _sections_of(
+    model: type[BaseModel], prefix: str
+) -> Iterator[tuple[str, dict[str, tuple[str, str]]]]:
+    schema = model.model_json_schema(mode="validation")
+    yield from _walk(schema, schema.get("$defs", {}), prefix)
+
+
+def _walk(
+    schema: Json, definitions: Json, section: str
+) -> Iterator[tuple[str, dict[str, tuple[str, str]]]]:
+    keys, nested = {}, []
+    for key, value in schema["properties"].items():
+        keys[key] = (_type(value, definitions), _default(key, value, schema))
+        dotted = f"{section}.{key}" if section else key
+        parts = list(_objects_in(value, definitions))
+        if len(parts) == 1:  # one of several kinds is told in the key's meaning
+            nested.append((dotted, parts[0]))
+    yield section, keys
+    for dotted, part in nested:
+        yield from _walk(part, definitions, dotted)
+
+
+def _objects_in(value: Json, definitions: Json) -> Iterator[Json]:
+    if "$ref" in value:
+        yield definitions[value["$ref"].rsplit("/", 1)[1]]
+    parts = [*value.get("anyOf", []), *value.get("oneOf", [])]
+    for part in [*parts, value["items"]] if "items" in value else parts:
+        yield from _objects_in(part, definitions)
+
+
+def _type(value: Json, definitions: Json) -> str:
+    if "anyOf" in value or "oneOf" in value:
+        parts = value.get("anyOf") or value["oneOf"]
+        return " or ".join(
+            dict.fromkeys(_type(part, definitions) for part in parts if part.get("type") != "null")
+        )
+    if "$ref" in value:
+        return "section"
+    if "enum" in value or "const" in value:
+        return ", ".join(f"`{each}`" for each in value.get("enum", [value.get("const")]))
+    kind = value.get("type")
+    if kind == "array":
+        if "prefixItems" in value:
+            return f"pair: {_type(value['prefixItems'][0], definitions)}"
+        return f"list: {_type(value['items'], definitions)}"
+    if kind == "object":
+        inner = value.get("additionalProperties")
+        return f"name: {_type(inner, definitions)}" if inner is not True else "mapping"
+    if kind in {"integer", "number"}:
+        return ("whole number" if kind == "integer" else "number") + _range(value)
+    return {"string": "text", "boolean": "`true` or `false`"}.get(kind or "", "see the meaning")
+
+
+def _range(value: Json) -> str:
+    lower = {"minimum": " from {}", "exclusiveMinimum": " above {}"}
+    upper = {"maximum": " to {}", "exclusiveMaximum": " below {}"}
+    return "".join(
+        text.format(f"{value[key]:.10g}")
+        for key, text in {**lower, **upper}.items()
+        if key in value
+    )
+
+
+def _default(key: str, value: Json, schema: Json) -> str:
+    if key in schema.get("required", []):
+        return "required"
+    if "$ref" in value or ("default" not in value):
+        return ""
+    default = value["default"]
+    if default is None or default in ("", [], {}):
+        return ""
+    if isinstance(default, dict) and "type" in default:
+        return f"`{{type: {default['type']}}}`"
+    text = default if isinstance(default, str) else json.dumps(default)
+    return f"`{text.replace(chr(34), '')}`"
+
+
+def _equation_row(spec: EquationSpec) -> tuple[str, ...]:
+    fields = ", ".join(f"`{role.name}`{' (vector)' * role.is_vector}" for role in spec.fields)
+    parameters = []
+    for name, parameter in spec.parameters.items():
+        notes = [parameter.unit]
+        notes += ["0 or above"] * parameter.positive + ["a vector"] * parameter.per_axis
+        notes += [] if parameter.default is None else [f"default {parameter.default:g}"]
+        parameters.append(f"`{name}` [{'; '.join(notes)}]")
+    return f"`{spec.name}`", spec.formula, fields, ", ".join(parameters)
+
+
+if __name__ == "__main__":
+    (DOCS / "reference.md").write_text(reference(), encoding="utf-8")
+    (DOCS / "workflow.md").write_text(workflow_page(), encoding="utf-8")

@@ -1,0 +1,131 @@
+"""The code shown in the documentation runs, on the tiny default experiment."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+import yaml
+
+from src.config import load_experiment, parse_experiment
+from src.data import CacheManager, DataManager
+from src.data.atomic import sha256_of
+from src.data.boundary import parse_boundary
+from src.models.physical.raw_simulations import RawSimulations
+from tests.conftest import ROOT
+from tests.docs.pages import DOCS, blocks, codes, rows, write_named_blocks
+from tests.workflow.snakemake_run import planned_jobs
+from tests.workflow.tiny import write_experiment
+
+
+@pytest.fixture(scope="module")
+def simulated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the tiny experiment's raw files; not to be changed."""
+    folder = tmp_path_factory.mktemp("examples")
+    experiment = parse_experiment(
+        load_experiment(write_experiment(folder / "config/burgers_2d.yaml"))
+    )
+    RawSimulations(experiment, folder / "data/burgers_2d").make(range(4))
+    return folder
+
+
+@pytest.fixture
+def working_folder(simulated: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy that is the working directory."""
+    folder = tmp_path / "work"
+    shutil.copytree(simulated, folder)
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def test_library_examples_run(working_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    names: dict[str, object] = {}
+    shown = blocks(DOCS / "library.md", "python")
+    assert len(shown) >= 8
+    for number, block in enumerate(shown):
+        exec(compile(block, f"library.md, block {number + 1}", "exec"), names)
+    printed = capsys.readouterr().out
+    assert "converged 0.0" in printed
+    assert "torch.Size([1, 5, 2, 16, 12])" in printed
+    assert (working_folder / "results/my_checkpoint.pt").is_file()
+    generated = CacheManager(working_folder / "results/my_generated")
+    assert generated.indices() == [0, 1, 2]
+    drawn = generated.header(0).source["initial_condition"]
+    assert (drawn["type"], drawn["length_scale"]) == ("gaussian_random_field", 0.3)
+
+
+def test_a_cached_simulation_is_read_with_safetensors_alone(
+    working_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    manager = DataManager("data/burgers_2d", "data/cache", load_experiment("burgers_2d"))
+    path = manager.ensure(0)
+    (block,) = blocks(DOCS / "data.md", "python")
+    assert len(block.splitlines()) <= 10
+    names: dict[str, object] = {}
+    exec(compile(block, "data.md", "exec"), names)
+    assert capsys.readouterr().out == "0.01 ['x', 'y'] (9, 2, 16, 12)\n"
+    header = names["header"]
+    assert isinstance(header, dict)
+    assert list(header) == [codes(key)[0] for key, _ in rows(DOCS / "data.md", "Key")]
+    raw = Path("data/burgers_2d/sim_000000.nc")
+    assert header["source"] == {"file": raw.name, "sha256": sha256_of(raw), "sample": 0}
+    check_bytes(path, names["velocity"])
+
+
+def check_bytes(path: Path, velocity: object) -> None:
+    """The layout that ``docs/data.md`` specifies, without any library."""
+    content = path.read_bytes()
+    begin = 8 + int.from_bytes(content[:8], "little")
+    assert begin % 64 == 0
+    assert json.loads(content[8:begin].decode("ascii"))["velocity"]["data_offsets"][0] == 0
+    values = np.frombuffer(content[begin:], "<f4").reshape(9, 2, 16, 12)
+    np.testing.assert_array_equal(values, velocity)
+    with xr.open_dataset("data/burgers_2d/sim_000000.nc") as raw:
+        expected = raw.velocity.transpose("time", "component", "x", "y").values
+    np.testing.assert_array_equal(values, expected)
+
+
+def test_boundary_example_is_allowed() -> None:
+    (block,) = blocks(DOCS / "data.md", "yaml")
+    boundary = parse_boundary(yaml.safe_load(block)["data"]["boundary"], ("x", "y"))
+    assert boundary == (("periodic", "periodic"), (1.0, "zero-gradient"))
+
+
+def test_minimal_experiment_plans_every_stage(tmp_path: Path) -> None:
+    path = write_named_blocks(DOCS / "experiment.md", tmp_path)["config/ensemble.yaml"]
+    text = path.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 16
+    path.write_text(text.replace("/path/to/simulations", str(tmp_path / "simulations")))
+    folder = tmp_path / "simulations/ensemble"
+    folder.mkdir(parents=True)
+    x = (np.arange(16) + 0.5) / 16
+    for number in range(6):
+        values = np.random.default_rng(number).normal(size=(2, 20, 16, 16))
+        dims = ("time", "y", "x")
+        coordinates = {"time": np.arange(20) * 0.1, "x": x, "y": x}
+        dataset = xr.Dataset({"u": (dims, values[0]), "v": (dims, values[1])}, coordinates)
+        dataset.to_netcdf(folder / f"run_{number}.nc")
+    jobs = planned_jobs(tmp_path, "results/ensemble/report.html", "--config", f"experiment={path}")
+    assert set(jobs) == {
+        "cache", "train_physical", "augment", "train_synthetic", "evaluate", "report",
+    }  # fmt: skip
+    assert jobs["augment"] == 2, "64 simulations in shards of 50"
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", DOCS / "experiment.md"], ids=lambda p: p.name)
+def test_shown_experiments_are_allowed(tmp_path: Path, page: Path) -> None:
+    write_named_blocks(page, tmp_path)
+    shown = [block for block in blocks(page, "yaml") if "trainer_params:" in block]
+    assert shown
+    for number, block in enumerate(shown):
+        path = tmp_path / f"shown_{number}.yaml"
+        path.write_text(block, encoding="utf-8")
+        experiment = parse_experiment(load_experiment(path, [f"project_root={tmp_path}"]))
+        assert experiment.run_params.model_type == "hybrid"
+
+
+def test_shipped_experiment_that_the_page_points_to_is_generated() -> None:
+    mapping = load_experiment(ROOT / "config/burgers_2d.yaml")
+    assert mapping["generation_params"] is not None

@@ -1,0 +1,71 @@
+"""What the documentation takes from the code is up to date."""
+
+import ast
+
+import pytest
+import yaml
+
+from docs.write_reference import (
+    DOCS,
+    STAGES,
+    reference,
+    rule_outputs,
+    sections,
+    stage_section,
+    workflow_page,
+)
+from src.config.loading import keys_by_section
+from tests.conftest import ROOT
+from tests.docs.pages import codes, rows
+from tests.workflow.test_rerun import CHANGES
+
+REMEDY = "run: python docs/write_reference.py"
+
+
+def test_reference_is_what_the_schema_says() -> None:
+    assert (DOCS / "reference.md").read_text(encoding="utf-8") == reference(), REMEDY
+
+
+def test_workflow_page_is_what_the_rules_say() -> None:
+    assert (DOCS / "workflow.md").read_text(encoding="utf-8") == workflow_page(), REMEDY
+
+
+def test_every_key_is_in_the_reference() -> None:
+    listed = {section: set(keys) for section, keys in sections().items()}
+    everywhere = {key for keys in listed.values() for key in keys}
+    for section, keys in keys_by_section().items():
+        nested = {key for key in keys if f"{section}.{key}".lstrip(".") in listed}
+        assert set(keys) - nested <= everywhere, section
+    assert {"trainer_params.physical.learnable_parameters", "data.select"} <= set(listed)
+
+
+def test_every_meaning_belongs_to_a_key() -> None:
+    texts = yaml.safe_load((DOCS / "reference_texts.yaml").read_text(encoding="utf-8"))
+    listed = sections()
+    assert {key for key in texts if key not in listed} == set(listed[""])
+    for section, keys in listed.items():
+        if section:
+            assert list(texts[section]) == list(keys), section
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_is_described_by_the_docstring_of_its_program(stage: str) -> None:
+    program = (ROOT / "workflow/scripts" / f"{stage}.py").read_text(encoding="utf-8")
+    text = ast.get_docstring(ast.parse(program))
+    assert text is not None
+    assert f"### {stage}\n\n{text}\n" in (DOCS / "workflow.md").read_text(encoding="utf-8")
+    assert rule_outputs((ROOT / "workflow/rules" / f"{stage}.smk").read_text(encoding="utf-8"))
+    assert "Asks for" in stage_section(stage)
+
+
+def test_every_program_is_a_stage_of_the_page() -> None:
+    programs = {path.stem for path in (ROOT / "workflow/scripts").glob("[a-z]*.py")}
+    assert programs == set(STAGES)
+
+
+def test_what_reruns_when_is_what_the_dry_runs_show() -> None:
+    table = {
+        (codes(change) or [change])[0]: set(codes(reruns))
+        for change, reruns in rows(DOCS / "workflow.md", "Changed")
+    }
+    assert table == {change: expected for change, (_, expected) in CHANGES.items()}

@@ -1,0 +1,68 @@
+"""The equation and the surrogate of one's own in ``docs/experiment.md`` run in the workflow."""
+
+import importlib
+import json
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from src.errors import CheckpointError
+from src.models import ModelRegistry, load_synthetic_model
+from tests.docs.pages import DOCS, write_named_blocks
+from tests.workflow.snakemake_run import planned_jobs, run
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which the example has run as the page says."""
+    folder = tmp_path_factory.mktemp("own_models")
+    written = write_named_blocks(DOCS / "experiment.md", folder)
+    assert len(written["fisher_kpp.py"].read_text().splitlines()) <= 30
+    result = run(folder, "--config", "experiment=fisher.yaml")
+    assert result.returncode == 0, result.stdout
+    return folder
+
+
+def test_parameters_of_ones_own_equation_are_found(finished: Path) -> None:
+    text = (finished / "results/fisher/physical/parameters.yaml").read_text(encoding="utf-8")
+    found = yaml.safe_load(text)
+    assert found["status"] == "converged"
+    # data in single precision, explained by the scheme they were made with
+    assert found["parameters"]["diffusivity"]["value"] == pytest.approx(0.002, rel=1e-3)
+    assert found["parameters"]["growth_rate"]["value"] == pytest.approx(0.8, rel=1e-3)
+    assert found["parameters"]["diffusivity"]["unit"] == "length²/time"
+
+
+def test_both_models_of_ones_own_are_evaluated(finished: Path) -> None:
+    metrics = json.loads((finished / "results/fisher/evaluation/metrics.json").read_text())
+    assert metrics["evaluated_on"]["simulations"] == [2, 3]
+    assert metrics["physical"]["vrmse"] < 1e-2 < metrics["persistence"]["vrmse"]
+    assert metrics["synthetic"]["diverged"] == 0
+
+
+def test_surrogate_of_ones_own_loads_once_its_module_is_imported(
+    finished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(finished)
+    monkeypatch.setattr(ModelRegistry, "_synthetic", dict(ModelRegistry._synthetic))
+    with pytest.raises(CheckpointError, match="import that file first"):
+        load_synthetic_model(finished / "results/synthetic_model.pt")
+    importlib.import_module("small_cnn")
+    model = load_synthetic_model(finished / "results/synthetic_model.pt")
+    assert type(model).__name__ == "SmallCNN"
+    assert model.rollout(torch.rand(1, 1, 16, 16), 3).shape == (1, 3, 1, 16, 16)
+
+
+def test_edit_of_ones_own_surrogate_reruns_its_training(finished: Path) -> None:
+    module = finished / "small_cnn.py"
+    text = module.read_text(encoding="utf-8")
+    try:
+        module.write_text(text.replace("nn.GELU()", "nn.Tanh()"), encoding="utf-8")
+        jobs = planned_jobs(
+            finished, "results/synthetic_model.pt", "--config", "experiment=fisher.yaml"
+        )
+    finally:
+        module.write_text(text, encoding="utf-8")
+    assert set(jobs) == {"train_synthetic", "evaluate", "report", "synthetic_model"}

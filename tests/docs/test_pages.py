@@ -1,0 +1,134 @@
+"""Links, commands, messages and statements of the documentation are true."""
+
+import ast
+import importlib.util
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from docs.write_reference import rule_outputs
+from tests.conftest import ROOT
+from tests.docs.pages import DOCS, blocks, codes, pages, rows
+
+PAGES = [pytest.param(page, id=page.name) for page in pages()]
+# what each part may import besides itself, as docs/design.md draws it
+MAY_IMPORT = {
+    "config": set(),
+    "numerics": {"config", "data"},
+    "data": {"config"},
+    "models": {"config", "data", "numerics"},
+    "training": {"config", "data", "numerics", "models"},
+    "evaluation": {"config", "data", "models"},
+    "factories": {"config", "data", "numerics", "models", "training", "evaluation"},
+}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_relative_links_resolve(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    found = re.findall(r"\]\(([^)\s]+)\)", text) + re.findall(r'(?:src|href)="([^"]+)"', text)
+    for link in found:
+        path, _, anchor = link.partition("#")
+        if "://" in link:
+            continue
+        target = page if not path else page.parent / path
+        assert target.exists(), link
+        if anchor:
+            titles = re.findall(r"^#+ (.+)$", target.read_text(encoding="utf-8"), re.M)
+            assert anchor in {re.sub(r"[^\w\- ]", "", t).lower().replace(" ", "-") for t in titles}
+
+
+def shown_commands(page: Path) -> list[list[str]]:
+    """Command lines of the page's shell blocks, without comments."""
+    lines = [
+        line
+        for kind in ("sh", "bash", "console")
+        for b in blocks(page, kind)
+        for line in b.splitlines()
+    ]
+    return [
+        words for line in lines if (words := shlex.split(line.removeprefix("$ "), comments=True))
+    ]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_shown_commands_exist(page: Path) -> None:
+    for words in shown_commands(page):
+        program, *arguments = words
+        if program == "make":
+            targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.M)
+            assert set(arguments) <= set(targets), words
+        elif program == "snakemake":
+            check_snakemake(arguments)
+        elif program.startswith("python"):
+            check_python(arguments)
+
+
+def check_snakemake(arguments: list[str]) -> None:
+    """Options are Snakemake's, targets are rules or files that a rule makes."""
+    from snakemake.cli import get_argument_parser
+
+    parsed = get_argument_parser().parse_args(arguments)
+    patterns, names = [], set()
+    for path in [ROOT / "Snakefile", *(ROOT / "workflow/rules").glob("*.smk")]:
+        text = path.read_text(encoding="utf-8")
+        names |= set(re.findall(r"^rule (\w+):", text, re.M))
+        for rule in re.split(r"^(?=rule )", text, flags=re.M):
+            patterns += [re.sub(r"\\{\w+\\}", ".+", re.escape(p)) for p in rule_outputs(rule)]
+    for target in parsed.targets:
+        assert target in names or any(re.fullmatch(p, target) for p in patterns), target
+        if named := re.fullmatch(r"results/([^/<>]+)/.+", target):
+            shown = [b for page in pages() for b in blocks(page, "yaml")]
+            assert (ROOT / f"config/{named[1]}.yaml").is_file() or any(
+                f"# config/{named[1]}.yaml" in block for block in shown
+            ), target
+
+
+def check_python(arguments: list[str]) -> None:
+    """Programs and modules are there."""
+    if arguments[0] == "-m":
+        assert importlib.util.find_spec(arguments[1]) is not None, arguments
+    else:
+        assert (ROOT / arguments[0]).is_file(), arguments
+
+
+def test_documented_refusals_are_the_programs_messages() -> None:
+    sources = [path.read_text(encoding="utf-8") for path in (ROOT / "src/data").rglob("*.py")]
+    texts = ["\0".join(constant_texts(source)) for source in sources]
+    table = rows(DOCS / "data.md", "Reason")
+    assert len(table) > 10
+    for _, cell in table:
+        (message,) = codes(cell)
+        pieces = [piece.strip() for piece in message.split("…") if piece.strip()]
+        assert any(all(piece in text for piece in pieces) for text in texts), message
+
+
+def constant_texts(source: str) -> Iterator[str]:
+    """The string constants of a program, parts of formatted ones included, without docstrings."""
+    tree = ast.parse(source)
+    bare = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in bare:
+            yield node.value
+
+
+@pytest.mark.parametrize("part", MAY_IMPORT)
+def test_dependencies_point_one_way(part: str) -> None:
+    for path in (ROOT / "src" / part).rglob("*.py"):
+        found = {module.split(".")[1] for module in imported(path) if module.startswith("src.")}
+        assert found <= MAY_IMPORT[part] | {part, "errors"}, path
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Modules that a module imports, anywhere but for type checkers alone."""
+    pending: list[ast.AST] = [ast.parse(path.read_text(encoding="utf-8"))]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            continue
+        if isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+        pending.extend(ast.iter_child_nodes(node))

@@ -1,0 +1,315 @@
+"""Simulations made with a physical model: raw files and generated ones, whole or interrupted."""
+
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import netCDF4
+import numpy as np
+import pytest
+import xarray as xr
+
+from src.config import Experiment, parse_experiment
+from src.data.cache_manager import CacheManager
+from src.data.data_manager import DataManager
+from src.data.initial_conditions import gaussian_random_state
+from src.errors import DivergenceError, RawDataError
+from src.factories import ModelFactory
+from src.models.physical import raw_simulations
+from src.models.physical.generation import GROUP
+from src.models.physical.raw_simulations import RawSimulations, dynamic_pressure
+from src.training.hybrid import augmentation
+from src.training.hybrid.augmentation import Augmentation
+from tests.unit.generated_data import parsed_in, tiny_in
+
+CLAIMED = 10**18  # a time in the past [ns], which a rewritten file would not have
+
+
+def contents(folder: Path, pattern: str) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.glob(pattern))}
+
+
+def aged(folder: Path, pattern: str) -> dict[str, int]:
+    """Set the times of all files to one in the past; returns them by name."""
+    for path in folder.glob(pattern):
+        os.utime(path, ns=(CLAIMED, CLAIMED))
+    return {path.name: CLAIMED for path in folder.glob(pattern)}
+
+
+def times(folder: Path, pattern: str) -> dict[str, int]:
+    return {path.name: path.stat().st_mtime_ns for path in folder.glob(pattern)}
+
+
+class Killed(BaseException):
+    """Stands for a signal: no program handles it."""
+
+
+def killing(function: Any, after: int) -> Any:
+    """The function until it has been called a number of times."""
+    calls = iter(range(after))
+
+    def call(*arguments: Any, **options: Any) -> Any:
+        if next(calls, None) is None:
+            raise Killed
+        return function(*arguments, **options)
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the tiny experiment's raw files, made in one go; not to be changed."""
+    root = tmp_path_factory.mktemp("raw")
+    experiment = parsed_in(root, diagnostics=["pressure"])
+    RawSimulations(experiment, experiment.raw_dir).make(range(4))
+    return root
+
+
+def cached(root: Path, **data: Any) -> DataManager:
+    mapping = tiny_in(root)
+    mapping["data"] |= data
+    experiment = parse_experiment(mapping)
+    return DataManager(experiment.raw_dir, experiment.cache_root, experiment)
+
+
+@pytest.fixture(scope="module")
+def manager(raw: Path) -> DataManager:
+    """Its cache."""
+    manager = cached(raw)
+    manager.cache_shard(range(4))
+    return manager
+
+
+# -- raw files --------------------------------------------------------------------------------
+
+
+def test_reader_finds_the_fields_and_the_grid_that_were_written(raw: Path) -> None:
+    manager = cached(raw, fields=["velocity", "pressure"], cache_dir=str(raw / "both"))
+    grid = manager.grid
+    assert grid.axes == ("x", "y")
+    assert grid.shape == (16, 12)
+    assert grid.lower == pytest.approx((0.0, 0.0), abs=1e-12)
+    assert grid.upper == pytest.approx((1.0, 0.75))
+    assert grid.is_periodic
+    assert grid.nodes_on_boundary == (False, False)
+    assert manager.dt == pytest.approx(0.01)
+    loaded = manager.load(2)
+    assert loaded.num_frames == 9
+    with xr.open_dataset(raw / "data/burgers_2d/sim_000002.nc") as file:
+        velocity = file["velocity"].transpose("time", "component", "x", "y").values
+        pressure = file["pressure"].transpose("time", "x", "y").values
+    assert np.array_equal(loaded.fields["velocity"].numpy(), velocity)
+    assert np.array_equal(loaded.fields["pressure"].numpy()[:, 0], pressure)
+    assert np.ptp(velocity) > 0.5
+
+
+def test_first_frame_is_the_initial_state_of_its_seed_and_index(manager: DataManager) -> None:
+    generation = manager.experiment.generation_params
+    assert generation is not None
+    start = gaussian_random_state(
+        manager.grid, manager.layouts, generation.initial_condition, (0, 3)
+    )
+    first = manager.load(3).fields["velocity"][0].numpy()
+    assert np.array_equal(first, start["velocity"].astype(np.float32))
+
+
+def test_pressure_is_half_the_square_of_the_velocity(raw: Path) -> None:
+    velocity = np.array([3.0, 4.0]).reshape(1, 2, 1, 1) * np.ones((2, 2, 3, 5))
+    pressure = dynamic_pressure(velocity)
+    assert pressure.shape == (2, 1, 3, 5)
+    assert np.array_equal(pressure, np.full((2, 1, 3, 5), 12.5))
+    with xr.open_dataset(raw / "data/burgers_2d/sim_000000.nc") as file:
+        expected = 0.5 * (file["velocity"] ** 2).sum("component")
+        np.testing.assert_allclose(file["pressure"], expected, rtol=1e-6)
+
+
+def test_raw_files_of_an_interrupted_shard_are_those_of_a_whole_one(
+    raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    experiment = parsed_in(tmp_path, diagnostics=["pressure"])
+    folder = experiment.raw_dir
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        killed = killing(raw_simulations.write_raw_file, after=2)
+        patch.setattr(raw_simulations, "write_raw_file", killed)
+        RawSimulations(experiment, folder).make(range(4))
+    kept = aged(folder, "*")
+    assert set(kept) == {"sim_000000.nc", "sim_000001.nc"}
+    manifest = RawSimulations(experiment, folder).make(range(4))
+    assert manifest["simulations"] == [0, 1, 2, 3]
+    assert kept.items() <= times(folder, "*.nc").items(), "what was there is not written again"
+    assert contents(folder, "*.nc") == contents(raw / "data/burgers_2d", "*.nc")
+
+
+def test_raw_files_of_other_settings_are_made_again(tmp_path: Path) -> None:
+    experiment = parsed_in(tmp_path, steps=2)
+    folder = experiment.raw_dir
+    RawSimulations(experiment, folder).make([0, 1])
+    kept = aged(folder, "*.nc")
+    more = parsed_in(tmp_path, steps=2, num_simulations=50)
+    RawSimulations(more, folder).make([0, 1])
+    assert times(folder, "*.nc") == kept, "their number is no setting of a simulation"
+    RawSimulations(parsed_in(tmp_path, steps=2, dt=0.005), folder).make([0, 1])
+    assert not set(times(folder, "*.nc").values()) & {CLAIMED}
+
+
+def test_foreign_file_is_not_overwritten(tmp_path: Path) -> None:
+    experiment = parsed_in(tmp_path, steps=2)
+    foreign = experiment.raw_dir / "sim_000001.nc"
+    foreign.parent.mkdir(parents=True)
+    with netCDF4.Dataset(foreign, "w") as file:
+        file.title = "measured in 1987"
+    before = foreign.read_bytes()
+    with pytest.raises(RawDataError, match=r"sim_000001\.nc: not written by this workflow"):
+        RawSimulations(experiment, experiment.raw_dir).make(range(3))
+    assert foreign.read_bytes() == before
+    foreign.write_bytes(b"no NetCDF file at all")
+    with pytest.raises(RawDataError, match=r"sim_000001\.nc: not written by this workflow"):
+        RawSimulations(experiment, experiment.raw_dir).make(range(3))
+    assert foreign.read_bytes() == b"no NetCDF file at all"
+
+
+def exploding(initial_state: Any, wrong: int) -> Any:
+    """The initial states, one of which no time step is small enough for."""
+
+    def draw(self: Any, index: int) -> Mapping[str, np.ndarray]:
+        state = initial_state(self, index)
+        return {name: v * (1e9 if index == wrong else 1) for name, v in state.items()}
+
+    return draw
+
+
+def test_diverging_raw_simulation_is_an_error_that_names_it(
+    raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong = exploding(RawSimulations._initial_state, 1)
+    monkeypatch.setattr(RawSimulations, "_initial_state", wrong)
+    experiment = parsed_in(tmp_path)
+    with pytest.raises(RawDataError, match=r"simulations \[1\] diverged"):
+        RawSimulations(experiment, experiment.raw_dir).make(range(3))
+    assert set(contents(experiment.raw_dir, "*.nc")) == {"sim_000000.nc", "sim_000002.nc"}
+
+
+# -- generated simulations --------------------------------------------------------------------
+
+
+def maker(manager: DataManager, folder: Path, viscosity: float = 0.01) -> Augmentation:
+    mapping = manager.experiment.model_dump(mode="json")
+    for parameter in mapping["trainer_params"]["physical"]["learnable_parameters"]:
+        parameter["initial_guess"] = viscosity
+    experiment: Experiment = parse_experiment(mapping)
+    model = ModelFactory.create_physical_model(experiment)
+    return Augmentation(experiment, model, manager, CacheManager(folder))
+
+
+PATTERN = "*.safetensors"
+COUNT = GROUP + 2  # a whole group and a part of one
+
+
+@pytest.fixture(scope="module")
+def generated(manager: DataManager, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Generated simulations, made in one go."""
+    folder = tmp_path_factory.mktemp("generated")
+    assert maker(manager, folder).make(range(COUNT)) == list(range(COUNT))
+    yield folder
+
+
+def test_generated_simulations_resemble_and_differ(manager: DataManager, generated: Path) -> None:
+    store = CacheManager(generated)
+    store.validate()
+    assert store.grid == manager.grid
+    assert store.layouts == manager.layouts
+    assert store.dt == manager.dt
+    scales = [manager.load(index).fields["velocity"][0].std().item() for index in (0, 1)]
+    starts = [store.load(index).fields["velocity"][0] for index in range(COUNT)]
+    for start in starts:
+        assert min(abs(start.std().item() / scale - 1) for scale in scales) < 0.05
+    distances = [(a - b).abs().max() for i, a in enumerate(starts) for b in starts[:i]]
+    assert min(distances) > 0.1
+
+
+def test_generated_simulations_of_an_interrupted_shard_are_those_of_a_whole_one(
+    manager: DataManager, generated: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(CacheManager, "write", killing(CacheManager.write, after=3))
+        maker(manager, tmp_path).make(range(COUNT))
+    kept = aged(tmp_path, "*")
+    assert len(kept) == 3
+    (tmp_path / "sim_000001.safetensors").unlink()
+    del kept["sim_000001.safetensors"]
+    assert maker(manager, tmp_path).make(range(COUNT)) == list(range(COUNT))
+    assert kept.items() <= times(tmp_path, PATTERN).items()
+    assert contents(tmp_path, PATTERN) == contents(generated, PATTERN)
+
+
+def test_generated_simulations_of_other_parameters_are_made_again(
+    manager: DataManager, tmp_path: Path
+) -> None:
+    maker(manager, tmp_path).make(range(2))
+    before = contents(tmp_path, PATTERN)
+    kept = aged(tmp_path, PATTERN)
+    maker(manager, tmp_path).make(range(2))
+    assert times(tmp_path, PATTERN) == kept
+    maker(manager, tmp_path, viscosity=0.011).make(range(2))
+    assert not set(contents(tmp_path, PATTERN).values()) & set(before.values())
+
+
+def test_diverging_simulation_is_left_out_and_named_and_its_groups_others_stay(
+    manager: DataManager,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    wrong = exploding(augmentation.Augmentation._initial_state, 1)
+    monkeypatch.setattr(augmentation.Augmentation, "_initial_state", wrong)
+    with caplog.at_level(logging.WARNING):
+        made = maker(manager, tmp_path).make(range(4))
+    assert made == [0, 2, 3]
+    assert set(contents(tmp_path, PATTERN)) == {f"sim_{i:06d}.safetensors" for i in made}
+    assert "generated simulation 1 is left out" in caplog.text
+    with pytest.raises(DivergenceError, match="all 1 generated simulations diverged"):
+        maker(manager, tmp_path).make([1])
+
+
+# -- the cache --------------------------------------------------------------------------------
+
+
+def test_cache_of_an_interrupted_shard_is_that_of_a_whole_one(
+    raw: Path, manager: DataManager, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mapping = tiny_in(raw)
+    mapping["data"]["cache_dir"] = str(tmp_path)
+    experiment = parse_experiment(mapping)
+
+    def again() -> DataManager:
+        return DataManager(experiment.raw_dir, experiment.cache_root, experiment)
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(DataManager, "_build", killing(DataManager._build, after=2))
+        again().cache_shard(range(4))
+    folder = tmp_path / "burgers_2d"
+    kept = aged(folder, PATTERN)
+    assert len(kept) == 2
+    assert again().cache_shard(range(4)) == manager.manifest(range(4))
+    assert kept.items() <= times(folder, PATTERN).items()
+    assert contents(folder, PATTERN) == contents(manager.directory, PATTERN)
+
+
+def test_bad_simulation_is_named_and_its_neighbours_are_cached(tmp_path: Path) -> None:
+    experiment = parsed_in(tmp_path, steps=2)
+    RawSimulations(experiment, experiment.raw_dir).make(range(4))
+    with netCDF4.Dataset(experiment.raw_dir / "sim_000001.nc", "a") as file:
+        file["velocity"][1, 0, 2, 3] = np.nan
+    whole = (experiment.raw_dir / "sim_000002.nc").read_bytes()
+    (experiment.raw_dir / "sim_000002.nc").write_bytes(whole[: len(whole) // 2])
+    manager = DataManager(experiment.raw_dir, experiment.cache_root, experiment)
+    with pytest.raises(RawDataError) as error:
+        manager.write_manifest(range(4), manager.directory / "cached_000000-000003.json")
+    message = str(error.value)
+    assert "simulation 1: " in message and "sim_000001.nc" in message
+    assert "simulation 2: " in message and "sim_000002.nc" in message
+    assert "2 of 4 simulations are cached, these are not" in message
+    assert manager.indices() == [0, 3]
+    assert not (manager.directory / "cached_000000-000003.json").exists()

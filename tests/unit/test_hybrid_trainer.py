@@ -1,0 +1,134 @@
+"""Hybrid training: calibrate, generate, and train the surrogate on both kinds of windows."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from src.config import Experiment, parse_experiment
+from src.data.augmented_dataset import AugmentedDataset
+from src.data.cache_manager import CacheManager
+from src.data.data_manager import DataManager
+from src.factories import ModelFactory, TrainerFactory
+from src.factories.stages import SurrogateFiles, SurrogateTraining, calibrate
+from src.factories.trainer_factory import synthetic_dataset
+from src.models import load_synthetic_model
+from src.models.physical.raw_simulations import RawSimulations
+from src.training.hybrid import hybrid_trainer
+from src.training.hybrid.augmentation import Augmentation
+from src.training.hybrid.hybrid_trainer import HybridResult, HybridTrainer
+from src.training.physical.results import load_parameters
+from tests.unit.generated_data import tiny_in
+
+
+@pytest.fixture(scope="module")
+def manager(tmp_path_factory: pytest.TempPathFactory) -> DataManager:
+    """The tiny experiment's data, cached."""
+    experiment = hybrid_experiment(tmp_path_factory.mktemp("hybrid"))
+    RawSimulations(experiment, experiment.raw_dir).make(range(3))
+    manager = DataManager(experiment.raw_dir, experiment.cache_root, experiment)
+    manager.cache_shard(range(3))
+    return manager
+
+
+def hybrid_experiment(root: Path, **augmentation: Any) -> Experiment:
+    mapping = tiny_in(root)
+    mapping["augmentation"] = {"num_simulations": 3, "alpha": 0.25, **augmentation}
+    mapping["model"]["physical"]["numerics"] = {"scheme": "finite_difference", "order": 4}
+    mapping["trainer_params"]["synthetic"]["epochs"] = 2
+    return parse_experiment(mapping)
+
+
+def like(manager: DataManager, **augmentation: Any) -> Experiment:
+    return hybrid_experiment(Path(manager.experiment.project_root), **augmentation)
+
+
+def trained(
+    experiment: Experiment, manager: DataManager, folder: Path
+) -> tuple[HybridTrainer, HybridResult]:
+    trainer = TrainerFactory.create_hybrid_trainer(experiment)
+    physical = TrainerFactory.create_dataset_for_physical(
+        experiment, use_sliding_window=False, store=manager
+    )
+    real = synthetic_dataset(experiment, manager)
+    return trainer, trainer.train(physical, real, CacheManager(folder))
+
+
+@pytest.fixture
+def mixtures(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The data sets that surrogates are trained on."""
+    made: list[Any] = []
+    original = hybrid_trainer.mix
+
+    def mix(*arguments: Any) -> Any:
+        made.append(original(*arguments))
+        return made[-1]
+
+    monkeypatch.setattr(hybrid_trainer, "mix", mix)
+    return made
+
+
+def test_both_models_are_trained_on_real_and_generated_windows(
+    manager: DataManager, tmp_path: Path, mixtures: list[Any]
+) -> None:
+    experiment = like(manager)
+    before = ModelFactory.create_synthetic_model(experiment, manager.grid).state_dict()
+    trainer, result = trained(experiment, manager, tmp_path)
+    viscosity = trainer.physical_trainer.model.viscosity.item()
+    assert viscosity == pytest.approx(0.01, rel=0.02), "from a guess of 0.02"
+    assert result["physical"]["status"] == "converged"
+    after = trainer.synthetic_trainer.model.state_dict()
+    weights = [name for name in before if name.endswith("weight")]
+    assert weights
+    assert not any(torch.equal(before[name], after[name]) for name in weights)
+    assert result["synthetic"]["num_epochs"] == 2
+    assert result["generated"] == CacheManager(tmp_path).indices() == [0, 1, 2]
+    source = CacheManager(tmp_path).header(0).source
+    assert source["parameters"]["viscosity"] == pytest.approx(viscosity, rel=1e-12)
+    (dataset,) = mixtures
+    assert isinstance(dataset, AugmentedDataset)
+    shares = [dataset.is_generated(index) for index in range(len(dataset))]
+    # 2 simulations of 9 frames, 2 steps: 14 real windows, 14 / (1 - 0.25) in all
+    assert (len(shares), sum(shares)) == (19, 5)
+
+
+@pytest.mark.parametrize("off", [{"alpha": 0.0}, {"enabled": False}, {"num_simulations": 0}])
+def test_without_augmentation_the_surrogate_sees_real_windows_alone(
+    manager: DataManager, tmp_path: Path, mixtures: list[Any], off: dict[str, Any]
+) -> None:
+    trainer, result = trained(like(manager, **off), manager, tmp_path / "generated")
+    assert result["generated"] == []
+    assert not (tmp_path / "generated").exists()
+    (dataset,) = mixtures
+    assert len(dataset) == 14
+    assert not isinstance(dataset, AugmentedDataset)
+    assert result["synthetic"]["num_epochs"] == 2
+    assert trainer.physical_trainer.model.viscosity.item() == pytest.approx(0.01, rel=0.02)
+
+
+def test_result_is_that_of_the_stages_one_by_one(manager: DataManager, tmp_path: Path) -> None:
+    experiment = like(manager)
+    trainer, result = trained(experiment, manager, tmp_path / "at_once")
+
+    parameters = tmp_path / "parameters.yaml"
+    calibrate(experiment, manager, parameters, tmp_path / "physical.csv")
+    physical = ModelFactory.create_physical_model(experiment)
+    load_parameters(parameters, physical)
+    generated = CacheManager(tmp_path / "in_stages")
+    made = Augmentation(experiment, physical, manager, generated).make(range(3))
+    stage = SurrogateTraining(experiment, manager, generated, made)
+    files = SurrogateFiles(
+        tmp_path / "model.pt", tmp_path / "history.csv", tmp_path / "checkpoints", 60.0
+    )
+    history = stage.run(files, {})
+
+    assert physical.viscosity.item() == trainer.physical_trainer.model.viscosity.item()
+    at_once = CacheManager(tmp_path / "at_once").manifest(made)
+    assert generated.manifest(made) == at_once
+    assert [row["train_loss"] for row in history] == result["synthetic"]["train_losses"]
+    expected = trainer.synthetic_trainer.model.state_dict()
+    loaded = load_synthetic_model(files.model).state_dict()
+    assert loaded.keys() == expected.keys()
+    for name, value in loaded.items():
+        assert torch.equal(value, expected[name]), name

@@ -1,0 +1,119 @@
+"""A pipeline that is killed while the surrogate trains goes on where it was."""
+
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from tests.workflow.conftest import EXPERIMENT
+from tests.workflow.snakemake_run import command, run
+from workflow.plan import Plan
+from workflow.scripts import train_synthetic
+
+RESULTS = Path("results/burgers_2d")
+MODEL = str(RESULTS / "synthetic_model.pt")
+EPOCHS = 30
+CORES = ("--cores", "1")  # so the rule has one thread, which is faster for grids this small
+
+
+@pytest.fixture
+def longer(copy_of_finished: Path) -> Path:
+    """The finished pipeline, of which the surrogate is to be trained for longer."""
+    path = copy_of_finished / EXPERIMENT
+    experiment = yaml.safe_load(path.read_text())
+    experiment["trainer_params"]["synthetic"]["epochs"] = EPOCHS
+    experiment["workflow"] = {"checkpoint_every_s": 0}
+    path.write_text(yaml.safe_dump(experiment))
+    return copy_of_finished
+
+
+@pytest.fixture
+def uninterrupted(longer: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[bytes]:
+    """The model that the stage's program trains in one go, beside the pipeline's results."""
+    monkeypatch.chdir(longer)
+    plan = Plan(Path(EXPERIMENT), claim=False)
+    arguments = train_synthetic.parser().parse_args(
+        [
+            *("--settings", plan.settings("train_synthetic")),
+            *("--code", plan.code("train_synthetic")),
+            *("--cache", *plan.cache_manifests([0, 1, 2])),
+            *("--augmented", *plan.augment_manifests()),
+            *("--model", "reference/model.pt"),
+            *("--history", "reference/history.csv"),
+            *("--checkpoints", "reference/checkpoints"),
+            *("--threads", "1"),
+        ]
+    )
+    threads = torch.get_num_threads()
+    train_synthetic.main(arguments)
+    torch.set_num_threads(threads)
+    yield Path("reference/model.pt").read_bytes()
+
+
+def checkpoints(folder: Path) -> list[int]:
+    """When each checkpoint was written."""
+    found = (folder / RESULTS / "checkpoints").glob("*/trainer.pt")
+    return [path.stat().st_mtime_ns for path in found]
+
+
+def start(folder: Path) -> subprocess.Popen[bytes]:
+    """Snakemake in a process group of its own, as in a terminal, once it has a new checkpoint."""
+    before = checkpoints(folder)
+    with (folder / "output.txt").open("wb") as output:
+        process = subprocess.Popen(
+            command(MODEL, *CORES),
+            cwd=folder,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    deadline = time.monotonic() + 120
+    while checkpoints(folder) == before:
+        assert process.poll() is None, (folder / "output.txt").read_text()
+        assert time.monotonic() < deadline, (folder / "output.txt").read_text()
+        time.sleep(0.005)
+    return process
+
+
+def epoch_gone_on_from(folder: Path) -> int:
+    log = (folder / RESULTS / "logs/train_synthetic.log").read_text()
+    found = re.search(rf"going on after epoch (\d+) of {EPOCHS}", log)
+    assert found, log
+    assert f"epoch {found[1]} of {EPOCHS}:" not in log, "it is not trained again"
+    return int(found[1])
+
+
+def test_killed_training_goes_on_after_the_last_checkpoint(
+    longer: Path, uninterrupted: bytes
+) -> None:
+    killed = start(longer)
+    os.killpg(killed.pid, signal.SIGKILL)
+    killed.wait()
+    assert not (longer / MODEL).exists(), "a result is either complete or absent"
+    locked = run(longer, MODEL, *CORES)
+    assert locked.returncode != 0
+    assert "--unlock" in locked.stdout
+    assert run(longer, "--unlock", MODEL).returncode == 0
+
+    interrupted = start(longer)
+    os.killpg(interrupted.pid, signal.SIGINT)
+    assert interrupted.wait(60) != 0
+    assert not (longer / MODEL).exists()
+    first = epoch_gone_on_from(longer)
+
+    again = run(longer, MODEL, *CORES)  # no lock is left this time
+    assert again.returncode == 0, again.stdout
+    assert 1 <= first < epoch_gone_on_from(longer) < EPOCHS
+    assert (longer / MODEL).read_bytes() == uninterrupted
+    assert not list((longer / RESULTS / "checkpoints").glob("*/trainer.pt"))
+    history = (longer / RESULTS / "synthetic/history.csv").read_text().splitlines()
+    epochs = [line.partition(",")[0] for line in history[1:]]
+    assert epochs == [str(number) for number in range(1, EPOCHS + 1)]

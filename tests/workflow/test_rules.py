@@ -1,0 +1,78 @@
+"""Every rule says what it needs and what triggers it again, and Snakemake's linter agrees."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.workflow.snakemake_run import run
+from tests.workflow.tiny import ROOT, write_experiment
+
+RULE = re.compile(r"^rule (\w+):\n((?:(?: {4}.*)?\n)+)", re.MULTILINE)
+SECTION = re.compile(r"^ {4}(\w+):(.*)\n((?: {8}.*\n)*)", re.MULTILINE)
+NAMED = re.compile(r"^ {8}(\w+)=", re.MULTILINE)
+STAGES = {
+    "simulate",
+    "cache",
+    "train_physical",
+    "augment",
+    "train_synthetic",
+    "evaluate",
+    "report",
+}
+
+
+def rules() -> dict[str, dict[str, str]]:
+    """The text of every section of every rule."""
+    found = {}
+    for path in sorted((ROOT / "workflow/rules").glob("*.smk")):
+        for name, body in RULE.findall(path.read_text(encoding="utf-8")):
+            found[name] = {key: line + rest for key, line, rest in SECTION.findall(body)}
+    return found
+
+
+RULES = rules()
+WORKING = sorted(set(RULES) - {"all"})
+
+
+def test_every_stage_has_a_rule_a_program_and_a_file_of_its_name() -> None:
+    assert set(RULES) == STAGES | {"all", "synthetic_model"}
+    for stage in STAGES:
+        assert f"rule {stage}:" in (ROOT / f"workflow/rules/{stage}.smk").read_text("utf-8")
+        assert f"python -m workflow.scripts.{stage} " in RULES[stage]["shell"]
+        assert (ROOT / f"workflow/scripts/{stage}.py").is_file()
+
+
+@pytest.mark.parametrize("name", WORKING)
+def test_rule_has_all_sections_and_runs_a_shell_command(name: str) -> None:
+    needed = {"log", "benchmark", "conda", "threads", "resources", "params", "message", "shell"}
+    assert needed <= set(RULES[name])
+    assert not {"script", "run", "notebook", "wrapper"} & set(RULES[name])
+
+
+@pytest.mark.parametrize("name", WORKING)
+def test_rule_names_memory_and_time(name: str) -> None:
+    assert {"mem_mb", "runtime"} <= set(NAMED.findall(RULES[name]["resources"]))
+
+
+@pytest.mark.parametrize("name", WORKING)
+def test_settings_and_code_are_the_only_params(name: str) -> None:
+    # Snakemake compares params as a set of values without names: of more, two could swap unseen
+    assert NAMED.findall(RULES[name]["params"]) == ["cfg", "code"]
+
+
+@pytest.mark.parametrize("name", sorted(STAGES))
+def test_program_gets_the_settings_the_threads_and_the_log(name: str) -> None:
+    command = RULES[name]["shell"]
+    for option in ("--settings {params.cfg:q}", "--threads {threads}", "--log {log:q}"):
+        assert option in command.replace('"\n        "', "")
+
+
+def test_rule_without_a_job_needs_nothing() -> None:
+    assert set(RULES["all"]) == {"default_target", "input", "localrule"}
+
+
+def test_snakemake_finds_nothing_to_complain_about(tmp_path: Path) -> None:
+    write_experiment(tmp_path / "config/burgers_2d.yaml")
+    linted = run(tmp_path, "--lint")
+    assert linted.returncode == 0, linted.stdout

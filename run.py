@@ -26,12 +26,12 @@ QUIET = ("hydra.run.dir=.", "hydra.output_subdir=null", "hydra/job_logging=stdou
 @hydra.main(config_path="config", config_name="config", version_base="1.3")
 def main(_: DictConfig) -> None:
     """Train what the experiment's ``run_params.model_type`` says."""
-    from src.factories.run import run_experiment
-
     chosen = HydraConfig.get()
     try:
         path = _path(chosen)
         mapping = load_experiment(path, chosen.overrides.task)
+        from src.factories.run import run_experiment  # takes seconds, a mistake is told before
+
         run_experiment(parse_experiment(mapping), Path("results"), str(path))
     except UserError as error:
         logging.getLogger("run").error("%s", error)

@@ -12,7 +12,7 @@ from src.config.loading import CONFIG_DIR, as_overrides, default_experiment, fin
 from src.config.modules import ARCHITECTURES, EQUATION_MODULES
 from src.data.index import RawIndex, build_index
 from src.data.reading import cache_directory, reading_digest
-from src.errors import ConfigError, RawDataError
+from src.errors import ConfigError, RawDataError, UserError
 from src.factories.own_models import check_own_models
 from workflow import settings
 from workflow.code_digest import ROOT, code_digest
@@ -191,10 +191,12 @@ class Plans:
             if getattr(plan, attribute) == directory:
                 return plan
         for path in sorted(Path(CONFIG_DIR).glob("*.yaml")):
-            if path.stem != "config":
+            try:
                 plan = self._add(path)
-                if getattr(plan, attribute) == directory:
-                    return plan
+            except UserError:
+                continue  # whatever is wrong with a neighbour, nobody asked for it
+            if getattr(plan, attribute) == directory:
+                return plan
         raise ConfigError(f"{directory}: no experiment in {CONFIG_DIR}/ has this folder")
 
     def _add(self, path: Path, overrides: Iterable[str] = ()) -> Plan:

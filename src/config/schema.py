@@ -3,6 +3,7 @@
 The defaults here are the only ones; the tables in the documentation are made from this module.
 """
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -27,6 +28,15 @@ def _no_path(name: str) -> str:
     return name
 
 
+def _experiment_name(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.\-]*", name):
+        raise ValueError(
+            "letters, digits, '_', '-' and '.' are allowed, the first a letter or a digit; "
+            "where the experiment has no name, its file's is taken"
+        )
+    return name
+
+
 FolderName = Annotated[str, AfterValidator(_no_path)]
 
 
@@ -45,7 +55,7 @@ class Section(BaseModel):
 class RunParams(Section):
     """What the experiment is called and what it trains."""
 
-    experiment_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]*$")] | None = None
+    experiment_name: Annotated[str, AfterValidator(_experiment_name)] | None = None
     model_type: Literal["synthetic", "physical", "hybrid"] = "hybrid"
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
 

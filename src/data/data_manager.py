@@ -107,6 +107,7 @@ class DataManager(SimulationStore):
         Raises:
             RawDataError: naming every simulation that cannot be cached, after the others are.
         """
+        self.index  # noqa: B018  # what is wrong with all files is told once
         failures = []
         for index in indices:
             try:

@@ -1,12 +1,13 @@
 """The experiment file: defaults, flat and nested form, overrides, and every refusal."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from src.config import load_experiment, parse_experiment, to_mapping
 from src.config.checks import check_against_data
-from src.data.grid import FieldLayout
+from src.data.grid import FieldLayout, Grid
 from src.errors import ConfigError
 
 SYNTHETIC = """
@@ -20,6 +21,20 @@ data: {dset_name: burgers_128, data_dir: data, fields: [velocity, pressure]}
 trainer_params:
   {train_sim: [0, 1], batch_size: 32, epochs: 100, num_predict_steps: 32, learning_rate: 0.001}
 """
+ADVECTION = """
+run_params: {model_type: physical}
+model: {physical: {name: AdvectionDiffusionPDE, pde_params: {velocity: 0.5}}}
+data: {dset_name: dye, fields: [c]}
+trainer_params: {train_sim: [0], learnable_parameters: [{name: diffusivity, initial_guess: 0.1}]}
+"""
+PERIODIC = Grid(
+    axes=("x", "y"),
+    shape=(8, 6),
+    lower=(0.0, 0.0),
+    upper=(1.0, 0.75),
+    boundary=(("periodic", "periodic"), ("periodic", "periodic")),
+    nodes_on_boundary=(False, False),
+)
 PHYSICAL = """
 run_params: {model_type: physical}
 model: {physical: {name: BurgersPDE, pde_params: {viscosity: 0.01}}}
@@ -220,7 +235,7 @@ def test_experiment_is_checked_against_the_data(tmp_path: Path) -> None:
     experiment = parse_experiment(load_experiment(write(tmp_path, text)))
     layouts = [FieldLayout("velocity", ("x", "y", "z"))]
     with pytest.raises(ConfigError) as caught:
-        check_against_data(experiment, "case.yaml", layouts, frames=[9, 8])
+        check_against_data(experiment, "case.yaml", layouts, [9, 8], PERIODIC)
     message = str(caught.value)
     assert "val_sim: [4]: no such simulation" in message
     assert "holds 2, counted from 0" in message
@@ -231,8 +246,62 @@ def test_simulation_shorter_than_a_window_is_refused(tmp_path: Path) -> None:
     experiment = parse_experiment(load_experiment(write(tmp_path, HYBRID)))
     layouts = [FieldLayout("velocity", ("x", "y"))]
     with pytest.raises(ConfigError, match="num_predict_steps: 8: simulation 0 has 8 frames"):
-        check_against_data(experiment, "case.yaml", layouts, frames=[8])
-    check_against_data(experiment, "case.yaml", layouts, frames=[9])
+        check_against_data(experiment, "case.yaml", layouts, [8], PERIODIC)
+    check_against_data(experiment, "case.yaml", layouts, [9], PERIODIC)
+
+
+def test_boundary_that_the_equation_does_not_allow_is_refused(tmp_path: Path) -> None:
+    experiment = parse_experiment(load_experiment(write(tmp_path, HYBRID)))
+    layouts = [FieldLayout("velocity", ("x", "y"))]
+    walls = replace(PERIODIC, boundary=(("periodic", "periodic"), ("zero-gradient", 0.0)))
+    message = r"data.boundary: .*'y': \['zero-gradient', 0.0\].* BurgersPDE .*'periodic'"
+    with pytest.raises(ConfigError, match=message):
+        check_against_data(experiment, "case.yaml", layouts, [9], walls)
+    synthetic = parse_experiment(load_experiment(write(tmp_path, SYNTHETIC)))
+    check_against_data(synthetic, "case.yaml", layouts, [33, 33], walls)
+
+
+def test_vector_parameter_must_fit_the_axes_of_the_data(tmp_path: Path) -> None:
+    text = ADVECTION.replace("velocity: 0.5", "velocity: [0.5, 0.1, 0.0]")
+    experiment = parse_experiment(load_experiment(write(tmp_path, text)))
+    with pytest.raises(ConfigError, match=r"pde_params.velocity: .* 2 axes \(x, y\)"):
+        check_against_data(experiment, "case.yaml", [FieldLayout("c")], [9], PERIODIC)
+
+
+WRONG_VALUES = {
+    "initial_guess: 0.1": ("initial_guess: -0.1", "initial_guess: -0.1: must not be negative"),
+    "{name: diffusivity, initial_guess: 0.1}": (
+        "{name: diffusivity, initial_guess: [0.1, 0.2]}",
+        "initial_guess: .*: it is one number",
+    ),
+    "fields: [c]": ("fields: [c], variables: {d: c}", "data.variables.d: not in data.fields"),
+    "velocity: 0.5}": (
+        "velocity: 0.5}, numerics: {scheme: spectral, order: 4}",
+        "numerics.order: 4: the spectral scheme has none",
+    ),
+}
+
+
+@pytest.mark.parametrize("right", WRONG_VALUES)
+def test_value_without_meaning_is_refused(tmp_path: Path, right: str) -> None:
+    load_experiment(write(tmp_path, ADVECTION))
+    wrong, message = WRONG_VALUES[right]
+    with pytest.raises(ConfigError, match=message):
+        load_experiment(write(tmp_path, ADVECTION.replace(right, wrong)))
+
+
+def test_file_whose_name_is_no_folders_needs_a_name_inside(tmp_path: Path) -> None:
+    path = tmp_path / "größe 1.yaml"
+    path.write_text(HYBRID, encoding="utf-8")
+    with pytest.raises(ConfigError, match="experiment_name: 'größe 1': .*its file's is taken"):
+        load_experiment(path)
+    named = load_experiment(path, ["run_params.experiment_name=size_1"])
+    assert named["run_params"]["experiment_name"] == "size_1"
+
+
+def test_generated_data_are_periodic(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="data.boundary: .*zero-gradient.*periodic boxes only"):
+        load_experiment("burgers_2d", ["data.boundary={x: periodic, y: {lower: zero-gradient}}"])
 
 
 def test_shipped_experiments_load() -> None:

@@ -72,9 +72,7 @@ def example(data_dir: Path, tmp_path: Path) -> Any:
     return load
 
 
-@pytest.mark.parametrize(
-    ("name", "model_type"), [(SYNTHETIC, "synthetic"), (PHYSICAL, "physical")]
-)
+@pytest.mark.parametrize(("name", "model_type"), [(SYNTHETIC, "synthetic"), (PHYSICAL, "physical")])
 def test_examples_load_as_they_stand(name: str, model_type: str) -> None:
     config = load_experiment(ROOT / f"config/{name}.yaml")
     written = yaml.safe_load((ROOT / f"config/{name}.yaml").read_text(encoding="utf-8"))

@@ -313,3 +313,13 @@ def test_bad_simulation_is_named_and_its_neighbours_are_cached(tmp_path: Path) -
     assert "2 of 4 simulations are cached, these are not" in message
     assert manager.indices() == [0, 3]
     assert not (manager.directory / "cached_000000-000003.json").exists()
+
+
+def test_a_generated_simulation_does_not_depend_on_its_shard(
+    manager: DataManager, generated: Path, tmp_path: Path
+) -> None:
+    for index in (COUNT - 1, 1):
+        maker(manager, tmp_path).make([index])
+    alone = contents(tmp_path, PATTERN)
+    assert len(alone) == 2
+    assert alone.items() <= contents(generated, PATTERN).items()

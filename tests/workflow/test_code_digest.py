@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from src.errors import ConfigError
+from src.models.registry import ModelRegistry
 from tests.workflow.tiny import ROOT, tiny_experiment
 from workflow import code_digest as module
 from workflow.plan import Plan
@@ -255,10 +256,18 @@ def test_a_docstring_reruns_nothing(project: Path) -> None:
     ],
 )
 def test_a_module_of_ones_own_counts(
-    project: Path, kind: str, built_in: str, name: str, expected: set[str]
+    project: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+    built_in: str,
+    name: str,
+    expected: set[str],
 ) -> None:
+    for table in ("_physical", "_synthetic"):
+        monkeypatch.setattr(ModelRegistry, table, dict(getattr(ModelRegistry, table)))
     own = project / f"my_{kind}.py"
-    text = (ROOT / built_in).read_text(encoding="utf-8").replace(f'"{name}"', '"Mine"')
+    text = (ROOT / built_in).read_text(encoding="utf-8")
+    text = text.replace(f'register_{kind}("{name}")', f'register_{kind}("Mine")')
     own.write_text(text, encoding="utf-8")
     section = tiny_experiment()["model"][kind] | {"name": "Mine", "module": own.name}
     assert stages_changed(plan(**{kind: section}), own, lengthened) == expected

@@ -19,7 +19,7 @@ from workflow.scripts import train_synthetic
 
 RESULTS = Path("results/burgers_2d")
 MODEL = str(RESULTS / "synthetic_model.pt")
-EPOCHS = 30
+EPOCHS = 20
 CORES = ("--cores", "1")  # so the rule has one thread, which is faster for grids this small
 
 

@@ -25,7 +25,7 @@ STAGES = {
 def rules() -> dict[str, dict[str, str]]:
     """The text of every section of every rule."""
     found = {}
-    for path in sorted((ROOT / "workflow/rules").glob("*.smk")):
+    for path in [ROOT / "Snakefile", *sorted((ROOT / "workflow/rules").glob("*.smk"))]:
         for name, body in RULE.findall(path.read_text(encoding="utf-8")):
             found[name] = {key: line + rest for key, line, rest in SECTION.findall(body)}
     return found
@@ -69,7 +69,8 @@ def test_program_gets_the_settings_the_threads_and_the_log(name: str) -> None:
 
 
 def test_rule_without_a_job_needs_nothing() -> None:
-    assert set(RULES["all"]) == {"default_target", "input", "localrule"}
+    assert "input" in RULES["all"]
+    assert not {"output", "shell", "run", "script"} & set(RULES["all"])
 
 
 def test_snakemake_finds_nothing_to_complain_about(tmp_path: Path) -> None:

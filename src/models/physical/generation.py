@@ -4,7 +4,7 @@ Layout: ``T`` time, ``C`` channel, ``X Y Z`` space.
 """
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +15,7 @@ from src.data.grid import FieldLayout, Grid
 from src.errors import DivergenceError
 from src.models.physical.physical_model import PhysicalModel
 
-GROUP = 8  # simulations advanced together; more are hardly faster, and need more memory
+GROUP = 5  # simulations advanced together; more are hardly faster, and the last group costs more
 
 State = dict[str, np.ndarray]
 logger = logging.getLogger(__name__)
@@ -35,33 +35,31 @@ def generate(
     model: PhysicalModel,
     recording: Recording,
     initial_state: Callable[[int], State],
-    indices: Sequence[int],
-    missing: Sequence[int],
+    wanted: Collection[int],
 ) -> Iterator[tuple[int, State]]:
-    """Simulate in groups of neighbours, each group as a whole.
+    """Simulate in groups of neighbours, always the whole group.
 
-    The members of a group share their time steps, so a group that was interrupted is simulated
-    again from all its members: the result is the same to the last bit.
+    The members of a group share their time steps. Since a group is the same whatever is wanted of
+    it, a simulation depends neither on the shard that it is made in nor on an interruption.
 
     Args:
         model: The equation with its parameters.
         recording: Grid, fields, number of steps and dt.
         initial_state: The state ``[C, *space]`` of each field from which simulation ``i`` starts.
-        indices: All simulations of the shard.
-        missing: Those of them that are wanted.
+        wanted: The simulations to make.
 
     Yields:
         The index and ``[T, C, *space]`` for each field, T being the steps and the start. A
         simulation that diverges is left out, with a warning.
     """
-    for number in sorted({index // GROUP for index in missing}):
-        group = [index for index in indices if index // GROUP == number]
+    for number in sorted({index // GROUP for index in wanted}):
+        group = range(number * GROUP, (number + 1) * GROUP)
         try:
             simulated = _simulate(model, recording, [initial_state(i) for i in group])
         except DivergenceError:
-            simulated = _simulate_singly(model, recording, initial_state, group)
+            simulated = _simulate_singly(model, recording, initial_state, group, wanted)
         for index, fields in zip(group, simulated, strict=True):
-            if index in missing and fields is not None:
+            if index in wanted and fields is not None:
                 yield index, fields
 
 
@@ -70,6 +68,7 @@ def _simulate_singly(
     recording: Recording,
     initial_state: Callable[[int], State],
     group: Sequence[int],
+    wanted: Collection[int],
 ) -> list[State | None]:
     """Each simulation on its own, so that one that diverges does not take the others with it."""
     result: list[State | None] = []
@@ -77,7 +76,8 @@ def _simulate_singly(
         try:
             result.extend(_simulate(model, recording, [initial_state(index)]))
         except DivergenceError as error:
-            logger.warning("generated simulation %d is left out: %s", index, error)
+            if index in wanted:
+                logger.warning("generated simulation %d is left out: %s", index, error)
             result.append(None)
     return result
 

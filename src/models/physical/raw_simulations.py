@@ -69,7 +69,7 @@ class RawSimulations:
         self.directory.mkdir(parents=True, exist_ok=True)
         missing = [index for index in indices if not self._is_made(index)]
         done = set(indices) - set(missing)
-        simulated = generate(self._model, self._recording, self._initial_state, indices, missing)
+        simulated = generate(self._model, self._recording, self._initial_state, missing)
         for index, fields in simulated:
             self._write(index, fields)
             done.add(index)

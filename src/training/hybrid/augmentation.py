@@ -76,7 +76,7 @@ class Augmentation:
         for index in missing:
             self.store.path(index).unlink(missing_ok=True)
         recording = self._recording
-        simulated = generate(self.model, recording, self._initial_state, indices, missing)
+        simulated = generate(self.model, recording, self._initial_state, missing)
         for index, fields in simulated:
             self.store.write(
                 index, fields, recording.grid, recording.dt, self._provenance, recording.layouts

@@ -18,7 +18,9 @@ KEYS = ("parameters", "undetermined_directions", "status", "loss", "iterations",
 def write_parameters(path: Path, result: Mapping[str, Any]) -> None:
     """Write what :meth:`PhysicalTrainer.train` returned, without its history, atomically."""
     with atomic_path(path) as temporary:
-        text = yaml.safe_dump({key: result[key] for key in KEYS}, sort_keys=False)
+        text = yaml.safe_dump(
+            {key: result[key] for key in KEYS}, sort_keys=False, allow_unicode=True
+        )
         temporary.write_text(text, encoding="utf-8")
 
 

@@ -1,0 +1,129 @@
+"""Models in a Python file of the user's: named by the experiment, run only if it says so."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from src.config import Experiment, parse_experiment
+from src.data.grid import FieldLayout, Grid
+from src.errors import CheckpointError, ConfigError
+from src.factories.own_models import check_own_models
+from src.models import ModelRegistry, load_synthetic_model
+from src.models.saved_model import save_synthetic_model
+from workflow.settings import stage_settings
+
+EQUATION = """
+from src.config.equations import EquationSpec, FieldRole, ParameterSpec
+from src.models.physical.physical_model import PhysicalModel
+from src.models.registry import ModelRegistry
+
+
+@ModelRegistry.register_physical("DecayPDE")
+class DecayPDE(PhysicalModel):
+    spec = EquationSpec(
+        "DecayPDE", "u_t = -k u", (FieldRole("u"),), {"decay": ParameterSpec("1/time")}
+    )
+
+    def rate(self, state, parameters, operators):
+        return {"u": -parameters["decay"] * state["u"]}
+"""
+NETWORK = """
+from src.models.registry import ModelRegistry
+from src.models.synthetic.unet import UNet
+
+
+@ModelRegistry.register_synthetic("OwnNet")
+class OwnNet(UNet):
+    pass
+"""
+GRID = Grid(("x",), (8,), (0.0,), (1.0,), (("periodic", "periodic"),), (False,))
+
+
+@pytest.fixture(autouse=True)
+def registry_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a test registers is gone after it; what is built in stays."""
+    built_in = (ModelRegistry.physical_names(), ModelRegistry.synthetic_names())
+    assert all(built_in)
+    for table in ("_physical", "_synthetic"):
+        monkeypatch.setattr(ModelRegistry, table, dict(getattr(ModelRegistry, table)))
+
+
+def experiment(folder: Path, equation: str = EQUATION, **learnable: Any) -> Experiment:
+    (folder / "equation.py").write_text(equation)
+    (folder / "network.py").write_text(NETWORK)
+    parameter = {"name": "decay", "initial_guess": 1.0} | learnable
+    return parse_experiment(
+        {
+            "project_root": str(folder),
+            "data": {"dset_name": "decay", "fields": ["u"]},
+            "model": {
+                "physical": {"name": "DecayPDE", "module": "equation.py"},
+                "synthetic": {
+                    "name": "OwnNet",
+                    "module": "network.py",
+                    "input_specs": {"u": 1},
+                    "output_specs": {"u": 1},
+                    "architecture": {"hidden_channels": 2, "depth": 1},
+                },
+            },
+            "trainer_params": {
+                "physical": {"train_sim": [0], "learnable_parameters": [parameter]},
+                "synthetic": {"train_sim": [0], "test_sim": [1]},
+            },
+        }
+    )
+
+
+def test_own_models_are_made(tmp_path: Path) -> None:
+    own = experiment(tmp_path, initial_guess=0.3)
+    check_own_models(own, "case.yaml")
+    assert ModelRegistry(own).get_physical_model().get_parameter("decay").item() == 0.3
+
+
+REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
+    "no Python": ("def (:", {}, "model.physical.module: .*equation.py: .*SyntaxError"),
+    "fails": ("import no_such_module", {}, "ModuleNotFoundError: No module named 'no_such_module'"),
+    "registers nothing": ("x = 1", {}, "model.physical.name: 'DecayPDE' is unknown"),
+    "lacks the parameter": (
+        EQUATION,
+        {"name": "decai"},
+        "'decai' is unknown; .*'decay'",
+    ),
+    "no vector": (EQUATION, {"initial_guess": [1.0]}, "initial_guess: .*: it is one number"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_an_own_equation_lacks_is_told_beforehand(tmp_path: Path, case: str) -> None:
+    equation, learnable, message = REFUSED[case]
+    with pytest.raises(ConfigError, match=f"case.yaml: .*{message}"):
+        check_own_models(experiment(tmp_path, equation, **learnable), "case.yaml")
+
+
+def test_a_model_file_never_runs_the_module_that_it_names(tmp_path: Path) -> None:
+    own = experiment(tmp_path)
+    model = ModelRegistry(own).get_synthetic_model(GRID)
+    path = tmp_path / "synthetic_model.pt"
+    save_synthetic_model(path, model, own, GRID, [FieldLayout("u")], dt=0.1)
+    loaded = load_synthetic_model(path)
+    for name, weight in model.state_dict().items():
+        assert torch.equal(loaded.state_dict()[name], weight)
+
+    del ModelRegistry._synthetic["OwnNet"]
+    (tmp_path / "network.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
+    with pytest.raises(CheckpointError, match=r"'OwnNet' .* 'network.py'; import that file first"):
+        load_synthetic_model(path)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_stages_that_need_the_module_find_it_from_any_folder(tmp_path: Path) -> None:
+    own = experiment(tmp_path)
+    for stage, file in (
+        ("train_physical", "equation.py"),
+        ("augment", "equation.py"),
+        ("train_synthetic", "network.py"),
+        ("evaluate", "network.py"),
+    ):
+        assert f'"module":"{tmp_path / file}"' in stage_settings(own, stage)

@@ -1,0 +1,110 @@
+"""``python run.py`` as a user calls it, from a folder of her own."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from tests.workflow.tiny import ROOT, tiny_experiment
+
+SMALL = (  # flat keys, on a file with a section for each stage, and keys that the file leaves out
+    "trainer_params.epochs=1",
+    "trainer_params.max_iterations=20",
+    "generation_params.steps=6",
+    "evaluation_params.num_steps=3",
+    "augmentation.steps=6",
+    "model.physical.numerics.order=4",
+    "run_params.seed=7",
+)
+
+
+def run(folder: Path, *arguments: str, script: Path = ROOT / "run.py") -> tuple[int, str]:
+    """Exit code and output."""
+    finished = subprocess.run(
+        [sys.executable, str(script), *arguments],
+        cwd=folder,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    return finished.returncode, finished.stdout
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with the experiment ``mine`` in ``experiments/``."""
+    experiment = tiny_experiment()
+    del experiment["run_params"]["experiment_name"]
+    path = tmp_path / "experiments" / "mine.yaml"
+    path.parent.mkdir()
+    path.write_text(yaml.safe_dump(experiment), encoding="utf-8")
+    return tmp_path
+
+
+def mine(folder: Path, *overrides: str) -> tuple[int, str]:
+    options = ("--config-dir", str(folder / "experiments"), "--config-name", "mine")
+    return run(folder, *options, *overrides)
+
+
+def test_both_models_are_trained_and_evaluated(folder: Path) -> None:
+    code, output = mine(folder, *SMALL)
+    assert code == 0, output
+    results = folder / "results/mine"
+    written = yaml.safe_load((results / "physical/parameters.yaml").read_text())
+    assert written["numerics"]["order"] == 4, "of a key that the file leaves out"
+    assert written["parameters"]["viscosity"]["value"] == pytest.approx(0.01, rel=0.05)
+    history = (results / "synthetic/history.csv").read_text().splitlines()
+    assert len(history) == 2, "one epoch, not the file's three"
+    content = torch.load(results / "synthetic_model.pt", weights_only=True)
+    assert content["config"]["run_params"]["seed"] == 7
+    metrics = json.loads((results / "evaluation/metrics.json").read_text())
+    assert {"synthetic", "physical", "persistence"} <= set(metrics)
+    assert len(metrics["synthetic"]["by_lead_time"]["vrmse"]) == 3
+    assert "physical: VRMSE" in output
+    assert sorted(path.name for path in folder.iterdir()) == ["data", "experiments", "results"]
+
+
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [
+        ("trainer_params.epoch=5", ["trainer_params.epoch", "epochs"]),
+        ("trainer_params.test_sim=[1]", ["trainer_params.test_sim", "[1]", "held-out"]),
+    ],
+)
+def test_a_mistake_is_told_in_a_sentence(folder: Path, override: str, expected: list[str]) -> None:
+    code, output = mine(folder, override)
+    assert code == 1
+    assert "Traceback" not in output
+    assert "mine.yaml" in output
+    for part in expected:
+        assert part in output
+    assert not (folder / "data").exists(), "nothing is computed"
+
+
+def test_without_arguments_the_default_experiment_runs(tmp_path: Path) -> None:
+    """A copy of the project in which the default is another experiment, and has a mistake."""
+    shutil.copy2(ROOT / "run.py", tmp_path)
+    (tmp_path / "src").symlink_to(ROOT / "src")
+    (tmp_path / "config").mkdir()
+    shutil.copy2(ROOT / "config/config.yaml", tmp_path / "config")
+    settings = yaml.safe_load((tmp_path / "config/config.yaml").read_text())
+    assert settings == {"experiment": "burgers_2d"}
+    experiment = tiny_experiment(augmentation={"alpha": 7})
+    (tmp_path / "config/burgers_2d.yaml").write_text(yaml.safe_dump(experiment))
+    code, output = run(tmp_path, script=tmp_path / "run.py")
+    assert code == 1
+    assert "config/burgers_2d.yaml: augmentation.alpha: 7" in output
+    settings["experiment"] = "another"
+    (tmp_path / "config/config.yaml").write_text(yaml.safe_dump(settings))
+    code, output = run(tmp_path, script=tmp_path / "run.py")
+    assert code == 1
+    assert "another" in output and "burgers_2d" in output, "what is missing, and what there is"
+    assert "Traceback" not in output

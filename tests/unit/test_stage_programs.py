@@ -1,0 +1,205 @@
+"""The programs of the rules, called with plain paths as the rules do."""
+
+import argparse
+import importlib
+import json
+import logging
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+
+from src.config import Experiment, load_experiment, parse_experiment
+from src.errors import ConfigError
+from src.models import load_synthetic_model
+from tests.workflow.tiny import ROOT, write_experiment
+from workflow.settings import stage_settings
+from workflow.stage import run_stage, stage_parser
+
+STAGES = ("simulate", "cache", "train_physical", "augment", "train_synthetic", "evaluate", "report")
+RAW, CACHE, RESULTS = Path("raw/burgers"), Path("cache/burgers"), Path("out")
+
+
+def arguments(stage: str) -> list[str]:
+    """Options of a stage besides its settings, with paths that the workflow does not have."""
+    cached = str(CACHE / "cached_000000-000003.json")
+    generated = str(RESULTS / "augmented/generated_000000-000001.json")
+    model, parameters = str(RESULTS / "synthetic_model.pt"), str(RESULTS / "physical/found.yaml")
+    options: dict[str, list[str]] = {
+        "simulate": ["--shard", "000000-000003", "--output", str(RAW / "simulated.json")],
+        "cache": [
+            *("--shard", "000000-000003", "--raw", str(RAW / "simulated.json")),
+            *("--output", cached),
+        ],
+        "train_physical": [
+            *("--cache", cached, "--parameters", parameters),
+            *("--history", str(RESULTS / "physical/history.csv")),
+        ],
+        "augment": [
+            *("--shard", "000000-000001", "--cache", cached, "--parameters", parameters),
+            *("--output", generated),
+        ],
+        "train_synthetic": [
+            *("--code", "0", "--cache", cached, "--augmented", generated, "--model", model),
+            *("--history", str(RESULTS / "synthetic/history.csv")),
+            *("--checkpoints", str(RESULTS / "checkpoints")),
+        ],
+        "evaluate": [
+            *("--cache", cached, "--model", model, "--parameters", parameters),
+            *("--output", str(RESULTS / "evaluation")),
+        ],
+        "report": ["--results", str(RESULTS), "--output", str(RESULTS / "report.html")],
+    }
+    return options[stage]
+
+
+def parsed(stage: str, settings: str) -> tuple[Any, argparse.Namespace]:
+    program = importlib.import_module(f"workflow.scripts.{stage}")
+    return program, program.parser().parse_args(["--settings", settings, *arguments(stage)])
+
+
+@pytest.fixture(scope="module")
+def experiment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Experiment]:
+    """The tiny experiment; the working directory is a folder of its own."""
+    folder = tmp_path_factory.mktemp("programs")
+    numerics = {"scheme": "finite_difference", "order": 4}
+    path = write_experiment(folder / "tiny.yaml")
+    content = yaml.safe_load(path.read_text())
+    content["model"]["physical"]["numerics"] = numerics
+    path.write_text(yaml.safe_dump(content))
+    threads = torch.get_num_threads()
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.chdir(folder)
+        yield parse_experiment(load_experiment(path))
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def done(experiment: Experiment) -> Path:
+    """The folder in which every program has run in turn."""
+    for stage in STAGES:
+        program, given = parsed(stage, stage_settings(experiment, stage))
+        program.main(given)
+    return Path.cwd()
+
+
+def test_every_program_leaves_its_results_where_it_was_told(done: Path) -> None:
+    for manifest, count in (
+        (RAW / "simulated.json", 4),
+        (CACHE / "cached_000000-000003.json", 4),
+        (RESULTS / "augmented/generated_000000-000001.json", 2),
+    ):
+        listed = json.loads((done / manifest).read_text())
+        assert listed["simulations"] == list(range(count))
+        for name in listed["files"]:
+            assert (done / manifest).with_name(name).is_file()
+    found = yaml.safe_load((done / RESULTS / "physical/found.yaml").read_text())
+    assert found["parameters"]["viscosity"]["value"] == pytest.approx(0.01, rel=0.02)
+    model = load_synthetic_model(done / RESULTS / "synthetic_model.pt")
+    assert model.rollout(torch.zeros(1, 2, 16, 12), 2).shape == (1, 2, 2, 16, 12)
+    metrics = json.loads((done / RESULTS / "evaluation/metrics.json").read_text())
+    assert metrics["physical"]["vrmse"] < metrics["persistence"]["vrmse"]
+    assert sorted(path.name for path in done.iterdir()) == ["cache", "out", "raw", "tiny.yaml"]
+
+
+def test_report_shows_what_is_in_the_folder(done: Path) -> None:
+    page = (done / RESULTS / "report.html").read_text(encoding="utf-8")
+    assert "viscosity" in page
+    assert "data:image/png;base64" in page
+
+
+def test_programs_leave_no_temporary_files(done: Path) -> None:
+    assert [path for path in done.rglob("*") if path.suffix in {".tmp", ".partial"}] == []
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_program_says_what_it_is_for(stage: str) -> None:
+    program = importlib.import_module(f"workflow.scripts.{stage}")
+    assert program.parser().description == program.__doc__
+    text = program.parser().format_help()
+    for option in ("--settings", "--threads", "--log"):
+        assert option in text
+
+
+def started(stage: str, settings: str, log: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [
+            *(sys.executable, "-m", f"workflow.scripts.{stage}", "--settings", settings),
+            *(*arguments(stage), "--log", str(log)),
+        ],
+        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+
+
+def test_mistake_of_the_users_is_told_once_and_without_a_traceback(
+    done: Path, tmp_path: Path
+) -> None:
+    log = tmp_path / "logs/cache.log"
+    settings = json.dumps({"data": {"fields": ["salinity"]}})
+    finished = started("cache", settings, log)
+    assert finished.returncode == 1
+    assert "Traceback" not in finished.stdout
+    assert finished.stdout.count("sim_000002.nc: data.fields: no variable 'salinity'") == 1
+    assert log.read_text().count("sim_000002.nc: data.fields: no variable 'salinity'") == 1
+
+
+@pytest.fixture
+def failing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Callable[[Callable[[], None]], tuple[int, str, str]]]:
+    """Runs a program that fails; returns its exit code, the terminal's text and the log's."""
+    log = tmp_path / "logs/stage.log"
+    handlers, level = logging.root.handlers[:], logging.root.level
+
+    def fail(cause: Callable[[], None]) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["stage", "--settings", "{}", "--log", str(log)])
+        with pytest.raises(SystemExit) as stopped:
+            run_stage(lambda _: cause(), stage_parser("A stage."))
+        assert isinstance(stopped.value.code, int)
+        return stopped.value.code, capsys.readouterr().err, log.read_text()
+
+    yield fail
+    for handler in set(logging.root.handlers) - set(handlers):
+        handler.close()
+    logging.root.handlers[:] = handlers
+    logging.root.setLevel(level)
+    logging.captureWarnings(False)
+
+
+def test_unforeseen_error_is_short_and_its_traceback_is_in_the_log(failing: Any) -> None:
+    def cause() -> None:
+        raise KeyError("unforeseen")
+
+    code, terminal, log = failing(cause)
+    assert code == 2
+    assert "KeyError: 'unforeseen' (traceback in the log)" in terminal
+    assert "Traceback" not in terminal
+    assert "Traceback (most recent call last)" in log
+
+
+def test_cause_of_a_users_error_is_in_the_log(failing: Any) -> None:
+    def cause() -> None:
+        try:
+            raise ZeroDivisionError("in a module of one's own")
+        except ZeroDivisionError as error:
+            raise ConfigError("model.physical.module: fails") from error
+
+    code, terminal, log = failing(cause)
+    assert code == 1
+    assert terminal == "ERROR: model.physical.module: fails\n"
+    assert "ZeroDivisionError: in a module of one's own" in log
+
+
+def test_settings_are_json() -> None:
+    with pytest.raises(SystemExit) as exit_code:
+        parsed("report", "{not json")
+    assert exit_code.value.code == 2

@@ -4,6 +4,7 @@ import argparse
 import importlib
 import json
 import logging
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -19,7 +20,7 @@ from src.errors import ConfigError
 from src.models import load_synthetic_model
 from tests.workflow.tiny import ROOT, write_experiment
 from workflow.settings import stage_settings
-from workflow.stage import run_stage, stage_parser
+from workflow.stage import limit_threads, run_stage, stage_parser
 
 STAGES = ("simulate", "cache", "train_physical", "augment", "train_synthetic", "evaluate", "report")
 RAW, CACHE, RESULTS = Path("raw/burgers"), Path("cache/burgers"), Path("out")
@@ -203,3 +204,13 @@ def test_settings_are_json() -> None:
     with pytest.raises(SystemExit) as exit_code:
         parsed("report", "{not json")
     assert exit_code.value.code == 2
+
+
+def test_more_threads_than_cores_are_not_used() -> None:
+    before = torch.get_num_threads()
+    cores = len(os.sched_getaffinity(0))
+    try:
+        assert limit_threads(cores + 6) == cores == torch.get_num_threads()
+        assert limit_threads(1) == 1 == torch.get_num_threads()
+    finally:
+        torch.set_num_threads(before)

@@ -30,7 +30,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: argparse.Namespace) -> None:
     """Train, or go on training."""
-    limit_threads(arguments.threads)
+    threads = limit_threads(arguments.threads)
     experiment = parse_experiment(arguments.settings)
     real = SimulationStore(arguments.cache[0].parent)
     generated = CacheManager(arguments.augmented[0].parent) if arguments.augmented else None
@@ -39,7 +39,7 @@ def main(arguments: argparse.Namespace) -> None:
     identity = {
         "settings": arguments.settings,
         "code": arguments.code,
-        "threads": arguments.threads,
+        "threads": threads,
         "cache": digests_of(arguments.cache, [*used.train_sim, *used.val_sim]),
         "augmented": digests_of(arguments.augmented, made),
     }

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from src.config import load_experiment, parse_experiment
-from src.config.checks import check_against_data, held_out_simulations, stages_trained
+from src.config.data_checks import check_against_data
+from src.config.derived import held_out_simulations, stages_trained
 from src.config.loading import CONFIG_DIR, as_overrides, default_experiment, find_experiment
 from src.config.modules import ARCHITECTURES, EQUATION_MODULES
 from src.data.index import RawIndex, build_index

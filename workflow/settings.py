@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from src.config.checks import generated_fields, held_out_simulations, stages_trained
+from src.config.derived import generated_fields, held_out_simulations, stages_trained
 from src.config.schema import Experiment
 
 JSON = dict[str, Any]

@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from src.config.checks import check_experiment
 from src.config.messages import describe
 from src.config.schema import (
     Experiment,
@@ -35,8 +36,6 @@ def load_experiment(name_or_path: str | Path, overrides: Iterable[str] = ()) -> 
     Raises:
         ConfigError: naming file, key, value, and what is allowed.
     """
-    from src.config.checks import check_experiment
-
     path = find_experiment(name_or_path)
     raw = _read_yaml(path)
     overridden = _apply_overrides(raw, overrides)

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from src.errors import ConfigError
+
 
 def suggest(value: str, allowed: Iterable[str]) -> str:
     """``'x' is unknown; did you mean 'y'? Allowed: …``."""
@@ -13,6 +15,17 @@ def suggest(value: str, allowed: Iterable[str]) -> str:
     near = difflib.get_close_matches(str(value), names, n=1, cutoff=0.5)
     hint = f"; did you mean {near[0]!r}?" if near else "."
     return f"{value!r} is unknown{hint} Allowed: {', '.join(names) or 'none'}"
+
+
+def refuse(source: str, lines: Iterable[str]) -> None:
+    """Raise an error with every line once, if there is any.
+
+    Raises:
+        ConfigError: if there is a line.
+    """
+    found = dict.fromkeys(f"{source}: {line}" for line in lines)
+    if found:
+        raise ConfigError("\n".join(found))
 
 
 def describe(error: ValidationError, source: str, keys_of: dict[str, list[str]]) -> str:

@@ -1,5 +1,6 @@
 """How the raw data are read: what the content of a cache depends on, and where the cache lies."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -94,9 +95,8 @@ def _write_claim(directory: Path, settings: Mapping[str, Any], raw_dir: Path) ->
         temporary.write_text(json.dumps(claim, indent=1, ensure_ascii=False) + "\n", "utf-8")
         try:
             # A link appears complete or not at all, and never in the place of another one.
-            os.link(temporary, directory / CLAIM)
-        except FileExistsError:
-            pass
+            with contextlib.suppress(FileExistsError):
+                os.link(temporary, directory / CLAIM)
         finally:
             temporary.unlink(missing_ok=True)
     except OSError as error:

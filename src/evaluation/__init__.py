@@ -1,9 +1,8 @@
-"""Held-out rollouts: metrics, figures, an animation and the report; importing it loads no torch."""
+"""Held-out rollouts: metrics, pictures, an animation and the report."""
 
-from importlib import import_module
-from typing import Any
+from src.exports import on_first_use
 
-_PUBLIC = {
+_HOMES = {
     "Evaluation": "evaluate",
     "PhysicalPredictor": "predictors",
     "ReportInputs": "report",
@@ -19,10 +18,6 @@ _PUBLIC = {
     "write_rollouts": "rollouts",
     "write_training_figures": "training_figures",
 }
-__all__ = sorted(_PUBLIC)
+__all__ = sorted(_HOMES)
 
-
-def __getattr__(name: str) -> Any:
-    if name in _PUBLIC:
-        return getattr(import_module(f"src.evaluation.{_PUBLIC[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = on_first_use(__name__, _HOMES)

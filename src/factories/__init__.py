@@ -1,17 +1,11 @@
-"""Makes models, data sets and trainers from an experiment; importing the package loads none."""
+"""Makes models, data sets and trainers from an experiment."""
 
-from typing import Any
+from src.exports import on_first_use
 
-__all__ = ["ModelFactory", "TrainerFactory"]
+_HOMES = {
+    "ModelFactory": "model_factory",
+    "TrainerFactory": "trainer_factory",
+}
+__all__ = sorted(_HOMES)
 
-
-def __getattr__(name: str) -> Any:
-    if name == "ModelFactory":
-        from src.factories.model_factory import ModelFactory
-
-        return ModelFactory
-    if name == "TrainerFactory":
-        from src.factories.trainer_factory import TrainerFactory
-
-        return TrainerFactory
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = on_first_use(__name__, _HOMES)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from src.config.checks import held_out_simulations
+from src.config.derived import held_out_simulations
 from src.config.schema import Experiment
 from src.data.atomic import write_json
 from src.data.simulation_store import SimulationStore

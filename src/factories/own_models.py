@@ -1,6 +1,7 @@
 """Whether a user's own models are there and have what the experiment asks of them."""
 
-from src.config.checks import check_equation, stages_trained
+from src.config.derived import stages_trained
+from src.config.equation_checks import check_equation
 from src.config.schema import Experiment
 from src.errors import ConfigError
 

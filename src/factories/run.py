@@ -5,7 +5,8 @@ import json
 import logging
 from pathlib import Path
 
-from src.config.checks import check_against_data, held_out_simulations
+from src.config.data_checks import check_against_data
+from src.config.derived import held_out_simulations
 from src.config.schema import Experiment
 from src.data.cache_manager import CacheManager
 from src.data.data_manager import DataManager

@@ -1,17 +1,11 @@
-"""Physical models on PhiFlow and neural surrogates; importing the package loads neither."""
+"""Physical models on PhiFlow and neural surrogates."""
 
-from typing import Any
+from src.exports import on_first_use
 
-__all__ = ["ModelRegistry", "load_synthetic_model"]
+_HOMES = {
+    "ModelRegistry": "registry",
+    "load_synthetic_model": "saved_model",
+}
+__all__ = sorted(_HOMES)
 
-
-def __getattr__(name: str) -> Any:
-    if name == "ModelRegistry":
-        from src.models.registry import ModelRegistry
-
-        return ModelRegistry
-    if name == "load_synthetic_model":
-        from src.models.saved_model import load_synthetic_model
-
-        return load_synthetic_model
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = on_first_use(__name__, _HOMES)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from src.config import load_experiment, parse_experiment, to_mapping
-from src.config.checks import check_against_data
+from src.config.data_checks import check_against_data
 from src.data.grid import FieldLayout, Grid
 from src.errors import ConfigError
 

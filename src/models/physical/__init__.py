@@ -1,13 +1,13 @@
-"""Differentiable PDE solvers on PhiFlow fields; importing the package loads none of them."""
+"""Differentiable PDE solvers on PhiFlow fields, one equation a file."""
 
-from typing import Any
+from src.exports import on_first_use
 
-__all__ = ["PhysicalModel"]
+_HOMES = {
+    "AdvectionDiffusionPDE": "advection_diffusion",
+    "AllenCahnPDE": "allen_cahn",
+    "BurgersPDE": "burgers",
+    "PhysicalModel": "physical_model",
+}
+__all__ = sorted(_HOMES)
 
-
-def __getattr__(name: str) -> Any:
-    if name == "PhysicalModel":
-        from src.models.physical.physical_model import PhysicalModel
-
-        return PhysicalModel
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = on_first_use(__name__, _HOMES)

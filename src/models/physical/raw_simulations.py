@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from src.config.checks import generated_fields
+from src.config.derived import generated_fields
 from src.config.schema import Experiment
 from src.data.atomic import sha256_of
 from src.data.boundary import parse_boundary

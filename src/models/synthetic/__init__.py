@@ -1,17 +1,11 @@
-"""Neural surrogates, one architecture a file; importing the package loads none of them."""
+"""Neural surrogates, one architecture a file."""
 
-from typing import Any
+from src.exports import on_first_use
 
-__all__ = ["SyntheticModel", "UNet"]
+_HOMES = {
+    "SyntheticModel": "synthetic_model",
+    "UNet": "unet",
+}
+__all__ = sorted(_HOMES)
 
-
-def __getattr__(name: str) -> Any:
-    if name == "SyntheticModel":
-        from src.models.synthetic.synthetic_model import SyntheticModel
-
-        return SyntheticModel
-    if name == "UNet":
-        from src.models.synthetic.unet import UNet
-
-        return UNet
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = on_first_use(__name__, _HOMES)

@@ -1,13 +1,10 @@
-"""Estimation of a physical model's parameters; importing the package loads no solver."""
+"""Estimation of a physical model's parameters."""
 
-from typing import Any
+from src.exports import on_first_use
 
-__all__ = ["PhysicalTrainer"]
+_HOMES = {
+    "PhysicalTrainer": "physical_trainer",
+}
+__all__ = sorted(_HOMES)
 
-
-def __getattr__(name: str) -> Any:
-    if name == "PhysicalTrainer":
-        from src.training.physical.physical_trainer import PhysicalTrainer
-
-        return PhysicalTrainer
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = on_first_use(__name__, _HOMES)

@@ -1,13 +1,10 @@
-"""Training of neural surrogates; importing the package loads nothing."""
+"""Training of surrogates."""
 
-from typing import Any
+from src.exports import on_first_use
 
-__all__ = ["SyntheticTrainer"]
+_HOMES = {
+    "SyntheticTrainer": "synthetic_trainer",
+}
+__all__ = sorted(_HOMES)
 
-
-def __getattr__(name: str) -> Any:
-    if name == "SyntheticTrainer":
-        from src.training.synthetic.synthetic_trainer import SyntheticTrainer
-
-        return SyntheticTrainer
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = on_first_use(__name__, _HOMES)

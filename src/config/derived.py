@@ -1,0 +1,48 @@
+"""What follows from an experiment: what it trains, on what it is evaluated, what it simulates."""
+
+from src.config.equations import EQUATIONS, EquationSpec
+from src.config.schema import Experiment
+from src.errors import ConfigError
+
+DIAGNOSTICS = {"pressure"}
+
+
+def stages_trained(experiment: Experiment) -> tuple[str, ...]:
+    """The models that the experiment trains."""
+    kind = experiment.run_params.model_type
+    return ("physical", "synthetic") if kind == "hybrid" else (kind,)
+
+
+def held_out_simulations(experiment: Experiment) -> tuple[list[int], str]:
+    """Which simulations are evaluated, and what they are.
+
+    Returns:
+        Indices and ``test``; in their absence ``validation``, and in the absence of both
+        ``train``, whose errors say nothing about unseen data.
+    """
+    training = getattr(experiment.trainer_params, stages_trained(experiment)[-1])
+    for key, split in (("test_sim", "test"), ("val_sim", "validation"), ("train_sim", "train")):
+        if indices := getattr(training, key):
+            return list(indices), split
+    raise ConfigError("trainer_params.train_sim: missing; there is nothing to evaluate on")
+
+
+def equation_of(experiment: Experiment) -> EquationSpec | None:
+    """The physical model's equation, where it is a built-in one."""
+    section = experiment.model.physical
+    return None if section is None or section.module else EQUATIONS.get(section.name)
+
+
+def generated_fields(experiment: Experiment) -> list[str]:
+    """What the fields of generated simulations are called: the equation's names, else the data's.
+
+    Diagnostics, which are derived from them, are not among them.
+    """
+    generation = experiment.generation_params
+    name = generation.equation if generation else None
+    spec = EQUATIONS.get(name) if name else equation_of(experiment)
+    fields = [field for field in experiment.data.fields if field not in DIAGNOSTICS]
+    if spec is None:
+        return fields
+    roles = [role.name for role in spec.fields]
+    return roles if set(roles) <= set(fields) else fields[: len(roles)]

@@ -15,6 +15,7 @@ from pydantic import (
     NonNegativeFloat,
     PositiveFloat,
     PositiveInt,
+    model_validator,
 )
 
 Index = Annotated[int, Field(ge=0)]
@@ -119,12 +120,17 @@ class GenerationParams(Section):
 
 
 class NumericsParams(Section):
-    """How the physical model is discretized."""
+    """How the physical model is discretized; the name of a scheme alone will do."""
 
     scheme: Literal["auto", "spectral", "finite_difference"] = "auto"
     order: Literal[2, 4, 6] | None = None
     substeps: PositiveInt | None = None
     precision: Literal["single", "double"] = "double"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _scheme_alone(cls, given: Any) -> Any:
+        return {"scheme": given} if isinstance(given, str) else given
 
 
 class PhysicalModelParams(Section):

@@ -62,6 +62,41 @@ trainer_params:
 """
 
 
+EVERY_SECTION = """
+run_params: {experiment_name: burgers_2d, model_type: hybrid, seed: 0}
+project_root: .
+data:
+  data_dir: data
+  dset_name: burgers_128
+  fields: [velocity]
+  format: auto
+  variables: {velocity: [u, v]}
+  dims: {time: time, x: x, y: y}
+  domain: {x: [0.0, 1.0]}
+  boundary: periodic
+  cache_dir: data/cache
+model:
+  physical:  {name: BurgersPDE, pde_params: {viscosity: 0.01}, numerics: auto}
+  synthetic: {name: UNet, input_specs: {velocity: 2}, output_specs: {velocity: 2}, architecture: {}}
+trainer_params:
+  train_sim: [0, 1, 2]
+  val_sim: [3]
+  test_sim: [4, 5]
+  num_predict_steps: 8
+  physical:
+    learnable_parameters: [{name: viscosity, initial_guess: 0.02, bounds: [1.0e-5, 0.1]}]
+    method: gauss-newton
+    max_iterations: 100
+    abs_tol: 1.0e-6
+    suppress_convergence_errors: false
+  synthetic: {epochs: 100, batch_size: 32, learning_rate: 1.0e-3}
+augmentation: {enabled: true, num_simulations: 64, alpha: 0.5}
+hybrid: {cycles: 1}
+evaluation_params: {num_steps: null}
+workflow: {sims_per_job: 50, checkpoint_every_s: 60}
+"""
+
+
 def write(folder: Path, text: str, name: str = "case.yaml") -> Path:
     path = folder / name
     path.write_text(text, encoding="utf-8")
@@ -75,6 +110,21 @@ def test_loading_is_idempotent(tmp_path: Path, text: str) -> None:
     assert mapping["run_params"]["experiment_name"] == "case"
     assert mapping["data"]["cache_dir"] == "data/cache"
     assert mapping["project_root"] == "."
+
+
+def test_every_section_of_the_experiment_file_loads(tmp_path: Path) -> None:
+    mapping = load_experiment(write(tmp_path, EVERY_SECTION))
+    assert mapping["run_params"]["experiment_name"] == "burgers_2d"
+    assert mapping["data"]["domain"] == {"x": [0.0, 1.0]}
+    assert mapping["evaluation_params"]["num_steps"] is None
+
+
+def test_numerics_may_be_the_name_of_a_scheme(tmp_path: Path) -> None:
+    text = EVERY_SECTION.replace("numerics: auto", "numerics: spectral")
+    numerics = load_experiment(write(tmp_path, text))["model"]["physical"]["numerics"]
+    assert numerics["scheme"] == "spectral"
+    with pytest.raises(ConfigError, match="'spectrl'.*'spectral'"):
+        load_experiment(write(tmp_path, text.replace("spectral", "spectrl")))
 
 
 def test_flat_trainer_settings_stay_flat_for_one_model(tmp_path: Path) -> None:

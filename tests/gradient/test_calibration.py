@@ -68,6 +68,16 @@ def test_sgd_descends():
     assert 0.015 < result["parameters"]["viscosity"]["value"] < 0.04
 
 
+@pytest.mark.parametrize("method", ["gauss-newton", "L-BFGS-B", "adam", "sgd"])
+def test_one_sample_is_a_step_of_every_method(method):
+    calibration = trainer("BurgersPDE", VISCOSITY, method=method, learning_rate=0.05)
+    calibration.dt = DT
+    (initial, targets), *_ = windows("BurgersPDE")
+    losses = [calibration._train_sample(initial, targets) for _ in range(2)]
+    assert losses[1] <= losses[0] < 1.0
+    assert 0.015 < calibration.model.viscosity.item() < 0.05, "nearer to 0.02 than the guess"
+
+
 def test_second_call_starts_where_the_first_ended():
     calibration = trainer("BurgersPDE", VISCOSITY)
     calibration.train(windows("BurgersPDE"), 1)

@@ -216,11 +216,8 @@ class PhysicalTrainer(FieldTrainer):
     def _train_sample(
         self, initial_fields: Mapping[str, Field], target_fields: Mapping[str, Sequence[Field]]
     ) -> float:
-        if self.optimizer is None:
-            raise ConfigError(
-                f"trainer_params.method: {self.settings.method!r} works on all samples at once; "
-                "single steps are made by 'adam' and 'sgd'"
-            )
+        if self.optimizer is None:  # a minimization over this sample alone
+            return float(self.train([(initial_fields, target_fields)], 1)["final_loss"])
         if self.dt is None:
             raise ConfigError("model.physical.dt: missing; it is the time between frames")
         self.optimizer.zero_grad()

@@ -8,7 +8,7 @@ from typing import Any
 
 from src.config import load_experiment, parse_experiment
 from src.config.data_checks import check_against_data
-from src.config.derived import held_out_simulations, stages_trained
+from src.config.derived import held_out_simulations, is_augmented, stages_trained
 from src.config.loading import CONFIG_DIR, as_overrides, default_experiment, find_experiment
 from src.config.modules import ARCHITECTURES, EQUATION_MODULES
 from src.data.index import RawIndex, build_index
@@ -115,7 +115,7 @@ class Plan:
 
     def augment_manifests(self) -> list[str]:
         """Manifests of all generated simulations, none where there is no augmentation."""
-        if not settings.is_augmented(self.experiment):
+        if not is_augmented(self.experiment):
             return []
         directory = f"{self.results}/augmented"
         count = self.experiment.augmentation.num_simulations

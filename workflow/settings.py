@@ -9,7 +9,12 @@ import os
 from pathlib import Path
 from typing import Any
 
-from src.config.derived import generated_fields, held_out_simulations, stages_trained
+from src.config.derived import (
+    generated_fields,
+    held_out_simulations,
+    is_augmented,
+    stages_trained,
+)
 from src.config.schema import Experiment
 
 JSON = dict[str, Any]
@@ -129,17 +134,6 @@ def evaluate(experiment: Experiment) -> JSON:
 def report(experiment: Experiment) -> JSON:
     """What the report shows: everything that says what was done, and nothing of how."""
     return experiment.model_dump(mode="json", exclude={"workflow", "project_root"})
-
-
-def is_augmented(experiment: Experiment) -> bool:
-    """Whether the surrogate also sees generated simulations."""
-    augmentation = experiment.augmentation
-    return (
-        experiment.run_params.model_type == "hybrid"
-        and augmentation.enabled
-        and augmentation.num_simulations > 0
-        and augmentation.alpha > 0
-    )
 
 
 def _data(experiment: Experiment) -> JSON:

@@ -46,3 +46,14 @@ def generated_fields(experiment: Experiment) -> list[str]:
         return fields
     roles = [role.name for role in spec.fields]
     return roles if set(roles) <= set(fields) else fields[: len(roles)]
+
+
+def is_augmented(experiment: Experiment) -> bool:
+    """Whether the surrogate also sees generated simulations."""
+    augmentation = experiment.augmentation
+    return (
+        experiment.run_params.model_type == "hybrid"
+        and augmentation.enabled
+        and augmentation.num_simulations > 0
+        and augmentation.alpha > 0
+    )

@@ -1,12 +1,11 @@
 """A whole experiment in one process: the stages that ``run.py`` goes through."""
 
-import hashlib
-import json
 import logging
 from pathlib import Path
+from typing import Any
 
 from src.config.data_checks import check_against_data
-from src.config.derived import held_out_simulations
+from src.config.derived import held_out_simulations, is_augmented
 from src.config.schema import Experiment
 from src.data.cache_manager import CacheManager
 from src.data.data_manager import DataManager
@@ -47,7 +46,7 @@ def run_experiment(experiment: Experiment, results: Path, source: str) -> Path:
             checkpoints=folder / "checkpoints",
             checkpoint_every_s=experiment.workflow.checkpoint_every_s,
         )
-        training.run(files, _identity(experiment))
+        training.run(files, _identity(experiment, training.inputs()))
     evaluation = evaluate_models(
         experiment,
         store,
@@ -85,20 +84,17 @@ def _prepare_data(experiment: Experiment, source: str) -> DataManager:
 def _surrogate_training(
     experiment: Experiment, store: DataManager, folder: Path, parameters: Path
 ) -> SurrogateTraining:
-    augmentation = experiment.augmentation
-    mixed = augmentation.enabled and augmentation.num_simulations and augmentation.alpha
-    if experiment.run_params.model_type != "hybrid" or not mixed:
+    if not is_augmented(experiment):
         return SurrogateTraining(experiment, store)
     physical = ModelFactory.create_physical_model(experiment)
     load_parameters(parameters, physical)
     generated = CacheManager(folder / "augmented")
     maker = Augmentation(experiment, physical, store, generated)
-    made = maker.make(range(augmentation.num_simulations))
+    made = maker.make(range(experiment.augmentation.num_simulations))
     return SurrogateTraining(experiment, store, generated, made)
 
 
-def _identity(experiment: Experiment) -> dict[str, str]:
-    """What decides the surrogate's training in ``run.py``: the experiment as a whole."""
+def _identity(experiment: Experiment, inputs: dict[str, str]) -> dict[str, Any]:
+    """What decides the surrogate's training in ``run.py``: the whole experiment, and the data."""
     settings = experiment.model_dump(mode="json", exclude={"workflow", "evaluation_params"})
-    text = json.dumps(settings, sort_keys=True)
-    return {"run": hashlib.sha256(text.encode()).hexdigest()}
+    return {"run": settings, "inputs": inputs}

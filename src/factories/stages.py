@@ -96,6 +96,7 @@ class SurrogateTraining:
     ) -> None:
         self.experiment = experiment
         self._real = real
+        self._generated, self._made = generated, made
         real_windows = synthetic_dataset(experiment, real)
         dataset = mix(experiment, real_windows, generated, made) if generated else real_windows
         self._loader = batches(experiment, dataset)
@@ -145,6 +146,16 @@ class SurrogateTraining:
             )
             folder.remove()
         return history
+
+    def inputs(self) -> dict[str, str]:
+        """Digests of the simulations that decide the result, by file."""
+        training = self.experiment.trainer_params.synthetic
+        used = sorted({*training.train_sim, *training.val_sim})
+        found = {f"real/{k}": v for k, v in self._real.manifest(used)["files"].items()}
+        if self._generated is not None:
+            files = self._generated.manifest(self._made)["files"]
+            found |= {f"generated/{name}": digest for name, digest in files.items()}
+        return found
 
     def _validation_error(self) -> float | None:
         """Mean VRMSE of rollouts over the validation simulations; ``None`` without any."""

@@ -112,17 +112,8 @@ class TrainerFactory:
 
 
 def learnable_values(experiment: Experiment, model: PhysicalModel) -> list[torch.nn.Parameter]:
-    """The model's learnable parameters, in the order of the experiment.
-
-    Raises:
-        ConfigError: if the experiment has none.
-    """
+    """The model's learnable parameters, in the order of the experiment."""
     learnable = experiment.trainer_params.physical.learnable_parameters
-    if not learnable:
-        raise ConfigError(
-            "No 'learnable_parameters' defined in trainer_params; list what is to be estimated, "
-            "e.g. [{name: viscosity, initial_guess: 0.02}]"
-        )
     return [model.get_parameter(parameter.name) for parameter in learnable]
 
 

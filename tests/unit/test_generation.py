@@ -20,6 +20,7 @@ from src.factories import ModelFactory
 from src.models.physical import raw_simulations
 from src.models.physical.generation import GROUP
 from src.models.physical.raw_simulations import RawSimulations, dynamic_pressure
+from src.numerics.discretization import Discretization
 from src.training.hybrid import augmentation
 from src.training.hybrid.augmentation import Augmentation
 from tests.unit.generated_data import parsed_in, tiny_in
@@ -323,3 +324,36 @@ def test_a_generated_simulation_does_not_depend_on_its_shard(
     alone = contents(tmp_path, PATTERN)
     assert len(alone) == 2
     assert alone.items() <= contents(generated, PATTERN).items()
+
+
+def test_what_other_code_generated_is_made_anew(manager: DataManager, tmp_path: Path) -> None:
+    model = ModelFactory.create_physical_model(manager.experiment)
+
+    def make(code: str) -> dict[str, Any]:
+        store = CacheManager(tmp_path)
+        Augmentation(manager.experiment, model, manager, store, code).make([0])
+        return dict(store.header(0).source)
+
+    assert make("one")["code"] == "one"
+    assert make("two")["code"] == "two"
+    assert make("")["code"] == "two", "a caller that does not know its code keeps what is there"
+
+
+def test_what_another_scheme_generated_is_made_anew(manager: DataManager, tmp_path: Path) -> None:
+    model = ModelFactory.create_physical_model(manager.experiment)
+    store = CacheManager(tmp_path)
+    labels = []
+    for order in (4, 6):
+        model.discretization = Discretization(order=order)
+        Augmentation(manager.experiment, model, manager, store).make([0])
+        labels.append(store.header(0).source["discretization"])
+    assert labels == ["finite_difference-4", "finite_difference-6"]
+
+
+def test_what_other_code_simulated_is_made_anew(manager: DataManager, tmp_path: Path) -> None:
+    def digest(code: str) -> Any:
+        return RawSimulations(manager.experiment, tmp_path, code).make([0])["files"]
+
+    first = digest("one")
+    assert digest("") == first == digest("one")
+    assert digest("two") != first

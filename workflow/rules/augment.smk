@@ -20,6 +20,6 @@ rule augment:
     message:
         "generate simulations {wildcards.shard} of {wildcards.experiment}"
     shell:
-        "python -m workflow.scripts.augment --settings {params.cfg:q} --shard {wildcards.shard}"
+        "python -m workflow.scripts.augment --settings {params.cfg:q} --shard {wildcards.shard} --code {params.code}"
         " --cache {input.cache:q} --parameters {input.parameters:q} --output {output:q}"
         " --threads {threads} --log {log:q}"

@@ -21,6 +21,7 @@ from workflow.stage import limit_threads, run_stage, stage_parser
 def parser() -> argparse.ArgumentParser:
     """The program's options."""
     options = stage_parser(__doc__)
+    options.add_argument("--code", default="", help="digest of the code, part of the provenance")
     options.add_argument("--shard", type=parse_shard, required=True, help="e.g. 000000-000049")
     options.add_argument("--cache", type=Path, nargs="+", required=True, help="cache manifests")
     options.add_argument("--parameters", type=Path, required=True, help="calibrated parameters")
@@ -36,7 +37,7 @@ def main(arguments: argparse.Namespace) -> None:
     load_parameters(arguments.parameters, model)
     real = SimulationStore(arguments.cache[0].parent)
     store = CacheManager(arguments.output.parent)
-    made = Augmentation(experiment, model, real, store).make(arguments.shard)
+    made = Augmentation(experiment, model, real, store, arguments.code).make(arguments.shard)
     write_json(arguments.output, store.manifest(made))
 
 

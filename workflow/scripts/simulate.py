@@ -17,6 +17,7 @@ from workflow.stage import limit_threads, run_stage, stage_parser
 def parser() -> argparse.ArgumentParser:
     """The program's options."""
     options = stage_parser(__doc__)
+    options.add_argument("--code", default="", help="digest of the code, part of the provenance")
     options.add_argument("--shard", type=parse_shard, required=True, help="e.g. 000000-000049")
     options.add_argument("--output", type=Path, required=True, help="manifest, beside the files")
     return options
@@ -25,7 +26,8 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: argparse.Namespace) -> None:
     """Simulate the shard and write its manifest."""
     limit_threads(arguments.threads)
-    simulations = RawSimulations(parse_experiment(arguments.settings), arguments.output.parent)
+    experiment = parse_experiment(arguments.settings)
+    simulations = RawSimulations(experiment, arguments.output.parent, arguments.code)
     write_json(arguments.output, simulations.make(arguments.shard))
 
 

@@ -21,6 +21,7 @@ from src.models.physical.physical_model import PhysicalModel
 from src.models.registry import ModelRegistry
 
 ATTRIBUTE = "generated_with"
+CODE_ATTRIBUTE = "generated_by_code"
 
 
 class RawSimulations:
@@ -29,9 +30,10 @@ class RawSimulations:
     Args:
         experiment: Its true parameters stand in ``generation_params.parameters``.
         directory: Folder of the raw files.
+        code: Digest of the code, if the caller knows it: what other code made is made anew.
     """
 
-    def __init__(self, experiment: Experiment, directory: Path) -> None:
+    def __init__(self, experiment: Experiment, directory: Path, code: str = "") -> None:
         assert experiment.generation_params is not None
         self.directory = directory
         given = experiment.generation_params
@@ -54,6 +56,7 @@ class RawSimulations:
         self._attributes = {
             "title": f"{self._model.spec.name}: {self._model.spec.formula}",
             ATTRIBUTE: json.dumps(provenance, sort_keys=True, ensure_ascii=False),
+            CODE_ATTRIBUTE: code,
         }
 
     def make(self, indices: Sequence[int]) -> dict[str, Any]:
@@ -99,14 +102,16 @@ class RawSimulations:
         try:
             with xr.open_dataset(path, engine="netcdf4", decode_cf=False) as dataset:
                 attribute = dataset.attrs.get(ATTRIBUTE)
+                code = dataset.attrs.get(CODE_ATTRIBUTE)
         except (OSError, ValueError):
-            attribute = None
+            attribute = code = None
         if attribute is None:
             raise RawDataError(
                 f"{path}: not written by this workflow, so it is not overwritten; move it away, or "
                 "remove generation_params to use the files that are there"
             )
-        return attribute == self._attributes[ATTRIBUTE]
+        same_code = self._attributes[CODE_ATTRIBUTE] in ("", code)
+        return same_code and attribute == self._attributes[ATTRIBUTE]
 
     def _write(self, index: int, fields: State) -> None:
         fields, layouts = dict(fields), list(self._recording.layouts)

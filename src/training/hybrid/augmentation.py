@@ -1,5 +1,6 @@
 """Simulations generated with the calibrated physical model, kept on disk."""
 
+import hashlib
 import logging
 from collections.abc import Sequence
 from typing import Any
@@ -34,6 +35,7 @@ class Augmentation:
         model: The calibrated model.
         real: The training simulations, which give grid, dt, number of steps and initial states.
         store: Where the generated simulations go.
+        code: Digest of the code, if the caller knows it: what other code made is made anew.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class Augmentation:
         model: PhysicalModel,
         real: SimulationStore,
         store: CacheManager,
+        code: str = "",
     ) -> None:
         self.model = model
         self.store = store
@@ -58,7 +61,8 @@ class Augmentation:
             {each.name: simulation.fields[each.name][0].double().numpy() for each in self._layouts}
             for simulation in simulations
         ]
-        self._provenance = self._describe(train)
+        self._provenance = self._describe()
+        self._code = code
 
     def make(self, indices: Sequence[int]) -> list[int]:
         """Generate those of ``indices`` that are not there yet with the same settings.
@@ -76,10 +80,11 @@ class Augmentation:
         for index in missing:
             self.store.path(index).unlink(missing_ok=True)
         recording = self._recording
+        provenance = {**self._provenance, "code": self._code}
         simulated = generate(self.model, recording, self._initial_state, missing)
         for index, fields in simulated:
             self.store.write(
-                index, fields, recording.grid, recording.dt, self._provenance, recording.layouts
+                index, fields, recording.grid, recording.dt, provenance, recording.layouts
             )
         made = [index for index in indices if self.store.exists(index)]
         if indices and not made:
@@ -97,11 +102,14 @@ class Augmentation:
         return resembling_state(self._originals, entropy)
 
     def _is_made(self, index: int) -> bool:
-        return self.store.exists(index) and (
-            dict(self.store.header(index).source) == self._provenance
-        )
+        if not self.store.exists(index):
+            return False
+        source = dict(self.store.header(index).source)
+        code = source.pop("code", None)
+        return self._code in ("", code) and source == self._provenance
 
-    def _describe(self, train: Sequence[int]) -> dict[str, Any]:
+    def _describe(self) -> dict[str, Any]:
+        """All that decides a generated simulation, as JSON types."""
         parameters = {
             name: np.asarray(value.detach()).tolist()
             for name, value in self.model.named_parameters()
@@ -111,11 +119,22 @@ class Augmentation:
             "equation": self.model.spec.name,
             "parameters": parameters,
             "numerics": self.model.numerics.model_dump(mode="json"),
+            "discretization": self.model.discretization.label,
             "initial_condition": condition.model_dump() if condition else {"type": "resembling"},
-            "resembled": list(train),
+            "resembled": _digest(self._originals),
+            "grid": self._recording.grid.to_dict(),
+            "dt": self._recording.dt,
             "seed": self._seed,
             "steps": self._recording.steps,
         }
+
+
+def _digest(states: Sequence[State]) -> str:
+    hashed = hashlib.sha256()
+    for state in states:
+        for values in state.values():
+            hashed.update(np.ascontiguousarray(values).tobytes())
+    return hashed.hexdigest()
 
 
 def _dynamic(model: PhysicalModel, layouts: Sequence[FieldLayout]) -> list[FieldLayout]:

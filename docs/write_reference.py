@@ -18,7 +18,7 @@ from pydantic import BaseModel
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from src.config.equations import EQUATIONS, EquationSpec  # noqa: E402
+from src.config.equations import EQUATIONS, ParameterSpec  # noqa: E402
 from src.config.schema import Experiment, SharedTraining  # noqa: E402
 from src.models.synthetic.unet_architecture import UNetArchitecture  # noqa: E402
 
@@ -28,6 +28,8 @@ STAGES = (
 )  # fmt: skip
 MARKS = ("<!-- stages: written by docs/write_reference.py -->", "<!-- end of stages -->")
 SHARED = set(SharedTraining.model_fields)
+# Sections of several kinds that have a table for each; of others the key's meaning tells them.
+KINDS = {"parametrization"}
 INTRODUCTION = """# Every key of an experiment
 
 Written by `python docs/write_reference.py`; do not edit. [experiment.md](experiment.md) explains
@@ -42,7 +44,7 @@ def reference() -> str:
     texts = yaml.safe_load((DOCS / "reference_texts.yaml").read_text(encoding="utf-8"))
     parts = [INTRODUCTION]
     for section, keys in sections().items():
-        parts.append(f"## {f'`{section}`' if section else 'At the top'}\n")
+        parts.append(f"## {_title(section)}\n")
         if section == "trainer_params":
             parts.append(
                 "These hold for both models; `trainer_params.physical` and "
@@ -53,18 +55,15 @@ def reference() -> str:
         meanings = texts[section] if section else texts
         rows = [(f"`{key}`", *description, meanings[key]) for key, description in keys.items()]
         parts.append(table(("Key", "Type", "Default", "Meaning"), rows))
-    parts.append("## Equations\n")
-    parts.append(
-        "Fields of the data are matched to an equation's by name, else in order. "
-        "`a vector` has one number for each axis.\n"
-    )
-    parts.append(
-        table(
-            ("`model.physical.name`", "Equation", "Fields", "Parameters"),
-            [_equation_row(spec) for spec in EQUATIONS.values()],
-        )
-    )
+    parts += _equations()
     return "\n".join(parts)
+
+
+def _title(section: str) -> str:
+    before, _, last = section.rpartition(".")
+    if before.rpartition(".")[2] in KINDS:
+        return f"`{before}` with `type: {last}`"
+    return f"`{section}`" if section else "At the top"
 
 
 def sections() -> dict[str, dict[str, tuple[str, str]]]:
@@ -140,8 +139,10 @@ def _walk(
         keys[key] = (_type(value, definitions), _default(key, value, schema))
         dotted = f"{section}.{key}" if section else key
         parts = list(_objects_in(value, definitions))
-        if len(parts) == 1:  # one of several kinds is told in the key's meaning
+        if len(parts) == 1:
             nested.append((dotted, parts[0]))
+        elif key in KINDS:
+            nested += [(f"{dotted}.{part['properties']['type']['const']}", part) for part in parts]
     yield section, keys
     for dotted, part in nested:
         yield from _walk(part, definitions, dotted)
@@ -202,15 +203,52 @@ def _default(key: str, value: Json, schema: Json) -> str:
     return f"`{text.replace(chr(34), '')}`"
 
 
-def _equation_row(spec: EquationSpec) -> tuple[str, ...]:
-    fields = ", ".join(f"`{role.name}`{' (vector)' * role.is_vector}" for role in spec.fields)
-    parameters = []
-    for name, parameter in spec.parameters.items():
-        notes = [parameter.unit]
-        notes += ["0 or above"] * parameter.positive + ["a vector"] * parameter.per_axis
-        notes += [] if parameter.default is None else [f"default {parameter.default:g}"]
-        parameters.append(f"`{name}` [{'; '.join(notes)}]")
-    return f"`{spec.name}`", spec.formula, fields, ", ".join(parameters)
+def _equations() -> list[str]:
+    """The built-in equations, and their parameters and options."""
+    equations, parameters = [], []
+    for spec in EQUATIONS.values():
+        roles = (
+            f"`{role.name}`{' (vector)' * role.is_vector}{' (optional)' * role.is_optional}"
+            for role in spec.fields
+        )
+        equations.append((f"`{spec.name}`", spec.formula, ", ".join(roles)))
+        parameters += [
+            (f"`{spec.name}`", f"`{name}`", parameter.unit, _initial(parameter), _kind(parameter))
+            for name, parameter in spec.parameters.items()
+        ]
+        parameters += [
+            (f"`{spec.name}`", f"`{name}`", "", f"`{json.dumps(default)}`", "`true` or `false`")
+            for name, default in spec.options.items()
+        ]
+    return [
+        "## Equations\n",
+        "A field of the data plays the role of its name, else the next one left in order; an "
+        "optional role is played by the field of its name only. A vector has a component for each "
+        "axis.\n",
+        table(("`model.physical.name`", "Equation", "Fields"), equations),
+        "## Parameters of the equations\n",
+        "Keys of `model.physical.pde_params`, and names of learnable and of known parameters; what "
+        "is `true` or `false` chooses a form of the equation and is not learned. One number for a "
+        "parameter with a number for each axis holds for all of them. A field has a value at every "
+        "point: it is [learned with a parametrization](experiment.md#parameters-that-are-fields) "
+        "or [known from the data](data.md#known-parameters).\n",
+        table(("`model.physical.name`", "Parameter", "Unit", "Default", "Value"), parameters),
+    ]
+
+
+def _initial(parameter: ParameterSpec) -> str:
+    default = parameter.default
+    if default is None:
+        return "required"
+    return f"`{[*default]}`" if isinstance(default, tuple) else f"`{default:g}`"
+
+
+def _kind(parameter: ParameterSpec) -> str:
+    """What a parameter's value may be, e.g. ``a number from 0, or a field``."""
+    if parameter.components:
+        return f"list: {', '.join(parameter.components)}"
+    number = "a number for each axis" if parameter.per_axis else "a number"
+    return f"{number}{' from 0' * parameter.positive}{', or a field' * parameter.is_field}"
 
 
 if __name__ == "__main__":

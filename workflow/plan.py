@@ -57,7 +57,12 @@ class Plan:
                 for number, (file, _) in enumerate(self.index.simulations)
             ]
             check_against_data(
-                self.experiment, str(path), self.index.layouts, frames, self.index.grid
+                self.experiment,
+                str(path),
+                self.index.layouts,
+                frames,
+                self.index.grid,
+                self.index.known,
             )
             self._refuse_damaged()
         self.cache_dir = os.path.normpath(cache_directory(self.experiment, claim=claim))
@@ -112,6 +117,13 @@ class Plan:
             needed = holding(indices, divided)
             return [f"{self.raw_dir}/{manifest_name('simulated', s)}" for s in needed]
         return list(dict.fromkeys(str(self.index.simulations[i][0]) for i in indices))
+
+    def sensor_files(self) -> list[str]:
+        """Files of readings that the calibration sees beside the simulations."""
+        observations = self.experiment.data.observations
+        if observations is None or observations.sensors is None:
+            return []
+        return [os.path.normpath(Path(self.experiment.project_root) / observations.sensors)]
 
     def augment_manifests(self) -> list[str]:
         """Manifests of all generated simulations, none where there is no augmentation."""

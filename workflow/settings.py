@@ -36,7 +36,7 @@ def simulate(experiment: Experiment) -> JSON:
     if generation["equation"] is None:
         generation["equation"] = physical["name"]
     return {
-        "data": {"fields": generated_fields(experiment)},
+        "data": {"fields": generated_fields(experiment), "boundary": experiment.data.boundary},
         "generation_params": generation,
         "model": {
             "physical": {
@@ -51,7 +51,14 @@ def simulate(experiment: Experiment) -> JSON:
 
 def cache(experiment: Experiment) -> JSON:
     """What the content of a cached simulation depends on, besides its raw file."""
-    return {"data": _data(experiment)}
+    data = experiment.data.model_dump(
+        mode="json", exclude={"data_dir", "dset_name", "cache_dir", "observations"}
+    )
+    section = experiment.data.observations
+    if section is not None and section.missing != "error":
+        # the only one of them that decides what is read; the others hide what has been
+        data["observations"] = {"missing": section.missing}
+    return {"data": data}
 
 
 def train_physical(experiment: Experiment) -> JSON:
@@ -59,7 +66,7 @@ def train_physical(experiment: Experiment) -> JSON:
     training = experiment.trainer_params.physical.model_dump(mode="json")
     return {
         "run_params": {"model_type": "physical", "seed": experiment.run_params.seed},
-        "data": {"fields": experiment.data.fields},
+        "data": {**_solved(experiment), **_observed(experiment)},
         "model": {"physical": _physical_model(experiment)},
         "trainer_params": {"physical": _without_held_out(training)},
     }
@@ -73,7 +80,7 @@ def augment(experiment: Experiment) -> JSON:
     training = experiment.trainer_params.physical
     settings = {
         "run_params": {"model_type": "physical", "seed": experiment.run_params.seed},
-        "data": {"fields": experiment.data.fields},
+        "data": _solved(experiment),
         "model": {"physical": _physical_model(experiment)},
         "augmentation": augmentation,
         "trainer_params": {
@@ -123,6 +130,7 @@ def evaluate(experiment: Experiment) -> JSON:
         # a built-in model is known by the file alone; a module is run only if the experiment says
         settings["model"]["synthetic"] = _synthetic_model(experiment)
     if "physical" in stages_trained(experiment):
+        settings["data"] = _solved(experiment)
         settings["model"]["physical"] = _physical_model(experiment)
         settings["trainer_params"]["physical"]["learnable_parameters"] = [
             parameter.model_dump(mode="json")
@@ -136,9 +144,22 @@ def report(experiment: Experiment) -> JSON:
     return experiment.model_dump(mode="json", exclude={"workflow", "project_root"})
 
 
-def _data(experiment: Experiment) -> JSON:
-    left_out = {"data_dir", "dset_name", "cache_dir"}
-    return experiment.data.model_dump(mode="json", exclude=left_out)
+def _solved(experiment: Experiment) -> JSON:
+    """What of the data the physical model knows: its fields, and whose values each brings along."""
+    return experiment.data.model_dump(mode="json", include={"fields", "known_parameters"})
+
+
+def _observed(experiment: Experiment) -> JSON:
+    """What of the data the calibration sees; names and units are those of a file of sensors."""
+    section = experiment.data.observations
+    if section is None:
+        return {}
+    observations = section.model_dump(mode="json")
+    if section.sensors is None:
+        return {"observations": observations}
+    observations["sensors"] = _from_here(experiment, section.sensors)
+    read = experiment.data.model_dump(mode="json", include={"variables", "dims", "time_unit"})
+    return {"observations": observations, **read}
 
 
 def _physical_model(experiment: Experiment) -> JSON:
@@ -152,10 +173,15 @@ def _synthetic_model(experiment: Experiment) -> JSON:
 
 
 def _with_module(experiment: Experiment, section: JSON) -> JSON:
-    """The section with its module's path as it is seen from the folder that Snakemake runs in."""
+    """The section with the path of its module."""
     if section["module"] is not None:
-        section["module"] = os.path.normpath(Path(experiment.project_root) / section["module"])
+        section["module"] = _from_here(experiment, section["module"])
     return section
+
+
+def _from_here(experiment: Experiment, path: str) -> str:
+    """A path relative to the project as it is seen from the folder that Snakemake runs in."""
+    return os.path.normpath(Path(experiment.project_root) / path)
 
 
 def _without_held_out(training: JSON) -> JSON:

@@ -1,10 +1,12 @@
 """What the schema cannot say: whether an experiment's sections fit each other."""
 
 import importlib
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from src.config.calibration_checks import wrong_calibration
 from src.config.data_checks import missing_simulations
 from src.config.derived import generated_fields, stages_trained
 from src.config.equation_checks import wrong_equation, wrong_values
@@ -13,6 +15,9 @@ from src.config.messages import refuse, suggest
 from src.config.modules import ARCHITECTURE_OPTIONS, ARCHITECTURES
 from src.config.schema import Experiment
 from src.errors import ConfigError
+
+NAMED_SIDES = ("periodic", "zero-gradient")
+SIDES_ALLOWED = "allowed: periodic, zero-gradient, a number, for all axes, each axis or each side"
 
 
 def check_experiment(experiment: Experiment, source: str) -> None:
@@ -37,6 +42,7 @@ def _contradictions(experiment: Experiment) -> Iterator[str]:
         if name not in experiment.data.fields:
             known = suggest(name, experiment.data.fields)
             yield f"data.variables.{name}: not in data.fields: {known}"
+    yield from _unmaskable(experiment)
     for stage in stages_trained(experiment):
         if getattr(experiment.model, stage) is None:
             kind = experiment.run_params.model_type
@@ -45,6 +51,7 @@ def _contradictions(experiment: Experiment) -> Iterator[str]:
         yield from _wrong_simulations(experiment, stage)
         yield from _wrong_module(experiment, stage)
     if "physical" in stages_trained(experiment):
+        yield from wrong_calibration(experiment)
         yield from wrong_equation(experiment)
     if "synthetic" in stages_trained(experiment):
         yield from _wrong_surrogate(experiment)
@@ -53,6 +60,16 @@ def _contradictions(experiment: Experiment) -> Iterator[str]:
         generation = experiment.generation_params
         frames = [generation.steps + 1] * generation.num_simulations
         yield from missing_simulations(experiment, frames)
+
+
+def _unmaskable(experiment: Experiment) -> Iterator[str]:
+    """Holes in the data are fine for a calibration alone."""
+    observations, kind = experiment.data.observations, experiment.run_params.model_type
+    if observations is not None and observations.missing == "mask" and kind != "physical":
+        yield (
+            f"data.observations.missing: mask: run_params.model_type: {kind} trains a surrogate, "
+            "which needs whole fields; run_params.model_type: physical allows it"
+        )
 
 
 def _wrong_simulations(experiment: Experiment, stage: str) -> Iterator[str]:
@@ -119,11 +136,7 @@ def _wrong_generation(experiment: Experiment) -> Iterator[str]:
             f"generation_params.domain: {sorted(generation.domain)}: the axes are those of "
             f"generation_params.resolution, {sorted(generation.resolution)}"
         )
-    if any(side != "periodic" for side in _sides(experiment.data.boundary)):
-        yield (
-            f"data.boundary: {experiment.data.boundary!r}: generation_params simulates periodic "
-            "boxes only"
-        )
+    yield from _wrong_walls(experiment)
     if name not in EQUATIONS:
         return
     spec = EQUATIONS[name]
@@ -135,8 +148,37 @@ def _wrong_generation(experiment: Experiment) -> Iterator[str]:
             yield f"data.fields: {field!r}: generation_params makes no such field, but {made}"
 
 
+def _wrong_walls(experiment: Experiment) -> Iterator[str]:
+    """Whether the boundary is one on the axes that are simulated."""
+    generation, stated = experiment.generation_params, experiment.data.boundary
+    assert generation is not None
+    axes, sides = sorted(generation.resolution), _sides(stated)
+    if isinstance(stated, Mapping) and sorted(stated) != axes:
+        yield (
+            f"data.boundary: {sorted(stated)}: the axes are those of "
+            f"generation_params.resolution, {axes}"
+        )
+    for side in sides:
+        if side not in NAMED_SIDES and not _is_number(side):
+            yield f"data.boundary: {side!r}: {SIDES_ALLOWED}"
+    section = experiment.model.physical
+    has_walls = any(side != "periodic" for side in sides)
+    if has_walls and section is not None and section.numerics.scheme == "spectral":
+        yield (
+            f"model.physical.numerics.scheme: spectral: it needs 'periodic' on every axis, "
+            f"data.boundary is {stated!r}; finite_difference takes any boundary"
+        )
+
+
 def _sides(boundary: Any) -> list[Any]:
     """All that ``data.boundary`` says, whether for all axes, for each axis, or for each side."""
     if isinstance(boundary, Mapping):
         return [side for value in boundary.values() for side in _sides(value)]
     return [] if boundary is None else [boundary]
+
+
+def _is_number(side: Any) -> bool:
+    try:
+        return not isinstance(side, bool) and math.isfinite(float(side))
+    except (TypeError, ValueError):
+        return False

@@ -1,14 +1,17 @@
 """Whether the data hold what an experiment asks of them."""
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from src.config.derived import held_out_simulations, stages_trained
-from src.config.messages import refuse
+from src.config.calibration_checks import learnable_key
+from src.config.derived import equation_of, held_out_simulations, stages_trained
+from src.config.equation_checks import fields_by_role
+from src.config.messages import refuse, suggest
 from src.config.schema import Experiment
 
 if TYPE_CHECKING:
     from src.data.grid import FieldLayout, Grid
+    from src.data.known_parameters import KnownParameter
 
 
 def check_against_data(
@@ -17,6 +20,7 @@ def check_against_data(
     layouts: Sequence["FieldLayout"],
     frames: Sequence[int | None],
     grid: "Grid",
+    known: Sequence["KnownParameter"] = (),
 ) -> None:
     """Refuse an experiment that asks for what the data do not hold.
 
@@ -26,13 +30,19 @@ def check_against_data(
         layouts: The fields of the data.
         frames: Number of frames of each simulation, ``None`` for one that cannot be read.
         grid: The grid of the data.
+        known: Kinds of the known parameters in the data.
 
     Raises:
         ConfigError: with a line for every request that cannot be met.
     """
     lines = [*missing_simulations(experiment, frames), *_misfits(experiment, layouts)]
     if "physical" in stages_trained(experiment):
-        lines += _unsolvable(experiment, grid)
+        lines += [
+            *_unplayable(experiment, layouts, grid),
+            *_unsolvable(experiment, grid),
+            *_misshapen(experiment, known),
+            *_outside(experiment, grid),
+        ]
     refuse(source, lines)
 
 
@@ -96,21 +106,94 @@ def _misfits(experiment: Experiment, layouts: Sequence["FieldLayout"]) -> Iterat
                 )
 
 
+def _unplayable(
+    experiment: Experiment, layouts: Sequence["FieldLayout"], grid: "Grid"
+) -> Iterator[str]:
+    """Roles of the equation that the fields of the data cannot play."""
+    spec = equation_of(experiment)
+    if spec is None:
+        return
+    by_name = {layout.name: layout for layout in layouts if not layout.static}
+    played = fields_by_role(spec, list(by_name))
+    if missing := [role for role, name in played.items() if name is None]:
+        yield (
+            f"data.fields: {experiment.data.fields}: {spec.name} needs the fields {[*played]}; of "
+            f"those that change in time there is none for {', '.join(missing)}"
+        )
+    vectors = {role.name for role in spec.fields if role.is_vector}
+    for role, name in played.items():
+        wanted = len(grid.axes) if role in vectors else 1
+        if name is not None and by_name[name].channels != wanted:
+            yield (
+                f"data.fields: {name!r}: the data have {by_name[name].channels} channel(s), as "
+                f"{role} of {spec.name} it needs {wanted}; data.variables says which they are"
+            )
+
+
 def _unsolvable(experiment: Experiment, grid: "Grid") -> Iterator[str]:
     """What keeps the physical model from running on the grid of the data."""
     section = experiment.model.physical
     assert section is not None
-    if not grid.is_periodic:
+    if section.numerics.scheme == "spectral" and not grid.is_periodic:
         sides = dict(zip(grid.axes, map(list, grid.boundary), strict=True))
         yield (
-            f"data.boundary: {sides}: {section.name} can be solved only where it is 'periodic' on "
-            "every axis; run_params.model_type: synthetic needs no physical model"
+            f"model.physical.numerics.scheme: spectral: it needs 'periodic' on every axis, "
+            f"data.boundary is {sides}; finite_difference takes any boundary"
         )
-    values = {f"model.physical.pde_params.{name}": v for name, v in section.pde_params.items()}
+    spec = equation_of(experiment)
+    per_axis = None if spec is None else {n for n, p in spec.parameters.items() if p.per_axis}
+    values: list[tuple[str, str, Any]] = [
+        (name, f"model.physical.pde_params.{name}", value)
+        for name, value in section.pde_params.items()
+    ]
+    axes = f"the data have {len(grid.axes)} axes ({', '.join(grid.axes)})"
     for position, parameter in enumerate(experiment.trainer_params.physical.learnable_parameters):
-        key = f"trainer_params.learnable_parameters[{position}].initial_guess"
-        values[key] = parameter.initial_guess
-    for key, value in values.items():
+        key = learnable_key(position)
+        if parameter.parametrization is None:
+            values.append((parameter.name, f"{key}.initial_guess", parameter.initial_guess))
+        elif per_axis is not None and parameter.name in per_axis and len(grid.axes) > 1:
+            yield (
+                f"{key}.parametrization: {parameter.parametrization.type}: {parameter.name} has a "
+                f"component for each axis, {axes}; only a number for each can be learned"
+            )
+    for name, key, value in values:
+        if per_axis is not None and name not in per_axis:
+            continue
         if isinstance(value, list) and len(value) != len(grid.axes):
-            axes = ", ".join(grid.axes)
-            yield f"{key}: {value}: the data have {len(grid.axes)} axes ({axes}), a number for each"
+            yield f"{key}: {value}: {axes}, a number for each"
+
+
+def _outside(experiment: Experiment, grid: "Grid") -> Iterator[str]:
+    """Regions of observation in which nothing of the data lies."""
+    section = experiment.data.observations
+    for axis, (lower, upper) in ({} if section is None else section.region).items():
+        key = f"data.observations.region.{axis}"
+        if axis not in grid.axes:
+            yield f"data.observations.region: {suggest(axis, grid.axes)}"
+            continue
+        number = grid.axes.index(axis)
+        first, last = grid.lower[number], grid.upper[number]
+        if (lower is not None and lower > last) or (upper is not None and upper < first):
+            yield f"{key}: {[lower, upper]}: outside the domain [{first:g}, {last:g}]"
+
+
+def _misshapen(experiment: Experiment, known: Sequence["KnownParameter"]) -> Iterator[str]:
+    """Known parameters of another kind than the equation takes."""
+    spec = equation_of(experiment)
+    for parameter in known:
+        wanted = spec.parameters.get(parameter.name) if spec is not None else None
+        if wanted is None:
+            continue  # a boundary value, or an equation of the user's own
+        if wanted.components:
+            yield (
+                f"data.known_parameters.{parameter.name}: it has {', '.join(wanted.components)}; "
+                "give them in model.physical.pde_params"
+            )
+        elif (parameter.is_field and not wanted.is_field) or (
+            parameter.components and not wanted.per_axis
+        ):
+            expected = "a number for each axis" if wanted.per_axis else "a number"
+            yield (
+                f"data.known_parameters.{parameter.name}: {parameter.describe()}: it is {expected}"
+                f"{' or a field' if wanted.is_field else ''}"
+            )

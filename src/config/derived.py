@@ -36,7 +36,8 @@ def equation_of(experiment: Experiment) -> EquationSpec | None:
 def generated_fields(experiment: Experiment) -> list[str]:
     """What the fields of generated simulations are called: the equation's names, else the data's.
 
-    Diagnostics, which are derived from them, are not among them.
+    Diagnostics, which are derived from them, are not among them, nor are optional fields that the
+    data do not name. Where the data name fewer fields than the equation has, all are made.
     """
     generation = experiment.generation_params
     name = generation.equation if generation else None
@@ -44,8 +45,9 @@ def generated_fields(experiment: Experiment) -> list[str]:
     fields = [field for field in experiment.data.fields if field not in DIAGNOSTICS]
     if spec is None:
         return fields
-    roles = [role.name for role in spec.fields]
-    return roles if set(roles) <= set(fields) else fields[: len(roles)]
+    roles = [role.name for role in spec.fields if not role.is_optional or role.name in fields]
+    by_role = set(roles) <= set(fields) or len(fields) < len(roles)
+    return roles if by_role else fields[: len(roles)]
 
 
 def is_augmented(experiment: Experiment) -> bool:

@@ -1,10 +1,14 @@
 """Whether an experiment's parameters are those of its equation."""
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 
+from src.config.calibration_checks import learnable_key
 from src.config.equations import EQUATIONS, EquationSpec, ParameterSpec
 from src.config.messages import refuse, suggest
 from src.config.schema import Experiment, LearnableParameter, Number
+
+BOUNDARY = re.compile(r"boundary\.[xyz]\.(lower|upper)")
 
 
 def check_equation(experiment: Experiment, source: str, spec: EquationSpec) -> None:
@@ -22,24 +26,9 @@ def check_equation(experiment: Experiment, source: str, spec: EquationSpec) -> N
 
 
 def wrong_equation(experiment: Experiment) -> Iterator[str]:
-    """A line for every mistake in ``model.physical`` and the parameters to be learned."""
+    """A line for every name and value that the built-in equation does not have or take."""
     section = experiment.model.physical
     assert section is not None
-    learnable = experiment.trainer_params.physical.learnable_parameters
-    if not learnable:
-        yield (
-            "trainer_params.learnable_parameters: No 'learnable_parameters' defined; "
-            "list what is to be estimated, e.g. [{name: viscosity, initial_guess: 0.02}]"
-        )
-    names = [parameter.name for parameter in learnable]
-    for position, parameter in enumerate(learnable):
-        key = f"trainer_params.learnable_parameters[{position}]"
-        if parameter.name in names[:position]:
-            yield f"{key}.name: {parameter.name!r}: given twice"
-        yield from _wrong_bounds(key, parameter)
-    numerics = section.numerics
-    if numerics.scheme == "spectral" and numerics.order is not None:
-        yield f"model.physical.numerics.order: {numerics.order}: the spectral scheme has none"
     if section.module:
         return  # see check_equation: its names are known when its file is loaded
     if section.name not in EQUATIONS:
@@ -53,34 +42,52 @@ def _wrong_names(experiment: Experiment, spec: EquationSpec) -> Iterator[str]:
     assert section is not None
     learnable = experiment.trainer_params.physical.learnable_parameters
     for position, parameter in enumerate(learnable):
-        key = f"trainer_params.learnable_parameters[{position}]"
+        key = learnable_key(position)
         if parameter.name not in spec.parameters:
             known = suggest(parameter.name, spec.parameters)
             yield f"{key}.name: no parameter of {spec.name}: {known}"
         else:
-            known_as = spec.parameters[parameter.name]
-            yield from _wrong_value(f"{key}.initial_guess", known_as, parameter.initial_guess)
+            yield from _wrong_learnable(key, spec.parameters[parameter.name], parameter)
     names = [parameter.name for parameter in learnable]
-    yield from wrong_values(
-        "model.physical.pde_params", spec, section.pde_params, [*section.pde_params, *names]
-    )
-    if len(experiment.data.fields) < len(spec.fields):
-        roles = [role.name for role in spec.fields]
-        yield f"data.fields: {experiment.data.fields}: {spec.name} needs the fields {roles}"
+    brought = experiment.data.known_parameters
+    given = [*section.pde_params, *names, *brought]
+    yield from wrong_values("model.physical.pde_params", spec, section.pde_params, given)
+    for name, source in brought.items():
+        key = f"data.known_parameters.{name}: {source!r}"
+        if name in names:
+            yield (
+                f"{key}: trainer_params.learnable_parameters[{names.index(name)}] learns it; "
+                "leave one of them out"
+            )
+        elif name not in spec.parameters and not BOUNDARY.fullmatch(name):
+            known = suggest(name, spec.parameters)
+            yield f"{key}: no parameter of {spec.name}, no boundary.<axis>.<side>: {known}"
+    played = fields_by_role(spec, experiment.data.fields)
+    if missing := [role for role, field in played.items() if field is None]:
+        yield (
+            f"data.fields: {experiment.data.fields}: {spec.name} needs the fields {[*played]}; "
+            f"there is none for {', '.join(missing)}"
+        )
 
 
-def _wrong_bounds(key: str, parameter: LearnableParameter) -> Iterator[str]:
-    lower, upper = parameter.bounds or (None, None)
-    if lower is not None and upper is not None and lower >= upper:
-        yield f"{key}.bounds: {[lower, upper]}: the lower bound must be less than the upper one"
-    guesses = _as_list(parameter.initial_guess)
-    for guess in guesses:
-        if (lower is not None and guess < lower) or (upper is not None and guess > upper):
-            yield f"{key}.initial_guess: {guess}: outside its bounds {[lower, upper]}"
+def fields_by_role(spec: EquationSpec, names: Sequence[str]) -> dict[str, str | None]:
+    """The data field of every role: that of its name, else the next one left in order.
+
+    Args:
+        spec: The equation.
+        names: The fields of the data.
+
+    Returns:
+        Field by role, ``None`` where there is none; optional roles that are not played are left
+        out.
+    """
+    roles = [r.name for r in spec.fields if not r.is_optional or r.name in names]
+    left = iter([name for name in names if name not in roles])
+    return {role: role if role in names else next(left, None) for role in roles}
 
 
 def wrong_values(
-    key: str, spec: EquationSpec, values: dict[str, Number], given: Sequence[str]
+    key: str, spec: EquationSpec, values: Mapping[str, bool | Number], given: Sequence[str]
 ) -> Iterator[str]:
     """A line for every value that the equation does not take, or lacks.
 
@@ -91,8 +98,12 @@ def wrong_values(
         given: All parameters that have a value, here or elsewhere.
     """
     for name, value in values.items():
-        if name not in spec.parameters:
-            yield f"{key}.{name}: no parameter of {spec.name}: {suggest(name, spec.parameters)}"
+        if name in spec.options:
+            if value not in (True, False):
+                yield f"{key}.{name}: {value}: it is true or false"
+        elif name not in spec.parameters:
+            known = suggest(name, {**spec.parameters, **spec.options})
+            yield f"{key}.{name}: no parameter of {spec.name}: {known}"
         else:
             yield from _wrong_value(f"{key}.{name}", spec.parameters[name], value)
     for name, parameter in spec.parameters.items():
@@ -100,11 +111,34 @@ def wrong_values(
             yield f"{key}.{name}: missing; {spec.name} ({spec.formula}) has no default for it"
 
 
-def _wrong_value(key: str, parameter: ParameterSpec, value: Number) -> Iterator[str]:
-    if isinstance(value, list) and not (parameter.per_axis and value):
+def _wrong_learnable(key: str, spec: ParameterSpec, parameter: LearnableParameter) -> Iterator[str]:
+    name, guess = parameter.name, parameter.initial_guess
+    lower, upper = parameter.bounds or (None, None)
+    if spec.positive and ((lower or 0.0) < 0 or (upper is not None and upper <= 0)):
+        yield (
+            f"{key}.bounds: {[lower, upper]}: {name} is zero or above, with negative values every "
+            "solution grows without limit; the lower bound is 0 or above, the upper one above 0"
+        )
+    if parameter.parametrization is not None:
+        if not spec.is_field:
+            kind = parameter.parametrization.type
+            yield f"{key}.parametrization: {kind}: {name} is no field; leave it out"
+    elif guess is None and spec.components:
+        yield f"{key}.initial_guess: missing; it is a list of {', '.join(spec.components)}"
+    elif guess is not None and not isinstance(guess, dict):
+        yield from _wrong_value(f"{key}.initial_guess", spec, guess)
+
+
+def _wrong_value(key: str, parameter: ParameterSpec, value: bool | Number) -> Iterator[str]:
+    numbers = _as_list(value)
+    if parameter.components and len(numbers) != len(parameter.components):
+        yield f"{key}: {value}: it is a list of {', '.join(parameter.components)}"
+    elif isinstance(value, list) and not ((parameter.per_axis or parameter.components) and value):
         expected = "a list of one number an axis" if parameter.per_axis else "one number, no list"
         yield f"{key}: {value}: it is {expected}"
-    elif parameter.positive and min(_as_list(value)) < 0:
+    elif isinstance(value, bool):
+        yield f"{key}: {value}: it is a number"
+    elif parameter.positive and min(numbers) < 0:
         yield f"{key}: {value}: must not be negative"
 
 

@@ -263,9 +263,12 @@ def _keys_of(model: type[BaseModel], prefix: str) -> dict[str, list[str]]:
     keys = {prefix: sorted(model.model_fields)}
     for name, info in model.model_fields.items():
         dotted = f"{prefix}.{name}" if prefix else name
-        for nested in _models_in(info.annotation):
-            for path, names in _keys_of(nested, dotted).items():
-                keys[path] = sorted({*keys.get(path, []), *names})
+        nested = _models_in(info.annotation)
+        if len(nested) > 1:  # the kinds of one section, told apart by its type
+            keys[dotted] = ["type"]
+        for each in nested:
+            kind = f".{each.model_fields['type'].default}" if len(nested) > 1 else ""
+            keys |= _keys_of(each, dotted + kind)
     return keys
 
 

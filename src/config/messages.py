@@ -39,7 +39,8 @@ def describe(error: ValidationError, source: str, keys_of: dict[str, list[str]])
     by_key: dict[str, str] = {}
     for details in error.errors():
         path = [str(part) for part in details["loc"] if not _is_branch(part)]
-        by_key.setdefault(".".join(path), _line(path, details, keys_of))
+        key, section = _place(path, keys_of)
+        by_key.setdefault(key, _line(key, section, details, keys_of))
     return "\n".join(f"{source}: {line}" for line in by_key.values())
 
 
@@ -48,12 +49,34 @@ def _is_branch(part: int | str) -> bool:
     return isinstance(part, str) and ("[" in part or part in {"float", "int", "str"})
 
 
-def _line(path: list[str], details: ErrorDetails, keys_of: dict[str, list[str]]) -> str:
-    dotted = ".".join(path)
-    if details["type"] == "extra_forbidden":
-        section = ".".join(part for part in path[:-1] if not part.isdigit())
-        return f"{dotted}: the key {suggest(path[-1], keys_of.get(section, []))}"
-    if details["type"] == "missing":
+def _place(path: list[str], keys_of: dict[str, list[str]]) -> tuple[str, str]:
+    """The key as the file has it, and the section that it stands in.
+
+    A section of several kinds has one for each, ``….parametrization.gaussians``: the kind is no
+    key of the file.
+    """
+    shown, section, inside = "", "", ""
+    for part in path:
+        inside = f"{section}.{part}".lstrip(".")
+        is_kind = part not in keys_of.get(section, []) and inside in keys_of
+        if part.isdigit():
+            shown += f"[{part}]"
+        elif not is_kind:
+            shown = f"{shown}.{part}".lstrip(".")
+        if inside in keys_of:
+            section = inside
+    return shown, section.rpartition(".")[0] if inside == section else section
+
+
+def _line(dotted: str, section: str, details: ErrorDetails, keys_of: dict[str, list[str]]) -> str:
+    kind, last = details["type"], dotted.rpartition(".")[2]
+    if kind == "extra_forbidden":
+        return f"{dotted}: the key {suggest(last, keys_of.get(section, []))}"
+    if kind == "missing":
         return f"{dotted}: missing; it has no default"
+    if kind == "union_tag_not_found":
+        within = f"{section}.{last}".lstrip(".")
+        kinds = [path.rpartition(".")[2] for path in keys_of if path.rpartition(".")[0] == within]
+        return f"{dotted}.type: missing; allowed: {', '.join(kinds)}"
     message = details["msg"][0].lower() + details["msg"][1:]
     return f"{dotted}: {details['input']!r}: {message}"

@@ -5,7 +5,14 @@ from collections.abc import Mapping
 EQUATION_MODULES: Mapping[str, str] = {
     "BurgersPDE": "src.models.physical.burgers",
     "AdvectionDiffusionPDE": "src.models.physical.advection_diffusion",
+    "DiffusionPDE": "src.models.physical.diffusion",
     "AllenCahnPDE": "src.models.physical.allen_cahn",
+    "FisherKPPPDE": "src.models.physical.fisher_kpp",
+    "FitzHughNagumoPDE": "src.models.physical.fitzhugh_nagumo",
+    "GrayScottPDE": "src.models.physical.gray_scott",
+    "KortewegDeVriesPDE": "src.models.physical.korteweg_de_vries",
+    "KuramotoSivashinskyPDE": "src.models.physical.kuramoto_sivashinsky",
+    "NavierStokesPDE": "src.models.physical.navier_stokes",
 }
 ARCHITECTURES: Mapping[str, str] = {"UNet": "src.models.synthetic.unet"}
 # module and class of each one's options, which need no PyTorch

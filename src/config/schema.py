@@ -15,6 +15,7 @@ from pydantic import (
     NonNegativeFloat,
     PositiveFloat,
     PositiveInt,
+    StrictBool,
     model_validator,
 )
 
@@ -70,20 +71,35 @@ class SelectParams(Section):
     coarsen: dict[str, PositiveInt] = {}
 
 
+class ObservationParams(Section):
+    """What a calibration may see of the training simulations, and the noise that is added."""
+
+    times: list[float] | None = None
+    every: PositiveInt = 1
+    region: dict[str, Interval] = {}
+    points: PositiveInt | None = None
+    sensors: str | None = None
+    noise: NonNegativeFloat = 0.0
+    seed: Annotated[int, Field(ge=0, lt=2**31)] | None = None
+    missing: Literal["error", "mask"] = "error"
+
+
 class DataParams(Section):
     """Where the raw files lie and how they are read."""
 
     data_dir: str = "data"
     dset_name: FolderName = ""
     fields: list[str] = []
-    format: Literal["auto", "netcdf"] = "auto"
+    format: Literal["auto", "netcdf", "hdf5-pdebench"] = "auto"
     variables: dict[str, str | list[str]] = {}
     dims: dict[str, str] = {}
     domain: dict[str, tuple[float, float]] = {}
     boundary: Any = None
     time_unit: str | None = None
     select: SelectParams = SelectParams()
+    known_parameters: dict[str, str] = {}
     cache_dir: str | None = None
+    observations: ObservationParams | None = None
 
 
 class GaussianRandomField(Section):
@@ -119,11 +135,25 @@ class GenerationParams(Section):
     seed: Annotated[int, Field(ge=0, lt=2**31)] | None = None
 
 
+# The orders that each scheme has: of differences, and of the spectral scheme's time integrator.
+SCHEME_ORDERS: dict[str, tuple[int, ...]] = {
+    "auto": (2, 4, 6),
+    "finite_difference": (2, 4, 6),
+    "spectral": (2, 4),
+    "weno": (),
+    "semi_lagrangian": (),
+    "mac_cormack": (),
+}
+
+
 class NumericsParams(Section):
     """How the physical model is discretized; the name of a scheme alone will do."""
 
-    scheme: Literal["auto", "spectral", "finite_difference"] = "auto"
+    scheme: Literal[
+        "auto", "spectral", "finite_difference", "weno", "semi_lagrangian", "mac_cormack"
+    ] = "auto"
     order: Literal[2, 4, 6] | None = None
+    refine: PositiveInt = 1
     substeps: PositiveInt | None = None
     precision: Literal["single", "double"] = "double"
 
@@ -138,7 +168,7 @@ class PhysicalModelParams(Section):
 
     name: str
     module: str | None = None
-    pde_params: dict[str, Number] = {}
+    pde_params: dict[str, StrictBool | Number] = {}
     numerics: NumericsParams = NumericsParams()
     dt: PositiveFloat | None = None
 
@@ -169,12 +199,56 @@ class SharedTraining(Section):
     num_predict_steps: PositiveInt = 8
 
 
+class GridValues(Section):
+    """A field learned point by point.
+
+    The loss gains ``smoothness`` times the mean square of L ∇κ/κ₀, with the length L of the domain
+    along each axis and the initial guess κ₀.
+    """
+
+    type: Literal["grid"] = "grid"
+    smoothness: NonNegativeFloat = 1e-6
+
+
+class Gaussians(Section):
+    """A field learned as a background and Gaussians, each with amplitude, centre and width.
+
+    κ(x) = background + Σ a exp(−|x − c|² / w²), cut to ``clip``; without ``width`` it is learned.
+    """
+
+    type: Literal["gaussians"] = "gaussians"
+    count: PositiveInt = 1
+    background: float = 0.0
+    width: PositiveFloat | None = None
+    clip: Interval | None = None
+
+
+class FourierModes(Section):
+    """A field learned as its Fourier modes up to a wavenumber (cosines where not periodic)."""
+
+    type: Literal["fourier"] = "fourier"
+    modes: PositiveInt = 4
+
+
+Parametrization = Annotated[GridValues | Gaussians | FourierModes, Field(discriminator="type")]
+
+
+class Prior(Section):
+    """A Gaussian belief about a parameter, in its own unit."""
+
+    mean: float
+    std: PositiveFloat
+
+
 class LearnableParameter(Section):
     """A parameter of the equation that is estimated from the data."""
 
     name: str
-    initial_guess: Number
+    initial_guess: Number | list[Any] | dict[str, Any] | None = None
     bounds: Interval | None = None
+    scale: Literal["auto", "linear", "log"] = "auto"
+    prior: Prior | None = None
+    parametrization: Parametrization | None = None
 
 
 class PhysicalTraining(SharedTraining):
@@ -185,6 +259,9 @@ class PhysicalTraining(SharedTraining):
     epochs: PositiveInt = 1
     max_iterations: PositiveInt = 100
     abs_tol: NonNegativeFloat = 1e-6
+    starts: PositiveInt = 1
+    initial_state: Literal["known", "estimate"] = "known"
+    check_discretization: bool = True
     learning_rate: PositiveFloat = 1e-3
     suppress_convergence_errors: bool = False
 

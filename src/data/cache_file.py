@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 ALIGNMENT = 64  # of the tensors in the file [bytes]: a cache line
 # The longest decimal that a double can need, to keep space for statistics yet unknown.
 LONGEST = -2.2250738585072014e-308
+MOST = 2**63  # values that are missing
 
 
 @dataclass(frozen=True)
@@ -33,11 +34,14 @@ class CachedSimulation:
         path: The file.
         header: What the numbers are.
         fields: ``[T, C, *space]`` for each field, ``[C, *space]`` if static.
+        known: Parameters that the simulation brings along: numbers ``[]``, ``[C]``, ``[T]`` or
+            ``[T, C]`` in double precision, fields like the others.
     """
 
     path: Path
     header: CacheHeader
     fields: Mapping[str, "torch.Tensor"]
+    known: Mapping[str, "torch.Tensor"]
 
     @property
     def grid(self) -> Grid:
@@ -76,15 +80,29 @@ def open_simulation(path: Path) -> CachedSimulation:
     Raises:
         CacheError: if the file is absent, truncated, foreign, or of another schema version.
     """
+    import torch
     from safetensors import SafetensorError, safe_open
 
     header = read_header(path)
     try:
         with safe_open(path, framework="pt") as file:
-            fields = {layout.name: file.get_tensor(layout.name) for layout in header.layouts}
+            tensors = {layout.name: file.get_tensor(layout.name) for layout in header.tensors}
     except (SafetensorError, OSError) as error:
         raise CacheError(f"{path}: {error}; {REMEDY}") from None
-    return CachedSimulation(path, header, fields)
+    fields = {layout.name: tensors[layout.name] for layout in header.layouts}
+    known = {
+        each.name: tensors[each.layout.name]
+        if each.is_field
+        else torch.tensor(each.values, dtype=torch.float64)
+        for each in header.known
+    }
+    return CachedSimulation(path, header, fields, known)
+
+
+def _longest(channels: int) -> ChannelStatistics:
+    """Statistics that take as much space in the header as any can."""
+    numbers = (LONGEST,) * channels
+    return ChannelStatistics(numbers, numbers, numbers, numbers, (MOST,) * channels)
 
 
 class SimulationWriter:
@@ -93,21 +111,18 @@ class SimulationWriter:
     def __init__(self, file: BinaryIO, header: CacheHeader) -> None:
         self._file = file
         self._header = header
-        self._layouts = {layout.name: layout for layout in header.layouts}
+        self._layouts = {layout.name: layout for layout in header.tensors}
         self._running = {
             layout.name: RunningStatistics(layout.channels) for layout in header.layouts
         }
         self._frames = dict.fromkeys(self._layouts, 0)
-        unknown = {
-            layout.name: ChannelStatistics(*[(LONGEST,) * layout.channels] * 4)
-            for layout in header.layouts
-        }
+        unknown = {layout.name: _longest(layout.channels) for layout in header.layouts}
         needed = LENGTH_BYTES + len(replace(header, statistics=unknown).to_json())
         self._data_begin = needed + (-needed % ALIGNMENT)
         self._offsets = header.offsets()
 
     def write(self, block: Mapping[str, np.ndarray]) -> None:
-        """Append frames ``[T, C, *space]``, or a static field ``[C, *space]``, of each field."""
+        """Append frames ``[T, C, *space]``, or a static field ``[C, *space]``, of each tensor."""
         for name, values in block.items():
             layout = self._layouts[name]
             frames = values[None] if layout.static else values
@@ -117,22 +132,34 @@ class SimulationWriter:
             limit = 1 if layout.static else self._header.num_frames
             assert frames.shape[1:] == frame_shape and last <= limit, (name, values.shape)
             frames = np.ascontiguousarray(frames, dtype="<f4")
-            self._running[name].add(frames)
+            if name in self._running:
+                self._running[name].add(frames)
             frame_bytes = frames.nbytes // max(1, len(frames))
             self._file.seek(self._data_begin + self._offsets[name][0] + first * frame_bytes)
             self._file.write(frames.data)
             self._frames[name] = last
 
     def finish(self) -> None:
-        """Write the header, now that the statistics are known."""
+        """Write the header, now that the statistics are known.
+
+        Raises:
+            CacheError: if every value of a field's channel is missing.
+        """
         for name, count in self._frames.items():
             expected = 1 if self._layouts[name].static else self._header.num_frames
             assert count == expected, f"{name}: {count} of {expected} frames were written"
-        statistics = {name: running.result() for name, running in self._running.items()}
+        statistics = {name: self._statistics(name) for name in self._running}
         text = replace(self._header, statistics=statistics).to_json().encode("ascii")
         length = self._data_begin - LENGTH_BYTES
         self._file.seek(0)
         self._file.write(length.to_bytes(LENGTH_BYTES, "little") + text.ljust(length))
+
+    def _statistics(self, name: str) -> ChannelStatistics:
+        try:
+            return self._running[name].result()
+        except ValueError as error:
+            source = self._header.source.get("file", "the simulation")
+            raise CacheError(f"{source}: {name}: {error}") from None
 
 
 @contextmanager

@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from src.data.grid import FieldLayout, Grid
+from src.data.known_parameters import KnownParameter
 from src.data.statistics import ChannelStatistics
 from src.errors import CacheError
 
-SCHEMA_VERSION = 1  # to be raised when files written before must not be read any more
+SCHEMA_VERSION = 2  # to be raised when files written before must not be read any more
 FORMAT = "hybrid-pde simulation"
 METADATA = "__metadata__"
 KEY = "simulation"
@@ -41,6 +42,8 @@ class CacheHeader:
         source: Where the numbers come from: files and digests, or the model that made them.
         reading: Digest of the reading settings; empty for generated simulations.
         statistics: Of each field.
+        known: Values of parameters that the simulation brings along; those that are fields are
+            tensors too, after those of ``layouts``.
     """
 
     grid: Grid
@@ -50,21 +53,27 @@ class CacheHeader:
     source: Mapping[str, Any]
     reading: str
     statistics: Mapping[str, ChannelStatistics]
+    known: tuple[KnownParameter, ...] = ()
 
     @property
     def num_frames(self) -> int:
         """Number of frames."""
         return len(self.times)
 
+    @property
+    def tensors(self) -> tuple[FieldLayout, ...]:
+        """Layouts of all tensors in their order in the file: fields, then known parameters."""
+        return (*self.layouts, *(each.layout for each in self.known if each.is_field))
+
     def shape(self, layout: FieldLayout) -> tuple[int, ...]:
-        """Shape of a field's tensor."""
+        """Shape of a tensor."""
         space = (layout.channels, *self.grid.shape)
         return space if layout.static else (self.num_frames, *space)
 
     def offsets(self) -> dict[str, tuple[int, int]]:
-        """First byte of each field's tensor after the header, and the first one past it."""
+        """First byte of each tensor after the header, and the first one past it."""
         found, begin = {}, 0
-        for layout in self.layouts:
+        for layout in self.tensors:
             end = begin + math.prod(self.shape(layout)) * VALUE_BYTES
             found[layout.name] = (begin, end)
             begin = end
@@ -83,6 +92,7 @@ class CacheHeader:
             "centering": "cell",
             "layouts": [layout.to_dict() for layout in self.layouts],
             "statistics": {name: each.to_dict() for name, each in self.statistics.items()},
+            "known": [each.to_dict() for each in self.known],
         }
         offsets = self.offsets()
         tensors = {
@@ -91,7 +101,7 @@ class CacheHeader:
                 "shape": list(self.shape(layout)),
                 "data_offsets": list(offsets[layout.name]),
             }
-            for layout in self.layouts
+            for layout in self.tensors
         }
         return json.dumps({METADATA: {KEY: json.dumps(description)}, **tensors})
 
@@ -122,8 +132,9 @@ class CacheHeader:
                 name: ChannelStatistics.from_dict(each)
                 for name, each in description["statistics"].items()
             },
+            known=tuple(KnownParameter.from_dict(each) for each in description["known"]),
         )
-        for layout in header.layouts:
+        for layout in header.tensors:
             tensor = stored.pop(layout.name)
             expected = (list(header.shape(layout)), list(header.offsets()[layout.name]), "F32")
             if (tensor["shape"], tensor["data_offsets"], tensor["dtype"]) != expected:

@@ -8,6 +8,7 @@ import numpy as np
 from src.data.cache_file import write_simulation
 from src.data.cache_header import CacheHeader
 from src.data.grid import FieldLayout, Grid
+from src.data.known_parameters import KnownParameter
 from src.data.simulation_store import SimulationStore
 from src.errors import CacheError, DivergenceError
 
@@ -32,30 +33,37 @@ class CacheManager(SimulationStore):
         dt: float,
         provenance: Mapping[str, Any],
         layouts: Sequence[FieldLayout] | None = None,
+        known: Sequence[KnownParameter] = (),
     ) -> None:
         """Write one simulation, atomically.
 
         Args:
             index: Its number.
-            fields: ``[T, C, *space]`` for each field, ``[C, *space]`` if static.
+            fields: ``[T, C, *space]`` for each field, ``[C, *space]`` if static; also for each
+                known parameter that is a field, by the name in its layout.
             grid: The grid.
             dt: Time between frames [time].
             provenance: What it was made with, as JSON types.
             layouts: The fields; by default those of as many channels as the grid has axes, two or
                 more, are vectors, and those of other numbers scalars.
+            known: Parameters that the simulation brings along, with their numbers.
 
         Raises:
             CacheError: if the fields do not fit the grid or each other.
             DivergenceError: if a value is not finite.
         """
         arrays = {name: _single(values) for name, values in fields.items()}
-        layouts = tuple(layouts or (_infer(name, array, grid) for name, array in arrays.items()))
+        brought = {each.layout.name for each in known if each.is_field}
+        own = {name: array for name, array in arrays.items() if name not in brought}
+        layouts = tuple(layouts or (_infer(name, array, grid) for name, array in own.items()))
         lengths = {arrays[each.name].shape[0] for each in layouts if not each.static}
         if len(lengths) != 1:
             raise CacheError(f"simulation {index}: fields of {sorted(lengths)} frames")
         times = tuple((np.arange(lengths.pop()) * dt).tolist())
-        header = CacheHeader(grid, layouts, float(dt), times, dict(provenance), "", {})
-        for layout in layouts:
+        header = CacheHeader(
+            grid, layouts, float(dt), times, dict(provenance), "", {}, tuple(known)
+        )
+        for layout in header.tensors:
             array = arrays[layout.name]
             if array.shape != header.shape(layout):
                 raise CacheError(

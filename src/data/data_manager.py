@@ -1,6 +1,7 @@
 """The cached simulations of a data set, made from its raw files where they are missing or stale."""
 
 import logging
+import math
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -187,6 +188,19 @@ class DataManager(SimulationStore):
                     writer.write(block)
                 if self._digests.digest(raw_file) != source["sha256"]:
                     raise RawDataError(f"{raw_file}: changed while it was being read")
+        self._tell_missing(index)
+
+    def _tell_missing(self, index: int) -> None:
+        """Say how many of a simulation's values are missing."""
+        header = read_header(self.path(index))
+        for layout in header.layouts:
+            missing = sum(header.statistics[layout.name].missing)
+            if missing:
+                share = missing / math.prod(header.shape(layout))
+                logger.warning(
+                    "simulation %d: %s: %d values (%.3g %%) are missing; they count as unobserved",
+                    index, layout.name, missing, 100 * share,
+                )  # fmt: skip
 
     def _data_set_folder(self, cache_dir: Path) -> Path:
         name = self.experiment.data.dset_name
@@ -207,4 +221,5 @@ class DataManager(SimulationStore):
 def _header(raw: RawFile, source: Mapping[str, Any], reading: str) -> CacheHeader:
     times = tuple(np.asarray(raw.times, np.float64).tolist())
     info = raw.info
-    return CacheHeader(info.grid, info.layouts, info.dt, times, source, reading, {})
+    known = raw.known(source["sample"])
+    return CacheHeader(info.grid, info.layouts, info.dt, times, source, reading, {}, known)

@@ -10,6 +10,7 @@ from phi.torch.flow import Box, CenteredGrid, Field, batch, channel, extrapolati
 from src.data.grid import PERIODIC, ZERO_GRADIENT, FieldLayout, Grid, Side
 
 BATCH = "window"
+_NODAL = "nodes_on_boundary"
 
 
 def to_values(native: torch.Tensor, grid: Grid, layout: FieldLayout) -> math.Tensor:
@@ -42,6 +43,8 @@ def to_field(native: torch.Tensor, grid: Grid, layout: FieldLayout) -> Field:
             for axis, lower, upper in zip(grid.axes, *phi_bounds(grid), strict=True)
         }
     )
+    # PhiFlow knows cell centres only; that points lie on the rim rides on the box.
+    object.__setattr__(box, _NODAL, grid.nodes_on_boundary)
     return CenteredGrid(to_values(native, grid, layout), to_extrapolation(grid), box)
 
 
@@ -72,17 +75,25 @@ def to_extrapolation(grid: Grid) -> extrapolation.Extrapolation:
 
 
 def grid_of(field: Field) -> Grid:
-    """The grid that a cell-centred field lives on; points on the rim count as cell centres."""
+    """The grid that a field made by :func:`to_field` lives on; other fields have cell centres."""
     axes = tuple(sorted(field.resolution.names))
+    nodal = getattr(field.bounds, _NODAL, (False,) * len(axes))
+    shape = tuple(field.resolution.get_size(axis) for axis in axes)
+    lower = [float(field.bounds.lower.vector[axis]) for axis in axes]
+    upper = [float(field.bounds.upper.vector[axis]) for axis in axes]
+    for position, nodes in enumerate(nodal):
+        if nodes:  # see phi_bounds: half a cell beyond the rim on both sides
+            half = (upper[position] - lower[position]) / shape[position] / 2
+            lower[position], upper[position] = lower[position] + half, upper[position] - half
     return Grid(
         axes=axes,
-        shape=tuple(field.resolution.get_size(axis) for axis in axes),
-        lower=tuple(float(field.bounds.lower.vector[axis]) for axis in axes),
-        upper=tuple(float(field.bounds.upper.vector[axis]) for axis in axes),
+        shape=shape,
+        lower=tuple(lower),
+        upper=tuple(upper),
         boundary=tuple(
             (_name(field.boundary, axis, "-"), _name(field.boundary, axis, "+")) for axis in axes
         ),
-        nodes_on_boundary=(False,) * len(axes),
+        nodes_on_boundary=tuple(nodal),
     )
 
 

@@ -12,10 +12,11 @@ import torch
 from torch.utils.data import Dataset
 
 from src.data.agreement import disagreement
-from src.data.cache_file import open_simulation
+from src.data.cache_file import CachedSimulation, open_simulation
 from src.data.cache_header import CacheHeader, read_header
 from src.data.field_selection import FieldSelection, select_fields
 from src.data.grid import FieldLayout, Grid
+from src.data.known_parameters import known_disagreement
 from src.data.simulation_store import SimulationStore
 from src.data.window_batch import Window, WindowBatch
 from src.errors import CacheError, ConfigError
@@ -42,11 +43,12 @@ class HybridDataset(Dataset[Any]):
         use_sliding_window: Whether a window starts at every frame (``T - num_predict_steps``
             windows a simulation), or only where the one before ends, so that no target is in two.
         return_fields: Whether items are PhiFlow fields instead, ``({name: Field}, {name: [Field] *
-            num_predict_steps})``.
+            num_predict_steps})``; known parameters are among them, by name (see
+            :func:`src.data.window_fields.window_fields`).
 
     Raises:
         ConfigError: if there is no such simulation or field, or a simulation is too short.
-        CacheError: if a simulation cannot be read, or the simulations differ in their grid.
+        CacheError: if a simulation cannot be read, or they differ in grid or known parameters.
     """
 
     def __init__(
@@ -83,7 +85,7 @@ class HybridDataset(Dataset[Any]):
             for position, header in enumerate(headers)
         ]
         self._ends = list(accumulate(counts))  # index of the first window after each simulation
-        self._open: dict[int, Tensors] = {}
+        self._open: dict[int, CachedSimulation] = {}
 
     @property
     def layouts(self) -> tuple[FieldLayout, ...]:
@@ -129,9 +131,12 @@ class HybridDataset(Dataset[Any]):
 
     def __getitem__(self, index: int) -> Any:
         position, start = self._locate(index)
-        tensors = self._tensors(position)
         if self.return_fields:
-            return self._as_fields(tensors, start)
+            from src.data.window_fields import window_fields
+
+            steps = self.num_predict_steps
+            return window_fields(self._simulation(position), self._selection, start, steps)
+        tensors = self._simulation(position).fields
         inputs = [self._input(tensors, layout, start) for layout in self.layouts]
         targets = [self._target(tensors, layout, start) for layout in self.output_layouts]
         return (
@@ -154,7 +159,7 @@ class HybridDataset(Dataset[Any]):
             IndexError: past the last window.
         """
         located = [self._locate(index) for index in indices]
-        pairs = [(self._tensors(position), start) for position, start in located]
+        pairs = [(self._simulation(position).fields, start) for position, start in located]
         space = self.grid.shape
         in_channels = sum(layout.channels for layout in self.layouts)
         out_channels = sum(layout.channels for layout in self.output_layouts)
@@ -186,9 +191,9 @@ class HybridDataset(Dataset[Any]):
         before = self._ends[position - 1] if position else 0
         return position, (index - before) * self._stride
 
-    def _tensors(self, position: int) -> Tensors:
+    def _simulation(self, position: int) -> CachedSimulation:
         if position not in self._open:
-            self._open[position] = open_simulation(self._paths[position]).fields
+            self._open[position] = open_simulation(self._paths[position])
         return self._open[position]
 
     def _input(self, tensors: Tensors, layout: FieldLayout, start: int) -> torch.Tensor:
@@ -198,22 +203,6 @@ class HybridDataset(Dataset[Any]):
 
     def _target(self, tensors: Tensors, layout: FieldLayout, start: int) -> torch.Tensor:
         return tensors[layout.name][start + 1 : start + 1 + self.num_predict_steps]
-
-    def _as_fields(self, tensors: Tensors, start: int) -> tuple[dict[str, Any], dict[str, Any]]:
-        from src.data.fields import to_field
-
-        initial = {
-            layout.name: to_field(self._input(tensors, layout, start), self.grid, layout)
-            for layout in self.layouts
-        }
-        following = {
-            layout.name: [
-                to_field(frame, self.grid, layout)
-                for frame in self._target(tensors, layout, start).unbind(0)
-            ]
-            for layout in self.output_layouts
-        }
-        return initial, following
 
     def _kept(self, header: CacheHeader, position: int, num_frames: int | None) -> int:
         """Number of frames of a simulation that windows are taken from."""
@@ -229,5 +218,7 @@ class HybridDataset(Dataset[Any]):
     def _check_agreement(self, headers: Sequence[CacheHeader]) -> None:
         for path, header in zip(self._paths, headers, strict=True):
             difference = disagreement(header, headers[0])
+            if difference is None and self.return_fields:
+                difference = known_disagreement(header.known, headers[0].known)
             if difference:
                 raise CacheError(f"{path}: {difference} in {self._paths[0].name}")

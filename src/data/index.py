@@ -12,13 +12,14 @@ from src.config import Experiment, parse_experiment
 from src.data.agreement import disagreement
 from src.data.atomic import write_json
 from src.data.grid import FieldLayout, Grid
+from src.data.known_parameters import KnownParameter, known_disagreement
 from src.data.readers.base import RawFileInfo, open_raw, suffixes
 from src.data.reading import cache_directory, reading_digest
 from src.errors import ConfigError, RawDataError
 
 logger = logging.getLogger(__name__)
 
-SCHEMA = 1  # of the index file; to be raised when what is read from a raw file changes
+SCHEMA = 2  # of the index file; to be raised when what is read from a raw file changes
 COMPANIONS = (".json", ".yaml", ".yml", ".txt", ".md", ".csv", ".log", ".sha256")
 MAX_LISTED = 10  # damaged files named in one message
 
@@ -59,6 +60,11 @@ class RawIndex:
     def layouts(self) -> tuple[FieldLayout, ...]:
         """The fields, in the experiment's order."""
         return self._first.layouts
+
+    @property
+    def known(self) -> tuple[KnownParameter, ...]:
+        """Kinds of the known parameters of all simulations."""
+        return self._first.known
 
     def num_frames(self, simulation: int) -> int:
         """Number of frames of a simulation."""
@@ -217,7 +223,9 @@ def _check_agreement(infos: dict[Path, RawFileInfo], errors: dict[Path, str]) ->
     paths = list(infos)
     for path in paths[1:]:
         reference = paths[0]
-        difference = disagreement(infos[path], infos[reference])
+        difference = disagreement(infos[path], infos[reference]) or known_disagreement(
+            infos[path].known, infos[reference].known
+        )
         if difference:
             errors[path] = f"{path}: {difference} in {reference.name}"
             del infos[path]

@@ -1,5 +1,6 @@
 """Writes a simulation as a raw NetCDF file, as a scientist's own solver would."""
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -7,7 +8,8 @@ import numpy as np
 import xarray as xr
 
 from src.data.atomic import atomic_path
-from src.data.grid import FieldLayout, Grid
+from src.data.boundary import SIDES
+from src.data.grid import PERIODIC, FieldLayout, Grid
 
 
 def write_raw_file(
@@ -23,7 +25,7 @@ def write_raw_file(
     Args:
         path: Where to write.
         fields: ``[time, channel, *space]`` for each field.
-        grid: The grid, whose coordinates and boundary go into the file; periodic or cell-centred.
+        grid: The grid, whose coordinates and boundary go into the file; points at cell centres.
         layouts: The fields; a vector is written as one variable with a ``component`` axis.
         dt: Time between frames [time].
         attributes: Global attributes, e.g. the equation.
@@ -44,8 +46,14 @@ def write_raw_file(
             variables[layout.name] = (("time", "component", *grid.axes), values)
         else:
             variables[layout.name] = (("time", *grid.axes), values[:, 0])
-    sides = {side for pair in grid.boundary for side in pair}
-    assert len(sides) == 1, "one boundary condition on every side"
-    dataset = xr.Dataset(variables, coordinates, {**attributes, "boundary": str(sides.pop())})
+    boundary = json.dumps(
+        {
+            axis: dict(zip(SIDES, pair, strict=True))
+            for axis, pair in zip(grid.axes, grid.boundary, strict=True)
+        }
+    )
+    if grid.is_periodic:
+        boundary = PERIODIC
+    dataset = xr.Dataset(variables, coordinates, {**attributes, "boundary": boundary})
     with atomic_path(path) as temporary:
         dataset.to_netcdf(temporary, engine="netcdf4", format="NETCDF4")

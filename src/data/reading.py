@@ -23,7 +23,13 @@ KEYS = (
 def reading_settings(config: Mapping[str, Any] | Experiment) -> dict[str, Any]:
     """Everything that decides what is read from given raw files, as JSON types; no paths."""
     data = parse_experiment(config).data.model_dump(mode="json")
-    return {key: data[key] for key in KEYS}
+    settings = {key: data[key] for key in KEYS}
+    # Only where they are asked for, so that other experiments' caches keep their folders.
+    if data["known_parameters"]:
+        settings["known_parameters"] = data["known_parameters"]
+    if data["observations"] is not None and data["observations"]["missing"] != "error":
+        settings["missing"] = data["observations"]["missing"]
+    return settings
 
 
 def reading_digest(config: Mapping[str, Any] | Experiment) -> str:

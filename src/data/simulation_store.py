@@ -10,6 +10,7 @@ from src.data.atomic import sha256_of
 from src.data.cache_file import CachedSimulation, open_simulation
 from src.data.cache_header import CacheHeader, read_header
 from src.data.grid import FieldLayout, Grid
+from src.data.known_parameters import known_disagreement
 from src.errors import CacheError
 
 NAME = re.compile(r"sim_(\d{6,})\.safetensors")
@@ -111,7 +112,9 @@ class SimulationStore:
         for index in self.indices() if indices is None else indices:
             header = self.header(index)
             reference = reference or header
-            difference = disagreement(header, reference)
+            difference = disagreement(header, reference) or known_disagreement(
+                header.known, reference.known
+            )
             if difference:
                 raise CacheError(f"{self.path(index)}: {difference} in the first simulation")
 

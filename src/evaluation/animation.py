@@ -131,8 +131,9 @@ def _line_figure(sample: RolloutSample, shown: View, model: str) -> tuple[Figure
         lines.append((line, values))
     (error_line,) = below.plot(points, errors[0], color=COLORS[model], linewidth=1.4)
     lines.append((error_line, errors))
-    margin = 0.08 * float(np.ptp(shown.truth) or 1.0)
-    above.set_ylim(float(shown.truth.min()) - margin, float(shown.truth.max()) + margin)
+    present = shown.truth[~np.isnan(shown.truth)]
+    margin = 0.08 * float(np.ptp(present) or 1.0)
+    above.set_ylim(float(present.min()) - margin, float(present.max()) + margin)
     below.set_ylim(0, 1.05 * float(error_norm(errors).vmax or 1.0))
     above.set_ylabel(shown.label)
     below.set_ylabel("|error|")

@@ -2,43 +2,25 @@
 
 import json
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from src.data.atomic import atomic_path
 from src.data.grid import FieldLayout, Grid
-from src.errors import ConfigError, DivergenceError
+from src.data.known_parameters import KnownParameter
+from src.errors import ConfigError
 from src.evaluation.metrics import PREDICTORS, RolloutErrors, rollout_errors, summarize
-from src.evaluation.predictors import Predictor, State, persistence
+from src.evaluation.predictors import Predictor, persistence
+from src.evaluation.simulation import Simulation
+from src.evaluation.starts import Beginning, begin
 
 # A first sample is kept whatever its size, another one while those before it are below this.
 MAX_SAMPLE_BYTES = 2**28
-
-
-class Simulation(Protocol):
-    """A cached simulation: ``fields`` holds ``[T, C, *space]``, static ones without ``T``."""
-
-    @property
-    def dt(self) -> float:
-        """Time between frames [time]."""
-
-    @property
-    def grid(self) -> Grid:
-        """Where the values lie."""
-
-    @property
-    def layouts(self) -> tuple[FieldLayout, ...]:
-        """The fields, static ones included."""
-
-    @property
-    def fields(self) -> Mapping[str, torch.Tensor]:
-        """The values, read when subscripted."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +32,7 @@ class RolloutSample:
         dt: Time between frames [time].
         grid: Where the values lie.
         layouts: The fields that change in time.
-        truth: For each field ``[T + 1, C, *space]``, the given state first.
+        truth: For each field ``[T + 1, C, *space]``, the given state first, NaN where missing.
         predictions: For each model and field the same, NaN after a divergence; persistence is
             the given state and is not repeated.
     """
@@ -85,8 +67,12 @@ def evaluate(
     split: str = "test",
     num_steps: int | None = None,
     max_samples: int = 4,
+    known: Sequence[KnownParameter] = (),
 ) -> Evaluation:
     """Roll out every predictor from the first frame of every simulation and measure the errors.
+
+    Where values are missing there, see :func:`src.evaluation.starts.begin`; missing values of the
+    frames after it are left out of the errors.
 
     Args:
         simulations: Index and simulation of each; read one after the other, so that a generator
@@ -95,12 +81,15 @@ def evaluate(
         split: What the simulations are: ``test``, ``validation`` or ``train``.
         num_steps: Length of the rollouts; ``None`` takes all frames after the first.
         max_samples: Number of simulations whose rollouts are kept; fewer where they are large.
+        known: The known parameters of all simulations, which predictors get with the initial state.
 
     Returns:
-        Metrics for each predictor over the fields that it predicts, with ``evaluated_on``.
+        Metrics for each predictor over the fields that it predicts, with ``evaluated_on``, which
+        has by simulation the ``starts`` that are later frames, and how many values are ``filled``.
 
     Raises:
-        ConfigError: if there is no simulation, or one is shorter than ``num_steps``.
+        ConfigError: if there is no simulation, or one is shorter than ``num_steps``, or has
+            nothing to start from.
     """
     chosen = {**predictors, "persistence": persistence}
     ordered = {name: chosen[name] for name in PREDICTORS if name in chosen}
@@ -111,17 +100,18 @@ def evaluate(
     samples: list[RolloutSample] = []
     described: dict[str, Any] = {"simulations": [], "split": split}
     for index, simulation in simulations:
-        steps = _num_steps(index, simulation, num_steps)
-        described["simulations"].append(index)
-        described |= {"dt": simulation.dt, "num_steps": max(steps, described.get("num_steps", 0))}
-        initial, truth = _initial_and_truth(simulation, steps)
+        beginning = begin(index, simulation, num_steps, known)
+        truth = beginning.truth
+        _describe(described, index, simulation.dt, beginning)
         rollouts: dict[str, dict[str, NDArray[Any]]] = {}
         for name, predictor in ordered.items():
             start = time.perf_counter()
-            predicted = _roll_out(predictor, initial, steps, set(truth))
-            seconds[name].append((time.perf_counter() - start) / steps)
-            rollouts[name] = {key: value[0].numpy() for key, value in predicted.items()}
-            targets = {key: truth[key][1:] for key in predicted}
+            predicted = predictor(beginning.initial, beginning.steps)
+            seconds[name].append((time.perf_counter() - start) / beginning.steps)
+            rollouts[name] = {
+                key: value[0].detach().numpy() for key, value in predicted.items() if key in truth
+            }
+            targets = {key: truth[key][1:] for key in rollouts[name]}
             errors[name].append(rollout_errors(rollouts[name], targets, index))
         if len(samples) < max_samples and sum(map(_num_bytes, samples)) < MAX_SAMPLE_BYTES:
             samples.append(_sample(index, simulation, truth, rollouts))
@@ -139,65 +129,14 @@ def write_metrics(path: str | Path, metrics: Mapping[str, Any]) -> None:
         sibling.write_text(text + "\n", encoding="utf-8")
 
 
-def _num_steps(index: int, simulation: Simulation, num_steps: int | None) -> int:
-    dynamic = [layout.name for layout in simulation.layouts if not layout.static]
-    available = min(len(simulation.fields[name]) for name in dynamic) - 1
-    if available < max(1, num_steps or 1):
-        raise ConfigError(
-            f"evaluation_params.num_steps: {num_steps}: simulation {index} has "
-            f"{available} frames after its first; use at most that, or null for all"
-        )
-    return num_steps or available
-
-
-def _initial_and_truth(
-    simulation: Simulation, steps: int
-) -> tuple[dict[str, torch.Tensor], dict[str, NDArray[Any]]]:
-    """Initial state ``[1, C, *space]`` and the frames ``[steps + 1, C, *space]``."""
-    initial: dict[str, torch.Tensor] = {}
-    truth: dict[str, NDArray[Any]] = {}
-    for layout in simulation.layouts:
-        values = simulation.fields[layout.name]
-        initial[layout.name] = (values if layout.static else values[0]).unsqueeze(0)
-        if not layout.static:
-            truth[layout.name] = values[: steps + 1].numpy()
-    return initial, truth
-
-
-def _roll_out(
-    predictor: Predictor, initial: State, steps: int, dynamic: set[str]
-) -> dict[str, torch.Tensor]:
-    """The prediction of the fields that change in time; NaN from a divergence on."""
-    try:
-        predicted = predictor(initial, steps)
-    except DivergenceError:
-        predicted = _roll_out_to_divergence(predictor, initial, steps, dynamic)
-    return {name: values.detach() for name, values in predicted.items() if name in dynamic}
-
-
-def _roll_out_to_divergence(
-    predictor: Predictor, initial: State, steps: int, dynamic: set[str]
-) -> dict[str, torch.Tensor]:
-    """Step by step, so that the lead times before the divergence are still measured."""
-    state, frames = dict(initial), []
-    for _ in range(steps):
-        try:
-            predicted = {name: values[:, 0] for name, values in predictor(state, 1).items()}
-        except DivergenceError:
-            break
-        frames.append(predicted)
-        state |= predicted
-    lost = {name: torch.full_like(initial[name], torch.nan) for name in dynamic}
-    example = frames[0] if frames else lost
-    return {
-        name: torch.stack(
-            [frame[name] for frame in frames]
-            + [lost[name].to(values.dtype)] * (steps - len(frames)),
-            dim=1,
-        )
-        for name, values in example.items()
-        if name in dynamic
-    }
+def _describe(described: dict[str, Any], index: int, dt: float, beginning: Beginning) -> None:
+    """Add a simulation to what ``evaluated_on`` says."""
+    described["simulations"].append(index)
+    described["dt"] = dt
+    described["num_steps"] = max(beginning.steps, described.get("num_steps", 0))
+    for key, number in (("starts", beginning.frame), ("filled", beginning.filled)):
+        if number:
+            described.setdefault(key, {})[str(index)] = number
 
 
 def _sample(

@@ -6,6 +6,7 @@ from typing import Any
 
 from src.config import Experiment
 from src.config.equations import EQUATIONS
+from src.evaluation.gaps import gap_notices
 from src.evaluation.history import component
 from src.evaluation.metrics import PREDICTORS
 from src.evaluation.numbers import MISSING, estimate, number, percent
@@ -87,6 +88,7 @@ def notices(metrics: Mapping[str, Any], parameters: Mapping[str, Any]) -> list[s
             "There are no held-out simulations: the errors are those of the training simulations "
             "and say nothing about unseen ones."
         )
+    found += gap_notices(metrics)
     for name in (name for name in PREDICTORS if name in metrics):
         found += _metric_notices(LABELS[name], metrics[name])
     return found
@@ -102,7 +104,8 @@ def _metric_notices(label: str, metrics: Mapping[str, Any]) -> list[str]:
         found.append(f"{label}: diverged ({places}); its mean errors are infinite from there on.")
     if skipped := metrics["skipped"]["vrmse"]:
         found.append(
-            f"{label}: VRMSE leaves out {_count(skipped, 'frame')} in which the truth is uniform."
+            f"{label}: VRMSE leaves out {_count(skipped, 'frame')} in which the truth is uniform"
+            f"{' or missing' if metrics.get('missing') else ''}."
         )
     return found
 
@@ -141,11 +144,14 @@ def gain_over_persistence(metrics: Mapping[str, Any], name: str) -> float | None
 
 
 def parameter_rows(experiment: Experiment, parameters: Mapping[str, Any]) -> list[dict[str, str]]:
-    """A row for each parameter, or for each component of one."""
+    """A row for each parameter, or for each component of one; one for a field."""
     generation = experiment.generation_params
     true_values = generation.parameters if generation else {}
     rows = []
     for name, parameter in parameters.get("parameters", {}).items():
+        if "labels" in parameter:
+            rows.append(_field_row(name, parameter))
+            continue
         value = parameter["value"]
         many = isinstance(value, list)
         for index in range(len(value) if many else 1):
@@ -167,6 +173,31 @@ def parameter_rows(experiment: Experiment, parameters: Mapping[str, Any]) -> lis
                 }
             )
     return rows
+
+
+def _field_row(name: str, parameter: Mapping[str, Any]) -> dict[str, str]:
+    """What describes a parameter that is a field; its values lie in a file of their own."""
+    value = parameter["value"]
+    described = (
+        UNDETERMINED
+        if value is None
+        else "; ".join(
+            f"{key} {f'{len(part)} numbers' if isinstance(part, Mapping) else number(part)}"
+            for key, part in value.items()
+            if key not in ("file", "sha256")
+        )
+    )
+    learned = len(parameter["labels"])
+    return {
+        "name": name,
+        "estimate": described,
+        "unit": parameter.get("unit") or "",
+        "initial_guess": MISSING,
+        "bounds": MISSING,
+        "discretization_error": MISSING,
+        "known": f"a field of {_count(learned, 'learned number')}"
+        + (f", in {value['file']}" if value else ""),
+    }
 
 
 def numerics_summary(parameters: Mapping[str, Any]) -> str:

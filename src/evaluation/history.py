@@ -43,11 +43,13 @@ def parameter_columns(
     seen: dict[str, int] = {}
     # The longest name first, so that `velocity_scale` is not taken for a part of `velocity`.
     names = sorted(parameters, key=len, reverse=True)
+    fields = {name for name in names if "labels" in parameters[name]}
     for column in history:
         for name in names:
             rest = column.removeprefix(name)
             if column.startswith(name) and not rest[:1].isalnum():
-                found[column] = (name, seen.get(name, 0))
+                if name not in fields:
+                    found[column] = (name, seen.get(name, 0))
                 seen[name] = seen.get(name, 0) + 1
                 break
     return found

@@ -32,6 +32,7 @@ class RolloutErrors:
         counted: For each measure ``[T, F]``: whether the truth gives something to compare with.
         diverged_at: Number of the first lead time (from 1) whose prediction or squared error is
             not finite.
+        missing: Number of values that the truth does not have.
     """
 
     simulation: int
@@ -39,6 +40,7 @@ class RolloutErrors:
     values: Mapping[str, NDArray[np.float64]]
     counted: Mapping[str, NDArray[np.bool_]]
     diverged_at: int | None
+    missing: int = 0
 
 
 def compute_metrics(
@@ -52,8 +54,8 @@ def compute_metrics(
         layouts: The fields that the channels belong to.
 
     Raises:
-        ValueError: if the shapes differ, the channels do not fit the layouts, or the truth is not
-            finite.
+        ValueError: if the shapes differ, the channels do not fit the layouts, or the truth is
+            infinite.
     """
     predicted, true = np.asarray(prediction), np.asarray(truth)
     channels = sum(layout.channels for layout in layouts)
@@ -91,14 +93,16 @@ def rollout_errors(
     grid the last two are the same number. A truth without variance (spread below 1e-6 of its
     root mean square) is not counted in ``vrmse``, and a truth of zero in none of the three. A
     prediction that is not finite has an infinite error from that lead time on, in all fields.
+    Where the truth is missing (NaN), the means run over the places where it is not; a lead time
+    without any is not counted.
 
     Args:
         prediction: For each field ``[T, C, *space]``.
-        truth: The same for at least these fields, finite.
+        truth: The same for at least these fields, NaN where missing.
         simulation: Index of the simulation, for messages.
 
     Raises:
-        ValueError: if shapes differ or the truth is not finite.
+        ValueError: if shapes differ or the truth is infinite.
     """
     terms = [
         _field_terms(np.asarray(prediction[name]), np.asarray(truth[name]), name, simulation)
@@ -123,6 +127,7 @@ def rollout_errors(
         # A divergence counts whatever the truth: it may never drop out of a mean.
         counted={measure: ~absent | infinite for measure, (_, absent) in scales.items()},
         diverged_at=diverged_at,
+        missing=sum(int(np.isnan(np.asarray(truth[name])).sum()) for name in prediction),
     )
 
 
@@ -140,17 +145,36 @@ def _field_terms(
     for time, (predicted, true) in enumerate(zip(prediction, truth, strict=True)):
         # In double precision one frame at a time: a rollout in 3D need not fit twice.
         frame = true.astype(np.float64)
-        if not np.isfinite(frame).all():
+        if np.isinf(frame).any():
             raise ValueError(
                 f"simulation {simulation}, field '{name}', lead time {time + 1}: the truth is not "
                 f"finite"
             )
+        there = ~np.isnan(frame)
         # An overflow or a NaN gives an error that is not finite, which is reported as divergence.
         with np.errstate(over="ignore", invalid="ignore"):
-            error[time] = np.square(predicted.astype(np.float64) - frame).mean(axis=space).sum()
-        variance[time] = frame.var(axis=space).sum()
-        square[time] = np.square(frame).mean(axis=space).sum()
+            off = np.square(predicted.astype(np.float64) - frame)
+            error[time] = _mean_over(off, there, space).sum()
+        if not np.isfinite(predicted).all():
+            error[time] = np.inf
+        spread = frame - _mean_over(frame, there, space, keepdims=True)
+        variance[time] = _mean_over(np.square(spread), there, space).sum()
+        square[time] = _mean_over(np.square(frame), there, space).sum()
     return error, variance, square
+
+
+def _mean_over(
+    values: NDArray[np.float64],
+    there: NDArray[np.bool_],
+    axes: tuple[int, ...],
+    keepdims: bool = False,
+) -> NDArray[np.float64]:
+    """Mean over space of the values that are there; zero where there are none."""
+    if there.all():
+        return np.asarray(values.mean(axis=axes, keepdims=keepdims))
+    count = there.sum(axis=axes, keepdims=keepdims)
+    total = values.sum(axis=axes, keepdims=keepdims, where=there)
+    return np.asarray(total / np.maximum(count, 1))
 
 
 def summarize(rollouts: Sequence[RolloutErrors]) -> dict[str, Any]:
@@ -162,6 +186,7 @@ def summarize(rollouts: Sequence[RolloutErrors]) -> dict[str, Any]:
         ``range_by_lead_time``: smallest and largest simulation at each lead time;
         ``by_field``: the same for each field;
         ``skipped``: for each measure the terms left out for a truth without variance or size;
+        ``missing``: number of values of the truth that are missing, and in no error;
         ``diverged``: number of simulations that left the finite numbers, and ``diverged_at``:
         the first lead time of each. A mean that includes a diverged simulation, or nothing at
         all, is ``None``.
@@ -176,8 +201,8 @@ def summarize(rollouts: Sequence[RolloutErrors]) -> dict[str, Any]:
         counted = _padded([rollout.counted[measure] for rollout in rollouts], False)
         if not counted.any():
             warnings.warn(
-                f"{measure} is undefined: the truth is uniform or zero at every lead time of "
-                f"every simulation",
+                f"{measure} is undefined: the truth is uniform, zero or missing at every lead "
+                f"time of every simulation",
                 stacklevel=2,
             )
         summary[measure] = _mean(values, counted)
@@ -203,6 +228,7 @@ def summarize(rollouts: Sequence[RolloutErrors]) -> dict[str, Any]:
             measure: sum(int((~rollout.counted[measure]).sum()) for rollout in rollouts)
             for measure in MEASURES
         },
+        "missing": sum(rollout.missing for rollout in rollouts),
         "diverged": len(diverged),
         "diverged_at": diverged,
     }

@@ -224,7 +224,8 @@ def _values(values: NDArray[Any]) -> NDArray[Any]:
 
 def _scale(truth: NDArray[Any]) -> tuple[str, Normalize]:
     """A scale about zero for values of both signs, else from the least to the largest."""
-    low, high = float(truth.min()), float(truth.max())
+    present = truth[~np.isnan(truth)]  # truth may have holes, which stay blank
+    low, high = float(present.min()), float(present.max())
     if low < 0 < high:
         reach = max(-low, high)
         return DIVERGING, TwoSlopeNorm(0.0, -reach, reach)

@@ -1,19 +1,24 @@
 """What is compared with the truth: the two models behind one signature, and persistence.
 
-A predictor maps the initial state ``{field: [B, C, *space]}`` (static fields included) and a
-number of steps to the states after it, ``{field: [B, steps, C, *space]}``.
+A predictor maps the initial state ``{field: [B, C, *space]}`` (static fields included, and known
+parameters as ``known:<parameter>``, ``[B, …]`` as they are cached) and a number of steps to the
+states after it, ``{field: [B, steps, C, *space]}``, NaN from where it leaves the finite numbers.
 """
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import torch
 
 from src.data.grid import FieldLayout, Grid
+from src.data.known_parameters import TENSOR_PREFIX, KnownParameter
+from src.errors import DivergenceError
 from src.models.physical.roles import match_roles
 
 State = Mapping[str, torch.Tensor]
 Predictor = Callable[[State, int], State]
+logger = logging.getLogger(__name__)
 
 
 def persistence(initial: State, steps: int) -> dict[str, torch.Tensor]:
@@ -21,6 +26,7 @@ def persistence(initial: State, steps: int) -> dict[str, torch.Tensor]:
     return {
         name: values.unsqueeze(1).expand(-1, steps, *values.shape[1:])
         for name, values in initial.items()
+        if not name.startswith(TENSOR_PREFIX)
     }
 
 
@@ -60,11 +66,11 @@ class PhysicalPredictor:
     """Solution of the calibrated equation, from and to native tensors.
 
     Args:
-        model: Has ``spec`` and ``predict_trajectory(initial_fields, steps, dt)``.
+        model: Has ``spec`` and ``rollout(state, grid, steps, dt, conditions=…)``.
         grid: The grid of the data.
         layouts: The fields of the data.
         dt: Time between frames [time].
-        fields: Names of the fields to hand over; by default those that have a role in the equation.
+        known: The known parameters of the data.
     """
 
     def __init__(
@@ -73,40 +79,35 @@ class PhysicalPredictor:
         grid: Grid,
         layouts: Sequence[FieldLayout],
         dt: float,
-        fields: Sequence[str] | None = None,
+        known: Sequence[KnownParameter] = (),
     ) -> None:
         self.model = model
         self.grid = grid
-        self.layouts = {layout.name: layout for layout in layouts}
         self.dt = dt
-        if fields is None:
-            dynamic = [layout.name for layout in layouts if not layout.static]
-            fields = list(match_roles(model.spec, dynamic).values())
-        self.fields = tuple(fields)
+        self.known = tuple(known)
+        dynamic = [layout.name for layout in layouts if not layout.static]
+        self.fields = tuple(match_roles(model.spec, dynamic).values())
 
     def __call__(self, initial: State, steps: int) -> dict[str, torch.Tensor]:
-        """The states after ``initial``.
+        """The states after ``initial``, with the known parameters that are among its entries."""
+        # PhiFlow, which a surrogate needs not
+        from src.models.physical.recorded_conditions import recorded_conditions
 
-        Raises:
-            DivergenceError: from the model, where the solution leaves the finite numbers.
-        """
-        from src.data.fields import from_field, to_field  # PhiFlow, which a surrogate needs not
-
+        values = {each.name: initial[TENSOR_PREFIX + each.name] for each in self.known}
+        conditions = recorded_conditions(self.known, values)
+        state = {name: initial[name] for name in self.fields}
+        frames: list[Mapping[str, torch.Tensor]] = []
         with torch.no_grad():
-            trajectory = self.model.predict_trajectory(
-                {
-                    name: to_field(initial[name], self.grid, self.layouts[name])
-                    for name in self.fields
-                },
-                steps,
-                self.dt,
-            )
-            return {
-                name: torch.stack(
-                    [from_field(state, self.grid, self.layouts[name]) for state in states], dim=1
-                )
-                for name, states in trajectory.items()
-            }
+            rollout = self.model.rollout(state, self.grid, steps, self.dt, conditions=conditions)
+            try:
+                for frame in rollout:
+                    frames.append(frame)
+            except DivergenceError as error:
+                logger.warning("%s", error)
+        like = frames[0] if frames else state
+        lost = {name: torch.full_like(values, torch.nan) for name, values in like.items()}
+        frames += [lost] * (steps - len(frames))
+        return {name: torch.stack([frame[name] for frame in frames], dim=1) for name in self.fields}
 
 
 def _device(model: Any) -> torch.device:

@@ -1,10 +1,12 @@
 """The evaluation of an experiment's models, from their files."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from src.config.derived import held_out_simulations
 from src.config.schema import Experiment
 from src.data.atomic import write_json
+from src.data.known_parameters import KnownParameter
 from src.data.simulation_store import SimulationStore
 from src.evaluation.evaluate import Evaluation, evaluate, write_metrics
 from src.evaluation.figures import write_figures
@@ -34,18 +36,20 @@ def evaluate_models(
             the pictures go.
     """
     indices, split = held_out_simulations(experiment)
+    known = store.header(indices[0]).known
     predictors: dict[str, Predictor] = {}
     if model is not None:
         if experiment.model.synthetic is not None:
             ModelRegistry(experiment).synthetic_class()  # registers a user's own, see its module
         predictors["synthetic"] = SyntheticPredictor(load_synthetic_model(model))
     if parameters is not None:
-        predictors["physical"] = _physical_predictor(experiment, store, parameters)
+        predictors["physical"] = _physical_predictor(experiment, store, parameters, known)
     evaluation = evaluate(
         ((index, store.load(index)) for index in indices),
         predictors,
         split=split,
         num_steps=experiment.evaluation_params.num_steps,
+        known=known,
     )
     write_rollouts(folder / "rollouts.nc", evaluation.samples)
     write_figures(folder, evaluation)
@@ -55,8 +59,11 @@ def evaluate_models(
 
 
 def _physical_predictor(
-    experiment: Experiment, store: SimulationStore, parameters: Path
+    experiment: Experiment,
+    store: SimulationStore,
+    parameters: Path,
+    known: Sequence[KnownParameter],
 ) -> PhysicalPredictor:
     physical = ModelFactory.create_physical_model(experiment)
     load_parameters(parameters, physical)
-    return PhysicalPredictor(physical, store.grid, store.layouts, store.dt)
+    return PhysicalPredictor(physical, store.grid, store.layouts, store.dt, known)

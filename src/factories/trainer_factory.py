@@ -18,6 +18,7 @@ from src.models.physical.roles import match_roles
 from src.models.registry import ModelRegistry
 from src.training.epoch_sampler import EpochSampler
 from src.training.hybrid.hybrid_trainer import HybridTrainer
+from src.training.physical.observed_dataset import ObservedDataset, hides
 from src.training.physical.physical_trainer import PhysicalTrainer
 from src.training.synthetic.synthetic_trainer import SyntheticTrainer
 
@@ -87,8 +88,11 @@ class TrainerFactory:
         use_sliding_window: bool = True,
         *,
         store: SimulationStore | None = None,
-    ) -> HybridDataset:
+    ) -> HybridDataset | ObservedDataset:
         """Windows as PhiFlow fields, ``({name: Field}, {name: [Field] * steps})``.
+
+        With ``data.observations`` it also says what of them is seen, and where values are hidden a
+        window is a whole simulation.
 
         Args:
             config: The experiment.
@@ -101,14 +105,20 @@ class TrainerFactory:
         training = experiment.trainer_params.physical
         spec = ModelRegistry(experiment).physical_class().spec
         dynamic = [layout.name for layout in store.layouts if not layout.static]
-        return HybridDataset(
+        indices = _some(training.train_sim if sim_indices is None else sim_indices)
+        seen = experiment.data.observations
+        steps = training.num_predict_steps
+        if seen is not None and hides(seen) and training.initial_state == "known":
+            steps = min(store.header(index).num_frames for index in indices) - 1
+        dataset = HybridDataset(
             store,
-            _some(training.train_sim if sim_indices is None else sim_indices),
+            indices,
             list(match_roles(spec, dynamic).values()),
-            num_predict_steps=training.num_predict_steps,
+            num_predict_steps=steps,
             use_sliding_window=use_sliding_window,
             return_fields=True,
         )
+        return dataset if seen is None else ObservedDataset(dataset, experiment)
 
 
 def learnable_values(experiment: Experiment, model: PhysicalModel) -> list[torch.nn.Parameter]:

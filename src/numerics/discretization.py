@@ -1,97 +1,117 @@
 """Which discretizations there are, and which of them fit a grid."""
 
 from dataclasses import dataclass
-from typing import Protocol
 
-from phi.torch.flow import math
-
+from src.config.schema import SCHEME_ORDERS
 from src.data.grid import Grid
 from src.errors import ConfigError
 from src.numerics.finite_difference import ORDERS, FiniteDifference
+from src.numerics.operators import Operators
+from src.numerics.semi_lagrangian import SplitAdvection
 from src.numerics.spectral import Spectral
+from src.numerics.weno import Weno
 
-DEFAULT_ORDER = 4
+# The order where the experiment gives none: of the differences, and of the exponential integrator.
+DEFAULT_ORDER = {"finite_difference": 4, "spectral": 4}
+SPLIT = ("semi_lagrangian", "mac_cormack")
 
-
-class Operators(Protocol):
-    """Spatial derivatives as an equation's right-hand side uses them."""
-
-    def gradient(self, u: math.Tensor, axis: str) -> math.Tensor:
-        """First derivative along one axis."""
-
-    def laplacian(self, u: math.Tensor) -> math.Tensor:
-        """Sum of second derivatives."""
-
-    def advect(self, velocity: math.Tensor, u: math.Tensor) -> math.Tensor:
-        """(velocity·∇)u."""
-
-    @property
-    def first_eigenvalue(self) -> float:
-        """Largest |eigenvalue| of the first derivative, times the spacing."""
-
-    @property
-    def second_eigenvalue(self) -> float:
-        """Largest |eigenvalue| of the second derivative, times the spacing squared."""
+# WENO's widest stencil.
+_WENO_POINTS = 6
 
 
 @dataclass(frozen=True)
 class Discretization:
-    """A scheme for the derivatives in space.
+    """A scheme for the derivatives in space and the steps in time.
 
     Attributes:
-        scheme: ``finite_difference`` or ``spectral``.
-        order: Order of the differences, 2, 4 or 6; ``None`` for ``spectral``.
+        scheme: ``finite_difference``, ``spectral``, ``weno``, ``semi_lagrangian`` or
+            ``mac_cormack``.
+        order: Order of the differences, 2, 4 or 6; of the exponential integrator of ``spectral``,
+            2 or 4; ``None`` for the other schemes.
+        refine: How many times finer than the data's the grid is that the equation is solved on.
+        substeps_factor: Steps in time for each one that stability demands.
     """
 
     scheme: str = "finite_difference"
-    order: int | None = DEFAULT_ORDER
+    order: int | None = 4
+    refine: int = 1
+    substeps_factor: int = 1
+
+    @classmethod
+    def of(cls, scheme: str, order: int | None = None, refine: int = 1) -> "Discretization":
+        """A scheme with its default order.
+
+        Raises:
+            ConfigError: if the scheme has no such order.
+        """
+        allowed = SCHEME_ORDERS[scheme]
+        if order is not None and order not in allowed:
+            has = f"allowed: {', '.join(map(str, allowed))}" if allowed else "it has none"
+            raise ConfigError(f"model.physical.numerics.order: {order}: {scheme}: {has}")
+        return cls(scheme, order or DEFAULT_ORDER.get(scheme), refine)
 
     @property
     def label(self) -> str:
         """Short name, e.g. ``finite_difference-4``."""
-        return self.scheme if self.order is None else f"{self.scheme}-{self.order}"
+        name = self.scheme if self.order is None else f"{self.scheme}-{self.order}"
+        return name if self.refine == 1 else f"{name}-refined-{self.refine}"
+
+    @property
+    def time_stepping(self) -> str:
+        """Name of the integrator."""
+        if self.scheme == "spectral":
+            return f"exponential-runge-kutta-{self.order}"
+        return f"{self.scheme}, then runge-kutta-4" if self.is_split else "runge-kutta-4"
+
+    @property
+    def is_second_order(self) -> bool:
+        """Whether derivatives are differences of order two."""
+        return self.scheme == "finite_difference" and self.order == 2
+
+    @property
+    def is_split(self) -> bool:
+        """Whether advection is a step of its own."""
+        return self.scheme in SPLIT
+
+    @property
+    def has_forward_mode(self) -> bool:
+        """Whether forward-mode derivatives go through it."""
+        return not self.is_split
 
     def operators(self, grid: Grid) -> Operators:
         """The derivatives on a grid.
 
         Raises:
-            ConfigError: if an axis of the grid is not periodic.
+            ConfigError: if the grid has too few points, or a boundary that the scheme has not.
         """
-        check_periodic(grid)
-        spacing = dict(zip(grid.axes, grid.spacing, strict=True))
+        if problem := self.misfit(grid):
+            raise ConfigError(f"model.physical.numerics.scheme: {self.scheme}: {problem}")
         if self.scheme == "spectral":
-            return Spectral(spacing, dict(zip(grid.axes, grid.shape, strict=True)))
+            return Spectral(grid)
+        if self.scheme == "weno":
+            return Weno(grid)
+        if self.is_split:
+            return SplitAdvection(grid, self.scheme)
         assert self.order is not None
-        self._check_size(grid)
-        return FiniteDifference(spacing, self.order)
+        return FiniteDifference(grid, self.order)
 
-    def fits(self, grid: Grid) -> bool:
-        """Whether the grid has enough points for the scheme."""
-        return self.order is None or min(grid.shape) > self.order
-
-    def _check_size(self, grid: Grid) -> None:
-        if not self.fits(grid):
-            raise ConfigError(
-                f"model.physical.numerics.order: {self.order} needs more than {self.order} points "
-                f"along each axis, the grid has {grid.shape}"
+    def misfit(self, grid: Grid) -> str | None:
+        """Why the scheme cannot be used on the grid; ``None`` if it can."""
+        if self.scheme == "spectral" and not grid.is_periodic:
+            return (
+                "it needs 'periodic' on every axis, data.boundary is "
+                f"{dict(zip(grid.axes, map(list, grid.boundary), strict=True))}; "
+                "finite_difference takes any boundary"
             )
+        widest = {"finite_difference": self.order or 2, "weno": _WENO_POINTS}.get(self.scheme, 2)
+        if min(grid.shape) <= widest:
+            return f"it needs more than {widest} points along each axis, the grid has {grid.shape}"
+        return None
 
 
 CANDIDATES = (
     *(Discretization("finite_difference", order) for order in ORDERS),
-    Discretization("spectral", None),
+    Discretization("spectral", 4),
 )
-
-
-def check_periodic(grid: Grid) -> None:
-    """Refuse a grid that the schemes do not cover.
-
-    Raises:
-        ConfigError: if an axis is not periodic.
-    """
-    if grid.is_periodic:
-        return
-    described = {axis: sides for axis, sides in zip(grid.axes, grid.boundary, strict=True)}
-    raise ConfigError(
-        f"data.boundary: {described}: the physical model allows only 'periodic' on every axis"
-    )
+# For equations that advect: data with shocks are explained by a scheme that captures them.
+SHOCK_CANDIDATE = Discretization("weno", None)

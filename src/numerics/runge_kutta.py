@@ -11,22 +11,23 @@ IMAGINARY_LIMIT = 2.828
 
 
 def runge_kutta_4(
-    rate: Callable[[State], Mapping[str, Any]], state: State, dt: Any
+    rate: Callable[[State, Any], Mapping[str, Any]], state: State, dt: Any
 ) -> dict[str, Any]:
-    """One step of u' = rate(u) with an error of order dt⁵.
+    """One step of u' = rate(u, t) with an error of order dt⁵.
 
     Args:
-        rate: Rate of change of every field [field/time].
+        rate: Rate of change of every field [field/time], of a state and the time since the step
+            began.
         state: Fields by name; anything that adds and multiplies.
         dt: Time step [time].
 
     Source: Hairer, Nørsett and Wanner (1993), Solving Ordinary Differential Equations I, II.1.
     """
     half = dt * 0.5
-    k1 = rate(state)
-    k2 = rate({name: u + half * k1[name] for name, u in state.items()})
-    k3 = rate({name: u + half * k2[name] for name, u in state.items()})
-    k4 = rate({name: u + dt * k3[name] for name, u in state.items()})
+    k1 = rate(state, 0.0 * dt)
+    k2 = rate({name: u + half * k1[name] for name, u in state.items()}, half)
+    k3 = rate({name: u + half * k2[name] for name, u in state.items()}, half)
+    k4 = rate({name: u + dt * k3[name] for name, u in state.items()}, dt)
     return {
         name: u + (dt * (1 / 6)) * (k1[name] + 2 * (k2[name] + k3[name]) + k4[name])
         for name, u in state.items()

@@ -17,7 +17,18 @@ from src.models.physical.raw_simulations import RawSimulations
 from tests.conftest import ROOT
 from tests.docs.pages import DOCS, blocks, codes, rows, write_named_blocks
 from tests.workflow.snakemake_run import planned_jobs
+from tests.workflow.test_rerun import merged
 from tests.workflow.tiny import write_experiment
+
+# What the parts of experiments shown in the chapter on calibration are added to.
+CALIBRATION = {
+    "data": {"dset_name": "shown", "fields": ["velocity"]},
+    "model": {"physical": {"name": "BurgersPDE"}},
+    "trainer_params": {
+        "train_sim": [0],
+        "physical": {"learnable_parameters": [{"name": "viscosity", "initial_guess": 0.02}]},
+    },
+}
 
 
 @pytest.fixture(scope="module")
@@ -117,13 +128,26 @@ def test_minimal_experiment_plans_every_stage(tmp_path: Path) -> None:
 @pytest.mark.parametrize("page", [ROOT / "README.md", DOCS / "experiment.md"], ids=lambda p: p.name)
 def test_shown_experiments_are_allowed(tmp_path: Path, page: Path) -> None:
     write_named_blocks(page, tmp_path)
-    shown = [block for block in blocks(page, "yaml") if "trainer_params:" in block]
+    shown = [block for block in blocks(page, "yaml") if "dset_name:" in block]
     assert shown
     for number, block in enumerate(shown):
         path = tmp_path / f"shown_{number}.yaml"
         path.write_text(block, encoding="utf-8")
         experiment = parse_experiment(load_experiment(path, [f"project_root={tmp_path}"]))
         assert experiment.run_params.model_type == "hybrid"
+
+
+def test_shown_parts_of_experiments_are_allowed(tmp_path: Path) -> None:
+    (tmp_path / "measurements").mkdir()
+    (tmp_path / "measurements/buoys.nc").touch()
+    shown = [block for block in blocks(DOCS / "experiment.md", "yaml") if "dset_name" not in block]
+    assert len(shown) >= 10
+    for number, block in enumerate(shown):
+        part = yaml.safe_load(block)
+        path = tmp_path / f"part_{number}.yaml"
+        path.write_text(yaml.safe_dump(merged(CALIBRATION, part)), encoding="utf-8")
+        experiment = parse_experiment(load_experiment(path, [f"project_root={tmp_path}"]))
+        assert experiment.model.physical is not None, "and every key of the part is a known one"
 
 
 def test_shipped_experiment_that_the_page_points_to_is_generated() -> None:

@@ -1,4 +1,4 @@
-"""The equation and the surrogate of one's own in ``docs/experiment.md`` run in the workflow."""
+"""One's own models: of ``docs/experiment.md`` in the workflow, of ``docs/library.md`` in Python."""
 
 import importlib
 import json
@@ -8,9 +8,13 @@ import pytest
 import torch
 import yaml
 
+from src.data.fields import from_field
+from src.data.grid import FieldLayout
 from src.errors import CheckpointError
+from src.factories import ModelFactory
 from src.models import ModelRegistry, load_synthetic_model
-from tests.docs.pages import DOCS, write_named_blocks
+from src.training.physical import PhysicalTrainer
+from tests.docs.pages import DOCS, blocks, write_named_blocks
 from tests.workflow.snakemake_run import planned_jobs, run
 
 
@@ -66,3 +70,28 @@ def test_edit_of_ones_own_surrogate_reruns_its_training(finished: Path) -> None:
     finally:
         module.write_text(text, encoding="utf-8")
     assert set(jobs) == {"train_synthetic", "evaluate", "report", "synthetic_model"}
+
+
+def test_own_equation_between_walls_is_calibrated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    written = write_named_blocks(DOCS / "library.md", tmp_path)
+    assert len(written["two_species.py"].read_text(encoding="utf-8").splitlines()) <= 30
+    monkeypatch.setattr(ModelRegistry, "_physical", dict(ModelRegistry._physical))
+    shown = blocks(DOCS / "library.md", "python")
+    equation = next(i for i, block in enumerate(shown) if "# two_species.py" in block)
+    names = {"torch": torch, "ModelFactory": ModelFactory, "PhysicalTrainer": PhysicalTrainer}
+    for block in shown[equation : equation + 2]:
+        exec(compile(block, "library.md", "exec"), names)
+    grid, frames = names["grid"], names["frames"]
+    assert grid.boundary == ((1.0, 0.0),)
+    # The walls keep their values, and the species are used up in the ratio in which they react.
+    last = {name: from_field(frames[name][-1], grid, FieldLayout(name))[0] for name in "ab"}
+    for values in last.values():
+        assert (values[0], values[-1]) == (1.0, 0.0)
+    assert float(last["a"].mean()) < 0.45
+    value, std, unit = capsys.readouterr().out.split()
+    # Data in single precision, explained by the scheme that they were made with.
+    assert float(value) == pytest.approx(3.0, rel=1e-4)
+    assert float(std) < 1e-3
+    assert unit == "1/time"

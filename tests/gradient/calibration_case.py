@@ -87,6 +87,8 @@ def learnable(name: str, only: list[str] | None = None) -> list[dict[str, Any]]:
 def trainer(
     name: str, parameters: list[dict[str, Any]], numerics: Any = FD4, **training: Any
 ) -> PhysicalTrainer:
+    """A calibration of what made the twins; its discretization is no matter unless asked for."""
+    training = {"check_discretization": False, **training}
     known = {key: value for key, value in TRUTH[name].items()}
     config = physical_config(name, known, parameters, numerics, **training)
     model = EQUATIONS[name](config)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 from src.training.physical.objective import Objective
 from src.training.physical.observations import Observations
@@ -15,7 +16,7 @@ def objective(request):
     scheme = "spectral" if order is None else "finite_difference"
     numerics = {"scheme": scheme, "order": order, "substeps": 8}
     calibration = trainer(name, learnable(name), numerics)
-    observations = Observations(windows(name), ["u"])
+    observations = Observations(windows(name), calibration.model)
     return Objective(calibration.model, observations, calibration.vector, DT)
 
 
@@ -68,7 +69,7 @@ def whole_residual(objective: Objective, z: np.ndarray) -> np.ndarray:
             observations.grid,
             window.num_frames,
             DT,
-            objective.vector.all_tensors(z),
+            objective.vector.decode(torch.from_numpy(z)),
         )
         for frame, state in enumerate(frames):
             target = observations.target([number], frame, "u")

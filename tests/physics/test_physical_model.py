@@ -9,11 +9,12 @@ from phi.torch.flow import math
 
 from src.config.equations import EquationSpec, FieldRole, ParameterSpec
 from src.data.fields import from_field, to_field
-from src.data.grid import FieldLayout, Grid
+from src.data.grid import FieldLayout
 from src.errors import ConfigError, DivergenceError
 from src.models.physical.burgers import BurgersPDE
 from src.models.physical.physical_model import PhysicalModel
 from src.models.physical.roles import match_roles
+from tests.physics.domains import walled_grid
 from tests.physics.periodic_box import coordinates, periodic_grid, physical_config
 
 GRID = periodic_grid((24, 20), (0.7, 1.3))
@@ -132,11 +133,12 @@ def test_a_state_that_is_not_finite_enters_no_step():
         list(burgers().rollout(state, GRID, 1, 0.1))
 
 
-def test_other_boundaries_are_refused():
-    grid = Grid(("x",), (16,), (0.0,), (1.0,), (("zero-gradient",) * 2,), (False,))
-    field = to_field(torch.zeros(1, 16), grid, FieldLayout("u"))
-    with pytest.raises(ConfigError, match=r"data\.boundary"):
-        burgers().predict_trajectory({"u": field}, 1, 0.1)
+def test_schemes_refuse_boundaries_that_they_cannot_take():
+    field = to_field(torch.zeros(1, 16), walled_grid((16,), (1.0,)), FieldLayout("u"))
+    with pytest.raises(ConfigError, match=r"spectral: it needs 'periodic' .* data\.boundary"):
+        burgers(scheme="spectral").predict_trajectory({"u": field}, 1, 0.1)
+    (frame,) = burgers().predict_trajectory({"u": field}, 1, 0.1)["u"]
+    assert frame.extrapolation == field.extrapolation
 
 
 def test_wrong_channels_are_refused():
@@ -203,3 +205,39 @@ def test_an_equation_of_the_user_needs_only_its_rate():
     exact = start * torch.exp(torch.tensor(-(0.05 * k**2 + 2.0) * 0.3))
     assert model.substeps_used > 1
     assert (last - exact).abs().max() < 1e-3 * exact.abs().max()
+
+
+class PartlyLinear(PhysicalModel):
+    """Two fields, of which only one states its linear terms."""
+
+    spec = EquationSpec(
+        "PartlyLinear",
+        "u_t = D ∇²u, v_t = ∇·(κ∇v)",
+        (FieldRole("u"), FieldRole("v")),
+        {
+            "slow": ParameterSpec("length²/time"),
+            "fast": ParameterSpec("length²/time", is_field=True),
+        },
+    )
+
+    def rate(self, state, parameters, operators):
+        return {
+            "u": parameters["slow"] * operators.laplacian(state["u"]),
+            "v": operators.diffuse(parameters["fast"], state["v"]),
+        }
+
+    def linear_terms(self, parameters):
+        return {"u": {2: parameters["slow"]}}
+
+
+@pytest.mark.parametrize("scheme", ["finite_difference", "spectral"])
+def test_what_no_linear_term_states_is_bounded_by_its_unit(scheme):
+    config = physical_config(
+        "PartlyLinear", {"slow": 1e-3, "fast": 0.0}, numerics={"scheme": scheme}
+    )
+    model = PartlyLinear(config)
+    model.set_parameters({"fast": torch.full(GRID.shape, 0.5)})
+    noise = torch.randn(1, 1, *GRID.shape, generator=torch.Generator().manual_seed(0))
+    *_, last = model.rollout({"u": noise, "v": noise}, GRID, 1, 0.1)
+    assert model.substeps_used > 10
+    assert last["v"].abs().max() < noise.abs().max()

@@ -1,25 +1,37 @@
 """The Runge-Kutta method's order and the limit of its stability."""
 
-from math import exp, inf, nan
+from math import cos, exp, inf, nan, sin
 
 import numpy as np
 import pytest
 import torch
+from scipy.integrate import quad
 
-from src.models.physical.advection_diffusion import AdvectionDiffusionPDE
-from src.numerics.discretization import CANDIDATES, Discretization
+from src.data.grid import Grid
+from src.errors import DivergenceError
+from src.models.physical.physical_model import PhysicalModel
+from src.numerics.discretization import Discretization
 from src.numerics.runge_kutta import runge_kutta_4
-from src.numerics.stability import SAFETY, count_substeps, largest_stable_dt
-from tests.physics.periodic_box import periodic_grid, physical_config
+from src.numerics.stability import SAFETY, Bounds, count_substeps, largest_stable_dt
+from tests.physics.domains import walled_grid
+from tests.physics.periodic_box import periodic_grid
+from tests.physics.rollouts import DIFFERENCES, LABEL, SPECTRAL, final_state, model_of
 
 
 def test_runge_kutta_has_order_four():
+    # v = ∫ exp(−2 sin s) e^(s − 2) ds, by quadrature
+    exact, _ = quad(lambda s: exp(-2 * sin(s) + s - 2), 0, 2, epsabs=1e-13)
     errors = []
-    for steps in (8, 16):
+    for steps in (16, 32):
         state = {"u": 1.0, "v": 0.0}
-        for _ in range(steps):
-            state = runge_kutta_4(lambda s: {"u": -s["u"], "v": s["u"] ** 2}, state, 2.0 / steps)
-        errors.append([abs(state["u"] - exp(-2)), abs(state["v"] - (1 - exp(-4)) / 2)])
+        dt = 2.0 / steps
+        for step in range(steps):
+
+            def rate(now, since, begin=step * dt):
+                return {"u": -now["u"] * cos(begin + since), "v": now["u"] ** 2 - now["v"]}
+
+            state = runge_kutta_4(rate, state, dt)
+        errors.append([abs(state["u"] - exp(-sin(2))), abs(state["v"] - exact)])
     for coarse, fine in zip(*errors, strict=True):
         assert abs(np.log2(coarse / fine) - 4) < 0.2
 
@@ -32,33 +44,67 @@ def test_substeps_of_no_finite_number():
     assert count_substeps(0.1, nan) is None
 
 
-@pytest.mark.parametrize("scheme", CANDIDATES, ids=lambda scheme: scheme.label)
-@pytest.mark.parametrize("parameters", [(0.05, [0.0, 0.0]), (0.0, [1.0, 0.3])])
-def test_limit_is_stable_and_twice_the_limit_is_not(scheme, parameters):
-    diffusivity, velocity = parameters
-    grid = periodic_grid((16, 12), (0.7, 1.3))
-    limit = largest_stable_dt(velocity, diffusivity, 0.0, grid.spacing, scheme.operators(grid))
+def growth(model: PhysicalModel, grid: Grid, dt: float, steps: int) -> float:
+    """How much noise grows in some time steps of a length that is not chosen by the model."""
     generator = torch.Generator().manual_seed(0)
     noise = torch.randn(1, *grid.shape, generator=generator, dtype=torch.float64)
-    norms = []
-    for dt in (limit, 2 * limit):
-        model = AdvectionDiffusionPDE(
-            physical_config(
-                "AdvectionDiffusionPDE",
-                {"diffusivity": diffusivity, "velocity": velocity},
-                numerics={"substeps": 1},
-            )
-        )
-        model.discretization = scheme
-        *_, last = model.rollout(noise, grid, 60, dt)
-        norms.append(float(last.norm() / noise.norm()))
-    assert norms[0] <= 1 + 1e-9
-    assert norms[1] > 100
+    noise[:, 0] = 0  # the value that a wall prescribes
+    return float(final_state(model, noise, grid, steps, dt).norm() / noise.norm())
+
+
+PERIODIC = periodic_grid((16, 12), (0.7, 1.3))
+SIDES = {"x": {"lower": 0.0, "upper": "zero-gradient"}}
+WALLED, NODAL = (walled_grid((16,), (0.7,), SIDES, nodes) for nodes in (False, True))
+DIFFUSION = ("DiffusionPDE", {"diffusivity": 0.05}, [0.0, 0.0], {2: 0.05})
+ADVECTION = ("AdvectionDiffusionPDE", {"diffusivity": 0.0, "velocity": [1.0, 0.3]}, [1.0, 0.3], {})
+# 1e-9: only the linear part acts.
+DISPERSION = ("KortewegDeVriesPDE", {"advection": 1e-9, "dispersion": 0.02}, [0.0, 0.0], {3: 0.02})
+DAMPING = (
+    "KuramotoSivashinskyPDE",
+    {"advection": 1e-9, "second_order": -0.05, "fourth_order": 0.002},
+    [0.0, 0.0],
+    {2: 0.05, 4: 0.002},
+)
+
+
+LIMITS = [(ADVECTION, scheme) for scheme in DIFFERENCES]
+LIMITS += [(DIFFUSION, DIFFERENCES[1]), (DAMPING, DIFFERENCES[0]), (DAMPING, DIFFERENCES[2])]
+LIMITS += [(DISPERSION, DIFFERENCES[0]), (DISPERSION, DIFFERENCES[2])]
+
+
+@pytest.mark.parametrize(
+    ("case", "scheme"), LIMITS, ids=lambda v: v[0] if isinstance(v, tuple) else v.label
+)
+def test_limit_is_stable_and_twice_the_limit_is_not(case, scheme):
+    name, parameters, speeds, linear = case
+    operators = scheme.operators(PERIODIC)
+    limit = largest_stable_dt(Bounds(speeds, linear, 0.0), PERIODIC.spacing, operators)
+    model = model_of(name, parameters, scheme, substeps=1)
+    assert growth(model, PERIODIC, limit, 60) <= 1 + 1e-6
+    with pytest.raises(DivergenceError):
+        growth(model, PERIODIC, 2 * limit, 4000)
+
+
+@pytest.mark.parametrize("grid", [WALLED, NODAL], ids=["cells", "nodes"])
+@pytest.mark.parametrize("scheme", DIFFERENCES, **LABEL)
+def test_limit_of_diffusion_between_walls(scheme, grid):
+    limit = largest_stable_dt(Bounds([0.0], {2: 0.05}, 0.0), grid.spacing, scheme.operators(grid))
+    field = torch.full(grid.shape, 0.05)
+    for diffusivity in (0.05, field) if scheme.order == 4 else (field,):
+        model = model_of("DiffusionPDE", {"diffusivity": diffusivity}, scheme, substeps=1)
+        assert growth(model, grid, limit, 60) <= 1
+        assert growth(model, grid, 2.5 * limit, 60) > 100
+
+
+def test_nothing_linear_limits_the_exponential_integrator():
+    for name, parameters, *_ in (DIFFUSION, ADVECTION, DISPERSION, DAMPING):
+        model = model_of(name, parameters, SPECTRAL)
+        assert growth(model, PERIODIC, 100.0, 2) <= 1 + 1e-9
+        assert model.substeps_used == 1
 
 
 def test_substeps_follow_the_state_and_the_parameters():
-    config = physical_config("AdvectionDiffusionPDE", {"diffusivity": 0.1, "velocity": 0.0})
-    model = AdvectionDiffusionPDE(config)
+    model = model_of("AdvectionDiffusionPDE", {"diffusivity": 0.1, "velocity": 0.0})
     grid = periodic_grid((32,), (1.0,))
     used = []
     for diffusivity in (0.1, 0.2):
@@ -68,6 +114,7 @@ def test_substeps_follow_the_state_and_the_parameters():
         }
         list(model.rollout(torch.ones(1, 32), grid, 1, 0.1, parameters))
         used.append(model.substeps_used)
-    limit = largest_stable_dt([0.0], 0.1, 0.0, grid.spacing, Discretization().operators(grid))
+    operators = Discretization().operators(grid)
+    limit = largest_stable_dt(Bounds([0.0], {2: 0.1}, 0.0), grid.spacing, operators)
     assert used == [count_substeps(0.1, limit), count_substeps(0.1, limit / 2)]
     assert used[0] > 10

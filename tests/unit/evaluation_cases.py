@@ -18,6 +18,7 @@ class Waves:
     layouts: tuple[FieldLayout, ...]
     dt: float
     fields: dict[str, torch.Tensor] = field(repr=False)
+    known: dict[str, torch.Tensor] = field(default_factory=dict, repr=False)
 
 
 def waves(

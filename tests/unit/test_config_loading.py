@@ -300,13 +300,17 @@ def test_simulation_shorter_than_a_window_is_refused(tmp_path: Path) -> None:
     check_against_data(experiment, "case.yaml", layouts, [9], PERIODIC)
 
 
-def test_boundary_that_the_equation_does_not_allow_is_refused(tmp_path: Path) -> None:
-    experiment = parse_experiment(load_experiment(write(tmp_path, HYBRID)))
+def test_boundary_that_the_scheme_does_not_allow_is_refused(tmp_path: Path) -> None:
+    text = HYBRID.replace("name: BurgersPDE}", "name: BurgersPDE, numerics: spectral}")
+    experiment = parse_experiment(load_experiment(write(tmp_path, text)))
     layouts = [FieldLayout("velocity", ("x", "y"))]
     walls = replace(PERIODIC, boundary=(("periodic", "periodic"), ("zero-gradient", 0.0)))
-    message = r"data.boundary: .*'y': \['zero-gradient', 0.0\].* BurgersPDE .*'periodic'"
+    message = r"scheme: spectral: .*'periodic'.*'y': \['zero-gradient', 0.0\].*finite_difference"
     with pytest.raises(ConfigError, match=message):
         check_against_data(experiment, "case.yaml", layouts, [9], walls)
+    check_against_data(experiment, "case.yaml", layouts, [9], PERIODIC)
+    differences = parse_experiment(load_experiment(write(tmp_path, HYBRID)))
+    check_against_data(differences, "case.yaml", layouts, [9], walls)
     synthetic = parse_experiment(load_experiment(write(tmp_path, SYNTHETIC)))
     check_against_data(synthetic, "case.yaml", layouts, [33, 33], walls)
 
@@ -326,8 +330,8 @@ WRONG_VALUES = {
     ),
     "fields: [c]": ("fields: [c], variables: {d: c}", "data.variables.d: not in data.fields"),
     "velocity: 0.5}": (
-        "velocity: 0.5}, numerics: {scheme: spectral, order: 4}",
-        "numerics.order: 4: the spectral scheme has none",
+        "velocity: 0.5}, numerics: {scheme: spectral, order: 6}",
+        "numerics.order: 6: spectral: allowed: 2, 4",
     ),
 }
 
@@ -349,9 +353,13 @@ def test_file_whose_name_is_no_folders_needs_a_name_inside(tmp_path: Path) -> No
     assert named["run_params"]["experiment_name"] == "size_1"
 
 
-def test_generated_data_are_periodic(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="data.boundary: .*zero-gradient.*periodic boxes only"):
-        load_experiment("burgers_2d", ["data.boundary={x: periodic, y: {lower: zero-gradient}}"])
+def test_generated_data_may_have_walls_unless_the_scheme_has_none() -> None:
+    walls = "data.boundary={x: periodic, y: zero-gradient}"
+    load_experiment("burgers_2d", [walls])
+    with pytest.raises(ConfigError, match="spectral: it needs 'periodic'.*zero-gradient"):
+        load_experiment("burgers_2d", [walls, "model.physical.numerics=spectral"])
+    with pytest.raises(ConfigError, match="data.boundary: .*slippery"):
+        load_experiment("burgers_2d", ["data.boundary=slippery"])
 
 
 def test_shipped_experiments_load() -> None:

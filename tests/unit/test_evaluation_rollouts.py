@@ -1,7 +1,7 @@
 """Held-out rollouts: what is compared with what, divergence, and the files that come out."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,17 +10,20 @@ import pytest
 import torch
 import xarray as xr
 
+from src.config.equations import EQUATIONS
+from src.data.grid import Grid
 from src.errors import ConfigError, DivergenceError
 from src.evaluation.evaluate import evaluate, write_metrics
 from src.evaluation.predictors import PhysicalPredictor, SyntheticPredictor, persistence
 from src.evaluation.rollouts import axis_points, rollout_dataset, write_rollouts
+from src.models.physical.solver import Conditions
 from tests.unit.evaluation_cases import Waves, waves
 
 State = Mapping[str, torch.Tensor]
 
 
 class _Oracle:
-    """Gives the truth plus an offset; diverges behind ``last`` steps as a model would."""
+    """Gives the truth plus an offset, NaN behind ``last`` steps as a model would."""
 
     def __init__(self, simulation: Waves, offset: float, last: int | None = None) -> None:
         self.frames = simulation.fields["velocity"]
@@ -28,12 +31,11 @@ class _Oracle:
         self.last = last
 
     def __call__(self, initial: State, steps: int) -> State:
-        distances = (self.frames - initial["velocity"][0]).abs().flatten(1).amax(dim=1)
-        start = int(distances.argmin())
-        if self.last is not None and start + steps > self.last:
-            raise DivergenceError(f"step {self.last + 1}")
-        frames = self.frames[start + 1 : start + steps + 1].clone()
-        return {"velocity": (frames + (0 if self.last else self.offset)).unsqueeze(0)}
+        assert torch.equal(initial["velocity"][0], self.frames[0])
+        frames = self.frames[1 : steps + 1] + self.offset
+        if self.last is not None:
+            frames[self.last :] = torch.nan
+        return {"velocity": frames.unsqueeze(0)}
 
 
 def test_persistence_repeats_the_initial_state() -> None:
@@ -86,7 +88,7 @@ def test_num_steps_shortens_the_rollout_and_must_fit() -> None:
         evaluate([], {})
 
 
-def test_a_divergence_error_of_one_model_is_reported_where_it_happens() -> None:
+def test_a_divergence_of_one_model_is_reported_where_it_happens() -> None:
     simulation = waves(frames=7)
     predictors = {
         "synthetic": _Oracle(simulation, 0.1),
@@ -104,10 +106,7 @@ def test_a_divergence_error_of_one_model_is_reported_where_it_happens() -> None:
 def test_a_divergence_in_the_first_step_leaves_nothing_to_average() -> None:
     simulation = waves()
 
-    def failing(initial: State, steps: int) -> State:
-        raise DivergenceError("step 1")
-
-    found = evaluate([(0, simulation)], {"physical": failing})
+    found = evaluate([(0, simulation)], {"physical": _Oracle(simulation, 0.0, last=0)})
     assert found.metrics["physical"]["diverged_at"] == {"0": 1}
     assert found.metrics["physical"]["by_field"]["velocity"]["vrmse"] is None
 
@@ -134,26 +133,29 @@ def test_synthetic_predictor_stacks_inputs_and_splits_outputs_by_the_specs() -> 
     torch.testing.assert_close(predicted["velocity"], initial["velocity"].unsqueeze(1) + steps)
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+class _Doubling:
+    """A model that doubles in every step, for so many steps."""
+
+    spec = EQUATIONS["BurgersPDE"]
+
+    def __init__(self, lasts: int = 99) -> None:
+        self.lasts = lasts
+        self.conditions = Conditions()
+
+    def rollout(
+        self, state: State, grid: Grid, steps: int, dt: float, conditions: Conditions
+    ) -> Iterator[State]:
+        assert dt == 0.05
+        self.conditions = conditions
+        for step in range(steps):
+            if step == self.lasts:
+                raise DivergenceError(f"frame {step + 1}")
+            yield {name: values * 2.0 ** (step + 1) for name, values in state.items()}
+
+
 def test_physical_predictor_hands_fields_over_and_takes_them_back() -> None:
-    from phi.torch.flow import Field
-
-    from src.config.equations import EQUATIONS
-
-    class Doubling:
-        spec = EQUATIONS["BurgersPDE"]
-
-        def predict_trajectory(
-            self, initial_fields: Mapping[str, Field], steps: int, dt: float
-        ) -> dict[str, list[Field]]:
-            assert dt == 0.05
-            return {
-                name: [field * 2.0 ** (step + 1) for step in range(steps)]
-                for name, field in initial_fields.items()
-            }
-
     simulation = waves(static=True)
-    predictor = PhysicalPredictor(Doubling(), simulation.grid, simulation.layouts, simulation.dt)
+    predictor = PhysicalPredictor(_Doubling(), simulation.grid, simulation.layouts, simulation.dt)
     initial = {
         "velocity": simulation.fields["velocity"][:2],
         "mask": simulation.fields["mask"].expand(2, 1, 12, 10),
@@ -162,6 +164,20 @@ def test_physical_predictor_hands_fields_over_and_takes_them_back() -> None:
     assert list(predicted) == ["velocity"]
     expected = torch.stack([2 * initial["velocity"], 4 * initial["velocity"]], dim=1)
     torch.testing.assert_close(predicted["velocity"], expected)
+
+
+@pytest.mark.parametrize("lasts", [0, 2])
+def test_physical_predictor_keeps_what_came_before_a_divergence(
+    lasts: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    simulation = waves()
+    model = _Doubling(lasts)
+    predictor = PhysicalPredictor(model, simulation.grid, simulation.layouts, simulation.dt)
+    predicted = predictor({"velocity": simulation.fields["velocity"][:1]}, 4)["velocity"]
+    assert predicted.shape == (1, 4, 2, 12, 10)
+    assert torch.isfinite(predicted[:, :lasts]).all()
+    assert torch.isnan(predicted[:, lasts:]).all()
+    assert f"frame {lasts + 1}" in caplog.text
 
 
 def test_metrics_file_is_strict_json(tmp_path: Path) -> None:

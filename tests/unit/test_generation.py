@@ -2,7 +2,8 @@
 
 import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,9 @@ from src.data.initial_conditions import gaussian_random_state
 from src.errors import DivergenceError, RawDataError
 from src.factories import ModelFactory
 from src.models.physical import raw_simulations
-from src.models.physical.generation import GROUP
+from src.models.physical.generation import GROUP, Start
 from src.models.physical.raw_simulations import RawSimulations, dynamic_pressure
 from src.numerics.discretization import Discretization
-from src.training.hybrid import augmentation
 from src.training.hybrid.augmentation import Augmentation
 from tests.unit.generated_data import parsed_in, tiny_in
 
@@ -171,12 +171,13 @@ def test_foreign_file_is_not_overwritten(tmp_path: Path) -> None:
     assert foreign.read_bytes() == b"no NetCDF file at all"
 
 
-def exploding(initial_state: Any, wrong: int) -> Any:
+def exploding(start_of: Any, wrong: int) -> Any:
     """The initial states, one of which no time step is small enough for."""
 
-    def draw(self: Any, index: int) -> Mapping[str, np.ndarray]:
-        state = initial_state(self, index)
-        return {name: v * (1e9 if index == wrong else 1) for name, v in state.items()}
+    def draw(self: Any, index: int) -> Start:
+        start = start_of(self, index)
+        factor = 1e9 if index == wrong else 1
+        return replace(start, state={name: v * factor for name, v in start.state.items()})
 
     return draw
 
@@ -184,8 +185,8 @@ def exploding(initial_state: Any, wrong: int) -> Any:
 def test_diverging_raw_simulation_is_an_error_that_names_it(
     raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wrong = exploding(RawSimulations._initial_state, 1)
-    monkeypatch.setattr(RawSimulations, "_initial_state", wrong)
+    wrong = exploding(RawSimulations._start, 1)
+    monkeypatch.setattr(RawSimulations, "_start", wrong)
     experiment = parsed_in(tmp_path)
     with pytest.raises(RawDataError, match=r"simulations \[1\] diverged"):
         RawSimulations(experiment, experiment.raw_dir).make(range(3))
@@ -263,8 +264,8 @@ def test_diverging_simulation_is_left_out_and_named_and_its_groups_others_stay(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    wrong = exploding(augmentation.Augmentation._initial_state, 1)
-    monkeypatch.setattr(augmentation.Augmentation, "_initial_state", wrong)
+    wrong = exploding(Augmentation._start, 1)
+    monkeypatch.setattr(Augmentation, "_start", wrong)
     with caplog.at_level(logging.WARNING):
         made = maker(manager, tmp_path).make(range(4))
     assert made == [0, 2, 3]

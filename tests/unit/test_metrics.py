@@ -133,4 +133,36 @@ def test_errors_of_use_are_named() -> None:
     with pytest.raises(
         ValueError, match="simulation 0, field 'u', lead time 1: the truth is not finite"
     ):
-        compute_metrics(truth, truth * np.nan, SCALAR)
+        compute_metrics(truth, truth * np.inf, SCALAR)
+
+
+def test_missing_values_of_the_truth_are_in_no_error() -> None:
+    """Against the same numbers computed by hand over the places that are there."""
+    rng = np.random.default_rng(0)
+    truth = 2 + rng.normal(size=(1, 3, 2, 9, 7))
+    prediction = truth + rng.normal(size=truth.shape)
+    holes = rng.random(truth.shape) < 0.3
+    masked = np.where(holes, np.nan, truth)
+    metrics = compute_metrics(prediction, masked, VECTOR)
+    assert metrics["missing"] == holes.sum()
+    error = np.ma.masked_array((prediction - truth) ** 2, holes).mean(axis=(3, 4)).sum(axis=2)
+    spread = np.ma.masked_array(truth, holes).var(axis=(3, 4)).sum(axis=2)
+    expected = np.sqrt(error / spread)[0]
+    assert metrics["by_lead_time"]["vrmse"] == pytest.approx(expected.tolist(), rel=1e-12)
+    whole = compute_metrics(prediction, truth, VECTOR)
+    assert whole["missing"] == 0
+    assert metrics["vrmse"] != pytest.approx(whole["vrmse"], rel=1e-3)
+
+
+def test_a_frame_without_truth_is_skipped_but_its_divergence_is_not() -> None:
+    truth = np.stack([1 + _sine(), np.full(64, np.nan), 1 + _sine()])[None, :, None]
+    prediction = np.nan_to_num(truth, nan=5.0) + 0.1
+    metrics = compute_metrics(prediction, truth, SCALAR)
+    assert metrics["by_lead_time"]["nrmse"][1] is None
+    assert metrics["skipped"] == dict.fromkeys(MEASURES, 1)
+    assert (metrics["missing"], metrics["diverged"]) == (64, 0)
+    assert metrics["vrmse"] == pytest.approx(0.1 / np.sqrt(0.5), rel=1e-12)
+    prediction[0, 1, 0, 3] = np.nan
+    metrics = compute_metrics(prediction, truth, SCALAR)
+    assert metrics["diverged_at"] == {"0": 2}
+    assert metrics["vrmse"] is None

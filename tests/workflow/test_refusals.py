@@ -22,6 +22,16 @@ MISTAKES: dict[str, tuple[dict[str, Any], list[str]]] = {
         {"data": {"dset_name": "burgers_2d", "fields": ["velocity", "salinity"]}},
         ["salinity", "velocity"],
     ),
+    "no file of sensors": (
+        {
+            "data": {
+                "dset_name": "burgers_2d",
+                "fields": ["velocity"],
+                "observations": {"sensors": "buoys.nc"},
+            }
+        },
+        ["data.observations.sensors: 'buoys.nc'", "project_root"],
+    ),
 }
 
 
@@ -84,6 +94,18 @@ def test_field_that_no_file_has_is_told(tmp_path: Path) -> None:
     assert result.returncode != 0
     assert "temperature" in result.stdout
     assert "a.nc" in result.stdout
+    assert "Traceback" not in result.stdout
+
+
+def test_scheme_that_the_boundary_of_the_data_does_not_allow_is_told(tmp_path: Path) -> None:
+    data = {"dset_name": "burgers_2d", "fields": ["velocity"], "boundary": "zero-gradient"}
+    model = tiny_experiment()["model"]
+    model["physical"]["numerics"] = "spectral"
+    raw_experiment(tmp_path, data=data, model=model)
+    result = run(tmp_path, "--dry-run", TARGET)
+    assert result.returncode != 0
+    assert "model.physical.numerics.scheme: spectral: it needs 'periodic'" in result.stdout
+    assert "finite_difference takes any boundary" in result.stdout
     assert "Traceback" not in result.stdout
 
 

@@ -10,6 +10,7 @@ from tests.workflow.conftest import EXPERIMENT
 from tests.workflow.snakemake_run import TARGET, planned_jobs
 
 LAST = {"evaluate", "report", "synthetic_model"}
+CALIBRATED = {"train_physical", "augment", "train_synthetic", *LAST}
 CHANGES: dict[str, tuple[dict[str, Any], set[str]]] = {
     "nothing": ({}, set()),
     "workflow.sims_per_job": ({"workflow": {"sims_per_job": 2}}, set()),
@@ -30,11 +31,21 @@ CHANGES: dict[str, tuple[dict[str, Any], set[str]]] = {
                 "physical": {"learnable_parameters": [{"name": "viscosity", "initial_guess": 0.03}]}
             }
         },
-        {"train_physical", "augment", "train_synthetic", *LAST},
+        CALIBRATED,
+    ),
+    "trainer_params.physical.starts": ({"trainer_params": {"physical": {"starts": 2}}}, CALIBRATED),
+    "model.physical.numerics.refine": (
+        {"model": {"physical": {"numerics": {"refine": 2}}}},
+        CALIBRATED,
+    ),
+    "data.observations.noise": ({"data": {"observations": {"noise": 0.01}}}, CALIBRATED),
+    "data.known_parameters": (
+        {"data": {"known_parameters": {"advection": "speed"}}},
+        {"cache", *CALIBRATED},
     ),
     "generation_params.parameters": (
         {"generation_params": {"parameters": {"viscosity": 0.011}}},
-        {"simulate", "cache", "train_physical", "augment", "train_synthetic", *LAST},
+        {"simulate", "cache", *CALIBRATED},
     ),
 }
 

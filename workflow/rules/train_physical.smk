@@ -1,6 +1,7 @@
 rule train_physical:
     input:
-        cached("physical", "train_sim"),
+        cache=cached("physical", "train_sim"),
+        sensors=lambda wildcards: plan_of(wildcards).sensor_files(),
     output:
         parameters="results/{experiment}/physical/parameters.yaml",
         history="results/{experiment}/physical/history.csv",
@@ -20,6 +21,6 @@ rule train_physical:
     message:
         "calibrate the physical model of {wildcards.experiment}"
     shell:
-        "python -m workflow.scripts.train_physical --settings {params.cfg:q} --cache {input:q}"
+        "python -m workflow.scripts.train_physical --settings {params.cfg:q} --cache {input.cache:q}"
         " --parameters {output.parameters:q} --history {output.history:q}"
         " --threads {threads} --log {log:q}"

@@ -1,1 +1,1 @@
-"""Readers of raw files, one module a format; new ones are entered in ``base.FORMATS``."""
+"""Readers of raw files, one module a format; new ones are entered in ``base``."""

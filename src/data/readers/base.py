@@ -6,18 +6,19 @@ Layout: ``T`` time, ``C`` channel, ``X Y Z`` space in ascending order.
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 import numpy as np
 
 from src.config.schema import DataParams
 from src.data.grid import FieldLayout, Grid
+from src.data.known_parameters import KnownParameter
 
-# format -> (module, suffixes); the modules are imported when a file of theirs is opened
-FORMATS: dict[str, tuple[str, tuple[str, ...]]] = {
-    "netcdf": ("src.data.readers.netcdf", (".nc", ".nc3", ".nc4", ".cdf", ".netcdf")),
+# format -> endings of its files
+FORMATS: dict[str, tuple[str, ...]] = {
+    "netcdf": (".nc", ".nc3", ".nc4", ".cdf", ".netcdf"),
+    "hdf5-pdebench": (".h5", ".hdf5"),
 }
 Block = dict[str, np.ndarray]
 
@@ -34,6 +35,7 @@ class RawFileInfo:
         grid: The grid, after selection.
         layouts: The fields asked for, in the experiment's order.
         boundary_stated: Whether the boundary was stated by the experiment or by the file.
+        known: Kinds of the known parameters, in the experiment's order.
     """
 
     num_samples: int
@@ -43,20 +45,24 @@ class RawFileInfo:
     grid: Grid
     layouts: tuple[FieldLayout, ...]
     boundary_stated: bool
+    known: tuple[KnownParameter, ...]
 
     def to_dict(self) -> dict[str, Any]:
         """The information as JSON types."""
         return {
-            **{key: value for key, value in vars(self).items() if key not in ("grid", "layouts")},
+            **vars(self),
             "grid": self.grid.to_dict(),
             "layouts": [layout.to_dict() for layout in self.layouts],
+            "known": [parameter.to_dict() for parameter in self.known],
         }
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "RawFileInfo":
         """The information that :meth:`to_dict` described."""
         layouts = tuple(FieldLayout.from_dict(layout) for layout in values["layouts"])
-        return cls(**{**values, "grid": Grid.from_dict(values["grid"]), "layouts": layouts})
+        known = tuple(KnownParameter.from_dict(parameter) for parameter in values["known"])
+        grid = Grid.from_dict(values["grid"])
+        return cls(**{**values, "grid": grid, "layouts": layouts, "known": known})
 
 
 class RawFile(Protocol):
@@ -69,10 +75,13 @@ class RawFile(Protocol):
         """Time of each selected frame [time], double precision."""
 
     def static(self, sample: int) -> Block:
-        """The fields without a time axis, ``[C, *space]`` float32 each."""
+        """The tensors without a time axis, ``[C, *space]`` float32 each."""
+
+    def known(self, sample: int) -> tuple[KnownParameter, ...]:
+        """The known parameters; the values of those that are fields are among the tensors."""
 
     def frames(self, sample: int) -> Iterator[Block]:
-        """The other fields block by block, ``[T, C, *space]`` float32, in the order of time."""
+        """The other tensors block by block, ``[T, C, *space]`` float32, in the order of time."""
 
 
 class Opener(Protocol):
@@ -85,10 +94,23 @@ class Opener(Protocol):
 def suffixes(file_format: str) -> tuple[str, ...]:
     """Endings of the files that a format's reader takes; ``auto`` takes those of all."""
     chosen = FORMATS if file_format == "auto" else {file_format: FORMATS[file_format]}
-    return tuple(suffix for _, endings in chosen.values() for suffix in endings)
+    return tuple(suffix for endings in chosen.values() for suffix in endings)
 
 
 def open_raw(path: Path, data: DataParams) -> AbstractContextManager[RawFile]:
     """Open a raw file with the reader for its suffix."""
-    module = next(module for module, endings in FORMATS.values() if path.suffix.lower() in endings)
-    return cast(Opener, import_module(module).open_raw)(path, data)
+    suffix = path.suffix.lower()
+    return _opener(next(each for each, endings in FORMATS.items() if suffix in endings))(path, data)
+
+
+def _opener(file_format: str) -> Opener:
+    """The function of a format's reader, whose libraries are loaded only where they are needed."""
+    # import statements, not names of modules: what a stage imports decides whether it runs again
+    if file_format == "netcdf":
+        from src.data.readers import netcdf
+
+        return netcdf.open_raw
+    assert file_format == "hdf5-pdebench", file_format
+    from src.data.readers import pdebench
+
+    return pdebench.open_raw

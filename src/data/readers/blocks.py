@@ -24,12 +24,14 @@ class BlockReader:
         roles: Role of each dimension that has one.
         frames: The selected frames.
         axes: The spatial axes in ascending order.
+        masked: Fields whose missing values are allowed, and stay NaN.
     """
 
     dataset: xr.Dataset
     roles: dict[str, str]
     frames: Frames
     axes: list[Axis]
+    masked: frozenset[str] = frozenset()
 
     def read(self, source: FieldSource, sample: int, first: int, last: int) -> np.ndarray:
         """Frames ``first`` to ``last`` of a field, ``[T, C, *space]`` float32.
@@ -41,18 +43,25 @@ class BlockReader:
         """
         parts = []
         for variable in source.variables:
-            part = self._native(self._load(variable, sample, first, last), variable, source)
+            part = self._native(self.load(variable, sample, first, last), variable, source)
             self._check_finite(part, variable, source, sample, first)
             parts.append(part)
         values = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
         with np.errstate(over="ignore"):
             single = _coarsen(values, self.axes).astype(np.float32)
-        if not np.isfinite(single).all():
+        if np.isinf(single).any():
             raise RawDataError(f"{source.layout.name}: a value is beyond single precision")
         return single
 
-    def _load(self, variable: str, sample: int, first: int, last: int) -> xr.Variable:
-        """The selected part of a variable, its dimensions called by their roles."""
+    def load(self, variable: str, sample: int, first: int, last: int) -> xr.Variable:
+        """The selected part of a variable, decoded, its dimensions called by their roles.
+
+        Args:
+            variable: Its name.
+            sample: The simulation.
+            first: First selected frame.
+            last: One past the last selected frame.
+        """
         array = self.dataset[variable].variable
         step = self.frames.indices.step
         begin = self.frames.indices.start + first * step
@@ -90,10 +99,11 @@ class BlockReader:
     def _check_finite(
         self, native: np.ndarray, variable: str, source: FieldSource, sample: int, first: int
     ) -> None:
-        finite = np.isfinite(native)
-        if finite.all():
+        is_masked = source.layout.name in self.masked
+        wrong = np.isinf(native) if is_masked else ~np.isfinite(native)
+        if not wrong.any():
             return
-        frame, channel, *place = (int(index) for index in np.argwhere(~finite)[0])
+        frame, channel, *place = (int(index) for index in np.argwhere(wrong)[0])
         where = [f"sample {sample}"] if "sample" in self.roles.values() else []
         if not source.layout.static:
             index = self.frames.indices.start + (first + frame) * self.frames.indices.step
@@ -103,9 +113,12 @@ class BlockReader:
         for axis, index in zip(self.axes, place, strict=True):
             at = axis.coordinates[axis.start + index]
             where.append(f"{axis.name} index {axis.file_index(index)} ({axis.name} = {at:.9g})")
+        if is_masked:
+            raise RawDataError(f"{variable}: infinite value at {', '.join(where)}; fill it")
         raise RawDataError(
-            f"{variable}: missing or infinite value at {', '.join(where)}; fill it, or leave its "
-            "surroundings out with data.select"
+            f"{variable}: missing or infinite value at {', '.join(where)}; fill it, leave its "
+            "surroundings out with data.select, or calibrate without the missing ones: "
+            "data.observations: {missing: mask}"
         )
 
 

@@ -14,8 +14,10 @@ import xarray as xr
 from src.config.schema import DataParams
 from src.data.boundary import BoundaryError, parse_attribute, parse_boundary
 from src.data.grid import PERIODIC, Grid
+from src.data.known_parameters import KnownParameter
 from src.data.readers.base import Block, RawFileInfo
 from src.data.readers.blocks import BlockReader
+from src.data.readers.known import KnownReader
 from src.data.readers.naming import naming
 from src.data.readers.roles import (
     SPACE,
@@ -50,7 +52,8 @@ class LabelledFile:
         frames = self._read_times(data)
         axes = [self._read_axis(axis, data) for axis in names]
         grid, stated = self._read_grid(axes, data)
-        self._reader = BlockReader(dataset, self._roles, frames, axes)
+        self._reader = BlockReader(dataset, self._roles, frames, axes, self._masked(data))
+        self._known = KnownReader(self._reader, self._dim_of, grid, data)
         self.info = RawFileInfo(
             num_samples=dataset.sizes[self._dim_of["sample"]] if "sample" in self._dim_of else 1,
             num_frames=len(frames.times),
@@ -59,6 +62,7 @@ class LabelledFile:
             grid=grid,
             layouts=tuple(source.layout for source in self._sources),
             boundary_stated=stated,
+            known=self._known.parameters,
         )
 
     @property
@@ -67,17 +71,23 @@ class LabelledFile:
         return self._reader.frames.times
 
     def static(self, sample: int) -> Block:
-        """The fields without a time axis, ``[C, *space]`` float32 each."""
+        """The tensors without a time axis, ``[C, *space]`` float32 each."""
         with naming(self._path):
             return {
                 source.layout.name: self._reader.read(source, sample, 0, 1)[0]
-                for source in self._sources
+                for source in (*self._sources, *self._known.fields)
                 if source.layout.static
             }
 
+    def known(self, sample: int) -> tuple[KnownParameter, ...]:
+        """The known parameters; the values of those that are fields are among the tensors."""
+        with naming(self._path):
+            return self._known.read(sample)
+
     def frames(self, sample: int) -> Iterator[Block]:
-        """The other fields block by block, ``[T, C, *space]`` float32, in the order of time."""
-        sources = [source for source in self._sources if not source.layout.static]
+        """The other tensors block by block, ``[T, C, *space]`` float32, in the order of time."""
+        every = (*self._sources, *self._known.fields)
+        sources = [source for source in every if not source.layout.static]
         channels = max(source.layout.channels for source in sources)
         points = math.prod(axis.stop - axis.start for axis in self._reader.axes)
         length = max(1, BLOCK_BYTES // (8 * channels * points))
@@ -89,6 +99,12 @@ class LabelledFile:
                     for source in sources
                 }
             yield block
+
+    def _masked(self, data: DataParams) -> frozenset[str]:
+        """Fields that may have holes: those observed; a static one is given, so it is whole."""
+        if data.observations is None or data.observations.missing == "error":
+            return frozenset()
+        return frozenset(s.layout.name for s in self._sources if not s.layout.static)
 
     def _dimensions(self, variables: list[str]) -> dict[str, str]:
         """The dimension of each role among the variables asked for."""

@@ -139,7 +139,7 @@ def _source(
     if size == 1 and len(axes) > 1:
         return FieldSource(FieldLayout(name, (), static), tuple(variables), (0,))
     components = _components(name, size, axes)
-    order = _component_order(dataset, dim, size)
+    order = component_order(dataset, dim, size)
     return FieldSource(FieldLayout(name, components, static), tuple(variables), order)
 
 
@@ -163,8 +163,14 @@ def _ascending(variables: Sequence[str]) -> tuple[str, ...]:
     return tuple(variables)
 
 
-def _component_order(dataset: xr.Dataset, dim: str, size: int) -> tuple[int, ...]:
-    """Places of the components by the labels of their axis, else as they come."""
+def component_order(dataset: xr.Dataset, dim: str, size: int) -> tuple[int, ...]:
+    """Places of the components by the labels of their axis, else as they come.
+
+    Args:
+        dataset: The file.
+        dim: The component axis.
+        size: Its length.
+    """
     if dim not in dataset.variables or dataset[dim].dims != (dim,):
         return tuple(range(size))
     labels = [_text(label)[-1:].lower() for label in dataset[dim].values]

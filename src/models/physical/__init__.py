@@ -6,6 +6,13 @@ _HOMES = {
     "AdvectionDiffusionPDE": "advection_diffusion",
     "AllenCahnPDE": "allen_cahn",
     "BurgersPDE": "burgers",
+    "DiffusionPDE": "diffusion",
+    "FisherKPPPDE": "fisher_kpp",
+    "FitzHughNagumoPDE": "fitzhugh_nagumo",
+    "GrayScottPDE": "gray_scott",
+    "KortewegDeVriesPDE": "korteweg_de_vries",
+    "KuramotoSivashinskyPDE": "kuramoto_sivashinsky",
+    "NavierStokesPDE": "navier_stokes",
     "PhysicalModel": "physical_model",
 }
 __all__ = sorted(_HOMES)

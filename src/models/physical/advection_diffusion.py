@@ -2,14 +2,14 @@
 
 from src.config.equations import EQUATIONS
 from src.models.physical.physical_model import PhysicalModel
-from src.models.physical.stepper import Values
+from src.models.physical.stepper import LinearTerms, Values
 from src.models.registry import ModelRegistry
-from src.numerics.discretization import Operators
+from src.numerics.operators import Operators
 
 
 @ModelRegistry.register_physical("AdvectionDiffusionPDE")
 class AdvectionDiffusionPDE(PhysicalModel):
-    """Transport of a scalar, c_t + v·∇c = D ∇²c, with a uniform velocity v.
+    """Transport of a scalar, c_t + v·∇c = D ∇²c, with a velocity v uniform in space or a field.
 
     Source: LeVeque (2007), Finite Difference Methods for ODEs and PDEs, section 10.
     """
@@ -21,3 +21,11 @@ class AdvectionDiffusionPDE(PhysicalModel):
         c = state["concentration"]
         diffusion = parameters["diffusivity"] * operators.laplacian(c)
         return {"concentration": diffusion - operators.advect(parameters["velocity"], c)}
+
+    def linear_terms(self, parameters: Values) -> LinearTerms:
+        """D ∇²c, and −v·∇c where v is uniform."""
+        terms = {2: parameters["diffusivity"]}
+        velocity = parameters["velocity"]
+        if not velocity.shape.spatial:
+            terms[1] = -velocity
+        return {"concentration": terms}

@@ -4,9 +4,9 @@ from phi.torch.flow import math
 
 from src.config.equations import EQUATIONS
 from src.models.physical.physical_model import PhysicalModel
-from src.models.physical.stepper import Values
+from src.models.physical.stepper import LinearTerms, Values
 from src.models.registry import ModelRegistry
-from src.numerics.discretization import Operators
+from src.numerics.operators import Operators
 
 
 @ModelRegistry.register_physical("AllenCahnPDE")
@@ -29,3 +29,7 @@ class AllenCahnPDE(PhysicalModel):
     def bound_reaction(self, state: Values, parameters: Values) -> math.Tensor:
         """Derivative of the reaction, r (1 − 3u²)."""
         return parameters["reaction_rate"] * (1 - 3 * state["u"] ** 2)
+
+    def linear_terms(self, parameters: Values) -> LinearTerms:
+        """D ∇²u."""
+        return {"u": {2: parameters["diffusivity"]}}

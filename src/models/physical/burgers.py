@@ -1,19 +1,20 @@
 """Burgers' equation."""
 
-from phi.torch.flow import math
+from phi.torch.flow import channel, math
 
 from src.config.equations import EQUATIONS
 from src.models.physical.physical_model import PhysicalModel
-from src.models.physical.stepper import Values
+from src.models.physical.stepper import LinearTerms, Values
 from src.models.registry import ModelRegistry
-from src.numerics.discretization import Operators
+from src.numerics.operators import Operators
 
 
 @ModelRegistry.register_physical("BurgersPDE")
 class BurgersPDE(PhysicalModel):
-    """Burgers' equation u_t + a (u·∇)u = ν ∇²u, u a vector with a component for each axis.
+    """Burgers' equation u_t + a (u·∇)u = ν ∇²u − ∇φ, u a vector with a component for each axis.
 
-    Shocks are about 4ν/(a Δu) wide; where that is less than a few spacings, the schemes oscillate.
+    Shocks are about 4ν/(a Δu) wide; where that is less than a few spacings, the differences and the
+    spectral scheme oscillate, and ``weno`` is the scheme to take.
 
     Source: Burgers (1948), Advances in Applied Mechanics 1, 171-199.
     """
@@ -21,11 +22,21 @@ class BurgersPDE(PhysicalModel):
     spec = EQUATIONS["BurgersPDE"]
 
     def rate(self, state: Values, parameters: Values, operators: Operators) -> Values:
-        """ν ∇²u − a (u·∇)u."""
+        """ν ∇²u − a (u·∇)u − ∇φ."""
         u = state["velocity"]
-        diffusion = parameters["viscosity"] * operators.laplacian(u)
-        return {"velocity": diffusion - parameters["advection"] * operators.advect(u, u)}
+        rate = parameters["viscosity"] * operators.laplacian(u)
+        rate = rate - parameters["advection"] * operators.advect(u, u)
+        potential = parameters["potential"]
+        if potential.shape.spatial:  # a number has no gradient
+            axes = operators.grid.axes
+            slopes = [operators.gradient(potential, axis) for axis in axes]
+            rate = rate - math.stack(slopes, channel(vector=",".join(axes)))
+        return {"velocity": rate}
 
     def bound_speed(self, state: Values, parameters: Values) -> math.Tensor:
         """Velocity of advection, a u."""
         return parameters["advection"] * state["velocity"]
+
+    def linear_terms(self, parameters: Values) -> LinearTerms:
+        """ν ∇²u."""
+        return {"velocity": {2: parameters["viscosity"]}}

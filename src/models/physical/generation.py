@@ -5,36 +5,81 @@ Layout: ``T`` time, ``C`` channel, ``X Y Z`` space.
 
 import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import torch
+from phi.torch.flow import math
 
-from src.data.fields import from_field, to_field
+from src.config.equations import EquationSpec
+from src.data.fields import to_native, to_values
 from src.data.grid import FieldLayout, Grid
+from src.data.initial_conditions import Projection, State
+from src.data.known_parameters import KnownParameter
 from src.errors import DivergenceError
 from src.models.physical.physical_model import PhysicalModel
+from src.models.physical.recorded_conditions import recorded_conditions
+from src.models.physical.roles import match_roles
+from src.numerics.projection import project
 
 GROUP = 5  # simulations advanced together; more are hardly faster, and the last group costs more
 
-State = dict[str, np.ndarray]
+# Roles whose divergence vanishes, by equation: the solver keeps the divergence of the start.
+SOLENOIDAL = {"NavierStokesPDE": ("velocity",)}
+
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Recording:
-    """What is simulated: where, which fields, and how long."""
+    """What is simulated: where, which fields, how long, and which known parameters there are."""
 
     grid: Grid
     layouts: Sequence[FieldLayout]
     steps: int
     dt: float
+    known: Sequence[KnownParameter] = ()
+
+
+@dataclass(frozen=True)
+class Start:
+    """What a simulation starts from, and what it brings along.
+
+    Attributes:
+        state: ``[C, *space]`` for each field.
+        known: Its values of the recording's known parameters, as in a cached simulation; those
+            that change in time ``[steps + 1, …]``.
+    """
+
+    state: State
+    known: Mapping[str, torch.Tensor] = field(default_factory=dict)
+
+
+def projections(spec: EquationSpec, names: Sequence[str], grid: Grid) -> dict[str, Projection]:
+    """What takes the divergence away, by data field in which it has to vanish at the start.
+
+    Args:
+        spec: The equation.
+        names: Names of the data fields.
+        grid: Grid of the fields.
+    """
+    roles = match_roles(spec, names)
+    return {roles[role]: partial(_project, grid) for role in SOLENOIDAL.get(spec.name, ())}
+
+
+def _project(grid: Grid, velocity: np.ndarray, held: Mapping[str, float]) -> np.ndarray:
+    layout = FieldLayout("velocity", grid.axes)
+    with math.precision(64):
+        values = to_values(torch.from_numpy(np.ascontiguousarray(velocity)), grid, layout)
+        free = project(values, grid, {name: math.wrap(value) for name, value in held.items()})
+        return to_native(free, grid, layout).numpy()
 
 
 def generate(
     model: PhysicalModel,
     recording: Recording,
-    initial_state: Callable[[int], State],
+    start_of: Callable[[int], Start],
     wanted: Collection[int],
 ) -> Iterator[tuple[int, State]]:
     """Simulate in groups of neighbours, always the whole group.
@@ -45,7 +90,7 @@ def generate(
     Args:
         model: The equation with its parameters.
         recording: Grid, fields, number of steps and dt.
-        initial_state: The state ``[C, *space]`` of each field from which simulation ``i`` starts.
+        start_of: What simulation ``i`` starts from.
         wanted: The simulations to make.
 
     Yields:
@@ -55,9 +100,9 @@ def generate(
     for number in sorted({index // GROUP for index in wanted}):
         group = range(number * GROUP, (number + 1) * GROUP)
         try:
-            simulated = _simulate(model, recording, [initial_state(i) for i in group])
+            simulated = _simulate(model, recording, [start_of(i) for i in group])
         except DivergenceError:
-            simulated = _simulate_singly(model, recording, initial_state, group, wanted)
+            simulated = _simulate_singly(model, recording, start_of, group, wanted)
         for index, fields in zip(group, simulated, strict=True):
             if index in wanted and fields is not None:
                 yield index, fields
@@ -66,7 +111,7 @@ def generate(
 def _simulate_singly(
     model: PhysicalModel,
     recording: Recording,
-    initial_state: Callable[[int], State],
+    start_of: Callable[[int], Start],
     group: Sequence[int],
     wanted: Collection[int],
 ) -> list[State | None]:
@@ -74,7 +119,7 @@ def _simulate_singly(
     result: list[State | None] = []
     for index in group:
         try:
-            result.extend(_simulate(model, recording, [initial_state(index)]))
+            result.extend(_simulate(model, recording, [start_of(index)]))
         except DivergenceError as error:
             if index in wanted:
                 logger.warning("generated simulation %d is left out: %s", index, error)
@@ -83,31 +128,28 @@ def _simulate_singly(
 
 
 def _simulate(
-    model: PhysicalModel, recording: Recording, starts: Sequence[Mapping[str, np.ndarray]]
+    model: PhysicalModel, recording: Recording, starts: Sequence[Start]
 ) -> list[State | None]:
-    grid = recording.grid
+    # Rounded as they will be stored, so that what follows is what the stored state leads to.
     initial = {
-        layout.name: torch.from_numpy(np.stack([start[layout.name] for start in starts]))
-        for layout in recording.layouts
-    }
-    fields = {
-        layout.name: to_field(initial[layout.name], grid, layout) for layout in recording.layouts
-    }
-    with torch.no_grad():
-        trajectory = model.predict_trajectory(fields, recording.steps, recording.dt)
-    frames = {
-        layout.name: torch.stack(
-            [
-                initial[layout.name],
-                *(
-                    from_field(field, grid, layout).to(initial[layout.name])
-                    for field in trajectory[layout.name]
-                ),
-            ],
-            dim=1,
+        layout.name: torch.from_numpy(
+            np.stack([start.state[layout.name] for start in starts]).astype(np.float32)
         )
-        .float()
-        .numpy()
         for layout in recording.layouts
     }
-    return [{name: values[i] for name, values in frames.items()} for i in range(len(starts))]
+    known = {
+        kind.name: torch.stack([start.known[kind.name] for start in starts])
+        for kind in recording.known
+    }
+    conditions = recorded_conditions(recording.known, known)
+    with torch.no_grad():
+        trajectory = model.rollout(
+            initial, recording.grid, recording.steps, recording.dt, conditions=conditions
+        )
+        frames = [initial]
+        frames += [{name: native.float() for name, native in each.items()} for each in trajectory]
+    stacked = {
+        layout.name: torch.stack([frame[layout.name] for frame in frames], dim=1).numpy()
+        for layout in recording.layouts
+    }
+    return [{name: values[i] for name, values in stacked.items()} for i in range(len(starts))]

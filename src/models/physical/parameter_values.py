@@ -1,5 +1,7 @@
 """The values that an equation's parameters start from."""
 
+from typing import Any
+
 import torch
 
 from src.config.equations import EquationSpec
@@ -9,7 +11,7 @@ from src.errors import ConfigError
 
 
 def initial_values(spec: EquationSpec, experiment: Experiment) -> dict[str, torch.Tensor]:
-    """Every parameter of the equation in double precision, scalar or one number an axis.
+    """Every parameter of the equation in double precision: a number, or numbers.
 
     A learnable parameter takes its ``initial_guess``, whatever ``pde_params`` says, so that no
     calibration sees the true value by accident; the others take ``pde_params``, else the
@@ -22,15 +24,19 @@ def initial_values(spec: EquationSpec, experiment: Experiment) -> dict[str, torc
     given = dict(section.pde_params) if section is not None else {}
     learnable = learnable_parameters(spec, experiment)
     for name in given:
-        if name not in spec.parameters:
-            raise ConfigError(f"model.physical.pde_params: {suggest(name, spec.parameters)}")
+        if name not in {**spec.parameters, **spec.options}:
+            known = {**spec.parameters, **spec.options}
+            raise ConfigError(f"model.physical.pde_params: {suggest(name, known)}")
     values = {}
+    brought = experiment.data.known_parameters
     for name, parameter in spec.parameters.items():
-        value: Number | None
+        value: Any
         if name in learnable:
-            key, value = "initial_guess", learnable[name].initial_guess
+            key, value = "initial_guess", starting_value(learnable[name])
         else:
             key, value = "model.physical.pde_params", given.get(name, parameter.default)
+        if value is None and name in brought:
+            value = 0.0  # every simulation brings its own, which takes precedence
         if value is None:
             raise ConfigError(
                 f"model.physical.pde_params.{name}: missing; {spec.name} needs it, there or as "
@@ -62,11 +68,41 @@ def learnable_parameters(
     return found
 
 
-def _checked(spec: EquationSpec, name: str, value: Number, key: str) -> torch.Tensor:
+def starting_value(parameter: LearnableParameter) -> Number:
+    """Where a parameter starts: its guess, else the middle of its bounds, of positive ones by size.
+
+    A field's guess stands for its background; the trainer makes the field of it.
+    """
+    guess = parameter.initial_guess
+    if isinstance(guess, dict) or (guess is None and parameter.parametrization is not None):
+        return getattr(parameter.parametrization, "background", 0.0)
+    if guess is not None:
+        return guess
+    lower, upper = parameter.bounds or (None, None)
+    if lower is None or upper is None:
+        raise ConfigError(
+            f"trainer_params.learnable_parameters: {parameter.name}: without an initial_guess it "
+            "needs both bounds"
+        )
+    return float((lower * upper) ** 0.5 if lower > 0 else (lower + upper) / 2)
+
+
+def pde_options(spec: EquationSpec, experiment: Experiment) -> dict[str, bool]:
+    """The equation's switches, from ``model.physical.pde_params`` or by default."""
+    section = experiment.model.physical
+    given = dict(section.pde_params) if section is not None else {}
+    return {name: bool(given.get(name, default)) for name, default in spec.options.items()}
+
+
+def _checked(spec: EquationSpec, name: str, value: Any, key: str) -> torch.Tensor:
     parameter = spec.parameters[name]
     tensor = torch.as_tensor(value, dtype=torch.float64)
-    if tensor.ndim and not parameter.per_axis:
+    if tensor.ndim and not (parameter.per_axis or parameter.components):
         raise ConfigError(f"{key}: {name} = {value}: {name} is one number, not a list")
+    if parameter.components and tensor.shape != (len(parameter.components),):
+        raise ConfigError(
+            f"{key}: {name} = {value}: it is a list of {', '.join(parameter.components)}"
+        )
     if parameter.positive and bool((tensor < 0).any()):
         raise ConfigError(f"{key}: {name} = {value}: {name} must be zero or above")
     return tensor

@@ -15,16 +15,18 @@ from src.config.equations import EquationSpec
 from src.config.schema import NumericsParams
 from src.data.fields import from_field, grid_of, layout_of, to_field
 from src.data.grid import Grid
-from src.errors import ConfigError, DivergenceError
-from src.models.physical.parameter_values import initial_values, learnable_parameters
-from src.models.physical.roles import match_roles, role_layouts
-from src.models.physical.stepper import Natives, Stepper, Values
-from src.numerics.discretization import Discretization, Operators
-from src.numerics.stability import count_substeps, largest_stable_dt
-
-# More steps than this between two frames mean that the state or a parameter has run away: a rollout
-# that goes on would look as if it hung.
-MAX_SUBSTEPS = 10_000
+from src.errors import ConfigError
+from src.models.physical.known_parameters import conditions_of, split_known
+from src.models.physical.parameter_values import (
+    initial_values,
+    learnable_parameters,
+    pde_options,
+)
+from src.models.physical.roles import match_roles
+from src.models.physical.solver import Conditions, Course, Solver
+from src.models.physical.stepper import LinearTerms, Natives, Values
+from src.numerics.discretization import Discretization
+from src.numerics.operators import Operators
 
 
 class PhysicalModel(torch.nn.Module, ABC):
@@ -53,7 +55,7 @@ class PhysicalModel(torch.nn.Module, ABC):
         section = self.experiment.model.physical
         self.numerics = NumericsParams() if section is None else section.numerics
         self.precision: str = self.numerics.precision
-        self.discretization = _from_settings(self.numerics)
+        self.discretization = _initial_scheme(self.numerics)
         learnable = learnable_parameters(self.spec, self.experiment)
         for name, value in initial_values(self.spec, self.experiment).items():
             if hasattr(self, name):
@@ -64,8 +66,8 @@ class PhysicalModel(torch.nn.Module, ABC):
             self.register_parameter(
                 name, torch.nn.Parameter(value, requires_grad=name in learnable)
             )
-        self._steppers: dict[tuple[Any, ...], Stepper] = {}
-        self.substeps_used = 0
+        self.options = pde_options(self.spec, self.experiment)
+        self._solver = Solver(self)
 
     @abstractmethod
     def rate(self, state: Values, parameters: Values, operators: Operators) -> Values:
@@ -76,14 +78,16 @@ class PhysicalModel(torch.nn.Module, ABC):
 
         Args:
             state: PhiML tensor by role; vectors have the dimension ``vector``.
-            parameters: PhiML tensor by name; numbers an axis have the dimension ``vector``.
-            operators: ``gradient(u, axis)``, ``laplacian(u)``, ``advect(velocity, u)``.
+            parameters: PhiML tensor by name; numbers an axis have the dimension ``vector``, named
+                numbers the dimension ``component``, fields the spatial dimensions.
+            operators: Derivatives, see :class:`src.numerics.operators.Operators`.
         """
 
     def bound_speed(self, state: Values, parameters: Values) -> math.Tensor:
         """Velocity of advection [length/time]; its largest magnitude bounds the time step.
 
-        Default: the sum of the equation's vector fields and its parameters in length/time.
+        It is also what the semi-Lagrangian schemes transport every field with. Default: the sum of
+        the equation's vector fields and its parameters in length/time.
         """
         fields = [state[role.name] for role in self.spec.fields if role.is_vector]
         return sum([*fields, *self._with_unit(parameters, "length/time")], math.wrap(0.0))
@@ -96,8 +100,30 @@ class PhysicalModel(torch.nn.Module, ABC):
         """∂rate/∂u of the terms without derivatives [1/time]; default: parameters in 1/time."""
         return sum(map(math.abs, self._with_unit(parameters, "1/time")), math.wrap(0.0))
 
+    def linear_terms(self, parameters: Values) -> LinearTerms:
+        """The terms of the rate with constant coefficients, by role and order of derivative.
+
+        Order 0 is u, 1 with a vector v is v·∇u, 2 is ∇²u, 3 is Σ ∂³u/∂x_i³, 4 is ∇⁴u. The
+        exponential integrator of the spectral scheme solves them exactly, so that they do not bound
+        its time step. A term may be left out, and one with a coefficient that varies in space must
+        be. Default: none.
+        """
+        return {}
+
+    def constrain(self, before: Values, moved: Values, operators: Operators) -> Values:
+        """The state after a step of transport, within what the equation demands of every state.
+
+        Only for schemes that transport fields apart from the rest of the rate. Default: as it is.
+
+        Args:
+            before: The state before transport.
+            moved: The state after it.
+            operators: Derivatives.
+        """
+        return moved
+
     def predict_trajectory(
-        self, initial_fields: Mapping[str, Field], steps: int, dt: float
+        self, initial_fields: Mapping[str, Any], steps: int, dt: float
     ) -> dict[str, list[Field]]:
         """The fields at dt, 2 dt, … steps·dt after the given ones, which are not repeated.
 
@@ -106,7 +132,9 @@ class PhysicalModel(torch.nn.Module, ABC):
 
         Args:
             initial_fields: Cell-centred fields by name, possibly with the batch dimension
-                ``window``.
+                ``window``. An entry with the name of a parameter, or of a fixed boundary value
+                (``boundary.x.lower``), is its known value in these simulations: a PhiML tensor, a
+                field, or a list of ``steps + 1`` of them for what changes in time.
             steps: Number of frames.
             dt: Time between frames [time].
 
@@ -114,19 +142,18 @@ class PhysicalModel(torch.nn.Module, ABC):
             ConfigError: if the fields do not fit the equation, or the boundary is not supported.
             DivergenceError: naming the simulation, the frame and the parameters.
         """
-        grid = grid_of(next(iter(initial_fields.values())))
-        layouts = {name: layout_of(name, field) for name, field in initial_fields.items()}
+        fields, known = split_known(self.spec, initial_fields)
+        grid = grid_of(next(iter(fields.values())))
+        layouts = {name: layout_of(name, field) for name, field in fields.items()}
         # PhiFlow casts what goes into and out of a field to the precision in force.
         bits = 32 if self.precision == "single" else 64
         with math.precision(bits):
-            state = {
-                name: from_field(field, grid, layouts[name])
-                for name, field in initial_fields.items()
-            }
-        fields = match_roles(self.spec, list(state)).values()
-        frames: dict[str, list[Field]] = {name: [] for name in fields}
+            state = {name: from_field(f, grid, layouts[name]) for name, f in fields.items()}
+            conditions = conditions_of(known, grid, next(iter(state.values())))
+        names = match_roles(self.spec, list(state)).values()
+        frames: dict[str, list[Field]] = {name: [] for name in names}
         parameters = dict(self.named_parameters())
-        for frame in self.rollout(state, grid, steps, dt, parameters):
+        for frame in self.rollout(state, grid, steps, dt, parameters, conditions=conditions):
             with math.precision(bits):
                 for name, native in frame.items():
                     frames[name].append(to_field(native, grid, layouts[name]))
@@ -138,9 +165,10 @@ class PhysicalModel(torch.nn.Module, ABC):
         state: torch.Tensor,
         grid: Grid,
         steps: int,
-        dt: float,
+        dt: float | Sequence[float],
         parameters: Mapping[str, torch.Tensor] | None = None,
         entries: Sequence[str] | None = None,
+        conditions: Conditions | None = None,
     ) -> Iterator[torch.Tensor]: ...
 
     @overload
@@ -149,9 +177,10 @@ class PhysicalModel(torch.nn.Module, ABC):
         state: Mapping[str, torch.Tensor],
         grid: Grid,
         steps: int,
-        dt: float,
+        dt: float | Sequence[float],
         parameters: Mapping[str, torch.Tensor] | None = None,
         entries: Sequence[str] | None = None,
+        conditions: Conditions | None = None,
     ) -> Iterator[Natives]: ...
 
     def rollout(
@@ -159,9 +188,10 @@ class PhysicalModel(torch.nn.Module, ABC):
         state: torch.Tensor | Mapping[str, torch.Tensor],
         grid: Grid,
         steps: int,
-        dt: float,
+        dt: float | Sequence[float],
         parameters: Mapping[str, torch.Tensor] | None = None,
         entries: Sequence[str] | None = None,
+        conditions: Conditions | None = None,
     ) -> Iterator[torch.Tensor] | Iterator[Natives]:
         """Frame after frame, none of which is kept.
 
@@ -169,23 +199,41 @@ class PhysicalModel(torch.nn.Module, ABC):
             state: ``[(B,) C, *space]`` by field name; or the tensor alone for one field.
             grid: Grid of every field.
             steps: Number of frames.
-            dt: Time between frames [time].
+            dt: Time between frames [time]; or between each two of them.
             parameters: Values to use, possibly with derivatives; the model's own, detached, by
                 default.
             entries: What the entries of the batch are called in messages; by default
                 ``simulation 0``, ``simulation 1``, ….
+            conditions: What differs from simulation to simulation.
 
         Yields:
             The state at dt, 2 dt, …, in the form of ``state`` and in the model's precision.
         """
+        if parameters is None:
+            parameters = {name: value.detach() for name, value in self.named_parameters()}
+        intervals = [float(dt)] * steps if isinstance(dt, int | float) else list(dt)
+        assert len(intervals) == steps, f"{len(intervals)} intervals, {steps} steps"
+        course = Course(grid, intervals, parameters, conditions or Conditions(), entries)
         if isinstance(state, torch.Tensor):
             role = self.spec.fields[0].name
-            frames = self._rollout({role: state}, grid, steps, dt, parameters, entries)
-            return (frame[role] for frame in frames)
-        return self._rollout(state, grid, steps, dt, parameters, entries)
+            return (frame[role] for frame in self._solver.rollout({role: state}, course))
+        return self._solver.rollout(state, course)
+
+    @property
+    def substeps_used(self) -> int:
+        """Time steps in the last frame of the last rollout."""
+        return self._solver.substeps_used
+
+    @property
+    def time_stepping_used(self) -> str:
+        """Name of the integrator of the last rollout."""
+        stages = self._solver.stages_used
+        if stages is None:
+            return self.discretization.time_stepping
+        return f"runge-kutta-chebyshev, {stages} stages"
 
     def set_parameters(self, values: Mapping[str, torch.Tensor]) -> None:
-        """Take over values by name; numbers an axis may replace a scalar."""
+        """Take over values by name; numbers an axis, or a field, may replace a scalar."""
         for name, value in values.items():
             parameter = self.get_parameter(name)
             parameter.data = value.detach().to(torch.float64).reshape(value.shape).clone()
@@ -197,99 +245,6 @@ class PhysicalModel(torch.nn.Module, ABC):
             if spec.per_axis and parameter.ndim == 0:
                 parameter.data = parameter.data.repeat(num_axes)
 
-    def _rollout(
-        self,
-        state: Mapping[str, torch.Tensor],
-        grid: Grid,
-        steps: int,
-        dt: float,
-        parameters: Mapping[str, torch.Tensor] | None,
-        entries: Sequence[str] | None,
-    ) -> Iterator[Natives]:
-        roles = match_roles(self.spec, list(state))
-        stepper = self._stepper(grid)
-        batched = next(iter(state.values())).ndim == len(grid.axes) + 2
-        now = {}
-        for role, name in roles.items():
-            native = state[name] if batched else state[name].unsqueeze(0)
-            layout = stepper.layouts[role]
-            if native.shape[1:] != (layout.channels, *grid.shape):
-                raise ConfigError(
-                    f"data.fields: {name!r} has the shape {tuple(native.shape[1:])}, as {role} of "
-                    f"{self.spec.name} it needs {(layout.channels, *grid.shape)}"
-                )
-            now[role] = native.to(stepper.dtype)
-        if parameters is None:
-            parameters = {name: value.detach() for name, value in self.named_parameters()}
-        values = self._checked(parameters, len(grid.axes))
-        self._check_finite(now, values, entries, 0)
-        for frame in range(1, steps + 1):
-            substeps = self._substeps(stepper, now, values, dt, frame)
-            now = stepper.advance(now, values, dt, substeps)
-            self._check_finite(now, values, entries, frame)
-            yield {name: now[role] if batched else now[role][0] for role, name in roles.items()}
-
-    def _stepper(self, grid: Grid) -> Stepper:
-        dtype = torch.float32 if self.precision == "single" else torch.float64
-        key = (grid, self.discretization, dtype)
-        if key not in self._steppers:
-            operators = self.discretization.operators(grid)
-            layouts = role_layouts(self.spec, grid)
-            self._steppers[key] = Stepper(self.rate, grid, layouts, operators, dtype)
-        return self._steppers[key]
-
-    def _checked(self, parameters: Mapping[str, torch.Tensor], num_axes: int) -> Natives:
-        for name, value in parameters.items():
-            if value.ndim and value.shape != (num_axes,):
-                raise ConfigError(
-                    f"model.physical.pde_params.{name}: {value.tolist()}: the data have "
-                    f"{num_axes} axes"
-                )
-        return {
-            name: value.expand(num_axes) if self.spec.parameters[name].per_axis else value
-            for name, value in parameters.items()
-        }
-
-    def _substeps(
-        self, stepper: Stepper, state: Natives, parameters: Natives, dt: float, frame: int
-    ) -> int:
-        if self.numerics.substeps is not None:
-            self.substeps_used = self.numerics.substeps
-            return self.numerics.substeps
-        with torch.no_grad():
-            values = stepper.to_values({role: _plain(native) for role, native in state.items()})
-            wrapped = stepper.wrap({name: _plain(value) for name, value in parameters.items()})
-            speed = self.bound_speed(values, wrapped)
-            limit = largest_stable_dt(
-                [_largest(_component(speed, axis)) for axis in stepper.grid.axes],
-                max((_largest(value) for value in self.bound_diffusivities(wrapped)), default=0.0),
-                _largest(self.bound_reaction(values, wrapped)),
-                stepper.grid.spacing,
-                stepper.operators,
-            )
-        substeps = count_substeps(dt, limit)
-        if substeps is None or substeps > MAX_SUBSTEPS:
-            raise DivergenceError(
-                f"{self.spec.name}: frame {frame} needs more than {MAX_SUBSTEPS} time steps to be "
-                f"stable ({_describe(parameters)}; largest stable step {limit:.3g}, dt {dt:.3g})"
-            )
-        self.substeps_used = substeps
-        return substeps
-
-    def _check_finite(
-        self, state: Natives, parameters: Natives, entries: Sequence[str] | None, frame: int
-    ) -> None:
-        for role, native in state.items():
-            finite = torch.isfinite(_plain(native)).flatten(1).all(1)
-            if not bool(finite.all()):
-                first = int(torch.nonzero(~finite)[0])
-                entry = f"simulation {first}" if entries is None else entries[first]
-                what = f"diverged in frame {frame}" if frame else "is not finite at the start"
-                raise DivergenceError(
-                    f"{self.spec.name}: {entry} {what}: {role} is not finite "
-                    f"({_describe(parameters)}; {self.substeps_used} time steps a frame)"
-                )
-
     def _with_unit(self, parameters: Values, unit: str) -> list[math.Tensor]:
         return [
             parameters[name] for name, spec in self.spec.parameters.items() if spec.unit == unit
@@ -297,31 +252,14 @@ class PhysicalModel(torch.nn.Module, ABC):
 
     def __getstate__(self) -> dict[str, Any]:
         # Compiled steps can be neither copied nor stored; they are made again where needed.
-        return {**self.__dict__, "_steppers": {}}
+        return {key: value for key, value in self.__dict__.items() if key != "_solver"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._solver = Solver(self)
 
 
-def _from_settings(numerics: NumericsParams) -> Discretization:
-    if numerics.scheme == "spectral":
-        if numerics.order is not None:
-            raise ConfigError(
-                f"model.physical.numerics.order: {numerics.order}: the spectral scheme has none"
-            )
-        return Discretization("spectral", None)
-    return Discretization() if numerics.order is None else Discretization(order=numerics.order)
-
-
-def _plain(tensor: torch.Tensor) -> torch.Tensor:
-    """The value alone, without forward or reverse derivatives."""
-    return torch.autograd.forward_ad.unpack_dual(tensor).primal.detach()
-
-
-def _component(speed: math.Tensor, axis: str) -> math.Tensor:
-    return speed.vector[axis] if "vector" in speed.shape else speed
-
-
-def _largest(value: math.Tensor) -> float:
-    return float(math.max(math.abs(value), value.shape))
-
-
-def _describe(parameters: Natives) -> str:
-    return ", ".join(f"{name}={_plain(value).tolist()}" for name, value in parameters.items())
+def _initial_scheme(numerics: NumericsParams) -> Discretization:
+    """The scheme asked for; for ``auto`` the differences, until the data choose."""
+    scheme = "finite_difference" if numerics.scheme == "auto" else numerics.scheme
+    return Discretization.of(scheme, numerics.order, numerics.refine)

@@ -11,13 +11,14 @@ import xarray as xr
 from src.config.derived import generated_fields
 from src.config.schema import Experiment
 from src.data.atomic import sha256_of
-from src.data.boundary import parse_boundary
+from src.data.boundary import BoundaryError, parse_boundary
 from src.data.grid import PERIODIC, FieldLayout, Grid
-from src.data.initial_conditions import gaussian_random_state
+from src.data.initial_conditions import State, gaussian_random_state
 from src.data.raw_file import write_raw_file
-from src.errors import RawDataError
-from src.models.physical.generation import Recording, State, generate
+from src.errors import ConfigError, RawDataError
+from src.models.physical.generation import Recording, Start, generate, projections
 from src.models.physical.physical_model import PhysicalModel
+from src.models.physical.roles import match_roles
 from src.models.registry import ModelRegistry
 
 ATTRIBUTE = "generated_with"
@@ -25,12 +26,16 @@ CODE_ATTRIBUTE = "generated_by_code"
 
 
 class RawSimulations:
-    """The simulations of ``generation_params``.
+    """The simulations of ``generation_params``, at cell centres.
 
     Args:
-        experiment: Its true parameters stand in ``generation_params.parameters``.
+        experiment: Its true parameters stand in ``generation_params.parameters``; the boundary,
+            periodic by default, is that of ``data.boundary``.
         directory: Folder of the raw files.
         code: Digest of the code, if the caller knows it: what other code made is made anew.
+
+    Raises:
+        ConfigError: if boundary or fields do not fit axes and equation.
     """
 
     def __init__(self, experiment: Experiment, directory: Path, code: str = "") -> None:
@@ -41,20 +46,23 @@ class RawSimulations:
         self._settings = given.model_copy(update={"seed": self._seed})
         self._model = _true_model(experiment)
         grid = _grid(experiment)
+        spec = self._model.spec
+        names = match_roles(spec, generated_fields(experiment))
         layouts = [
-            FieldLayout(name, grid.axes if role.is_vector else ())
-            for role, name in zip(
-                self._model.spec.fields, generated_fields(experiment), strict=True
-            )
+            FieldLayout(names[role.name], grid.axes if role.is_vector else ())
+            for role in spec.fields
+            if role.name in names
         ]
+        self._solenoidal = projections(spec, [*names.values()], grid)
         self._recording = Recording(grid, layouts, self._settings.steps, self._settings.dt)
         provenance = {
-            "equation": self._model.spec.name,
+            "equation": spec.name,
             "fields": [layout.name for layout in layouts],
+            "boundary": grid.boundary,
             "settings": self._settings.model_dump(mode="json", exclude={"num_simulations"}),
         }
         self._attributes = {
-            "title": f"{self._model.spec.name}: {self._model.spec.formula}",
+            "title": f"{spec.name}: {spec.formula}",
             ATTRIBUTE: json.dumps(provenance, sort_keys=True, ensure_ascii=False),
             CODE_ATTRIBUTE: code,
         }
@@ -72,7 +80,7 @@ class RawSimulations:
         self.directory.mkdir(parents=True, exist_ok=True)
         missing = [index for index in indices if not self._is_made(index)]
         done = set(indices) - set(missing)
-        simulated = generate(self._model, self._recording, self._initial_state, missing)
+        simulated = generate(self._model, self._recording, self._start, missing)
         for index, fields in simulated:
             self._write(index, fields)
             done.add(index)
@@ -87,13 +95,15 @@ class RawSimulations:
     def _path(self, index: int) -> Path:
         return self.directory / f"sim_{index:06d}.nc"
 
-    def _initial_state(self, index: int) -> State:
-        return gaussian_random_state(
+    def _start(self, index: int) -> Start:
+        state = gaussian_random_state(
             self._recording.grid,
             self._recording.layouts,
             self._settings.initial_condition,
             (self._seed, index),
+            solenoidal=self._solenoidal,
         )
+        return Start(state)
 
     def _is_made(self, index: int) -> bool:
         path = self._path(index)
@@ -150,11 +160,16 @@ def _grid(experiment: Experiment) -> Grid:
     assert generation is not None
     axes = tuple(sorted(generation.resolution))
     domain = [generation.domain.get(axis, (0.0, 1.0)) for axis in axes]
+    stated = experiment.data.boundary
+    try:
+        boundary = parse_boundary(PERIODIC if stated is None else stated, axes)
+    except BoundaryError as error:
+        raise ConfigError(f"data.boundary: {error}") from None
     return Grid(
         axes=axes,
         shape=tuple(generation.resolution[axis] for axis in axes),
         lower=tuple(lower for lower, _ in domain),
         upper=tuple(upper for _, upper in domain),
-        boundary=parse_boundary(PERIODIC, axes),
+        boundary=boundary,
         nodes_on_boundary=(False,) * len(axes),
     )

@@ -10,7 +10,8 @@ from src.errors import ConfigError
 def match_roles(spec: EquationSpec, names: Sequence[str]) -> dict[str, str]:
     """The data field of every role: the one of that name, else the next one left in order.
 
-    Fields that no role is left for (a pressure beside a velocity) play none.
+    Fields that no role is left for (a pressure beside a velocity) play none. An optional role is
+    only played by the field of its name.
 
     Returns:
         Field name by role, in the order of the equation's fields.
@@ -18,7 +19,9 @@ def match_roles(spec: EquationSpec, names: Sequence[str]) -> dict[str, str]:
     Raises:
         ConfigError: if there are fewer fields than roles.
     """
-    roles = [role.name for role in spec.fields]
+    optional = [role.name for role in spec.fields if role.is_optional]
+    roles = [r.name for r in spec.fields if not r.is_optional or r.name in names]
+    names = [name for name in names if name not in optional or name in roles]
     if len(names) < len(roles):
         raise ConfigError(f"data.fields: {list(names)}: {spec.name} needs the fields {roles}")
     left = iter([name for name in names if name not in roles])

@@ -12,12 +12,16 @@ import numpy as np
 from scipy.optimize import Bounds, least_squares, minimize
 
 from src.errors import DivergenceError
-from src.training.physical.objective import Linearization, Objective
+from src.training.physical.linearization import Linearization
+from src.training.physical.objective import Objective
 
 CONVERGED, MAX_ITERATIONS, DIVERGED = "converged", "max_iterations", "diverged"
 
 # A relative change of the loss below this is rounding.
 _ROUNDING = 1e-14
+# Near the minimum |r|² falls by σ² where the parameters come nearer by one standard deviation: with
+# N values, a relative change of 1e-4/N is a hundredth of a standard deviation.
+_IRRELEVANT = 1e-4
 # An L-BFGS-B run whose line search gives up has converged if its gradient has shrunk this much.
 _FLAT = 1e-5
 
@@ -55,13 +59,15 @@ def gauss_newton(
 
     Args:
         objective: What is minimized.
-        z: Where to start.
+        z: All unknowns to start from.
         max_iterations: Steps at most.
         tolerance: Smallest relative change of the parameters that counts; 0 for rounding.
 
     Raises:
         DivergenceError: if the rollout diverges at the start.
     """
+    if objective.states is not None:
+        objective.states.check_dense()
     at: Linearization = objective.linearize(z)
     found = Minimum(at.z, at.loss)
     found.note(at.z, at.loss)
@@ -72,7 +78,7 @@ def gauss_newton(
             try:
                 trial = objective.linearize(z)
             except DivergenceError:
-                return np.full(len(z) + 1, np.inf)
+                return np.full(len(at.residual), np.inf)
             found.note(trial.z, trial.loss)
             at = trial
         return at.residual
@@ -90,11 +96,11 @@ def gauss_newton(
         residual,
         z,
         jac=jacobian,
-        bounds=(objective.vector.lower, objective.vector.upper),
+        bounds=objective.bounds(),
         method="trf",
         x_scale="jac",
         xtol=tolerance or None,
-        ftol=_ROUNDING,
+        ftol=max(_ROUNDING, _IRRELEVANT / objective.num_values),
         gtol=None,
         max_nfev=max_iterations + 1,
     )
@@ -107,7 +113,7 @@ def lbfgsb(objective: Objective, z: np.ndarray, max_iterations: int, tolerance: 
 
     Args:
         objective: What is minimized.
-        z: Where to start.
+        z: All unknowns to start from.
         max_iterations: Iterations at most.
         tolerance: Smallest relative change of the parameters that counts; 0 for rounding.
 
@@ -143,7 +149,7 @@ def lbfgsb(objective: Objective, z: np.ndarray, max_iterations: int, tolerance: 
         z,
         jac=True,
         method="L-BFGS-B",
-        bounds=Bounds(objective.vector.lower, objective.vector.upper),
+        bounds=Bounds(*objective.bounds()),
         callback=stop_if_small,
         options={"maxiter": max_iterations, "maxfun": 20 * max_iterations, "ftol": 0, "gtol": 1e-9},
     )

@@ -1,52 +1,51 @@
-"""The residual between rollouts and observations, its derivatives, and nothing else.
+"""The residual between rollouts and observations, and its derivatives.
 
-The residual r has one entry a window, frame and grid value, divided by the field's standard
-deviation and by the root of how often its observation occurs. With N distinct observed numbers
-the loss is |r|²/N, a mean square in units of the data's variance.
+The residual r has one entry a window and observed value, divided by the field's standard deviation
+and by the root of how often its observation occurs. With N distinct observed numbers the loss is
+|r|²/N, a mean square in units of the data's variance. Where initial states are estimated, their
+observed values are observations too, and the states are unknowns beside the parameters.
+
+Layout of native tensors: ``G`` states of each window, ``B`` windows, ``C`` channels, ``X Y Z``
+space.
 """
 
-import warnings
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 
 import numpy as np
 import torch
-import torch.autograd.forward_ad as forward_ad
 
 from src.errors import DivergenceError
 from src.models.physical.physical_model import PhysicalModel
+from src.training.physical.adjoint import window_gradient
+from src.training.physical.course import Stop, stops_of
+from src.training.physical.initial_states import InitialStates
+from src.training.physical.linearization import Linearization, Reduction
 from src.training.physical.observations import Observations
 from src.training.physical.parameter_vector import ParameterVector
+from src.training.physical.readings import read_states
+from src.training.physical.tangents import Tangents
 
-
-@dataclass(frozen=True)
-class Linearization:
-    """Residual and Jacobian at one z, compressed by QR.
-
-    ``[J r] = Q R``: the columns of R have the same inner products as those of ``[J r]``, so that
-    least squares on them gives the same step.
-
-    Attributes:
-        z: Where it was taken.
-        jacobian: First p columns of R, ``[p + 1, p]``.
-        residual: Last column of R, ``[p + 1]``.
-        loss: |r|²/N.
-    """
-
-    z: np.ndarray
-    jacobian: np.ndarray
-    residual: np.ndarray
-    loss: float
+# Variance of data without errors, in units of their field's: rounding. Priors of what such data do
+# not determine keep a weight.
+_EXACT = 1e-16
 
 
 class Objective:
-    """Misfit of a model to observations as a function of its learnable parameters.
+    """Misfit of a model to observations as a function of what is learned.
+
+    The unknowns are z of the parameters, and after them those of the initial states.
 
     Args:
         model: The model; its own parameters stay as they are.
         observations: What is fitted.
         vector: The learnable parameters.
         dt: Time between frames [time].
+        estimate_states: Whether the windows' initial states are unknown too.
+
+    Attributes:
+        noise_variance: Variance of the observations' errors, in units of their fields' variance,
+            which priors are weighed against.
     """
 
     def __init__(
@@ -55,107 +54,210 @@ class Objective:
         observations: Observations,
         vector: ParameterVector,
         dt: float,
+        estimate_states: bool = False,
     ) -> None:
-        self.model, self.observations, self.vector, self.dt = model, observations, vector, dt
+        self.model, self.vector, self.dt = model, vector, dt
+        self._given = observations
+        self.observations = observations.with_starts_observed() if estimate_states else observations
+        self.states = InitialStates(self.observations) if estimate_states else None
+        self.noise_variance = 1e-4
         self.substeps_used = 0
-        _load_forward_mode()
         self._last: Linearization | None = None
 
-    def linearize(self, z: np.ndarray) -> Linearization:
-        """Residual and Jacobian by forward-mode derivatives, one pass an entry of z.
+    @property
+    def num_values(self) -> int:
+        """Number of distinct observed numbers."""
+        return self.observations.num_values
 
-        The passes run in lockstep over the frames, and each frame is folded into R at once:
-        memory depends neither on the number of frames nor on that of the observations.
+    @property
+    def start(self) -> np.ndarray:
+        """The model's present parameters, and initial states as they were observed."""
+        return self.complete(self.vector.read())
+
+    def complete(self, z: np.ndarray) -> np.ndarray:
+        """The parameters z with the observed initial states, where those are unknowns."""
+        return z if self.states is None else np.concatenate([z, self.states.start])
+
+    def bounds(self) -> tuple[np.ndarray, np.ndarray]:
+        """Lower and upper bounds of all unknowns."""
+        free = np.full(0 if self.states is None else len(self.states.start), np.inf)
+        return (
+            np.concatenate([self.vector.lower, -free]),
+            np.concatenate([self.vector.upper, free]),
+        )
+
+    def with_states_held(self, unknowns: np.ndarray) -> "Objective":
+        """The misfit as a function of the parameters alone, from the initial states at a point."""
+        observations = self._given
+        if self.states is not None:
+            everything = range(len(observations.windows))
+            states = torch.from_numpy(np.array(unknowns[len(self.vector) :]))
+            observations = observations.starting_from(self.states.states(states, everything))
+        held = Objective(self.model, observations, self.vector, self.dt)
+        held.noise_variance = self.noise_variance
+        return held
+
+    def linearize(self, unknowns: np.ndarray) -> Linearization:
+        """Residual and Jacobian by forward-mode derivatives, one pass an unknown.
+
+        The passes run in lockstep over the frames, and each frame is folded into a triangle at
+        once: memory depends neither on the number of frames nor on that of the observations.
 
         Raises:
             DivergenceError: if a rollout leaves the finite numbers.
         """
-        if self._last is not None and np.array_equal(z, self._last.z):
+        if self._last is not None and np.array_equal(unknowns, self._last.z):
             return self._last
-        size = len(z) + 1
-        triangle = torch.zeros(size, size, dtype=torch.float64)
         self.substeps_used = 0
+        reduction = Reduction(len(self.vector), self.states)
+        tangents = Tangents(self.model, self.observations, self.vector, self.states)
         for numbers in self.observations.chunks():
-            with forward_ad.dual_level(), torch.no_grad():
-                for block in self._blocks(z, numbers):
-                    if not bool(torch.isfinite(block).all()):
-                        raise DivergenceError(
-                            f"{self.model.spec.name}: the derivatives of the rollout are not "
-                            f"finite at {dict(zip(self.vector.labels, z, strict=True))}"
-                        )
-                    triangle = torch.linalg.qr(torch.cat([triangle, block]), mode="r").R
-        compressed = triangle.numpy()
-        residual = compressed[:, -1]
-        loss = float(residual @ residual) / self.observations.num_values
-        self._last = Linearization(np.array(z), compressed[:, :-1], residual, loss)
+            stops = stops_of(self.observations, numbers, self.dt)
+            with torch.no_grad():
+                for block in self._initial_blocks(unknowns, numbers):
+                    reduction.fold(numbers, block)
+                # Closed also when the loop is left by an error: a level of derivatives is open.
+                with closing(tangents.rollout(unknowns, numbers, stops)) as run:
+                    for stop, values, slopes in run:
+                        self.substeps_used = max(self.substeps_used, self.model.substeps_used)
+                        block = self._block(numbers, stop, values, slopes)
+                        self._check(block, unknowns)
+                        reduction.fold(numbers, block)
+        self._last = reduction.finish(unknowns, self._penalties(unknowns), self.num_values)
         return self._last
 
-    def loss_and_gradient(self, z: np.ndarray) -> tuple[float, np.ndarray]:
-        """|r|²/N and its gradient by z, by reverse-mode derivatives.
+    def loss_and_gradient(self, unknowns: np.ndarray) -> tuple[float, np.ndarray]:
+        """|r|²/N and its gradient, by reverse-mode derivatives.
+
+        Steps are recomputed on the way back, so that memory grows with the root of their number.
 
         Raises:
             DivergenceError: if a rollout leaves the finite numbers.
         """
-        flat = torch.tensor(z * self.vector.scale, requires_grad=True)
-        loss = 0.0
-        self.substeps_used = 0
+        z = torch.tensor(unknowns, dtype=torch.float64, requires_grad=True)
+        total = 0.0
         for numbers in self.observations.chunks():
-            parameters = self.vector.from_flat(flat)
-            part = torch.zeros((), dtype=torch.float64)
-            for frame, state in enumerate(self._rollout(numbers, parameters)):
-                for name, predicted in state.items():
-                    part = part + (self._residual(numbers, frame, name, predicted) ** 2).sum()
-            part = part / self.observations.num_values
+            part = window_gradient(self, z, numbers)
             part.backward()
-            loss += float(part.detach())
-        assert flat.grad is not None
-        gradient = flat.grad.numpy() * self.vector.scale
+            total += float(part.detach())
+        extra = self.penalty_loss(z)
+        if extra.requires_grad:  # there is a penalty
+            extra.backward()
+        total += float(extra.detach())
+        assert z.grad is not None
+        gradient = z.grad.numpy()
         if not np.isfinite(gradient).all():
-            raise DivergenceError(f"{self.model.spec.name}: the gradient is not finite")
-        return loss, gradient
+            raise DivergenceError(
+                f"{self.model.spec.name}: the gradient is not finite at {self._place(unknowns)}"
+            )
+        return total, gradient
 
-    def _blocks(self, z: np.ndarray, numbers: list[int]) -> Iterator[torch.Tensor]:
-        """``[J r]`` of every frame and field, ``[values, p + 1]``."""
-        rollouts = []
-        for entry in range(len(z)):
-            parameters = self.vector.all_tensors(z)
-            name, tangent = self.vector.direction(entry)
-            parameters[name] = forward_ad.make_dual(parameters[name], tangent)
-            rollouts.append(self._rollout(numbers, parameters))
-        for frame, states in enumerate(zip(*rollouts, strict=True)):
-            for name in self.observations.fields:
-                duals = [forward_ad.unpack_dual(state[name]) for state in states]
-                weight = self.observations.weight(numbers, frame, name)
-                columns = [
-                    torch.zeros_like(primal) if tangent is None else tangent * weight
-                    for primal, tangent in duals
-                ]
-                columns.append(self._residual(numbers, frame, name, duals[0].primal))
-                yield torch.stack([column.reshape(-1) for column in columns], dim=1)
+    def weigh_priors(self, unknowns: np.ndarray) -> None:
+        """Take over the variance of the observations' errors that is left at a point."""
+        at = self.linearize(unknowns)
+        penalty = float((self._penalty_residual(torch.from_numpy(unknowns)) ** 2).sum())
+        freedom = max(1, self.num_values - len(unknowns))
+        squares = at.loss * self.num_values - penalty
+        self.noise_variance = max(squares / freedom, _EXACT)
+        self._last = None
 
-    def _rollout(
-        self, numbers: list[int], parameters: dict[str, torch.Tensor]
-    ) -> Iterator[dict[str, torch.Tensor]]:
-        observations = self.observations
-        assert observations.grid is not None
-        steps = observations.windows[numbers[0]].num_frames
-        state = observations.initial(numbers)
-        entries = [f"window {number}" for number in numbers]
-        for frame in self.model.rollout(
-            state, observations.grid, steps, self.dt, parameters, entries
-        ):
-            self.substeps_used = max(self.substeps_used, self.model.substeps_used)
-            yield frame
+    def misfit(
+        self, numbers: Sequence[int], stop: Stop, state: dict[str, torch.Tensor]
+    ) -> torch.Tensor:
+        """Share of the loss of one stop, differentiably."""
+        lifted = {name: value.unsqueeze(0) for name, value in state.items()}
+        return (self._residual(numbers, stop, lifted) ** 2).sum() / self.num_values
+
+    def initial_misfit(self, z: torch.Tensor, numbers: Sequence[int]) -> torch.Tensor:
+        """Share of the loss of estimated initial states, differentiably."""
+        if self.states is None:
+            return torch.zeros((), dtype=torch.float64)
+        residual = self.states.residual(z[len(self.vector) :], numbers)
+        return (residual**2).sum() / self.num_values
+
+    def penalty_loss(self, z: torch.Tensor) -> torch.Tensor:
+        """Share of the loss of priors and of the smoothness of fields, differentiably."""
+        return (self._penalty_residual(z) ** 2).sum() / self.num_values
+
+    def _penalty_residual(self, unknowns: torch.Tensor) -> torch.Tensor:
+        z = unknowns[: len(self.vector)]
+        priors = self.vector.priors(z) * self.noise_variance**0.5
+        return torch.cat([priors, self.vector.penalty(z) * self.num_values**0.5])
+
+    def _penalties(self, unknowns: np.ndarray) -> torch.Tensor:
+        """``[J r]`` of priors and smoothness, ``[m, n + 1]``."""
+        size = len(self.vector)
+        z = torch.from_numpy(np.array(unknowns[:size]))
+        residual = self._penalty_residual(z)
+        if not len(residual):
+            return torch.zeros(0, len(unknowns) + 1, dtype=torch.float64)
+        jacobian = torch.func.jacfwd(self._penalty_residual)(z)
+        rest = torch.zeros(len(residual), len(unknowns) - size, dtype=torch.float64)
+        return torch.cat([jacobian.detach(), rest, residual.detach()[:, None]], dim=1)
+
+    def _initial_blocks(self, unknowns: np.ndarray, numbers: list[int]) -> Iterator[torch.Tensor]:
+        if self.states is not None:
+            yield self.states.block(unknowns[len(self.vector) :], numbers, len(self.vector))
+
+    def _block(
+        self,
+        numbers: Sequence[int],
+        stop: Stop,
+        values: dict[str, torch.Tensor],
+        slopes: dict[str, torch.Tensor],
+    ) -> torch.Tensor:
+        """``[J r]`` of one stop, ``[n + 1, B, values]``."""
+        columns = self._observed(numbers, stop, slopes)
+        return torch.cat([columns, self._residual(numbers, stop, values)])
+
+    def _check(self, block: torch.Tensor, unknowns: np.ndarray) -> None:
+        if not bool(torch.isfinite(block).all()):
+            raise DivergenceError(
+                f"{self.model.spec.name}: the derivatives of the rollout are not finite at "
+                f"{self._place(unknowns)}"
+            )
+
+    def _observed(
+        self, numbers: Sequence[int], stop: Stop, states: dict[str, torch.Tensor]
+    ) -> torch.Tensor:
+        """What is observed of states ``[G, B, C, *space]``, weighted, ``[G, B, values]``."""
+        parts = []
+        for name in self.observations.fields:
+            if stop.frame is not None:
+                weight = self.observations.weight(numbers, stop.frame, name)
+                if weight is not None:
+                    parts.append((states[name] * weight).flatten(2))
+            if stop.reading is not None:
+                readings = self._readings(numbers)
+                present = torch.stack([each.present[name][stop.reading] for each in readings])
+                read = read_states(readings, stop.reading, states[name])
+                parts.append((read * present / self.observations.scale[name]).flatten(2))
+        return torch.cat(parts, dim=2)
 
     def _residual(
-        self, numbers: list[int], frame: int, name: str, predicted: torch.Tensor
+        self, numbers: Sequence[int], stop: Stop, states: dict[str, torch.Tensor]
     ) -> torch.Tensor:
-        target = self.observations.target(numbers, frame, name)
-        return (predicted - target) * self.observations.weight(numbers, frame, name)
+        parts = []
+        for name in self.observations.fields:
+            if stop.frame is not None:
+                weight = self.observations.weight(numbers, stop.frame, name)
+                if weight is not None:
+                    target = self.observations.target(numbers, stop.frame, name)
+                    parts.append(((states[name] - target) * weight).flatten(2))
+            if stop.reading is not None:
+                readings = self._readings(numbers)
+                values = torch.stack([each.values[name][stop.reading] for each in readings])
+                present = torch.stack([each.present[name][stop.reading] for each in readings])
+                read = read_states(readings, stop.reading, states[name])
+                off = (read - values) * present
+                parts.append((off / self.observations.scale[name]).flatten(2))
+        if not parts:
+            return next(iter(states.values())).new_zeros(1, len(numbers), 0)
+        return torch.cat(parts, dim=2)
 
+    def _readings(self, numbers: Sequence[int]) -> list:
+        return [self.observations.windows[number].readings for number in numbers]
 
-def _load_forward_mode() -> None:
-    """Let PyTorch load its rules, which it does at the first use by a means it has deprecated."""
-    with warnings.catch_warnings(), forward_ad.dual_level():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        forward_ad.make_dual(torch.zeros(()), torch.zeros(()))
+    def _place(self, unknowns: np.ndarray) -> dict[str, float]:
+        values = self.vector.values(unknowns[: len(self.vector)])
+        return dict(zip(self.vector.labels, values.tolist(), strict=True))

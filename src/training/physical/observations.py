@@ -5,7 +5,8 @@ Layout of native tensors: ``B`` windows, ``C`` channels, ``X Y Z`` space, ``[B, 
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -14,92 +15,186 @@ from phi.torch.flow import Field, math
 from src.data.fields import from_field, grid_of, layout_of, to_field
 from src.data.grid import FieldLayout, Grid
 from src.errors import CalibrationError
+from src.models.physical.known_parameters import native_value, split_known
+from src.models.physical.physical_model import PhysicalModel
+from src.models.physical.roles import match_roles
+from src.models.physical.solver import Conditions
 from src.training.field_trainer import Sample
+from src.training.physical.readings import Readings
 
 # States of so many numbers in all are advanced together: more saves no time, and costs memory.
 CHUNK_VALUES = 2**17
 
 
+class Visibility(Protocol):
+    """What a data source may say about its windows beside their fields."""
+
+    def mask(self, window: int, name: str, frame: int) -> torch.Tensor | None:
+        """Which values ``[C, *space]`` of a frame (0: the initial one) are seen; None for all."""
+
+    def readings(self, window: int) -> Readings | None:
+        """Readings of sensors during the window."""
+
+
+class WindowFields(dict[str, Any]):
+    """The initial fields of a window that knows its number among the observations."""
+
+    window: int
+
+
 @dataclass(frozen=True)
 class Window:
-    """An initial frame and the frames after it, as positions in the store, by field."""
+    """An initial frame and the frames after it, as positions in the store, by field.
+
+    Attributes:
+        initial: Position of the initial frame by field.
+        targets: Positions of the frames after it by field.
+        known: Known parameters: ``[…]`` by name, ``[T + 1, …]`` for what changes in time.
+        series: Names of those that change in time.
+        readings: What sensors read.
+    """
 
     initial: dict[str, int]
     targets: dict[str, tuple[int, ...]]
+    known: dict[str, torch.Tensor] = field(default_factory=dict)
+    series: frozenset[str] = frozenset()
+    readings: Readings | None = None
 
     @property
     def num_frames(self) -> int:
         """Number of target frames."""
         return len(next(iter(self.targets.values())))
 
+    @property
+    def course(self) -> tuple[Any, ...]:
+        """What windows that are advanced together have in common."""
+        times = None if self.readings is None else tuple(self.readings.times.tolist())
+        return self.num_frames, times, tuple(self.known), self.series
+
 
 class Observations:
     """All windows of a data source.
 
-    A frame that is a target in several windows is one observation: its residuals are weighted by
-    1/√count, so that it counts once.
+    A frame that is in several windows is one observation: its residuals are weighted by 1/√count,
+    so that it counts once.
 
     Args:
         samples: Pairs ``({name: Field}, {name: [Field, …]})``; a batch dimension holds several.
-        fields: Names of the fields that the equation has.
+        model: The equation, which says what fields and parameters are.
+        visibility: What of them is seen; all of it by default.
+        grid: Their grid, where the caller knows it better than the fields do.
 
     Attributes:
+        fields: Names of the fields that the equation has.
         grid: Grid of every field.
         layouts: Layout by field.
         scale: Standard deviation of all targets, by field, which residuals are divided by.
-        num_values: Number of distinct observed numbers.
+        num_values: Number of distinct observed numbers; initial frames count once they are observed
+            (:meth:`with_starts_observed`).
 
     Raises:
         CalibrationError: for no samples, samples that differ in grid, or a value not finite.
     """
 
-    def __init__(self, samples: Iterable[Sample], fields: Sequence[str]) -> None:
-        self.fields = tuple(fields)
+    def __init__(
+        self,
+        samples: Iterable[Sample],
+        model: PhysicalModel,
+        visibility: Visibility | None = None,
+        grid: Grid | None = None,
+    ) -> None:
+        self._model, self._visibility, self._given_grid = model, visibility, grid
+        self.fields: tuple[str, ...] = ()
         self.windows: list[Window] = []
         self._frames: list[torch.Tensor] = []
+        self._masks: dict[int, torch.Tensor] = {}
         self._position: dict[bytes, int] = {}
         self._count: dict[int, int] = {}
         self.layouts: dict[str, FieldLayout] = {}
-        self.grid: Grid | None = None
+        self._grid: Grid | None = None
+        self._starts: dict[str, torch.Tensor] | None = None
         for number, (initial, targets) in enumerate(samples):
             self._add(number, initial, targets)
         if not self.windows:
             raise CalibrationError("the data source is empty: there is nothing to calibrate on")
-        self.scale = {name: self._deviation(name) for name in self.fields}
-        self.num_values = sum(self._frames[position].numel() for position in self._count)
+        self.scale = self._scales()
+        self.num_values = self._count_values()
+        if not self.num_values:
+            raise CalibrationError("nothing of the data is observed: data.observations hides it")
+
+    @property
+    def grid(self) -> Grid:
+        """Grid of every field."""
+        assert self._grid is not None
+        return self._grid
+
+    @property
+    def hides(self) -> bool:
+        """Whether some values are hidden, or there are sensors."""
+        return bool(self._masks) or any(window.readings for window in self.windows)
 
     def subset(self, num_windows: int, num_frames: int) -> "Observations":
-        """A few windows spread over all, cut to their first frames."""
+        """A few windows spread over all, cut to their first frames; with sensors, whole ones."""
         chosen = np.unique(np.linspace(0, len(self.windows) - 1, num_windows).round().astype(int))
         part = object.__new__(Observations)
         part.__dict__.update(self.__dict__)
-        part.windows = [
-            Window(
-                self.windows[index].initial,
-                {name: at[:num_frames] for name, at in self.windows[index].targets.items()},
-            )
-            for index in chosen
-        ]
+        part.windows = [_cut(self.windows[index], num_frames) for index in chosen]
         part._count = {}
         for window in part.windows:
             part._count_targets(window)
-        part.num_values = sum(self._frames[position].numel() for position in part._count)
-        return part
+        part.num_values = part._count_values()
+        if self._starts is not None:
+            part._starts = {name: values[chosen] for name, values in self._starts.items()}
+        return part if part.num_values else self
 
-    def chunks(self) -> Iterator[list[int]]:
-        """Numbers of the windows that are advanced together; all have equally many frames."""
-        by_length: dict[int, list[int]] = {}
+    def starting_from(self, states: Mapping[str, torch.Tensor]) -> "Observations":
+        """The same windows with other initial states, ``[W, C, *space]`` by field."""
+        changed = object.__new__(Observations)
+        changed.__dict__.update(self.__dict__)
+        changed._starts = dict(states)
+        return changed
+
+    def with_starts_observed(self) -> "Observations":
+        """The same windows, whose initial frames are observations like the others."""
+        changed = object.__new__(Observations)
+        changed.__dict__.update(self.__dict__)
+        changed._count = dict(self._count)
+        for window in self.windows:
+            for position in window.initial.values():
+                changed._count[position] = changed._count.get(position, 0) + 1
+        changed.num_values = changed._count_values()
+        return changed
+
+    @property
+    def hides_starts(self) -> bool:
+        """Whether a part of some initial state is hidden."""
+        starts = (at for window in self.windows for at in window.initial.values())
+        return any(at in self._masks for at in starts)
+
+    def chunks(self, states: int = 1) -> Iterator[list[int]]:
+        """Numbers of the windows that are advanced together, of equal course.
+
+        Args:
+            states: How many states of each window are advanced at once.
+        """
+        by_course: dict[tuple[Any, ...], list[int]] = {}
         for number, window in enumerate(self.windows):
-            by_length.setdefault(window.num_frames, []).append(number)
-        values = sum(self._frames[at].numel() for at in self.windows[0].initial.values())
-        size = max(1, CHUNK_VALUES // values)
-        for numbers in by_length.values():
+            by_course.setdefault(window.course, []).append(number)
+        size = max(1, CHUNK_VALUES // (self.state_size * states))
+        for numbers in by_course.values():
             # Equal chunks: a smaller last one would be compiled on its own.
             for part in np.array_split(numbers, -(-len(numbers) // size)):
                 yield part.tolist()
 
+    @property
+    def state_size(self) -> int:
+        """How many numbers make up the state of one window."""
+        return sum(self._frames[at].numel() for at in self.windows[0].initial.values())
+
     def initial(self, numbers: Sequence[int]) -> dict[str, torch.Tensor]:
-        """Initial states ``[B, C, *space]`` by field, in double precision."""
+        """Initial states ``[B, C, *space]`` by field, in double precision; hidden values are 0."""
+        if self._starts is not None:
+            return {name: values[list(numbers)] for name, values in self._starts.items()}
         return {
             name: self._stack([self.windows[number].initial[name] for number in numbers])
             for name in self.fields
@@ -109,42 +204,59 @@ class Observations:
         """One field's target ``frame``, ``[B, C, *space]``, in double precision."""
         return self._stack([self.windows[number].targets[name][frame] for number in numbers])
 
-    def weight(self, numbers: Sequence[int], frame: int, name: str) -> torch.Tensor:
-        """What a residual is multiplied by, ``[B, 1, 1…]``: 1/(√count · scale)."""
-        counts = [self._count[self.windows[n].targets[name][frame]] for n in numbers]
-        weights = torch.tensor(counts, dtype=torch.float64) ** -0.5 / self.scale[name]
-        assert self.grid is not None
-        return weights.reshape(-1, *(1,) * (len(self.grid.axes) + 1))
+    def weight(self, numbers: Sequence[int], frame: int, name: str) -> torch.Tensor | None:
+        """What a residual is multiplied by: 1/(√count · scale), and 0 where nothing is seen.
+
+        ``[B, 1, 1…]`` or ``[B, C, *space]``; ``None`` where nothing at all is seen.
+        """
+        return self._weights(name, [self.windows[n].targets[name][frame] for n in numbers])
+
+    def initial_weight(self, numbers: Sequence[int], name: str) -> torch.Tensor | None:
+        """The same for initial frames, once they are observed."""
+        return self._weights(name, [self.windows[n].initial[name] for n in numbers])
+
+    def conditions(self, numbers: Sequence[int], repeats: int = 1) -> Conditions:
+        """Known parameters of windows, the whole batch ``repeats`` times over."""
+        constant, series = {}, {}
+        for name in self.windows[numbers[0]].known:
+            stacked = torch.stack([self.windows[number].known[name] for number in numbers])
+            stacked = torch.cat([stacked] * repeats)
+            if name in self.windows[numbers[0]].series:
+                series[name] = stacked
+            else:
+                constant[name] = stacked
+        return Conditions(constant, series)
 
     def __iter__(self) -> Iterator[Sample]:
         """The windows as pairs of fields, whatever they came from."""
-        assert self.grid is not None
-        for window in self.windows:
+        for number, window in enumerate(self.windows):
+            initial = WindowFields({n: self._field(n, at) for n, at in window.initial.items()})
+            initial.window = number
             yield (
-                {name: self._field(name, at) for name, at in window.initial.items()},
+                initial,
                 {
                     name: [self._field(name, position) for position in at]
                     for name, at in window.targets.items()
                 },
             )
 
-    def count_of(self, name: str, frame: torch.Tensor) -> int:
-        """In how many windows a frame ``[C, *space]`` is a target; 1 for an unknown one."""
-        return self._count.get(self._position.get(_digest(name, frame), -1), 1)
-
     def _add(
-        self, number: int, initial: Mapping[str, Field], targets: Mapping[str, Sequence[Field]]
+        self, number: int, initial: Mapping[str, Any], targets: Mapping[str, Sequence[Any]]
     ) -> None:
-        missing = [name for name in self.fields if name not in initial or name not in targets]
+        spec = self._model.spec
+        present, known = split_known(spec, initial)
+        if not self.fields:
+            self.fields = tuple(match_roles(spec, list(present)).values())
+        missing = [name for name in self.fields if name not in present or name not in targets]
         if missing:
             raise CalibrationError(f"window {number}: the fields {missing} are missing")
-        grid = grid_of(initial[self.fields[0]])
-        if self.grid is None:
-            self.grid = grid
-            self.layouts = {name: layout_of(name, initial[name]) for name in self.fields}
-        elif grid != self.grid:
-            raise CalibrationError(f"window {number} lives on {grid}, the first on {self.grid}")
-        starts = {name: self._store(number, name, 0, initial[name]) for name in self.fields}
+        grid = self._given_grid or grid_of(present[self.fields[0]])
+        if self._grid is None:
+            self._grid = grid
+            self.layouts = {name: layout_of(name, present[name]) for name in self.fields}
+        elif grid != self._grid:
+            raise CalibrationError(f"window {number} lives on {grid}, the first on {self._grid}")
+        starts = {name: self._store(number, name, 0, present[name]) for name in self.fields}
         ends = {
             name: [self._store(number, name, k + 1, f) for k, f in enumerate(targets[name])]
             for name in self.fields
@@ -152,55 +264,124 @@ class Observations:
         lengths = {len(frames) for frames in ends.values()}
         if lengths == {0} or len(lengths) != 1:
             raise CalibrationError(f"window {number}: needs equally many target frames, at least 1")
-        for entry in range(len(next(iter(starts.values())))):
+        size = len(next(iter(starts.values())))
+        brought = self._known(number, known, targets, size)
+        readings = None if self._visibility is None else self._visibility.readings(number)
+        for entry in range(size):
             window = Window(
                 {name: at[entry] for name, at in starts.items()},
                 {name: tuple(at[entry] for at in frames) for name, frames in ends.items()},
+                {name: values[entry] for name, values in brought.items()},
+                frozenset(name for name in brought if name in targets),
+                readings,
             )
             self.windows.append(window)
             self._count_targets(window)
 
+    def _known(
+        self, number: int, known: Mapping[str, Any], targets: Mapping[str, Any], size: int
+    ) -> dict[str, torch.Tensor]:
+        """Known parameters ``[B, …]``, or ``[B, T + 1, …]`` of those with values at every frame."""
+        found = {}
+        with math.precision(64):
+            for name, value in known.items():
+                if name in targets:
+                    frames = [native_value(v, self.grid, size) for v in (value, *targets[name])]
+                    found[name] = torch.stack(frames, dim=1)
+                else:
+                    found[name] = native_value(value, self.grid, size)
+                if not bool(torch.isfinite(found[name]).all()):
+                    raise CalibrationError(f"window {number}: the known {name!r} is not finite")
+        return found
+
     def _store(self, number: int, name: str, frame: int, field: Field) -> list[int]:
-        assert self.grid is not None
         with math.precision(64):  # otherwise PhiFlow casts to single precision
             native = from_field(field, self.grid, self.layouts[name]).detach()
+        if native.ndim == len(self.grid.axes) + 1:
+            native = native.unsqueeze(0)
+        mask = None if self._visibility is None else self._visibility.mask(number, name, frame)
+        if mask is not None:
+            native = torch.where(mask, native, 0.0)
         if not bool(torch.isfinite(native).all()):
             raise CalibrationError(
                 f"window {number}, frame {frame}: {name!r} holds values that are not finite"
             )
-        if native.ndim == len(self.grid.axes) + 1:
-            native = native.unsqueeze(0)
         positions = []
         for entry in native:
-            digest = _digest(name, entry)
+            digest = _digest(name, entry, mask)
             if digest not in self._position:
-                self._position[digest] = len(self._frames)
+                position = len(self._frames)
+                self._position[digest] = position
                 self._frames.append(entry)
+                if mask is not None:
+                    self._masks[position] = mask
             positions.append(self._position[digest])
         return positions
+
+    def _weights(self, name: str, positions: Sequence[int]) -> torch.Tensor | None:
+        counts = torch.tensor([self._count[at] for at in positions], dtype=torch.float64)
+        weights = (counts**-0.5 / self.scale[name]).reshape(-1, *(1,) * (len(self.grid.axes) + 1))
+        masks = [self._masks.get(at) for at in positions]
+        if all(mask is None for mask in masks):
+            return weights
+        shape = self._frames[positions[0]].shape
+        full = [torch.ones(shape, dtype=torch.bool) if mask is None else mask for mask in masks]
+        stacked = torch.stack(full)
+        return weights * stacked if bool(stacked.any()) else None
 
     def _count_targets(self, window: Window) -> None:
         for positions in window.targets.values():
             for position in positions:
                 self._count[position] = self._count.get(position, 0) + 1
 
+    def _count_values(self) -> int:
+        total = 0
+        for position in self._count:
+            mask = self._masks.get(position)
+            total += self._frames[position].numel() if mask is None else int(mask.sum())
+        return total + sum(w.readings.num_values for w in self.windows if w.readings)
+
+    def _scales(self) -> dict[str, float]:
+        return {name: self._deviation(name) for name in self.fields}
+
     def _deviation(self, name: str) -> float:
+        """Standard deviation of everything seen of a field."""
         positions = {at for window in self.windows for at in window.targets[name]}
-        frames = [self._frames[at].double() for at in positions]
-        mean = sum(float(frame.mean()) for frame in frames) / len(frames)
-        variance = sum(float(((frame - mean) ** 2).mean()) for frame in frames) / len(frames)
+        seen = [self._seen(at) for at in sorted(positions)]
+        seen += [w.readings.values[name].reshape(-1) for w in self.windows if w.readings]
+        seen = [values for values in seen if len(values)]
+        if not seen:
+            return 1.0
+        count = sum(len(values) for values in seen)
+        mean = sum(float(values.double().sum()) for values in seen) / count
+        variance = sum(float(((values.double() - mean) ** 2).sum()) for values in seen) / count
         # A field that is constant everywhere sets no scale; its own magnitude does, else one.
         return variance**0.5 if variance > 1e-30 * mean**2 else abs(mean) or 1.0
+
+    def _seen(self, position: int) -> torch.Tensor:
+        mask, frame = self._masks.get(position), self._frames[position]
+        return frame.reshape(-1) if mask is None else frame[mask]
 
     def _stack(self, positions: Sequence[int]) -> torch.Tensor:
         return torch.stack([self._frames[position] for position in positions]).double()
 
     def _field(self, name: str, position: int) -> Field:
-        assert self.grid is not None
         with math.precision(64):  # otherwise PhiFlow casts to single precision
             return to_field(self._frames[position].double(), self.grid, self.layouts[name])
 
 
-def _digest(name: str, frame: torch.Tensor) -> bytes:
+def _cut(window: Window, num_frames: int) -> Window:
+    if window.readings is not None:
+        return window
+    targets = {name: at[:num_frames] for name, at in window.targets.items()}
+    known = {
+        name: value[: num_frames + 1] if name in window.series else value
+        for name, value in window.known.items()
+    }
+    return Window(window.initial, targets, known, window.series)
+
+
+def _digest(name: str, frame: torch.Tensor, mask: torch.Tensor | None) -> bytes:
     content = frame.double().contiguous().numpy().tobytes()
-    return hashlib.blake2b(name.encode() + b"\0" + content, digest_size=16).digest()
+    hidden = b"" if mask is None else mask.contiguous().numpy().tobytes()
+    return hashlib.blake2b(name.encode() + b"\0" + content + hidden, digest_size=16).digest()

@@ -1,7 +1,5 @@
 """Calibration: the parameters of a PDE from observed fields."""
 
-import itertools
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from math import inf
 from typing import Any
@@ -11,15 +9,18 @@ import torch
 from phi.torch.flow import Field
 
 from src.config import Experiment
-from src.errors import CalibrationError, ConfigError, DivergenceError
+from src.errors import ConfigError, DivergenceError
 from src.models.physical.parameter_values import learnable_parameters
 from src.models.physical.physical_model import PhysicalModel
-from src.models.physical.roles import match_roles
 from src.training import checkpoint
 from src.training.field_trainer import FieldTrainer, Sample
-from src.training.physical import gradient_step
+from src.training.physical.calibration import calibrate
+from src.training.physical.discretization_check import discretization_shift
+from src.training.physical.gradient_step import GradientSteps
+from src.training.physical.initial_states import MAX_DENSE
 from src.training.physical.learnable_values import set_learnable
 from src.training.physical.minimization import CONVERGED, DIVERGED, MAX_ITERATIONS, METHODS, Minimum
+from src.training.physical.numerical_diffusion import warn_of_numerical_diffusion
 from src.training.physical.objective import Objective
 from src.training.physical.observations import Observations
 from src.training.physical.parameter_vector import ParameterVector
@@ -28,6 +29,7 @@ from src.training.physical.result import (
     numerics_report,
     parameter_report,
     undetermined_directions,
+    warn_of_shifts,
 )
 from src.training.physical.scheme_selection import select_discretization
 from src.training.physical.uncertainty import Uncertainty, assess
@@ -72,6 +74,8 @@ class PhysicalTrainer(FieldTrainer):
         self._candidates: list[dict[str, Any]] | None = None
         self._minimum: Minimum | None = None
         self._guess: np.ndarray | None = None
+        self._steps: GradientSteps | None = None
+        self._restored: dict[str, Any] | None = None
         self.optimizer = self._create_optimizer()
 
     def train(self, data_source: Iterable[Sample], num_epochs: int) -> dict[str, Any]:
@@ -109,6 +113,7 @@ class PhysicalTrainer(FieldTrainer):
         """Write parameters, optimizer, epoch and random states, atomically."""
         state = {
             "parameters": {name: p.detach() for name, p in self.model.named_parameters()},
+            "z": torch.from_numpy(self.vector.read()),
             "optimizer": None if self.optimizer is None else self.optimizer.state_dict(),
             "epoch": self.epoch,
             "random": checkpoint.random_states(),
@@ -123,10 +128,20 @@ class PhysicalTrainer(FieldTrainer):
         """
         state = checkpoint.load_checkpoint(path, settings=self._identity())
         self.model.set_parameters(state["parameters"])
-        if self.optimizer is not None:
-            self.optimizer.load_state_dict(state["optimizer"])
+        self._restored = state
+        self._restore()
         self.epoch = state["epoch"]
         checkpoint.restore_random_states(state["random"])
+
+    def _restore(self) -> None:
+        """Take over a checkpoint's vector and optimizer, once the vector has its length."""
+        state = self._restored
+        if state is None or len(state["z"]) != len(self.vector):
+            return  # fields are not known before their grid is
+        self.vector.write(state["z"].numpy())
+        if self.optimizer is not None:
+            self.optimizer.load_state_dict(state["optimizer"])
+        self._restored = None
 
     def _identity(self) -> dict[str, Any]:
         return {
@@ -141,27 +156,34 @@ class PhysicalTrainer(FieldTrainer):
             raise ConfigError(
                 "model.physical.dt: missing; the data source has no attribute 'dt' either"
             )
-        samples = iter(data_source)
-        first = next(samples, None)
-        if first is None:
-            raise CalibrationError("the data source is empty: there is nothing to calibrate on")
-        fields = list(match_roles(self.model.spec, list(first[0])).values())
-        self.observations = Observations(itertools.chain([first], samples), fields)
-        assert self.observations.grid is not None
-        if any(p.per_axis for p in self.model.spec.parameters.values()):
-            self.model.expand_per_axis(len(self.observations.grid.axes))
-            self.vector = self.vector.expanded()
+        visibility: Any = data_source if hasattr(data_source, "readings") else None
+        grid = getattr(data_source, "grid", None)
+        self.observations = Observations(data_source, self.model, visibility, grid)
+        vector = self.vector.on(self.observations.grid)
+        if vector is not self.vector:
+            grown = len(vector) != len(self.vector)
+            self.vector = vector
+            if grown or self._steps is None:
+                self.optimizer = self._create_optimizer()
+                self._restore()
+            else:
+                self._steps.vector = vector
+        self.objective = self._objective(self.observations)
         if self._candidates is None:
             self._candidates = []
             if self.model.numerics.scheme == "auto" and self.model.numerics.order is None:
-                self._candidates, optimum = select_discretization(
-                    self.model, self.observations, self.vector, self.dt
-                )
+                self._candidates, optimum = select_discretization(self.objective)
+                self.objective = self._objective(self.observations)
                 if self.settings.method in METHODS:
                     self._guess = self.vector.read()
                     self.vector.write(optimum)  # nearer than the initial guess
-        self.objective = Objective(self.model, self.observations, self.vector, self.dt)
+            warn_of_numerical_diffusion(self.objective)
         return self.observations
+
+    def _objective(self, observations: Observations) -> Objective:
+        assert self.dt is not None
+        estimate = self.settings.initial_state == "estimate"
+        return Objective(self.model, observations, self.vector, self.dt, estimate)
 
     def _train_epoch(self, samples: Iterable[Sample]) -> float:
         before = self.vector.read()
@@ -169,10 +191,11 @@ class PhysicalTrainer(FieldTrainer):
             self._minimum = Minimum(before, inf, MAX_ITERATIONS)
         try:
             if self.settings.method in METHODS:
-                return self._minimize(before)
+                return self._minimize()
             loss = super()._train_epoch(samples)
         except DivergenceError:
-            self.vector.write(before if self._minimum.loss == inf else self._minimum.z)
+            best = before if self._minimum.loss == inf else self._minimum.z
+            self.vector.write(best[: len(self.vector)])
             self._minimum.status = DIVERGED
             if not self.settings.suppress_convergence_errors:
                 raise
@@ -183,24 +206,23 @@ class PhysicalTrainer(FieldTrainer):
         self._minimum.note(after, loss)
         return loss
 
-    def _minimize(self, start: np.ndarray) -> float:
+    def _minimize(self) -> float:
         assert self._minimum is not None and self.objective is not None
         if self._minimum.status == CONVERGED:
             return self._minimum.loss  # another minimization would stay where this one ended
         history = self._minimum.history + self._loss_of_guess()
-        minimize = METHODS[self.settings.method]
-        self._minimum = minimize(
-            self.objective, start, self.settings.max_iterations, self.settings.abs_tol
-        )
+        seed = self.experiment.run_params.seed
+        self._minimum = calibrate(self.objective, self._start(), self.settings, seed)
         self._minimum.history = history + self._minimum.history
-        self.vector.write(self._minimum.z)
-        if self._minimum.status == MAX_ITERATIONS:
-            warnings.warn(
-                f"{self.settings.method} has not converged in max_iterations = "
-                f"{self.settings.max_iterations}; the estimate is the best one so far",
-                stacklevel=5,
-            )
+        self.vector.write(self._minimum.z[: len(self.vector)])
         return self._minimum.loss
+
+    def _start(self) -> np.ndarray:
+        """All unknowns to start from: the model's, and the initial states found before, if any."""
+        assert self._minimum is not None and self.objective is not None
+        z = self.vector.read()
+        states = self._minimum.z[len(z) :]
+        return np.concatenate([z, states]) if len(states) else self.objective.complete(z)
 
     def _loss_of_guess(self) -> list[tuple[np.ndarray, float]]:
         """The initial guess with its loss, once, where the comparison of schemes went past it."""
@@ -208,50 +230,58 @@ class PhysicalTrainer(FieldTrainer):
         if guess is None:
             return []
         assert self.objective is not None
+        unknowns = self.objective.complete(guess)
         try:
-            return [(guess, self.objective.linearize(guess).loss)]
+            if self.settings.method == "gauss-newton":
+                return [(guess, self.objective.linearize(unknowns).loss)]
+            return [(guess, self.objective.loss_and_gradient(unknowns)[0])]
         except DivergenceError:
             return []
 
     def _train_sample(
         self, initial_fields: Mapping[str, Field], target_fields: Mapping[str, Sequence[Field]]
     ) -> float:
-        if self.optimizer is None:  # a minimization over this sample alone
+        if self._steps is None:  # a minimization over this sample alone
             return float(self.train([(initial_fields, target_fields)], 1)["final_loss"])
         if self.dt is None:
             raise ConfigError("model.physical.dt: missing; it is the time between frames")
-        self.optimizer.zero_grad()
-        loss = gradient_step.sample_loss(
-            self.model, initial_fields, target_fields, self.dt, self.observations
-        )
-        loss.backward()
-        gradient_step.check_gradients(self.model, list(self.learnable))
-        self.optimizer.step()
-        self.vector.project()
-        return float(loss.detach())
+        objective = self.objective
+        window = getattr(initial_fields, "window", None)
+        if objective is None or window is None:
+            alone = Observations([(initial_fields, target_fields)], self.model)
+            return self._steps.step(self._objective(alone), range(len(alone.windows)))
+        return self._steps.step(objective, [window])
 
     def _create_optimizer(self) -> torch.optim.Optimizer | None:
         if self.settings.method in METHODS:
             return None
-        return gradient_step.create_optimizer(
-            self.model, self.vector, self.settings.method, self.settings.learning_rate
-        )
+        if self.settings.initial_state == "estimate":
+            raise ConfigError(
+                f"trainer_params.physical.initial_state: estimate: {self.settings.method} learns "
+                "parameters alone; use gauss-newton or L-BFGS-B"
+            )
+        self._steps = GradientSteps(self.vector, self.settings.method, self.settings.learning_rate)
+        return self._steps.optimizer
 
     def _result(self) -> dict[str, Any]:
         assert self.objective is not None and self.observations is not None
         assert self.dt is not None
-        z = self.vector.read()
         uncertainty: Uncertainty | None = None
+        shift: np.ndarray | None = None
         loss = inf if self._minimum is None else self._minimum.loss
         try:
-            at = self.objective.linearize(z)
-            uncertainty, loss = assess(at, self.observations.num_values), at.loss
+            unknowns = self._start()
+            uncertainty, loss = self._assess(unknowns, loss)
+            if self.settings.check_discretization and self.settings.method == "gauss-newton":
+                shift = discretization_shift(self.objective, unknowns)
         except DivergenceError:
             if not self.settings.suppress_convergence_errors:
                 raise
         history = [] if self._minimum is None else self._minimum.history
+        parameters = parameter_report(self.model, self.vector, uncertainty, shift)
+        warn_of_shifts(parameters, self.model.discretization)
         return {
-            "parameters": parameter_report(self.model, self.vector, uncertainty),
+            "parameters": parameters,
             "undetermined_directions": undetermined_directions(self.vector, uncertainty),
             "status": MAX_ITERATIONS if self._minimum is None else self._minimum.status,
             "loss": loss,
@@ -263,7 +293,24 @@ class PhysicalTrainer(FieldTrainer):
                 self.objective.substeps_used,
                 self._candidates or [],
             ),
+            "fields": {
+                name: self.model.get_parameter(name).detach().numpy()
+                for name in self.vector.parameters
+                if self.vector.is_field(name)
+            },
             "history": [
                 history_row(number, *point, self.vector) for number, point in enumerate(history)
             ],
         }
+
+    def _assess(self, unknowns: np.ndarray, loss: float) -> tuple[Uncertainty | None, float]:
+        """Standard deviations and loss; a Jacobian of too many unknowns is not made."""
+        assert self.objective is not None
+        if len(unknowns) > MAX_DENSE:
+            return None, loss
+        at = self.objective.linearize(unknowns)
+        jacobian, residual = at.of_parameters(len(self.vector))
+        weighed = self.vector.has_priors and self.settings.method in METHODS
+        variance = self.objective.noise_variance if weighed else None
+        found = assess(jacobian, residual, self.objective.num_values, len(unknowns), variance)
+        return found, at.loss

@@ -4,10 +4,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+import xarray as xr
 import yaml
 
-from src.data.atomic import atomic_path
+from src.data.atomic import atomic_path, sha256_of
+from src.data.grid import Grid
+from src.data.grid_points import axis_points
 from src.errors import CalibrationError
 from src.models.physical.physical_model import PhysicalModel
 from src.numerics.discretization import Discretization
@@ -16,11 +20,25 @@ KEYS = ("parameters", "undetermined_directions", "status", "loss", "iterations",
 
 
 def write_parameters(path: Path, result: Mapping[str, Any]) -> None:
-    """Write what :meth:`PhysicalTrainer.train` returned, without its history, atomically."""
+    """Write what :meth:`PhysicalTrainer.train` returned, without its history, atomically.
+
+    A parameter that is a field has its values in a NetCDF file beside, which is named and whose
+    digest is kept, so that what is made with it knows when it has changed.
+    """
+    parameters = {name: dict(parameter) for name, parameter in result["parameters"].items()}
+    for name, values in result["fields"].items():
+        if parameters[name]["value"] is None:
+            continue
+        file = path.with_name(f"{name}.nc")
+        _write_field(file, name, values, result["numerics"]["grid"], parameters[name]["unit"])
+        parameters[name]["value"] = {
+            "file": file.name,
+            "sha256": sha256_of(file),
+            **parameters[name]["value"],
+        }
+    content = {key: parameters if key == "parameters" else result[key] for key in KEYS}
     with atomic_path(path) as temporary:
-        text = yaml.safe_dump(
-            {key: result[key] for key in KEYS}, sort_keys=False, allow_unicode=True
-        )
+        text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
         temporary.write_text(text, encoding="utf-8")
 
 
@@ -49,12 +67,34 @@ def load_parameters(path: Path, model: PhysicalModel) -> None:
     result = read_parameters(path)
     values = {}
     for name, parameter in result["parameters"].items():
-        if parameter["value"] is None:
+        value = parameter["value"]
+        if value is None:
             raise CalibrationError(
                 f"{path}: {name}: the data do not determine it; give its value in "
                 "model.physical.pde_params and take it out of trainer_params.learnable_parameters"
             )
-        values[name] = torch.tensor(parameter["value"], dtype=torch.float64)
+        if isinstance(value, dict):
+            value = _read_field(path.with_name(value["file"]), name, value["sha256"])
+        values[name] = torch.tensor(value, dtype=torch.float64)
     model.set_parameters(values)
     used = result["numerics"]
-    model.discretization = Discretization(used["scheme"], used["order"])
+    model.discretization = Discretization(used["scheme"], used["order"], used["refine"])
+
+
+def _write_field(
+    path: Path, name: str, values: np.ndarray, grid: Mapping[str, Any], unit: str
+) -> None:
+    axes = grid["axes"]
+    coordinates = axis_points(Grid.from_dict(grid))
+    field = xr.DataArray(values, coords={axis: coordinates[axis] for axis in axes}, dims=axes)
+    field.attrs["units"] = unit
+    with atomic_path(path) as temporary:
+        field.to_dataset(name=name).to_netcdf(temporary, engine="netcdf4")
+
+
+def _read_field(path: Path, name: str, digest: str) -> np.ndarray:
+    if not path.is_file() or sha256_of(path) != digest:
+        state = "has been changed" if path.is_file() else "is absent"
+        raise CalibrationError(f"{path}: {state}; the stage train_physical writes it anew")
+    with xr.open_dataset(path, engine="netcdf4") as dataset:
+        return dataset[name].values

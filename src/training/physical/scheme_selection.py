@@ -4,55 +4,90 @@ Data made with a coarse scheme are best explained by that scheme. A wrong parame
 difference, so every candidate's parameters are fitted on a short stretch before it is compared.
 """
 
-from math import inf
+from collections.abc import Sequence
+from dataclasses import replace
+from math import sqrt
 from typing import Any
 
 import numpy as np
 
 from src.errors import DivergenceError
 from src.models.physical.physical_model import PhysicalModel
-from src.numerics.discretization import CANDIDATES
+from src.numerics.discretization import CANDIDATES, SHOCK_CANDIDATE, Discretization
 from src.training.physical.minimization import gauss_newton
 from src.training.physical.objective import Objective
-from src.training.physical.observations import Observations
-from src.training.physical.parameter_vector import ParameterVector
 
 # A stretch long enough to tell the schemes apart, and short next to the calibration itself.
 NUM_WINDOWS = 4
 NUM_FRAMES = 4
 MAX_ITERATIONS = 8
 TOLERANCE = 1e-3
+# Losses that differ by fewer standard deviations of their scatter do not tell schemes apart.
+_DEVIATIONS = 4
 
 
-def select_discretization(
-    model: PhysicalModel, observations: Observations, vector: ParameterVector, dt: float
-) -> tuple[list[dict[str, Any]], np.ndarray]:
+def select_discretization(objective: Objective) -> tuple[list[dict[str, Any]], np.ndarray]:
     """Give the model the scheme with the smallest residual on a short stretch.
+
+    Where values are hidden the stretch is as long as the windows, since a short one may show too
+    little.
 
     Returns:
         For every candidate its scheme, order, loss (``None`` if it diverged) and parameters; and
-        where the chosen one's fit ended, as a point z.
+        where the chosen one's fit ended, as a point z of the parameters.
     """
-    stretch = observations.subset(NUM_WINDOWS, NUM_FRAMES)
-    assert stretch.grid is not None
-    best, default, report = inf, model.discretization, []
-    chosen, start = default, vector.read()
-    optimum = start
-    for candidate in CANDIDATES:
-        if not candidate.fits(stretch.grid):
+    model, vector, whole = objective.model, objective.vector, objective.observations
+    frames = whole.windows[0].num_frames if whole.hides else NUM_FRAMES
+    stretch = whole.subset(NUM_WINDOWS, frames)
+    before, start = model.discretization, vector.read()
+    optimum, report = start, []
+    tried: list[tuple[float, Discretization, np.ndarray]] = []
+    for candidate in candidates(model):
+        if candidate.misfit(stretch.grid) is not None:
             continue
         model.discretization = candidate
         entry: dict[str, Any] = {"scheme": candidate.scheme, "order": candidate.order}
         try:
-            objective = Objective(model, stretch, vector, dt)
-            found = gauss_newton(objective, start, MAX_ITERATIONS, TOLERANCE)
+            # Noise in a known start is the same for all schemes; a hidden start has to be found.
+            estimate = objective.states is not None and stretch.hides_starts
+            trial = Objective(model, stretch, vector, objective.dt, estimate)
+            found = gauss_newton(trial, trial.complete(start), MAX_ITERATIONS, TOLERANCE)
         except DivergenceError:
             report.append({**entry, "loss": None})
             continue
-        start = found.z  # the next candidate's optimum is near
-        values = {name: vector.by_name(found.z * vector.scale, name) for name in vector.parameters}
-        report.append({**entry, "loss": found.loss, "parameters": values})
-        if found.loss < best:
-            best, chosen, optimum = found.loss, candidate, found.z
-    model.discretization = chosen
+        finally:
+            model.discretization = before
+        start = found.z[: len(vector)]  # the next candidate's optimum is near
+        values = vector.values(start)
+        named = {name: vector.by_name(values, name) for name in vector.parameters}
+        report.append({**entry, "loss": found.loss, "parameters": named})
+        tried.append((found.loss, candidate, start))
+    if tried:
+        _, model.discretization, optimum = _preferred(tried, trial.num_values)
     return report, optimum
+
+
+def _preferred(
+    tried: Sequence[tuple[float, Discretization, np.ndarray]], num_values: int
+) -> tuple[float, Discretization, np.ndarray]:
+    """The most accurate of the schemes whose loss is the smallest but for chance.
+
+    The mean of N squared errors scatters by √(2/N) of itself.
+    """
+    smallest = min(loss for loss, _, _ in tried)
+    alike = smallest * (1 + _DEVIATIONS * sqrt(2 / num_values))
+    return max((each for each in tried if each[0] <= alike), key=lambda each: _accuracy(each[1]))
+
+
+def _accuracy(scheme: Discretization) -> tuple[bool, int]:
+    """What orders schemes by their error on smooth data; WENO's is about that of order 4."""
+    return scheme.scheme == "spectral", scheme.order or 3
+
+
+def candidates(model: PhysicalModel) -> Sequence[Discretization]:
+    """The schemes to compare: WENO among them for equations whose vector fields carry others."""
+    advects = any(role.is_vector for role in model.spec.fields) or any(
+        parameter.unit == "length/time" for parameter in model.spec.parameters.values()
+    )
+    found = (*CANDIDATES, SHOCK_CANDIDATE) if advects else CANDIDATES
+    return [replace(each, refine=model.discretization.refine) for each in found]

@@ -4,8 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from src.training.physical.objective import Linearization
-
 # Singular values of the Jacobian with columns of unit length: below this share of the largest, a
 # combination of parameters leaves the prediction unchanged to within the rounding of the rollout.
 DEPENDENT = 1e-8
@@ -30,24 +28,33 @@ class Uncertainty:
     directions: list[np.ndarray]
 
 
-def assess(at: Linearization, num_values: int) -> Uncertainty:
-    """Covariance (JᵀJ)⁻¹ σ² with σ² = |r|²/(N − p), for independent errors of equal size.
+def assess(
+    jacobian: np.ndarray,
+    residual: np.ndarray,
+    num_values: int,
+    num_unknowns: int,
+    variance: float | None = None,
+) -> Uncertainty:
+    """Covariance (JᵀJ)⁻¹ σ² with σ² = |r|²/(N − n), for independent errors of equal size.
 
     Args:
-        at: Linearization at the estimate.
+        jacobian: ``[rows, p]`` at the estimate, of the parameters.
+        residual: ``[rows]`` at the estimate.
         num_values: Number of distinct observed values N.
+        num_unknowns: Number of all unknowns n, initial states included.
+        variance: σ², where priors in J are weighed against it.
 
     Source: Seber and Wild (2003), Nonlinear Regression, section 2.1.
     """
-    size = at.jacobian.shape[1]
-    lengths = np.linalg.norm(at.jacobian, axis=0)
+    size = jacobian.shape[1]
+    lengths = np.linalg.norm(jacobian, axis=0)
     absent = lengths <= NO_INFLUENCE * np.sqrt(num_values)
     directions = [np.eye(size)[entry] for entry in np.flatnonzero(absent)]
     determined = ~absent
     std = np.full(size, np.nan)
     present = np.flatnonzero(~absent)
     if len(present):
-        scaled = at.jacobian[:, present] / lengths[present]
+        scaled = jacobian[:, present] / lengths[present]
         _, singular, right = np.linalg.svd(scaled, full_matrices=False)
         for value, direction in zip(singular, right, strict=True):
             if value <= DEPENDENT * singular[0]:
@@ -58,8 +65,9 @@ def assess(at: Linearization, num_values: int) -> Uncertainty:
                 determined &= np.abs(weights) < 1e-3  # what hardly takes part stays determined
         keep = singular > DEPENDENT * singular[0]
         inverse = ((right[keep] / singular[keep, None]) ** 2).sum(axis=0)
-        if num_values > size:
-            variance = float(at.residual @ at.residual) / (num_values - size)
+        if variance is None and num_values > num_unknowns:
+            variance = float(residual @ residual) / (num_values - num_unknowns)
+        if variance is not None:
             std[present] = np.sqrt(inverse * variance) / lengths[present]
     std[~determined] = np.nan
     return Uncertainty(std, determined, directions)

@@ -1,0 +1,1 @@
+"""Calibration against data made by independent solvers, and against what others do."""

@@ -1,0 +1,78 @@
+"""One calibration through the library, as a user would run it."""
+
+import tempfile
+import time
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from src.config import parse_experiment
+from src.factories import TrainerFactory
+from src.factories.model_factory import data_manager
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What a calibration found.
+
+    Attributes:
+        result: What the trainer returned.
+        seconds: Wall time of the calibration, without reading the data.
+        warnings: What it warned of.
+    """
+
+    result: dict[str, Any]
+    seconds: float
+    warnings: list[str]
+
+    def value(self, name: str) -> Any:
+        """Estimate of a parameter."""
+        return self.result["parameters"][name]["value"]
+
+    def std(self, name: str) -> Any:
+        """Standard deviation of a parameter."""
+        return self.result["parameters"][name]["std"]
+
+    @property
+    def scheme(self) -> str:
+        """Name and order of the scheme that was used."""
+        used = self.result["numerics"]
+        return f"{used['scheme']}-{used['order']}"
+
+
+def fit(raw: Path, data: dict[str, Any], physical: dict[str, Any], training: dict[str, Any]) -> Fit:
+    """Calibrate on raw files.
+
+    Args:
+        raw: Folder of the raw files.
+        data: Keys of ``data`` beside the folder.
+        physical: ``model.physical``.
+        training: ``trainer_params``.
+    """
+    with tempfile.TemporaryDirectory() as cache:
+        experiment = parse_experiment(
+            {
+                "run_params": {"model_type": "physical"},
+                "data": {
+                    "data_dir": str(raw.parent),
+                    "dset_name": raw.name,
+                    "cache_dir": cache,
+                    **data,
+                },
+                "model": {"physical": physical},
+                "trainer_params": {"train_sim": [0], **training},
+            }
+        )
+        store = data_manager(experiment)
+        dataset = TrainerFactory.create_dataset_for_physical(
+            experiment, use_sliding_window=False, store=store
+        )
+        trainer = TrainerFactory.create_physical_trainer(experiment)
+        begin = time.perf_counter()
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", UserWarning)
+            result = trainer.train(dataset, 1)
+        seconds = time.perf_counter() - begin
+    said = [str(each.message) for each in caught if each.category is UserWarning]
+    return Fit(result, seconds, said)

@@ -1,0 +1,210 @@
+"""What the calibration is measured on: one function a problem, which prints what it finds."""
+
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from benchmarks.calibration import cases
+from benchmarks.calibration.fit import Fit, fit
+
+LEVELS = (0.0, 0.01, 0.05, 0.10)
+ALLOWED_PERCENT = {0.0: 0.01, 0.01: 0.1, 0.05: 0.5, 0.10: 1.0}
+
+
+def percent(found: float, truth: float) -> float:
+    """Error in percent of the truth."""
+    return 100 * abs(found - truth) / abs(truth)
+
+
+def say(what: str, error: float, allowed: float, *details: str) -> None:
+    """One line of the table."""
+    verdict = "reached" if error <= allowed else "NOT REACHED"
+    print(f"{what}: {error:.3g} (at most {allowed:g}): {verdict}", *details, sep="; ", flush=True)
+
+
+def pdefind(scratch: Path, data: Path, seeds: int = 10) -> None:
+    """ν of PDE-FIND's Burgers data with noise on every frame, the first one included."""
+    raw = scratch / "pdefind"
+    cases.write_pdefind(data / "pdefind_burgers.nc", raw / "burgers.nc")
+    for level in LEVELS:
+        fits = [_pdefind_fit(raw, level, seed) for seed in range(seeds if level else 1)]
+        errors = [percent(each.value("viscosity"), 0.1) for each in fits]
+        within = sum(
+            abs(each.value("viscosity") - 0.1) <= 2 * each.std("viscosity") for each in fits
+        )
+        say(
+            f"PDE-FIND Burgers, noise {level:.0%}, error of nu in %, median of {len(fits)}",
+            median(errors),
+            ALLOWED_PERCENT[level],
+            f"largest {max(errors):.3g}",
+            f"{within} of {len(fits)} within 2 std",
+            f"{np.mean([each.seconds for each in fits]):.1f} s each",
+            f"schemes {sorted({each.scheme for each in fits})}",
+        )
+
+
+def _pdefind_fit(raw: Path, level: float, seed: int) -> Fit:
+    data: dict[str, Any] = {"fields": ["velocity"], "variables": {"velocity": "u"}}
+    training: dict[str, Any] = {
+        "num_predict_steps": 100,
+        "learnable_parameters": [
+            {"name": "viscosity", "initial_guess": 0.3, "bounds": [1e-3, 1.0]}
+        ],
+    }
+    if level:
+        data["observations"] = {"noise": level, "seed": seed}
+        training["initial_state"] = "estimate"
+    else:
+        training["num_predict_steps"] = 10
+    return fit(raw, data, {"name": "BurgersPDE"}, training)
+
+
+def allen_cahn(scratch: Path, data: Path) -> None:
+    """D and r of the Allen-Cahn data of the first paper on PINNs."""
+    raw = scratch / "allen_cahn"
+    cases.write_allen_cahn(data / "raissi_AC.h5", raw / "ac.nc")
+    found = fit(
+        raw,
+        {"fields": ["u"]},
+        {"name": "AllenCahnPDE"},
+        {
+            "num_predict_steps": 10,
+            "learnable_parameters": [
+                {"name": "diffusivity", "initial_guess": 1e-3, "bounds": [1e-6, 0.1]},
+                {"name": "reaction_rate", "initial_guess": 1.0, "bounds": [0.1, 50.0]},
+            ],
+        },
+    )
+    for name, truth in (("diffusivity", 1e-4), ("reaction_rate", 5.0)):
+        say(
+            f"Allen-Cahn, error of {name} in %",
+            percent(found.value(name), truth),
+            0.05,
+            *_details(found, name),
+        )
+
+
+def diffusion_reaction(scratch: Path, data: Path) -> None:
+    """D_u, D_v and k of a file in PDEBench's layout, without its first 20 frames."""
+    raw = scratch / "diffusion_reaction"
+    raw.mkdir(parents=True, exist_ok=True)
+    file = raw / "diffusion_reaction.h5"
+    if not file.exists():
+        file.symlink_to((data / "2D_diff-react_official_params.h5").resolve())
+    found = fit(
+        raw,
+        {
+            "fields": ["u", "v"],
+            "format": "hdf5-pdebench",
+            "boundary": "zero-gradient",
+            "select": {"time": [0.999, None]},
+        },
+        {"name": "FitzHughNagumoPDE"},
+        {
+            "train_sim": [0, 1],
+            "num_predict_steps": 10,
+            "learnable_parameters": [
+                {"name": "diffusivity_u", "initial_guess": 5e-3, "bounds": [1e-5, 0.1]},
+                {"name": "diffusivity_v", "initial_guess": 1e-3, "bounds": [1e-5, 0.1]},
+                {"name": "threshold", "initial_guess": 0.05, "bounds": [-1.0, 1.0]},
+            ],
+        },
+    )
+    for name, truth in (("diffusivity_u", 1e-3), ("diffusivity_v", 5e-3), ("threshold", 5e-3)):
+        say(
+            f"PDEBench diffusion-reaction, error of {name} in %",
+            percent(found.value(name), truth),
+            0.2,
+            *_details(found, name),
+        )
+
+
+def gray_scott(scratch: Path, data: Path) -> None:
+    """D_a and D_b of Gray-Scott from 5 000 random observations."""
+    raw = scratch / "gray_scott"
+    if not (raw / "gray_scott.nc").exists():
+        cases.write_gray_scott(raw / "gray_scott.nc")
+    found = fit(
+        raw,
+        {
+            "fields": ["a", "b"],
+            "domain": {"x": [0.0, 100.0], "y": [0.0, 100.0]},
+            "observations": {"points": 5000, "seed": 0},
+        },
+        {"name": "GrayScottPDE", "pde_params": {"feed": 0.018, "kill": 0.051}},
+        {
+            "learnable_parameters": [
+                {"name": "diffusivity_a", "initial_guess": 0.10, "bounds": [0.01, 1.0]},
+                {"name": "diffusivity_b", "initial_guess": 0.05, "bounds": [0.01, 1.0]},
+            ],
+        },
+    )
+    for name, truth in (("diffusivity_a", 0.20), ("diffusivity_b", 0.08)):
+        say(
+            f"Gray-Scott, error of {name} in %",
+            percent(found.value(name), truth),
+            0.3,
+            *_details(found, name),
+        )
+
+
+def heat(scratch: Path, data: Path) -> None:
+    """Amplitudes and centres of a conductivity from moving sensors in a quarter of the domain."""
+    for nodes, noise, allowed in ((100, 0.0, 0.001), (200, 0.0, 0.02), (200, 0.01, 0.15)):
+        raw, sensors = scratch / f"heat_{nodes}", scratch / f"heat_{nodes}_{noise:g}.nc"
+        cases.write_heat(cases.heat_case(nodes, noise), raw / "heat.nc", sensors)
+        found = fit(
+            raw,
+            {
+                "fields": ["u"],
+                "domain": {"x": [-3.0, 3.0], "y": [-3.0, 3.0]},
+                "boundary": 0.0,
+                "observations": {"sensors": str(sensors)},
+            },
+            {
+                "name": "DiffusionPDE",
+                "pde_params": {"conservative": False},
+                "numerics": {"scheme": "finite_difference", "order": 2},
+            },
+            {"learnable_parameters": [_TWO_GAUSSIANS], "check_discretization": False},
+        )
+        value = found.value("diffusivity")
+        error = _relative(value["amplitude"], [3.0, 2.5])
+        error += _relative(value["centre"], [[1.0, 1.0], [-2.0, -2.0]])
+        say(
+            f"Heat, readings of {nodes}² nodes, noise {noise:.0%}, error of amplitudes + centres",
+            error,
+            allowed,
+            f"{found.seconds:.0f} s (at most 120)",
+            f"{found.result['iterations']} evaluations",
+        )
+
+
+_TWO_GAUSSIANS: dict[str, Any] = {
+    "name": "diffusivity",
+    "parametrization": {
+        "type": "gaussians",
+        "count": 2,
+        "background": 0.1,
+        "width": 1.0,
+        "clip": [0.0, 2.5],
+    },
+    "initial_guess": {"amplitude": [1.0, 1.0], "centre": [[1.4, -1.3], [-1.8, -1.1]]},
+}
+
+
+def _relative(found: Any, truth: Any) -> float:
+    difference = np.asarray(found) - np.asarray(truth)
+    return float(np.linalg.norm(difference) / np.linalg.norm(truth))
+
+
+def _details(found: Fit, name: str) -> tuple[str, ...]:
+    parameter = found.result["parameters"][name]
+    return (
+        f"{parameter['value']:.6g} ± {parameter['std']:.1g}",
+        f"discretization {parameter['discretization_error']}",
+        found.scheme,
+        f"{found.seconds:.1f} s",
+    )

@@ -1,0 +1,85 @@
+"""The way between the data's grid and a finer one on which an equation is solved.
+
+Layout of native tensors: ``B`` simulations, ``C`` channels, ``X Y Z`` space, ``[B, C, X, Y, Z]``.
+"""
+
+from dataclasses import replace
+from math import pi
+
+import numpy as np
+import torch
+
+from src.data.grid import PERIODIC, Grid
+from src.numerics.interpolation import line_weights
+
+_QUINTIC = 6  # points a polynomial of degree 5 goes through
+
+
+class Resampling:
+    """Interpolation onto a grid that is ``factor`` times finer, and back.
+
+    Along a periodic axis by the trigonometric polynomial through all points, exact for every mode
+    that the grid resolves (Trefethen 2000, Spectral Methods in MATLAB, chapter 3); between walls
+    by polynomials of degree 5 through the nearest six points, with an error O(dx⁶). Linear, one
+    product with a matrix an axis, so derivatives of any kind go through.
+
+    Args:
+        grid: The data's grid.
+        factor: How many times finer, 1 or more.
+
+    Attributes:
+        grid: The finer grid on the same domain; its first and last points lie on walls where the
+            data's do.
+    """
+
+    def __init__(self, grid: Grid, factor: int) -> None:
+        assert factor >= 1, f"factor {factor}, not 1 or more"
+        shape = tuple(
+            (n - 1) * factor + 1 if on_wall else n * factor
+            for n, on_wall in zip(grid.shape, grid.nodes_on_boundary, strict=True)
+        )
+        self.grid = replace(grid, shape=shape)
+        axes = range(len(grid.axes))
+        self._finer = [_line_matrix(grid, self.grid, axis) for axis in axes]
+        self._coarser = [_line_matrix(self.grid, grid, axis) for axis in axes]
+
+    def refine(self, u: torch.Tensor) -> torch.Tensor:
+        """Values ``[B, C, *space]`` of the data's grid at the points of the finer one."""
+        return _apply(self._finer, u)
+
+    def coarsen(self, u: torch.Tensor) -> torch.Tensor:
+        """Values ``[B, C, *space]`` of the finer grid at the points of the data's, not averaged.
+
+        The inverse of :meth:`refine`, to rounding, along periodic axes and between walls that have
+        points on them; else up to O(dx⁶).
+        """
+        return _apply(self._coarser, u)
+
+
+def _apply(matrices: list[torch.Tensor], u: torch.Tensor) -> torch.Tensor:
+    for axis, matrix in enumerate(matrices):
+        dim = axis - len(matrices)
+        u = torch.movedim(torch.movedim(u, dim, -1) @ matrix.T.to(u), -1, dim)
+    return u
+
+
+def _line_matrix(source: Grid, target: Grid, axis: int) -> torch.Tensor:
+    """Weights ``[target point, source point]`` along one axis."""
+    wanted, n = _line(target, axis), source.shape[axis]
+    if PERIODIC in source.boundary[axis]:
+        length = source.upper[axis] - source.lower[axis]
+        angles = 2 * pi / length * (wanted[:, None] - _line(source, axis))
+        waves = [np.cos(k * angles) for k in range(n // 2 + 1)]
+        # Every mode stands for itself and its negative, but for the mean and the Nyquist mode.
+        shares = [1.0 if k == 0 or 2 * k == n else 2.0 for k in range(len(waves))]
+        matrix = sum(share * wave for share, wave in zip(shares, waves, strict=True)) / n
+    else:
+        indices, weights = line_weights(source, axis, wanted, _QUINTIC)
+        matrix = np.zeros((len(wanted), n))
+        np.put_along_axis(matrix, indices, weights, axis=1)
+    return torch.from_numpy(matrix)
+
+
+def _line(grid: Grid, axis: int) -> np.ndarray:
+    offset = 0.0 if grid.nodes_on_boundary[axis] else 0.5
+    return grid.lower[axis] + grid.spacing[axis] * (np.arange(grid.shape[axis]) + offset)

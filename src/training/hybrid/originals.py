@@ -1,0 +1,116 @@
+"""The training simulations that generated ones take after.
+
+Layout of native tensors: ``T`` time, ``C`` channel, ``X Y Z`` space.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from src.data.cache_file import CachedSimulation
+from src.data.grid import FieldLayout
+from src.data.initial_conditions import State
+from src.data.known_parameters import KnownParameter, as_tuples
+from src.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Original:
+    """What generated simulations take over from a training simulation.
+
+    Attributes:
+        number: Its number.
+        num_frames: Number of its frames.
+        state: Its first state, ``[C, *space]`` for each field.
+        kinds: Its known parameters.
+        known: Their values, as :class:`CachedSimulation` holds them.
+    """
+
+    number: int
+    num_frames: int
+    state: State
+    kinds: tuple[KnownParameter, ...]
+    known: Mapping[str, torch.Tensor]
+
+    @classmethod
+    def of(
+        cls, number: int, simulation: CachedSimulation, layouts: Sequence[FieldLayout]
+    ) -> "Original":
+        """The original that a simulation is.
+
+        Args:
+            number: Its number.
+            simulation: The simulation.
+            layouts: The fields of which the first state is taken.
+        """
+        state = {each.name: simulation.fields[each.name][0].double().numpy() for each in layouts}
+        kinds = simulation.header.known
+        return cls(number, simulation.num_frames, state, kinds, simulation.known)
+
+    @property
+    def walls(self) -> dict[str, float]:
+        """What walls hold at first, by ``boundary.<axis>.<side>``, where the simulation says it."""
+        return {
+            kind.name: float(self.known[kind.name] if kind.static else self.known[kind.name][0])
+            for kind in self.kinds
+            if kind.name.startswith("boundary.")
+        }
+
+    def first_values(self, frames: int) -> dict[str, torch.Tensor]:
+        """Values of the known parameters, of those that change in time the first so many."""
+        return {
+            kind.name: self.known[kind.name] if kind.static else self.known[kind.name][:frames]
+            for kind in self.kinds
+        }
+
+    def recorded(self, frames: int) -> tuple[list[KnownParameter], dict[str, torch.Tensor]]:
+        """The known parameters of a simulation of so many frames, as it is cached.
+
+        Returns:
+            The parameters with their numbers, and the tensors of those that are fields.
+        """
+        values = self.first_values(frames)
+        kinds = [
+            kind if kind.is_field else replace(kind, values=as_tuples(values[kind.name].tolist()))
+            for kind in self.kinds
+        ]
+        return kinds, {kind.layout.name: values[kind.name] for kind in kinds if kind.is_field}
+
+
+def generated_steps(asked: int | None, originals: Sequence[Original]) -> int:
+    """How many frames after the first are generated.
+
+    Args:
+        asked: ``augmentation.steps``; by default as many as the first original has, or as the
+            shortest has where known parameters change in time.
+        originals: All of them.
+
+    Raises:
+        ConfigError: if known parameters that change in time are not known for so long.
+    """
+    series = [kind.name for kind in originals[0].kinds if not kind.static]
+    if not series:
+        return asked or originals[0].num_frames - 1
+    shortest = min(originals, key=lambda original: original.num_frames)
+    available = shortest.num_frames - 1
+    if asked is not None and asked > available:
+        raise ConfigError(
+            f"augmentation.steps: {asked}: {', '.join(series)} change in time, and simulation "
+            f"{shortest.number}, whose values are taken over, states them for {available} frames "
+            "after its first; generate at most that, or leave the key out"
+        )
+    return asked or available
+
+
+def digest_of(originals: Sequence[Original], frames: int) -> str:
+    """Digest of all that simulations of so many frames take over."""
+    hashed = hashlib.sha256()
+    for original in originals:
+        arrays = [*original.state.values()]
+        arrays += [value.numpy() for value in original.first_values(frames).values()]
+        for values in arrays:
+            hashed.update(np.ascontiguousarray(values).tobytes())
+    return hashed.hexdigest()

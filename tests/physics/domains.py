@@ -1,0 +1,31 @@
+"""Boxes with any boundary, for the tests of equations."""
+
+import torch
+
+from src.data.boundary import parse_boundary
+from src.data.grid import Grid
+from src.data.grid_points import axis_points
+
+
+def walled_grid(
+    shape: tuple[int, ...],
+    lengths: tuple[float, ...],
+    boundary: object = "zero-gradient",
+    nodes: bool = False,
+    lower: float = 0.0,
+) -> Grid:
+    """A box that begins at ``lower`` along every axis; ``boundary`` as in an experiment."""
+    axes = ("x", "y", "z")[: len(shape)]
+    return Grid(
+        axes=axes,
+        shape=shape,
+        lower=(lower,) * len(shape),
+        upper=tuple(lower + length for length in lengths),
+        boundary=parse_boundary(boundary, axes),
+        nodes_on_boundary=(nodes,) * len(shape),
+    )
+
+
+def points(grid: Grid) -> tuple[torch.Tensor, ...]:
+    """Positions of the points along every axis, each with the shape of the grid."""
+    return torch.meshgrid(*map(torch.from_numpy, axis_points(grid).values()), indexing="ij")

@@ -1,0 +1,132 @@
+"""Interpolation between grids and at arbitrary positions, on unequal spacings that are not 1."""
+
+from math import pi
+
+import numpy as np
+import pytest
+import torch
+import torch.autograd.forward_ad as forward
+
+from src.data.grid import PERIODIC, ZERO_GRADIENT, Grid
+from src.errors import ConfigError
+from src.numerics.interpolation import interpolation_matrix
+from src.numerics.resampling import Resampling
+from tests.physics.walled_box import box, points_of
+
+WALLS = (ZERO_GRADIENT, 0.3)
+ENDS = (PERIODIC, PERIODIC)
+
+
+def field(grid: Grid, modes: tuple[int, ...]) -> torch.Tensor:
+    """``[2, 1, *space]``: a periodic wave and its square."""
+    phase = 0.4 + sum(
+        2 * pi * m * (x - low) / (high - low)
+        for m, x, low, high in zip(modes, points_of(grid), grid.lower, grid.upper, strict=True)
+    )
+    return torch.stack([torch.sin(phase), torch.sin(phase) ** 2])[:, None]
+
+
+@pytest.mark.parametrize("shape", [(12,), (9, 14), (8, 7, 6)])
+@pytest.mark.parametrize("factor", [2, 3])
+def test_periodic_resampling_is_exact_for_resolved_modes(shape, factor):
+    dims = len(shape)
+    grid = box(shape, (ENDS,) * dims)
+    resampling = Resampling(grid, factor)
+    assert resampling.grid.shape == tuple(factor * n for n in shape)
+    fine = field(resampling.grid, (1, -1, 1)[:dims])
+    coarse = field(grid, (1, -1, 1)[:dims])
+    torch.testing.assert_close(resampling.refine(coarse), fine, rtol=0, atol=1e-12)
+    torch.testing.assert_close(resampling.coarsen(fine), coarse, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("on_walls", [False, True])
+def test_grids_between_walls(on_walls):
+    grid = box((9, 8), (WALLS, ENDS), on_walls=(on_walls, False))
+    finer = Resampling(grid, 3).grid
+    assert finer.shape == ((25 if on_walls else 27), 24)
+    assert finer.spacing == pytest.approx([dx / 3 for dx in grid.spacing])
+    assert (finer.lower, finer.upper, finer.boundary) == (grid.lower, grid.upper, grid.boundary)
+
+
+@pytest.mark.parametrize("sides, on_walls", [(ENDS, False), (WALLS, True)])
+@pytest.mark.parametrize("factor", [1, 2, 3])
+def test_coarsening_undoes_refining(sides, on_walls, factor):
+    grid = box((8, 11), (sides, sides), on_walls=(on_walls, on_walls))
+    resampling = Resampling(grid, factor)
+    # Noise has all modes, the Nyquist mode of the even axis included.
+    noise = torch.randn(3, 2, 8, 11, generator=torch.Generator().manual_seed(0)).double()
+    refined = resampling.refine(noise)
+    assert refined.shape == (3, 2, *resampling.grid.shape)
+    torch.testing.assert_close(resampling.coarsen(refined), noise, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("on_walls", [False, True])
+def test_resampling_between_walls_has_order_six(on_walls):
+    errors = []
+    for n in (32, 64):
+        grid = box((n, n + n // 2), (WALLS, WALLS), on_walls=(on_walls, on_walls))
+        resampling = Resampling(grid, 2)
+        coarse, fine = field(grid, (1, 1)), field(resampling.grid, (1, 1))
+        errors.append(
+            [
+                float((resampling.refine(coarse) - fine).abs().max()),
+                float((resampling.coarsen(fine) - coarse).abs().max()),
+            ]
+        )
+    (refined, coarsened), (finer, finest) = errors
+    # The largest error is made beyond the outermost points, which move on with the spacing.
+    assert np.log2(refined / finer) == pytest.approx(6, abs=0.2)
+    if on_walls:
+        assert max(coarsened, finest) < 1e-14  # the points coincide
+    else:
+        assert np.log2(coarsened / finest) == pytest.approx(6, abs=0.2)
+
+
+def test_derivatives_and_single_precision_pass_through():
+    grid = box((8, 7), (ENDS, WALLS))
+    resampling = Resampling(grid, 2)
+    u, tangent = torch.randn(2, 1, 1, 8, 7, generator=torch.Generator().manual_seed(0))
+    with forward.dual_level():
+        dual = resampling.coarsen(resampling.refine(forward.make_dual(u, tangent)) ** 2)
+        found = forward.unpack_dual(dual).tangent
+    exact = resampling.coarsen(2 * resampling.refine(u) * resampling.refine(tangent))
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found, exact)
+
+
+@pytest.mark.parametrize("boundary, on_walls", [((ENDS, WALLS), False), ((WALLS, ENDS), True)])
+def test_interpolation_at_positions_has_order_four(boundary, on_walls):
+    generator = np.random.default_rng(0)
+    errors = []
+    on = tuple(on_walls and sides is WALLS for sides in boundary)
+    for n in (48, 96, 192):
+        grid = box((n, n + n // 2), boundary, on_walls=on)
+        lower, upper = np.array(grid.lower), np.array(grid.upper)
+        positions = lower + (upper - lower) * np.vstack(
+            [generator.random((4000, 2)), [[0, 0], [1, 1], [0, 1], [0.5, 1]]]
+        )
+        indices, weights = interpolation_matrix(grid, positions)
+        assert indices.shape == weights.shape == (4004, 16)
+        found = (field(grid, (1, 1))[0].flatten()[indices] * weights).sum(-1)
+        share = torch.from_numpy((positions - lower) / (upper - lower)).sum(1)
+        error = (found - torch.sin(0.4 + 2 * pi * share)).abs()
+        errors.append(float(error.norm()))
+        assert error.max() < 3e-4  # twice 35/128 (2π/48)⁴ at the corners of cell centres
+    for coarse, fine in zip(errors, errors[1:], strict=False):
+        assert np.log2(coarse / fine) == pytest.approx(4, abs=0.2)
+
+
+def test_interpolation_at_a_grid_point_takes_its_value():
+    grid = box((5, 6), (WALLS, ENDS))
+    values = torch.arange(30, dtype=torch.float64)
+    positions = np.stack([x.flatten().numpy() for x in points_of(grid)], axis=1)
+    indices, weights = interpolation_matrix(grid, positions)
+    torch.testing.assert_close((values[indices] * weights).sum(-1), values)
+
+
+@pytest.mark.parametrize("value", [float("nan"), 99.0, -99.0])
+def test_positions_outside_are_named(value):
+    grid = box((8, 9), (WALLS, ENDS))
+    inside = [(low + high) / 2 for low, high in zip(grid.lower, grid.upper, strict=True)]
+    with pytest.raises(ConfigError, match=rf"position 1 \(x={value:g}, y=.*outside.*x in \["):
+        interpolation_matrix(grid, np.array([inside, [value, inside[1]]]))

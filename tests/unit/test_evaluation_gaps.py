@@ -1,0 +1,119 @@
+"""Evaluation on simulations in which values are missing."""
+
+import json
+import logging
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from src.errors import ConfigError
+from src.evaluation.evaluate import Evaluation, evaluate, write_metrics
+from src.evaluation.figures import write_figures
+from src.evaluation.findings import notices
+from src.evaluation.rollouts import rollout_dataset
+from src.evaluation.starts import begin
+from tests.unit.evaluation_cases import Waves, waves
+
+
+def holed(*holes: tuple[object, ...], frames: int = 9, shape: tuple[int, ...] = (12, 10)) -> Waves:
+    """Waves without the values at the given places of ``[T, C, *space]``."""
+    simulation = waves(shape, frames=frames)
+    velocity = simulation.fields["velocity"].clone()
+    for hole in holes:
+        velocity[hole] = torch.nan
+    return replace(simulation, fields={"velocity": velocity})
+
+
+def evaluated(simulation: Waves, tmp_path: Path, num_steps: int | None = None) -> Evaluation:
+    found = evaluate([(3, simulation)], {}, num_steps=num_steps)
+    write_metrics(tmp_path / "metrics.json", found.metrics)  # which refuses NaN
+    return found
+
+
+def test_whole_simulations_start_at_their_first_frame() -> None:
+    simulation = holed((4, 0, 2, 2))
+    beginning = begin(3, simulation, None, ())
+    assert (beginning.frame, beginning.filled, beginning.steps) == (0, 0, 8)
+    assert torch.equal(beginning.initial["velocity"][0], simulation.fields["velocity"][0])
+    assert np.isnan(beginning.truth["velocity"]).sum() == 1
+
+
+def test_errors_count_what_is_there(tmp_path: Path) -> None:
+    """Persistence against a computation by hand over the values that are there."""
+    simulation = holed((2, 0, slice(0, 5), 3), (5, slice(None), 4))
+    metrics = evaluated(simulation, tmp_path).metrics
+    assert metrics["persistence"]["missing"] == 5 + 20
+    assert "starts" not in metrics["evaluated_on"] and "filled" not in metrics["evaluated_on"]
+    truth = np.ma.masked_invalid(simulation.fields["velocity"].double().numpy())
+    error = ((truth[1:] - truth[:1]) ** 2).mean(axis=(2, 3)).sum(axis=1)
+    expected = np.sqrt(error / truth[1:].var(axis=(2, 3)).sum(axis=1))
+    found = metrics["persistence"]["by_lead_time"]["vrmse"]
+    assert found == pytest.approx(expected.tolist(), rel=1e-12)
+    assert "Values of the held-out simulations are missing (25)" in " ".join(notices(metrics, {}))
+
+
+def test_a_rollout_starts_at_the_first_whole_frame(tmp_path: Path) -> None:
+    simulation = holed((0, 1, 3, 3), (1,))
+    found = evaluated(simulation, tmp_path)
+    described = found.metrics["evaluated_on"]
+    assert described["starts"] == {"3": 2}
+    assert described["num_steps"] == 6
+    assert "filled" not in described
+    assert found.metrics["persistence"]["missing"] == 0
+    truth = simulation.fields["velocity"][2:].double().numpy()
+    error = ((truth[1:] - truth[0]) ** 2).mean(axis=(2, 3)).sum(axis=1)
+    expected = np.sqrt(error / truth[1:].var(axis=(2, 3)).sum(axis=1))
+    by_lead_time = found.metrics["persistence"]["by_lead_time"]["vrmse"]
+    assert by_lead_time == pytest.approx(expected.tolist(), rel=1e-12)
+    text = " ".join(notices(json.loads((tmp_path / "metrics.json").read_text()), {}))
+    assert "simulation 3 at frame 2" in text
+
+
+def test_num_steps_bounds_the_start() -> None:
+    simulation = holed((slice(0, 3), 0, 0, 0), (0, 1, 0, 0))
+    assert begin(0, simulation, None, ()).frame == 3
+    beginning = begin(0, simulation, 7, ())
+    assert (beginning.frame, beginning.filled, beginning.steps) == (1, 1, 7)
+    assert begin(0, simulation, 8, ()).filled == 2
+
+
+def test_holes_of_the_best_frame_are_filled_with_the_nearest_and_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    always = (slice(None), 0, slice(4, 6), 5)  # two places of one component are never seen
+    simulation = holed(always, (0, 1, 0, 0))
+    with caplog.at_level(logging.WARNING):
+        beginning = begin(3, simulation, None, ())
+    assert "simulation 3: 2 values are missing in frame 1, where its rollout starts" in caplog.text
+    frame = simulation.fields["velocity"][1]
+    filled = beginning.initial["velocity"][0]
+    there = ~torch.isnan(frame)
+    assert torch.equal(filled[there], frame[there])
+    # along x the spacing is 1/6, along y 0.3: the neighbours along x are the nearest
+    assert filled[0, 4, 5] == frame[0, 3, 5]
+    assert filled[0, 5, 5] == frame[0, 6, 5]
+    found = evaluated(simulation, tmp_path)
+    assert found.metrics["evaluated_on"]["filled"] == {"3": 2}
+    assert found.metrics["persistence"]["missing"] == 2 * 7
+    assert "(2 in simulation 3)" in " ".join(notices(found.metrics, {}))
+
+
+def test_nothing_to_start_from_is_an_error() -> None:
+    simulation = holed((slice(0, 5), 1))
+    with pytest.raises(ConfigError, match=r"simulation 7: no frame in its first half .*'velocity'"):
+        evaluate([(7, simulation)], {})
+
+
+@pytest.mark.parametrize("shape", [(12,), (12, 10)])
+def test_pictures_and_files_have_holes(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    simulation = holed((slice(1, None), 0, slice(2, 5)), shape=shape, frames=4)
+    predicted = waves(shape, frames=4).fields["velocity"][1:].unsqueeze(0)
+    found = evaluate([(0, simulation)], {"physical": lambda _, steps: {"velocity": predicted}})
+    assert found.metrics["physical"]["vrmse"] == pytest.approx(0, abs=1e-7)
+    write_figures(tmp_path, found)
+    assert len(list(tmp_path.iterdir())) == 3
+    stored = rollout_dataset(found.samples)["velocity_x_truth"]
+    assert int(stored.isnull().sum()) == 3 * 3 * int(np.prod(shape[1:]))

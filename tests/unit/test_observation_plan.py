@@ -1,0 +1,182 @@
+"""What a calibration may see: frames, regions, random points, missing values, and noise."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from src.config.schema import ObservationParams
+from src.data.grid import PERIODIC, FieldLayout, Grid
+from src.data.grid_points import axis_points
+from src.data.observation_plan import ObservationPlan, plan_observations
+from src.errors import ConfigError
+
+# cells along x at 0.05, 0.15, …, 0.95; nodes along y at -1, -0.75, …, 1
+GRID = Grid(
+    ("x", "y"), (10, 9), (0.0, -1.0), (1.0, 1.0), ((PERIODIC, PERIODIC), (0.0, 0.0)), (False, True)
+)  # fmt: skip
+LAYOUTS = [FieldLayout("velocity", ("x", "y")), FieldLayout("density")]
+TIMES = [2.0 + 0.1 * frame for frame in range(21)]
+
+
+def plan(simulation: int = 0, seed: int = 5, known: bool = True, **section: Any) -> ObservationPlan:
+    return plan_observations(
+        ObservationParams(**section), GRID, TIMES, LAYOUTS, simulation, seed, known
+    )
+
+
+def seen(observed: ObservationPlan, name: str = "density") -> torch.Tensor:
+    """``[T, C, *space]`` of booleans."""
+    return torch.stack([observed.mask(name, frame) for frame in range(len(TIMES))])
+
+
+def test_without_settings_everything_is_seen() -> None:
+    everything = plan()
+    assert bool(seen(everything).all())
+    assert everything.mask("velocity", 3).shape == (2, 10, 9)
+    assert everything.mask("velocity", 3).dtype == torch.bool
+    assert everything.times_seen == tuple(TIMES[1:])
+    assert plan(known=False).times_seen == tuple(TIMES)
+
+
+def test_only_the_stated_times_are_seen_and_the_known_start() -> None:
+    some = plan(times=[4.0, 2.30005, 2.7])  # the second within a thousandth of a step
+    assert some.times_seen == pytest.approx((2.3, 2.7, 4.0))
+    frames = seen(some)
+    assert [int(n) for n in frames.flatten(1).all(1).nonzero()] == [0, 3, 7, 20]
+    assert not bool(frames[[1, 2, 4, 19]].any())
+
+
+def test_every_nth_frame_counts_from_the_first() -> None:
+    assert plan(every=6).times_seen == pytest.approx((2.6, 3.2, 3.8))
+    assert plan(every=6, known=False).times_seen == pytest.approx((2.0, 2.6, 3.2, 3.8))
+    assert plan(every=3, times=[2.3, 2.4, 2.6]).times_seen == pytest.approx((2.3, 2.6))
+
+
+def test_a_start_that_is_not_known_is_seen_as_the_plan_says() -> None:
+    part = plan(known=False, every=2, region={"x": (0.5, None)})
+    assert torch.equal(part.mask("density", 0), part.mask("density", 2))
+    assert not bool(part.mask("density", 0).all())
+    hidden = plan(known=False, times=[2.5])
+    assert not bool(hidden.mask("density", 0).any())
+
+
+def test_a_region_has_the_points_between_its_ends() -> None:
+    part = plan(region={"x": (0.0, 0.5), "y": (-0.25, None)})
+    x, y = (torch.from_numpy(along) for along in axis_points(GRID).values())
+    expected = (x <= 0.5)[:, None] & (y >= -0.25)[None]
+    assert int(expected.sum()) == 5 * 6
+    assert torch.equal(part.mask("density", 4)[0], expected)
+    assert torch.equal(part.mask("velocity", 4), expected.expand(2, 10, 9))
+    assert bool(part.mask("density", 0).all())
+    # a point on an end is in, whatever the rounding of the end
+    assert int(plan(region={"x": (0.15000001, 0.349999)}).mask("density", 1).sum()) == 3 * 9
+
+
+def test_points_are_drawn_from_all_that_is_left_and_none_twice() -> None:
+    drawn = plan(points=200)
+    frames = seen(drawn)
+    assert bool(frames[0].all())
+    assert int(frames[1:].sum()) == 200
+    for frame in range(1, len(TIMES)):  # every channel of every field at the same points
+        both = drawn.mask("velocity", frame)
+        assert torch.equal(both[0], both[1]) and torch.equal(both[:1], frames[frame])
+    per_frame = frames[1:].flatten(1).sum(1)
+    # 20 frames of 90 points: 10 each on average, with a standard deviation of 2.9
+    assert int(per_frame.min()) < 8 and 12 < int(per_frame.max()) < 25
+
+
+def test_points_come_from_the_frames_and_the_region_that_are_visible() -> None:
+    allowed = seen(plan(every=4, region={"x": (0.5, None)}))
+    every_one = plan(every=4, region={"x": (0.5, None)}, points=5 * 45)
+    assert torch.equal(seen(every_one), allowed)
+    some = plan(every=4, region={"x": (0.5, None)}, points=3)
+    assert not bool((seen(some) & ~allowed).any())
+    assert 1 <= len(some.times_seen) <= 3
+
+
+def test_all_places_are_equally_likely() -> None:
+    count = torch.zeros(21, 10, 9)
+    for simulation in range(300):
+        count += seen(plan(simulation, points=180))[:, 0]
+    share = count[1:] / 300
+    # a tenth is drawn; one pair's share scatters by 0.017, a frame's mean by 0.0018
+    assert float((share.mean((1, 2)) - 0.1).abs().max()) < 0.01
+    assert float((share.mean(0) - 0.1).abs().max()) < 0.02
+    assert float((share - 0.1).abs().max()) < 0.09
+
+
+def test_points_depend_on_seed_and_simulation_alone() -> None:
+    first = seen(plan(2, seed=5, points=100))
+    assert torch.equal(seen(plan(2, seed=5, points=100, noise=0.1)), first)
+    assert not torch.equal(seen(plan(3, seed=5, points=100)), first)
+    assert not torch.equal(seen(plan(2, seed=6, points=100)), first)
+    section = ObservationParams(points=100, seed=5)  # its own seed goes before that of the run
+    assert torch.equal(seen(plan_observations(section, GRID, TIMES, LAYOUTS, 2, 6)), first)
+
+
+def test_missing_values_are_not_seen() -> None:
+    values = torch.zeros(2, 10, 9)
+    values[1, 3, 4] = torch.nan
+    mask = plan().mask("velocity", 5, values)
+    assert not bool(mask[1, 3, 4]) and int((~mask).sum()) == 1
+    assert not bool(plan().mask("velocity", 0, values)[1, 3, 4])
+    assert not bool(plan(times=[2.1]).mask("velocity", 5, values).any())
+    values[1, 3, 4] = torch.inf  # an error in the data, not a missing value
+    assert bool(plan().mask("velocity", 5, values).all())
+
+
+def test_noise_has_the_stated_share_of_the_scale() -> None:
+    noisy = plan(noise=0.02)
+    clean = torch.full((2, 10, 9), 3.0, dtype=torch.float64)
+    added = torch.stack([noisy.noise("velocity", k, clean, 5.0) - 3 for k in range(21)])
+    # 3780 numbers: their deviation is known to 1.2 %, their mean to 0.0016
+    assert float(added.std()) == pytest.approx(0.1, rel=0.05)
+    assert abs(float(added.mean())) < 0.007
+    correlation = np.corrcoef(added.reshape(42, -1).numpy()) - np.eye(42)
+    assert abs(correlation).max() < 0.5  # channels and frames differ: 90 numbers, 0.11
+    assert torch.equal(plan(noise=0.0).noise("velocity", 1, clean, 5.0), clean)
+    assert noisy.noise("density", 1, clean[:1].float(), 5.0).dtype == torch.float32
+
+
+def test_noise_does_not_depend_on_what_else_is_drawn() -> None:
+    clean = torch.zeros(1, 10, 9, dtype=torch.float64)
+    expected = plan(1, noise=0.1).noise("density", 7, clean, 1.0)
+    other = plan(1, noise=0.1, points=50, every=2)
+    other.noise("velocity", 7, torch.zeros(2, 10, 9), 1.0)
+    assert torch.equal(other.noise("density", 7, clean, 1.0), expected)
+    for changed in (
+        plan(2, noise=0.1).noise("density", 7, clean, 1.0),
+        plan(1, seed=6, noise=0.1).noise("density", 7, clean, 1.0),
+        plan(1, noise=0.1).noise("density", 8, clean, 1.0),
+        plan(1, noise=0.1).noise("velocity", 7, clean, 1.0),
+    ):
+        assert not torch.allclose(changed, expected)
+
+
+@pytest.mark.parametrize(
+    ("section", "message"),
+    [
+        ({"times": [2.35]}, r"times: 2.35: simulation 7 has no frame .* nearest is at 2.[34]"),
+        ({"times": [2.1002]}, r"times: 2.1002: .* nearest is at 2.1, and they are 0.1 apart"),
+        ({"times": [9.0]}, r"times: 9: .* nearest is at 4,"),
+        ({"times": [2.0]}, r"times: \[2.0\]: hides everything; name times after the initial"),
+        ({"times": []}, r"times: \[\]: hides everything"),
+        ({"every": 21}, r"every: 21: hides everything; simulation 7 has 20 frames"),
+        ({"every": 2, "times": [2.1]}, r"times: \[2.1\]: together with .*every: 2 it hides"),
+        ({"region": {"x": (0.11, 0.14)}}, r"region.x: \[0.11, 0.14\]: hides everything.*0.05 … 0"),
+        ({"region": {"y": (0.5, -0.5)}}, r"region.y: \[0.5, -0.5\]: hides everything"),
+        ({"region": {"z": (0.0, 1.0)}}, r"region: 'z' is unknown.* Allowed: x, y"),
+        (
+            {"points": 181, "times": [2.1, 2.2]},
+            r"points: 181: simulation 7 has 180 pairs .*\(2 frames of 90 points\)",
+        ),
+    ],
+)
+def test_a_plan_that_cannot_be_met_or_hides_everything_is_refused(
+    section: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ConfigError, match=r"^data\.observations\.") as raised:
+        plan(7, **section)
+    assert raised.match(message)

@@ -171,8 +171,7 @@ def heat(scratch: Path, data: Path) -> None:
             {"learnable_parameters": [_TWO_GAUSSIANS], "check_discretization": False},
         )
         value = found.value("diffusivity")
-        error = _relative(value["amplitude"], [3.0, 2.5])
-        error += _relative(value["centre"], [[1.0, 1.0], [-2.0, -2.0]])
+        error = min(_heat_error(value, order) for order in ([0, 1], [1, 0]))
         say(
             f"Heat, readings of {nodes}² nodes, noise {noise:.0%}, error of amplitudes + centres",
             error,
@@ -193,6 +192,12 @@ _TWO_GAUSSIANS: dict[str, Any] = {
     },
     "initial_guess": {"amplitude": [1.0, 1.0], "centre": [[1.4, -1.3], [-1.8, -1.1]]},
 }
+
+
+def _heat_error(value: dict[str, Any], order: list[int]) -> float:
+    """Relative errors of amplitudes and centres; which Gaussian is the first is a matter of names."""
+    amplitude, centre = (np.asarray(value[key])[order] for key in ("amplitude", "centre"))
+    return _relative(amplitude, [3.0, 2.5]) + _relative(centre, [[1.0, 1.0], [-2.0, -2.0]])
 
 
 def _relative(found: Any, truth: Any) -> float:

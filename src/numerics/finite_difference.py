@@ -156,13 +156,20 @@ class FiniteDifference:
             rate: Rate of change of a field.
             slopes: Rates of change of prescribed values, by ``boundary.<axis>.<side>``.
         """
+        free = np.ones(self.grid.shape)
         lines = zip(self.grid.axes, self.grid.shape, self.grid.nodes_on_boundary, strict=True)
-        for axis, n, on_wall in lines:
+        for position, (axis, n, on_wall) in enumerate(lines):
             for end, point in zip(_ENDS, (0, n - 1), strict=True):
-                if on_wall and _key(axis, end) in self.boundary_values:
+                if not on_wall or (key := _key(axis, end)) not in self.boundary_values:
+                    continue
+                if key in slopes:
                     prescribed = math.wrap(np.arange(n) == point, spatial(axis))
-                    rate = math.where(prescribed, slopes.get(_key(axis, end), 0.0), rate)
-        return rate
+                    rate = math.where(prescribed, slopes[key], rate)
+                else:
+                    np.moveaxis(free, position, 0)[point] = 0.0
+        if free.all():
+            return rate
+        return rate * math.wrap(free, spatial(*self.grid.axes))
 
     def eigenvalue(self, order: int) -> float:
         """Largest |eigenvalue| of the ``order``-th derivative, times the spacing to that power.

@@ -9,7 +9,6 @@ import torch
 from src.errors import DivergenceError
 from src.training.physical import PhysicalTrainer
 from tests.gradient.calibration_case import (
-    DT,
     EQUATIONS,
     GRIDS,
     TRUTH,

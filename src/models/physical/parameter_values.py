@@ -74,7 +74,8 @@ def starting_value(parameter: LearnableParameter) -> Number:
     A field's guess stands for its background; the trainer makes the field of it.
     """
     guess = parameter.initial_guess
-    if isinstance(guess, dict) or (guess is None and parameter.parametrization is not None):
+    is_field = parameter.parametrization is not None
+    if isinstance(guess, dict) or (is_field and not isinstance(guess, float)):
         return getattr(parameter.parametrization, "background", 0.0)
     if guess is not None:
         return guess

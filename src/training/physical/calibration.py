@@ -6,14 +6,20 @@ import warnings
 import numpy as np
 
 from src.config.schema import PhysicalTraining
-from src.errors import DivergenceError
+from src.errors import CalibrationError, DivergenceError
 from src.training.physical.minimization import MAX_ITERATIONS, METHODS, Minimum
 from src.training.physical.objective import Objective
+from src.training.physical.uncertainty import assess
 
 # Iterations that every start gets before the best one goes on.
 _FIRST_ITERATIONS = 10
-# Relative change of the parameters that ends a fit from initial states that are not known exactly.
+# Relative change of the parameters that ends a fit on a part of the frames.
 _ROUGHLY = 1e-3
+# Windows of so many frames are approached over these shares of them.
+_LONG = 24
+_SHARES = (1 / 8, 1 / 4, 1 / 2)
+# Largest standard deviation, relative to the parameter, that a part of the frames is believed with.
+_TRUSTED = 0.1
 # Rounds that weigh priors against the noise found in the round before, and the change of the noise
 # that ends them.
 _ROUNDS = 6
@@ -41,12 +47,10 @@ def calibrate(
     if settings.starts > 1:
         best = _best_start(objective, start, settings, seed)
         start, history = best.z, best.history
-    if objective.states is not None and not objective.observations.hides_starts:
-        # Near the parameters at little cost, before the states are let go.
-        held = objective.with_states_held(start)
+    if not objective.observations.hides_starts:
         size = len(objective.vector)
-        near = minimize(held, start[:size], _FIRST_ITERATIONS, _ROUGHLY)
-        start, history = np.concatenate([near.z, start[size:]]), [*history, *near.history]
+        near, passed = _approached(objective.with_states_held(start), start[:size], settings)
+        start, history = np.concatenate([near, start[size:]]), [*history, *passed]
     found = minimize(objective, start, settings.max_iterations, settings.abs_tol)
     history += found.history
     if objective.vector.has_priors:
@@ -65,6 +69,36 @@ def calibrate(
             stacklevel=2,
         )
     return found
+
+
+def _approached(
+    objective: Objective, z: np.ndarray, settings: PhysicalTraining
+) -> tuple[np.ndarray, list[tuple[np.ndarray, float]]]:
+    """Parameters near the minimum, at little cost, and the points that were passed.
+
+    Long windows are fitted over a growing share of their frames: the misfit of a long rollout has
+    many minima where that of a short one has one, and short ones cost less. A share of which the
+    parameters are not determined is passed over. Initial states, where they are unknown too, are
+    held as they were observed until the parameters are near.
+
+    Source: Pisarenko and Sornette (2004), Phys. Rev. E 69, 036122, on the minima of long windows.
+    """
+    minimize = METHODS[settings.method]
+    longest = objective.observations.windows[0].num_frames
+    shares = _SHARES if longest >= _LONG else ()
+    history: list[tuple[np.ndarray, float]] = []
+    for share in shares:
+        try:
+            part = objective.until(max(2, round(share * longest)))
+            found = minimize(part, z, _FIRST_ITERATIONS, _ROUGHLY)
+            at = part.linearize(found.z)
+        except (CalibrationError, DivergenceError):
+            continue
+        history += found.history
+        trust = assess(at.jacobian, at.residual, part.num_values, len(z))
+        if trust.determined.all() and np.all(trust.std <= _TRUSTED * np.maximum(1, np.abs(z))):
+            z = found.z
+    return z, history
 
 
 def _best_start(

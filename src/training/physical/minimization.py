@@ -89,7 +89,8 @@ def gauss_newton(
             residual(z)
         return at.jacobian
 
-    if not at.jacobian.any():  # nothing depends on any parameter; SciPy would divide by zero
+    # SciPy would divide by zero where nothing depends on any parameter, or all is explained.
+    if not at.jacobian.any() or not at.residual.any():
         found.status = CONVERGED
         return found
     result = least_squares(

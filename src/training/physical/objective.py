@@ -97,6 +97,17 @@ class Objective:
         held.noise_variance = self.noise_variance
         return held
 
+    def until(self, num_frames: int) -> "Objective":
+        """The misfit of the first frames of every window.
+
+        Raises:
+            CalibrationError: if nothing is seen by then.
+        """
+        observations = self.observations.until(num_frames, self.dt)
+        part = Objective(self.model, observations, self.vector, self.dt, self.states is not None)
+        part.noise_variance = self.noise_variance
+        return part
+
     def linearize(self, unknowns: np.ndarray) -> Linearization:
         """Residual and Jacobian by forward-mode derivatives, one pass an unknown.
 

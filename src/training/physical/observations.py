@@ -109,7 +109,7 @@ class Observations:
         self._frames: list[torch.Tensor] = []
         self._masks: dict[int, torch.Tensor] = {}
         self._position: dict[bytes, int] = {}
-        self._count: dict[int, int] = {}
+        self._count: dict[int, float] = {}
         self.layouts: dict[str, FieldLayout] = {}
         self._grid: Grid | None = None
         self._starts: dict[str, torch.Tensor] | None = None
@@ -147,6 +147,27 @@ class Observations:
             part._starts = {name: values[chosen] for name, values in self._starts.items()}
         return part if part.num_values else self
 
+    def until(self, num_frames: int, dt: float) -> "Observations":
+        """All windows, cut to their first frames and to what sensors read until then.
+
+        Args:
+            num_frames: Number of target frames.
+            dt: Time between frames [time].
+
+        Raises:
+            CalibrationError: if nothing is seen by then.
+        """
+        part = object.__new__(Observations)
+        part.__dict__.update(self.__dict__)
+        part.windows = [_cut(window, num_frames, dt) for window in self.windows]
+        part._count = {}
+        for window in part.windows:
+            part._count_targets(window)
+        part.num_values = part._count_values()
+        if not part.num_values:
+            raise CalibrationError(f"nothing is observed in the first {num_frames} frames")
+        return part
+
     def starting_from(self, states: Mapping[str, torch.Tensor]) -> "Observations":
         """The same windows with other initial states, ``[W, C, *space]`` by field."""
         changed = object.__new__(Observations)
@@ -155,13 +176,18 @@ class Observations:
         return changed
 
     def with_starts_observed(self) -> "Observations":
-        """The same windows, whose initial frames are observations like the others."""
+        """The same windows, whose initial frames are observations like the others.
+
+        All frames are given the mean of the counts: a window whose first frame weighed more or less
+        than those after it would be believed too much or too little, which shifts the parameters.
+        """
         changed = object.__new__(Observations)
         changed.__dict__.update(self.__dict__)
-        changed._count = dict(self._count)
+        counts = dict(self._count)
         for window in self.windows:
             for position in window.initial.values():
-                changed._count[position] = changed._count.get(position, 0) + 1
+                counts[position] = counts.get(position, 0) + 1
+        changed._count = dict.fromkeys(counts, sum(counts.values()) / len(counts))
         changed.num_values = changed._count_values()
         return changed
 
@@ -370,15 +396,19 @@ class Observations:
             return to_field(self._frames[position].double(), self.grid, self.layouts[name])
 
 
-def _cut(window: Window, num_frames: int) -> Window:
-    if window.readings is not None:
-        return window
+def _cut(window: Window, num_frames: int, dt: float | None = None) -> Window:
+    """A window's first frames; with readings, the whole window unless dt says which to keep."""
+    readings = window.readings
+    if readings is not None:
+        if dt is None:
+            return window
+        readings = readings.until((num_frames + 1e-6) * dt)
     targets = {name: at[:num_frames] for name, at in window.targets.items()}
     known = {
         name: value[: num_frames + 1] if name in window.series else value
         for name, value in window.known.items()
     }
-    return Window(window.initial, targets, known, window.series)
+    return Window(window.initial, targets, known, window.series, readings)
 
 
 def _digest(name: str, frame: torch.Tensor, mask: torch.Tensor | None) -> bytes:

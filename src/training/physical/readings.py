@@ -33,6 +33,19 @@ class Readings:
         """Number of readings."""
         return sum(int(present.sum()) for present in self.present.values())
 
+    def until(self, time: float) -> "Readings | None":
+        """The readings up to a time since the window's start; ``None`` if there are none."""
+        kept = self.times <= time
+        if not bool(kept.any()):
+            return None
+        return Readings(
+            self.times[kept],
+            self.indices[kept],
+            self.weights[kept],
+            {name: values[kept] for name, values in self.values.items()},
+            {name: present[kept] for name, present in self.present.items()},
+        )
+
 
 def read_states(readings: Sequence[Readings], number: int, states: torch.Tensor) -> torch.Tensor:
     """What the sensors of each window would read of a field at their ``number``-th time.

@@ -1,0 +1,83 @@
+"""How much of an estimate is the discretization, next to the true error."""
+
+import warnings
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from src.models.physical.burgers import BurgersPDE
+from tests.gradient.calibration_case import DT, TRUTH, Windows, trainer
+from tests.physics.periodic_box import coordinates, periodic_grid, physical_config
+
+FINE, COARSE = (periodic_grid((points,), (0.7,)) for points in (64, 16))
+SECOND, FOURTH = ({"scheme": "finite_difference", "order": order} for order in (2, 4))
+SPECTRAL = {"scheme": "spectral"}
+
+
+def start() -> torch.Tensor:
+    (x,) = coordinates(FINE)
+    k = 2 * np.pi / 0.7
+    return (0.1 + 0.3 * torch.sin(k * x) + 0.1 * torch.cos(2 * k * x + 1))[None]
+
+
+def seen_coarsely(frames: torch.Tensor) -> torch.Tensor:
+    """Frames ``[T, 1, 64]`` at the 16 centres of the coarse grid, by their Fourier series."""
+    waves = torch.fft.rfft(frames) / 4
+    # The first centre of the coarse grid lies one and a half fine cells further.
+    shift = torch.exp(1j * 2 * np.pi * torch.arange(33) / 64 * 1.5)
+    return torch.fft.irfft((waves * shift)[..., :9], n=16)
+
+
+def data(numerics: dict[str, Any] | None = None) -> Windows:
+    """Coarse frames of a resolved solution; with numerics, of that solver on the coarse grid."""
+    model = BurgersPDE(physical_config("BurgersPDE", TRUTH["BurgersPDE"], [], numerics or SPECTRAL))
+    if numerics is None:
+        fine = torch.stack([start(), *model.rollout(start(), FINE, 8, DT)])
+        return Windows(seen_coarsely(fine).detach(), COARSE)
+    first = seen_coarsely(start())
+    return Windows(torch.stack([first, *model.rollout(first, COARSE, 8, DT)]).detach(), COARSE)
+
+
+def viscosity(source: Windows, numerics: dict[str, Any]) -> tuple[float, float]:
+    """Its error, and the ``discretization_error`` that is reported."""
+    parameters = [{"name": "viscosity", "initial_guess": 0.05}]
+    calibration = trainer("BurgersPDE", parameters, numerics, check_discretization=True)
+    before = calibration.model.discretization
+    found = calibration.train(source, 1)["parameters"]["viscosity"]
+    assert calibration.model.discretization == before
+    return found["value"] - 0.02, found["discretization_error"]
+
+
+def test_shift_is_the_error_with_the_other_sign() -> None:
+    # An error of order p falls to 2⁻ᵖ on the finer grid: the shift is all but that of it.
+    with pytest.warns(UserWarning, match=r"viscosity = 0\.02104 changes by -0\.00078.*refine: 2"):
+        error, shift = viscosity(data(), SECOND)
+    assert error > 5e-4
+    assert shift == pytest.approx(-0.75 * error, rel=0.05)
+    error, shift = viscosity(data(), FOURTH)
+    assert error > 1e-4
+    assert shift == pytest.approx(-0.9375 * error, rel=0.05)
+
+
+def test_refinement_takes_the_error_away() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        coarse, _ = viscosity(data(), SECOND)
+        fine, shift = viscosity(data(), {**SECOND, "refine": 2})
+    assert fine == pytest.approx(coarse / 4, rel=0.05)
+    assert shift == pytest.approx(-0.75 * fine, rel=0.05)
+
+
+def test_resolved_data_raise_no_warning() -> None:
+    error, shift = viscosity(data(), SPECTRAL)  # a warning would be an error
+    assert abs(error) < 1e-5
+    assert abs(shift) < 1e-5
+
+
+def test_data_of_the_same_coarse_scheme_are_told_of_too() -> None:
+    with pytest.warns(UserWarning, match="if a coarse solver made them, its own scheme finds"):
+        error, shift = viscosity(data(SECOND), SECOND)
+    assert abs(error) < 1e-9, "the scheme finds the parameter that it was used with"
+    assert shift < -5e-4, "which is not that of the equation"

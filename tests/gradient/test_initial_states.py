@@ -1,0 +1,156 @@
+"""Initial states that are noisy or hidden, estimated along with the parameters."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from src.errors import ConfigError
+from src.models.physical.diffusion import DiffusionPDE
+from src.models.physical.kuramoto_sivashinsky import KuramotoSivashinskyPDE
+from src.training.physical import PhysicalTrainer
+from tests.gradient.calibration_case import Windows
+from tests.physics.periodic_box import coordinates, periodic_grid, physical_config
+
+LINE = periodic_grid((32,), (1.4,))
+DIFFUSIVITY, INTERVAL = 0.004, 0.1
+SPECTRAL = {"scheme": "spectral", "order": 2, "substeps": 1}  # exact, whatever the step
+
+
+def decaying_waves(level: float, seed: int) -> torch.Tensor:
+    """Frames of u_t = 0.004 u_xx by its closed form, with noise in all of them, ``[13, 1, 32]``."""
+    (x,) = coordinates(LINE)
+    k = 2 * np.pi / 1.4
+    t = torch.arange(13).double()[:, None] * INTERVAL
+    first = torch.exp(-DIFFUSIVITY * k**2 * t) * torch.sin(k * x)
+    third = 0.6 * torch.exp(-DIFFUSIVITY * (3 * k) ** 2 * t) * torch.cos(3 * k * x + 1)
+    frames = (first + third)[:, None]
+    noise = torch.randn(frames.shape, generator=torch.Generator().manual_seed(seed)).double()
+    return frames + level * noise
+
+
+def diffusion(data: Any, initial_state: str, **training: Any) -> dict[str, Any]:
+    parameters = [{"name": "diffusivity", "initial_guess": 0.01}]
+    settings = {"check_discretization": False, "initial_state": initial_state, **training}
+    config = physical_config("DiffusionPDE", {}, parameters, SPECTRAL, **settings)
+    calibration = PhysicalTrainer(config, DiffusionPDE(config), [torch.tensor(0.01)])
+    return calibration.train(data, 1)
+
+
+def test_estimated_states_take_away_the_bias_of_noisy_starts() -> None:
+    scores: dict[str, list[float]] = {"known": [], "estimate": []}
+    for seed in range(8):
+        data = Windows(decaying_waves(0.1, seed), LINE, dt=INTERVAL)
+        for initial_state, found in scores.items():
+            estimate = diffusion(data, initial_state)["parameters"]["diffusivity"]
+            found.append((estimate["value"] - DIFFUSIVITY) / estimate["std"])
+    # Noise in the start that the data do not have again looks as if it had diffused.
+    assert np.mean(scores["known"]) > 1
+    assert abs(np.mean(scores["estimate"])) < 1.06, "three times 1/√8"
+    assert np.all(np.abs(scores["estimate"]) < 3)
+
+
+@pytest.mark.parametrize("method", ["gauss-newton", "L-BFGS-B"])
+def test_windows_that_start_from_each_others_targets_agree_with_one(method: str) -> None:
+    frames = decaying_waves(0.01, 0)
+    short, long = (
+        diffusion(Windows(frames, LINE, n, n, INTERVAL), "estimate", method=method, abs_tol=1e-5)
+        for n in (4, 12)
+    )
+    assert short["status"] == long["status"] == "converged"
+    one, other = (result["parameters"]["diffusivity"] for result in (short, long))
+    assert one["value"] == pytest.approx(DIFFUSIVITY, rel=0.05)
+    assert other["value"] == pytest.approx(one["value"], rel=0.05)
+    assert other["std"] < one["std"] < 4 * other["std"], "a long window says more of slow decay"
+
+
+class Hidden(Windows):
+    """Windows of which a part is not seen, and holds nonsense or nothing."""
+
+    @property
+    def hidden(self) -> torch.Tensor:
+        return torch.isnan(self.frames) | (torch.arange(32) < 8)
+
+    def mask(self, window: int, name: str, frame: int) -> torch.Tensor:
+        return ~self.hidden[window * self.stride + frame]
+
+    def readings(self, window: int) -> None:
+        return None
+
+    def __iter__(self) -> Iterator[Any]:
+        frames = torch.where(torch.arange(32) < 8, 99.0, self.frames)
+        yield from Windows(frames, self.grid, self.num_frames, self.stride, self.dt)
+
+
+def test_hidden_parts_of_the_start_are_filled() -> None:
+    frames = decaying_waves(0.0, 0)
+    frames[::2, 0, 20:23] = torch.nan  # the same points of two starts
+    frames[3, 0, 9] = torch.nan
+    data = Hidden(frames, LINE, 12, 12, INTERVAL)
+    found = diffusion(data, "estimate")["parameters"]["diffusivity"]
+    assert found["value"] == pytest.approx(DIFFUSIVITY, rel=1e-3)
+    assert found["determined"]
+
+
+def test_too_many_states_for_a_dense_jacobian_are_refused() -> None:
+    frames = decaying_waves(0.0, 0).repeat(12, 1, 1)
+    data = Windows(frames, LINE, 1, 1, INTERVAL)
+    with pytest.raises(ConfigError, match=r"4960 unknown values .* use method: L-BFGS-B"):
+        diffusion(data, "estimate")
+    with pytest.raises(ConfigError, match="adam learns parameters alone"):
+        diffusion(data, "estimate", method="adam")
+
+
+CHAOTIC = periodic_grid((36,), (36.0,))
+CHAOTIC_NUMERICS = {"scheme": "spectral", "order": 4, "substeps": 3}
+TRUTH = {"advection": 1.0, "second_order": 1.0, "fourth_order": 1.0}
+GUESS = {"advection": 0.7, "second_order": 0.8, "fourth_order": 1.3}
+
+
+def chaos(num_frames: int, noise: float) -> torch.Tensor:
+    """Frames on the attractor ``[T, 1, 36]``, one a unit of time, of a deviation of 1.2."""
+    config = physical_config("KuramotoSivashinskyPDE", TRUTH, numerics=CHAOTIC_NUMERICS)
+    model = KuramotoSivashinskyPDE(config)
+    (x,) = coordinates(CHAOTIC)
+    state = torch.cos(2 * np.pi * x / 36)[None] + 0.3 * torch.sin(6 * np.pi * x / 36)
+    frames = [*model.rollout(state, CHAOTIC, 60 + num_frames, 1.0)][60:]
+    drawn = torch.randn(num_frames, 1, 36, generator=torch.Generator().manual_seed(0)).double()
+    return torch.stack(frames) + noise * drawn
+
+
+def calibrate_chaos(num_frames: int, frames: torch.Tensor, initial_state: str) -> dict[str, Any]:
+    parameters = [{"name": n, "initial_guess": g, "bounds": [0.1, 3]} for n, g in GUESS.items()]
+    config = physical_config(
+        "KuramotoSivashinskyPDE",
+        {},
+        parameters,
+        CHAOTIC_NUMERICS,
+        check_discretization=False,
+        initial_state=initial_state,
+        max_iterations=7,
+    )
+    model = KuramotoSivashinskyPDE(config)
+    calibration = PhysicalTrainer(config, model, [torch.tensor(g) for g in GUESS.values()])
+    result = calibration.train(Windows(frames, CHAOTIC, num_frames, num_frames, 1.0), 1)
+    return result
+
+
+# Errors grow e-fold in about ten units of time: over 80, more than a thousandfold.
+DURATION = 80
+
+
+def test_multiple_shooting_goes_through_chaos() -> None:
+    found = calibrate_chaos(5, chaos(DURATION + 1, 0.012), "estimate")["parameters"]
+    for name, truth in TRUTH.items():
+        assert found[name]["value"] == pytest.approx(truth, rel=5e-3)
+        assert abs(found[name]["value"] - truth) < 4 * found[name]["std"]
+
+
+def test_a_single_window_does_not_even_without_noise() -> None:
+    with pytest.warns(UserWarning, match="has not converged in max_iterations = 7"):
+        result = calibrate_chaos(DURATION, chaos(DURATION + 1, 0.0), "known")
+    assert result["loss"] > 0.1
+    off = [abs(result["parameters"][name]["value"] - truth) for name, truth in TRUTH.items()]
+    assert max(off) > 0.1

@@ -133,8 +133,14 @@ def gray_scott(scratch: Path, data: Path) -> None:
             "domain": {"x": [0.0, 100.0], "y": [0.0, 100.0]},
             "observations": {"points": 5000, "seed": 0},
         },
-        {"name": "GrayScottPDE", "pde_params": {"feed": 0.018, "kill": 0.051}},
         {
+            "name": "GrayScottPDE",
+            "pde_params": {"feed": 0.018, "kill": 0.051},
+            # Fronts are as wide as the distance between two points of the data.
+            "numerics": {"scheme": "spectral", "refine": 2},
+        },
+        {
+            "check_discretization": False,  # on 256² for nothing: the run that is read is on 128²
             "learnable_parameters": [
                 {"name": "diffusivity_a", "initial_guess": 0.10, "bounds": [0.01, 1.0]},
                 {"name": "diffusivity_b", "initial_guess": 0.05, "bounds": [0.01, 1.0]},
@@ -195,7 +201,7 @@ _TWO_GAUSSIANS: dict[str, Any] = {
 
 
 def _heat_error(value: dict[str, Any], order: list[int]) -> float:
-    """Relative errors of amplitudes and centres; which Gaussian is the first is a matter of names."""
+    """Relative errors of amplitudes and centres, whichever Gaussian is called the first."""
     amplitude, centre = (np.asarray(value[key])[order] for key in ("amplitude", "centre"))
     return _relative(amplitude, [3.0, 2.5]) + _relative(centre, [[1.0, 1.0], [-2.0, -2.0]])
 
@@ -207,9 +213,10 @@ def _relative(found: Any, truth: Any) -> float:
 
 def _details(found: Fit, name: str) -> tuple[str, ...]:
     parameter = found.result["parameters"][name]
+    shift = parameter["discretization_error"]
     return (
-        f"{parameter['value']:.6g} ± {parameter['std']:.1g}",
-        f"discretization {parameter['discretization_error']}",
+        f"{parameter['value']:.8g} ± {parameter['std']:.1g}",
+        "discretization not checked" if shift is None else f"discretization {shift:.1g}",
         found.scheme,
         f"{found.seconds:.1f} s",
     )

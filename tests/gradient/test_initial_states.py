@@ -1,5 +1,6 @@
 """Initial states that are noisy or hidden, estimated along with the parameters."""
 
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -149,7 +150,9 @@ def test_multiple_shooting_goes_through_chaos() -> None:
 
 
 def test_a_single_window_does_not_even_without_noise() -> None:
-    with pytest.warns(UserWarning, match="has not converged in max_iterations = 7"):
+    with warnings.catch_warnings():
+        # It ends in some wrong minimum, or at max_iterations on the way there.
+        warnings.simplefilter("ignore", UserWarning)
         result = calibrate_chaos(DURATION, chaos(DURATION + 1, 0.0), "known")
     assert result["loss"] > 0.1
     off = [abs(result["parameters"][name]["value"] - truth) for name, truth in TRUTH.items()]

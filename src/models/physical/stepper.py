@@ -210,21 +210,14 @@ class Stepper:
         dt: math.Tensor,
     ) -> Values:
         if isinstance(self.operators, SplitAdvection):
-            present = {
-                name: value + slopes[name] * elapsed if name in slopes else value
-                for name, value in parameters.items()
-            }
+            present = _at(parameters, slopes, elapsed)
             velocity = self.equation.velocity(state, present)
             operators = self.operators.with_boundary(present)
             moved = operators.transport(state, velocity, dt)
             state = self.equation.constrain(state, moved, operators)
 
         def rate(now: Mapping[str, math.Tensor], since: math.Tensor) -> Values:
-            time = elapsed + since
-            present = {
-                name: value + slopes[name] * time if name in slopes else value
-                for name, value in parameters.items()
-            }
+            present = _at(parameters, slopes, elapsed + since)
             operators = self.operators.with_boundary(present)
             rates = self.equation.rate(dict(now), present, operators)
             return {role: operators.hold(value, slopes) for role, value in rates.items()}
@@ -246,11 +239,7 @@ class Stepper:
         dt: math.Tensor,
     ) -> Values:
         # The mean over the step of what changes in time: a midpoint rule.
-        middle = elapsed + 0.5 * dt
-        present = {
-            name: value + slopes[name] * middle if name in slopes else value
-            for name, value in parameters.items()
-        }
+        present = _at(parameters, slopes, elapsed + 0.5 * dt)
 
         assert isinstance(self.operators, Spectral)
         operators = self.operators.with_constants(extra["constants"])
@@ -342,6 +331,14 @@ def _is_differentiated(state: Natives, parameters: Coefficients) -> bool:
     return torch.is_grad_enabled() and any(
         value.requires_grad for group in groups for value in group.values()
     )
+
+
+def _at(parameters: Values, slopes: Values, time: math.Tensor) -> Values:
+    """The parameters a time after the beginning of the frame."""
+    return {
+        name: value + slopes[name] * time if name in slopes else value
+        for name, value in parameters.items()
+    }
 
 
 def _has_tangents(state: Natives, parameters: Coefficients) -> bool:

@@ -245,26 +245,25 @@ class Objective:
                 parts.append((read * present / self.observations.scale[name]).flatten(2))
         return torch.cat(parts, dim=2)
 
-    def _residual(
-        self, numbers: Sequence[int], stop: Stop, states: dict[str, torch.Tensor]
-    ) -> torch.Tensor:
+    def _expected(self, numbers: Sequence[int], stop: Stop) -> torch.Tensor:
+        """The observations themselves, weighted likewise, ``[B, values]``."""
         parts = []
         for name in self.observations.fields:
             if stop.frame is not None:
                 weight = self.observations.weight(numbers, stop.frame, name)
                 if weight is not None:
                     target = self.observations.target(numbers, stop.frame, name)
-                    parts.append(((states[name] - target) * weight).flatten(2))
+                    parts.append((target * weight).flatten(1))
             if stop.reading is not None:
                 readings = self._readings(numbers)
                 values = torch.stack([each.values[name][stop.reading] for each in readings])
-                present = torch.stack([each.present[name][stop.reading] for each in readings])
-                read = read_states(readings, stop.reading, states[name])
-                off = (read - values) * present
-                parts.append((off / self.observations.scale[name]).flatten(2))
-        if not parts:
-            return next(iter(states.values())).new_zeros(1, len(numbers), 0)
-        return torch.cat(parts, dim=2)
+                parts.append((values / self.observations.scale[name]).flatten(1))
+        return torch.cat(parts, dim=1)
+
+    def _residual(
+        self, numbers: Sequence[int], stop: Stop, states: dict[str, torch.Tensor]
+    ) -> torch.Tensor:
+        return self._observed(numbers, stop, states) - self._expected(numbers, stop)
 
     def _readings(self, numbers: Sequence[int]) -> list:
         return [self.observations.windows[number].readings for number in numbers]

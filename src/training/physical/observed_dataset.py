@@ -130,8 +130,9 @@ class ObservedDataset:
                 read = found.values[layout.name][within].reshape(shape)
             else:
                 read = np.full(shape, np.nan)
-            present[layout.name] = torch.from_numpy(np.isfinite(read))
-            values[layout.name] = torch.from_numpy(np.nan_to_num(read, nan=0.0))
+            there = np.isfinite(read)
+            present[layout.name] = torch.from_numpy(there)
+            values[layout.name] = torch.from_numpy(np.where(there, read, 0.0))
         return Readings(
             torch.from_numpy(since[within]),
             torch.as_tensor(indices).reshape(*positions.shape[:2], -1),

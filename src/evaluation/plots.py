@@ -160,5 +160,6 @@ def _draw_parameter(
     if std is not None:
         half = STANDARD_DEVIATIONS * std
         axes.axhspan(final - half, final + half, color=color, alpha=0.18, linewidth=0)
-        title = f"{estimate(final, half)}   ({STANDARD_DEVIATIONS} standard deviations)"
-    axes.set_title(title, loc="left")
+        title = f"{estimate(final, half)}  ({STANDARD_DEVIATIONS} std)"
+    # On the right: the axis' power of ten stands on the left.
+    axes.set_title(title, loc="right", fontsize="small")

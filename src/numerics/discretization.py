@@ -105,7 +105,8 @@ class Discretization:
             )
         widest = {"finite_difference": self.order or 2, "weno": _WENO_POINTS}.get(self.scheme, 2)
         if min(grid.shape) <= widest:
-            return f"it needs more than {widest} points along each axis, the grid has {grid.shape}"
+            order = f"order {self.order} of it" if self.scheme == "finite_difference" else "it"
+            return f"{order} needs more than {widest} points along each axis, not {grid.shape}"
         return None
 
 

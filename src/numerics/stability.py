@@ -10,7 +10,8 @@ from src.numerics.runge_kutta_chebyshev import MAX_STAGES, real_limit, stages_fo
 
 # The speed may grow within a frame, and modes at the limit are hardly damped: stay below it.
 SAFETY = 0.8
-# Largest |reaction rate · dt| of a step of second order.
+# Largest |reaction rate · dt| of a step of fourth and of second order.
+_RESOLVED = 0.8
 _REACTED = 0.05
 # Share of the classical method's evaluations from which the other one is worth its lower order.
 _PAYS = 0.5
@@ -85,14 +86,19 @@ def largest_stable_dt(bounds: Bounds, spacing: Sequence[float], scheme: Eigenval
     return 1 / inverse if inverse else inf
 
 
-def count_substeps(dt: float, limit: float) -> int | None:
+def count_substeps(dt: float, limit: float, reaction_rate: float = 0.0) -> int | None:
     """How many equal stable steps make up ``dt``; ``None`` if no finite number does.
+
+    A reaction may still be far from its equilibrium where it limits the step, so that a step that
+    is only just stable would be inaccurate: it takes more.
 
     Args:
         dt: Time between two frames [time].
         limit: Largest stable time step [time].
+        reaction_rate: Largest |d rate / d u| of the terms without derivatives [1/time].
     """
     ratio = abs(dt) / (SAFETY * limit) if limit else inf
+    ratio = max(ratio, abs(dt * reaction_rate) / _RESOLVED)
     return max(1, ceil(ratio)) if isfinite(ratio) else None
 
 

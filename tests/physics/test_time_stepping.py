@@ -44,6 +44,12 @@ def test_substeps_of_no_finite_number():
     assert count_substeps(0.1, nan) is None
 
 
+def test_reactions_are_resolved_not_only_stable():
+    assert count_substeps(1.0, inf, reaction_rate=0.8) == 1
+    assert count_substeps(1.0, inf, reaction_rate=8.0) == 10
+    assert count_substeps(1.0, 0.01, reaction_rate=8.0) == count_substeps(1.0, 0.01)
+
+
 def growth(model: PhysicalModel, grid: Grid, dt: float, steps: int) -> float:
     """How much noise grows in some time steps of a length that is not chosen by the model."""
     generator = torch.Generator().manual_seed(0)

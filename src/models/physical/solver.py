@@ -186,7 +186,7 @@ class Solver:
         ends = [parameters, parameters.after(dt)] if parameters.slopes else [parameters]
         bounds = widest([self._bounds(stepper, state, at) for at in ends])
         limit = largest_stable_dt(bounds, stepper.grid.spacing, stepper.operators)
-        substeps = count_substeps(dt, limit)
+        substeps = count_substeps(dt, limit, bounds.reaction_rate)
         if substeps is None or substeps > MAX_SUBSTEPS:
             raise DivergenceError(
                 f"{model.spec.name}: frame {frame} needs more than {MAX_SUBSTEPS} time steps to be "

@@ -8,9 +8,10 @@ import torch
 from phi.torch.flow import math
 
 from src.data.grid import Grid
+from src.models.physical.equation import Coefficients, Equation, Natives
 from src.models.physical.physical_model import PhysicalModel
 from src.models.physical.roles import role_layouts
-from src.models.physical.stepper import Coefficients, Equation, Natives, Stepper
+from src.models.physical.stepper import Stepper
 from src.models.registry import ModelRegistry
 from src.numerics.discretization import Discretization
 from tests.physics.periodic_box import physical_config

@@ -1,8 +1,8 @@
 """The diffusion equation."""
 
 from src.config.equations import EQUATIONS
+from src.models.physical.equation import LinearTerms, Values
 from src.models.physical.physical_model import PhysicalModel
-from src.models.physical.stepper import LinearTerms, Values
 from src.models.registry import ModelRegistry
 from src.numerics.operators import Operators
 

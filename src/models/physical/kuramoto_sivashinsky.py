@@ -3,9 +3,9 @@
 from phi.torch.flow import math
 
 from src.config.equations import EQUATIONS
+from src.models.physical.equation import LinearTerms, Values
 from src.models.physical.physical_model import PhysicalModel
 from src.models.physical.self_advection import advect_itself
-from src.models.physical.stepper import LinearTerms, Values
 from src.models.registry import ModelRegistry
 from src.numerics.operators import Operators
 

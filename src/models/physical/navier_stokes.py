@@ -6,8 +6,8 @@ from phi.torch.flow import channel, math, spatial
 from src.config.equations import EQUATIONS
 from src.data.grid import Grid
 from src.errors import ConfigError
+from src.models.physical.equation import COMPONENT, LinearTerms, Values
 from src.models.physical.physical_model import PhysicalModel
-from src.models.physical.stepper import COMPONENT, LinearTerms, Values
 from src.models.registry import ModelRegistry
 from src.numerics.operators import Operators
 

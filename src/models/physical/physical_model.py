@@ -16,6 +16,7 @@ from src.config.schema import NumericsParams
 from src.data.fields import from_field, grid_of, layout_of, to_field
 from src.data.grid import Grid
 from src.errors import ConfigError
+from src.models.physical.equation import LinearTerms, Natives, Values
 from src.models.physical.known_parameters import conditions_of, split_known
 from src.models.physical.parameter_values import (
     initial_values,
@@ -24,7 +25,6 @@ from src.models.physical.parameter_values import (
 )
 from src.models.physical.roles import match_roles
 from src.models.physical.solver import Conditions, Course, Solver
-from src.models.physical.stepper import LinearTerms, Natives, Values
 from src.numerics.discretization import Discretization
 from src.numerics.operators import Operators
 

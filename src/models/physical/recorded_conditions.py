@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping
 import torch
 
 from src.data.known_parameters import KnownParameter
+from src.models.physical.equation import Natives
 from src.models.physical.solver import Conditions
-from src.models.physical.stepper import Natives
 
 
 def recorded_conditions(

@@ -12,8 +12,9 @@ from phi.torch.flow import math
 
 from src.data.grid import Grid
 from src.errors import ConfigError, DivergenceError
+from src.models.physical.equation import Coefficients, Equation, Natives
 from src.models.physical.roles import match_roles, role_layouts
-from src.models.physical.stepper import Coefficients, Equation, Natives, Stepper
+from src.models.physical.stepper import Stepper
 from src.numerics.resampling import Resampling
 from src.numerics.stability import (
     Bounds,

@@ -5,73 +5,37 @@ Layout of native tensors: ``B`` simulations, ``C`` channels, ``X Y Z`` space, ``
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from math import ceil, sqrt
 from typing import Any
 
 import torch
-import torch.autograd.forward_ad as forward_ad
 from phi.torch.flow import batch, channel, math, spatial
 from torch.utils.checkpoint import checkpoint
 
-from src.config.equations import EquationSpec
 from src.data.fields import BATCH
 from src.data.grid import FieldLayout, Grid
+from src.models.physical.equation import (
+    COMPONENT,
+    Coefficients,
+    Equation,
+    Natives,
+    Values,
+    has_tangents,
+    is_differentiated,
+    parameters_at,
+    with_tangents,
+)
 from src.numerics.discretization import Discretization
 from src.numerics.exponential import coefficients, exponential_step
-from src.numerics.operators import Operators
 from src.numerics.runge_kutta import runge_kutta_4
 from src.numerics.runge_kutta_chebyshev import runge_kutta_chebyshev
 from src.numerics.semi_lagrangian import SplitAdvection
 from src.numerics.spectral import Spectral
 
-Natives = dict[str, torch.Tensor]
-Values = dict[str, math.Tensor]
-Rate = Callable[[Values, Values, Operators], Values]
-LinearTerms = Mapping[str, Mapping[int, math.Tensor]]
-COMPONENT = "component"
 # So few steps of a frame are not worth computing twice.
 _ALL_KEPT = 4
-
-
-@dataclass(frozen=True)
-class Equation:
-    """What a stepper needs of a model.
-
-    Attributes:
-        spec: Its fields and parameters.
-        rate: Its right-hand side.
-        velocity: Velocity of advection, of a state and parameters.
-        constrain: What transport has to leave as it was, see :class:`PhysicalModel`.
-        linear_terms: Coefficients of constant-coefficient derivatives by role and order.
-    """
-
-    spec: EquationSpec
-    rate: Rate
-    velocity: Callable[[Values, Values], math.Tensor]
-    constrain: Callable[[Values, Values, Operators], Values]
-    linear_terms: Callable[[Values], LinearTerms]
-
-
-@dataclass(frozen=True)
-class Coefficients:
-    """The parameters during one frame.
-
-    Attributes:
-        shared: Values of all simulations: a number, ``[A]`` an axis, or a field ``[(A,) *space]``.
-        individual: Values of each simulation, the same with a leading ``B``.
-        slopes: Rate of change of individual values [1/time], for those that change in time.
-    """
-
-    shared: Natives
-    individual: Natives = field(default_factory=dict)
-    slopes: Natives = field(default_factory=dict)
-
-    def after(self, time: float) -> "Coefficients":
-        """The values some time later."""
-        moved = {name: self.individual[name] + time * slope for name, slope in self.slopes.items()}
-        return Coefficients(self.shared, {**self.individual, **moved})
 
 
 @dataclass(frozen=True)
@@ -135,7 +99,7 @@ class Stepper:
         """
         with math.precision(self._bits):
             step = self._compiled(state, parameters, stages)
-        cut = substeps > _ALL_KEPT and _is_differentiated(state, parameters)
+        cut = substeps > _ALL_KEPT and is_differentiated(state, parameters)
         size = ceil(sqrt(substeps)) if cut else substeps
         advance = self._recomputed if cut else self._advance
         for begin in range(0, substeps, size):
@@ -152,11 +116,11 @@ class Stepper:
             step_dt = self._number(part.span)
             extra = self._extra(wrapped, step_dt)
             times = [self._number(time) for time in part.times]
-            if _has_tangents(state, parameters):
+            if has_tangents(state, parameters):
                 values, wrapped, slopes, extra, step_dt = map(
-                    _with_tangents, (values, wrapped, slopes, extra, step_dt)
+                    with_tangents, (values, wrapped, slopes, extra, step_dt)
                 )
-                times = [_with_tangents(time) for time in times]
+                times = [with_tangents(time) for time in times]
             for elapsed in times:
                 values = part.step(values, wrapped, slopes, extra, elapsed, step_dt)
             return self.to_natives(values)
@@ -210,14 +174,14 @@ class Stepper:
         dt: math.Tensor,
     ) -> Values:
         if isinstance(self.operators, SplitAdvection):
-            present = _at(parameters, slopes, elapsed)
+            present = parameters_at(parameters, slopes, elapsed)
             velocity = self.equation.velocity(state, present)
             operators = self.operators.with_boundary(present)
             moved = operators.transport(state, velocity, dt)
             state = self.equation.constrain(state, moved, operators)
 
         def rate(now: Mapping[str, math.Tensor], since: math.Tensor) -> Values:
-            present = _at(parameters, slopes, elapsed + since)
+            present = parameters_at(parameters, slopes, elapsed + since)
             operators = self.operators.with_boundary(present)
             rates = self.equation.rate(dict(now), present, operators)
             return {role: operators.hold(value, slopes) for role, value in rates.items()}
@@ -239,7 +203,7 @@ class Stepper:
         dt: math.Tensor,
     ) -> Values:
         # The mean over the step of what changes in time: a midpoint rule.
-        present = _at(parameters, slopes, elapsed + 0.5 * dt)
+        present = parameters_at(parameters, slopes, elapsed + 0.5 * dt)
 
         assert isinstance(self.operators, Spectral)
         operators = self.operators.with_constants(extra["constants"])
@@ -324,41 +288,3 @@ class Stepper:
             )
         self._compiled_for.add((stages, shapes))
         return step
-
-
-def _is_differentiated(state: Natives, parameters: Coefficients) -> bool:
-    groups = (state, parameters.shared, parameters.individual, parameters.slopes)
-    return torch.is_grad_enabled() and any(
-        value.requires_grad for group in groups for value in group.values()
-    )
-
-
-def _at(parameters: Values, slopes: Values, time: math.Tensor) -> Values:
-    """The parameters a time after the beginning of the frame."""
-    return {
-        name: value + slopes[name] * time if name in slopes else value
-        for name, value in parameters.items()
-    }
-
-
-def _has_tangents(state: Natives, parameters: Coefficients) -> bool:
-    groups = (state, parameters.shared, parameters.individual, parameters.slopes)
-    return any(
-        forward_ad.unpack_dual(value).tangent is not None
-        for group in groups
-        for value in group.values()
-    )
-
-
-def _with_tangents(value: Any) -> Any:
-    """Tensors, those without a tangent with one of zeros.
-
-    PyTorch takes ten times as long over a number with a tangent and one without as over two with.
-    """
-    if isinstance(value, dict):
-        return {name: _with_tangents(each) for name, each in value.items()}
-    native = value.native(value.shape)
-    if forward_ad.unpack_dual(native).tangent is not None:
-        return value
-    dual = forward_ad.make_dual(native.contiguous(), torch.zeros(native.shape, dtype=native.dtype))
-    return math.reshaped_tensor(dual, [*value.shape]) if value.shape else math.wrap(dual)

@@ -8,8 +8,8 @@ from phi.torch.flow import channel, math, spatial
 
 from src.data.grid import Grid
 from src.errors import DivergenceError
+from src.models.physical.equation import COMPONENT
 from src.models.physical.roles import match_roles
-from src.models.physical.stepper import COMPONENT
 from src.numerics.semi_lagrangian import numerical_diffusivity
 from src.training.physical.objective import Objective
 

@@ -3,10 +3,8 @@
 Layout of native tensors: ``B`` windows, ``C`` channels, ``X Y Z`` space, ``[B, C, X, Y, Z]``.
 """
 
-import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,56 +18,11 @@ from src.models.physical.physical_model import PhysicalModel
 from src.models.physical.roles import match_roles
 from src.models.physical.solver import Conditions
 from src.training.field_trainer import Sample
-from src.training.physical.readings import Readings
+from src.training.physical.frame_store import FrameStore
+from src.training.physical.window import Visibility, Window, WindowFields, cut_window
 
 # States of so many numbers in all are advanced together: more saves no time, and costs memory.
 CHUNK_VALUES = 2**17
-
-
-class Visibility(Protocol):
-    """What a data source may say about its windows beside their fields."""
-
-    def mask(self, window: int, name: str, frame: int) -> torch.Tensor | None:
-        """Which values ``[C, *space]`` of a frame (0: the initial one) are seen; None for all."""
-
-    def readings(self, window: int) -> Readings | None:
-        """Readings of sensors during the window."""
-
-
-class WindowFields(dict[str, Any]):
-    """The initial fields of a window that knows its number among the observations."""
-
-    window: int
-
-
-@dataclass(frozen=True)
-class Window:
-    """An initial frame and the frames after it, as positions in the store, by field.
-
-    Attributes:
-        initial: Position of the initial frame by field.
-        targets: Positions of the frames after it by field.
-        known: Known parameters: ``[…]`` by name, ``[T + 1, …]`` for what changes in time.
-        series: Names of those that change in time.
-        readings: What sensors read.
-    """
-
-    initial: dict[str, int]
-    targets: dict[str, tuple[int, ...]]
-    known: dict[str, torch.Tensor] = field(default_factory=dict)
-    series: frozenset[str] = frozenset()
-    readings: Readings | None = None
-
-    @property
-    def num_frames(self) -> int:
-        """Number of target frames."""
-        return len(next(iter(self.targets.values())))
-
-    @property
-    def course(self) -> tuple[Any, ...]:
-        """What windows that are advanced together have in common."""
-        times = None if self.readings is None else tuple(self.readings.times.tolist())
-        return self.num_frames, times, tuple(self.known), self.series
 
 
 class Observations:
@@ -106,9 +59,7 @@ class Observations:
         self._model, self._visibility, self._given_grid = model, visibility, grid
         self.fields: tuple[str, ...] = ()
         self.windows: list[Window] = []
-        self._frames: list[torch.Tensor] = []
-        self._masks: dict[int, torch.Tensor] = {}
-        self._position: dict[bytes, int] = {}
+        self._store = FrameStore()
         self._count: dict[int, float] = {}
         self.layouts: dict[str, FieldLayout] = {}
         self._grid: Grid | None = None
@@ -131,14 +82,14 @@ class Observations:
     @property
     def hides(self) -> bool:
         """Whether some values are hidden, or there are sensors."""
-        return bool(self._masks) or any(window.readings for window in self.windows)
+        return self._store.hides or any(window.readings for window in self.windows)
 
     def subset(self, num_windows: int, num_frames: int) -> "Observations":
         """A few windows spread over all, cut to their first frames; with sensors, whole ones."""
         chosen = np.unique(np.linspace(0, len(self.windows) - 1, num_windows).round().astype(int))
         part = object.__new__(Observations)
         part.__dict__.update(self.__dict__)
-        part.windows = [_cut(self.windows[index], num_frames) for index in chosen]
+        part.windows = [cut_window(self.windows[index], num_frames) for index in chosen]
         part._count = {}
         for window in part.windows:
             part._count_targets(window)
@@ -159,7 +110,7 @@ class Observations:
         """
         part = object.__new__(Observations)
         part.__dict__.update(self.__dict__)
-        part.windows = [_cut(window, num_frames, dt) for window in self.windows]
+        part.windows = [cut_window(window, num_frames, dt) for window in self.windows]
         part._count = {}
         for window in part.windows:
             part._count_targets(window)
@@ -195,7 +146,7 @@ class Observations:
     def hides_starts(self) -> bool:
         """Whether a part of some initial state is hidden."""
         starts = (at for window in self.windows for at in window.initial.values())
-        return any(at in self._masks for at in starts)
+        return any(self._store.hides_of(at) for at in starts)
 
     def chunks(self, states: int = 1) -> Iterator[list[int]]:
         """Numbers of the windows that are advanced together, of equal course.
@@ -215,20 +166,20 @@ class Observations:
     @property
     def state_size(self) -> int:
         """How many numbers make up the state of one window."""
-        return sum(self._frames[at].numel() for at in self.windows[0].initial.values())
+        return sum(self._store.size(at) for at in self.windows[0].initial.values())
 
     def initial(self, numbers: Sequence[int]) -> dict[str, torch.Tensor]:
         """Initial states ``[B, C, *space]`` by field, in double precision; hidden values are 0."""
         if self._starts is not None:
             return {name: values[list(numbers)] for name, values in self._starts.items()}
         return {
-            name: self._stack([self.windows[number].initial[name] for number in numbers])
+            name: self._store.stack([self.windows[number].initial[name] for number in numbers])
             for name in self.fields
         }
 
     def target(self, numbers: Sequence[int], frame: int, name: str) -> torch.Tensor:
         """One field's target ``frame``, ``[B, C, *space]``, in double precision."""
-        return self._stack([self.windows[number].targets[name][frame] for number in numbers])
+        return self._store.stack([self.windows[number].targets[name][frame] for number in numbers])
 
     def weight(self, numbers: Sequence[int], frame: int, name: str) -> torch.Tensor | None:
         """What a residual is multiplied by: 1/(√count · scale), and 0 where nothing is seen.
@@ -282,9 +233,9 @@ class Observations:
             self.layouts = {name: layout_of(name, present[name]) for name in self.fields}
         elif grid != self._grid:
             raise CalibrationError(f"window {number} lives on {grid}, the first on {self._grid}")
-        starts = {name: self._store(number, name, 0, present[name]) for name in self.fields}
+        starts = {name: self._positions(number, name, 0, present[name]) for name in self.fields}
         ends = {
-            name: [self._store(number, name, k + 1, f) for k, f in enumerate(targets[name])]
+            name: [self._positions(number, name, k + 1, f) for k, f in enumerate(targets[name])]
             for name in self.fields
         }
         lengths = {len(frames) for frames in ends.values()}
@@ -320,7 +271,7 @@ class Observations:
                     raise CalibrationError(f"window {number}: the known {name!r} is not finite")
         return found
 
-    def _store(self, number: int, name: str, frame: int, field: Field) -> list[int]:
+    def _positions(self, number: int, name: str, frame: int, field: Field) -> list[int]:
         with math.precision(64):  # otherwise PhiFlow casts to single precision
             native = from_field(field, self.grid, self.layouts[name]).detach()
         if native.ndim == len(self.grid.axes) + 1:
@@ -332,28 +283,12 @@ class Observations:
             raise CalibrationError(
                 f"window {number}, frame {frame}: {name!r} holds values that are not finite"
             )
-        positions = []
-        for entry in native:
-            digest = _digest(name, entry, mask)
-            if digest not in self._position:
-                position = len(self._frames)
-                self._position[digest] = position
-                self._frames.append(entry)
-                if mask is not None:
-                    self._masks[position] = mask
-            positions.append(self._position[digest])
-        return positions
+        return [self._store.add(name, entry, mask) for entry in native]
 
     def _weights(self, name: str, positions: Sequence[int]) -> torch.Tensor | None:
         counts = torch.tensor([self._count[at] for at in positions], dtype=torch.float64)
         weights = (counts**-0.5 / self.scale[name]).reshape(-1, *(1,) * (len(self.grid.axes) + 1))
-        masks = [self._masks.get(at) for at in positions]
-        if all(mask is None for mask in masks):
-            return weights
-        shape = self._frames[positions[0]].shape
-        full = [torch.ones(shape, dtype=torch.bool) if mask is None else mask for mask in masks]
-        stacked = torch.stack(full)
-        return weights * stacked if bool(stacked.any()) else None
+        return self._store.masked(weights, positions)
 
     def _count_targets(self, window: Window) -> None:
         for positions in window.targets.values():
@@ -363,8 +298,7 @@ class Observations:
     def _count_values(self) -> int:
         total = 0
         for position in self._count:
-            mask = self._masks.get(position)
-            total += self._frames[position].numel() if mask is None else int(mask.sum())
+            total += self._store.num_seen(position)
         return total + sum(w.readings.num_values for w in self.windows if w.readings)
 
     def _scales(self) -> dict[str, float]:
@@ -373,7 +307,7 @@ class Observations:
     def _deviation(self, name: str) -> float:
         """Standard deviation of everything seen of a field."""
         positions = {at for window in self.windows for at in window.targets[name]}
-        seen = [self._seen(at) for at in sorted(positions)]
+        seen = [self._store.seen(at) for at in sorted(positions)]
         seen += [w.readings.values[name].reshape(-1) for w in self.windows if w.readings]
         seen = [values for values in seen if len(values)]
         if not seen:
@@ -384,34 +318,6 @@ class Observations:
         # A field that is constant everywhere sets no scale; its own magnitude does, else one.
         return variance**0.5 if variance > 1e-30 * mean**2 else abs(mean) or 1.0
 
-    def _seen(self, position: int) -> torch.Tensor:
-        mask, frame = self._masks.get(position), self._frames[position]
-        return frame.reshape(-1) if mask is None else frame[mask]
-
-    def _stack(self, positions: Sequence[int]) -> torch.Tensor:
-        return torch.stack([self._frames[position] for position in positions]).double()
-
     def _field(self, name: str, position: int) -> Field:
         with math.precision(64):  # otherwise PhiFlow casts to single precision
-            return to_field(self._frames[position].double(), self.grid, self.layouts[name])
-
-
-def _cut(window: Window, num_frames: int, dt: float | None = None) -> Window:
-    """A window's first frames; with readings, the whole window unless dt says which to keep."""
-    readings = window.readings
-    if readings is not None:
-        if dt is None:
-            return window
-        readings = readings.until((num_frames + 1e-6) * dt)
-    targets = {name: at[:num_frames] for name, at in window.targets.items()}
-    known = {
-        name: value[: num_frames + 1] if name in window.series else value
-        for name, value in window.known.items()
-    }
-    return Window(window.initial, targets, known, window.series, readings)
-
-
-def _digest(name: str, frame: torch.Tensor, mask: torch.Tensor | None) -> bytes:
-    content = frame.double().contiguous().numpy().tobytes()
-    hidden = b"" if mask is None else mask.contiguous().numpy().tobytes()
-    return hashlib.blake2b(name.encode() + b"\0" + content + hidden, digest_size=16).digest()
+            return to_field(self._store.frame(position), self.grid, self.layouts[name])

@@ -108,6 +108,24 @@ class Objective:
         part.noise_variance = self.noise_variance
         return part
 
+    @torch.no_grad()
+    def loss(self, unknowns: np.ndarray) -> float:
+        """|r|²/N alone.
+
+        Raises:
+            DivergenceError: if a rollout leaves the finite numbers.
+        """
+        point = torch.from_numpy(np.array(unknowns))
+        tangents = Tangents(self.model, self.observations, self.vector, self.states)
+        total = float(self.penalty_loss(point))
+        for numbers in self.observations.chunks():
+            stops = stops_of(self.observations, numbers, self.dt)
+            total += float(self.initial_misfit(point, numbers))
+            states = tangents.run([point], numbers, stops)
+            for stop, state in zip(stops, states, strict=True):
+                total += float(self.misfit(numbers, stop, state))
+        return total
+
     def linearize(self, unknowns: np.ndarray) -> Linearization:
         """Residual and Jacobian by forward-mode derivatives, one pass an unknown.
 

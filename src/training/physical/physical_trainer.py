@@ -232,9 +232,7 @@ class PhysicalTrainer(FieldTrainer):
         assert self.objective is not None
         unknowns = self.objective.complete(guess)
         try:
-            if self.settings.method == "gauss-newton":
-                return [(guess, self.objective.linearize(unknowns).loss)]
-            return [(guess, self.objective.loss_and_gradient(unknowns)[0])]
+            return [(guess, self.objective.loss(unknowns))]
         except DivergenceError:
             return []
 

@@ -96,7 +96,7 @@ class Tangents:
         group: Sequence[int],
     ) -> Iterator[States]:
         duals = [self._dual(unknowns, entry) for entry in group]
-        return self._run(duals, numbers, stops)
+        return self.run(duals, numbers, stops)
 
     def _dual(self, unknowns: np.ndarray, entry: int) -> torch.Tensor:
         """The unknowns of one window with a tangent along one of them, ``[p + size]`` or ``[p]``.
@@ -113,7 +113,7 @@ class Tangents:
             tangent[size:].reshape(-1, self._states.size)[:, entry - size] = 1.0
         return forward_ad.make_dual(point, tangent)
 
-    def _run(
+    def run(
         self, points: Sequence[torch.Tensor], numbers: Sequence[int], stops: Sequence[Stop]
     ) -> Iterator[States]:
         """Rollouts of the windows ``[G·B, C, *space]`` from each of several points."""
@@ -165,7 +165,7 @@ class Tangents:
             shifts.append(shift)
         points = [point, *(point + s for s in shifts), *(point - s for s in shifts)]
         widths = torch.stack([2 * s.abs().max() for s in shifts])
-        for stop, state in zip(stops, self._run(points, numbers, stops), strict=True):
+        for stop, state in zip(stops, self.run(points, numbers, stops), strict=True):
             primal, slopes = {}, {}
             for name in self._observations.fields:
                 each = state[name].reshape(len(points), len(numbers), *state[name].shape[1:])

@@ -174,7 +174,10 @@ def test_persistence_alone_has_no_animation(tmp_path: Path) -> None:
 def test_calibration_shows_each_component_and_the_band() -> None:
     figure = plot_calibration(HISTORY, PARAMETERS)
     panels = [axes for axes in figure.axes if axes.get_visible()]
-    titles = {axes.get_ylabel().split()[0]: axes.get_title(loc="left") for axes in panels}
+    titles = {
+        axes.get_ylabel().split()[0]: axes.get_title(loc="right") or axes.get_title(loc="left")
+        for axes in panels
+    }
     assert titles["viscosity"].startswith("0.0100 ± 0.0020")
     assert titles["advection"] == "not determined by the data"
     labels = [axes.get_ylabel() for axes in panels]

@@ -3,15 +3,16 @@
 Layout of native tensors: ``B`` simulations, ``C`` channels, ``A`` axes, ``X Y Z`` space.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 import torch.autograd.forward_ad as forward_ad
-from phi.torch.flow import math
+from phi.torch.flow import channel, math, spatial
 
 from src.config.equations import EquationSpec
+from src.data.grid import Grid
 from src.numerics.operators import Operators
 
 Natives = dict[str, torch.Tensor]
@@ -58,6 +59,30 @@ class Coefficients:
         """The values some time later."""
         moved = {name: self.individual[name] + time * slope for name, slope in self.slopes.items()}
         return Coefficients(self.shared, {**self.individual, **moved})
+
+
+def wrap_parameter(
+    value: torch.Tensor,
+    components: Sequence[str],
+    grid: Grid,
+    leading: Sequence[Any] = (),
+) -> math.Tensor:
+    """A parameter with its dimensions named, as a right-hand side takes it.
+
+    Args:
+        value: A number, numbers ``[A]`` an axis, named numbers, or a field ``[(A,) *space]``.
+        components: What named numbers are called.
+        grid: Grid of fields.
+        leading: Dimensions of simulations before those of the value.
+    """
+    own, space = value.shape[len(leading) :], [spatial(axis) for axis in grid.axes]
+    is_field = own[-len(space) :] == grid.shape
+    dims = space if is_field else []
+    if len(own) > len(dims):
+        names = {COMPONENT: components} if components and not is_field else {"vector": grid.axes}
+        dims = [channel(**{name: ",".join(items) for name, items in names.items()}), *dims]
+    dims = [*leading, *dims]
+    return math.reshaped_tensor(value, dims) if dims else math.wrap(value)
 
 
 def parameters_at(parameters: Values, slopes: Values, time: math.Tensor) -> Values:

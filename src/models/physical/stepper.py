@@ -17,7 +17,6 @@ from torch.utils.checkpoint import checkpoint
 from src.data.fields import BATCH
 from src.data.grid import FieldLayout, Grid
 from src.models.physical.equation import (
-    COMPONENT,
     Coefficients,
     Equation,
     Natives,
@@ -26,6 +25,7 @@ from src.models.physical.equation import (
     is_differentiated,
     parameters_at,
     with_tangents,
+    wrap_parameter,
 )
 from src.numerics.discretization import Discretization
 from src.numerics.exponential import coefficients, exponential_step
@@ -230,19 +230,9 @@ class Stepper:
         return math.wrap(torch.tensor(value, dtype=self.dtype))
 
     def _wrap(self, name: str, value: torch.Tensor, leading: tuple[Any, ...]) -> math.Tensor:
-        value = value.to(self.dtype)
-        own = value.shape[len(leading) :]
-        dims = list(leading)
         spec = self.equation.spec.parameters.get(name)
-        if len(own) >= len(self.grid.axes) and own[-len(self.grid.axes) :] == self.grid.shape:
-            if len(own) > len(self.grid.axes):
-                dims.append(channel(vector=",".join(self.grid.axes)))
-            dims += [spatial(axis) for axis in self.grid.axes]
-        elif own and spec is not None and spec.components:
-            dims.append(channel(**{COMPONENT: ",".join(spec.components)}))
-        elif own:
-            dims.append(channel(vector=",".join(self.grid.axes)))
-        return math.reshaped_tensor(value, dims) if dims else math.wrap(value)
+        components = () if spec is None else spec.components
+        return wrap_parameter(value.to(self.dtype), components, self.grid, leading)
 
     def _to_values(self, native: torch.Tensor, role: str) -> math.Tensor:
         dims = [batch(BATCH)]

@@ -1,14 +1,12 @@
 """What a scheme that smears the fields does to an estimate, said before it is made."""
 
 import warnings
-from collections.abc import Sequence
 
 import torch
-from phi.torch.flow import channel, math, spatial
+from phi.torch.flow import math
 
-from src.data.grid import Grid
 from src.errors import DivergenceError
-from src.models.physical.equation import COMPONENT
+from src.models.physical.equation import wrap_parameter
 from src.models.physical.roles import match_roles
 from src.numerics.semi_lagrangian import numerical_diffusivity
 from src.training.physical.objective import Objective
@@ -78,7 +76,7 @@ def largest_numerical_diffusivity(objective: Objective) -> float:
     roles, specs = match_roles(model.spec, list(fields)), model.spec.parameters
     with math.precision(64):
         named = {
-            name: _named(value, specs[name].components, grid)
+            name: wrap_parameter(value, specs[name].components, grid)
             for name, value in natives.items()
             if name in specs  # values at a boundary move nothing
         }
@@ -90,15 +88,3 @@ def largest_numerical_diffusivity(objective: Objective) -> float:
         speeds.append(float(math.max(math.abs(along), along.shape)))
     spacing = [dx / model.discretization.refine for dx in grid.spacing]
     return numerical_diffusivity(speeds, spacing, objective.dt / model.substeps_used)
-
-
-def _named(value: torch.Tensor, components: Sequence[str], grid: Grid) -> math.Tensor:
-    """A number, named numbers, numbers ``[A]`` an axis, or a field ``[(A,) *space]``."""
-    space = [spatial(axis) for axis in grid.axes]
-    is_field = value.ndim >= len(space) and value.shape[-len(space) :] == grid.shape
-    dims = space if is_field else []
-    if value.ndim > len(dims):
-        names = {COMPONENT: components} if components else {"vector": grid.axes}
-        leading = channel(**{name: ",".join(items) for name, items in names.items()})
-        dims = [leading, *dims]
-    return math.reshaped_tensor(value, dims) if dims else math.wrap(value)

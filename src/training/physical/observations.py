@@ -148,16 +148,12 @@ class Observations:
         starts = (at for window in self.windows for at in window.initial.values())
         return any(self._store.hides_of(at) for at in starts)
 
-    def chunks(self, states: int = 1) -> Iterator[list[int]]:
-        """Numbers of the windows that are advanced together, of equal course.
-
-        Args:
-            states: How many states of each window are advanced at once.
-        """
+    def chunks(self) -> Iterator[list[int]]:
+        """Numbers of the windows that are advanced together, of equal course."""
         by_course: dict[tuple[Any, ...], list[int]] = {}
         for number, window in enumerate(self.windows):
             by_course.setdefault(window.course, []).append(number)
-        size = max(1, CHUNK_VALUES // (self.state_size * states))
+        size = max(1, CHUNK_VALUES // self.state_size)
         for numbers in by_course.values():
             # Equal chunks: a smaller last one would be compiled on its own.
             for part in np.array_split(numbers, -(-len(numbers) // size)):
@@ -296,10 +292,8 @@ class Observations:
                 self._count[position] = self._count.get(position, 0) + 1
 
     def _count_values(self) -> int:
-        total = 0
-        for position in self._count:
-            total += self._store.num_seen(position)
-        return total + sum(w.readings.num_values for w in self.windows if w.readings)
+        seen = sum(self._store.num_seen(position) for position in self._count)
+        return seen + sum(w.readings.num_values for w in self.windows if w.readings)
 
     def _scales(self) -> dict[str, float]:
         return {name: self._deviation(name) for name in self.fields}
@@ -308,7 +302,8 @@ class Observations:
         """Standard deviation of everything seen of a field."""
         positions = {at for window in self.windows for at in window.targets[name]}
         seen = [self._store.seen(at) for at in sorted(positions)]
-        seen += [w.readings.values[name].reshape(-1) for w in self.windows if w.readings]
+        readings = [window.readings for window in self.windows if window.readings]
+        seen += [each.values[name][each.present[name]] for each in readings]
         seen = [values for values in seen if len(values)]
         if not seen:
             return 1.0

@@ -117,7 +117,28 @@ class ResemblingField(Section):
     type: Literal["resembling"] = "resembling"
 
 
-InitialCondition = Annotated[GaussianRandomField | ResemblingField, Field(discriminator="type")]
+class PerturbedField(Section):
+    """States of training simulations, any frame of them, with smooth noise added.
+
+    The noise resembles the state: it is the state with its Fourier phases drawn anew, less its
+    mean, times ``amplitude``.
+    """
+
+    type: Literal["perturbed"] = "perturbed"
+    amplitude: PositiveFloat = 0.1
+
+
+class GivenStates(Section):
+    """Initial states out of a file of raw data, one simulation after the other."""
+
+    type: Literal["file"] = "file"
+    path: str
+
+
+InitialCondition = Annotated[
+    GaussianRandomField | ResemblingField | PerturbedField | GivenStates,
+    Field(discriminator="type"),
+]
 
 
 class GenerationParams(Section):
@@ -180,6 +201,9 @@ class SyntheticModelParams(Section):
     module: str | None = None
     input_specs: dict[str, PositiveInt]
     output_specs: dict[str, PositiveInt]
+    residual: bool = True
+    bundle: PositiveInt = 1
+    coordinates: Index = 0
     architecture: dict[str, Any] = {}
 
 
@@ -266,15 +290,34 @@ class PhysicalTraining(SharedTraining):
     suppress_convergence_errors: bool = False
 
 
+class Curriculum(Section):
+    """Rollouts that grow from ``first_steps`` to all steps over a share of the epochs."""
+
+    first_steps: PositiveInt = 1
+    share: Annotated[float, Field(gt=0.0, le=1.0)] = 0.5
+
+
 class SyntheticTraining(SharedTraining):
     """How the surrogate is trained."""
 
     epochs: PositiveInt = 100
     batch_size: PositiveInt = 32
+    windows_per_epoch: PositiveInt | None = None
     learning_rate: PositiveFloat = 1e-3
     weight_decay: NonNegativeFloat = 0.0
-    scheduler: Literal["constant", "cosine"] = "cosine"
+    scheduler: Literal["constant", "cosine", "exponential", "one_cycle"] = "cosine"
     gradient_clip: PositiveFloat | None = 1.0
+    accumulate: PositiveInt = 1
+    curriculum: Curriculum | None = None
+    pushforward: Index = 0
+    input_noise: NonNegativeFloat = 0.0
+    patience: PositiveInt | None = None
+    validate_every: PositiveInt = 1
+    keep: Literal["best", "last"] = "best"
+    replicates: PositiveInt = 1
+    precision: Literal["single", "bf16", "fp16"] = "single"
+    devices: PositiveInt = 1
+    compile: bool = False
 
 
 class TrainerParams(SharedTraining):
@@ -295,18 +338,24 @@ class AugmentationParams(Section):
     alpha: Annotated[float, Field(ge=0.0, le=1.0)] = 0.5
     steps: PositiveInt | None = None
     initial_condition: InitialCondition | None = None
+    parameters: Literal["estimate", "distribution"] | dict[str, tuple[float, float]] = "estimate"
+    symmetries: list[Literal["translation", "reflection", "rotation", "galilean"]] = []
+    max_disk_mb: PositiveFloat | None = None
 
 
 class HybridParams(Section):
     """How often the two models teach each other."""
 
-    cycles: Literal[1] = 1
+    cycles: PositiveInt = 1
+    interaction_weight: PositiveFloat = 0.1
+    revert_if_worse: bool = True
 
 
 class EvaluationParams(Section):
     """Held-out rollouts; ``num_steps: null`` takes all frames after the first."""
 
     num_steps: PositiveInt | None = None
+    long_factor: Index = 5
 
 
 class WorkflowParams(Section):
@@ -314,6 +363,7 @@ class WorkflowParams(Section):
 
     sims_per_job: PositiveInt = 50
     checkpoint_every_s: NonNegativeFloat = 60.0
+    tensorboard: bool = False
 
 
 class Experiment(Section):

@@ -9,10 +9,11 @@ from src.config.derived import held_out_simulations, is_augmented
 from src.config.schema import Experiment
 from src.data.cache_manager import CacheManager
 from src.data.data_manager import DataManager
+from src.factories.calibration import calibrate
 from src.factories.evaluation import evaluate_models
 from src.factories.model_factory import ModelFactory, data_manager
 from src.factories.own_models import check_own_models
-from src.factories.stages import SurrogateFiles, SurrogateTraining, calibrate
+from src.factories.surrogate_training import SurrogateFiles, SurrogateTraining
 from src.models.physical.raw_simulations import RawSimulations
 from src.training.hybrid.augmentation import Augmentation
 from src.training.physical.results import load_parameters

@@ -11,7 +11,8 @@ from src.data.augmented_dataset import AugmentedDataset
 from src.data.cache_manager import CacheManager
 from src.data.data_manager import DataManager
 from src.factories import ModelFactory, TrainerFactory
-from src.factories.stages import SurrogateFiles, SurrogateTraining, calibrate
+from src.factories.calibration import calibrate
+from src.factories.surrogate_training import SurrogateFiles, SurrogateTraining
 from src.factories.trainer_factory import synthetic_dataset
 from src.models import load_synthetic_model
 from src.models.physical.raw_simulations import RawSimulations

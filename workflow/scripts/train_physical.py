@@ -10,7 +10,7 @@ from pathlib import Path
 
 from src.config import parse_experiment
 from src.data.simulation_store import SimulationStore
-from src.factories.stages import calibrate
+from src.factories.calibration import calibrate
 from workflow.stage import limit_threads, run_stage, stage_parser
 
 

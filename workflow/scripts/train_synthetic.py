@@ -10,7 +10,7 @@ from pathlib import Path
 from src.config import parse_experiment
 from src.data.cache_manager import CacheManager
 from src.data.simulation_store import SimulationStore
-from src.factories.stages import SurrogateFiles, SurrogateTraining
+from src.factories.surrogate_training import SurrogateFiles, SurrogateTraining
 from workflow.manifests import digests_of, simulations_of
 from workflow.stage import limit_threads, run_stage, stage_parser
 

@@ -15,18 +15,18 @@ min_version("9.0")
 sys.path.insert(0, workflow.basedir)
 
 from src.errors import UserError
-from workflow.plan import Plans
-
-
-wildcard_constraints:
-    experiment=r"[A-Za-z0-9][A-Za-z0-9_.\-]*",
-    shard=r"\d{6}-\d{6}",
-
+from workflow.plans import EXPERIMENT_NAME, Plans
 
 try:
     PLANS = Plans(config, claim=not workflow.output_settings.dryrun)
 except UserError as error:
     raise WorkflowError(str(error)) from None
+
+
+wildcard_constraints:
+    experiment=EXPERIMENT_NAME,
+    run=PLANS.run_pattern(),
+    shard=r"\d{6}-\d{6}",
 
 
 include: "workflow/rules/common.smk"
@@ -45,5 +45,7 @@ include: "workflow/rules/cache.smk"
 include: "workflow/rules/train_physical.smk"
 include: "workflow/rules/augment.smk"
 include: "workflow/rules/train_synthetic.smk"
+include: "workflow/rules/guide.smk"
+include: "workflow/rules/hybrid.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/report.smk"

@@ -5,6 +5,7 @@
 """
 
 import ast
+import importlib
 import json
 import re
 import sys
@@ -19,17 +20,26 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from src.config.equations import EQUATIONS, ParameterSpec  # noqa: E402
+from src.config.modules import ARCHITECTURE_OPTIONS  # noqa: E402
 from src.config.schema import Experiment, SharedTraining  # noqa: E402
-from src.models.synthetic.unet_architecture import UNetArchitecture  # noqa: E402
 
 DOCS = ROOT / "docs"
 STAGES = (
-    "simulate", "cache", "train_physical", "augment", "train_synthetic", "evaluate", "report",
-)  # fmt: skip
+    "simulate",
+    "cache",
+    "train_physical",
+    "augment",
+    "train_synthetic",
+    "guide",
+    "hybrid",
+    "evaluate",
+    "report",
+)
 MARKS = ("<!-- stages: written by docs/write_reference.py -->", "<!-- end of stages -->")
 SHARED = set(SharedTraining.model_fields)
 # Sections of several kinds that have a table for each; of others the key's meaning tells them.
-KINDS = {"parametrization"}
+KINDS = {"parametrization", "initial_condition"}
+ARCHITECTURE = "model.synthetic.architecture"
 INTRODUCTION = """# Every key of an experiment
 
 Written by `python docs/write_reference.py`; do not edit. [experiment.md](experiment.md) explains
@@ -50,8 +60,6 @@ def reference() -> str:
                 "These hold for both models; `trainer_params.physical` and "
                 "`trainer_params.synthetic` may have their own.\n"
             )
-        if section == "model.synthetic.architecture":
-            parts.append("Of `UNet`:\n")
         meanings = texts[section] if section else texts
         rows = [(f"`{key}`", *description, meanings[key]) for key, description in keys.items()]
         parts.append(table(("Key", "Type", "Default", "Meaning"), rows))
@@ -61,6 +69,8 @@ def reference() -> str:
 
 def _title(section: str) -> str:
     before, _, last = section.rpartition(".")
+    if before == ARCHITECTURE:
+        return f"`{before}` of `{last}`"
     if before.rpartition(".")[2] in KINDS:
         return f"`{before}` with `type: {last}`"
     return f"`{section}`" if section else "At the top"
@@ -76,9 +86,13 @@ def sections() -> dict[str, dict[str, tuple[str, str]]]:
         own = found[f"trainer_params.{stage}"]
         found[f"trainer_params.{stage}"] = {k: v for k, v in own.items() if k not in SHARED}
     found[""] = {key: value for key, value in found[""].items() if key not in found}
-    options = dict(_sections_of(UNetArchitecture, "model.synthetic.architecture"))
+    options: dict[str, dict[str, tuple[str, str]]] = {}
+    for name, (module, options_class) in ARCHITECTURE_OPTIONS.items():
+        options_of = getattr(importlib.import_module(module), options_class)
+        options |= dict(_sections_of(options_of, f"{ARCHITECTURE}.{name}"))
     order = list(found)
-    order.insert(order.index("model.synthetic") + 1, *options)
+    place = order.index("model.synthetic") + 1
+    order[place:place] = options
     return {section: (found | options)[section] for section in order if (found | options)[section]}
 
 

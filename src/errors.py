@@ -30,3 +30,7 @@ class DivergenceError(UserError):
 
 class CalibrationError(UserError):
     """Parameters cannot be estimated from the data as given."""
+
+
+class ExchangeError(UserError):
+    """One model of a hybrid cycle has nothing to teach the other."""

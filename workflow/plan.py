@@ -1,32 +1,37 @@
 """What the rules ask about experiments: their files, shards, settings and code."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from src.config import load_experiment, parse_experiment
 from src.config.data_checks import check_against_data
-from src.config.derived import held_out_simulations, is_augmented, stages_trained
-from src.config.loading import CONFIG_DIR, as_overrides, default_experiment, find_experiment
+from src.config.derived import (
+    held_out_simulations,
+    needs_equation,
+    num_cycles,
+    stages_trained,
+)
 from src.config.modules import ARCHITECTURES, EQUATION_MODULES
+from src.config.schema import GivenStates
 from src.data.index import RawIndex, build_index
 from src.data.reading import cache_directory, reading_digest
-from src.errors import ConfigError, RawDataError, UserError
+from src.errors import RawDataError
 from src.factories.own_models import check_own_models
 from workflow import settings
 from workflow.code_digest import ROOT, code_digest
+from workflow.runs import Run
 from workflow.shards import Shard, holding, manifest_name, shards
 
-PHYSICAL_STAGES = {"simulate", "train_physical", "augment", "evaluate"}
-SYNTHETIC_STAGES = {"train_synthetic", "evaluate"}
+SYNTHETIC_STAGES = {"train_synthetic", "guide", "evaluate"}
 TEMPLATES = {"report": (ROOT / "src" / "evaluation" / "report.html.j2",)}
 EVALUATION_FILES = (
     "metrics.json",
     "timing.json",
     "error_curves.png",
     "prediction.png",
+    "diagnostics.png",
     "animation.gif",
     "rollouts.nc",
 )
@@ -85,19 +90,30 @@ class Plan:
             return self.experiment.generation_params.num_simulations
         return self.index.num_simulations
 
-    def settings(self, stage: str) -> str:
-        """The rule's ``cfg`` param."""
-        return settings.stage_settings(self.experiment, stage)
+    @property
+    def cycles(self) -> int:
+        """Number of hybrid cycles."""
+        return num_cycles(self.experiment)
+
+    def settings(self, stage: str, run: Run | None = None) -> str:
+        """The rule's ``cfg`` param.
+
+        Args:
+            stage: Name of the stage.
+            run: The cycle or replicate that the stage is of.
+        """
+        cycle, replicate = (run.cycle, run.replicate) if run else (1, 0)
+        return settings.stage_settings(self.experiment, stage, cycle, replicate)
 
     def code(self, stage: str) -> str:
         """The rule's ``code`` param."""
         model = self.experiment.model
         modules, own = [f"workflow.scripts.{stage}"], list(TEMPLATES.get(stage, ()))
-        for section, stages, built_in in (
-            (model.physical, PHYSICAL_STAGES, EQUATION_MODULES),
-            (model.synthetic, SYNTHETIC_STAGES, ARCHITECTURES),
+        for section, is_used, built_in in (
+            (model.physical, self._solves(stage), EQUATION_MODULES),
+            (model.synthetic, stage in SYNTHETIC_STAGES, ARCHITECTURES),
         ):
-            if section is not None and stage in stages:
+            if section is not None and is_used:
                 if section.module:
                     own.append(Path(self.experiment.project_root) / section.module)
                 else:
@@ -106,14 +122,14 @@ class Plan:
 
     def cache_manifests(self, indices: list[int]) -> list[str]:
         """Manifests of the shards that hold the given simulations."""
-        divided = self._shards(self.num_simulations, self.cache_dir, "cached")
+        divided = self.shards(self.num_simulations, self.cache_dir, "cached")
         return [f"{self.cache_dir}/{manifest_name('cached', s)}" for s in holding(indices, divided)]
 
     def raw_inputs(self, shard: Shard) -> list[str]:
         """Raw files of a shard of the cache, or the manifests of the shards that make them."""
         indices = range(shard[0], shard[1] + 1)
         if self.is_generated:
-            divided = self._shards(self.num_simulations, self.raw_dir, "simulated")
+            divided = self.shards(self.num_simulations, self.raw_dir, "simulated")
             needed = holding(indices, divided)
             return [f"{self.raw_dir}/{manifest_name('simulated', s)}" for s in needed]
         return list(dict.fromkeys(str(self.index.simulations[i][0]) for i in indices))
@@ -125,37 +141,23 @@ class Plan:
             return []
         return [os.path.normpath(Path(self.experiment.project_root) / observations.sensors)]
 
-    def augment_manifests(self) -> list[str]:
-        """Manifests of all generated simulations, none where there is no augmentation."""
-        if not is_augmented(self.experiment):
+    def state_files(self) -> list[str]:
+        """Files of initial states that simulations are generated from."""
+        condition = self.experiment.augmentation.initial_condition
+        if not isinstance(condition, GivenStates):
             return []
-        directory = f"{self.results}/augmented"
-        count = self.experiment.augmentation.num_simulations
-        divided = self._shards(count, directory, "generated")
-        return [f"{directory}/{manifest_name('generated', s)}" for s in divided]
-
-    def evaluation_inputs(self) -> dict[str, list[str]]:
-        """Held-out simulations and the models that there are."""
-        trained = stages_trained(self.experiment)
-        physical, synthetic = "physical" in trained, "synthetic" in trained
-        return {
-            "cache": self.cache_manifests(held_out_simulations(self.experiment)[0]),
-            "model": [f"{self.results}/synthetic_model.pt"] * synthetic,
-            "parameters": [f"{self.results}/physical/parameters.yaml"] * physical,
-        }
-
-    def report_inputs(self) -> dict[str, list[str]]:
-        """What the report shows."""
-        trained = stages_trained(self.experiment)
-        files = [f"{self.results}/{stage}/history.csv" for stage in trained]
-        files += self.evaluation_inputs()["parameters"]
-        files += [f"{self.results}/evaluation/{name}" for name in EVALUATION_FILES]
-        return {"results": files}
+        return [os.path.normpath(Path(self.experiment.project_root) / condition.path)]
 
     def simulations(self, stage: str, kinds: tuple[str, ...]) -> list[int]:
         """Simulations that a stage reads, e.g. those in ``train_sim``."""
         training = getattr(self.experiment.trainer_params, stage)
         return sorted({index for kind in kinds for index in getattr(training, kind)})
+
+    def _solves(self, stage: str) -> bool:
+        """Whether a stage runs the code of the equation."""
+        if stage == "train_synthetic":
+            return needs_equation(self.experiment)
+        return stage in {"simulate", "train_physical", "augment", "guide", "evaluate"}
 
     def _refuse_damaged(self) -> None:
         """A damaged raw file matters only if its simulation is used."""
@@ -167,76 +169,6 @@ class Plan:
         if wrong:
             raise RawDataError("\n".join(wrong))
 
-    def _shards(self, count: int, directory: str, kind: str) -> list[Shard]:
+    def shards(self, count: int, directory: str, kind: str) -> list[Shard]:
+        """How simulations in a folder are divided among jobs."""
         return shards(count, self.experiment.workflow.sims_per_job, Path(directory), kind)
-
-
-class Plans:
-    """All experiments that the targets of one call of Snakemake touch.
-
-    Args:
-        settings: What ``--config`` says: ``experiment``, the name or path of the default experiment
-            (else that of ``config/config.yaml``), and sections that override its own.
-        claim: See :class:`Plan`.
-    """
-
-    def __init__(self, settings: Mapping[str, Any], claim: bool) -> None:
-        self._claim = claim
-        self._by_name: dict[str, Plan] = {}
-        sections = {key: value for key, value in settings.items() if key != "experiment"}
-        path = find_experiment(settings.get("experiment") or default_experiment())
-        self.default = self._add(path, as_overrides(sections))
-
-    def __getitem__(self, name: str) -> Plan:
-        """The experiment whose results lie in ``results/<name>``."""
-        if name not in self._by_name:
-            plan = self._add(find_experiment(name))
-            if plan.name != name:
-                raise ConfigError(
-                    f"{plan.path}: run_params.experiment_name: {plan.name!r}: its results lie in "
-                    f"results/{plan.name}; ask for results/{plan.name}/…"
-                )
-        return self._by_name[name]
-
-    def by_directory(self, attribute: str, directory: str) -> Plan:
-        """The experiment with this cache or raw folder."""
-        for plan in self._by_name.values():
-            if getattr(plan, attribute) == directory:
-                return plan
-        for path in sorted(Path(CONFIG_DIR).glob("*.yaml")):
-            try:
-                plan = self._add(path)
-            except UserError:
-                continue  # whatever is wrong with a neighbour, nobody asked for it
-            if getattr(plan, attribute) == directory:
-                return plan
-        raise ConfigError(f"{directory}: no experiment in {CONFIG_DIR}/ has this folder")
-
-    def _add(self, path: Path, overrides: Iterable[str] = ()) -> Plan:
-        plan = Plan(path, self._claim, overrides)
-        for other in self._by_name.values():
-            if other.cache_dir == plan.cache_dir and other.reading != plan.reading:
-                # in a dry run nobody has claimed the folder; it is the first one's
-                plan.cache_dir = f"{plan.cache_dir}/{plan.reading}"
-                break
-        known = self._by_name.setdefault(plan.name, plan)
-        if known.path != path:
-            raise ConfigError(
-                f"{path}: run_params.experiment_name: {plan.name!r}: also the name of {known.path}"
-            )
-        for other in self._by_name.values():
-            self._refuse_conflict(plan, other)
-        return known
-
-    @staticmethod
-    def _refuse_conflict(plan: Plan, other: Plan) -> None:
-        """Two experiments must not simulate different things into the same folder."""
-        if plan.raw_dir != other.raw_dir:
-            return
-        if plan.is_generated != other.is_generated or (
-            plan.is_generated and plan.settings("simulate") != other.settings("simulate")
-        ):
-            raise ConfigError(
-                f"{plan.path}: generation_params: differ from those of {other.path}, which has the "
-                f"same raw folder {plan.raw_dir}; give one of them another data.dset_name"
-            )

@@ -13,16 +13,30 @@ from src.config.derived import (
     generated_fields,
     held_out_simulations,
     is_augmented,
+    needs_equation,
+    num_cycles,
+    replicate_of,
     stages_trained,
 )
-from src.config.schema import Experiment
+from src.config.schema import Experiment, GivenStates
 
 JSON = dict[str, Any]
+# how a file of raw data is read, besides its fields
+READING = {"variables", "dims", "domain", "boundary", "time_unit", "select", "format"}
 
 
-def stage_settings(experiment: Experiment, stage: str) -> str:
-    """Settings of ``stage`` as JSON with sorted keys."""
-    settings = _STAGES[stage](experiment)
+def stage_settings(experiment: Experiment, stage: str, cycle: int = 1, replicate: int = 0) -> str:
+    """Settings of ``stage`` as JSON with sorted keys.
+
+    Args:
+        experiment: The experiment.
+        stage: Name of the stage.
+        cycle: Which hybrid cycle the stage is of, from 1.
+        replicate: Which surrogate is trained, from 0.
+    """
+    settings = _STAGES[stage](replicate_of(experiment, replicate))
+    if stage == "train_physical" and cycle > 1:
+        settings = _taught(experiment, settings)
     return json.dumps(settings, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
@@ -75,7 +89,7 @@ def train_physical(experiment: Experiment) -> JSON:
 def augment(experiment: Experiment) -> JSON:
     """What a generated simulation depends on, besides the calibrated parameters."""
     augmentation = experiment.augmentation.model_dump(
-        mode="json", exclude={"enabled", "alpha", "num_simulations"}
+        mode="json", exclude={"enabled", "alpha", "num_simulations", "symmetries", "max_disk_mb"}
     )
     training = experiment.trainer_params.physical
     settings = {
@@ -86,12 +100,14 @@ def augment(experiment: Experiment) -> JSON:
         "trainer_params": {
             "physical": {
                 "train_sim": training.train_sim,
-                "learnable_parameters": [
-                    parameter.model_dump(mode="json") for parameter in training.learnable_parameters
-                ],
+                "learnable_parameters": _learnable(experiment),
             }
         },
     }
+    if isinstance(experiment.augmentation.initial_condition, GivenStates):
+        path = augmentation["initial_condition"]["path"]
+        augmentation["initial_condition"]["path"] = _from_here(experiment, path)
+        settings["data"] |= experiment.data.model_dump(mode="json", include=READING)
     if augmentation["initial_condition"] is None and experiment.generation_params is not None:
         condition = experiment.generation_params.initial_condition
         augmentation["initial_condition"] = condition.model_dump(mode="json")
@@ -101,16 +117,64 @@ def augment(experiment: Experiment) -> JSON:
 def train_synthetic(experiment: Experiment) -> JSON:
     """What the surrogate depends on, besides the cached and the generated simulations."""
     assert experiment.model.synthetic is not None
-    training = experiment.trainer_params.synthetic.model_dump(mode="json")
-    settings = {
-        "run_params": {"model_type": "synthetic", "seed": experiment.run_params.seed},
-        "data": {"fields": experiment.data.fields},
+    training = experiment.trainer_params.synthetic.model_dump(
+        mode="json", exclude={"test_sim", "replicates"}
+    )
+    settings: JSON = {
+        "run_params": {
+            "model_type": experiment.run_params.model_type,
+            "seed": experiment.run_params.seed,
+        },
+        "data": {"fields": experiment.data.fields, **_hidden(experiment)},
         "model": {"synthetic": _synthetic_model(experiment)},
-        "trainer_params": {"synthetic": _without(training, "test_sim")},
+        "trainer_params": {"synthetic": training},
+        "augmentation": {"symmetries": experiment.augmentation.symmetries},
     }
     if is_augmented(experiment):
-        settings["augmentation"] = {"alpha": experiment.augmentation.alpha}
+        settings["augmentation"]["alpha"] = experiment.augmentation.alpha
+    if needs_equation(experiment):
+        settings["model"]["physical"] = _physical_model(experiment)
+        settings["data"] |= _solved(experiment)
+        if "physical" in stages_trained(experiment):
+            physical = experiment.trainer_params.physical
+            settings["trainer_params"]["physical"] = {
+                "train_sim": physical.train_sim,
+                "initial_state": physical.initial_state,
+                "learnable_parameters": _learnable(experiment),
+            }
+    section = experiment.hybrid
+    if num_cycles(experiment) > 1:
+        settings["hybrid"] = {"cycles": section.cycles, "revert_if_worse": section.revert_if_worse}
+    if experiment.data.observations is not None and "physical" in stages_trained(experiment):
+        weight = {"interaction_weight": section.interaction_weight}
+        settings["hybrid"] = settings.get("hybrid", {}) | weight
     return settings
+
+
+def guide(experiment: Experiment) -> JSON:
+    """What the synthetic model's predictions for a calibration depend on, besides the model."""
+    physical = experiment.trainer_params.physical
+    return {
+        "run_params": {"model_type": "hybrid", "seed": experiment.run_params.seed},
+        "data": {**_solved(experiment), **_hidden(experiment)},
+        "model": {
+            "synthetic": _synthetic_model(experiment),
+            # which fields are free of divergence; nothing is solved
+            "physical": {key: _physical_model(experiment)[key] for key in ("name", "module")},
+        },
+        "trainer_params": {
+            "physical": {
+                "train_sim": physical.train_sim,
+                "num_predict_steps": physical.num_predict_steps,
+                "initial_state": physical.initial_state,
+            }
+        },
+    }
+
+
+def hybrid(experiment: Experiment) -> JSON:
+    """What is taken over from the cycles depends on them alone."""
+    return {"hybrid": {"cycles": num_cycles(experiment)}}
 
 
 def evaluate(experiment: Experiment) -> JSON:
@@ -132,10 +196,7 @@ def evaluate(experiment: Experiment) -> JSON:
     if "physical" in stages_trained(experiment):
         settings["data"] = _solved(experiment)
         settings["model"]["physical"] = _physical_model(experiment)
-        settings["trainer_params"]["physical"]["learnable_parameters"] = [
-            parameter.model_dump(mode="json")
-            for parameter in experiment.trainer_params.physical.learnable_parameters
-        ]
+        settings["trainer_params"]["physical"]["learnable_parameters"] = _learnable(experiment)
     return settings
 
 
@@ -149,17 +210,43 @@ def _solved(experiment: Experiment) -> JSON:
     return experiment.data.model_dump(mode="json", include={"fields", "known_parameters"})
 
 
-def _observed(experiment: Experiment) -> JSON:
-    """What of the data the calibration sees; names and units are those of a file of sensors."""
+def _learnable(experiment: Experiment) -> list[JSON]:
+    """The learnable parameters, whose guesses a model is made with."""
+    learnable = experiment.trainer_params.physical.learnable_parameters
+    return [parameter.model_dump(mode="json") for parameter in learnable]
+
+
+def _taught(experiment: Experiment, settings: JSON) -> JSON:
+    """The calibration's settings where the synthetic model of the cycle before teaches it."""
+    section = experiment.hybrid
+    settings["hybrid"] = {
+        "interaction_weight": section.interaction_weight,
+        "revert_if_worse": section.revert_if_worse,
+    }
+    if section.revert_if_worse:
+        held_out = experiment.trainer_params.physical.val_sim
+        settings["trainer_params"]["physical"]["val_sim"] = held_out
+    return settings
+
+
+def _hidden(experiment: Experiment) -> JSON:
+    """What is hidden of the data; that there are sensors hides the frames."""
     section = experiment.data.observations
     if section is None:
         return {}
     observations = section.model_dump(mode="json")
-    if section.sensors is None:
-        return {"observations": observations}
-    observations["sensors"] = _from_here(experiment, section.sensors)
+    if section.sensors is not None:
+        observations["sensors"] = _from_here(experiment, section.sensors)
+    return {"observations": observations}
+
+
+def _observed(experiment: Experiment) -> JSON:
+    """What of the data the calibration sees; names and units are those of a file of sensors."""
+    hidden, section = _hidden(experiment), experiment.data.observations
+    if section is None or section.sensors is None:
+        return hidden
     read = experiment.data.model_dump(mode="json", include={"variables", "dims", "time_unit"})
-    return {"observations": observations, **read}
+    return {**hidden, **read}
 
 
 def _physical_model(experiment: Experiment) -> JSON:
@@ -194,5 +281,15 @@ def _without(settings: JSON, key: str) -> JSON:
 
 _STAGES = {
     function.__name__: function
-    for function in (simulate, cache, train_physical, augment, train_synthetic, evaluate, report)
+    for function in (
+        simulate,
+        cache,
+        train_physical,
+        augment,
+        train_synthetic,
+        guide,
+        hybrid,
+        evaluate,
+        report,
+    )
 }

@@ -76,7 +76,7 @@ def _log_to(path: Path | None) -> None:
     terminal.setLevel(logging.INFO)
     terminal.setFormatter(_WithoutTraceback("%(levelname)s: %(message)s"))
     handlers: list[logging.Handler] = [terminal]
-    if path is not None:
+    if path is not None and os.environ.get("RANK", "0") == "0":  # of processes side by side one
         path.parent.mkdir(parents=True, exist_ok=True)
         file = logging.FileHandler(path, mode="w", encoding="utf-8")
         file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))

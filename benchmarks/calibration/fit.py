@@ -19,11 +19,13 @@ class Fit:
     Attributes:
         result: What the trainer returned.
         seconds: Wall time of the calibration, without reading the data.
+        cpu_seconds: Time of all its threads together.
         warnings: What it warned of.
     """
 
     result: dict[str, Any]
     seconds: float
+    cpu_seconds: float
     warnings: list[str]
 
     def value(self, name: str) -> Any:
@@ -69,10 +71,10 @@ def fit(raw: Path, data: dict[str, Any], physical: dict[str, Any], training: dic
             experiment, use_sliding_window=False, store=store
         )
         trainer = TrainerFactory.create_physical_trainer(experiment)
-        begin = time.perf_counter()
+        begin, cpu = time.perf_counter(), time.process_time()
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", UserWarning)
             result = trainer.train(dataset, 1)
-        seconds = time.perf_counter() - begin
+        seconds, cpu = time.perf_counter() - begin, time.process_time() - cpu
     said = [str(each.message) for each in caught if each.category is UserWarning]
-    return Fit(result, seconds, said)
+    return Fit(result, seconds, cpu, said)

@@ -1,20 +1,21 @@
 """What the schema cannot say: whether an experiment's sections fit each other."""
 
-import importlib
 import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from src.config.augmentation_checks import wrong_augmentation
 from src.config.calibration_checks import wrong_calibration
 from src.config.data_checks import missing_simulations
 from src.config.derived import generated_fields, stages_trained
 from src.config.equation_checks import wrong_equation, wrong_values
 from src.config.equations import EQUATIONS
+from src.config.hybrid_checks import wrong_hybrid
 from src.config.messages import refuse, suggest
-from src.config.modules import ARCHITECTURE_OPTIONS, ARCHITECTURES
 from src.config.schema import Experiment
-from src.errors import ConfigError
+from src.config.surrogate_checks import wrong_surrogate
+from src.config.training_checks import wrong_training
 
 NAMED_SIDES = ("periodic", "zero-gradient")
 SIDES_ALLOWED = "allowed: periodic, zero-gradient, a number, for all axes, each axis or each side"
@@ -42,7 +43,6 @@ def _contradictions(experiment: Experiment) -> Iterator[str]:
         if name not in experiment.data.fields:
             known = suggest(name, experiment.data.fields)
             yield f"data.variables.{name}: not in data.fields: {known}"
-    yield from _unmaskable(experiment)
     for stage in stages_trained(experiment):
         if getattr(experiment.model, stage) is None:
             kind = experiment.run_params.model_type
@@ -54,22 +54,15 @@ def _contradictions(experiment: Experiment) -> Iterator[str]:
         yield from wrong_calibration(experiment)
         yield from wrong_equation(experiment)
     if "synthetic" in stages_trained(experiment):
-        yield from _wrong_surrogate(experiment)
+        yield from wrong_surrogate(experiment)
+        yield from wrong_training(experiment)
+        yield from wrong_augmentation(experiment)
+    yield from wrong_hybrid(experiment)
     if experiment.generation_params is not None:
         yield from _wrong_generation(experiment)
         generation = experiment.generation_params
         frames = [generation.steps + 1] * generation.num_simulations
         yield from missing_simulations(experiment, frames)
-
-
-def _unmaskable(experiment: Experiment) -> Iterator[str]:
-    """Holes in the data are fine for a calibration alone."""
-    observations, kind = experiment.data.observations, experiment.run_params.model_type
-    if observations is not None and observations.missing == "mask" and kind != "physical":
-        yield (
-            f"data.observations.missing: mask: run_params.model_type: {kind} trains a surrogate, "
-            "which needs whole fields; run_params.model_type: physical allows it"
-        )
 
 
 def _wrong_simulations(experiment: Experiment, stage: str) -> Iterator[str]:
@@ -94,30 +87,6 @@ def _wrong_module(experiment: Experiment, stage: str) -> Iterator[str]:
     module = getattr(experiment.model, stage).module
     if module and not (Path(experiment.project_root) / module).is_file():
         yield f"model.{stage}.module: {module!r}: no such file in {experiment.project_root!r}"
-
-
-def _wrong_surrogate(experiment: Experiment) -> Iterator[str]:
-    section = experiment.model.synthetic
-    assert section is not None
-    if not section.module and section.name not in ARCHITECTURES:
-        yield f"model.synthetic.name: {suggest(section.name, ARCHITECTURES)}"
-    elif not section.module:
-        module, options = ARCHITECTURE_OPTIONS[section.name]
-        try:
-            getattr(importlib.import_module(module), options).parse(section.architecture)
-        except ConfigError as error:
-            yield from str(error).splitlines()
-    for specs in ("input_specs", "output_specs"):
-        for name in getattr(section, specs):
-            if name not in experiment.data.fields:
-                known = suggest(name, experiment.data.fields)
-                yield f"model.synthetic.{specs}.{name}: not in data.fields: {known}"
-    for name, channels in section.output_specs.items():
-        if section.input_specs.get(name, channels) != channels:
-            yield (
-                f"model.synthetic.output_specs.{name}: {channels}: model.synthetic.input_specs "
-                f"says {section.input_specs[name]}"
-            )
 
 
 def _wrong_generation(experiment: Experiment) -> Iterator[str]:

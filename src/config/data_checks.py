@@ -3,11 +3,14 @@
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from src.config.augmentation_checks import misfit_augmentation
 from src.config.calibration_checks import learnable_key
 from src.config.derived import equation_of, held_out_simulations, stages_trained
 from src.config.equation_checks import fields_by_role
 from src.config.messages import refuse, suggest
 from src.config.schema import Experiment
+from src.config.surrogate_checks import options_of
+from src.errors import ConfigError
 
 if TYPE_CHECKING:
     from src.data.grid import FieldLayout, Grid
@@ -36,6 +39,7 @@ def check_against_data(
         ConfigError: with a line for every request that cannot be met.
     """
     lines = [*missing_simulations(experiment, frames), *_misfits(experiment, layouts)]
+    lines += [*_misfit_parameters(experiment, grid, known), *_misfit_grid(experiment, grid)]
     if "physical" in stages_trained(experiment):
         lines += [
             *_unplayable(experiment, layouts, grid),
@@ -43,6 +47,7 @@ def check_against_data(
             *_misshapen(experiment, known),
             *_outside(experiment, grid),
         ]
+    lines += misfit_augmentation(experiment, layouts, frames, grid, known)
     refuse(source, lines)
 
 
@@ -104,6 +109,44 @@ def _misfits(experiment: Experiment, layouts: Sequence["FieldLayout"]) -> Iterat
                     f"model.synthetic.input_specs.{name}: changes in time, so a rollout needs it "
                     "among model.synthetic.output_specs too"
                 )
+
+
+def _misfit_parameters(
+    experiment: Experiment, grid: "Grid", known: Sequence["KnownParameter"]
+) -> Iterator[str]:
+    """Inputs of the surrogate that are parameters of other numbers than the data's."""
+    section = experiment.model.synthetic
+    if section is None or "synthetic" not in stages_trained(experiment):
+        return
+    by_name = {parameter.name: parameter for parameter in known}
+    spec = equation_of(experiment)
+    for name, channels in section.input_specs.items():
+        key = f"model.synthetic.input_specs.{name}"
+        if name in experiment.data.fields:
+            continue
+        if (parameter := by_name.get(name)) is not None:
+            if parameter.is_field or not parameter.static:
+                yield (
+                    f"{key}: {parameter.describe()} in the data; a parameter that is an input is a "
+                    "number, or a number an axis, that is constant in time"
+                )
+            elif parameter.layout.channels != channels:
+                yield f"{key}: {channels}: the data have {parameter.layout.channels} number(s)"
+        elif spec is None or name not in spec.parameters:
+            continue
+        elif spec.parameters[name].per_axis and channels != len(grid.axes):
+            yield f"{key}: {channels}: it has {len(grid.axes)} number(s), one for each axis"
+
+
+def _misfit_grid(experiment: Experiment, grid: "Grid") -> Iterator[str]:
+    """What keeps the surrogate's architecture from working on the grid of the data."""
+    section = experiment.model.synthetic
+    if section is None or section.module or "synthetic" not in stages_trained(experiment):
+        return
+    try:
+        options_of(section.name, section.architecture).check_grid(grid.shape, grid.boundary)
+    except ConfigError as error:
+        yield str(error)
 
 
 def _unplayable(

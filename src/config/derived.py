@@ -50,6 +50,18 @@ def generated_fields(experiment: Experiment) -> list[str]:
     return roles if by_role else fields[: len(roles)]
 
 
+def num_cycles(experiment: Experiment) -> int:
+    """How often the two models teach each other; an experiment of one model has no cycles."""
+    return experiment.hybrid.cycles if experiment.run_params.model_type == "hybrid" else 1
+
+
+def replicate_of(experiment: Experiment, replicate: int) -> Experiment:
+    """The experiment of a surrogate with another seed; replicate 0 is the experiment itself."""
+    run = experiment.run_params
+    seeded = run.model_copy(update={"seed": run.seed + replicate})
+    return experiment.model_copy(update={"run_params": seeded})
+
+
 def is_augmented(experiment: Experiment) -> bool:
     """Whether the surrogate also sees generated simulations."""
     augmentation = experiment.augmentation
@@ -58,4 +70,19 @@ def is_augmented(experiment: Experiment) -> bool:
         and augmentation.enabled
         and augmentation.num_simulations > 0
         and augmentation.alpha > 0
+    )
+
+
+def needs_equation(experiment: Experiment) -> bool:
+    """Whether the surrogate's training must know the equation.
+
+    It does for the symmetries that hold, for values of its parameters among the inputs, and to fill
+    in what is hidden.
+    """
+    section = experiment.model.synthetic
+    if experiment.model.physical is None or section is None:
+        return False
+    told = set(section.input_specs) - set(experiment.data.fields)
+    return bool(
+        experiment.augmentation.symmetries or told or experiment.data.observations is not None
     )

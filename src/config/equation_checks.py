@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from src.config.calibration_checks import learnable_key
 from src.config.equations import EQUATIONS, EquationSpec, ParameterSpec
 from src.config.messages import refuse, suggest
-from src.config.schema import Experiment, LearnableParameter, Number
+from src.config.schema import Experiment, LearnableParameter, Number, PhysicalModelParams
 
 BOUNDARY = re.compile(r"boundary\.[xyz]\.(lower|upper)")
 
@@ -51,6 +51,8 @@ def _wrong_names(experiment: Experiment, spec: EquationSpec) -> Iterator[str]:
     names = [parameter.name for parameter in learnable]
     brought = experiment.data.known_parameters
     given = [*section.pde_params, *names, *brought]
+    if problem := staggered_conflict(section):
+        yield problem
     yield from wrong_values("model.physical.pde_params", spec, section.pde_params, given)
     for name, source in brought.items():
         key = f"data.known_parameters.{name}: {source!r}"
@@ -68,6 +70,25 @@ def _wrong_names(experiment: Experiment, spec: EquationSpec) -> Iterator[str]:
             f"data.fields: {experiment.data.fields}: {spec.name} needs the fields {[*played]}; "
             f"there is none for {', '.join(missing)}"
         )
+
+
+def staggered_conflict(section: PhysicalModelParams) -> str | None:
+    """Why the velocity cannot stand on the faces of cells; ``None`` if it can, or need not.
+
+    Args:
+        section: The equation; its option ``staggered`` chooses the scheme.
+    """
+    numerics = section.numerics
+    fits = numerics.scheme in ("auto", "finite_difference") and numerics.order in (None, 2)
+    if fits or not section.pde_params.get("staggered"):
+        return None
+    scheme = (
+        numerics.scheme if numerics.order is None else f"{numerics.scheme}, order {numerics.order}"
+    )
+    return (
+        f"model.physical.numerics: {scheme}: with pde_params.staggered: true the equation is "
+        "solved by differences of order 2; leave scheme and order out"
+    )
 
 
 def fields_by_role(spec: EquationSpec, names: Sequence[str]) -> dict[str, str | None]:

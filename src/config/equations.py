@@ -18,6 +18,9 @@ class ParameterSpec:
         per_axis: Whether it has one component for each spatial axis.
         components: What its numbers are called, where it has several that are not those of axes.
         is_field: Whether its value may differ from point to point.
+        acts_along: Positions of the axes along which something points whose strength is its first
+            number; of a number for each axis that follows from ``per_axis``.
+        varies_along: Positions of the axes along which the same thing varies.
     """
 
     unit: str
@@ -26,6 +29,8 @@ class ParameterSpec:
     per_axis: bool = False
     components: tuple[str, ...] = ()
     is_field: bool = False
+    acts_along: tuple[int, ...] = ()
+    varies_along: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,31 @@ class FieldRole:
 
 
 @dataclass(frozen=True)
+class SymmetrySpec:
+    """What turns solutions of an equation without walls into solutions, by uniform coefficients.
+
+    Walls, fields and vectors among the coefficients leave fewer of them, see
+    :mod:`src.config.symmetry_rules`. A Galilean shift adds c to a field while everything moves with
+    the velocity c: u(x, t) + c at x + a c t. Vector fields turn with space; a scalar to which c is
+    added has it along every axis.
+
+    Attributes:
+        names: ``translation``, ``reflection`` (of each axis), ``rotation`` (by 90 degrees),
+            ``galilean``.
+        single_axis: Those of them that hold on one axis only.
+        odd: Scalar roles that change sign under a reflection.
+        boosted: The role that c is added to.
+        carried_by: The parameter a; 1 where there is none.
+    """
+
+    names: frozenset[str] = frozenset()
+    single_axis: frozenset[str] = frozenset()
+    odd: frozenset[str] = frozenset()
+    boosted: str | None = None
+    carried_by: str | None = None
+
+
+@dataclass(frozen=True)
 class EquationSpec:
     """An equation as the experiment file sees it.
 
@@ -53,6 +83,7 @@ class EquationSpec:
         fields: Its fields.
         parameters: Its parameters by name.
         options: Switches among ``pde_params`` that choose a form of the equation, with defaults.
+        symmetries: What turns its solutions into solutions; by default nothing is claimed.
     """
 
     name: str
@@ -60,8 +91,10 @@ class EquationSpec:
     fields: tuple[FieldRole, ...]
     parameters: Mapping[str, ParameterSpec] = field(default_factory=dict)
     options: Mapping[str, bool] = field(default_factory=dict)
+    symmetries: SymmetrySpec = SymmetrySpec()
 
 
+_ISOTROPIC = frozenset({"translation", "reflection", "rotation"})
 _DIFFUSIVITY = ParameterSpec("length²/time", positive=True)
 _RATE = ParameterSpec("1/time")
 _BUILT_IN = (
@@ -74,6 +107,9 @@ _BUILT_IN = (
             "advection": ParameterSpec("1", default=1.0),
             "potential": ParameterSpec("length²/time²", default=0.0, is_field=True),
         },
+        symmetries=SymmetrySpec(
+            _ISOTROPIC | {"galilean"}, boosted="velocity", carried_by="advection"
+        ),
     ),
     EquationSpec(
         name="AdvectionDiffusionPDE",
@@ -83,6 +119,7 @@ _BUILT_IN = (
             "diffusivity": _DIFFUSIVITY,
             "velocity": ParameterSpec("length/time", per_axis=True, is_field=True),
         },
+        symmetries=SymmetrySpec(_ISOTROPIC),
     ),
     EquationSpec(
         name="DiffusionPDE",
@@ -92,18 +129,21 @@ _BUILT_IN = (
             "diffusivity": ParameterSpec("length²/time", positive=True, is_field=True),
         },
         options={"conservative": True},
+        symmetries=SymmetrySpec(_ISOTROPIC),
     ),
     EquationSpec(
         name="AllenCahnPDE",
         formula="u_t = D ∇²u + r (u − u³)",
         fields=(FieldRole("u"),),
         parameters={"diffusivity": _DIFFUSIVITY, "reaction_rate": _RATE},
+        symmetries=SymmetrySpec(_ISOTROPIC),
     ),
     EquationSpec(
         name="FisherKPPPDE",
         formula="u_t = D ∇²u + r u (1 − u)",
         fields=(FieldRole("u"),),
         parameters={"diffusivity": _DIFFUSIVITY, "growth_rate": _RATE},
+        symmetries=SymmetrySpec(_ISOTROPIC),
     ),
     EquationSpec(
         name="FitzHughNagumoPDE",
@@ -114,6 +154,7 @@ _BUILT_IN = (
             "diffusivity_v": _DIFFUSIVITY,
             "threshold": ParameterSpec("1/time"),
         },
+        symmetries=SymmetrySpec(_ISOTROPIC),
     ),
     EquationSpec(
         name="GrayScottPDE",
@@ -125,6 +166,7 @@ _BUILT_IN = (
             "feed": _RATE,
             "kill": _RATE,
         },
+        symmetries=SymmetrySpec(_ISOTROPIC),
     ),
     EquationSpec(
         name="KortewegDeVriesPDE",
@@ -134,6 +176,10 @@ _BUILT_IN = (
             "advection": ParameterSpec("length/time"),
             "dispersion": ParameterSpec("length³/time"),
         },
+        # x → −x would need b → −b
+        symmetries=SymmetrySpec(
+            frozenset({"translation", "galilean"}), boosted="u", carried_by="advection"
+        ),
     ),
     EquationSpec(
         name="KuramotoSivashinskyPDE",
@@ -144,6 +190,14 @@ _BUILT_IN = (
             "second_order": ParameterSpec("length²/time", default=1.0),
             "fourth_order": ParameterSpec("length⁴/time", default=1.0, positive=True),
         },
+        # u_x is a sum over the axes: turning one of several is another equation
+        symmetries=SymmetrySpec(
+            frozenset({"translation", "reflection", "galilean"}),
+            single_axis=frozenset({"reflection"}),
+            odd=frozenset({"u"}),
+            boosted="u",
+            carried_by="advection",
+        ),
     ),
     EquationSpec(
         name="NavierStokesPDE",
@@ -152,11 +206,17 @@ _BUILT_IN = (
         parameters={
             "viscosity": _DIFFUSIVITY,
             "forcing": ParameterSpec(
-                "length/time²", default=(0.0, 1.0), components=("amplitude", "wavenumber")
+                "length/time²",
+                default=(0.0, 1.0),
+                components=("amplitude", "wavenumber"),
+                acts_along=(0,),
+                varies_along=(1,),
             ),
             "buoyancy": ParameterSpec("length/time²", default=0.0, per_axis=True),
             "diffusivity": ParameterSpec("length²/time", default=0.0, positive=True),
         },
+        options={"staggered": False},
+        symmetries=SymmetrySpec(_ISOTROPIC | {"galilean"}, boosted="velocity"),
     ),
 )
 EQUATIONS: Mapping[str, EquationSpec] = {spec.name: spec for spec in _BUILT_IN}

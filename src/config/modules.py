@@ -14,8 +14,21 @@ EQUATION_MODULES: Mapping[str, str] = {
     "KuramotoSivashinskyPDE": "src.models.physical.kuramoto_sivashinsky",
     "NavierStokesPDE": "src.models.physical.navier_stokes",
 }
-ARCHITECTURES: Mapping[str, str] = {"UNet": "src.models.synthetic.unet"}
+ARCHITECTURES: Mapping[str, str] = {
+    "UNet": "src.models.synthetic.unet",
+    "ResNet": "src.models.synthetic.resnet",
+    "DilatedResNet": "src.models.synthetic.dilated_resnet",
+    "ConvNet": "src.models.synthetic.convnet",
+    "FNO": "src.models.synthetic.fno",
+}
 # module and class of each one's options, which need no PyTorch
 ARCHITECTURE_OPTIONS: Mapping[str, tuple[str, str]] = {
     "UNet": ("src.models.synthetic.unet_architecture", "UNetArchitecture"),
+    "ResNet": ("src.models.synthetic.resnet_architecture", "ResNetArchitecture"),
+    "DilatedResNet": (
+        "src.models.synthetic.dilated_resnet_architecture",
+        "DilatedResNetArchitecture",
+    ),
+    "ConvNet": ("src.models.synthetic.convnet_architecture", "ConvNetArchitecture"),
+    "FNO": ("src.models.synthetic.fno_architecture", "FNOArchitecture"),
 }

@@ -117,6 +117,8 @@ class AugmentedDataset(Dataset[Any]):
     def gather(self, indices: Sequence[int]) -> Window:
         """Several windows as one batch ``[B, C_in, *space]``, ``[B, steps, C_out, *space]``.
 
+        Where real windows have weights ``[B, steps, C_out, *space]``, generated ones weigh 1.
+
         Raises:
             IndexError: past the last window.
         """
@@ -143,7 +145,7 @@ def _check_agreement(real: WindowSource, generated: WindowSource) -> None:
     """Refuse windows that do not belong into one batch."""
     if not math.isclose(real.dt, generated.dt, rel_tol=DT_TOLERANCE):
         raise ConfigError(f"time step: {real.dt:g} of the real windows, {generated.dt:g} generated")
-    shapes = [_shapes(dataset[0]) for dataset in (real, generated)]
+    shapes = [_shapes(dataset[0][:2]) for dataset in (real, generated)]
     if shapes[0] != shapes[1]:
         raise ConfigError(
             f"windows differ in shape: real input and targets {shapes[0]}, generated {shapes[1]}"

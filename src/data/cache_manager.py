@@ -74,9 +74,10 @@ class CacheManager(SimulationStore):
                 raise DivergenceError(f"simulation {index}: {layout.name} is not finite")
         write_simulation(self.path(index), header, [arrays])
 
-    def disk_usage(self) -> int:
-        """Size of all simulations [bytes]."""
-        return sum(self.path(index).stat().st_size for index in self.indices())
+    def disk_usage(self, indices: Sequence[int] | None = None) -> int:
+        """Size of some simulations' files, by default of all that are there [bytes]."""
+        wanted = self.indices() if indices is None else indices
+        return sum(self.path(index).stat().st_size for index in wanted)
 
 
 def _single(values: "torch.Tensor | np.ndarray") -> np.ndarray:

@@ -22,6 +22,7 @@ from src.data.reading import claimed_directory, reading_digest
 from src.data.simulation_store import SimulationStore
 from src.data.source_digests import SourceDigests
 from src.errors import CacheError, ConfigError, RawDataError, UserError
+from src.progress import progress
 
 logger = logging.getLogger(__name__)
 
@@ -110,7 +111,7 @@ class DataManager(SimulationStore):
         """
         self.index  # noqa: B018  # what is wrong with all files is told once
         failures = []
-        for index in indices:
+        for index in progress(indices, "caching"):
             try:
                 self._ensure(index)
             except UserError as error:

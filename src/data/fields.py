@@ -8,6 +8,7 @@ import torch
 from phi.torch.flow import Box, CenteredGrid, Field, batch, channel, extrapolation, math, spatial
 
 from src.data.grid import PERIODIC, ZERO_GRADIENT, FieldLayout, Grid, Side
+from src.data.staggered_fields import from_staggered
 
 BATCH = "window"
 _NODAL = "nodes_on_boundary"
@@ -60,7 +61,15 @@ def phi_bounds(grid: Grid) -> tuple[tuple[float, ...], tuple[float, ...]]:
 
 
 def from_field(field: Field, grid: Grid, layout: FieldLayout) -> torch.Tensor:
-    """The native tensor ``[(B,) C, *space]`` behind a cell-centred PhiFlow field."""
+    """The native tensor ``[(B,) C, *space]`` behind a PhiFlow field.
+
+    Of a staggered one, the velocity at the centres of cells.
+
+    Raises:
+        ConfigError: if a staggered velocity has a component through a wall.
+    """
+    if field.is_staggered:
+        return from_staggered(field, grid)
     return to_native(field.values, grid, layout)
 
 
@@ -99,6 +108,8 @@ def grid_of(field: Field) -> Grid:
 
 def layout_of(name: str, field: Field) -> FieldLayout:
     """The layout of a dynamic field: a vector where it has a ``vector`` dimension."""
+    if field.is_staggered:
+        return FieldLayout(name=name, components=tuple(sorted(field.resolution.names)))
     shape = field.values.shape
     components = tuple(shape.get_item_names("vector")) if "vector" in shape else ()
     return FieldLayout(name=name, components=components)

@@ -12,11 +12,13 @@ import torch
 from torch.utils.data import Dataset
 
 from src.data.agreement import disagreement
+from src.data.batch_memory import announce, empty_batch
 from src.data.cache_file import CachedSimulation, open_simulation
 from src.data.cache_header import CacheHeader, read_header
 from src.data.field_selection import FieldSelection, select_fields
 from src.data.grid import FieldLayout, Grid
 from src.data.known_parameters import known_disagreement
+from src.data.parameter_channels import Values, as_channels, parameter_channels
 from src.data.simulation_store import SimulationStore
 from src.data.window_batch import Window, WindowBatch
 from src.errors import CacheError, ConfigError
@@ -29,13 +31,14 @@ class HybridDataset(Dataset[Any]):
 
     An item is ``(input [C_in, *space], targets [num_predict_steps, C_out, *space])``. With a single
     field both are slices of the memory map. Channels follow ``field_names``; static fields are
-    inputs only.
+    inputs only, and parameters of the equation are constant input channels.
 
     Args:
         data_manager: Where the simulations are; a ``DataManager``, or a ``CacheManager`` for
             generated ones.
         sim_indices: The simulations.
-        field_names: The fields.
+        field_names: The fields, and parameters of the equation that are inputs: numbers that the
+            simulations bring along, or that ``parameters`` gives.
         num_predict_steps: Number of states that follow the first one of a window.
         num_frames: How many frames of each simulation are kept, from its first; all by default.
         dynamic_fields: The fields that are targets; by default those that change in time.
@@ -45,6 +48,8 @@ class HybridDataset(Dataset[Any]):
         return_fields: Whether items are PhiFlow fields instead, ``({name: Field}, {name: [Field] *
             num_predict_steps})``; known parameters are among them, by name (see
             :func:`src.data.window_fields.window_fields`).
+        parameters: Numbers of parameters for simulations that do not bring them along; those that
+            are not among ``field_names`` are passed over.
 
     Raises:
         ConfigError: if there is no such simulation or field, or a simulation is too short.
@@ -63,6 +68,7 @@ class HybridDataset(Dataset[Any]):
         static_fields: Sequence[str] | None = None,
         use_sliding_window: bool = True,
         return_fields: bool = False,
+        parameters: Values | None = None,
     ) -> None:
         self.sim_indices = [int(index) for index in sim_indices]
         if not self.sim_indices:
@@ -77,8 +83,14 @@ class HybridDataset(Dataset[Any]):
         self.grid: Grid = headers[0].grid
         self.dt: float = headers[0].dt
         self._check_agreement(headers)
+        # as PhiFlow fields, known parameters are among the items by themselves
+        names = () if return_fields else (*field_names, *(static_fields or ()))
+        self._parameters = parameter_channels(headers, names, parameters or {})
         self._selection: FieldSelection = select_fields(
-            headers[0].layouts, field_names, dynamic_fields, static_fields
+            (*headers[0].layouts, *self._parameters.layouts),
+            field_names,
+            dynamic_fields,
+            static_fields,
         )
         counts = [
             -(-(self._kept(header, position, num_frames) - num_predict_steps) // self._stride)
@@ -98,6 +110,11 @@ class HybridDataset(Dataset[Any]):
         return self._selection.outputs
 
     @property
+    def parameters(self) -> dict[str, tuple[float, ...]]:
+        """Numbers of the inputs that are parameters, for simulations that bring none along."""
+        return dict(self._parameters.defaults)
+
+    @property
     def store(self) -> SimulationStore:
         """The folder that the simulations are in."""
         return SimulationStore(self._paths[0].parent)
@@ -112,6 +129,7 @@ class HybridDataset(Dataset[Any]):
             dynamic_fields=[layout.name for layout in self.output_layouts],
             use_sliding_window=self._stride == 1,
             return_fields=self.return_fields,
+            parameters=self.parameters,
         )
 
     def __len__(self) -> int:
@@ -137,7 +155,7 @@ class HybridDataset(Dataset[Any]):
             steps = self.num_predict_steps
             return window_fields(self._simulation(position), self._selection, start, steps)
         tensors = self._simulation(position).fields
-        inputs = [self._input(tensors, layout, start) for layout in self.layouts]
+        inputs = [self._input(position, layout, start) for layout in self.layouts]
         targets = [self._target(tensors, layout, start) for layout in self.output_layouts]
         return (
             inputs[0] if len(inputs) == 1 else torch.cat(inputs),
@@ -160,19 +178,26 @@ class HybridDataset(Dataset[Any]):
         """
         located = [self._locate(index) for index in indices]
         pairs = [(self._simulation(position).fields, start) for position, start in located]
-        space = self.grid.shape
+        given = [
+            [self._input(position, layout, start) for position, start in located]
+            for layout in self.layouts
+        ]
+        wanted = [
+            [self._target(fields, layout, start) for fields, start in pairs]
+            for layout in self.output_layouts
+        ]
+        announce(view for views in (*given, *wanted) for view in views)
+        space, steps = self.grid.shape, self.num_predict_steps
         in_channels = sum(layout.channels for layout in self.layouts)
         out_channels = sum(layout.channels for layout in self.output_layouts)
-        inputs = torch.empty((len(pairs), in_channels, *space))
-        targets = torch.empty((len(pairs), self.num_predict_steps, out_channels, *space))
+        inputs = empty_batch((len(pairs), in_channels, *space))
+        targets = empty_batch((len(pairs), steps, out_channels, *space))
         first = 0
-        for layout in self.layouts:
-            views = [self._input(each, layout, start) for each, start in pairs]
+        for layout, views in zip(self.layouts, given, strict=True):
             torch.stack(views, out=inputs.narrow(1, first, layout.channels))
             first += layout.channels
         first = 0
-        for layout in self.output_layouts:
-            views = [self._target(each, layout, start) for each, start in pairs]
+        for layout, views in zip(self.output_layouts, wanted, strict=True):
             torch.stack(views, out=targets.narrow(2, first, layout.channels))
             first += layout.channels
         return inputs, targets
@@ -196,8 +221,11 @@ class HybridDataset(Dataset[Any]):
             self._open[position] = open_simulation(self._paths[position])
         return self._open[position]
 
-    def _input(self, tensors: Tensors, layout: FieldLayout, start: int) -> torch.Tensor:
-        tensor = tensors[layout.name]
+    def _input(self, position: int, layout: FieldLayout, start: int) -> torch.Tensor:
+        numbers = self._parameters.values[position].get(layout.name)
+        if numbers is not None:
+            return as_channels(numbers, self.grid.shape)
+        tensor = self._simulation(position).fields[layout.name]
         has_time = tensor.ndim == len(self.grid.axes) + 2
         return tensor[start] if has_time else tensor
 

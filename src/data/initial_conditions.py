@@ -102,15 +102,57 @@ def resembling_state(
 
     Source: Prichard & Theiler (1994), Phys. Rev. Lett. 73, 951.
     """
-    modes, steady = BoxModes(grid), lift(grid, walls or {})
-    # the phases of real noise have the symmetry that keeps the result real
-    noise = modes.forward(np.random.default_rng(seed).standard_normal(grid.shape))
-    phases = noise / np.maximum(np.abs(noise), np.finfo(float).tiny)
-    phases[(0,) * len(grid.shape)] = 1.0
-    state = {
-        name: modes.backward(modes.forward(values - steady) * phases) + steady
-        for name, values in original.items()
-    }
+    steady = lift(grid, walls or {})
+    drawn = _redrawn(original, grid, seed, steady, mean=1.0)
+    state = {name: values + steady for name, values in drawn.items()}
     for name, project in (solenoidal or {}).items():
         state[name] = project(state[name], fixed_values(grid, walls or {}))
     return state
+
+
+def perturbed_state(
+    original: Mapping[str, Array],
+    grid: Grid,
+    amplitude: float,
+    seed: Sequence[int],
+    walls: Mapping[str, float] | None = None,
+    solenoidal: Mapping[str, Projection] | None = None,
+) -> State:
+    """A state with smooth noise that resembles it, in units of its own standard deviation.
+
+    The noise is the state with its Fourier phases drawn anew, less its mean, see
+    :func:`resembling_state`; walls that hold a value keep it. With ``solenoidal`` the noise is free
+    of divergence, and the sum as much as the state was.
+
+    Args:
+        original: State to perturb, ``[C, *space]`` for each field.
+        grid: Its grid.
+        amplitude: Standard deviation of the noise relative to that of the state.
+        seed: Entropy, e.g. ``(seed, index)``.
+        walls: What walls hold, by ``boundary.<axis>.<side>``, where that is not what the grid says.
+        solenoidal: What takes the divergence away, for vector fields in which it is to vanish.
+
+    Returns:
+        ``[C, *space]`` for each field.
+    """
+    noise = _redrawn(original, grid, seed, lift(grid, walls or {}), mean=0.0)
+    for name, project in (solenoidal or {}).items():
+        noise[name] = project(noise[name], dict.fromkeys(fixed_values(grid, walls or {}), 0.0))
+    return {name: values + amplitude * noise[name] for name, values in original.items()}
+
+
+def _redrawn(
+    original: Mapping[str, Array], grid: Grid, seed: Sequence[int], steady: Array, mean: float
+) -> State:
+    """Deviations from a steady field with new phases; ``mean`` of it stays where it is a mode."""
+    modes = BoxModes(grid)
+    # the phases of real noise have the symmetry that keeps the result real
+    noise = modes.forward(np.random.default_rng(seed).standard_normal(grid.shape))
+    phases = noise / np.maximum(np.abs(noise), np.finfo(float).tiny)
+    first = (0,) * len(grid.shape)
+    is_mean = modes.wavenumber_squared()[first] == 0.0
+    phases[first] = mean if is_mean else 1.0
+    return {
+        name: modes.backward(modes.forward(values - steady) * phases)
+        for name, values in original.items()
+    }

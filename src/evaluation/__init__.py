@@ -6,7 +6,7 @@ _HOMES = {
     "Evaluation": "evaluate",
     "PhysicalPredictor": "predictors",
     "ReportInputs": "report",
-    "RolloutSample": "evaluate",
+    "RolloutSample": "samples",
     "SyntheticPredictor": "predictors",
     "collect_provenance": "provenance",
     "compute_metrics": "metrics",

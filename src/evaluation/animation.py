@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from src.data.atomic import atomic_path
-from src.evaluation.evaluate import RolloutSample
 from src.evaluation.pictures import View, error_norm, extent, quiet, view
 from src.evaluation.rollouts import axis_points
+from src.evaluation.samples import RolloutSample
 from src.evaluation.style import COLORS, ERROR, LABELS, grid_lines, new_figure, styled
 
 MAX_BYTES = 2_000_000

@@ -1,7 +1,6 @@
-"""Rollouts of every predictor on held-out simulations, one simulation in memory at a time."""
+"""Rollouts of every predictor on held-out simulations, a batch of them in memory at a time."""
 
 import json
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,38 +10,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from src.data.atomic import atomic_path
-from src.data.grid import FieldLayout, Grid
 from src.data.known_parameters import KnownParameter
 from src.errors import ConfigError
-from src.evaluation.metrics import PREDICTORS, RolloutErrors, rollout_errors, summarize
+from src.evaluation.batches import HeldOut, batched, rolled_out, stacked
+from src.evaluation.metrics import PREDICTORS
 from src.evaluation.predictors import Predictor, persistence
+from src.evaluation.samples import RolloutSample, sample
+from src.evaluation.scores import Scores, conserved_by_truth, end_spectra, score, summarize_scores
 from src.evaluation.simulation import Simulation
+from src.evaluation.spectra import Spectrum
 from src.evaluation.starts import Beginning, begin
+from src.progress import progress
 
 # A first sample is kept whatever its size, another one while those before it are below this.
 MAX_SAMPLE_BYTES = 2**28
 
-
-@dataclass(frozen=True)
-class RolloutSample:
-    """Truth and predictions of one simulation, kept for pictures and files.
-
-    Attributes:
-        index: Index of the simulation.
-        dt: Time between frames [time].
-        grid: Where the values lie.
-        layouts: The fields that change in time.
-        truth: For each field ``[T + 1, C, *space]``, the given state first, NaN where missing.
-        predictions: For each model and field the same, NaN after a divergence; persistence is
-            the given state and is not repeated.
-    """
-
-    index: int
-    dt: float
-    grid: Grid
-    layouts: tuple[FieldLayout, ...]
-    truth: Mapping[str, NDArray[np.float32]]
-    predictions: Mapping[str, Mapping[str, NDArray[np.float32]]]
+Predictors = Mapping[str, Predictor | Sequence[Predictor]]
 
 
 @dataclass(frozen=True)
@@ -52,17 +35,22 @@ class Evaluation:
     Attributes:
         metrics: The content of ``metrics.json``.
         samples: The first simulations with their rollouts.
-        seconds_per_step: For each predictor the time of a step in its fastest rollout [s].
+        starts: The first simulations with the states that their rollouts start from.
+        spectra: The energy spectra at the last lead time, ``{<field>: {wavenumber, truth,
+            <predictor>}}``, means over the simulations; without what diverged in one of them.
+        timing: The content of ``timing.json``, see :func:`src.evaluation.timing.time_predictors`.
     """
 
     metrics: dict[str, Any]
     samples: list[RolloutSample] = field(default_factory=list)
-    seconds_per_step: dict[str, float] = field(default_factory=dict)
+    starts: list[HeldOut] = field(default_factory=list)
+    spectra: dict[str, dict[str, NDArray[np.float64]]] = field(default_factory=dict)
+    timing: dict[str, Any] = field(default_factory=dict)
 
 
 def evaluate(
     simulations: Iterable[tuple[int, Simulation]],
-    predictors: Mapping[str, Predictor],
+    predictors: Predictors,
     *,
     split: str = "test",
     num_steps: int | None = None,
@@ -76,8 +64,9 @@ def evaluate(
 
     Args:
         simulations: Index and simulation of each; read one after the other, so that a generator
-            keeps one in memory.
-        predictors: ``synthetic`` and ``physical`` as far as they exist; persistence is added.
+            keeps a batch of them in memory.
+        predictors: ``synthetic`` and ``physical`` as far as they exist, each one or several that
+            differ in their seed; persistence is added.
         split: What the simulations are: ``test``, ``validation`` or ``train``.
         num_steps: Length of the rollouts; ``None`` takes all frames after the first.
         max_samples: Number of simulations whose rollouts are kept; fewer where they are large.
@@ -91,35 +80,33 @@ def evaluate(
         ConfigError: if there is no simulation, or one is shorter than ``num_steps``, or has
             nothing to start from.
     """
-    chosen = {**predictors, "persistence": persistence}
-    ordered = {name: chosen[name] for name in PREDICTORS if name in chosen}
-    if unknown := set(chosen) - set(ordered):
-        raise ValueError(f"predictors {sorted(unknown)}: allowed are {list(PREDICTORS)}")
-    errors: dict[str, list[RolloutErrors]] = {name: [] for name in ordered}
-    seconds: dict[str, list[float]] = {name: [] for name in ordered}
+    ordered = _in_order(predictors)
+    scores: dict[str, list[list[Scores]]] = {
+        name: [[] for _ in each] for name, each in ordered.items()
+    }
     samples: list[RolloutSample] = []
+    starts: list[HeldOut] = []
     described: dict[str, Any] = {"simulations": [], "split": split}
-    for index, simulation in simulations:
-        beginning = begin(index, simulation, num_steps, known)
-        truth = beginning.truth
-        _describe(described, index, simulation.dt, beginning)
-        rollouts: dict[str, dict[str, NDArray[Any]]] = {}
-        for name, predictor in ordered.items():
-            start = time.perf_counter()
-            predicted = predictor(beginning.initial, beginning.steps)
-            seconds[name].append((time.perf_counter() - start) / beginning.steps)
-            rollouts[name] = {
-                key: value[0].detach().numpy() for key, value in predicted.items() if key in truth
-            }
-            targets = {key: truth[key][1:] for key in rollouts[name]}
-            errors[name].append(rollout_errors(rollouts[name], targets, index))
-        if len(samples) < max_samples and sum(map(_num_bytes, samples)) < MAX_SAMPLE_BYTES:
-            samples.append(_sample(index, simulation, truth, rollouts))
-    if not described["simulations"]:
+    held_out = (
+        HeldOut(index, simulation, begin(index, simulation, num_steps, known))
+        for index, simulation in progress(simulations, "evaluating")
+    )
+    spectrum: Spectrum | None = None
+    for batch in batched(held_out):
+        starts = starts or batch
+        spectrum = spectrum or Spectrum(batch[0].simulation.grid)
+        rollouts = _roll_out_batch(batch, ordered, scores, spectrum)
+        for each, kept in zip(batch, rollouts, strict=True):
+            _describe(described, each.index, each.simulation.dt, each.beginning)
+            if len(samples) < max_samples and sum(s.num_bytes for s in samples) < MAX_SAMPLE_BYTES:
+                samples.append(sample(each.index, each.simulation, each.beginning.truth, kept))
+    if spectrum is None:
         raise ConfigError("there is no simulation to evaluate; give 'trainer_params.test_sim'")
-    metrics: dict[str, Any] = {name: summarize(terms) for name, terms in errors.items()}
+    conserved = conserved_by_truth(scores)
+    metrics = {name: summarize_scores(each, conserved) for name, each in scores.items()}
+    described |= {"wavenumbers": list(spectrum.bounds), "conserved": conserved}
     metrics["evaluated_on"] = described
-    return Evaluation(metrics, samples, {name: min(values) for name, values in seconds.items()})
+    return Evaluation(metrics, samples, starts, end_spectra(scores, spectrum.wavenumbers))
 
 
 def write_metrics(path: str | Path, metrics: Mapping[str, Any]) -> None:
@@ -127,6 +114,41 @@ def write_metrics(path: str | Path, metrics: Mapping[str, Any]) -> None:
     text = json.dumps(metrics, indent=2, allow_nan=False)
     with atomic_path(Path(path)) as sibling:
         sibling.write_text(text + "\n", encoding="utf-8")
+
+
+def _in_order(predictors: Predictors) -> dict[str, list[Predictor]]:
+    """Every predictor with its replicates; persistence is added."""
+    chosen: Predictors = {**predictors, "persistence": persistence}
+    if unknown := set(chosen) - set(PREDICTORS):
+        raise ValueError(f"predictors {sorted(unknown)}: allowed are {list(PREDICTORS)}")
+    named = {name: chosen[name] for name in PREDICTORS if name in chosen}
+    return {
+        name: list(each) if isinstance(each, Sequence) else [each] for name, each in named.items()
+    }
+
+
+def _roll_out_batch(
+    batch: Sequence[HeldOut],
+    predictors: Mapping[str, Sequence[Predictor]],
+    scores: Mapping[str, Sequence[list[Scores]]],
+    spectrum: Spectrum,
+) -> list[dict[str, dict[str, NDArray[Any]]]]:
+    """Add the scores of a batch, and return the first replicate's rollouts of each simulation."""
+    initial = stacked([each.beginning.initial for each in batch])
+    kept: list[dict[str, dict[str, NDArray[Any]]]] = [{} for _ in batch]
+    for name, replicates in predictors.items():
+        for number, predictor in enumerate(replicates):
+            found = rolled_out(predictor, initial, batch[0].beginning.steps)
+            for position, each in enumerate(batch):
+                rollout = {
+                    key: values[position].detach().numpy()
+                    for key, values in found.items()
+                    if key in each.beginning.truth
+                }
+                scores[name][number].append(score(each, rollout, spectrum))
+                if number == 0:
+                    kept[position][name] = rollout
+    return kept
 
 
 def _describe(described: dict[str, Any], index: int, dt: float, beginning: Beginning) -> None:
@@ -137,34 +159,3 @@ def _describe(described: dict[str, Any], index: int, dt: float, beginning: Begin
     for key, number in (("starts", beginning.frame), ("filled", beginning.filled)):
         if number:
             described.setdefault(key, {})[str(index)] = number
-
-
-def _sample(
-    index: int,
-    simulation: Simulation,
-    truth: Mapping[str, NDArray[Any]],
-    rollouts: Mapping[str, Mapping[str, NDArray[Any]]],
-) -> RolloutSample:
-    # Beyond the range of float32 a prediction is infinite in pictures and files.
-    with np.errstate(over="ignore"):
-        predictions = {
-            name: {
-                key: np.concatenate([truth[key][:1], values]).astype(np.float32)
-                for key, values in fields.items()
-            }
-            for name, fields in rollouts.items()
-            if name != "persistence"
-        }
-    return RolloutSample(
-        index=index,
-        dt=simulation.dt,
-        grid=simulation.grid,
-        layouts=tuple(layout for layout in simulation.layouts if not layout.static),
-        truth={key: np.array(values, dtype=np.float32) for key, values in truth.items()},
-        predictions=predictions,
-    )
-
-
-def _num_bytes(sample: RolloutSample) -> int:
-    kept = (sample.truth, *sample.predictions.values())
-    return sum(values.nbytes for fields in kept for values in fields.values())

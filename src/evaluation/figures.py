@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from src.evaluation.animation import write_animation
+from src.evaluation.diagnostic_figure import plot_diagnostics
 from src.evaluation.evaluate import Evaluation
 from src.evaluation.pictures import plot_prediction
 from src.evaluation.plots import plot_error_curves
@@ -10,13 +11,14 @@ from src.evaluation.style import save_figure
 
 PICTURES = {
     "error_curves": "error_curves.png",
+    "diagnostics": "diagnostics.png",
     "prediction": "prediction.png",
     "animation": "animation.gif",
 }
 
 
 def write_figures(folder: str | Path, evaluation: Evaluation) -> dict[str, Path]:
-    """Write error curves, and the picture and animation of the first simulation.
+    """Write error curves and diagnostics, and picture and animation of the first simulation.
 
     Without any model's prediction (persistence alone) there is no animation.
 
@@ -24,8 +26,10 @@ def write_figures(folder: str | Path, evaluation: Evaluation) -> dict[str, Path]
         Path of each picture by its name in ``PICTURES``.
     """
     folder = Path(folder)
-    paths = {"error_curves": folder / PICTURES["error_curves"]}
+    paths = {name: folder / PICTURES[name] for name in ("error_curves", "diagnostics")}
     save_figure(paths["error_curves"], plot_error_curves(evaluation.metrics))
+    diagnostics = plot_diagnostics(evaluation.metrics, evaluation.spectra)
+    save_figure(paths["diagnostics"], diagnostics)
     if not evaluation.samples:
         return paths
     sample = evaluation.samples[0]

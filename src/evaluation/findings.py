@@ -6,16 +6,13 @@ from typing import Any
 
 from src.config import Experiment
 from src.config.equations import EQUATIONS
+from src.evaluation.further_findings import long_notices, spread_of_replicates
 from src.evaluation.gaps import gap_notices
 from src.evaluation.history import component
+from src.evaluation.labels import LABELS
 from src.evaluation.metrics import PREDICTORS
 from src.evaluation.numbers import MISSING, estimate, number, percent
 
-LABELS = {
-    "synthetic": "Synthetic model",
-    "physical": "Physical model",
-    "persistence": "Persistence",
-}
 MAX_PARAMETER_CARDS = 4
 AXES = "xyz"
 UNDETERMINED = "not determined"
@@ -91,7 +88,7 @@ def notices(metrics: Mapping[str, Any], parameters: Mapping[str, Any]) -> list[s
     found += gap_notices(metrics)
     for name in (name for name in PREDICTORS if name in metrics):
         found += _metric_notices(LABELS[name], metrics[name])
-    return found
+    return found + long_notices(metrics)
 
 
 def _metric_notices(label: str, metrics: Mapping[str, Any]) -> list[str]:
@@ -244,6 +241,7 @@ def metric_rows(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
                 "kind": name,
                 "label": LABELS[name],
                 **{key: _error(value, found["diverged"]) for key, value in errors.items()},
+                "spread": spread_of_replicates(found),
                 "by_field": {
                     key: _error(values["vrmse"], found["diverged"])
                     for key, values in found["by_field"].items()

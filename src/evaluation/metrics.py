@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from src.data.grid import FieldLayout
+from src.evaluation.averages import Terms, average, mean_over_space, padded
 
 PREDICTORS = ("synthetic", "physical", "persistence")
 MEASURES = ("vrmse", "nrmse", "relative_l2")
@@ -141,7 +142,6 @@ def _field_terms(
             f"{prediction.shape}, the truth {truth.shape}"
         )
     error, variance, square = (np.empty(len(truth)) for _ in range(3))
-    space = tuple(range(1, truth.ndim - 1))
     for time, (predicted, true) in enumerate(zip(prediction, truth, strict=True)):
         # In double precision one frame at a time: a rollout in 3D need not fit twice.
         frame = true.astype(np.float64)
@@ -154,31 +154,20 @@ def _field_terms(
         # An overflow or a NaN gives an error that is not finite, which is reported as divergence.
         with np.errstate(over="ignore", invalid="ignore"):
             off = np.square(predicted.astype(np.float64) - frame)
-            error[time] = _mean_over(off, there, space).sum()
+            error[time] = mean_over_space(off, there).sum()
         if not np.isfinite(predicted).all():
             error[time] = np.inf
-        spread = frame - _mean_over(frame, there, space, keepdims=True)
-        variance[time] = _mean_over(np.square(spread), there, space).sum()
-        square[time] = _mean_over(np.square(frame), there, space).sum()
+        spread = frame - mean_over_space(frame, there, keepdims=True)
+        variance[time] = mean_over_space(np.square(spread), there).sum()
+        square[time] = mean_over_space(np.square(frame), there).sum()
     return error, variance, square
-
-
-def _mean_over(
-    values: NDArray[np.float64],
-    there: NDArray[np.bool_],
-    axes: tuple[int, ...],
-    keepdims: bool = False,
-) -> NDArray[np.float64]:
-    """Mean over space of the values that are there; zero where there are none."""
-    if there.all():
-        return np.asarray(values.mean(axis=axes, keepdims=keepdims))
-    count = there.sum(axis=axes, keepdims=keepdims)
-    total = values.sum(axis=axes, keepdims=keepdims, where=there)
-    return np.asarray(total / np.maximum(count, 1))
 
 
 def summarize(rollouts: Sequence[RolloutErrors]) -> dict[str, Any]:
     """Means of the errors as JSON types, without NaN or infinity.
+
+    Several rollouts of one simulation (of surrogates that differ in their seed) count like those of
+    several simulations.
 
     Returns:
         ``vrmse``, ``nrmse``, ``relative_l2``: mean over simulations, lead times and fields;
@@ -188,8 +177,8 @@ def summarize(rollouts: Sequence[RolloutErrors]) -> dict[str, Any]:
         ``skipped``: for each measure the terms left out for a truth without variance or size;
         ``missing``: number of values of the truth that are missing, and in no error;
         ``diverged``: number of simulations that left the finite numbers, and ``diverged_at``:
-        the first lead time of each. A mean that includes a diverged simulation, or nothing at
-        all, is ``None``.
+        the first lead time of each (of its earliest rollout). A mean that includes a diverged
+        simulation, or nothing at all, is ``None``.
     """
     fields = rollouts[0].fields
     summary: dict[str, Any] = {}
@@ -197,22 +186,26 @@ def summarize(rollouts: Sequence[RolloutErrors]) -> dict[str, Any]:
     ranges: dict[str, Any] = {}
     by_field: dict[str, dict[str, Any]] = {name: {} for name in fields}
     for measure in MEASURES:
-        values = _padded([rollout.values[measure] for rollout in rollouts], 0.0)
-        counted = _padded([rollout.counted[measure] for rollout in rollouts], False)
+        terms = [Terms(each.values[measure], each.counted[measure]) for each in rollouts]
+        averages = average(terms, fields)
+        values = padded([each.values for each in terms], 0.0)
+        counted = padded([each.counted for each in terms], False)
         if not counted.any():
             warnings.warn(
                 f"{measure} is undefined: the truth is uniform, zero or missing at every lead "
                 f"time of every simulation",
                 stacklevel=2,
             )
-        summary[measure] = _mean(values, counted)
-        steps = range(values.shape[1])
-        by_lead_time[measure] = [_mean(values[:, t], counted[:, t]) for t in steps]
-        ranges[measure] = [_range(values[:, t], counted[:, t]) for t in steps]
-        for position, name in enumerate(fields):
-            by_field[name][measure] = _mean(values[..., position], counted[..., position])
-    diverged = {str(rollout.simulation): rollout.diverged_at for rollout in rollouts}
-    diverged = {name: step for name, step in diverged.items() if step is not None}
+        summary[measure] = averages.mean
+        by_lead_time[measure] = averages.by_lead_time
+        ranges[measure] = [_range(values[:, t], counted[:, t]) for t in range(values.shape[1])]
+        for name in fields:
+            by_field[name][measure] = averages.by_field[name]
+    diverged: dict[str, int] = {}
+    for rollout in rollouts:
+        if rollout.diverged_at is not None:
+            key = str(rollout.simulation)
+            diverged[key] = min(rollout.diverged_at, diverged.get(key, rollout.diverged_at))
     return {
         **summary,
         "by_lead_time": by_lead_time,
@@ -232,21 +225,6 @@ def summarize(rollouts: Sequence[RolloutErrors]) -> dict[str, Any]:
         "diverged": len(diverged),
         "diverged_at": diverged,
     }
-
-
-def _padded(arrays: Sequence[NDArray[Any]], fill: float | bool) -> NDArray[Any]:
-    """``[S, T, F]`` from arrays ``[T, F]`` of possibly different lengths."""
-    steps = max(len(array) for array in arrays)
-    stacked = np.full((len(arrays), steps, arrays[0].shape[1]), fill, dtype=arrays[0].dtype)
-    for index, array in enumerate(arrays):
-        stacked[index, : len(array)] = array
-    return stacked
-
-
-def _mean(values: NDArray[np.float64], counted: NDArray[np.bool_]) -> float | None:
-    """Mean of what is counted; None if that is nothing, or includes a divergence."""
-    mean = values[counted].mean() if counted.any() else np.inf
-    return float(mean) if np.isfinite(mean) else None
 
 
 def _range(

@@ -15,8 +15,8 @@ from matplotlib.ticker import FormatStrFormatter, MaxNLocator
 from numpy.typing import NDArray
 
 from src.data.grid import FieldLayout
-from src.evaluation.evaluate import RolloutSample
 from src.evaluation.rollouts import axis_points
+from src.evaluation.samples import RolloutSample
 from src.evaluation.style import (
     COLORS,
     DIVERGING,

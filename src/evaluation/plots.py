@@ -37,8 +37,7 @@ def plot_error_curves(metrics: Mapping[str, Any], measure: str = "vrmse") -> Fig
         count = len(described["simulations"])
         plural = "s" if count > 1 else ""
         axes.set_title(
-            f"{count} {described['split']} simulation{plural}"
-            + ("; shaded: smallest to largest" if count > 1 else ""),
+            f"{count} {described['split']} simulation{plural}" + _shading(metrics, count),
             loc="left",
         )
         axes.set_xlabel(f"lead time t   (one step = {described['dt']:.4g})")
@@ -61,8 +60,7 @@ def plot_error_curves(metrics: Mapping[str, Any], measure: str = "vrmse") -> Fig
 def _draw_curve(axes: Axes, name: str, metrics: Mapping[str, Any], measure: str, dt: float) -> bool:
     """Whether there was anything to draw."""
     mean = np.array(metrics["by_lead_time"][measure], dtype=float)
-    bounds = metrics["range_by_lead_time"][measure]
-    low, high = (np.array(bounds[end], dtype=float) for end in ("min", "max"))
+    low, high = _band(metrics, measure)
     times = dt * np.arange(1, len(mean) + 1)
     # A perfect prediction has no place on a logarithmic axis.
     mean = np.where(mean > 0, mean, np.nan)
@@ -82,6 +80,28 @@ def _draw_curve(axes: Axes, name: str, metrics: Mapping[str, Any], measure: str,
     return bool(np.isfinite(mean).any())
 
 
+def _band(metrics: Mapping[str, Any], measure: str) -> tuple[np.ndarray, np.ndarray]:
+    """What is shaded: mean ± std over replicates, or the range over the simulations."""
+    spread = metrics.get("replicates", {}).get("by_lead_time", {})
+    if measure in spread:
+        mean = np.array(metrics["by_lead_time"][measure], dtype=float)
+        std = np.array(spread[measure]["std"], dtype=float)
+        # what would be below zero has no place on a logarithmic axis
+        return np.maximum(mean - std, 1e-2 * mean), mean + std
+    bounds = metrics["range_by_lead_time"][measure]
+    low, high = (np.array(bounds[end], dtype=float) for end in ("min", "max"))
+    return low, high
+
+
+def _shading(metrics: Mapping[str, Any], simulations: int) -> str:
+    """What the title says of the bands."""
+    parts = ["smallest to largest"] if simulations > 1 else []
+    replicates = metrics.get("synthetic", {}).get("replicates", {}).get("count", 1)
+    if replicates > 1:
+        parts.append(f"synthetic: ± std of {replicates} trainings")
+    return f"; shaded: {'; '.join(parts)}" if parts else ""
+
+
 def plot_training(history: Mapping[str, Sequence[float]]) -> Figure:
     """Training loss of the surrogate over the epochs, and its validation error where measured."""
     with styled():
@@ -91,6 +111,7 @@ def plot_training(history: Mapping[str, Sequence[float]]) -> Figure:
         axes.plot(epochs, history["train_loss"], color=COLORS["synthetic"], linewidth=1.8)
         axes.set_yscale("log")
         axes.set_xlabel("epoch")
+        _mark_cycles(axes, epochs, history)
         axes.set_ylabel("training loss", color=COLORS["synthetic"])
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         grid_lines(axes)
@@ -108,13 +129,20 @@ def plot_training(history: Mapping[str, Sequence[float]]) -> Figure:
     return figure
 
 
+def _mark_cycles(axes: Axes, at: np.ndarray, history: Mapping[str, Sequence[float]]) -> None:
+    """A line where each hybrid cycle but the first begins."""
+    for row in np.flatnonzero(np.diff(history.get("cycle", []))) + 1:
+        axes.axvline((at[row - 1] + at[row]) / 2, color="#bbbbbb", linewidth=0.8, zorder=0)
+
+
 def plot_calibration(
     history: Mapping[str, Sequence[float]], parameters: Mapping[str, Mapping[str, Any]]
 ) -> Figure:
     """Each parameter over the iterations, with the final value ± 2 standard deviations.
 
     Args:
-        history: Columns ``iteration``, ``loss`` and the parameters.
+        history: Columns ``iteration``, ``loss`` and the parameters; ``cycle`` where there are
+            several hybrid cycles.
         parameters: For each name ``value``, ``std``, ``unit``, ``determined``.
     """
     columns = parameter_columns(history, parameters)
@@ -122,7 +150,10 @@ def plot_calibration(
         panels = len(columns) + 1
         figure = new_figure(8.4, 3.1 * -(-panels // 2))
         grid = figure.subplots(-(-panels // 2), 2, squeeze=False).ravel()
+        # each hybrid cycle counts its own
         iterations = np.asarray(history["iteration"])
+        if "cycle" in history:
+            iterations = np.arange(len(iterations))
         for axes, (column, (name, index)) in zip(grid, columns.items(), strict=False):
             _draw_parameter(axes, iterations, history[column], parameters[name], index)
             unit = parameters[name].get("unit")
@@ -135,6 +166,7 @@ def plot_calibration(
         loss.set_ylabel("loss")
         for axes in grid[:panels]:
             axes.set_xlabel("iteration")
+            _mark_cycles(axes, iterations, history)
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
             grid_lines(axes)
         for axes in grid[panels:]:

@@ -2,7 +2,7 @@
 
 import base64
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import yaml
 from src.config import Experiment, parse_experiment, to_mapping
 from src.data.atomic import atomic_path
 from src.evaluation import numbers
+from src.evaluation.cycles import Cycle, cycle_rows, read_cycles
 from src.evaluation.findings import (
     headline_cards,
     metric_rows,
@@ -22,6 +23,12 @@ from src.evaluation.findings import (
     scheme_rows,
     subtitle,
 )
+from src.evaluation.further_findings import (
+    diagnostic_rows,
+    kept_quantities,
+    long_steps,
+    table_notes,
+)
 from src.evaluation.history import History, read_history
 from src.evaluation.provenance import collect_provenance
 
@@ -29,6 +36,10 @@ TEMPLATE = "report.html.j2"
 MEDIA_TYPES = {".png": "image/png", ".gif": "image/gif", ".svg": "image/svg+xml"}
 CAPTIONS = {
     "error_curves": "Error over lead time. VRMSE 1 is what predicting the mean of the field gives.",
+    "diagnostics": "Correlation over space, with the threshold of the correlation time; energy of "
+    "the last state by wavenumber, with the bounds of the bands; where the truth keeps an integral "
+    "or a mean square, how far predictions drift from it; and the size of the solution in long "
+    "rollouts, with the end of the ones above.",
     "prediction": "Truth, prediction and the magnitude of the error at four lead times. Truth and "
     "predictions share one colour scale; each error has its own.",
     "animation": "The first of these simulations in motion.",
@@ -46,9 +57,10 @@ class ReportInputs:
         metrics: Content of ``metrics.json``.
         parameters: Content of ``parameters.yaml``.
         synthetic_history: Columns of ``synthetic/history.csv``.
-        pictures: Files by name: ``error_curves``, ``prediction``, ``animation``, ``training``,
-            ``calibration``.
-        seconds_per_step: For each predictor the time of a step [s].
+        pictures: Files by name: ``error_curves``, ``diagnostics``, ``prediction``, ``animation``,
+            ``training``, ``calibration``.
+        timing: Content of ``timing.json``.
+        cycles: The hybrid cycles, where there are several.
         provenance: What :func:`~src.evaluation.provenance.collect_provenance` gave.
     """
 
@@ -57,7 +69,8 @@ class ReportInputs:
     parameters: Mapping[str, Any] | None = None
     synthetic_history: History | None = None
     pictures: Mapping[str, str | Path] = field(default_factory=dict)
-    seconds_per_step: Mapping[str, float] = field(default_factory=dict)
+    timing: Mapping[str, Any] = field(default_factory=dict)
+    cycles: Sequence[Cycle] = ()
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -80,7 +93,8 @@ def report_of_folder(
 
     Draws the training's histories to ``evaluation/training.png`` and ``calibration.png`` there.
     What is absent is left out: ``physical/parameters.yaml``, ``physical/history.csv``,
-    ``synthetic/history.csv``, ``evaluation/metrics.json``, ``timing.json`` and the pictures.
+    ``synthetic/history.csv``, ``evaluation/metrics.json``, ``timing.json`` and the pictures; and,
+    of hybrid cycles, ``parameters.yaml`` and ``synthetic/history.csv`` in ``cycle_01``, ….
 
     Args:
         path: The HTML file.
@@ -107,7 +121,8 @@ def report_of_folder(
         parameters=parameters,
         synthetic_history=histories.get("synthetic"),
         pictures=pictures,
-        seconds_per_step=_read(folder / "evaluation" / "timing.json") or {},
+        timing=_read(folder / "evaluation" / "timing.json") or {},
+        cycles=read_cycles(folder),
         provenance=collect_provenance(),
     )
     write_report(path, inputs)
@@ -136,7 +151,12 @@ def render_report(inputs: ReportInputs) -> str:
         scheme_rows=scheme_rows(parameters),
         metrics=metrics,
         metric_rows=metric_rows(metrics),
-        seconds_per_step=inputs.seconds_per_step,
+        diagnostic_rows=diagnostic_rows(metrics),
+        kept=kept_quantities(metrics),
+        long_steps=long_steps(metrics),
+        timing=inputs.timing,
+        table_notes=table_notes(metrics, inputs.timing),
+        cycle_rows=cycle_rows(experiment, inputs.cycles),
         training=training_summary(inputs.synthetic_history),
         pictures={key: data_uri(path) for key, path in inputs.pictures.items()},
         captions=CAPTIONS,

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from src.data.atomic import atomic_path
 from src.data.grid import FieldLayout, Grid
-from src.evaluation.evaluate import RolloutSample
+from src.evaluation.samples import RolloutSample
 
 LONG_NAMES = {
     "truth": "truth",

@@ -1,44 +1,73 @@
 """The calibration of the physical model, on explicit stores and paths."""
 
 import logging
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from src.config.schema import Experiment
+from src.data.cache_manager import CacheManager
 from src.data.simulation_store import SimulationStore
 from src.factories.trainer_factory import TrainerFactory
+from src.training.hybrid.guided_calibration import calibrate_guided
 from src.training.physical.minimization import DIVERGED
-from src.training.physical.results import write_parameters
+from src.training.physical.results import read_result, write_parameters
 from src.training.synthetic.checkpoint_folder import write_history
 
 logger = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class Guide:
+    """What the cycle before leaves to a calibration.
+
+    Attributes:
+        predictions: The synthetic model's simulations of what is not seen.
+        previous: ``parameters.yaml`` of the cycle before.
+    """
+
+    predictions: CacheManager
+    previous: Path
+
+
 def calibrate(
-    experiment: Experiment, store: SimulationStore, parameters: Path, history: Path
+    experiment: Experiment,
+    store: SimulationStore,
+    parameters: Path,
+    history: Path,
+    *,
+    guide: Guide | None = None,
 ) -> dict[str, Any]:
     """Estimate the physical model's parameters and write ``parameters.yaml`` and ``history.csv``.
 
     Args:
-        experiment: Sections ``model.physical`` and ``trainer_params``.
-        store: The training simulations.
+        experiment: Sections ``model.physical``, ``trainer_params`` and ``hybrid``.
+        store: The training simulations; those of ``val_sim`` too with a guide and
+            ``hybrid.revert_if_worse``.
         parameters: YAML file to write.
         history: CSV file to write.
+        guide: What the cycle before leaves, from the second one on.
 
     Returns:
-        What :meth:`PhysicalTrainer.train` returned.
+        What :meth:`PhysicalTrainer.train` returned, or :func:`calibrate_guided` with a guide.
     """
     dataset = TrainerFactory.create_dataset_for_physical(
         experiment, use_sliding_window=False, store=store
     )
     trainer = TrainerFactory.create_physical_trainer(experiment)
-    result = trainer.train(dataset, experiment.trainer_params.physical.epochs)
+    if guide is None:
+        result = trainer.train(dataset, experiment.trainer_params.physical.epochs)
+    else:
+        previous = read_result(guide.previous)
+        result = calibrate_guided(trainer, dataset, guide.predictions, previous, store)
     if result["status"] == DIVERGED:
         logger.warning("the calibration diverged; what follows is the best estimate so far")
     for name, parameter in result["parameters"].items():
         value, std, unit = (parameter[key] for key in ("value", "std", "unit"))
         if value is None:
             logger.warning("%s: the data do not determine it", name)
+        elif name in result["fields"]:  # a standard deviation for each learned number
+            logger.info("%s = %s %s", name, value, unit)
         else:
             logger.info("%s = %s %s%s", name, value, unit, "" if std is None else f", ± {std}")
     write_history(history, result["history"])

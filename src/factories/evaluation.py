@@ -1,6 +1,7 @@
 """The evaluation of an experiment's models, from their files."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from src.config.derived import held_out_simulations
@@ -10,8 +11,15 @@ from src.data.known_parameters import KnownParameter
 from src.data.simulation_store import SimulationStore
 from src.evaluation.evaluate import Evaluation, evaluate, write_metrics
 from src.evaluation.figures import write_figures
-from src.evaluation.predictors import PhysicalPredictor, Predictor, SyntheticPredictor
+from src.evaluation.long_rollout import long_rollouts
+from src.evaluation.predictors import (
+    PhysicalPredictor,
+    Predictor,
+    SyntheticPredictor,
+    persistence,
+)
 from src.evaluation.rollouts import write_rollouts
+from src.evaluation.timing import time_predictors
 from src.factories.model_factory import ModelFactory
 from src.models.registry import ModelRegistry
 from src.models.saved_model import load_synthetic_model
@@ -21,7 +29,7 @@ from src.training.physical.results import load_parameters
 def evaluate_models(
     experiment: Experiment,
     store: SimulationStore,
-    model: Path | None,
+    model: Path | Sequence[Path] | None,
     parameters: Path | None,
     folder: Path,
 ) -> Evaluation:
@@ -30,32 +38,51 @@ def evaluate_models(
     Args:
         experiment: Sections ``trainer_params``, ``evaluation_params`` and ``model``.
         store: Where the held-out simulations are.
-        model: The surrogate's ``synthetic_model.pt``, if there is one.
+        model: The surrogate's ``synthetic_model.pt``, if there is one, or those of several that
+            differ in their seed: then metrics are means over them, and pictures show the first.
         parameters: The calibrated ``parameters.yaml``, if there are any.
         folder: Where ``metrics.json``, ``timing.json`` (seconds a step), ``rollouts.nc`` and
             the pictures go.
     """
     indices, split = held_out_simulations(experiment)
     known = store.header(indices[0]).known
-    predictors: dict[str, Predictor] = {}
-    if model is not None:
+    models: dict[str, list[Predictor]] = {}
+    if model:
         if experiment.model.synthetic is not None:
             ModelRegistry(experiment).synthetic_class()  # registers a user's own, see its module
-        predictors["synthetic"] = SyntheticPredictor(load_synthetic_model(model))
+        paths = [model] if isinstance(model, Path) else model
+        models["synthetic"] = [SyntheticPredictor(load_synthetic_model(path)) for path in paths]
     if parameters is not None:
-        predictors["physical"] = _physical_predictor(experiment, store, parameters, known)
+        models["physical"] = [_physical_predictor(experiment, store, parameters, known)]
     evaluation = evaluate(
         ((index, store.load(index)) for index in indices),
-        predictors,
+        models,
         split=split,
         num_steps=experiment.evaluation_params.num_steps,
         known=known,
     )
+    evaluation = _extend(evaluation, models, experiment.evaluation_params.long_factor, known)
     write_rollouts(folder / "rollouts.nc", evaluation.samples)
     write_figures(folder, evaluation)
-    write_json(folder / "timing.json", evaluation.seconds_per_step)
+    write_json(folder / "timing.json", evaluation.timing)
     write_metrics(folder / "metrics.json", evaluation.metrics)
     return evaluation
+
+
+def _extend(
+    evaluation: Evaluation,
+    models: dict[str, list[Predictor]],
+    long_factor: int,
+    known: Sequence[KnownParameter],
+) -> Evaluation:
+    """Add rollouts beyond the data, and the time that steps take."""
+    if long_factor and models:
+        found = long_rollouts(evaluation.starts, models, long_factor, known)
+        for name, outcome in found.items():
+            evaluation.metrics[name]["long_rollout"] = outcome
+    first = {name: each[0] for name, each in models.items()} | {"persistence": persistence}
+    start = evaluation.starts[0].beginning
+    return replace(evaluation, timing=time_predictors(first, start.initial, start.steps))
 
 
 def _physical_predictor(

@@ -5,19 +5,30 @@ from pathlib import Path
 from typing import Any
 
 from src.config.data_checks import check_against_data
-from src.config.derived import held_out_simulations, is_augmented
+from src.config.derived import (
+    held_out_simulations,
+    is_augmented,
+    needs_equation,
+    num_cycles,
+    replicate_of,
+    stages_trained,
+)
 from src.config.schema import Experiment
 from src.data.cache_manager import CacheManager
 from src.data.data_manager import DataManager
-from src.factories.calibration import calibrate
+from src.data.run_folders import cycle_folder, replicate_folder
+from src.factories.calibration import Guide, calibrate
+from src.factories.cycles import conclude_cycles
 from src.factories.evaluation import evaluate_models
+from src.factories.guidance import predict_guidance
 from src.factories.model_factory import ModelFactory, data_manager
 from src.factories.own_models import check_own_models
 from src.factories.surrogate_training import SurrogateFiles, SurrogateTraining
 from src.models.physical.raw_simulations import RawSimulations
 from src.training.hybrid.augmentation import Augmentation
-from src.training.physical.results import load_parameters
+from src.training.physical.results import load_parameters, read_parameters
 
+PARAMETERS = Path("physical") / "parameters.yaml"
 logger = logging.getLogger(__name__)
 
 
@@ -36,23 +47,17 @@ def run_experiment(experiment: Experiment, results: Path, source: str) -> Path:
     check_own_models(experiment, source)
     store = _prepare_data(experiment, source)
     kind = experiment.run_params.model_type
-    model, parameters = folder / "synthetic_model.pt", folder / "physical" / "parameters.yaml"
-    if kind != "synthetic":
-        calibrate(experiment, store, parameters, folder / "physical" / "history.csv")
-    if kind != "physical":
-        training = _surrogate_training(experiment, store, folder, parameters)
-        files = SurrogateFiles(
-            model=model,
-            history=folder / "synthetic" / "history.csv",
-            checkpoints=folder / "checkpoints",
-            checkpoint_every_s=experiment.workflow.checkpoint_every_s,
-        )
-        training.run(files, _identity(experiment, training.inputs()))
+    _train(experiment, store, folder)
+    models = [folder / "synthetic_model.pt"]
+    for number in range(1, experiment.trainer_params.synthetic.replicates):
+        if kind != "physical":
+            _train_surrogate(experiment, store, folder, replicate=number)
+            models.append(replicate_folder(folder, number) / "synthetic_model.pt")
     evaluation = evaluate_models(
         experiment,
         store,
-        model if kind != "physical" else None,
-        parameters if kind != "synthetic" else None,
+        models if kind != "physical" else None,
+        folder / PARAMETERS if kind != "synthetic" else None,
         folder / "evaluation",
     )
     for name in ("synthetic", "physical", "persistence"):
@@ -82,20 +87,80 @@ def _prepare_data(experiment: Experiment, source: str) -> DataManager:
     return store
 
 
-def _surrogate_training(
-    experiment: Experiment, store: DataManager, folder: Path, parameters: Path
-) -> SurrogateTraining:
-    if not is_augmented(experiment):
-        return SurrogateTraining(experiment, store)
-    physical = ModelFactory.create_physical_model(experiment)
-    load_parameters(parameters, physical)
-    generated = CacheManager(folder / "augmented")
-    maker = Augmentation(experiment, physical, store, generated)
-    made = maker.make(range(experiment.augmentation.num_simulations))
-    return SurrogateTraining(experiment, store, generated, made)
+def _train(experiment: Experiment, store: DataManager, folder: Path) -> None:
+    """Train the models that there are, in as many cycles as the experiment says."""
+    kind, cycles = experiment.run_params.model_type, num_cycles(experiment)
+    homes = [folder] if cycles == 1 else [cycle_folder(folder, k + 1) for k in range(cycles)]
+    for number, home in enumerate(homes, 1):
+        before = homes[number - 2] if number > 1 else None
+        if kind != "synthetic":
+            guide = None if before is None else _guide(experiment, store, before, home)
+            history = home / "physical" / "history.csv"
+            calibrate(experiment, store, home / PARAMETERS, history, guide=guide)
+        if kind != "physical":
+            _train_surrogate(experiment, store, home, before, (number, cycles))
+    if cycles > 1:
+        conclude_cycles(homes, folder)
 
 
-def _identity(experiment: Experiment, inputs: dict[str, str]) -> dict[str, Any]:
+def _guide(experiment: Experiment, store: DataManager, before: Path, home: Path) -> Guide:
+    predictions = CacheManager(home / "guidance")
+    predict_guidance(experiment, store, before / "synthetic_model.pt", predictions)
+    return Guide(predictions, before / PARAMETERS)
+
+
+def _train_surrogate(
+    experiment: Experiment,
+    store: DataManager,
+    folder: Path,
+    before: Path | None = None,
+    cycle: tuple[int, int] = (1, 1),
+    replicate: int = 0,
+) -> None:
+    """Train a surrogate on the data and on what the calibrated model generates.
+
+    Args:
+        experiment: The experiment.
+        store: The data.
+        folder: Folder of the calibrated parameters, which takes the generated simulations.
+        before: Folder of the cycle before.
+        cycle: Which cycle it is, and of how many.
+        replicate: Which surrogate it is; all have the same data.
+    """
+    home = replicate_folder(folder, replicate) if replicate else folder
+    physical, generated, made = None, None, []
+    if "physical" in stages_trained(experiment):
+        physical = ModelFactory.create_physical_model(experiment)
+        load_parameters(folder / PARAMETERS, physical)
+    if is_augmented(experiment):
+        assert physical is not None
+        generated = CacheManager(folder / "augmented")
+        calibrated = read_parameters(folder / PARAMETERS)["parameters"]
+        maker = Augmentation(experiment, physical, store, generated, calibrated=calibrated)
+        made = maker.make(range(experiment.augmentation.num_simulations))
+    seeded = replicate_of(experiment, replicate)
+    training = SurrogateTraining(
+        seeded,
+        store,
+        generated,
+        made,
+        physical=physical if needs_equation(experiment) else None,
+        warm_start=None if before is None else before / "synthetic_model.pt",
+        cycle=cycle,
+    )
+    files = SurrogateFiles(
+        model=home / "synthetic_model.pt",
+        history=home / "synthetic" / "history.csv",
+        checkpoints=home / "checkpoints",
+        checkpoint_every_s=experiment.workflow.checkpoint_every_s,
+        tensorboard=home / "tensorboard" if experiment.workflow.tensorboard else None,
+    )
+    training.run(files, _identity(seeded, training.inputs(), cycle))
+
+
+def _identity(
+    experiment: Experiment, inputs: dict[str, str], cycle: tuple[int, int]
+) -> dict[str, Any]:
     """What decides the surrogate's training in ``run.py``: the whole experiment, and the data."""
     settings = experiment.model_dump(mode="json", exclude={"workflow", "evaluation_params"})
-    return {"run": settings, "inputs": inputs}
+    return {"run": settings, "inputs": inputs, "cycle": list(cycle)}

@@ -1,27 +1,43 @@
 """The training of the surrogate, on explicit stores and paths."""
 
 import logging
-import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from src.config.schema import Experiment
+from src.data.atomic import sha256_of
 from src.data.cache_manager import CacheManager
 from src.data.simulation_store import SimulationStore
-from src.evaluation.evaluate import evaluate
+from src.errors import CheckpointError
 from src.evaluation.predictors import SyntheticPredictor
+from src.evaluation.validation import Validation
 from src.factories.model_factory import ModelFactory
-from src.factories.trainer_factory import batches, synthetic_dataset
-from src.models.saved_model import save_synthetic_model
+from src.factories.trainer_factory import synthetic_dataset
+from src.models.saved_model import load_saved_model, save_synthetic_model
 from src.models.synthetic.synthetic_model import SyntheticModel
-from src.training.hybrid.hybrid_trainer import mix
-from src.training.synthetic.checkpoint_folder import CheckpointFolder, Row, write_history
+from src.training.batches import batches
+from src.training.hybrid.surrogate_windows import mix
+from src.training.processes import num_processes, run_together
+from src.training.synthetic.best_weights import BestWeights
+from src.training.synthetic.checkpoint_folder import (
+    CheckpointFolder,
+    Row,
+    read_rows,
+    write_history,
+)
+from src.training.synthetic.epoch_record import EpochRecord, is_stale
+from src.training.synthetic.scalars import Scalars
 from src.training.synthetic.synthetic_trainer import SyntheticTrainer
 from src.training.tensor_trainer import TensorTrainer
+
+if TYPE_CHECKING:
+    from src.models.physical.physical_model import PhysicalModel
 
 logger = logging.getLogger(__name__)
 
@@ -35,22 +51,32 @@ class SurrogateFiles:
         history: ``history.csv``.
         checkpoints: Folder of checkpoints, one sub-folder a training.
         checkpoint_every_s: Least time between two checkpoints [s].
+        tensorboard: Folder of TensorBoard scalars, if they are wanted.
     """
 
     model: Path
     history: Path
     checkpoints: Path
     checkpoint_every_s: float
+    tensorboard: Path | None = None
 
 
 class SurrogateTraining:
     """Trains the surrogate on real windows, and on generated ones where there are any.
 
     Args:
-        experiment: Sections ``model.synthetic``, ``trainer_params`` and ``augmentation``.
+        experiment: Sections ``model.synthetic``, ``trainer_params``, ``augmentation``, ``hybrid``.
         real: The training and validation simulations.
         generated: Store of generated simulations, if there is one.
         made: The generated simulations to train on.
+        physical: The calibrated model, where the surrogate's data need it.
+        warm_start: An earlier ``synthetic_model.pt`` to start from, with its normalisation; with
+            ``hybrid.revert_if_worse`` and validation simulations it is kept if no epoch is better.
+        cycle: ``(k, n)`` for the k-th of n trainings, whose epochs are counted on and whose
+            schedules run over all of them.
+
+    Raises:
+        CheckpointError: if ``warm_start`` is a model of another kind.
     """
 
     def __init__(
@@ -59,78 +85,144 @@ class SurrogateTraining:
         real: SimulationStore,
         generated: CacheManager | None = None,
         made: Sequence[int] = (),
+        *,
+        physical: "PhysicalModel | None" = None,
+        warm_start: Path | None = None,
+        cycle: tuple[int, int] = (1, 1),
     ) -> None:
         self.experiment = experiment
+        self._training = experiment.trainer_params.synthetic
         self._real = real
         self._generated, self._made = generated, made
-        real_windows = synthetic_dataset(experiment, real)
+        self._warm_start, self._cycle = warm_start, cycle
+        real_windows = synthetic_dataset(experiment, real, physical=physical)
         dataset = mix(experiment, real_windows, generated, made) if generated else real_windows
         self._loader = batches(experiment, dataset)
         self.model: SyntheticModel = ModelFactory.create_synthetic_model(experiment, real.grid)
-        self.model.fit_normalization(dataset)
-        self.trainer = SyntheticTrainer(experiment, self.model)
+        if warm_start is None:
+            self.model.fit_normalization(dataset)
+        else:
+            _take_over(self.model, warm_start)
+        self.model.parameter_defaults = real_windows.parameters
+
+    @cached_property
+    def trainer(self) -> SyntheticTrainer:
+        """Trains the model in this process, and in those that were started together with it."""
+        return SyntheticTrainer(self.experiment, self.model, cycle=self._cycle)
 
     def run(self, files: SurrogateFiles, identity: dict[str, Any]) -> list[Row]:
         """Train, going on from the last checkpoint, and write model and history.
+
+        With ``trainer_params.devices`` above 1 that many processes are started for it, unless
+        ``torchrun`` or Slurm has started them.
 
         Args:
             files: Where results and checkpoints go.
             identity: Settings, code and inputs that decide the result; a checkpoint of another
                 identity is not used.
+
+        Returns:
+            The rows of ``history.csv``.
         """
-        total = self.experiment.trainer_params.synthetic.epochs
-        with CheckpointFolder(files.checkpoints, identity, files.checkpoint_every_s) as folder:
-            history = folder.resume(self.trainer)
-            if self.trainer.epoch:
-                logger.info("going on after epoch %d of %d", self.trainer.epoch, total)
-            last = time.monotonic()
-
-            def record(epoch: int, loss: float, trainer: TensorTrainer) -> None:
-                nonlocal last
-                history.append(
-                    {
-                        "epoch": epoch,
-                        "train_loss": loss,
-                        "val_vrmse": self._validation_error(),
-                        "learning_rate": trainer.optimizer.param_groups[0]["lr"],
-                        "seconds": round(time.monotonic() - last, 3),
-                    }
-                )
-                last = time.monotonic()
-                logger.info("epoch %d of %d: loss %.3g", epoch, total, loss)
-                folder.save(trainer, history)
-
-            self.trainer.train(self._loader, total - self.trainer.epoch, record)
-            write_history(files.history, history)
-            save_synthetic_model(
-                files.model,
-                self.model,
-                self.experiment,
-                self._real.grid,
-                self._real.layouts,
-                self._real.dt,
-            )
-            folder.remove()
-        return history
+        devices = self._training.devices
+        if devices == 1 or num_processes(devices) > 1:
+            return self._run(files, identity)
+        run_together(_run_here, (self, files, identity), devices)
+        self.model.load_state_dict(load_saved_model(files.model).model.state_dict())
+        return read_rows(files.history)
 
     def inputs(self) -> dict[str, str]:
         """Digests of the simulations that decide the result, by file."""
-        training = self.experiment.trainer_params.synthetic
-        used = sorted({*training.train_sim, *training.val_sim})
+        used = sorted({*self._training.train_sim, *self._training.val_sim})
         found = {f"real/{k}": v for k, v in self._real.manifest(used)["files"].items()}
         if self._generated is not None:
             files = self._generated.manifest(self._made)["files"]
             found |= {f"generated/{name}": digest for name, digest in files.items()}
         return found
 
-    def _validation_error(self) -> float | None:
+    def _run(self, files: SurrogateFiles, identity: dict[str, Any]) -> list[Row]:
+        trainer, best = self.trainer, BestWeights()
+        whole = self._whole(identity)
+        folder = CheckpointFolder(files.checkpoints, whole, files.checkpoint_every_s)
+        with folder if trainer.fabric.is_global_zero else nullcontext():
+            trainer.fabric.barrier()  # until the first process has the folder's lock
+            history = folder.resume(trainer, best)
+            last = trainer.first_epoch + self._training.epochs
+            left = 0 if is_stale(history, self._training.patience) else last - trainer.epoch
+            if not trainer.fabric.is_global_zero:
+                trainer.train(self._loader, left, _unheard)
+                return history
+            scalars = Scalars(files.tensorboard, trainer.epoch) if files.tensorboard else None
+            record = EpochRecord(
+                trainer, self._error, self._keeps_start, folder, best, history, scalars
+            )
+            if trainer.epoch > trainer.first_epoch:
+                logger.info("going on after epoch %d of %d", trainer.epoch, last)
+            else:
+                record.start()
+            trainer.train(self._loader, left, record)
+            self._finish(files, best, history)
+            folder.remove()
+        return history
+
+    @property
+    def _keeps_start(self) -> bool:
+        """Whether the weights that the training starts from may be its result."""
+        reverts = self.experiment.hybrid.revert_if_worse and self._training.val_sim
+        return bool(self._warm_start and reverts)
+
+    def _error(self) -> float | None:
         """Mean VRMSE of rollouts over the validation simulations; ``None`` without any."""
-        validation = self.experiment.trainer_params.synthetic.val_sim
-        if not validation:
+        if not self._training.val_sim:
             return None
-        self.model.eval()
         with torch.no_grad():
-            simulations = ((index, self._real.load(index)) for index in validation)
-            predictors = {"synthetic": SyntheticPredictor(self.model)}
-            metrics = evaluate(simulations, predictors, split="validation", max_samples=0).metrics
-        return metrics["synthetic"]["vrmse"]
+            return self._validation.vrmse(SyntheticPredictor(self.model.eval()))
+
+    @cached_property
+    def _validation(self) -> Validation:
+        return Validation(self._real, self._training.val_sim, self._training.batch_size)
+
+    def _whole(self, identity: dict[str, Any]) -> dict[str, Any]:
+        """The identity with what this object was told besides."""
+        start = sha256_of(self._warm_start) if self._warm_start else None
+        return {**identity, "warm_start": start, "of_cycles": list(self._cycle)}
+
+    def _finish(self, files: SurrogateFiles, best: BestWeights, history: list[Row]) -> None:
+        """Take the best weights, and write them and the history."""
+        best.restore(self.model)
+        if best.epoch == self.trainer.first_epoch:
+            logger.warning(
+                "no epoch had a smaller error on the validation simulations than the model that "
+                "the training started from (VRMSE %.3g), which is kept", best.error,
+            )  # fmt: skip
+        elif best.epoch is not None:
+            logger.info("kept: epoch %d, validation VRMSE %.3g", best.epoch, best.error)
+        write_history(files.history, history)
+        save_synthetic_model(
+            files.model,
+            self.model,
+            self.experiment,
+            self._real.grid,
+            self._real.layouts,
+            self._real.dt,
+        )
+
+
+def _unheard(epoch: int, loss: float, trainer: TensorTrainer) -> bool:
+    """The callback of the processes that do not write; what the first one says is done."""
+    return False
+
+
+def _run_here(training: SurrogateTraining, files: SurrogateFiles, identity: dict[str, Any]) -> None:
+    """What each of several processes does."""
+    training.run(files, identity)
+
+
+def _take_over(model: SyntheticModel, path: Path) -> None:
+    """Make the model the function that another one is: its weights and its normalisation."""
+    try:
+        model.load_state_dict(load_saved_model(path).model.state_dict())
+    except RuntimeError as error:
+        raise CheckpointError(
+            f"{path}: a training cannot start from it, its architecture is another one: {error}"
+        ) from error

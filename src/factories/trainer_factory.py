@@ -7,18 +7,18 @@ import torch
 from torch.utils.data import DataLoader
 
 from src.config import Experiment, parse_experiment
-from src.data.augmented_dataset import AugmentedDataset
 from src.data.hybrid_dataset import HybridDataset
+from src.data.observed_values import hides
 from src.data.simulation_store import SimulationStore
-from src.data.window_batch import collate_windows
 from src.errors import ConfigError
 from src.factories.model_factory import ModelFactory, data_manager
 from src.models.physical.physical_model import PhysicalModel
 from src.models.physical.roles import match_roles
 from src.models.registry import ModelRegistry
-from src.training.epoch_sampler import EpochSampler
+from src.training.batches import batches
 from src.training.hybrid.hybrid_trainer import HybridTrainer
-from src.training.physical.observed_dataset import ObservedDataset, hides
+from src.training.hybrid.surrogate_windows import RealWindows, real_windows
+from src.training.physical.observed_dataset import ObservedDataset
 from src.training.physical.physical_trainer import PhysicalTrainer
 from src.training.synthetic.synthetic_trainer import SyntheticTrainer
 
@@ -132,35 +132,22 @@ def synthetic_dataset(
     store: SimulationStore,
     sim_indices: Sequence[int] | None = None,
     use_sliding_window: bool = True,
-) -> HybridDataset:
-    """Windows of native tensors with the surrogate's channels, from any store."""
+    *,
+    physical: PhysicalModel | None = None,
+) -> RealWindows:
+    """Windows of native tensors with the surrogate's channels, from any store.
+
+    Args:
+        experiment: Sections ``model.synthetic``, ``trainer_params`` and ``data.observations``.
+        store: The simulations.
+        sim_indices: Which of them, by default ``trainer_params.train_sim``.
+        use_sliding_window: Whether windows overlap.
+        physical: The calibrated model, which fills in what ``data.observations`` hides, and gives
+            the values of parameters that are inputs.
+    """
     training = experiment.trainer_params.synthetic
-    section = experiment.model.synthetic
-    if section is None:
-        raise ConfigError("model.synthetic: missing; it says which fields go in and out")
-    return HybridDataset(
-        store,
-        _some(training.train_sim if sim_indices is None else sim_indices),
-        list(section.input_specs),
-        num_predict_steps=training.num_predict_steps,
-        dynamic_fields=list(section.output_specs),
-        use_sliding_window=use_sliding_window,
-    )
-
-
-def batches(
-    experiment: Experiment,
-    dataset: HybridDataset | AugmentedDataset,
-    batch_size: int | None = None,
-    shuffle: bool = True,
-) -> DataLoader:
-    """Whole batches of a data set, in an order that only seed and epoch decide."""
-    return DataLoader(
-        dataset,
-        batch_size=batch_size or experiment.trainer_params.synthetic.batch_size,
-        sampler=EpochSampler(dataset, experiment.run_params.seed) if shuffle else None,
-        collate_fn=collate_windows,
-    )
+    indices = _some(training.train_sim if sim_indices is None else sim_indices)
+    return real_windows(experiment, store, indices, use_sliding_window, physical)
 
 
 def _some(indices: Sequence[int]) -> list[int]:

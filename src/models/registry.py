@@ -40,8 +40,19 @@ class ModelRegistry:
 
     @classmethod
     def register_synthetic(cls, name: str) -> Callable[[Class], Class]:
-        """Class decorator: the surrogate is called ``name`` in ``model.synthetic.name``."""
-        return _registration(cls._synthetic, name)
+        """Class decorator: the surrogate is called ``name`` in ``model.synthetic.name``.
+
+        The class is a ``SyntheticModel``, or a plain ``torch.nn.Module`` that becomes the network
+        of one, see :func:`src.models.synthetic.own_network.surrogate_of`.
+        """
+
+        def register(given: Class) -> Class:
+            from src.models.synthetic.own_network import surrogate_of
+
+            cls._synthetic[name] = surrogate_of(given)
+            return given
+
+        return register
 
     @classmethod
     def physical_names(cls) -> list[str]:

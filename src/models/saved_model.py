@@ -16,7 +16,7 @@ from src.models.synthetic.synthetic_model import SyntheticModel
 from src.models.tensor_file import read_tensor_file, write_tensor_file
 
 _KIND = "synthetic model"
-_VERSION = 1
+_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,8 @@ def save_synthetic_model(
     """Write a trained surrogate, atomically.
 
     The file is read with ``torch.load(path, weights_only=True)``. The weights are those of
-    ``model.state_dict()``, the normalisation among them; names and paths are left out.
+    ``model.state_dict()``, the normalisation among them; the values of inputs that are parameters
+    are ``model.parameter_defaults``; names and paths are left out.
 
     Args:
         path: File to write, e.g. ``synthetic_model.pt``.
@@ -73,6 +74,7 @@ def save_synthetic_model(
         "grid": grid.to_dict(),
         "layouts": [layout.to_dict() for layout in layouts],
         "dt": float(dt),
+        "parameter_defaults": {k: list(v) for k, v in model.parameter_defaults.items()},
         "versions": {"python": platform.python_version(), "torch": str(torch.__version__)},
     }
     write_tensor_file(path, _KIND, content)
@@ -114,6 +116,7 @@ def _rebuilt(content: dict[str, Any]) -> SavedModel:
     model_class = _class_of(experiment)
     model = model_class(experiment, spatial_dims=content["spatial_dims"], boundary=boundary)
     model.load_state_dict(content["weights"])
+    model.parameter_defaults = content["parameter_defaults"]
     return SavedModel(
         model=model.eval(),
         experiment=experiment,

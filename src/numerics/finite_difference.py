@@ -149,6 +149,10 @@ class FiniteDifference:
 
         return project(v, self.grid)
 
+    def at_velocity(self, v: math.Tensor) -> math.Tensor:
+        """The vector field itself: every component stands at the grid's points."""
+        return v
+
     def hold(self, rate: math.Tensor, slopes: Mapping[str, math.Tensor]) -> math.Tensor:
         """The rate, with that of points on a wall with a prescribed value: 0, or its slope.
 

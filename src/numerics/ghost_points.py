@@ -95,14 +95,15 @@ def _ghosts(
     if prescribed.any():
         constant = math.wrap(np.ascontiguousarray(prescribed), spatial(axis))
         result = result + (constant if isinstance(value, float) else constant * value)
-    return _ordered(result)
+    return _ordered(result, near.shape.spatial.names)
 
 
-def _ordered(u: math.Tensor) -> math.Tensor:
+def _ordered(u: math.Tensor, axes: Sequence[str] = ()) -> math.Tensor:
     """The tensor as it lies in memory wherever nothing else is asked for.
 
     Tensors are joined in the order of dimensions that the first of them names; sums name another
-    one than they keep, and every operation after it would walk through memory with strides.
+    one than they keep, a product the axis of its matrix last, and every operation after it would
+    walk through memory with strides.
     """
-    names = [*u.shape.batch.names, *u.shape.channel.names, *u.shape.spatial.names]
+    names = [*u.shape.batch.names, *u.shape.channel.names, *(axes or u.shape.spatial.names)]
     return math.reshaped_tensor(u.native(names), [u.shape[name] for name in names])

@@ -11,16 +11,16 @@ import torch
 from src.data.grid import PERIODIC, Grid
 from src.errors import ConfigError
 
-_CUBIC = 4  # points a cubic goes through
+_QUINTIC = 6  # points a polynomial of degree 5 goes through
 # A position on the rim may lie outside by the rounding of a 32-bit coordinate [domain length].
 _ROUNDING = 1e-6
 
 
 def interpolation_matrix(grid: Grid, points: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-    """Weights of the grid's points for the values at arbitrary positions, with an error O(dx⁴).
+    """Weights of the grid's points for the values at arbitrary positions, with an error O(dx⁶).
 
-    ``(u.flatten()[indices] * weights).sum(-1)`` is the product of cubics along each axis, through
-    the two points on either side of the position; through the nearest four where a wall is
+    ``(u.flatten()[indices] * weights).sum(-1)`` is the product of quintics along each axis,
+    through the three points on either side of the position; through the nearest six where a wall is
     closer, and around the end of a periodic axis.
 
     Args:
@@ -39,7 +39,7 @@ def interpolation_matrix(grid: Grid, points: np.ndarray) -> tuple[torch.Tensor, 
     indices = np.zeros((len(positions), 1), dtype=np.int64)
     weights = np.ones((len(positions), 1))
     for index, n in enumerate(grid.shape):
-        near, share = line_weights(grid, index, positions[:, index], _CUBIC)
+        near, share = line_weights(grid, index, positions[:, index], _QUINTIC)
         indices = (indices[:, :, None] * n + near[:, None, :]).reshape(len(positions), -1)
         weights = (weights[:, :, None] * share[:, None, :]).reshape(len(positions), -1)
     return torch.from_numpy(indices), torch.from_numpy(weights)

@@ -43,6 +43,9 @@ class Operators(Protocol):
     def solenoidal(self, v: math.Tensor) -> math.Tensor:
         """The vector field less a gradient, so that its divergence is zero."""
 
+    def at_velocity(self, v: math.Tensor) -> math.Tensor:
+        """A vector field given at the points of scalars, where the velocity's components stand."""
+
     def hold(self, rate: math.Tensor, slopes: Mapping[str, math.Tensor]) -> math.Tensor:
         """The rate, with that of points that the boundary prescribes: 0, or the value's slope."""
 

@@ -76,8 +76,8 @@ def divergence_at_corners(
 def _project_periodic(v: math.Tensor, grid: Grid) -> math.Tensor:
     first, gradient_of_inverse = map(math.to_complex, _fourier_constants(grid))
     modes = to_modes(v)
-    divergence = math.sum(_with_tangent_of(first, modes) * modes, "vector")
-    gradient = _with_tangent_of(gradient_of_inverse, modes) * divergence
+    divergence = math.sum(with_tangent_of(first, modes) * modes, "vector")
+    gradient = with_tangent_of(gradient_of_inverse, modes) * divergence
     return v - to_values(gradient, dict(zip(grid.axes, grid.shape, strict=True)))
 
 
@@ -90,7 +90,7 @@ def _fourier_constants(grid: Grid) -> tuple[math.Tensor, math.Tensor]:
         return first, first * math.safe_div(1.0, square)
 
 
-def _with_tangent_of(constant: math.Tensor, u: math.Tensor) -> math.Tensor:
+def with_tangent_of(constant: math.Tensor, u: math.Tensor) -> math.Tensor:
     """The constant, with a tangent of zeros where ``u`` has a tangent.
 
     PyTorch 2.13 takes about ten times as long for a product of a tensor with a tangent and one
@@ -134,13 +134,13 @@ class _BoxProjection:
         """Pv, where v is affine in the values at the walls."""
         v = self._with_walls(v, wall_values)
         divergence = self._divergence(v, wall_values, self._modal)
-        pressure = divergence * _with_tangent_of(math.to_float(self._inverse), divergence)
+        pressure = divergence * with_tangent_of(math.to_float(self._inverse), divergence)
         gradient = []
         for normal in self._axes:
             component = pressure
             for axis in self._axes:
                 matrix = self._back[axis][0 if axis == normal else 1]
-                component = _multiply(matrix, component, axis)
+                component = multiply_along(matrix, component, axis)
             gradient.append(component)
         return v - math.stack(gradient, channel(vector=",".join(self._axes)))
 
@@ -156,7 +156,7 @@ class _BoxProjection:
     ) -> math.Tensor:
         total: Any = 0.0
         for normal in self._axes:
-            component = _multiply(lines[normal].difference, v.vector[normal], normal)
+            component = multiply_along(lines[normal].difference, v.vector[normal], normal)
             for side, column in lines[normal].outside.items():
                 key = f"boundary.{normal}.{side}"
                 if key in wall_values:
@@ -164,7 +164,7 @@ class _BoxProjection:
                     component = component + math.wrap(column, spatial(normal)) * value
             for axis in self._axes:
                 if axis != normal:
-                    component = _multiply(lines[axis].mean, component, axis)
+                    component = multiply_along(lines[axis].mean, component, axis)
             total = total + component
         return total
 
@@ -186,7 +186,7 @@ def _component(value: Any, axis: str) -> Any:
     return value.vector[axis] if has_components else value
 
 
-def _multiply(matrix: np.ndarray, u: math.Tensor, axis: str) -> math.Tensor:
+def multiply_along(matrix: np.ndarray, u: math.Tensor, axis: str) -> math.Tensor:
     """The product of a matrix and the values along an axis."""
     product = math.dot(math.wrap(matrix, batch("row") & batch("column")), "column", u, axis)
     return math.rename_dims(product, "row", spatial(axis))

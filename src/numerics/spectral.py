@@ -130,6 +130,10 @@ class Spectral:
         """∇·v of a vector field: the sum of ∂v_i/∂x_i, a scalar."""
         return self._values(self._along(self._modes(v)))
 
+    def at_velocity(self, v: math.Tensor) -> math.Tensor:
+        """The vector field itself: every component stands at the grid's points."""
+        return v
+
     def solenoidal(self, v: math.Tensor) -> math.Tensor:
         """The vector field less a gradient, so that its divergence is zero."""
         from src.numerics.projection import project

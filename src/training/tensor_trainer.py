@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 import torch
-from lightning_fabric import Fabric
-from lightning_fabric.plugins.environments import LightningEnvironment
 from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.data import DataLoader
 
 from src.config import Experiment
 from src.errors import CheckpointError
+from src.progress import progress
 from src.training.abstract_trainer import AbstractTrainer
 from src.training.checkpoint import (
     load_checkpoint,
@@ -23,8 +22,8 @@ from src.training.checkpoint import (
     save_checkpoint,
 )
 from src.training.epoch_sampler import epoch_seed
-
-LOWEST_RATE = 0.01  # share of the learning rate that a cosine schedule ends with, and stays at
+from src.training.processes import make_fabric
+from src.training.schedules import rate_factor
 
 EpochCallback = Callable[[int, float, "TensorTrainer"], bool | None]
 
@@ -51,28 +50,44 @@ class TensorTrainer(AbstractTrainer):
     numbers (dropout, the shuffling of a loader) from a generator seeded by ``run_params.seed`` and
     the epoch's number, and leaves the caller's generators alone.
 
+    The same program trains on the CPU, on a GPU, and in several processes (see
+    :mod:`src.training.processes`): each then takes its share of every epoch's windows, gradients
+    and losses are averaged over all, and the first alone writes files and calls ``on_epoch_end``.
+
     Args:
         config: The experiment, a plain mapping or an :class:`Experiment`.
         model: Module to train, in place.
+        cycle: ``(k, n)`` for the k-th of n trainings that are one: its epochs are counted on from
+            those of the trainings before, and the schedules run over the epochs of all.
 
     Attributes:
         model: The module that was passed.
         optimizer: Optimizer of its parameters, made by :meth:`_create_optimizer`.
         scheduler: Schedule of the learning rate, stepped after each epoch.
         device: Where the model lies: a GPU if PyTorch sees one, else the CPU.
-        epoch: Number of epochs done, also before a checkpoint was loaded.
-        losses: Training loss of each of them.
+        fabric: The processes that train together, and their devices.
+        first_epoch: Number of epochs of the trainings before.
+        epoch: Number of epochs done, those before this training and before a checkpoint included.
+        losses: Loss of each epoch of this training.
     """
 
-    def __init__(self, config: Mapping[str, Any] | Experiment, model: torch.nn.Module) -> None:
+    def __init__(
+        self,
+        config: Mapping[str, Any] | Experiment,
+        model: torch.nn.Module,
+        *,
+        cycle: tuple[int, int] = (1, 1),
+    ) -> None:
         super().__init__(config)
-        # naming the environment keeps Fabric from taking a batch job for one of many processes
-        self.fabric = Fabric(accelerator="auto", devices=1, plugins=[LightningEnvironment()])
+        training = self.experiment.trainer_params.synthetic
+        self.fabric = make_fabric(training)
         self.model = model.to(self.fabric.device)
         self.optimizer = self._create_optimizer()
+        self.first_epoch = (cycle[0] - 1) * training.epochs
+        self._scheduled_epochs = cycle[1] * training.epochs
         self.scheduler = self._create_scheduler()
         self._wrapped, self._wrapped_optimizer = self.fabric.setup(model, self.optimizer)
-        self.epoch = 0
+        self.epoch = self.first_epoch
         self.losses: list[float] = []
 
     @property
@@ -88,6 +103,15 @@ class TensorTrainer(AbstractTrainer):
     def _train_epoch_with_data(self, data_source: DataLoader) -> float:
         """One pass over the data; returns the mean loss."""
 
+    def share_done(self, epoch: int) -> float:
+        """Share of the scheduled epochs that are done after ``epoch`` of them."""
+        return epoch / self._scheduled_epochs
+
+    def learning_rate(self, epoch: int) -> float:
+        """Learning rate of the epoch that follows ``epoch`` others."""
+        training = self.experiment.trainer_params.synthetic
+        return training.learning_rate * rate_factor(training.scheduler, self.share_done(epoch))
+
     def train(
         self,
         data_source: DataLoader,
@@ -99,6 +123,7 @@ class TensorTrainer(AbstractTrainer):
         Args:
             data_source: Batches to train on. If its data set, its sampler or its batch sampler has
                 ``set_epoch``, that is called with the epoch's number (from 0) before each epoch.
+                Several processes need an :class:`~src.training.epoch_sampler.EpochSampler`.
             num_epochs: Epochs in addition to those done before.
             on_epoch_end: Called as ``on_epoch_end(epoch, loss, trainer)`` after each epoch with
                 the number of epochs done so far and the epoch's training loss; a true result ends
@@ -109,8 +134,10 @@ class TensorTrainer(AbstractTrainer):
         """
         if num_epochs < 0:
             raise ValueError(f"num_epochs: {num_epochs}: must not be negative")
-        first = self.epoch
-        for _ in range(num_epochs):
+        self._set_shard(data_source)
+        first, before = self.epoch, len(self.losses)
+        epochs = progress(range(num_epochs), "training", quiet=not self.fabric.is_global_zero)
+        for _ in epochs:
             self._set_epoch(data_source)
             self.model.train()
             with self._seeded_epoch():
@@ -118,9 +145,9 @@ class TensorTrainer(AbstractTrainer):
             self.scheduler.step()
             self.epoch += 1
             self.losses.append(loss)
-            if on_epoch_end is not None and on_epoch_end(self.epoch, loss, self):
+            if self._stops(loss, on_epoch_end):
                 break
-        losses = self.losses[first:]
+        losses = self.losses[before:]
         return TrainingResult(
             train_losses=losses,
             final_loss=losses[-1] if losses else math.nan,
@@ -134,10 +161,12 @@ class TensorTrainer(AbstractTrainer):
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "scheduler": self.scheduler.state_dict(),
+            "scaler": self.fabric.strategy.precision.state_dict(),  # of losses in half precision
             "losses": self.losses,
             "random": random_states(),
         }
-        save_checkpoint(path, state, settings=self._settings())
+        if self.fabric.is_global_zero:
+            save_checkpoint(path, state, settings=self._settings())
 
     def load_checkpoint(self, path: str | Path) -> None:
         """Go on from a checkpoint as if the training had not been interrupted.
@@ -152,8 +181,9 @@ class TensorTrainer(AbstractTrainer):
         except (RuntimeError, ValueError, KeyError) as error:
             raise CheckpointError(f"{path}: belongs to another model: {error}") from error
         self.scheduler.load_state_dict(state["scheduler"])
+        self.fabric.strategy.precision.load_state_dict(state["scaler"])
         self.losses = list(state["losses"])
-        self.epoch = len(self.losses)
+        self.epoch = self.first_epoch + len(self.losses)
         restore_random_states(state["random"])
 
     def _settings(self) -> dict[str, Any]:
@@ -164,6 +194,7 @@ class TensorTrainer(AbstractTrainer):
         return {
             "run_params.seed": self.experiment.run_params.seed,
             "model.synthetic": None if model is None else model.model_dump(mode="json"),
+            "epochs before, and in all cycles": [self.first_epoch, self._scheduled_epochs],
             **{
                 f"trainer_params.{key}": value
                 for key, value in training.items()
@@ -172,14 +203,29 @@ class TensorTrainer(AbstractTrainer):
         }
 
     def _create_scheduler(self) -> LambdaLR:
-        training = self.experiment.trainer_params.synthetic
+        kind, first = self.experiment.trainer_params.synthetic.scheduler, self.first_epoch
+        return LambdaLR(
+            self.optimizer, lambda epoch: rate_factor(kind, self.share_done(first + epoch))
+        )
 
-        def cosine(epoch: int) -> float:
-            progress = min(1.0, epoch / training.epochs)
-            return LOWEST_RATE + (1 - LOWEST_RATE) * (1 + math.cos(math.pi * progress)) / 2
+    def _stops(self, loss: float, on_epoch_end: EpochCallback | None) -> bool:
+        """What the callback says, in all processes."""
+        if on_epoch_end is None:
+            return False
+        stops = bool(on_epoch_end(self.epoch, loss, self)) if self.fabric.is_global_zero else False
+        return self.fabric.broadcast(stops)
 
-        constant = training.scheduler == "constant"
-        return LambdaLR(self.optimizer, (lambda epoch: 1.0) if constant else cosine)
+    def _set_shard(self, data_source: DataLoader) -> None:
+        if self.fabric.world_size == 1:
+            return
+        sampler = getattr(data_source, "sampler", None)
+        set_shard = getattr(sampler, "set_shard", None)
+        if set_shard is None:
+            raise ValueError(
+                f"sampler: {type(sampler).__name__}: {self.fabric.world_size} processes train "
+                "together; give the loader an EpochSampler, which hands each its share"
+            )
+        set_shard(self.fabric.global_rank, self.fabric.world_size)
 
     def _set_epoch(self, data_source: DataLoader) -> None:
         for name in ("dataset", "sampler", "batch_sampler"):
@@ -190,6 +236,7 @@ class TensorTrainer(AbstractTrainer):
     @contextmanager
     def _seeded_epoch(self) -> Iterator[None]:
         devices = [self.device] if self.device.type == "cuda" else []
+        seed = epoch_seed(self.experiment.run_params.seed, self.epoch, self.fabric.global_rank)
         with torch.random.fork_rng(devices=devices):
-            torch.manual_seed(epoch_seed(self.experiment.run_params.seed, self.epoch))
+            torch.manual_seed(seed)
             yield

@@ -184,7 +184,7 @@ def test_empty_sections_and_lists_are_valid(tmp_path: Path) -> None:
     text = HYBRID + "  val_sim: []\n  test_sim: []\naugmentation: {num_simulations: 0}\nhybrid:\n"
     mapping = load_experiment(write(tmp_path, text))
     assert mapping["augmentation"]["num_simulations"] == 0
-    assert mapping["hybrid"] == {"cycles": 1}
+    assert mapping["hybrid"]["cycles"] == 1
 
 
 REFUSED = {

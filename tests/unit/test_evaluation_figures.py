@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from src.evaluation.animation import write_animation
+from src.evaluation.diagnostic_figure import plot_diagnostics
 from src.evaluation.evaluate import Evaluation, evaluate
 from src.evaluation.figures import write_figures
 from src.evaluation.pictures import lead_frames, plot_prediction, view
@@ -83,6 +84,76 @@ def test_a_diverged_line_ends_with_a_mark() -> None:
     assert mark == pytest.approx([drawn[1]])
 
 
+def test_replicates_are_shaded_by_their_standard_deviation() -> None:
+    simulations = [waves(phase=phase) for phase in (0.0, 0.5)]
+
+    def drifting(amount: float) -> object:
+        def predict(initial: State, steps: int) -> State:
+            growth = amount * torch.arange(1.0, steps + 1).reshape(1, -1, 1, 1, 1)
+            return {"velocity": initial["velocity"].unsqueeze(1) + growth}
+
+        return predict
+
+    models = {"synthetic": [drifting(0.01), drifting(0.05), drifting(0.3)]}
+    metrics = evaluate(enumerate(simulations), models).metrics
+    figure = plot_error_curves(metrics)
+    (axes,) = figure.axes
+    assert "synthetic: ± std of 3 trainings" in axes.get_title(loc="left")
+    band = axes.collections[0].get_paths()[0].vertices[:, 1]
+    found = metrics["synthetic"]
+    mean = np.array(found["by_lead_time"]["vrmse"])
+    std = np.array(found["replicates"]["by_lead_time"]["vrmse"]["std"])
+    assert band.max() == pytest.approx((mean + std).max())
+    assert band.min() == pytest.approx(np.maximum(mean - std, mean / 100).min())
+
+
+def _with_long_rollouts(found: Evaluation) -> dict:
+    long = {"finite": False, "lasted": 3, "by_lead_time": {"growth": [1.0, 2.0, 90.0, None]}}
+    found.metrics["synthetic"]["long_rollout"] = long
+    return found.metrics
+
+
+def test_diagnostics_have_a_panel_for_each_thing_there_is() -> None:
+    found = _evaluation()
+    figure = plot_diagnostics(found.metrics, found.spectra)
+    shown = [axes for axes in figure.axes if axes.get_visible()]
+    titles = [axes.get_title(loc="left") for axes in shown]
+    assert titles == [
+        "correlation with the truth",
+        "energy of velocity at the last step",
+        "drift of the integral of velocity",
+    ]
+    curves = [line.get_ydata() for line in shown[0].get_lines()]
+    expected = found.metrics["synthetic"]["by_lead_time"]["correlation"]
+    np.testing.assert_allclose(curves[0], [1.0, *expected])
+    energies = [line.get_ydata() for line in shown[1].get_lines()]
+    np.testing.assert_allclose(energies[0], found.spectra["velocity"]["truth"])
+    assert shown[1].get_xscale() == "log"
+    drift = found.metrics["physical"]["conserved"]["velocity"]["integral"]["by_lead_time"]
+    assert any(np.array_equal(line.get_ydata(), drift) for line in shown[2].get_lines())
+    figure = plot_diagnostics(_with_long_rollouts(found), found.spectra)
+    grown = figure.axes[3]
+    assert grown.get_title(loc="left").startswith("largest |u|")
+    assert grown.get_yscale() == "log"
+    marks = [line for line in grown.get_lines() if line.get_marker() == "X"]
+    assert marks[0].get_ydata() == pytest.approx([90.0])
+
+
+def test_a_diverged_prediction_has_no_spectrum_but_the_others_have() -> None:
+    found = _evaluation(lost=2)
+    assert set(found.spectra["velocity"]) == {"wavenumber", "truth", "physical", "persistence"}
+    figure = plot_diagnostics(found.metrics, found.spectra)
+    assert len(figure.axes) == 4
+
+
+def test_hybrid_cycles_are_divided_and_iterations_go_on() -> None:
+    history = {key: values + values for key, values in HISTORY.items()}
+    history["cycle"] = [1.0] * 3 + [2.0] * 3
+    loss = [axes for axes in plot_calibration(history, PARAMETERS).axes if axes.get_visible()][-1]
+    np.testing.assert_array_equal(loss.get_lines()[0].get_xdata(), np.arange(6))
+    assert loss.get_lines()[1].get_xdata()[0] == 2.5
+
+
 def test_a_perfect_prediction_can_be_drawn() -> None:
     simulation = waves()
     perfect = {
@@ -143,7 +214,7 @@ def test_pictures_in_one_dimension_are_lines_and_space_time_images() -> None:
 def test_all_figures_are_written(shape: tuple[int, ...], tmp_path: Path) -> None:
     paths = write_figures(tmp_path, _evaluation(shape, lost=1, frames=3))
     assert {path.name for path in tmp_path.iterdir()} == {
-        "error_curves.png", "prediction.png", "animation.gif",
+        "error_curves.png", "diagnostics.png", "prediction.png", "animation.gif",
     }  # fmt: skip
     with Image.open(paths["animation"]) as animation:
         assert animation.n_frames == 3
@@ -166,7 +237,7 @@ def test_an_animation_is_made_smaller_until_it_fits(tmp_path: Path) -> None:
 
 def test_persistence_alone_has_no_animation(tmp_path: Path) -> None:
     found = evaluate([(0, waves())], {})
-    assert set(write_figures(tmp_path, found)) == {"error_curves", "prediction"}
+    assert set(write_figures(tmp_path, found)) == {"error_curves", "diagnostics", "prediction"}
     with pytest.raises(ValueError, match="simulation 0: there is no prediction"):
         write_animation(tmp_path / "a.gif", found.samples[0])
 

@@ -114,6 +114,6 @@ def test_pictures_and_files_have_holes(tmp_path: Path, shape: tuple[int, ...]) -
     found = evaluate([(0, simulation)], {"physical": lambda _, steps: {"velocity": predicted}})
     assert found.metrics["physical"]["vrmse"] == pytest.approx(0, abs=1e-7)
     write_figures(tmp_path, found)
-    assert len(list(tmp_path.iterdir())) == 3
+    assert len(list(tmp_path.iterdir())) == 4
     stored = rollout_dataset(found.samples)["velocity_x_truth"]
     assert int(stored.isnull().sum()) == 3 * 3 * int(np.prod(shape[1:]))

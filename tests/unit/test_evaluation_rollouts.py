@@ -49,9 +49,12 @@ def test_metrics_have_the_agreed_layout_and_values() -> None:
     simulation = waves(static=True)
     found = evaluate([(4, simulation)], {"synthetic": _Oracle(simulation, 0.1)}, split="test")
     assert list(found.metrics) == ["synthetic", "persistence", "evaluated_on"]
-    assert found.metrics["evaluated_on"] == {
+    described = found.metrics["evaluated_on"]
+    assert {key: described[key] for key in ("simulations", "split", "dt", "num_steps")} == {
         "simulations": [4], "split": "test", "dt": 0.05, "num_steps": 4,
     }  # fmt: skip
+    assert described["wavenumbers"][0] == pytest.approx(2 * np.pi / 3)
+    assert list(described["conserved"]["velocity"]) == ["integral"]  # the waves decay
     synthetic = found.metrics["synthetic"]
     assert list(synthetic["by_field"]) == ["velocity"]
     # Both components have the variance exp(−2t)/2, the error is 0.1 in both.
@@ -63,7 +66,14 @@ def test_metrics_have_the_agreed_layout_and_values() -> None:
     assert found.metrics["persistence"]["by_lead_time"]["vrmse"] == pytest.approx(
         np.sqrt(error / scale), rel=1e-12
     )
-    assert set(found.seconds_per_step) == {"synthetic", "persistence"}
+    # the offset moves the mean alone: no scale, and no correlation, is wrong
+    assert synthetic["spectral_error"]["low"] == pytest.approx(0, abs=1e-6)
+    assert synthetic["correlation_time"] == pytest.approx(0.2)
+    assert synthetic["correlation_time_capped"] == 1
+    size = np.sqrt((truth[0] ** 2).mean(axis=(1, 2)).sum())
+    drift = synthetic["conserved"]["velocity"]["integral"]["drift"]
+    assert drift == pytest.approx(0.1 * np.sqrt(2) / size, rel=1e-5)
+    assert found.metrics["persistence"]["conserved"]["velocity"]["integral"]["drift"] == 0
 
 
 def test_simulations_are_read_one_after_the_other_and_few_are_kept() -> None:

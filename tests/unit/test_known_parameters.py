@@ -12,7 +12,6 @@ import torch
 from phi.torch.flow import Field, math
 from safetensors.torch import load_file
 
-from src.config.checks import check_experiment
 from src.config.data_checks import check_against_data
 from src.config.schema import ModelParams, TrainerParams
 from src.data import DataManager, HybridDataset, build_index, reading_digest, reading_settings
@@ -358,15 +357,3 @@ def test_a_partly_missing_coarse_cell_is_missing(tmp_path: Path) -> None:
     expected = values.reshape(5, 3, 2, 4).mean(2)
     np.testing.assert_allclose(store.load(0).fields["u"][:, 0], expected, rtol=1e-6)
     assert np.isnan(expected).sum() == 12 + 1
-
-
-@pytest.mark.parametrize("kind", ["synthetic", "hybrid", "physical"])
-def test_surrogates_need_whole_fields(kind: str) -> None:
-    config = experiment(Path(), observations={"missing": "mask"})
-    typed = config.model_copy(
-        update={"run_params": config.run_params.model_copy(update={"model_type": kind})}
-    )
-    with pytest.raises(ConfigError) as caught:  # for want of models
-        check_experiment(typed, "a.yaml")
-    refused = f"observations.missing: mask: run_params.model_type: {kind} trains a surrogate"
-    assert (refused in str(caught.value)) == (kind != "physical")

@@ -38,6 +38,24 @@ from src.models.synthetic.unet import UNet
 class OwnNet(UNet):
     pass
 """
+PLAIN = """
+import torch
+from torch import nn
+
+from src.models.registry import ModelRegistry
+
+
+@ModelRegistry.register_synthetic("OwnNet")
+class PlainNet(nn.Module):
+    def __init__(self, in_channels, out_channels, spatial_dims, boundary, width=3):
+        super().__init__()
+        assert spatial_dims == len(boundary) == 1
+        self.first = nn.Conv1d(in_channels, width, 3, padding=1, padding_mode="circular")
+        self.last = nn.Conv1d(width, out_channels, 1)
+
+    def forward(self, values):
+        return self.last(torch.tanh(self.first(values)))
+"""
 GRID = Grid(("x",), (8,), (0.0,), (1.0,), (("periodic", "periodic"),), (False,))
 
 
@@ -127,3 +145,62 @@ def test_stages_that_need_the_module_find_it_from_any_folder(tmp_path: Path) -> 
         ("evaluate", "network.py"),
     ):
         assert f'"module":"{tmp_path / file}"' in stage_settings(own, stage)
+
+
+def plain(folder: Path, **section: Any) -> Experiment:
+    """An experiment whose surrogate is a plain module."""
+    own = experiment(folder).model_dump()
+    (folder / "network.py").write_text(PLAIN)
+    own["model"]["synthetic"] |= {"architecture": {"width": 5}} | section
+    return parse_experiment(own)
+
+
+def test_a_plain_module_is_the_network_of_a_surrogate(tmp_path: Path) -> None:
+    own = plain(tmp_path, bundle=3, coordinates=2, input_specs={"u": 1, "decay": 1})
+    check_own_models(own, "case.yaml")
+    model = ModelRegistry(own).get_synthetic_model(GRID)
+    assert (type(model).__name__, type(model.network).__name__) == ("PlainNet", "PlainNet")
+    assert tuple(model.network.first.weight.shape) == (5, 2 + 4, 3)
+    assert tuple(model.network.last.weight.shape) == (3, 5, 1)
+    model.input_mean.fill_(2.0)
+    model.increment_std.fill_(0.1)
+    state = torch.randn(2, 2, 8)
+    positions = model._position((8,), state).expand(2, -1, -1)
+    raw = model.network(torch.cat([state - 2.0, positions], dim=1))
+    rollout = model.rollout(state, 4)
+    assert torch.allclose(rollout[:, :3, 0], state[:, :1] + 0.1 * raw)
+    assert not torch.allclose(rollout[:, 3], rollout[:, 2])
+
+
+def test_a_plain_module_is_saved_and_loaded(tmp_path: Path) -> None:
+    own = plain(tmp_path)
+    model = ModelRegistry(own).get_synthetic_model(GRID)
+    again = ModelRegistry(own).get_synthetic_model(GRID)
+    path = tmp_path / "synthetic_model.pt"
+    save_synthetic_model(path, model, own, GRID, [FieldLayout("u")], dt=0.1)
+    state = torch.randn(2, 1, 8)
+    assert torch.equal(load_synthetic_model(path).rollout(state, 3), model.rollout(state, 3))
+    assert torch.equal(again.rollout(state, 3), model.rollout(state, 3))  # weights by the seed
+    assert not torch.allclose(model(state), state, atol=1e-3)
+    del ModelRegistry._synthetic["OwnNet"]
+    with pytest.raises(CheckpointError, match="import that file first"):
+        load_synthetic_model(path)
+
+
+def test_an_architecture_that_a_plain_module_does_not_take_is_told_beforehand(
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(ConfigError, match=r"case.yaml: .*architecture: .*unexpected .* 'depth'"):
+        check_own_models(plain(tmp_path, architecture={"depth": 2}), "case.yaml")
+
+
+def test_only_networks_can_be_registered() -> None:
+    with pytest.raises(TypeError, match=r"int: a surrogate is a SyntheticModel or a torch.nn"):
+        ModelRegistry.register_synthetic("Number")(int)
+    assert "Number" not in ModelRegistry.synthetic_names()
+
+
+def test_an_input_that_an_own_equation_has_not_is_refused(tmp_path: Path) -> None:
+    check_own_models(plain(tmp_path, input_specs={"u": 1, "decay": 1}), "case.yaml")
+    with pytest.raises(ConfigError, match=r"input_specs\.decai: .* no parameter of DecayPDE"):
+        check_own_models(plain(tmp_path, input_specs={"u": 1, "decai": 1}), "case.yaml")

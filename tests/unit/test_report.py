@@ -10,6 +10,7 @@ import yaml
 from PIL import Image
 
 from src.errors import UserError
+from src.evaluation.cycles import read_cycles
 from src.evaluation.evaluate import write_metrics
 from src.evaluation.history import parameter_columns, read_history
 from src.evaluation.numbers import duration, estimate, number
@@ -204,7 +205,87 @@ def test_a_folder_of_results_is_reported_as_far_as_it_goes(tmp_path: Path) -> No
     page = _Page((results / "report.html").read_text(encoding="utf-8"))
     assert "0.1 in epoch 2" in page.text
     assert "2 ms" in page.text and "50 ms" in page.text
+    assert "In a batch" not in page.text and "Hybrid cycles" not in page.text
     assert (results / "evaluation" / "training.png").is_file()
+
+
+def _diagnosed(vrmse: float, correlation_time: float, capped: float, **more: Any) -> dict[str, Any]:
+    drifts = {"integral": {"drift": 0.0078}, "mean_square": {"drift": 0.0056}}
+    return {
+        **_errors(vrmse),
+        "spectral_error": {"low": 0.012, "mid": 0.34, "high": None},
+        "correlation_time": correlation_time,
+        "correlation_time_capped": capped,
+        "conserved": {"velocity": drifts},
+        **more,
+    }
+
+
+def _long(finite: bool, limited: bool = False) -> dict[str, Any]:
+    growth = 1.25 if finite else None
+    return {
+        "steps": 200, "finite": finite, "lasted": 200 if finite else 17, "growth": growth,
+        "limited": limited,
+    }  # fmt: skip
+
+
+def test_scales_correlation_drift_and_long_rollouts_are_reported() -> None:
+    metrics = _metrics(
+        synthetic=_diagnosed(0.05, 0.31, 0.0, long_rollout=_long(False)),
+        physical=_diagnosed(0.003, 0.4, 1.0, long_rollout=_long(True, limited=True)),
+    )
+    metrics["persistence"] = _diagnosed(1.5, 0.1, 0.0)
+    kept = {"velocity": {"integral": 1e-6, "mean_square": 1e-4}}
+    metrics["evaluated_on"]["conserved"] = kept
+    text = _page(metrics=metrics).text
+    assert "Synthetic model 0.012 0.34 – 0.31 0.0078 lost after 17 of 200 steps" in text
+    assert "Physical model 0.012 0.34 – ≥ 0.4 0.0078 × 1.25" in text
+    assert "Persistence 0.012 0.34 – 0.1 0.0078 –" in text
+    assert "The truth keeps the integral of velocity, the mean square of velocity" in text
+    assert "Synthetic model: long rollouts leave the finite numbers after 17 of 200 steps" in text
+    assert "change in time end with the data, and long rollouts with them, after 200 steps" in text
+
+
+def test_what_the_truth_does_not_keep_has_no_column() -> None:
+    metrics = _metrics(physical={**_diagnosed(0.003, 0.4, 1.0), "conserved": {}})
+    text = _page(metrics=metrics).text
+    assert "Spectral error, low k" in text
+    assert "Drift" not in text and "The truth keeps" not in text and "Growth" not in text
+
+
+def test_speed_and_replicates_are_reported() -> None:
+    replicates = {"count": 3, "vrmse": {"mean": 0.05, "std": 0.0042, "values": [0.05] * 3}}
+    metrics = _metrics(synthetic={**_errors(0.05), "replicates": replicates})
+    timing = {
+        "synthetic": 0.002, "physical": 0.05,
+        "batch": {"simulations": 8, "synthetic": 0.001, "physical": 0.0005},
+        "speedup": {"one": 25.0, "batch": 0.5},
+    }  # fmt: skip
+    text = _page(metrics=metrics, timing=timing).text
+    assert "Synthetic model 0.05 ± 0.0042 0.05" in text
+    assert "are means over 3 trainings that differ in their seed" in text
+    assert "In a batch of 8, a step of each takes 1 ms of the synthetic model and 500 µs" in text
+    assert "is 25 × faster for one simulation and 2 × slower in the batch." in text
+    assert "trainings that" not in _page(metrics=_metrics(synthetic=_errors(0.05))).text
+
+
+def test_hybrid_cycles_are_compared(tmp_path: Path) -> None:
+    for cycle, value in ((1, 0.0123), (2, 0.0101)):
+        folder = tmp_path / f"cycle_{cycle:02d}"
+        (folder / "physical").mkdir(parents=True)
+        (folder / "synthetic").mkdir()
+        viscosity = {**PARAMETERS["parameters"]["viscosity"], "value": value, "std": 1e-4}
+        content = {**PARAMETERS, "parameters": {"viscosity": viscosity}, "reverted": cycle == 2}
+        (folder / "physical/parameters.yaml").write_text(yaml.safe_dump(content))
+        (folder / "synthetic/history.csv").write_text(
+            f"epoch,train_loss,val_vrmse\n1,.5,{0.3 / cycle}\n2,.2,{0.9 / cycle}\n3,.2,\n"
+        )
+    report_of_folder(tmp_path / "report.html", tmp_path, EXPERIMENT)
+    text = _Page((tmp_path / "report.html").read_text(encoding="utf-8")).text
+    assert "Cycle viscosity Validation VRMSE" in text
+    assert "1 0.01230 ± 0.00010 0.3" in text
+    assert "2 (parameters of the cycle before kept) 0.01010 ± 0.00010 0.15" in text
+    assert "Hybrid cycles" not in _page(cycles=read_cycles(tmp_path)[:1]).text
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,21 @@ from tests.workflow.conftest import EXPERIMENT
 from tests.workflow.snakemake_run import TARGET, planned_jobs
 
 LAST = {"evaluate", "report", "synthetic_model"}
+SHOWN = {"report", "synthetic_model"}
 CALIBRATED = {"train_physical", "augment", "train_synthetic", *LAST}
 CHANGES: dict[str, tuple[dict[str, Any], set[str]]] = {
     "nothing": ({}, set()),
     "workflow.sims_per_job": ({"workflow": {"sims_per_job": 2}}, set()),
     "workflow.checkpoint_every_s": ({"workflow": {"checkpoint_every_s": 5}}, set()),
     "evaluation_params.num_steps": ({"evaluation_params": {"num_steps": 4}}, LAST),
+    "evaluation_params.long_factor": ({"evaluation_params": {"long_factor": 2}}, LAST),
+    "trainer_params.synthetic.replicates": (
+        {"trainer_params": {"synthetic": {"replicates": 2}}},
+        {"train_synthetic", *LAST},
+    ),
+    "hybrid.revert_if_worse": ({"hybrid": {"revert_if_worse": False}}, SHOWN),
+    "augmentation.max_disk_mb": ({"augmentation": {"max_disk_mb": 50.0}}, SHOWN),
+    "workflow.tensorboard": ({"workflow": {"tensorboard": True}}, set()),
     "augmentation.alpha": ({"augmentation": {"alpha": 0.6}}, {"train_synthetic", *LAST}),
     "trainer_params.synthetic.epochs": (
         {"trainer_params": {"synthetic": {"epochs": 4}}},

@@ -17,6 +17,8 @@ STAGES = {
     "train_physical",
     "augment",
     "train_synthetic",
+    "guide",
+    "hybrid",
     "evaluate",
     "report",
 }

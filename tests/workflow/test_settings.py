@@ -13,15 +13,17 @@ from tests.workflow.tiny import tiny_experiment
 from workflow.settings import stage_settings
 
 STAGES = (
-    "simulate", "cache", "train_physical", "augment", "train_synthetic", "evaluate", "report",
+    "simulate", "cache", "train_physical", "augment", "train_synthetic", "guide", "hybrid",
+    "evaluate", "report",
 )  # fmt: skip
 SOLVED = {"train_physical", "augment", "evaluate"}
+SEEN = {"train_physical", "train_synthetic", "guide"}
 DATA: dict[str, tuple[dict[str, Any], set[str]]] = {
-    "observations.noise": ({"observations": {"noise": 0.1}}, {"train_physical"}),
-    "observations.points": ({"observations": {"points": 9}}, {"train_physical"}),
-    "observations.sensors": ({"observations": {"sensors": "s.nc"}}, {"train_physical"}),
-    "observations.missing": ({"observations": {"missing": "mask"}}, {"cache", "train_physical"}),
-    "known_parameters": ({"known_parameters": {"advection": "a"}}, {"cache", *SOLVED}),
+    "observations.noise": ({"observations": {"noise": 0.1}}, SEEN),
+    "observations.points": ({"observations": {"points": 9}}, SEEN),
+    "observations.sensors": ({"observations": {"sensors": "s.nc"}}, SEEN),
+    "observations.missing": ({"observations": {"missing": "mask"}}, {"cache", *SEEN}),
+    "known_parameters": ({"known_parameters": {"advection": "a"}}, {"cache", "guide", *SOLVED}),
     "format": ({"format": "hdf5-pdebench"}, {"cache"}),
     "cache_dir": ({"cache_dir": "elsewhere"}, set()),
 }
@@ -65,12 +67,68 @@ def test_cache_is_made_anew_where_something_else_is_read(key: str) -> None:
 @pytest.mark.parametrize("key", TRAINING)
 def test_key_of_the_calibration_is_part_of_it_alone(key: str) -> None:
     changes = {"trainer_params": {"physical": {key: TRAINING[key]}}}
-    assert stages_changed(changes) == {"train_physical"}
+    others = {"guide"} if key == "initial_state" else set()
+    assert stages_changed(changes) == {"train_physical", *others}
 
 
 @pytest.mark.parametrize("key", NUMERICS)
 def test_numerics_are_part_of_every_stage_that_solves_the_equation(key: str) -> None:
     assert stages_changed({"model": {"physical": {"numerics": {key: NUMERICS[key]}}}}) == SOLVED
+
+
+SURROGATE: dict[str, Any] = {
+    "windows_per_epoch": 8,
+    "scheduler": "one_cycle",
+    "accumulate": 2,
+    "curriculum": {"first_steps": 1},
+    "pushforward": 1,
+    "input_noise": 0.1,
+    "patience": 3,
+    "validate_every": 2,
+    "keep": "last",
+    "precision": "bf16",
+    "devices": 2,
+    "compile": True,
+}
+
+
+@pytest.mark.parametrize("key", SURROGATE)
+def test_key_of_the_surrogates_training_is_part_of_it_alone(key: str) -> None:
+    changes = {"trainer_params": {"synthetic": {key: SURROGATE[key]}}}
+    assert stages_changed(changes) == {"train_synthetic"}
+
+
+AUGMENTATION: dict[str, tuple[Any, set[str]]] = {
+    "alpha": (0.3, {"train_synthetic"}),
+    "symmetries": (["translation"], {"train_synthetic"}),
+    "steps": (3, {"augment"}),
+    "parameters": ("distribution", {"augment"}),
+    "initial_condition": ({"type": "perturbed"}, {"augment"}),
+    "max_disk_mb": (100.0, set()),
+}
+
+
+@pytest.mark.parametrize("key", AUGMENTATION)
+def test_key_of_the_augmentation_is_part_of_what_uses_it(key: str) -> None:
+    value, expected = AUGMENTATION[key]
+    assert stages_changed({"augmentation": {key: value}}) == expected
+
+
+def test_replicates_have_settings_that_differ_in_the_seed_alone() -> None:
+    experiment = parse_experiment(tiny_experiment(run_params={"model_type": "hybrid", "seed": 4}))
+    one, other = (
+        json.loads(stage_settings(experiment, "train_synthetic", replicate=r)) for r in (0, 2)
+    )
+    assert (one["run_params"].pop("seed"), other["run_params"].pop("seed")) == (4, 6)
+    assert one == other
+
+
+def test_first_calibration_knows_nothing_of_later_cycles() -> None:
+    one = parse_experiment(tiny_experiment())
+    three = parse_experiment(tiny_experiment(hybrid={"cycles": 3, "interaction_weight": 0.5}))
+    first, second = (stage_settings(three, "train_physical", cycle=k) for k in (1, 2))
+    assert first == stage_settings(one, "train_physical")
+    assert json.loads(second)["hybrid"] == {"interaction_weight": 0.5, "revert_if_worse": True}
 
 
 def test_file_of_sensors_is_found_from_the_working_directory() -> None:
@@ -86,3 +144,18 @@ def test_file_of_sensors_is_found_from_the_working_directory() -> None:
     assert settings["data"]["observations"]["sensors"] == "project/sensors.nc"
     assert settings["data"]["time_unit"] == "hours", "the times of its readings have a unit too"
     assert parse_experiment(settings).project_root == "."
+
+
+def test_file_of_initial_states_is_read_as_raw_files_are() -> None:
+    condition = {"type": "file", "path": "./states.nc"}
+    experiment = merged(
+        tiny_experiment(),
+        {
+            "project_root": "project",
+            "augmentation": {"initial_condition": condition},
+            "data": {"time_unit": "hours"},
+        },
+    )
+    settings = json.loads(stage_settings(parse_experiment(experiment), "augment"))
+    assert settings["augmentation"]["initial_condition"]["path"] == "project/states.nc"
+    assert settings["data"]["time_unit"] == "hours"

@@ -1,13 +1,12 @@
 rule augment:
     input:
-        cache=cached("physical", "train_sim"),
-        parameters="results/{experiment}/physical/parameters.yaml",
+        unpack(inputs_of("augment")),
     output:
-        "results/{experiment}/augmented/generated_{shard}.json",
+        "results/{run}/augmented/generated_{shard}.json",
     log:
-        "results/{experiment}/logs/augment_{shard}.log",
+        "results/{run}/logs/augment_{shard}.log",
     benchmark:
-        "results/{experiment}/benchmarks/augment_{shard}.tsv"
+        "results/{run}/benchmarks/augment_{shard}.tsv"
     conda:
         ENVIRONMENT
     threads: 2
@@ -18,7 +17,7 @@ rule augment:
         cfg=stage_cfg("augment"),
         code=stage_code("augment"),
     message:
-        "generate simulations {wildcards.shard} of {wildcards.experiment}"
+        "generate simulations {wildcards.shard} of {wildcards.run}"
     shell:
         "python -m workflow.scripts.augment --settings {params.cfg:q} --shard {wildcards.shard} --code {params.code}"
         " --cache {input.cache:q} --parameters {input.parameters:q} --output {output:q}"

@@ -1,6 +1,9 @@
 import shlex
 from pathlib import Path
 
+from workflow import stage_inputs
+from workflow.runs import Run
+
 ENVIRONMENT = "../envs/environment.yaml"
 
 # the interpreter that runs Snakemake has the packages, whatever `python` means in the shell
@@ -10,17 +13,22 @@ shell.prefix(
 )
 
 
+def run_of(wildcards):
+    """The cycle or replicate of a file in results/<run>; elsewhere the experiment itself."""
+    return Run.parse(wildcards.get("run", wildcards.get("experiment")))
+
+
 def plan_of(wildcards):
-    """The experiment of a file in results/<experiment>."""
+    """The experiment of a file in results/<experiment> or results/<run>."""
     try:
-        return PLANS[wildcards.experiment]
+        return PLANS[run_of(wildcards).experiment]
     except UserError as error:
         raise WorkflowError(str(error)) from None
 
 
 def stage_cfg(stage):
     """The settings on which the stage's result depends."""
-    return lambda wildcards: plan_of(wildcards).settings(stage)
+    return lambda wildcards: plan_of(wildcards).settings(stage, run_of(wildcards))
 
 
 def stage_code(stage):
@@ -28,14 +36,13 @@ def stage_code(stage):
     return lambda wildcards: plan_of(wildcards).code(stage)
 
 
-def cached(stage, *kinds):
-    """Manifests of the cached simulations that a stage reads."""
+def inputs_of(stage):
+    """What a stage reads, by name."""
 
-    def manifests(wildcards):
-        plan = plan_of(wildcards)
-        return plan.cache_manifests(plan.simulations(stage, kinds))
+    def inputs(wildcards):
+        return getattr(stage_inputs, stage)(plan_of(wildcards), run_of(wildcards))
 
-    return manifests
+    return inputs
 
 
 def shard_of(wildcards):

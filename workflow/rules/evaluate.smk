@@ -1,11 +1,12 @@
 rule evaluate:
     input:
-        unpack(lambda wildcards: plan_of(wildcards).evaluation_inputs()),
+        unpack(inputs_of("evaluate")),
     output:
         metrics="results/{experiment}/evaluation/metrics.json",
         timing="results/{experiment}/evaluation/timing.json",
         rollouts="results/{experiment}/evaluation/rollouts.nc",
         curves="results/{experiment}/evaluation/error_curves.png",
+        diagnostics="results/{experiment}/evaluation/diagnostics.png",
         prediction="results/{experiment}/evaluation/prediction.png",
         animation="results/{experiment}/evaluation/animation.gif",
     log:

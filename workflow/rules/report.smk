@@ -1,6 +1,6 @@
 rule report:
     input:
-        unpack(lambda wildcards: plan_of(wildcards).report_inputs()),
+        unpack(inputs_of("report")),
     output:
         "results/{experiment}/report.html",
     log:

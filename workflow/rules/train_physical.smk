@@ -1,14 +1,13 @@
 rule train_physical:
     input:
-        cache=cached("physical", "train_sim"),
-        sensors=lambda wildcards: plan_of(wildcards).sensor_files(),
+        unpack(inputs_of("train_physical")),
     output:
-        parameters="results/{experiment}/physical/parameters.yaml",
-        history="results/{experiment}/physical/history.csv",
+        parameters="results/{run}/physical/parameters.yaml",
+        history="results/{run}/physical/history.csv",
     log:
-        "results/{experiment}/logs/train_physical.log",
+        "results/{run}/logs/train_physical.log",
     benchmark:
-        "results/{experiment}/benchmarks/train_physical.tsv"
+        "results/{run}/benchmarks/train_physical.tsv"
     conda:
         ENVIRONMENT
     threads: 8
@@ -19,8 +18,9 @@ rule train_physical:
         cfg=stage_cfg("train_physical"),
         code=stage_code("train_physical"),
     message:
-        "calibrate the physical model of {wildcards.experiment}"
+        "calibrate the physical model of {wildcards.run}"
     shell:
         "python -m workflow.scripts.train_physical --settings {params.cfg:q} --cache {input.cache:q}"
+        " --previous {input.previous:q} --guidance {input.guidance:q}"
         " --parameters {output.parameters:q} --history {output.history:q}"
         " --threads {threads} --log {log:q}"

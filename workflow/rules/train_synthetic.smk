@@ -1,33 +1,37 @@
 rule train_synthetic:
     input:
-        cache=cached("synthetic", "train_sim", "val_sim"),
-        augmented=lambda wildcards: plan_of(wildcards).augment_manifests(),
+        unpack(inputs_of("train_synthetic")),
     output:
-        model="results/{experiment}/synthetic_model.pt",
-        history="results/{experiment}/synthetic/history.csv",
+        model="results/{run}/synthetic_model.pt",
+        history="results/{run}/synthetic/history.csv",
     log:
-        "results/{experiment}/logs/train_synthetic.log",
+        "results/{run}/logs/train_synthetic.log",
     benchmark:
-        "results/{experiment}/benchmarks/train_synthetic.tsv"
+        "results/{run}/benchmarks/train_synthetic.tsv"
     conda:
         ENVIRONMENT
     threads: 8
     resources:
         mem_mb=16000,
         runtime=720,
-        # no param, since how often progress is saved changes no result
+        # no params, since neither how often progress is saved nor what is drawn changes a result
         checkpoint_every_s=lambda wildcards: int(
             plan_of(wildcards).experiment.workflow.checkpoint_every_s
+        ),
+        tensorboard=lambda wildcards: int(
+            plan_of(wildcards).experiment.workflow.tensorboard
         ),
     params:
         cfg=stage_cfg("train_synthetic"),
         code=stage_code("train_synthetic"),
     message:
-        "train the synthetic model of {wildcards.experiment}"
+        "train the synthetic model of {wildcards.run}"
     shell:
         "python -m workflow.scripts.train_synthetic --settings {params.cfg:q}"
-        " --code {params.code} --cache {input.cache:q} --augmented {input.augmented:q}"
+        " --code {params.code} --run {wildcards.run} --cache {input.cache:q} --augmented {input.augmented:q}"
+        " --parameters {input.parameters:q} --warm-start {input.warm_start:q}"
         " --model {output.model:q} --history {output.history:q}"
-        " --checkpoints results/{wildcards.experiment}/checkpoints"
+        " --checkpoints results/{wildcards.run}/checkpoints"
         " --checkpoint-every-s {resources.checkpoint_every_s}"
+        " --tensorboard {resources.tensorboard}"
         " --threads {threads} --log {log:q}"

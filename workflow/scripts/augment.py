@@ -13,7 +13,7 @@ from src.data.cache_manager import CacheManager
 from src.data.simulation_store import SimulationStore
 from src.factories.model_factory import ModelFactory
 from src.training.hybrid.augmentation import Augmentation
-from src.training.physical.results import load_parameters
+from src.training.physical.results import load_parameters, read_parameters
 from workflow.shards import parse_shard
 from workflow.stage import limit_threads, run_stage, stage_parser
 
@@ -37,8 +37,10 @@ def main(arguments: argparse.Namespace) -> None:
     load_parameters(arguments.parameters, model)
     real = SimulationStore(arguments.cache[0].parent)
     store = CacheManager(arguments.output.parent)
-    made = Augmentation(experiment, model, real, store, arguments.code).make(arguments.shard)
-    write_json(arguments.output, store.manifest(made))
+    calibrated = read_parameters(arguments.parameters)["parameters"]
+    maker = Augmentation(experiment, model, real, store, arguments.code, calibrated)
+    made = maker.make(arguments.shard)
+    write_json(arguments.output, {**store.manifest(made), "bytes": store.disk_usage(made)})
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """Rolls out both models on held-out simulations and measures their errors beside persistence.
 
-Writes ``metrics.json``, ``rollouts.nc``, the error over the lead time, a picture of truth,
-prediction and error, and an animation.
+Writes ``metrics.json``, ``timing.json``, ``rollouts.nc``, the error over the lead time, what the
+predictions keep (correlation, spectra, conserved quantities, long rollouts), a picture of truth,
+prediction and error, and an animation. Several models are surrogates of different seeds.
 """
 
 import argparse
@@ -17,7 +18,9 @@ def parser() -> argparse.ArgumentParser:
     """The program's options."""
     options = stage_parser(__doc__)
     options.add_argument("--cache", type=Path, nargs="+", required=True, help="cache manifests")
-    options.add_argument("--model", type=Path, nargs="*", default=[], help="synthetic_model.pt")
+    options.add_argument(
+        "--model", type=Path, nargs="*", default=[], help="synthetic_model.pt of each replicate"
+    )
     options.add_argument("--parameters", type=Path, nargs="*", default=[], help="parameters.yaml")
     options.add_argument("--output", type=Path, required=True, help="folder to write to")
     return options
@@ -28,9 +31,8 @@ def main(arguments: argparse.Namespace) -> None:
     limit_threads(arguments.threads)
     experiment = parse_experiment(arguments.settings)
     store = SimulationStore(arguments.cache[0].parent)
-    model = arguments.model[0] if arguments.model else None
     parameters = arguments.parameters[0] if arguments.parameters else None
-    evaluate_models(experiment, store, model, parameters, arguments.output)
+    evaluate_models(experiment, store, arguments.model or None, parameters, arguments.output)
 
 
 if __name__ == "__main__":

@@ -1,30 +1,44 @@
 """Trains the synthetic model on real windows, and on generated ones where there are any.
 
 Writes ``synthetic_model.pt``, which needs nothing else to be loaded, and ``history.csv`` (one row
-an epoch). A training that was interrupted goes on from its last checkpoint.
+an epoch). A training that was interrupted goes on from its last checkpoint; that of a later hybrid
+cycle starts with the model of the cycle before.
 """
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from src.config import parse_experiment
+from src.config import Experiment, parse_experiment
+from src.config.derived import num_cycles
+from src.data.atomic import sha256_of
 from src.data.cache_manager import CacheManager
 from src.data.simulation_store import SimulationStore
 from src.factories.surrogate_training import SurrogateFiles, SurrogateTraining
 from workflow.manifests import digests_of, simulations_of
+from workflow.runs import Run
 from workflow.stage import limit_threads, run_stage, stage_parser
+
+if TYPE_CHECKING:
+    from src.models.physical.physical_model import PhysicalModel
 
 
 def parser() -> argparse.ArgumentParser:
     """The program's options."""
     options = stage_parser(__doc__)
     options.add_argument("--code", required=True, help="digest of the code, part of checkpoints")
+    options.add_argument(
+        "--run", type=Run.parse, default="experiment", help="e.g. burgers/cycle_02"
+    )
     options.add_argument("--cache", type=Path, nargs="+", required=True, help="cache manifests")
     options.add_argument("--augmented", type=Path, nargs="*", default=[], help="manifests")
+    options.add_argument("--parameters", type=Path, nargs="*", default=[], help="parameters.yaml")
+    options.add_argument("--warm-start", type=Path, nargs="*", default=[], help="an earlier model")
     options.add_argument("--model", type=Path, required=True, help="file to write")
     options.add_argument("--history", type=Path, required=True, help="CSV file to write")
     options.add_argument("--checkpoints", type=Path, required=True, help="folder of checkpoints")
     options.add_argument("--checkpoint-every-s", type=float, default=60.0)
+    options.add_argument("--tensorboard", type=int, default=0, help="1 writes scalars")
     return options
 
 
@@ -40,13 +54,39 @@ def main(arguments: argparse.Namespace) -> None:
         "settings": arguments.settings,
         "code": arguments.code,
         "threads": threads,
+        "run": [arguments.run.cycle, arguments.run.replicate],
+        "models": [sha256_of(path) for path in (*arguments.parameters, *arguments.warm_start)],
         "cache": digests_of(arguments.cache, [*used.train_sim, *used.val_sim]),
         "augmented": digests_of(arguments.augmented, made),
     }
     files = SurrogateFiles(
-        arguments.model, arguments.history, arguments.checkpoints, arguments.checkpoint_every_s
+        arguments.model,
+        arguments.history,
+        arguments.checkpoints,
+        arguments.checkpoint_every_s,
+        arguments.history.parents[1] / "tensorboard" if arguments.tensorboard else None,
     )
-    SurrogateTraining(experiment, real, generated, made).run(files, identity)
+    SurrogateTraining(
+        experiment,
+        real,
+        generated,
+        made,
+        physical=_calibrated(experiment, arguments.parameters),
+        warm_start=arguments.warm_start[0] if arguments.warm_start else None,
+        cycle=(arguments.run.cycle, num_cycles(experiment)),
+    ).run(files, identity)
+
+
+def _calibrated(experiment: Experiment, parameters: list[Path]) -> "PhysicalModel | None":
+    """The physical model, where the training needs it; PhiFlow takes its time to be imported."""
+    if not parameters:
+        return None
+    from src.factories.model_factory import ModelFactory
+    from src.training.physical.results import load_parameters
+
+    physical = ModelFactory.create_physical_model(experiment)
+    load_parameters(parameters[0], physical)
+    return physical
 
 
 if __name__ == "__main__":

@@ -17,11 +17,15 @@ from src.data.fields import to_native, to_values
 from src.data.grid import FieldLayout, Grid
 from src.data.initial_conditions import Projection, State
 from src.data.known_parameters import KnownParameter
+from src.data.staggering import Staggering
 from src.errors import DivergenceError
 from src.models.physical.physical_model import PhysicalModel
 from src.models.physical.recorded_conditions import recorded_conditions
 from src.models.physical.roles import match_roles
+from src.numerics.face_projection import project_faces
 from src.numerics.projection import project
+from src.numerics.staggered import StaggeredDifference
+from src.progress import progress
 
 GROUP = 5  # simulations advanced together; more are hardly faster, and the last group costs more
 
@@ -56,16 +60,20 @@ class Start:
     known: Mapping[str, torch.Tensor] = field(default_factory=dict)
 
 
-def projections(spec: EquationSpec, names: Sequence[str], grid: Grid) -> dict[str, Projection]:
+def projections(
+    spec: EquationSpec, names: Sequence[str], grid: Grid, staggered: bool = False
+) -> dict[str, Projection]:
     """What takes the divergence away, by data field in which it has to vanish at the start.
 
     Args:
         spec: The equation.
         names: Names of the data fields.
         grid: Grid of the fields.
+        staggered: Whether it has to vanish on the faces of cells.
     """
     roles = match_roles(spec, names)
-    return {roles[role]: partial(_project, grid) for role in SOLENOIDAL.get(spec.name, ())}
+    project_on = _project_faces if staggered else _project
+    return {roles[role]: partial(project_on, grid) for role in SOLENOIDAL.get(spec.name, ())}
 
 
 def _project(grid: Grid, velocity: np.ndarray, held: Mapping[str, float]) -> np.ndarray:
@@ -74,6 +82,19 @@ def _project(grid: Grid, velocity: np.ndarray, held: Mapping[str, float]) -> np.
         values = to_values(torch.from_numpy(np.ascontiguousarray(velocity)), grid, layout)
         free = project(values, grid, {name: math.wrap(value) for name, value in held.items()})
         return to_native(free, grid, layout).numpy()
+
+
+def _project_faces(grid: Grid, velocity: np.ndarray, held: Mapping[str, float]) -> np.ndarray:
+    """The same on the faces of cells, through whose walls nothing flows.
+
+    What is drawn need not vanish on walls: means, not sines, take it to the faces without ripples.
+    """
+    layout = FieldLayout("velocity", grid.axes)
+    with math.precision(64):
+        values = to_values(torch.from_numpy(np.ascontiguousarray(velocity)), grid, layout)
+        faces = project_faces(StaggeredDifference(grid).at_velocity(values), grid)
+        native = to_native(faces, grid, layout)
+    return Staggering(grid).to_centres(native.unsqueeze(0))[0].numpy()
 
 
 def generate(
@@ -97,7 +118,7 @@ def generate(
         The index and ``[T, C, *space]`` for each field, T being the steps and the start. A
         simulation that diverges is left out, with a warning.
     """
-    for number in sorted({index // GROUP for index in wanted}):
+    for number in progress(sorted({index // GROUP for index in wanted}), "simulating"):
         group = range(number * GROUP, (number + 1) * GROUP)
         try:
             simulated = _simulate(model, recording, [start_of(i) for i in group])

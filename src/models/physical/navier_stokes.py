@@ -1,14 +1,20 @@
 """The incompressible Navier-Stokes equations."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 from phi.torch.flow import channel, math, spatial
 
+from src.config import Experiment
+from src.config.equation_checks import staggered_conflict
 from src.config.equations import EQUATIONS
 from src.data.grid import Grid
 from src.errors import ConfigError
 from src.models.physical.equation import COMPONENT, LinearTerms, Values
 from src.models.physical.physical_model import PhysicalModel
 from src.models.registry import ModelRegistry
+from src.numerics.discretization import STAGGERED, Discretization
 from src.numerics.operators import Operators
 
 
@@ -24,8 +30,15 @@ class NavierStokesPDE(PhysicalModel):
 
     The forcing ``[amplitude A, wavenumber k]`` is Kolmogorov's, f_x = A sin(k y), also in three
     dimensions: along the first axis, with k in radians per length (2π m / L fits a periodic box)
-    and y the coordinate of the data. A forcing given as a vector field is used as it is. Laminar,
+    and y the coordinate of the data. A forcing given as a vector field, at the points of the data,
+    is used as it is. Laminar,
     below u/(ν k) of about 1.4, it keeps up the flow u_x = A/(ν k²) sin(k y).
+
+    With the option ``staggered`` the velocity stands on the faces of cells, see
+    :class:`src.numerics.staggered.StaggeredDifference`, and the density at their centres, where the
+    data have both; :class:`src.data.staggering.Staggering` says how the two are related. The
+    start is projected. Nothing flows through walls: along sides of zero gradient fluid slips, where
+    it can leave without the option, and the velocity that a side prescribes is along it.
 
     Sources: Chorin (1968), Mathematics of Computation 22, 745. Meshalkin and Sinai (1961), Journal
     of Applied Mathematics and Mechanics 25, 1700 (the forcing).
@@ -33,25 +46,36 @@ class NavierStokesPDE(PhysicalModel):
 
     spec = EQUATIONS["NavierStokesPDE"]
 
+    def __init__(self, config: Mapping[str, Any] | Experiment) -> None:
+        super().__init__(config)
+        if self.options["staggered"]:
+            section = self.experiment.model.physical
+            assert section is not None
+            if problem := staggered_conflict(section):
+                raise ConfigError(problem)
+            self.discretization = Discretization(STAGGERED, 2, self.numerics.refine)
+
     def rate(self, state: Values, parameters: Values, operators: Operators) -> Values:
         """P[ν ∇²u − (u·∇)u + f + β ρ], and D ∇²ρ − u·∇ρ."""
         u = state["velocity"]
         force = parameters["viscosity"] * operators.laplacian(u) - operators.advect(u, u)
-        force = force + _forcing(parameters["forcing"], operators.grid)
+        given = _forcing(parameters["forcing"], operators.grid)
         rates = {}
         if "density" in state:
             density = state["density"]
-            force = force + parameters["buoyancy"] * density
+            given = given + parameters["buoyancy"] * density
             diffusion = parameters["diffusivity"] * operators.laplacian(density)
             rates["density"] = diffusion - operators.advect(u, density)
+        force = force + operators.at_velocity(given)
         return {"velocity": operators.solenoidal(force), **rates}
 
     def bound_speed(self, state: Values, parameters: Values) -> math.Tensor:
         """The velocity, which carries itself and the density.
 
         Raises:
-            ConfigError: if it has one component. (Not in :meth:`rate`: PhiML takes a compilation
-                that an exception ended for one that still goes on.)
+            ConfigError: if it has one component, or one through a wall that lets nothing through.
+                (Not in :meth:`rate`: PhiML takes a compilation that an exception ended for one that
+                still goes on.)
         """
         u = state["velocity"]
         if u.vector.size == 1:
@@ -59,6 +83,8 @@ class NavierStokesPDE(PhysicalModel):
                 "model.physical.name: NavierStokesPDE: the data have one axis, along which an "
                 "incompressible flow is uniform; BurgersPDE has no pressure"
             )
+        if self.options["staggered"]:
+            _check_walls(parameters)
         return u
 
     def constrain(self, before: Values, moved: Values, operators: Operators) -> Values:
@@ -72,6 +98,19 @@ class NavierStokesPDE(PhysicalModel):
             "velocity": {2: parameters["viscosity"]},
             "density": {2: parameters["diffusivity"]},
         }
+
+
+def _check_walls(parameters: Values) -> None:
+    """Refuse prescribed velocities that have a component through their wall."""
+    for name, value in parameters.items():
+        if name.startswith("boundary."):
+            axis = name.split(".")[1]
+            through = value.vector[axis] if "vector" in value.shape else value
+            if float(math.max(math.abs(through), through.shape)) > 0:
+                raise ConfigError(
+                    f"{name}: {through}: nothing flows through the walls of pde_params.staggered; "
+                    f"give a velocity along the wall, with 0 for its component {axis}"
+                )
 
 
 def _forcing(forcing: math.Tensor, grid: Grid) -> math.Tensor:

@@ -15,6 +15,7 @@ from src.config.equations import EquationSpec
 from src.config.schema import NumericsParams
 from src.data.fields import from_field, grid_of, layout_of, to_field
 from src.data.grid import Grid
+from src.data.staggered_fields import to_staggered
 from src.errors import ConfigError
 from src.models.physical.equation import LinearTerms, Natives, Values
 from src.models.physical.known_parameters import conditions_of, split_known
@@ -132,9 +133,10 @@ class PhysicalModel(torch.nn.Module, ABC):
 
         Args:
             initial_fields: Cell-centred fields by name, possibly with the batch dimension
-                ``window``. An entry with the name of a parameter, or of a fixed boundary value
-                (``boundary.x.lower``), is its known value in these simulations: a PhiML tensor, a
-                field, or a list of ``steps + 1`` of them for what changes in time.
+                ``window``; a velocity may be a staggered grid, and then stays one. An entry with
+                the name of a parameter, or of a fixed boundary value (``boundary.x.lower``), is its
+                known value in these simulations: a PhiML tensor, a field, or a list of
+                ``steps + 1`` of them for what changes in time.
             steps: Number of frames.
             dt: Time between frames [time].
 
@@ -156,7 +158,12 @@ class PhysicalModel(torch.nn.Module, ABC):
         for frame in self.rollout(state, grid, steps, dt, parameters, conditions=conditions):
             with math.precision(bits):
                 for name, native in frame.items():
-                    frames[name].append(to_field(native, grid, layouts[name]))
+                    like = fields[name]
+                    frames[name].append(
+                        to_staggered(native, grid, like.boundary)
+                        if like.is_staggered
+                        else to_field(native, grid, layouts[name])
+                    )
         return frames
 
     @overload

@@ -53,7 +53,8 @@ class RawSimulations:
             for role in spec.fields
             if role.name in names
         ]
-        self._solenoidal = projections(spec, [*names.values()], grid)
+        staggered = self._model.discretization.is_staggered
+        self._solenoidal = projections(spec, [*names.values()], grid, staggered)
         self._recording = Recording(grid, layouts, self._settings.steps, self._settings.dt)
         provenance = {
             "equation": spec.name,

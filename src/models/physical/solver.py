@@ -13,9 +13,9 @@ from phi.torch.flow import math
 from src.data.grid import Grid
 from src.errors import ConfigError, DivergenceError
 from src.models.physical.equation import Coefficients, Equation, Natives
+from src.models.physical.placement import Placement
 from src.models.physical.roles import match_roles, role_layouts
 from src.models.physical.stepper import Stepper
-from src.numerics.resampling import Resampling
 from src.numerics.stability import (
     Bounds,
     chebyshev_steps,
@@ -78,7 +78,7 @@ class Solver:
 
     def __init__(self, model: "PhysicalModel") -> None:
         self._model = model
-        self._steppers: dict[tuple[Any, ...], tuple[Stepper, Resampling | None]] = {}
+        self._steppers: dict[tuple[Any, ...], tuple[Stepper, Placement]] = {}
         self.substeps_used = 0
         self.stages_used: int | None = None
 
@@ -91,7 +91,7 @@ class Solver:
         """
         grid, model = course.grid, self._model
         roles = match_roles(model.spec, list(state))
-        stepper, resampling = self._stepper(grid, tuple(roles))
+        stepper, placement = self._stepper(grid, tuple(roles))
         batched = next(iter(state.values())).ndim == len(grid.axes) + 2
         now = {}
         for role, name in roles.items():
@@ -103,40 +103,34 @@ class Solver:
                     f"{model.spec.name} it needs {(layout.channels, *grid.shape)}"
                 )
             now[role] = native.to(stepper.dtype)
-        shared = {n: self._placed(n, v, grid, resampling) for n, v in course.parameters.items()}
+        shared = {n: self._placed(n, v, grid, placement) for n, v in course.parameters.items()}
         self._check_finite(now, shared, course.entries, 0)
-        if resampling is not None:
-            now = {role: resampling.refine(native) for role, native in now.items()}
+        now = placement.enter(now)
         for frame, dt in enumerate(course.intervals):
             individual, slopes = course.conditions.during(frame, dt)
             coefficients = Coefficients(
                 shared,
-                {n: self._placed(n, v, grid, resampling, 1) for n, v in individual.items()},
-                {n: self._placed(n, v, grid, resampling, 1) for n, v in slopes.items()},
+                {n: self._placed(n, v, grid, placement, 1) for n, v in individual.items()},
+                {n: self._placed(n, v, grid, placement, 1) for n, v in slopes.items()},
             )
             substeps, stages = self._steps_of(stepper, now, coefficients, dt, frame + 1)
             now = stepper.advance(now, coefficients, dt, substeps, stages)
             self._check_finite(now, shared, course.entries, frame + 1)
-            seen = now
-            if resampling is not None:
-                seen = {role: resampling.coarsen(native) for role, native in now.items()}
+            seen = placement.leave(now)
             yield {name: seen[role] if batched else seen[role][0] for role, name in roles.items()}
 
-    def _stepper(self, grid: Grid, roles: tuple[str, ...]) -> tuple[Stepper, Resampling | None]:
+    def _stepper(self, grid: Grid, roles: tuple[str, ...]) -> tuple[Stepper, Placement]:
         model = self._model
         dtype = torch.float32 if model.precision == "single" else torch.float64
         key = (grid, roles, model.discretization, dtype)
         if key not in self._steppers:
-            resampling = None
-            if model.discretization.refine > 1:
-                resampling = Resampling(grid, model.discretization.refine)
-                grid = resampling.grid
             equation = Equation(
                 model.spec, model.rate, model.bound_speed, model.constrain, model.linear_terms
             )
             layouts = {r: e for r, e in role_layouts(model.spec, grid).items() if r in roles}
-            stepper = Stepper(equation, grid, layouts, model.discretization, dtype)
-            self._steppers[key] = (stepper, resampling)
+            placement = Placement(grid, layouts, model.discretization)
+            stepper = Stepper(equation, placement.grid, layouts, model.discretization, dtype)
+            self._steppers[key] = (stepper, placement)
         return self._steppers[key]
 
     def _placed(
@@ -144,7 +138,7 @@ class Solver:
         name: str,
         value: torch.Tensor,
         grid: Grid,
-        resampling: Resampling | None,
+        placement: Placement,
         leading: int = 0,
     ) -> torch.Tensor:
         """A parameter as the stepper takes it: one number for every axis, fields on its grid.
@@ -153,16 +147,12 @@ class Solver:
             name: The parameter.
             value: Its value, after ``leading`` dimensions of simulations.
             grid: Grid of the data.
-            resampling: To the stepper's grid, where that is finer.
+            placement: To the stepper's grid.
             leading: Number of dimensions before those of the value.
         """
         axes, own = len(grid.axes), value.shape[leading:]
         if own[-axes:] == grid.shape:
-            if resampling is None:
-                return value
-            # The resampling of a field wants [B, C, *space].
-            fine = resampling.refine(value.reshape(1, -1, *grid.shape))
-            return fine.reshape(*value.shape[:-axes], *fine.shape[2:])
+            return placement.enter_field(value)
         spec = self._model.spec.parameters.get(name)
         if spec is None or not spec.per_axis:
             return value
@@ -181,7 +171,7 @@ class Solver:
         model = self._model
         factor = model.discretization.substeps_factor
         self.stages_used = None
-        if model.numerics.substeps is not None:
+        if model.numerics.substeps is not None and model.discretization.coarsen == 1:
             self.substeps_used = model.numerics.substeps * factor
             return self.substeps_used, None
         ends = [parameters, parameters.after(dt)] if parameters.slopes else [parameters]

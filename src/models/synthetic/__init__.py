@@ -3,6 +3,10 @@
 from src.exports import on_first_use
 
 _HOMES = {
+    "ConvNet": "convnet",
+    "DilatedResNet": "dilated_resnet",
+    "FNO": "fno",
+    "ResNet": "resnet",
     "SyntheticModel": "synthetic_model",
     "UNet": "unet",
 }

@@ -3,6 +3,7 @@
 Layout: ``B`` windows, ``C`` channels, ``X Y Z`` space; a tensor is ``[B, C, *space]``.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -13,12 +14,12 @@ from src.data.grid import PERIODIC, Side
 Boundary = tuple[tuple[Side, Side], ...]  # (lower, upper) of each axis
 
 
-def pad(values: torch.Tensor, width: int, boundary: Boundary) -> torch.Tensor:
+def pad(values: torch.Tensor, width: int | Sequence[int], boundary: Boundary) -> torch.Tensor:
     """Extend a tensor by ``width`` points on every side, as its boundary says.
 
     Args:
         values: Tensor ``[B, C, *space]``.
-        width: Number of points; at most the size of each periodic axis.
+        width: Number of points, of all axes or of each; at most the size of a periodic axis.
         boundary: For each axis the condition on its (lower, upper) side: a periodic side
             continues with the opposite one, a zero-gradient one repeats its last point, and a
             number stands beyond its side.
@@ -26,18 +27,15 @@ def pad(values: torch.Tensor, width: int, boundary: Boundary) -> torch.Tensor:
     Returns:
         Tensor ``[B, C, *space]`` with ``2 * width`` points more on each axis.
     """
-    if width == 0:
-        return values
-    if all(sides == (PERIODIC, PERIODIC) for sides in boundary):
-        for axis in range(2, values.ndim):
-            values = _Wrap.apply(values, axis, width)
-        return values
-    for axis, (lower, upper) in enumerate(boundary):
+    widths = [width] * len(boundary) if isinstance(width, int) else width
+    for axis, (added, (lower, upper)) in enumerate(zip(widths, boundary, strict=True)):
+        if added == 0:
+            continue
         if lower == upper:
-            values = _pad_axis(values, axis, (width, width), lower)
+            values = _pad_axis(values, axis, (added, added), lower)
         else:
-            values = _pad_axis(values, axis, (width, 0), lower)
-            values = _pad_axis(values, axis, (0, width), upper)
+            values = _pad_axis(values, axis, (added, 0), lower)
+            values = _pad_axis(values, axis, (0, added), upper)
     return values
 
 

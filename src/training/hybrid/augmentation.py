@@ -2,38 +2,42 @@
 
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from math import prod
 from typing import Any
 
 import torch
 
-from src.config.schema import Experiment, GaussianRandomField
+from src.config.augmentation_checks import MB
+from src.config.schema import Experiment
+from src.data.cache_header import VALUE_BYTES
 from src.data.cache_manager import CacheManager
 from src.data.grid import FieldLayout
-from src.data.initial_conditions import State, gaussian_random_state, resembling_state
+from src.data.initial_conditions import State
+from src.data.known_parameters import KnownParameter, as_tuples
 from src.data.simulation_store import SimulationStore
-from src.errors import DivergenceError
+from src.errors import ConfigError, DivergenceError
 from src.models.physical.generation import Recording, Start, generate, projections
 from src.models.physical.physical_model import PhysicalModel
 from src.models.physical.roles import match_roles
 from src.training.hybrid.originals import Original, digest_of, generated_steps
+from src.training.hybrid.parameter_draws import ParameterDraws
+from src.training.hybrid.starts import STREAM, Starts
 
 logger = logging.getLogger(__name__)
 
-# keeps the random numbers of generated simulations apart from those of simulated raw files, which
-# may be drawn with the same seed
-STREAM = 1
+DRAW = 2  # keeps the random numbers of parameters apart from those of states
 # More numbers of a parameter than this are a field, of which the provenance keeps the digest.
 MAX_NUMBERS = 8
 
 
 class Augmentation:
-    """Draws initial states and runs them.
+    """Draws initial states and parameters and runs them.
 
-    They are drawn as ``augmentation.initial_condition`` says, else as those of the raw files that
-    ``generation_params`` describes, else they resemble those of the training simulations. One
-    training simulation after the other is the original of a generated one, which takes over its
-    known parameters.
+    One training simulation after the other is the original of a generated one, which takes over its
+    known parameters. Parameters that are drawn take precedence over them, and are recorded like
+    them. Everything drawn depends on the seed and the simulation's index alone.
 
     Args:
         experiment: Sections ``augmentation``, ``run_params``, ``trainer_params``.
@@ -41,9 +45,11 @@ class Augmentation:
         real: The training simulations, which give grid, dt, number of steps and initial states.
         store: Where the generated simulations go.
         code: Digest of the code, if the caller knows it: what other code made is made anew.
+        calibrated: What the calibration says of each parameter, see :class:`ParameterDraws`.
 
     Raises:
-        ConfigError: if more steps are asked for than known parameters that change in time have.
+        ConfigError: if more steps are asked for than known parameters that change in time have, a
+            parameter cannot be drawn, or given initial states do not fit.
     """
 
     def __init__(
@@ -53,21 +59,25 @@ class Augmentation:
         real: SimulationStore,
         store: CacheManager,
         code: str = "",
+        calibrated: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
         self.model = model
         self.store = store
-        self._condition = experiment.augmentation.initial_condition
-        if self._condition is None and experiment.generation_params is not None:
-            self._condition = experiment.generation_params.initial_condition
         self._seed = experiment.run_params.seed
+        self._max_disk_mb = experiment.augmentation.max_disk_mb
         train = experiment.trainer_params.physical.train_sim
-        self._layouts = _dynamic(model, real.layouts)
-        self._originals = [Original.of(i, real.load(i), self._layouts) for i in train]
+        layouts = _dynamic(model, real.layouts)
+        self._originals = [Original.of(i, real.load(i), layouts) for i in train]
         steps = generated_steps(experiment.augmentation.steps, self._originals)
-        kinds = self._originals[0].kinds
-        self._recording = Recording(real.grid, self._layouts, steps, real.dt, kinds)
-        names = [each.name for each in self._layouts]
-        self._solenoidal = projections(model.spec, names, real.grid)
+        self._draws = ParameterDraws(experiment, model, real.grid, calibrated)
+        kinds = [k for k in self._originals[0].kinds if k.name not in self._draws.names]
+        self._recording = Recording(
+            real.grid, layouts, steps, real.dt, [*kinds, *self._draws.kinds]
+        )
+        names = [each.name for each in layouts]
+        staggered = model.discretization.is_staggered
+        solenoidal = projections(model.spec, names, real.grid, staggered)
+        self._starts = Starts(experiment, self._originals, self._recording, solenoidal)
         self._provenance = self._describe()
         self._code = code
 
@@ -81,8 +91,10 @@ class Augmentation:
             The simulations that are there now; one that diverged is not among them.
 
         Raises:
+            ConfigError: if they would take more than ``augmentation.max_disk_mb``.
             DivergenceError: if none of the simulations stayed finite.
         """
+        self._check_room(len(indices))
         missing = [index for index in indices if not self._is_made(index)]
         for index in missing:
             self.store.path(index).unlink(missing_ok=True)
@@ -94,35 +106,45 @@ class Augmentation:
                 f"all {len(indices)} generated simulations diverged; calibrate the model first, "
                 "or lower augmentation.initial_condition.amplitude"
             )
+        logger.info(
+            "%d of %d generated simulations, %d of them new, take %.4g MB on disk",
+            len(made), len(indices), len({*made} & {*missing}), self.store.disk_usage(made) / MB,
+        )  # fmt: skip
         return made
 
-    def _original(self, index: int) -> Original:
-        return self._originals[index % len(self._originals)]
+    def _check_room(self, count: int) -> None:
+        recording = self._recording
+        values = sum(each.channels for each in recording.layouts) * prod(recording.grid.shape)
+        needed = count * (recording.steps + 1) * values * VALUE_BYTES / MB
+        if self._max_disk_mb is not None and needed > self._max_disk_mb:
+            raise ConfigError(
+                f"augmentation.max_disk_mb: {self._max_disk_mb:g}: {count} simulations of "
+                f"{recording.steps + 1} frames take {needed:.4g} MB; allow it, or lower "
+                "augmentation.num_simulations or augmentation.steps"
+            )
+
+    def _drawn(self, index: int) -> dict[str, torch.Tensor]:
+        """The parameters drawn for one simulation."""
+        return self._draws.draw((self._seed, STREAM, index, DRAW))
 
     def _start(self, index: int) -> Start:
-        condition, original = self._condition, self._original(index)
-        grid, entropy = self._recording.grid, (self._seed, STREAM, index)
-        if isinstance(condition, GaussianRandomField):
-            state = gaussian_random_state(
-                grid, self._layouts, condition, entropy, original.walls, self._solenoidal
-            )
-        else:
-            state = resembling_state(
-                original.state, grid, entropy, original.walls, self._solenoidal
-            )
-        return Start(state, original.first_values(self._recording.steps + 1))
+        known = self._starts.original(index).first_values(self._recording.steps + 1)
+        return Start(self._starts.state(index), {**known, **self._drawn(index)})
 
     def _write(self, index: int, fields: State) -> None:
-        recording = self._recording
-        known, tensors = self._original(index).recorded(recording.steps + 1)
+        recording, drawn = self._recording, self._drawn(index)
+        known, tensors = self._starts.original(index).recorded(recording.steps + 1)
+        kept = [kind for kind in known if kind.name not in drawn]
+        own = {kind.layout.name for kind in known if kind.name in drawn}
+        kept += [_with_values(kind, drawn[kind.name]) for kind in self._draws.kinds]
         self.store.write(
             index,
-            {**fields, **tensors},
+            {**fields, **{name: v for name, v in tensors.items() if name not in own}},
             recording.grid,
             recording.dt,
-            {**self._provenance, "code": self._code},
+            {**self._provenance, **self._describe_one(index), "code": self._code},
             recording.layouts,
-            known,
+            kept,
         )
 
     def _is_made(self, index: int) -> bool:
@@ -130,26 +152,35 @@ class Augmentation:
             return False
         source = dict(self.store.header(index).source)
         code = source.pop("code", None)
-        return self._code in ("", code) and source == self._provenance
+        wanted = {**self._provenance, **self._describe_one(index)}
+        return self._code in ("", code) and source == wanted
+
+    def _describe_one(self, index: int) -> dict[str, Any]:
+        """What decides one simulation and is not the same for all, as JSON types."""
+        drawn = {name: value.tolist() for name, value in self._drawn(index).items()}
+        return {**self._starts.describe_one(index), **({"drawn": drawn} if drawn else {})}
 
     def _describe(self) -> dict[str, Any]:
         """All that decides a generated simulation, as JSON types."""
         parameters = {
             name: _described(value.detach()) for name, value in self.model.named_parameters()
         }
-        condition = self._condition
         return {
             "equation": self.model.spec.name,
             "parameters": parameters,
             "numerics": self.model.numerics.model_dump(mode="json"),
             "discretization": self.model.discretization.label,
-            "initial_condition": condition.model_dump() if condition else {"type": "resembling"},
+            "initial_condition": self._starts.describe(),
             "originals": digest_of(self._originals, self._recording.steps + 1),
             "grid": self._recording.grid.to_dict(),
             "dt": self._recording.dt,
             "seed": self._seed,
             "steps": self._recording.steps,
         }
+
+
+def _with_values(kind: KnownParameter, values: torch.Tensor) -> KnownParameter:
+    return replace(kind, values=as_tuples(values.tolist()))
 
 
 def _described(value: torch.Tensor) -> Any:

@@ -1,43 +1,69 @@
-"""Training of both models, the physical one first, the surrogate with what it generates."""
+"""Training of both models in cycles, each with what the other one makes."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypedDict
 
 import torch
 from phi.torch.flow import math
-from torch.utils.data import DataLoader
 
 from src.config import Experiment
-from src.data.augmented_dataset import AugmentedDataset
 from src.data.cache_manager import CacheManager
 from src.data.hybrid_dataset import HybridDataset
-from src.data.window_batch import collate_windows
+from src.data.run_folders import cycle_folder
+from src.data.simulation_store import SimulationStore
+from src.errors import ConfigError
+from src.evaluation.predictors import SyntheticPredictor
+from src.evaluation.validation import Validation
 from src.models.physical.physical_model import PhysicalModel
 from src.models.synthetic.synthetic_model import SyntheticModel
 from src.training.abstract_trainer import AbstractTrainer
-from src.training.epoch_sampler import EpochSampler
+from src.training.batches import batches
 from src.training.hybrid.augmentation import Augmentation
+from src.training.hybrid.guidance import GuidanceMaker
+from src.training.hybrid.guided_calibration import calibrate_guided
+from src.training.hybrid.surrogate_windows import RealWindows, mix, real_windows
+from src.training.physical.observed_dataset import ObservedDataset
 from src.training.physical.physical_trainer import PhysicalTrainer
+from src.training.synthetic.best_weights import BestWeights
+from src.training.synthetic.checkpoint_folder import Row
+from src.training.synthetic.epoch_record import EpochRecord
 from src.training.synthetic.synthetic_trainer import SyntheticTrainer
-from src.training.tensor_trainer import EpochCallback, TrainingResult
+from src.training.tensor_trainer import EpochCallback, TensorTrainer, TrainingResult
+
+logger = logging.getLogger(__name__)
 
 
-class HybridResult(TypedDict):
-    """What :meth:`HybridTrainer.train` returns: the results of its two trainers."""
+class CycleResult(TypedDict):
+    """What one cycle gives: the results of its two trainers, and the generated simulations."""
 
     physical: dict[str, Any]
     synthetic: TrainingResult
     generated: list[int]
 
 
+class HybridResult(CycleResult):
+    """What :meth:`HybridTrainer.train` returns: the last cycle's result, and those of all."""
+
+    cycles: list[CycleResult]
+
+
 class HybridTrainer(AbstractTrainer):
-    """One cycle of hybrid training: calibrate, generate, train the surrogate on both.
+    """Calibrates, generates, and trains the surrogate on both, ``hybrid.cycles`` times.
+
+    From the second cycle on the calibration also sees what the surrogate predicts where nothing is
+    seen, and starts from the estimate before; the surrogate goes on from its weights, and its
+    schedules run over the epochs of all cycles. The numbers are those of the workflow's stages.
 
     Args:
         config: The experiment, a plain mapping or an :class:`Experiment`.
         synthetic_model: Surrogate, trained in place.
         physical_model: Equation, calibrated in place.
         learnable_params: Initial values of the learnable parameters, in the experiment's order.
+
+    Attributes:
+        physical_trainer: The trainer of the last calibration.
+        synthetic_trainer: The trainer of the last cycle's surrogate.
     """
 
     def __init__(
@@ -48,67 +74,160 @@ class HybridTrainer(AbstractTrainer):
         learnable_params: Sequence[math.Tensor | torch.nn.Parameter],
     ) -> None:
         super().__init__(config)
-        self.physical_trainer = PhysicalTrainer(config, physical_model, learnable_params)
-        self.synthetic_trainer = SyntheticTrainer(config, synthetic_model)
+        # The values, since the parameters may be the model's own, which will be the estimate.
+        self._guess = [
+            value.detach().clone() if isinstance(value, torch.Tensor) else value
+            for value in learnable_params
+        ]
+        cycles = self.experiment.hybrid.cycles
+        self.physical_trainer = PhysicalTrainer(config, physical_model, self._guess)
+        self.synthetic_trainer = SyntheticTrainer(config, synthetic_model, cycle=(1, cycles))
 
     def train(
         self,
         physical_data: Iterable[Any],
-        synthetic_data: HybridDataset,
+        synthetic_data: RealWindows,
         generated: CacheManager,
         on_epoch_end: EpochCallback | None = None,
     ) -> HybridResult:
-        """Run the cycle.
+        """Run all cycles.
 
         Args:
-            physical_data: Windows of PhiFlow fields for the calibration.
-            synthetic_data: Windows of native tensors for the surrogate.
-            generated: Folder that takes the generated simulations.
+            physical_data: Windows of PhiFlow fields for the calibration; with several cycles a data
+                set of :meth:`TrainerFactory.create_dataset_for_physical`.
+            synthetic_data: Windows of native tensors for the surrogate. If the validation
+                simulations are cached beside theirs, the best weights are kept, and
+                ``hybrid.revert_if_worse`` holds; else there is no validation.
+            generated: Folder that takes the generated simulations; with several cycles
+                ``cycle_01/augmented``, ``cycle_02/guidance``, … in it.
             on_epoch_end: See :meth:`TensorTrainer.train`.
-        """
-        training = self.experiment.trainer_params
-        physical = self.physical_trainer.train(physical_data, training.physical.epochs)
-        made = self.generate(synthetic_data, generated)
-        dataset = mix(self.experiment, synthetic_data, generated, made)
-        self.synthetic_trainer.model.fit_normalization(dataset)
-        loader = DataLoader(
-            dataset,
-            batch_size=training.synthetic.batch_size,
-            sampler=EpochSampler(dataset, self.experiment.run_params.seed),
-            collate_fn=collate_windows,
-        )
-        synthetic = self.synthetic_trainer.train(loader, training.synthetic.epochs, on_epoch_end)
-        return HybridResult(physical=physical, synthetic=synthetic, generated=made)
 
-    def generate(self, real: HybridDataset, generated: CacheManager) -> list[int]:
-        """Simulations from the calibrated model, none where augmentation is off."""
+        Raises:
+            ConfigError: if there are several cycles, and the physical data are not a data set.
+            ExchangeError: if the surrogate has nothing to teach the physical model.
+        """
+        cycles = self.experiment.hybrid.cycles
+        results: list[CycleResult] = []
+        for number in range(1, cycles + 1):
+            folder = cycle_folder(generated.directory, number)
+            if number == 1:
+                epochs = self.experiment.trainer_params.physical.epochs
+                physical = self.physical_trainer.train(physical_data, epochs)
+            else:
+                predictions = CacheManager(folder / "guidance")
+                surrogate = self.synthetic_trainer.model
+                maker = GuidanceMaker(self.experiment, synthetic_data.store, surrogate, predictions)
+                maker.make()
+                before = results[-1]["physical"]
+                held_out = self._held_out("physical", synthetic_data.store)
+                physical = self._recalibrate(physical_data, predictions, before, held_out)
+            target = generated if cycles == 1 else CacheManager(folder / "augmented")
+            made = self.generate(synthetic_data, target, physical["parameters"])
+            synthetic = self._train_surrogate(synthetic_data, target, made, number, on_epoch_end)
+            results.append(CycleResult(physical=physical, synthetic=synthetic, generated=made))
+        return HybridResult(**results[-1], cycles=results)
+
+    def generate(
+        self,
+        real: RealWindows,
+        generated: CacheManager,
+        calibrated: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> list[int]:
+        """Simulations from the calibrated model, none where augmentation is off.
+
+        Args:
+            real: Windows of the training simulations.
+            generated: Where the simulations go.
+            calibrated: What the calibration says of each parameter.
+        """
         augmentation = self.experiment.augmentation
         if not augmentation.enabled or augmentation.alpha == 0:
             return []
         model = self.physical_trainer.model
-        maker = Augmentation(self.experiment, model, real.store, generated)
+        maker = Augmentation(self.experiment, model, real.store, generated, calibrated=calibrated)
         return maker.make(range(augmentation.num_simulations))
 
+    def _recalibrate(
+        self,
+        data: Iterable[Any],
+        predictions: CacheManager,
+        before: Mapping[str, Any],
+        held_out: SimulationStore | None,
+    ) -> dict[str, Any]:
+        if not isinstance(data, HybridDataset | ObservedDataset):
+            raise ConfigError(
+                f"hybrid.cycles: {self.experiment.hybrid.cycles}: the physical data must be a data "
+                "set, from TrainerFactory.create_dataset_for_physical, so that predictions find "
+                "their place in them"
+            )
+        model = self.physical_trainer.model
+        self.physical_trainer = PhysicalTrainer(self.experiment, model, self._guess)
+        return calibrate_guided(self.physical_trainer, data, predictions, before, held_out)
 
-def mix(
-    experiment: Experiment,
-    real: HybridDataset,
-    generated: CacheManager,
-    made: Sequence[int],
-) -> HybridDataset | AugmentedDataset:
-    """Real and generated windows in the proportion ``augmentation.alpha``; real ones without any.
+    def _train_surrogate(
+        self,
+        given: RealWindows,
+        generated: CacheManager,
+        made: Sequence[int],
+        cycle: int,
+        on_epoch_end: EpochCallback | None,
+    ) -> TrainingResult:
+        experiment, model = self.experiment, self.synthetic_trainer.model
+        training = experiment.trainer_params.synthetic
+        real = self._real_windows(given)
+        dataset = mix(experiment, real, generated, made)
+        model.parameter_defaults = real.parameters
+        if cycle == 1:
+            model.fit_normalization(dataset)
+        else:
+            cycles = (cycle, experiment.hybrid.cycles)
+            self.synthetic_trainer = SyntheticTrainer(experiment, model, cycle=cycles)
+        best, history = BestWeights(), list[Row]()
+        held_out = self._held_out("synthetic", given.store)
+        reverts = experiment.hybrid.revert_if_worse and held_out is not None and cycle > 1
+        validate = self._validation(held_out)
+        record = EpochRecord(self.synthetic_trainer, validate, reverts, None, best, history, None)
+        record.start()
 
-    Args:
-        experiment: Section ``augmentation`` and the seed.
-        real: Windows of the training simulations.
-        generated: Store of the generated simulations.
-        made: Those that are there.
-    """
-    if not made:
-        return real
-    return AugmentedDataset(
-        real,
-        real.like(generated, made),
-        experiment.augmentation.alpha,
-        seed=experiment.run_params.seed,
-    )
+        def after_epoch(epoch: int, loss: float, trainer: TensorTrainer) -> bool:
+            stops = record(epoch, loss, trainer)
+            told = on_epoch_end is not None and bool(on_epoch_end(epoch, loss, trainer))
+            return stops or told
+
+        loader = batches(experiment, dataset)
+        result = self.synthetic_trainer.train(loader, training.epochs, after_epoch)
+        best.restore(model)
+        return result
+
+    def _real_windows(self, given: RealWindows) -> RealWindows:
+        """The windows handed in, but for what the calibrated model has to fill in or to tell."""
+        section, data = self.experiment.model.synthetic, self.experiment.data
+        told = section is not None and set(section.input_specs) - set(data.fields)
+        if data.observations is None and not told:
+            return given
+        physical = self.physical_trainer.model
+        return real_windows(self.experiment, given.store, given.sim_indices, physical=physical)
+
+    def _held_out(self, stage: str, store: SimulationStore) -> SimulationStore | None:
+        """The store, if the stage's validation simulations are in it."""
+        indices = getattr(self.experiment.trainer_params, stage).val_sim
+        absent = [index for index in indices if not store.exists(index)]
+        if absent:
+            logger.warning(
+                "trainer_params.val_sim: %s are not in %s: there is no validation; "
+                "DataManager.cache_shard caches them", absent, store.directory,
+            )  # fmt: skip
+        return store if indices and not absent else None
+
+    def _validation(self, store: SimulationStore | None) -> Callable[[], float | None]:
+        """The error of the surrogate as it is on the validation simulations, if there are any."""
+        training, model = self.experiment.trainer_params.synthetic, self.synthetic_trainer.model
+        if store is None:
+            return lambda: None
+        validation = Validation(store, training.val_sim, training.batch_size)
+
+        def validate() -> float | None:
+            with torch.no_grad():
+                return validation.vrmse(SyntheticPredictor(model.eval()))
+
+        return validate

@@ -23,17 +23,17 @@ class Original:
 
     Attributes:
         number: Its number.
-        num_frames: Number of its frames.
-        state: Its first state, ``[C, *space]`` for each field.
+        fields: ``[T, C, *space]`` of each field, memory maps.
         kinds: Its known parameters.
         known: Their values, as :class:`CachedSimulation` holds them.
+        frame: The frame from which it is taken over.
     """
 
     number: int
-    num_frames: int
-    state: State
+    fields: Mapping[str, torch.Tensor]
     kinds: tuple[KnownParameter, ...]
     known: Mapping[str, torch.Tensor]
+    frame: int = 0
 
     @classmethod
     def of(
@@ -44,25 +44,45 @@ class Original:
         Args:
             number: Its number.
             simulation: The simulation.
-            layouts: The fields of which the first state is taken.
+            layouts: The fields of which states are taken.
         """
-        state = {each.name: simulation.fields[each.name][0].double().numpy() for each in layouts}
-        kinds = simulation.header.known
-        return cls(number, simulation.num_frames, state, kinds, simulation.known)
+        fields = {each.name: simulation.fields[each.name] for each in layouts}
+        return cls(number, fields, simulation.header.known, simulation.known)
+
+    def at(self, frame: int) -> "Original":
+        """The same simulation from another of its frames on."""
+        return replace(self, frame=frame)
+
+    @property
+    def num_frames(self) -> int:
+        """Number of frames of the whole simulation."""
+        return len(next(iter(self.fields.values())))
+
+    @property
+    def state(self) -> State:
+        """Its state, ``[C, *space]`` for each field."""
+        return {name: values[self.frame].double().numpy() for name, values in self.fields.items()}
 
     @property
     def walls(self) -> dict[str, float]:
         """What walls hold at first, by ``boundary.<axis>.<side>``, where the simulation says it."""
         return {
-            kind.name: float(self.known[kind.name] if kind.static else self.known[kind.name][0])
+            kind.name: float(value if kind.static else value[0])
             for kind in self.kinds
             if kind.name.startswith("boundary.")
+            for value in [self.first_values(1)[kind.name]]
         }
+
+    def last_start(self, steps: int) -> int:
+        """The last frame that so many can follow: known parameters are known no longer."""
+        changes = any(not kind.static for kind in self.kinds)
+        return self.num_frames - 1 - (steps if changes else 0)
 
     def first_values(self, frames: int) -> dict[str, torch.Tensor]:
         """Values of the known parameters, of those that change in time the first so many."""
+        span = slice(self.frame, self.frame + frames)
         return {
-            kind.name: self.known[kind.name] if kind.static else self.known[kind.name][:frames]
+            kind.name: self.known[kind.name] if kind.static else self.known[kind.name][span]
             for kind in self.kinds
         }
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from src.config.schema import PhysicalTraining
 from src.errors import CalibrationError, DivergenceError
+from src.training.physical.coarse_start import meet_on_coarse_grid, on_coarse_grid
 from src.training.physical.minimization import MAX_ITERATIONS, METHODS, Minimum
 from src.training.physical.objective import Objective
 from src.training.physical.uncertainty import assess
@@ -47,10 +48,15 @@ def calibrate(
     if settings.starts > 1:
         best = _best_start(objective, start, settings, seed)
         start, history = best.z, best.history
+    coarse = on_coarse_grid(objective) if settings.method == "gauss-newton" else None
     if not objective.observations.hides_starts:
         size = len(objective.vector)
-        near, passed = _approached(objective.with_states_held(start), start[:size], settings)
+        held = objective.with_states_held(start) if coarse is None else coarse
+        near, passed = _approached(held, start[:size], settings)
         start, history = np.concatenate([near, start[size:]]), [*history, *passed]
+    if coarse is not None:
+        met = meet_on_coarse_grid(coarse, start, settings.max_iterations, settings.abs_tol)
+        start, history = met.z, [*history, *met.history]
     found = minimize(objective, start, settings.max_iterations, settings.abs_tol)
     history += found.history
     if objective.vector.has_priors:

@@ -51,7 +51,7 @@ def discretization_shift(objective: Objective, unknowns: np.ndarray) -> np.ndarr
 
 def refined(used: Discretization) -> Discretization:
     """The same scheme on a grid twice as fine, with a step in time that is finer too."""
-    by_stability = used.scheme in ("finite_difference", "weno")
+    by_stability = used.scheme in ("finite_difference", "weno", "staggered")
     factor = used.substeps_factor * (1 if by_stability else 2)
     return replace(used, refine=2 * used.refine, substeps_factor=factor)
 

@@ -76,7 +76,7 @@ class Reduction:
         for position, number in enumerate(numbers):
             self._add(number, ordered[:, position].T)
 
-    def finish(self, z: np.ndarray, penalties: torch.Tensor, num_values: int) -> Linearization:
+    def finish(self, z: np.ndarray, penalties: torch.Tensor, num_values: float) -> Linearization:
         """The linearization of all rows, and of penalties ``[m, n + 1]``."""
         for number in list(self._waiting):
             self._reduce(number)

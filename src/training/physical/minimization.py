@@ -22,6 +22,8 @@ _ROUNDING = 1e-14
 # Near the minimum |r|² falls by σ² where the parameters come nearer by one standard deviation: with
 # N values, a relative change of 1e-4/N is a hundredth of a standard deviation.
 _IRRELEVANT = 1e-4
+# A step that is not made is a tenth of what counts: what it would have changed stays an error.
+_UNMADE = 0.1
 # An L-BFGS-B run whose line search gives up has converged if its gradient has shrunk this much.
 _FLAT = 1e-5
 
@@ -68,12 +70,13 @@ def gauss_newton(
     """
     if objective.states is not None:
         objective.states.check_dense()
-    at: Linearization = objective.linearize(z)
-    found = Minimum(at.z, at.loss)
+    best: Linearization = objective.linearize(z)
+    at, found = best, Minimum(best.z, best.loss)
     found.note(at.z, at.loss)
+    least = max(_ROUNDING, _IRRELEVANT / objective.num_values)
 
     def residual(z: np.ndarray) -> np.ndarray:
-        nonlocal at
+        nonlocal at, best
         if not np.array_equal(z, at.z):
             try:
                 trial = objective.linearize(z)
@@ -81,32 +84,52 @@ def gauss_newton(
                 return np.full(len(at.residual), np.inf)
             found.note(trial.z, trial.loss)
             at = trial
+            best = at if at.loss < best.loss else best
         return at.residual
 
     def jacobian(z: np.ndarray) -> np.ndarray:
         # The rotation of R differs from one evaluation to the next: both halves must be of one.
         if not np.array_equal(z, at.z):
             residual(z)
+        # Asked for at points that are kept. SciPy would make the next step to see that it is small.
+        if _is_minimum(at, least, tolerance):
+            raise _ArrivedError
         return at.jacobian
 
-    # SciPy would divide by zero where nothing depends on any parameter, or all is explained.
-    if not at.jacobian.any() or not at.residual.any():
+    try:
+        result = least_squares(
+            residual,
+            z,
+            jac=jacobian,
+            bounds=objective.bounds(),
+            method="trf",
+            x_scale="jac",
+            xtol=tolerance or None,
+            ftol=least,
+            gtol=None,
+            max_nfev=max_iterations + 1,
+        )
+        found.status = MAX_ITERATIONS if result.status == 0 else CONVERGED
+    except _ArrivedError:
         found.status = CONVERGED
-        return found
-    result = least_squares(
-        residual,
-        z,
-        jac=jacobian,
-        bounds=objective.bounds(),
-        method="trf",
-        x_scale="jac",
-        xtol=tolerance or None,
-        ftol=max(_ROUNDING, _IRRELEVANT / objective.num_values),
-        gtol=None,
-        max_nfev=max_iterations + 1,
-    )
-    found.status = MAX_ITERATIONS if result.status == 0 else CONVERGED
+    objective.keep(best)
     return found
+
+
+class _ArrivedError(Exception):
+    """A minimization is where no step is worth its cost."""
+
+
+def _is_minimum(at: Linearization, least: float, tolerance: float) -> bool:
+    """Whether the full step from a point gains a share below ``least``, or is hardly a step.
+
+    Nor is there one where nothing depends on any unknown, or all is explained.
+    """
+    if not at.jacobian.any() or not at.residual.any():
+        return True
+    step = np.linalg.lstsq(at.jacobian, -at.residual, rcond=None)[0]
+    gain = float(np.sum((at.jacobian @ step) ** 2) / np.sum(at.residual**2))
+    return gain <= least or bool(np.all(np.abs(step) <= _UNMADE * tolerance * np.abs(at.z)))
 
 
 def lbfgsb(objective: Objective, z: np.ndarray, max_iterations: int, tolerance: float) -> Minimum:

@@ -65,8 +65,8 @@ class Objective:
         self._last: Linearization | None = None
 
     @property
-    def num_values(self) -> int:
-        """Number of distinct observed numbers."""
+    def num_values(self) -> float:
+        """Number of distinct observed numbers, predicted ones in their place as they weigh."""
         return self.observations.num_values
 
     @property
@@ -85,6 +85,18 @@ class Objective:
             np.concatenate([self.vector.lower, -free]),
             np.concatenate([self.vector.upper, free]),
         )
+
+    def without_predictions(self) -> "Objective":
+        """The misfit to what was observed alone.
+
+        Raises:
+            CalibrationError: if that is nothing.
+            ConfigError: if initial states are unknown that only predictions start from.
+        """
+        real = self._given.without_predictions()
+        part = Objective(self.model, real, self.vector, self.dt, self.states is not None)
+        part.noise_variance = self.noise_variance
+        return part
 
     def with_states_held(self, unknowns: np.ndarray) -> "Objective":
         """The misfit as a function of the parameters alone, from the initial states at a point."""
@@ -154,6 +166,10 @@ class Objective:
                         reduction.fold(numbers, block)
         self._last = reduction.finish(unknowns, self._penalties(unknowns), self.num_values)
         return self._last
+
+    def keep(self, at: Linearization) -> None:
+        """Answer :meth:`linearize` at a point with what was found there before."""
+        self._last = at
 
     def loss_and_gradient(self, unknowns: np.ndarray) -> tuple[float, np.ndarray]:
         """|r|²/N and its gradient, by reverse-mode derivatives.

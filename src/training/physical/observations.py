@@ -4,6 +4,7 @@ Layout of native tensors: ``B`` windows, ``C`` channels, ``X Y Z`` space, ``[B, 
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from src.models.physical.roles import match_roles
 from src.models.physical.solver import Conditions
 from src.training.field_trainer import Sample
 from src.training.physical.frame_store import FrameStore
-from src.training.physical.window import Visibility, Window, WindowFields, cut_window
+from src.training.physical.window import Guidance, Visibility, Window, WindowFields, cut_window
 
 # States of so many numbers in all are advanced together: more saves no time, and costs memory.
 CHUNK_VALUES = 2**17
@@ -42,7 +43,8 @@ class Observations:
         grid: Grid of every field.
         layouts: Layout by field.
         scale: Standard deviation of all targets, by field, which residuals are divided by.
-        num_values: Number of distinct observed numbers; initial frames count once they are observed
+        num_values: Number of distinct observed numbers, of which a prediction in the place of one
+            counts as much as it weighs; initial frames count once they are observed
             (:meth:`with_starts_observed`).
 
     Raises:
@@ -57,6 +59,7 @@ class Observations:
         grid: Grid | None = None,
     ) -> None:
         self._model, self._visibility, self._given_grid = model, visibility, grid
+        self._guidance = visibility if isinstance(visibility, Guidance) else None
         self.fields: tuple[str, ...] = ()
         self.windows: list[Window] = []
         self._store = FrameStore()
@@ -81,19 +84,43 @@ class Observations:
 
     @property
     def hides(self) -> bool:
-        """Whether some values are hidden, or there are sensors."""
-        return self._store.hides or any(window.readings for window in self.windows)
+        """Whether some values of the data are hidden, or there are sensors."""
+        return any(
+            window.readings or any(self._store.hides_of(at) for at in _frames_of(window))
+            for window in self.windows
+            if not window.is_predicted
+        )
+
+    @property
+    def are_guided(self) -> bool:
+        """Whether there are predictions in the place of observations."""
+        return self._store.has_predictions
+
+    def without_predictions(self) -> "Observations":
+        """What was observed alone.
+
+        Raises:
+            CalibrationError: if that is nothing.
+        """
+        kept = [n for n, window in enumerate(self.windows) if not window.is_predicted]
+        part = self._of([self.windows[number] for number in kept])
+        part._store = self._store.without_predictions()
+        part.num_values = part._count_values()
+        if self._starts is not None:
+            part._starts = {name: values[kept] for name, values in self._starts.items()}
+        if not part.num_values:
+            raise CalibrationError("nothing of the data is observed, all of it is predicted")
+        return part
 
     def subset(self, num_windows: int, num_frames: int) -> "Observations":
-        """A few windows spread over all, cut to their first frames; with sensors, whole ones."""
-        chosen = np.unique(np.linspace(0, len(self.windows) - 1, num_windows).round().astype(int))
-        part = object.__new__(Observations)
-        part.__dict__.update(self.__dict__)
-        part.windows = [cut_window(self.windows[index], num_frames) for index in chosen]
-        part._count = {}
-        for window in part.windows:
-            part._count_targets(window)
-        part.num_values = part._count_values()
+        """A few windows spread over all, cut to their first frames; with sensors, whole ones.
+
+        Windows that are predictions alone are not among them.
+        """
+        real = [n for n, window in enumerate(self.windows) if not window.is_predicted]
+        places = np.linspace(0, len(real) - 1, num_windows).round().astype(int)
+        chosen = np.array(real)[np.unique(places)]
+        part = self._of([cut_window(self.windows[index], num_frames) for index in chosen])
         if self._starts is not None:
             part._starts = {name: values[chosen] for name, values in self._starts.items()}
         return part if part.num_values else self
@@ -108,21 +135,14 @@ class Observations:
         Raises:
             CalibrationError: if nothing is seen by then.
         """
-        part = object.__new__(Observations)
-        part.__dict__.update(self.__dict__)
-        part.windows = [cut_window(window, num_frames, dt) for window in self.windows]
-        part._count = {}
-        for window in part.windows:
-            part._count_targets(window)
-        part.num_values = part._count_values()
+        part = self._of([cut_window(window, num_frames, dt) for window in self.windows])
         if not part.num_values:
             raise CalibrationError(f"nothing is observed in the first {num_frames} frames")
         return part
 
     def starting_from(self, states: Mapping[str, torch.Tensor]) -> "Observations":
         """The same windows with other initial states, ``[W, C, *space]`` by field."""
-        changed = object.__new__(Observations)
-        changed.__dict__.update(self.__dict__)
+        changed = copy(self)
         changed._starts = dict(states)
         return changed
 
@@ -132,8 +152,7 @@ class Observations:
         All frames are given the mean of the counts: a window whose first frame weighed more or less
         than those after it would be believed too much or too little, which shifts the parameters.
         """
-        changed = object.__new__(Observations)
-        changed.__dict__.update(self.__dict__)
+        changed = copy(self)
         counts = dict(self._count)
         for window in self.windows:
             for position in window.initial.values():
@@ -145,7 +164,8 @@ class Observations:
     @property
     def hides_starts(self) -> bool:
         """Whether a part of some initial state is hidden."""
-        starts = (at for window in self.windows for at in window.initial.values())
+        windows = (window for window in self.windows if not window.is_predicted)
+        starts = (at for window in windows for at in window.initial.values())
         return any(self._store.hides_of(at) for at in starts)
 
     def chunks(self) -> Iterator[list[int]]:
@@ -178,7 +198,7 @@ class Observations:
         return self._store.stack([self.windows[number].targets[name][frame] for number in numbers])
 
     def weight(self, numbers: Sequence[int], frame: int, name: str) -> torch.Tensor | None:
-        """What a residual is multiplied by: 1/(√count · scale), and 0 where nothing is seen.
+        """What a residual is multiplied by: √weight/(√count · scale), 0 where nothing is seen.
 
         ``[B, 1, 1…]`` or ``[B, C, *space]``; ``None`` where nothing at all is seen.
         """
@@ -212,6 +232,15 @@ class Observations:
                     for name, at in window.targets.items()
                 },
             )
+
+    def _of(self, windows: list[Window]) -> "Observations":
+        """Observations of some windows, which are counted anew."""
+        part = copy(self)
+        part.windows, part._count = windows, {}
+        for window in windows:
+            part._count_targets(window)
+        part.num_values = part._count_values()
+        return part
 
     def _add(
         self, number: int, initial: Mapping[str, Any], targets: Mapping[str, Sequence[Any]]
@@ -247,6 +276,7 @@ class Observations:
                 {name: values[entry] for name, values in brought.items()},
                 frozenset(name for name in brought if name in targets),
                 readings,
+                self._guidance is not None and self._guidance.is_predicted(number),
             )
             self.windows.append(window)
             self._count_targets(window)
@@ -273,13 +303,16 @@ class Observations:
         if native.ndim == len(self.grid.axes) + 1:
             native = native.unsqueeze(0)
         mask = None if self._visibility is None else self._visibility.mask(number, name, frame)
-        if mask is not None:
+        rest = 0.0
+        if mask is not None and self._guidance is not None:
+            rest = self._guidance.hidden_weight(number, frame)
+        if mask is not None and rest == 0:
             native = torch.where(mask, native, 0.0)
         if not bool(torch.isfinite(native).all()):
             raise CalibrationError(
                 f"window {number}, frame {frame}: {name!r} holds values that are not finite"
             )
-        return [self._store.add(name, entry, mask) for entry in native]
+        return [self._store.add(name, entry, mask, rest) for entry in native]
 
     def _weights(self, name: str, positions: Sequence[int]) -> torch.Tensor | None:
         counts = torch.tensor([self._count[at] for at in positions], dtype=torch.float64)
@@ -291,8 +324,8 @@ class Observations:
             for position in positions:
                 self._count[position] = self._count.get(position, 0) + 1
 
-    def _count_values(self) -> int:
-        seen = sum(self._store.num_seen(position) for position in self._count)
+    def _count_values(self) -> float:
+        seen = sum(self._store.weight(position) for position in self._count)
         return seen + sum(w.readings.num_values for w in self.windows if w.readings)
 
     def _scales(self) -> dict[str, float]:
@@ -300,7 +333,8 @@ class Observations:
 
     def _deviation(self, name: str) -> float:
         """Standard deviation of everything seen of a field."""
-        positions = {at for window in self.windows for at in window.targets[name]}
+        windows = [window for window in self.windows if not window.is_predicted]
+        positions = {at for window in windows for at in window.targets[name]}
         seen = [self._store.seen(at) for at in sorted(positions)]
         readings = [window.readings for window in self.windows if window.readings]
         seen += [each.values[name][each.present[name]] for each in readings]
@@ -316,3 +350,10 @@ class Observations:
     def _field(self, name: str, position: int) -> Field:
         with math.precision(64):  # otherwise PhiFlow casts to single precision
             return to_field(self._store.frame(position), self.grid, self.layouts[name])
+
+
+def _frames_of(window: Window) -> Iterator[int]:
+    """Positions of all frames of a window."""
+    yield from window.initial.values()
+    for positions in window.targets.values():
+        yield from positions

@@ -17,7 +17,7 @@ from src.config.schema import DataParams, Experiment, ObservationParams
 from src.data.fields import from_field, to_field
 from src.data.grid import Grid
 from src.data.hybrid_dataset import HybridDataset
-from src.data.observation_plan import ObservationPlan, plan_observations
+from src.data.observed_values import ObservedValues, hides
 from src.data.sensors import SensorReadings, read_sensors
 from src.errors import ConfigError
 from src.numerics.interpolation import interpolation_matrix
@@ -52,9 +52,13 @@ class ObservedDataset:
         training = experiment.trainer_params.physical
         self._known = training.initial_state == "known"
         self._data: DataParams = experiment.data
-        self._seed = experiment.run_params.seed
         self._root = Path(experiment.project_root)
-        self._plans: dict[int, ObservationPlan] = {}
+        self._seen = ObservedValues(
+            dataset.store,
+            section,
+            experiment.run_params.seed,
+            self._known,
+        )
         self._sensors: dict[int, SensorReadings] = {}
         windows = range(len(dataset))
         if self._known and hides(section):
@@ -64,9 +68,18 @@ class ObservedDataset:
         if self._known and section.missing == "mask":
             self._windows = self._with_whole_starts()
         for window in self._windows:  # what cannot be met is said before anything is computed
-            self._plan(dataset.window(window)[0])
+            self._seen.plan(dataset.window(window)[0])
             if section.sensors is not None:
                 self._sensor(dataset.window(window)[0])
+
+    @property
+    def dataset(self) -> HybridDataset:
+        """All windows, with all their values."""
+        return self._dataset
+
+    def window(self, window: int) -> tuple[int, int]:
+        """Simulation and first frame of a window."""
+        return self._dataset.window(self._windows[window])
 
     def __len__(self) -> int:
         return len(self._windows)
@@ -78,8 +91,7 @@ class ObservedDataset:
     def __getitem__(self, number: int) -> tuple[dict[str, Any], dict[str, list[Any]]]:
         simulation, start = self._dataset.window(self._windows[number])
         initial, targets = self._dataset[self._windows[number]]
-        plan = self._plan(simulation)
-        if plan.noise_level == 0:
+        if self._section.noise == 0:
             return initial, targets
         for layout in self._dataset.output_layouts:
             name = layout.name
@@ -87,8 +99,7 @@ class ObservedDataset:
                 self._noisy(simulation, name, start + 1 + k, field)
                 for k, field in enumerate(targets[name])
             ]
-            if not self._known or start > 0:
-                initial[name] = self._noisy(simulation, name, start, initial[name])
+            initial[name] = self._noisy(simulation, name, start, initial[name])
         return initial, targets
 
     def mask(self, window: int, name: str, frame: int) -> torch.Tensor | None:
@@ -100,15 +111,7 @@ class ObservedDataset:
             frame: Frame of the window, 0 for its initial state.
         """
         simulation, start = self._dataset.window(self._windows[window])
-        missing = self._section.missing == "mask"
-        if not hides(self._section) and not missing:
-            return None
-        plan = self._plan(simulation)
-        values = self._frame(simulation, name, start + frame) if missing else None
-        seen = plan.mask(name, start + frame, values)
-        if self._sensors_alone and (frame > 0 or not self._known):
-            seen = torch.zeros_like(seen)
-        return None if bool(seen.all()) else seen
+        return self._seen.mask(simulation, name, start + frame)
 
     def readings(self, window: int) -> Readings | None:
         """What sensors read during a window."""
@@ -160,26 +163,6 @@ class ObservedDataset:
             logger.info("%d windows are left out: values of their first frame miss", left_out)
         return whole
 
-    @property
-    def _sensors_alone(self) -> bool:
-        """Whether nothing but the sensors is seen: nothing else is asked for."""
-        section = self._section
-        asked = section.times is not None or section.every > 1 or section.region or section.points
-        return section.sensors is not None and not asked
-
-    def _plan(self, simulation: int) -> ObservationPlan:
-        if simulation not in self._plans:
-            self._plans[simulation] = plan_observations(
-                self._section,
-                self.grid,
-                self._times(simulation),
-                self._dataset.output_layouts,
-                simulation,
-                self._seed,
-                self._known,
-            )
-        return self._plans[simulation]
-
     def _sensor(self, simulation: int) -> SensorReadings:
         if simulation not in self._sensors:
             assert self._section.sensors is not None
@@ -197,25 +180,8 @@ class ObservedDataset:
     def _times(self, simulation: int) -> tuple[float, ...]:
         return self._dataset.store.header(simulation).times
 
-    def _frame(self, simulation: int, name: str, frame: int) -> torch.Tensor:
-        return self._dataset.store.load(simulation).fields[name][frame]
-
     def _noisy(self, simulation: int, name: str, frame: int, field: Any) -> Any:
-        plan = self._plan(simulation)
-        layout = plan.layouts[name]
+        layout = self._seen.layouts[name]
         with math.precision(64):  # otherwise PhiFlow casts to single precision
-            native = from_field(field, self.grid, layout).double()
-            std = self._dataset.store.header(simulation).statistics[name].std
-            scale = float(np.sqrt(np.mean(np.square(std))))
-            return to_field(plan.noise(name, frame, native, scale), self.grid, layout)
-
-
-def hides(section: ObservationParams) -> bool:
-    """Whether the section keeps anything from being seen."""
-    return bool(
-        section.times is not None
-        or section.every > 1
-        or section.region
-        or section.points is not None
-        or section.sensors is not None
-    )
+            native = from_field(field, self.grid, layout)
+            return to_field(self._seen.noisy(simulation, name, frame, native), self.grid, layout)

@@ -1,6 +1,7 @@
 """Calibration: the parameters of a PDE from observed fields."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from math import inf
 from typing import Any
 
@@ -12,6 +13,7 @@ from src.config import Experiment
 from src.errors import ConfigError, DivergenceError
 from src.models.physical.parameter_values import learnable_parameters
 from src.models.physical.physical_model import PhysicalModel
+from src.numerics.discretization import Discretization
 from src.training import checkpoint
 from src.training.field_trainer import FieldTrainer, Sample
 from src.training.physical.calibration import calibrate
@@ -19,6 +21,7 @@ from src.training.physical.discretization_check import discretization_shift
 from src.training.physical.gradient_step import GradientSteps
 from src.training.physical.initial_states import MAX_DENSE
 from src.training.physical.learnable_values import set_learnable
+from src.training.physical.linearization import Linearization
 from src.training.physical.minimization import CONVERGED, DIVERGED, MAX_ITERATIONS, METHODS, Minimum
 from src.training.physical.numerical_diffusion import warn_of_numerical_diffusion
 from src.training.physical.objective import Objective
@@ -76,6 +79,7 @@ class PhysicalTrainer(FieldTrainer):
         self._guess: np.ndarray | None = None
         self._steps: GradientSteps | None = None
         self._restored: dict[str, Any] | None = None
+        self._previous: Mapping[str, Any] | None = None
         self.optimizer = self._create_optimizer()
 
     def train(self, data_source: Iterable[Sample], num_epochs: int) -> dict[str, Any]:
@@ -108,6 +112,19 @@ class PhysicalTrainer(FieldTrainer):
             return {**self._result(), **passes}
         finally:
             self.model.precision = precision
+
+    def start_from(self, previous: Mapping[str, Any]) -> None:
+        """Let the next training start where an earlier one ended, with its discretization.
+
+        Args:
+            previous: What :meth:`train` returned, or
+                :func:`~src.training.physical.results.read_result`. A parameter that it did not
+                determine starts at its initial guess.
+        """
+        used = previous["numerics"]
+        self.model.discretization = Discretization(used["scheme"], used["order"], used["refine"])
+        self._candidates = used["candidates"]
+        self._previous = previous["parameters"]
 
     def save_checkpoint(self, path: str) -> None:
         """Write parameters, optimizer, epoch and random states, atomically."""
@@ -143,6 +160,19 @@ class PhysicalTrainer(FieldTrainer):
             self.optimizer.load_state_dict(state["optimizer"])
         self._restored = None
 
+    def _take_over(self) -> None:
+        """Set the vector to where an earlier training ended."""
+        if self._previous is None:
+            return
+        theta = self.vector.values(self.vector.start)
+        for name in self.vector.parameters:
+            found = self._previous[name]
+            if found["value"] is not None:
+                theta[self.vector.owned(name)] = found.get("learned", found["value"])
+        z = self.vector.encode(theta)
+        self.vector.write(np.clip(z, self.vector.lower, self.vector.upper))
+        self._previous = None
+
     def _identity(self) -> dict[str, Any]:
         return {
             "equation": self.model.spec.name,
@@ -168,6 +198,7 @@ class PhysicalTrainer(FieldTrainer):
                 self._restore()
             else:
                 self._steps.vector = vector
+        self._take_over()
         self.objective = self._objective(self.observations)
         if self._candidates is None:
             self._candidates = []
@@ -302,13 +333,24 @@ class PhysicalTrainer(FieldTrainer):
         }
 
     def _assess(self, unknowns: np.ndarray, loss: float) -> tuple[Uncertainty | None, float]:
-        """Standard deviations and loss; a Jacobian of too many unknowns is not made."""
+        """Standard deviations and loss; a Jacobian of too many unknowns is not made.
+
+        What predictions determine counts as determined, but the deviations are those that the
+        observations alone give at the estimate: a prediction is no measurement.
+        """
         assert self.objective is not None
         if len(unknowns) > MAX_DENSE:
             return None, loss
         at = self.objective.linearize(unknowns)
+        found = self._uncertainty(self.objective, at)
+        if self.objective.observations.are_guided:
+            real = self.objective.without_predictions()
+            seen = real.linearize(unknowns[: len(real.start)])
+            found = replace(found, std=self._uncertainty(real, seen).std)
+        return found, at.loss
+
+    def _uncertainty(self, objective: Objective, at: Linearization) -> Uncertainty:
         jacobian, residual = at.of_parameters(len(self.vector))
         weighed = self.vector.has_priors and self.settings.method in METHODS
-        variance = self.objective.noise_variance if weighed else None
-        found = assess(jacobian, residual, self.objective.num_values, len(unknowns), variance)
-        return found, at.loss
+        variance = objective.noise_variance if weighed else None
+        return assess(jacobian, residual, objective.num_values, len(at.z), variance)

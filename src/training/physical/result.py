@@ -26,7 +26,7 @@ def parameter_report(
     A parameter that the data do not determine has the value ``None``. Without an uncertainty
     (after divergence) the values are given without a standard deviation. The value of a field is
     what describes it, its bounds and deviations are those of the learned numbers, named in
-    ``labels``.
+    ``labels``, whose values are ``learned``.
 
     Args:
         model: The model at the estimate.
@@ -60,6 +60,7 @@ def parameter_report(
         if is_field:
             del report[name]["bounds"]
             report[name]["labels"] = [vector.labels[entry] for entry in owned]
+            report[name]["learned"] = vector.by_name(vector.values(z), name)
     return report
 
 

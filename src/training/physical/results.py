@@ -17,6 +17,8 @@ from src.models.physical.physical_model import PhysicalModel
 from src.numerics.discretization import Discretization
 
 KEYS = ("parameters", "undetermined_directions", "status", "loss", "iterations", "numerics")
+# What only the calibrations of later hybrid cycles have.
+CYCLE_KEYS = ("reverted", "validation")
 
 
 def write_parameters(path: Path, result: Mapping[str, Any]) -> None:
@@ -36,7 +38,8 @@ def write_parameters(path: Path, result: Mapping[str, Any]) -> None:
             "sha256": sha256_of(file),
             **parameters[name]["value"],
         }
-    content = {key: parameters if key == "parameters" else result[key] for key in KEYS}
+    keys = (*KEYS, *(key for key in CYCLE_KEYS if key in result))
+    content = {key: parameters if key == "parameters" else result[key] for key in keys}
     with atomic_path(path) as temporary:
         text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
         temporary.write_text(text, encoding="utf-8")
@@ -58,27 +61,56 @@ def read_parameters(path: Path) -> dict[str, Any]:
     return result
 
 
+def read_result(path: Path) -> dict[str, Any]:
+    """What :func:`write_parameters` was given, fields included, but for the history.
+
+    Raises:
+        CalibrationError: if a file is absent, not one of ours, or has been changed.
+    """
+    result = read_parameters(path)
+    result["fields"] = {}
+    for name, parameter in result["parameters"].items():
+        if isinstance(parameter["value"], dict):
+            described = dict(parameter["value"])
+            file, digest = described.pop("file"), described.pop("sha256")
+            result["fields"][name] = _read_field(path.with_name(file), name, digest)
+            parameter["value"] = described
+    return result
+
+
+def set_result(model: PhysicalModel, result: Mapping[str, Any]) -> None:
+    """Set the model to what a calibration found, and to the scheme that it was found with.
+
+    A parameter that the data did not determine stays as it is.
+
+    Args:
+        model: The model.
+        result: What :meth:`PhysicalTrainer.train` returned, or :func:`read_result`.
+    """
+    values = {
+        name: torch.as_tensor(result["fields"].get(name, parameter["value"]), dtype=torch.float64)
+        for name, parameter in result["parameters"].items()
+        if parameter["value"] is not None
+    }
+    model.set_parameters(values)
+    used = result["numerics"]
+    model.discretization = Discretization(used["scheme"], used["order"], used["refine"])
+
+
 def load_parameters(path: Path, model: PhysicalModel) -> None:
     """Set the model to calibrated values, and to the scheme that they were found with.
 
     Raises:
         CalibrationError: if a parameter is not determined by the data.
     """
-    result = read_parameters(path)
-    values = {}
+    result = read_result(path)
     for name, parameter in result["parameters"].items():
-        value = parameter["value"]
-        if value is None:
+        if parameter["value"] is None:
             raise CalibrationError(
                 f"{path}: {name}: the data do not determine it; give its value in "
                 "model.physical.pde_params and take it out of trainer_params.learnable_parameters"
             )
-        if isinstance(value, dict):
-            value = _read_field(path.with_name(value["file"]), name, value["sha256"])
-        values[name] = torch.tensor(value, dtype=torch.float64)
-    model.set_parameters(values)
-    used = result["numerics"]
-    model.discretization = Discretization(used["scheme"], used["order"], used["refine"])
+    set_result(model, result)
 
 
 def _write_field(

@@ -72,7 +72,7 @@ def select_discretization(objective: Objective) -> tuple[list[dict[str, Any]], n
 
 
 def _preferred(
-    tried: Sequence[tuple[float, Discretization, np.ndarray]], num_values: int
+    tried: Sequence[tuple[float, Discretization, np.ndarray]], num_values: float
 ) -> tuple[float, Discretization, np.ndarray]:
     """The most accurate of the schemes whose loss is the smallest but for chance.
 
@@ -89,7 +89,12 @@ def _accuracy(scheme: Discretization) -> tuple[bool, int]:
 
 
 def candidates(model: PhysicalModel) -> Sequence[Discretization]:
-    """The schemes to compare: WENO among them for equations whose vector fields carry others."""
+    """The schemes to compare: WENO among them for equations whose vector fields carry others.
+
+    Where an option of the equation has chosen the scheme, that one alone.
+    """
+    if model.discretization.is_staggered:
+        return [model.discretization]
     advects = any(role.is_vector for role in model.spec.fields) or any(
         parameter.unit == "length/time" for parameter in model.spec.parameters.values()
     )

@@ -31,7 +31,7 @@ class Uncertainty:
 def assess(
     jacobian: np.ndarray,
     residual: np.ndarray,
-    num_values: int,
+    num_values: float,
     num_unknowns: int,
     variance: float | None = None,
 ) -> Uncertainty:

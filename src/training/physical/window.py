@@ -3,8 +3,8 @@
 Layout of native tensors: ``C`` channels, ``X Y Z`` space.
 """
 
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 
@@ -19,6 +19,17 @@ class Visibility(Protocol):
 
     def readings(self, window: int) -> Readings | None:
         """Readings of sensors during the window."""
+
+
+@runtime_checkable
+class Guidance(Visibility, Protocol):
+    """What a data source says that has predictions in the place of what is not seen."""
+
+    def is_predicted(self, window: int) -> bool:
+        """Whether nothing of a window was ever observed."""
+
+    def hidden_weight(self, window: int, frame: int) -> float:
+        """Weight of the predictions that stand for hidden values; 0 where there are none."""
 
 
 class WindowFields(dict[str, Any]):
@@ -37,6 +48,7 @@ class Window:
         known: Known parameters: ``[…]`` by name, ``[T + 1, …]`` for what changes in time.
         series: Names of those that change in time.
         readings: What sensors read.
+        is_predicted: Whether all of it is a prediction.
     """
 
     initial: dict[str, int]
@@ -44,6 +56,7 @@ class Window:
     known: dict[str, torch.Tensor] = field(default_factory=dict)
     series: frozenset[str] = frozenset()
     readings: Readings | None = None
+    is_predicted: bool = False
 
     @property
     def num_frames(self) -> int:
@@ -69,4 +82,4 @@ def cut_window(window: Window, num_frames: int, dt: float | None = None) -> Wind
         name: value[: num_frames + 1] if name in window.series else value
         for name, value in window.known.items()
     }
-    return Window(window.initial, targets, known, window.series, readings)
+    return replace(window, targets=targets, known=known, readings=readings)

@@ -13,6 +13,7 @@ from filelock import FileLock, Timeout
 from src.data.atomic import atomic_path
 from src.errors import CheckpointError
 from src.training.checkpoint import digest
+from src.training.synthetic.best_weights import BestWeights
 from src.training.tensor_trainer import TensorTrainer
 
 Row = dict[str, Any]
@@ -54,19 +55,26 @@ class CheckpointFolder:
     ) -> None:
         self._lock.release()
 
-    def resume(self, trainer: TensorTrainer) -> list[Row]:
-        """Bring the trainer to the last checkpoint, if there is one; returns its history."""
+    def resume(self, trainer: TensorTrainer, best: BestWeights) -> list[Row]:
+        """Bring trainer and best weights to the last checkpoint, if there is one.
+
+        Returns:
+            The history up to there.
+        """
         path = self.directory / "trainer.pt"
         if not path.exists():
             return []
         trainer.load_checkpoint(path)
-        return read_history(self.directory / "history.csv")[: trainer.epoch]
+        best.load(self.directory / "best.pt", trainer.epoch)
+        rows = read_rows(self.directory / "history.csv")
+        return [row for row in rows if row["epoch"] <= trainer.epoch]
 
-    def save(self, trainer: TensorTrainer, history: list[Row]) -> None:
+    def save(self, trainer: TensorTrainer, best: BestWeights, history: list[Row]) -> None:
         """Save a checkpoint if the last one is old enough."""
         if time.monotonic() - self._last >= self._every_s:
-            # the history first: rows past the checkpoint's epoch are dropped on resuming
+            # the trainer last: what is newer than its checkpoint is left out on resuming
             write_history(self.directory / "history.csv", history)
+            best.save(self.directory / "best.pt")
             trainer.save_checkpoint(self.directory / "trainer.pt")
             self._last = time.monotonic()
 
@@ -87,3 +95,15 @@ def read_history(path: Path) -> list[Row]:
     """The rows of a history as text."""
     with path.open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
+
+
+def read_rows(path: Path) -> list[Row]:
+    """The rows of a training's history as the numbers that they were written from."""
+    return [{name: _number(cell) for name, cell in row.items()} for row in read_history(path)]
+
+
+def _number(cell: str) -> int | float | None:
+    """What a cell of a training's history was written from."""
+    if not cell:
+        return None
+    return int(cell) if cell.isdecimal() else float(cell)

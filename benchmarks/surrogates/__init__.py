@@ -1,0 +1,1 @@
+"""Surrogates: how fast they are trained and fed, and what generated data are worth to them."""

@@ -1,0 +1,85 @@
+"""Simulations of Burgers' equation, made with seeds by the project's own solver.
+
+Layout: ``T`` time, ``C`` channel, ``X Y`` space.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from src.config.schema import GaussianRandomField
+from src.data.cache_manager import CacheManager
+from src.data.grid import PERIODIC, FieldLayout, Grid
+from src.data.initial_conditions import State, gaussian_random_state
+from src.data.raw_file import write_raw_file
+from src.models.physical.generation import Recording, Start, generate
+from src.models.registry import ModelRegistry
+
+
+@dataclass(frozen=True)
+class BurgersSet:
+    """Periodic simulations on the box [0, 1)^n from smooth random states.
+
+    Attributes:
+        shape: Points along each axis.
+        steps: Frames after the first.
+        viscosity: ν [length²/time].
+        seed: Of the initial states.
+        refine: How many times finer the grid is that they are solved on.
+        dt: Time between frames [time].
+    """
+
+    shape: tuple[int, ...]
+    steps: int
+    viscosity: float = 0.01
+    seed: int = 0
+    refine: int = 1
+    dt: float = 0.01
+
+    @property
+    def condition(self) -> GaussianRandomField:
+        """What initial states are drawn from; its root mean square and correlation length."""
+        return GaussianRandomField(amplitude=0.7, length_scale=0.15)
+
+    @property
+    def recording(self) -> Recording:
+        """Grid, field, steps and dt."""
+        axes = ("x", "y", "z")[: len(self.shape)]
+        zeros, ones = (0.0,) * len(axes), (1.0,) * len(axes)
+        sides = ((PERIODIC, PERIODIC),) * len(axes)
+        grid = Grid(axes, self.shape, zeros, ones, sides, (False,) * len(axes))
+        layout = FieldLayout("velocity", axes if len(axes) > 1 else ())
+        return Recording(grid, (layout,), self.steps, self.dt)
+
+    def simulate(self, count: int) -> Iterator[tuple[int, State]]:
+        """The first ``count`` simulations, ``velocity [T, C, *space]`` each."""
+        numerics = {"scheme": "spectral", "refine": self.refine}
+        truth = {"viscosity": self.viscosity}
+        physical = {"name": "BurgersPDE", "pde_params": truth, "numerics": numerics}
+        model = ModelRegistry({"model": {"physical": physical}}).get_physical_model()
+        recording = self.recording
+
+        def start(index: int) -> Start:
+            seed = (self.seed, index)
+            return Start(
+                gaussian_random_state(recording.grid, recording.layouts, self.condition, seed)
+            )
+
+        return generate(model, recording, start, range(count))
+
+    def write_raw(self, folder: Path, count: int) -> None:
+        """Raw files as somebody else's solver would leave them."""
+        folder.mkdir(parents=True, exist_ok=True)
+        recording = self.recording
+        for index, fields in self.simulate(count):
+            path = folder / f"sim_{index:06d}.nc"
+            write_raw_file(path, fields, recording.grid, recording.layouts, recording.dt, {})
+
+    def write_cache(self, folder: Path, count: int) -> CacheManager:
+        """The same simulations as the cache holds them."""
+        store, recording = CacheManager(folder), self.recording
+        for index, fields in self.simulate(count):
+            store.write(
+                index, fields, recording.grid, recording.dt, {"seed": self.seed}, recording.layouts
+            )
+        return store

@@ -1,0 +1,7 @@
+"""What predictors are called in a report."""
+
+LABELS = {
+    "synthetic": "Synthetic model",
+    "physical": "Physical model",
+    "persistence": "Persistence",
+}

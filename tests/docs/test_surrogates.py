@@ -1,0 +1,81 @@
+"""The examples of ``docs/surrogates.md`` are allowed, and the network of one's own learns."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+
+from src.config import load_experiment, parse_experiment
+from src.config.modules import ARCHITECTURES
+from src.data.grid import FieldLayout, Grid
+from src.factories.own_models import check_own_models
+from src.models import ModelRegistry, load_synthetic_model
+from src.models.saved_model import save_synthetic_model
+from tests.docs.pages import DOCS, blocks, codes, rows, write_named_blocks
+
+PAGE = DOCS / "surrogates.md"
+GRID = Grid(("x",), (32,), (0.0,), (1.0,), (("periodic", "periodic"),), (False,))
+PHYSICAL = {"learnable_parameters": [{"name": "viscosity", "initial_guess": 0.02}]}
+
+
+@pytest.fixture(autouse=True)
+def registry_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the page registers is gone after a test."""
+    assert ModelRegistry.synthetic_names()
+    monkeypatch.setattr(ModelRegistry, "_synthetic", dict(ModelRegistry._synthetic))
+
+
+def written(part: dict[str, Any], folder: Path) -> Path:
+    """A whole experiment with the part that the page shows."""
+    fields = list(part["model"]["synthetic"]["output_specs"])
+    training: dict[str, Any] = {"train_sim": [0]}
+    if "physical" in part["model"]:
+        training["physical"] = PHYSICAL
+    whole = part | {"data": {"dset_name": "d", "fields": fields}, "trainer_params": training}
+    path = folder / "shown.yaml"
+    path.write_text(yaml.safe_dump(whole), encoding="utf-8")
+    return path
+
+
+def test_shown_parts_of_experiments_are_allowed(tmp_path: Path) -> None:
+    write_named_blocks(PAGE, tmp_path)
+    shown = [yaml.safe_load(block) for block in blocks(PAGE, "yaml")]
+    assert len(shown) == 3
+    for part in shown:
+        path = written(part, tmp_path)
+        experiment = parse_experiment(load_experiment(path, [f"project_root={tmp_path}"]))
+        check_own_models(experiment, "shown.yaml")
+
+
+def test_every_architecture_has_a_row() -> None:
+    assert [codes(name)[0] for name, *_ in rows(PAGE, "`name`")] == list(ARCHITECTURES)
+
+
+def test_a_network_of_ones_own_learns_to_advect_and_is_kept(tmp_path: Path) -> None:
+    write_named_blocks(PAGE, tmp_path)
+    (part,) = (p for p in map(yaml.safe_load, blocks(PAGE, "yaml")) if "SpectralFilter" in str(p))
+    experiment = parse_experiment(
+        load_experiment(written(part, tmp_path), [f"project_root={tmp_path}"])
+    )
+    model = ModelRegistry(experiment).get_synthetic_model(GRID)
+    assert type(model.network).__name__ == "SpectralFilter"
+    x = torch.arange(32) / 32
+    shifts = torch.rand(20, 1, generator=torch.Generator().manual_seed(0))
+    frames = torch.stack(
+        [torch.sin(2 * torch.pi * (x - shifts - 0.02 * t)) for t in range(5)], dim=1
+    ).unsqueeze(2)  # [B, T, C, X]
+    model.fit_normalization([(window[0], window[1:]) for window in frames])
+    optimizer = torch.optim.Adam(model.parameters(), lr=2e-2)
+    for _ in range(150):
+        optimizer.zero_grad()
+        loss = (model.rollout(frames[:, 0], 4) - frames[:, 1:]).square().mean()
+        loss.backward()
+        optimizer.step()
+    persistence = (frames[:, :1] - frames[:, 1:]).square().mean()
+    assert loss < 0.01 * persistence
+    path = tmp_path / "model.pt"
+    save_synthetic_model(path, model, experiment, GRID, [FieldLayout("u")], 0.1)
+    loaded = load_synthetic_model(path)
+    assert torch.equal(loaded.rollout(frames[:, 0], 4), model.rollout(frames[:, 0], 4))

@@ -1,0 +1,178 @@
+"""Calibration on what is seen and on what a surrogate predicts where nothing is."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from src.config import parse_experiment
+from src.data.cache_manager import CacheManager
+from src.data.grid import FieldLayout
+from src.data.raw_file import write_raw_file
+from src.errors import ConfigError
+from src.factories import TrainerFactory
+from src.training.physical.guided_dataset import GuidedDataset
+from src.training.physical.results import read_result, write_parameters
+from tests.gradient.test_observed_calibration import (
+    DIFFUSIVITY,
+    DT,
+    LINE,
+    NUM_FRAMES,
+    POINTS,
+    VELOCITY,
+    concentration,
+)
+from tests.physics.periodic_box import coordinates
+
+WEIGHT = 0.3
+SEEN = 10  # points of the region
+SLOWER = 0.8 * VELOCITY
+
+Make = Callable[..., Any]
+
+
+def frames(velocity: float, simulation: int) -> np.ndarray:
+    """The closed form on the grid, ``[T, 1, X]``, as if it moved with another velocity."""
+    (x,) = (each.numpy() for each in coordinates(LINE))
+    times = np.arange(NUM_FRAMES)[:, None] * DT
+    return concentration(x - (velocity - VELOCITY) * times, times, simulation)[:, None]
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Make:
+    """A trainer with windows of two simulations, of which a region is seen, and predictions."""
+    for simulation in (0, 1):
+        path = tmp_path / f"data/waves/{simulation}.nc"
+        write_raw_file(path, {"c": frames(VELOCITY, simulation)}, LINE, [FieldLayout("c")], DT, {})
+
+    def build(
+        predicted: float | None,
+        observations: dict[str, Any] | None,
+        new: bool = False,
+        name: str = "c",
+    ) -> Any:
+        experiment = parse_experiment(
+            {
+                "run_params": {"model_type": "physical"},
+                "project_root": str(tmp_path),
+                "data": {"dset_name": "waves", "fields": ["c"], "observations": observations},
+                "model": {
+                    "physical": {
+                        "name": "AdvectionDiffusionPDE",
+                        "numerics": {"scheme": "spectral", "order": 2, "substeps": 1},
+                    }
+                },
+                "trainer_params": {
+                    "train_sim": [0, 1],
+                    "num_predict_steps": 5,
+                    "learnable_parameters": [
+                        {"name": "diffusivity", "initial_guess": 0.01, "bounds": [1e-4, 0.1]},
+                        {"name": "velocity", "initial_guess": [0.3]},
+                    ],
+                    "check_discretization": False,
+                },
+            }
+        )
+        data = TrainerFactory.create_dataset_for_physical(experiment, use_sliding_window=False)
+        trainer = TrainerFactory.create_physical_trainer(experiment)
+        if predicted is None:
+            return trainer, data
+        store = CacheManager(tmp_path / f"predictions_{predicted}_{new}_{name}")
+        for number in (0, 1):
+            source = {"simulation": number, "frame": 0, "new": new}
+            values = {name: frames(predicted, number + 5 * new)}
+            store.write(number, values, LINE, DT, source, [FieldLayout(name)])
+        return trainer, GuidedDataset(data, store, WEIGHT)
+
+    return build
+
+
+HALF = {"region": {"x": [0.35, 0.7]}, "noise": 0.05}
+
+
+def test_the_loss_weighs_predictions_and_is_a_weighted_mean(make: Make) -> None:
+    trainer, data = make(SLOWER, HALF)
+    trainer.train(data, 1)
+    objective = trainer.objective
+    real, total = 2 * 10 * SEEN, 2 * 10 * POINTS
+    assert objective.num_values == pytest.approx(real + WEIGHT * (total - real))
+    z = objective.start
+    named = trainer.vector.decode(torch.from_numpy(z))
+    scale = objective.observations.scale["c"]
+    seen = (coordinates(LINE)[0].numpy() >= 0.35) & (coordinates(LINE)[0].numpy() <= 0.7)
+    assert seen.sum() == SEEN
+    total_loss = 0.0
+    for number in (0, 1):
+        initial, targets = data[number]
+        start = torch.from_numpy(initial["c"].values.numpy("x"))[None, None].double()
+        rollout = trainer.model.rollout({"c": start}, LINE, 10, DT, named)
+        for frame, state in enumerate(rollout, 1):
+            error = state["c"][0, 0].numpy() - targets["c"][frame - 1].values.numpy("x")
+            total_loss += ((error[seen] / scale) ** 2).sum()
+            predicted = state["c"][0, 0].numpy() - frames(SLOWER, number)[frame, 0]
+            assert np.allclose(error[~seen], predicted[~seen], atol=1e-6)
+            total_loss += WEIGHT * ((predicted[~seen] / scale) ** 2).sum()
+    expected = total_loss / objective.num_values
+    assert objective.loss(z) == pytest.approx(expected, rel=1e-5)
+    assert objective.linearize(z).loss == pytest.approx(expected, rel=1e-5)
+    loss, gradient = objective.loss_and_gradient(z)
+    assert loss == pytest.approx(expected, rel=1e-5)
+    shifted = np.array([objective.loss(z + step * 1e-5) for step in np.eye(2)])
+    shifted -= [objective.loss(z - step * 1e-5) for step in np.eye(2)]
+    assert gradient == pytest.approx(shifted / 2e-5, rel=1e-3, abs=1e-6)
+
+
+def test_predictions_move_the_estimate_but_not_its_deviation(make: Make) -> None:
+    trainer, data = make(None, HALF)
+    alone = trainer.train(data, 1)["parameters"]["velocity"]
+    trainer, guided = make(SLOWER, HALF)
+    taught = trainer.train(guided, 1)["parameters"]["velocity"]
+    assert abs(alone["value"][0] - VELOCITY) < 4 * alone["std"][0]
+    assert SLOWER < taught["value"][0] < VELOCITY - 10 * alone["std"][0]
+    # three quarters of the values are predictions; if they counted, it would be half as large
+    right, confirmed = make(VELOCITY, HALF)
+    found = right.train(confirmed, 1)["parameters"]["velocity"]
+    assert found["std"][0] == pytest.approx(alone["std"][0], rel=0.1)
+    at = right.objective.linearize(right.objective.start)
+    everything = np.linalg.inv(at.jacobian.T @ at.jacobian)
+    real = right.objective.without_predictions().linearize(right.objective.start)
+    seen = np.linalg.inv(real.jacobian.T @ real.jacobian)
+    assert everything[1, 1] < 0.8 * seen[1, 1]
+
+
+def test_predictions_from_new_states_are_windows_of_their_own(make: Make) -> None:
+    trainer, data = make(SLOWER, None, new=True)
+    assert len(data) == 4 + 2, "two windows of five steps a simulation"
+    result = trainer.train(data, 1)["parameters"]["velocity"]
+    assert trainer.objective.num_values == pytest.approx((4 * 5 + WEIGHT * 2 * 10) * POINTS)
+    assert SLOWER < result["value"][0] < VELOCITY - 0.01
+    observations = trainer.objective.observations
+    assert not observations.hides
+    assert [window.is_predicted for window in observations.windows] == [False] * 4 + [True] * 2
+    assert len(observations.without_predictions().windows) == 4
+    few = observations.subset(3, 2)
+    assert not any(window.is_predicted for window in few.windows)
+
+
+def test_a_field_that_is_not_predicted_is_refused(make: Make) -> None:
+    with pytest.raises(ConfigError, match=r"output_specs: \['c'\]: fields of the equation"):
+        make(SLOWER, HALF, name="d")
+
+
+def test_a_later_calibration_starts_where_the_one_before_ended(make: Make, tmp_path: Path) -> None:
+    trainer, data = make(None, HALF)
+    before = trainer.train(data, 1)
+    path = tmp_path / "parameters.yaml"
+    write_parameters(path, before)
+    trainer, guided = make(VELOCITY, HALF)
+    trainer.start_from(read_result(path))
+    result = trainer.train(guided, 1)
+    first = result["history"][0]
+    assert first["diffusivity"] == pytest.approx(before["parameters"]["diffusivity"]["value"])
+    assert first["velocity[0]"] == pytest.approx(before["parameters"]["velocity"]["value"][0])
+    assert result["parameters"]["diffusivity"]["initial_guess"] == 0.01
+    assert result["numerics"]["candidates"] == before["numerics"]["candidates"]
+    assert result["parameters"]["diffusivity"]["value"] == pytest.approx(DIFFUSIVITY, rel=0.2)

@@ -1,0 +1,37 @@
+"""Predicts with the synthetic model what the data do not show, to teach the physical model.
+
+Writes simulations in the format of the cache, and their manifest.
+"""
+
+import argparse
+from pathlib import Path
+
+from src.config import parse_experiment
+from src.data.atomic import write_json
+from src.data.cache_manager import CacheManager
+from src.data.simulation_store import SimulationStore
+from src.factories.guidance import predict_guidance
+from workflow.stage import limit_threads, run_stage, stage_parser
+
+
+def parser() -> argparse.ArgumentParser:
+    """The program's options."""
+    options = stage_parser(__doc__)
+    options.add_argument("--cache", type=Path, nargs="+", required=True, help="cache manifests")
+    options.add_argument("--model", type=Path, required=True, help="synthetic_model.pt")
+    options.add_argument("--output", type=Path, required=True, help="manifest, beside the files")
+    return options
+
+
+def main(arguments: argparse.Namespace) -> None:
+    """Predict, and write the manifest."""
+    limit_threads(arguments.threads)
+    experiment = parse_experiment(arguments.settings)
+    real = SimulationStore(arguments.cache[0].parent)
+    store = CacheManager(arguments.output.parent)
+    made = predict_guidance(experiment, real, arguments.model, store)
+    write_json(arguments.output, store.manifest(made))
+
+
+if __name__ == "__main__":
+    run_stage(main, parser())

@@ -1,0 +1,27 @@
+"""Takes over the last hybrid cycle's results, and the histories of all cycles one after the other.
+
+Every cycle's own results stay in its folder.
+"""
+
+import argparse
+from pathlib import Path
+
+from src.factories.cycles import conclude_cycles
+from workflow.stage import run_stage, stage_parser
+
+
+def parser() -> argparse.ArgumentParser:
+    """The program's options."""
+    options = stage_parser(__doc__)
+    options.add_argument("--cycles", type=Path, nargs="+", required=True, help="their folders")
+    options.add_argument("--output", type=Path, required=True, help="the experiment's folder")
+    return options
+
+
+def main(arguments: argparse.Namespace) -> None:
+    """Copy the last cycle's results."""
+    conclude_cycles(arguments.cycles, arguments.output)
+
+
+if __name__ == "__main__":
+    run_stage(main, parser())

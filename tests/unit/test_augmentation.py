@@ -344,3 +344,21 @@ def test_manifest_says_how_much_was_generated(manager: DataManager, tmp_path: Pa
     assert manifest["bytes"] == sum(path.stat().st_size for path in files) > 2 * 6144
     values = [known_of(CacheManager(output.parent).header(i))["viscosity"].values for i in (0, 1)]
     assert values[0] != values[1] and all(0.008 <= value <= 0.02 for value in values)
+
+
+def test_simulation_that_runs_away_is_left_out(
+    manager: DataManager, tmp_path: Path, monkeypatch: Any, caplog: Any
+) -> None:
+    """Finite numbers far beyond the data, or beyond single precision, are an instability."""
+    largest = float(manager.load(0).fields["velocity"].abs().max())
+
+    def unstable(*given: Any) -> Any:
+        steady = np.ones((4, 2, 16, 12))
+        for index, growth in ((0, 1.0), (1, 1e4 * largest), (2, 1e60)):
+            yield index, {"velocity": steady * np.array([1, 1, 1, growth]).reshape(4, 1, 1, 1)}
+
+    monkeypatch.setattr("src.training.hybrid.augmentation.generate", unstable)
+    caplog.set_level(logging.WARNING)
+    assert maker(manager, tmp_path / "made").make(range(3)) == [0]
+    for index in (1, 2):
+        assert f"generated simulation {index} is left out: velocity grows to" in caplog.text

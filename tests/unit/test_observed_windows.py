@@ -210,7 +210,7 @@ def test_missing_values_are_filled_by_the_physical_model(load: Load) -> None:
 
 
 def test_generated_windows_weigh_one_beside_weighted_ones(load: Load) -> None:
-    experiment, manager = load(HALF, "hybrid")
+    experiment, manager = load({"every": 4}, "hybrid")
     real = observed(experiment, manager, physical=calibrated(experiment))
     mixed = AugmentedDataset(real, real.like(manager, [0]), 0.5)
     batch = next(iter(batches(experiment, mixed, len(mixed), shuffle=False)))
@@ -219,6 +219,21 @@ def test_generated_windows_weigh_one_beside_weighted_ones(load: Load) -> None:
     assert 0 < sum(generated) < len(generated)
     for number, is_generated in enumerate(generated):
         assert bool(batch[2][number].eq(1).all()) == is_generated
+
+
+def test_generated_windows_weigh_less_where_nothing_is_ever_seen(load: Load) -> None:
+    experiment, manager = load(HALF, "hybrid")
+    real = observed(experiment, manager, physical=calibrated(experiment))
+    generated = real.like(manager, [0])
+    assert len(generated) == FRAMES - 3
+    state, targets, weights = generated[4]
+    assert np.allclose(state, wave(0)[4], atol=1e-6)
+    assert np.allclose(targets, wave(0)[5:8], atol=1e-6)
+    assert weights.shape == targets.shape
+    assert weights[..., :8].eq(1).all() and weights[..., 8:].eq(0.3).all()
+    inputs, following, counted = generated.gather([0, 4])
+    assert torch.equal(inputs[1], state) and torch.equal(following[1], targets)
+    assert torch.equal(counted[0], weights)
 
 
 def test_nothing_to_learn_is_refused(load: Load, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from src.data.grid import FieldLayout
 from src.data.initial_conditions import State
 from src.data.known_parameters import KnownParameter, as_tuples
 from src.data.simulation_store import SimulationStore
+from src.data.statistics import ChannelStatistics
 from src.errors import ConfigError, DivergenceError
 from src.models.physical.generation import Recording, Start, generate, projections
 from src.models.physical.physical_model import PhysicalModel
@@ -28,6 +29,7 @@ from src.training.hybrid.starts import STREAM, Starts
 logger = logging.getLogger(__name__)
 
 DRAW = 2  # keeps the random numbers of parameters apart from those of states
+RUNAWAY = 100.0  # times the largest value in the data and at the start: not physics, an instability
 # More numbers of a parameter than this are a field, of which the provenance keeps the digest.
 MAX_NUMBERS = 8
 
@@ -78,6 +80,10 @@ class Augmentation:
         staggered = model.discretization.is_staggered
         solenoidal = projections(model.spec, names, real.grid, staggered)
         self._starts = Starts(experiment, self._originals, self._recording, solenoidal)
+        self._largest = {
+            each.name: max(_largest(real.header(i).statistics[each.name]) for i in train)
+            for each in layouts
+        }
         self._provenance = self._describe()
         self._code = code
 
@@ -99,7 +105,11 @@ class Augmentation:
         for index in missing:
             self.store.path(index).unlink(missing_ok=True)
         for index, fields in generate(self.model, self._recording, self._start, missing):
-            self._write(index, fields)
+            try:
+                self._refuse_runaway(fields)
+                self._write(index, fields)
+            except DivergenceError as error:
+                logger.warning("generated simulation %d is left out: %s", index, error)
         made = [index for index in indices if self.store.exists(index)]
         if indices and not made:
             raise DivergenceError(
@@ -111,6 +121,14 @@ class Augmentation:
             len(made), len(indices), len({*made} & {*missing}), self.store.disk_usage(made) / MB,
         )  # fmt: skip
         return made
+
+    def _refuse_runaway(self, fields: State) -> None:
+        """One that grows beyond all that is known would be all that a surrogate learns from."""
+        for name, values in fields.items():
+            usual = max(self._largest[name], float(abs(values[0]).max()))
+            largest = float(abs(values).max())
+            if largest > RUNAWAY * usual:
+                raise DivergenceError(f"{name} grows to {largest:.3g}, from at most {usual:.3g}")
 
     def _check_room(self, count: int) -> None:
         recording = self._recording
@@ -191,6 +209,10 @@ def _described(value: torch.Tensor) -> Any:
         "shape": list(value.shape),
         "sha256": hashlib.sha256(value.numpy().tobytes()).hexdigest(),
     }
+
+
+def _largest(statistics: ChannelStatistics) -> float:
+    return max(map(abs, (*statistics.min, *statistics.max)))
 
 
 def _dynamic(model: PhysicalModel, layouts: Sequence[FieldLayout]) -> list[FieldLayout]:

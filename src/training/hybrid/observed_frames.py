@@ -27,11 +27,13 @@ class SeenSimulation:
         values: ``[T, C_out, *space]``; what stands in the place of hidden ones included.
         weights: Of the values, likewise.
         is_whole: Whether every value of a frame is seen, ``[T]``.
+        is_seen: Whether a place is seen in any frame after the first, ``[C_out, *space]``.
     """
 
     values: torch.Tensor
     weights: torch.Tensor
     is_whole: torch.Tensor
+    is_seen: torch.Tensor
 
     @property
     def hides(self) -> bool:
@@ -107,6 +109,7 @@ class ObservedFrames:
             torch.cat(list(values.values()), dim=1),
             torch.cat(list(weights.values()), dim=1),
             is_whole,
+            torch.cat([mask[1:].any(dim=0) for mask in seen.values()]),
         )
 
     def _mask(self, index: int, name: str, frame: int, values: torch.Tensor) -> torch.Tensor:

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+import torch
 from torch.utils.data import Dataset
 
 from src.config.schema import Experiment
@@ -17,6 +18,7 @@ from src.data.window_batch import Window, WindowBatch, collate_windows
 from src.errors import ConfigError
 from src.models.physical.physical_model import PhysicalModel
 from src.training.hybrid.observed_frames import ObservedFrames, SeenSimulation
+from src.training.hybrid.weighted_windows import WeightedWindows
 
 logger = logging.getLogger(__name__)
 
@@ -66,6 +68,7 @@ class ObservedWindows(Dataset[Any]):
         self._places = _places(windows.layouts, windows.output_layouts)
         frames = ObservedFrames(windows.store, windows.output_layouts, experiment, physical)
         self._simulations = {index: frames.read(index) for index in windows.sim_indices}
+        self._weight = experiment.hybrid.interaction_weight
         self.is_filled = physical is not None
         self.num_predict_steps = steps
         if not self.is_filled:
@@ -99,9 +102,21 @@ class ObservedWindows(Dataset[Any]):
         """Numbers of the inputs that are parameters, for simulations that bring none along."""
         return self.windows.parameters
 
-    def like(self, store: SimulationStore, sim_indices: Iterable[int]) -> HybridDataset:
-        """The same kind of windows of other simulations, of which everything is seen."""
-        return self.windows.like(store, sim_indices)
+    def like(
+        self, store: SimulationStore, sim_indices: Iterable[int]
+    ) -> HybridDataset | WeightedWindows:
+        """The same kind of windows of generated simulations.
+
+        Their values weigh 1 where the data see a place at some time. Elsewhere the physical model
+        that made them is a guess, there as in the place of hidden values, and they weigh
+        ``hybrid.interaction_weight``.
+        """
+        windows = self.windows.like(store, sim_indices)
+        places = [each.is_seen for each in self._simulations.values()]
+        is_seen = torch.stack(places).any(dim=0)
+        if bool(is_seen.all()):
+            return windows
+        return WeightedWindows(windows, torch.where(is_seen, 1.0, self._weight))
 
     def window(self, index: int) -> tuple[int, int]:
         """Simulation and first frame of a window."""

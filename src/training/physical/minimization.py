@@ -129,7 +129,9 @@ def _is_minimum(at: Linearization, least: float, tolerance: float) -> bool:
         return True
     step = np.linalg.lstsq(at.jacobian, -at.residual, rcond=None)[0]
     gain = float(np.sum((at.jacobian @ step) ** 2) / np.sum(at.residual**2))
-    return gain <= least or bool(np.all(np.abs(step) <= _UNMADE * tolerance * np.abs(at.z)))
+    return gain <= _UNMADE**2 * least or bool(
+        np.all(np.abs(step) <= _UNMADE * tolerance * np.abs(at.z))
+    )
 
 
 def lbfgsb(objective: Objective, z: np.ndarray, max_iterations: int, tolerance: float) -> Minimum:

@@ -51,6 +51,13 @@ def wrong_surrogate(experiment: Experiment) -> Iterator[str]:
             f"model.synthetic.bundle: {section.bundle}: trainer_params.num_predict_steps is "
             f"{steps}, so the training would never see the frames after; it must be as large"
         )
+    moves = {"translation", "galilean"} & set(experiment.augmentation.symmetries)
+    if section.coordinates and moves:
+        yield (
+            f"model.synthetic.coordinates: {section.coordinates}: a surrogate that knows the place "
+            f"learns what differs from place to place; augmentation.symmetries: {sorted(moves)} "
+            "say that nothing does; leave one of them out"
+        )
     for name in section.output_specs:
         if name not in experiment.data.fields:
             known = suggest(name, experiment.data.fields)

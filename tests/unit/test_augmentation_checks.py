@@ -280,3 +280,13 @@ def test_distribution_needs_a_number_that_is_learned() -> None:
     mapping["model"]["physical"]["pde_params"] = {"viscosity": 0.1}
     with pytest.raises(ConfigError, match=r"parameters: distribution: no number is learned"):
         check_experiment(parse_experiment(mapping), "a.yaml")
+
+
+def test_positions_as_inputs_contradict_translations() -> None:
+    experiment = real(["translation", "reflection"])
+    model = experiment.model.synthetic
+    assert model is not None
+    told = model.model_copy(update={"coordinates": 1})
+    models = experiment.model.model_copy(update={"synthetic": told})
+    with pytest.raises(ConfigError, match=r"model.synthetic.coordinates: 1: .*\['translation'\]"):
+        check_experiment(experiment.model_copy(update={"model": models}), "a.yaml")

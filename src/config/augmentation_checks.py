@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from src.config.derived import equation_of, is_augmented, stages_trained
 from src.config.equations import EQUATIONS, EquationSpec, ParameterSpec
 from src.config.messages import suggest
-from src.config.schema import Experiment, GivenStates, Number
+from src.config.schema import Experiment, GivenStates, Number, PerturbedField
 from src.config.symmetry_rules import (
     KEY,
     box_of,
@@ -107,6 +107,12 @@ def _wrong_states(experiment: Experiment) -> Iterator[str]:
                 f"augmentation.initial_condition.path: {condition.path!r}: no such file: {path}; "
                 f"the path is relative to project_root, {experiment.project_root!r}"
             )
+    seen = experiment.data.observations
+    if isinstance(condition, PerturbedField) and seen is not None and seen.hides:
+        yield (
+            "augmentation.initial_condition.type: perturbed: states of any frame would show what "
+            "data.observations hides; take resembling or gaussian_random_field"
+        )
 
 
 def _wrong_range(key: str, parameter: ParameterSpec, lower: float, upper: float) -> Iterator[str]:

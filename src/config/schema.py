@@ -72,7 +72,7 @@ class SelectParams(Section):
 
 
 class ObservationParams(Section):
-    """What a calibration may see of the training simulations, and the noise that is added."""
+    """What a training may see of the training simulations, and the noise that is added."""
 
     times: list[float] | None = None
     every: PositiveInt = 1
@@ -82,6 +82,12 @@ class ObservationParams(Section):
     noise: NonNegativeFloat = 0.0
     seed: Annotated[int, Field(ge=0, lt=2**31)] | None = None
     missing: Literal["error", "mask"] = "error"
+
+    @property
+    def hides(self) -> bool:
+        """Whether anything is kept from being seen; values that are missing are not counted."""
+        asked = self.region or self.points is not None or self.sensors is not None
+        return bool(self.times is not None or self.every > 1 or asked)
 
 
 class DataParams(Section):

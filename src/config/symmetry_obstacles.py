@@ -219,11 +219,4 @@ class Obstacles:
 def _hides(experiment: Experiment) -> bool:
     """Whether windows have weights: values that nobody has seen."""
     seen = experiment.data.observations
-    return seen is not None and bool(
-        seen.times is not None
-        or seen.every > 1
-        or seen.region
-        or seen.points is not None
-        or seen.sensors is not None
-        or seen.missing == "mask"
-    )
+    return seen is not None and (seen.hides or seen.missing == "mask")

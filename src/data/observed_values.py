@@ -61,7 +61,7 @@ class ObservedValues:
     def mask(self, simulation: int, name: str, frame: int) -> torch.Tensor | None:
         """Which values ``[C, *space]`` of a frame are seen; ``None`` for all."""
         missing = self.section.missing == "mask"
-        if not hides(self.section) and not missing:
+        if not self.section.hides and not missing:
             return None
         values = self.store.load(simulation).fields[name][frame] if missing else None
         seen = self.plan(simulation).mask(name, frame, values)
@@ -77,12 +77,6 @@ class ObservedValues:
         std = self.store.header(simulation).statistics[name].std
         scale = float(np.sqrt(np.mean(np.square(std))))
         return plan.noise(name, frame, values.double(), scale)
-
-
-def hides(section: ObservationParams) -> bool:
-    """Whether the section keeps anything from being seen."""
-    asked = section.region or section.points is not None or section.sensors is not None
-    return bool(section.times is not None or section.every > 1 or asked)
 
 
 def sensors_alone(section: ObservationParams) -> bool:

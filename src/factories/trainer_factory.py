@@ -8,7 +8,6 @@ from torch.utils.data import DataLoader
 
 from src.config import Experiment, parse_experiment
 from src.data.hybrid_dataset import HybridDataset
-from src.data.observed_values import hides
 from src.data.simulation_store import SimulationStore
 from src.errors import ConfigError
 from src.factories.model_factory import ModelFactory, data_manager
@@ -108,7 +107,7 @@ class TrainerFactory:
         indices = _some(training.train_sim if sim_indices is None else sim_indices)
         seen = experiment.data.observations
         steps = training.num_predict_steps
-        if seen is not None and hides(seen) and training.initial_state == "known":
+        if seen is not None and seen.hides and training.initial_state == "known":
             steps = min(store.header(index).num_frames for index in indices) - 1
         dataset = HybridDataset(
             store,

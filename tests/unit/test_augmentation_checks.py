@@ -282,6 +282,16 @@ def test_distribution_needs_a_number_that_is_learned() -> None:
         check_experiment(parse_experiment(mapping), "a.yaml")
 
 
+def test_perturbed_states_would_show_what_is_hidden() -> None:
+    perturbed = {"initial_condition": {"type": "perturbed"}}
+    data = tiny_experiment()["data"]
+    hidden = {**data, "observations": {"region": {"x": [0.0, 0.5]}}}
+    with pytest.raises(ConfigError, match=r"initial_condition.type: perturbed: .* hides"):
+        check_experiment(tiny(perturbed, data=hidden), "a.yaml")
+    noisy = {**data, "observations": {"noise": 0.1}}
+    check_experiment(tiny(perturbed, data=noisy), "a.yaml")
+
+
 def test_positions_as_inputs_contradict_translations() -> None:
     experiment = real(["translation", "reflection"])
     model = experiment.model.synthetic

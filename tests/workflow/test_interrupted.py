@@ -14,7 +14,9 @@ import yaml
 
 from tests.workflow.conftest import EXPERIMENT
 from tests.workflow.snakemake_run import command, run
+from workflow import stage_inputs
 from workflow.plan import Plan
+from workflow.runs import Run
 from workflow.scripts import train_synthetic
 
 RESULTS = Path("results/burgers_2d")
@@ -39,12 +41,16 @@ def uninterrupted(longer: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[byt
     """The model that the stage's program trains in one go, beside the pipeline's results."""
     monkeypatch.chdir(longer)
     plan = Plan(Path(EXPERIMENT), claim=False)
+    inputs = stage_inputs.train_synthetic(plan, Run.parse(plan.name))
     arguments = train_synthetic.parser().parse_args(
         [
             *("--settings", plan.settings("train_synthetic")),
             *("--code", plan.code("train_synthetic")),
             *("--cache", *plan.cache_manifests([0, 1, 2])),
-            *("--augmented", *plan.augment_manifests()),
+            *(
+                "--augmented",
+                *stage_inputs.train_synthetic(plan, Run.parse(plan.name))["augmented"],
+            ),
             *("--model", "reference/model.pt"),
             *("--history", "reference/history.csv"),
             *("--checkpoints", "reference/checkpoints"),

@@ -17,7 +17,7 @@ from src.config.schema import DataParams, Experiment, ObservationParams
 from src.data.fields import from_field, to_field
 from src.data.grid import Grid
 from src.data.hybrid_dataset import HybridDataset
-from src.data.observed_values import ObservedValues, hides
+from src.data.observed_values import ObservedValues
 from src.data.sensors import SensorReadings, read_sensors
 from src.errors import ConfigError
 from src.numerics.interpolation import interpolation_matrix
@@ -61,7 +61,7 @@ class ObservedDataset:
         )
         self._sensors: dict[int, SensorReadings] = {}
         windows = range(len(dataset))
-        if self._known and hides(section):
+        if self._known and section.hides:
             self._windows = [w for w in windows if dataset.window(w)[1] == 0]
         else:
             self._windows = list(windows)

@@ -46,11 +46,8 @@ def uninterrupted(longer: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[byt
         [
             *("--settings", plan.settings("train_synthetic")),
             *("--code", plan.code("train_synthetic")),
-            *("--cache", *plan.cache_manifests([0, 1, 2])),
-            *(
-                "--augmented",
-                *stage_inputs.train_synthetic(plan, Run.parse(plan.name))["augmented"],
-            ),
+            *("--cache", *inputs["cache"]),
+            *("--augmented", *inputs["augmented"]),
             *("--model", "reference/model.pt"),
             *("--history", "reference/history.csv"),
             *("--checkpoints", "reference/checkpoints"),

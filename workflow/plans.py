@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,7 @@ class Plans:
                 )
         return self._by_name[name]
 
+    @cached_property
     def names_with_cycles(self) -> list[str]:
         """Experiments of more than one hybrid cycle, the default one and those in the folder."""
         plans = [self.default.experiment]
@@ -60,13 +62,13 @@ class Plans:
         With more than one cycle nothing is trained in the experiment's own folder, which takes the
         last cycle's results.
         """
-        with_cycles = "|".join(re.escape(name) for name in self.names_with_cycles())
+        with_cycles = "|".join(re.escape(name) for name in self.names_with_cycles)
         not_there = rf"(?!(?:{with_cycles})/(?!cycle_))" if with_cycles else ""
         return f"{not_there}{EXPERIMENT_NAME}{RUN_FOLDERS}"
 
     def hybrid_pattern(self) -> str:
         """Regular expression of the experiments of more than one cycle."""
-        return "|".join(re.escape(name) for name in self.names_with_cycles()) or "(?!)"
+        return "|".join(re.escape(name) for name in self.names_with_cycles) or "(?!)"
 
     def by_directory(self, attribute: str, directory: str) -> Plan:
         """The experiment with this cache or raw folder."""

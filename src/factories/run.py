@@ -155,12 +155,10 @@ def _train_surrogate(
         checkpoint_every_s=experiment.workflow.checkpoint_every_s,
         tensorboard=home / "tensorboard" if experiment.workflow.tensorboard else None,
     )
-    training.run(files, _identity(seeded, training.inputs(), cycle))
+    training.run(files, _identity(seeded, training.inputs()))
 
 
-def _identity(
-    experiment: Experiment, inputs: dict[str, str], cycle: tuple[int, int]
-) -> dict[str, Any]:
+def _identity(experiment: Experiment, inputs: dict[str, str]) -> dict[str, Any]:
     """What decides the surrogate's training in ``run.py``: the whole experiment, and the data."""
     settings = experiment.model_dump(mode="json", exclude={"workflow", "evaluation_params"})
-    return {"run": settings, "inputs": inputs, "cycle": list(cycle)}
+    return {"run": settings, "inputs": inputs}

@@ -54,8 +54,7 @@ def main(arguments: argparse.Namespace) -> None:
         "settings": arguments.settings,
         "code": arguments.code,
         "threads": threads,
-        "run": [arguments.run.cycle, arguments.run.replicate],
-        "models": [sha256_of(path) for path in (*arguments.parameters, *arguments.warm_start)],
+        "parameters": [sha256_of(path) for path in arguments.parameters],
         "cache": digests_of(arguments.cache, [*used.train_sim, *used.val_sim]),
         "augmented": digests_of(arguments.augmented, made),
     }

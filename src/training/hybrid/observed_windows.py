@@ -4,26 +4,25 @@ Layout: ``B`` windows, ``T`` frames, ``C`` channels, ``X Y Z`` space.
 """
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 import torch
-from torch.utils.data import Dataset
 
 from src.config.schema import Experiment
-from src.data.grid import FieldLayout, Grid
+from src.data.grid import FieldLayout
 from src.data.hybrid_dataset import HybridDataset
 from src.data.simulation_store import SimulationStore
-from src.data.window_batch import Window, WindowBatch, collate_windows
+from src.data.window_batch import Window, collate_windows
 from src.errors import ConfigError
 from src.models.physical.physical_model import PhysicalModel
 from src.training.hybrid.observed_frames import ObservedFrames, SeenSimulation
 from src.training.hybrid.weighted_windows import WeightedWindows
+from src.training.hybrid.wrapped_windows import WrappedWindows
 
 logger = logging.getLogger(__name__)
 
 
-class ObservedWindows(Dataset[Any]):
+class ObservedWindows(WrappedWindows):
     """Windows behind what ``data.observations`` lets through, with a weight for every target.
 
     Seen values are those that a calibration sees, noise included, and weigh 1.
@@ -62,9 +61,7 @@ class ObservedWindows(Dataset[Any]):
         physical: PhysicalModel | None = None,
         is_sliding: bool = True,
     ) -> None:
-        self.windows = windows
-        self.grid: Grid = windows.grid
-        self.dt: float = windows.dt
+        super().__init__(windows)
         self._places = _places(windows.layouts, windows.output_layouts)
         frames = ObservedFrames(windows.store, windows.output_layouts, experiment, physical)
         self._simulations = {index: frames.read(index) for index in windows.sim_indices}
@@ -76,26 +73,6 @@ class ObservedWindows(Dataset[Any]):
         self._is_weighted = any(each.hides for each in self._simulations.values())
         self._chosen = self._choose(is_sliding)
         self._check(experiment)
-
-    @property
-    def layouts(self) -> tuple[FieldLayout, ...]:
-        """The input fields in the order of their channels."""
-        return self.windows.layouts
-
-    @property
-    def output_layouts(self) -> tuple[FieldLayout, ...]:
-        """The target fields in the order of their channels."""
-        return self.windows.output_layouts
-
-    @property
-    def store(self) -> SimulationStore:
-        """The folder that the simulations are in."""
-        return self.windows.store
-
-    @property
-    def sim_indices(self) -> list[int]:
-        """The simulations."""
-        return self.windows.sim_indices
 
     @property
     def parameters(self) -> dict[str, tuple[float, ...]]:
@@ -125,9 +102,6 @@ class ObservedWindows(Dataset[Any]):
     def __len__(self) -> int:
         return len(self._chosen)
 
-    def __iter__(self) -> Iterator[Window]:
-        return (self[index] for index in range(len(self)))
-
     def __getitem__(self, index: int) -> Window:
         simulation, start = self.window(index)
         seen = self._simulations[simulation]
@@ -142,9 +116,6 @@ class ObservedWindows(Dataset[Any]):
         weights = seen.weights[frames]
         weights[[frame > last for frame in following]] = 0.0
         return state, targets, weights
-
-    def __getitems__(self, indices: Sequence[int]) -> WindowBatch:
-        return WindowBatch(*self.gather(indices))
 
     def gather(self, indices: Sequence[int]) -> Window:
         """Several windows as one batch."""

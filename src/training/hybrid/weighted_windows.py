@@ -3,19 +3,16 @@
 Layout: ``B`` windows, ``T`` steps, ``C`` channels, ``X Y Z`` space.
 """
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import torch
-from torch.utils.data import Dataset
 
-from src.data.grid import FieldLayout, Grid
 from src.data.hybrid_dataset import HybridDataset
-from src.data.simulation_store import SimulationStore
-from src.data.window_batch import Window, WindowBatch
+from src.data.window_batch import Window
+from src.training.hybrid.wrapped_windows import WrappedWindows
 
 
-class WeightedWindows(Dataset[Any]):
+class WeightedWindows(WrappedWindows):
     """Windows with the same weight for all targets at a place.
 
     An item is ``(input [C_in, *space], targets [T, C_out, *space], weights [T, C_out, *space])``.
@@ -26,43 +23,12 @@ class WeightedWindows(Dataset[Any]):
     """
 
     def __init__(self, windows: HybridDataset, weights: torch.Tensor) -> None:
-        self.windows = windows
-        self.grid: Grid = windows.grid
-        self.dt: float = windows.dt
+        super().__init__(windows)
         self._weights = weights
-
-    @property
-    def layouts(self) -> tuple[FieldLayout, ...]:
-        """The input fields in the order of their channels."""
-        return self.windows.layouts
-
-    @property
-    def output_layouts(self) -> tuple[FieldLayout, ...]:
-        """The target fields in the order of their channels."""
-        return self.windows.output_layouts
-
-    @property
-    def sim_indices(self) -> list[int]:
-        """The simulations."""
-        return self.windows.sim_indices
-
-    @property
-    def store(self) -> SimulationStore:
-        """The folder that the simulations are in."""
-        return self.windows.store
-
-    def __len__(self) -> int:
-        return len(self.windows)
-
-    def __iter__(self) -> Iterator[Window]:
-        return (self[index] for index in range(len(self)))
 
     def __getitem__(self, index: int) -> Window:
         state, targets = self.windows[index]
         return state, targets, self._weights.expand_as(targets)
-
-    def __getitems__(self, indices: Sequence[int]) -> WindowBatch:
-        return WindowBatch(*self.gather(indices))
 
     def gather(self, indices: Sequence[int]) -> Window:
         """Several windows as one batch."""

@@ -10,7 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from src.data.disk_errors import disk_reason
 from src.errors import UserError
+from src.interruption import EXIT_CODE, Interrupted, interruptible
+from workflow.alone import alone
 
 Main = Callable[[argparse.Namespace], None]
 
@@ -33,19 +36,29 @@ def stage_parser(description: str | None) -> argparse.ArgumentParser:
 def run_stage(main: Main, parser: argparse.ArgumentParser) -> None:
     """Run a stage's program: messages go to the terminal and the log, a traceback to the log alone.
 
-    Exits with 1 after an error that the user can mend, told in one sentence.
+    Exits with 1 after an error that the user can mend, told in one sentence, and with 75 (a
+    temporary failure, after which the same call goes on) where a signal has ended it.
     """
     arguments = parser.parse_args()
-    _log_to(arguments.log)
+    _log_to(None)
     logger = logging.getLogger("stage")
     try:
-        main(arguments)
+        with interruptible(), alone(arguments.log):
+            _log_to(arguments.log)
+            main(arguments)
+    except Interrupted as ended:
+        logger.error("%s; the same call goes on", ended)
+        sys.exit(EXIT_CODE)
     except UserError as error:
         if error.__cause__ is not None:  # e.g. what went wrong inside a user's own module
             logger.debug("its cause", exc_info=error.__cause__)
         logger.error("%s", error)
         sys.exit(1)
-    except Exception:
+    except Exception as error:
+        reason = disk_reason(error)
+        if reason is not None:
+            logger.error("%s: %s", getattr(error, "filename", None) or "a file", reason)
+            sys.exit(1)
         logger.exception("unexpected error")
         sys.exit(2)
 
@@ -84,6 +97,7 @@ def _log_to(path: Path | None) -> None:
     logging.basicConfig(level=logging.INFO, handlers=handlers, force=True)
     logging.getLogger("stage").setLevel(logging.DEBUG)
     logging.captureWarnings(True)
+    logging.raiseExceptions = False  # a full disk is told once, not for every line of the log
 
 
 class _WithoutTraceback(logging.Formatter):

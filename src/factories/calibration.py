@@ -12,7 +12,7 @@ from src.factories.trainer_factory import TrainerFactory
 from src.training.hybrid.guided_calibration import calibrate_guided
 from src.training.physical.minimization import DIVERGED
 from src.training.physical.results import read_result, write_parameters
-from src.training.synthetic.checkpoint_folder import write_history
+from src.training.synthetic.history_file import write_history
 
 logger = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from src.data.atomic import atomic_path
-from src.training.synthetic.checkpoint_folder import read_history, write_history
+from src.training.synthetic.history_file import read_history, write_history
 
 HISTORIES = ("physical/history.csv", "synthetic/history.csv")
 

@@ -19,21 +19,19 @@ from src.evaluation.predictors import SyntheticPredictor
 from src.evaluation.validation import Validation
 from src.factories.model_factory import ModelFactory
 from src.factories.trainer_factory import synthetic_dataset
+from src.interruption import StopRequest
 from src.models.saved_model import load_saved_model, save_synthetic_model
 from src.models.synthetic.synthetic_model import SyntheticModel
 from src.training.batches import batches
+from src.training.checkpoint_folder import CheckpointFolder
 from src.training.hybrid.surrogate_windows import mix
 from src.training.processes import num_processes, run_together
 from src.training.synthetic.best_weights import BestWeights
-from src.training.synthetic.checkpoint_folder import (
-    CheckpointFolder,
-    Row,
-    read_rows,
-    write_history,
-)
 from src.training.synthetic.epoch_record import EpochRecord, is_stale
+from src.training.synthetic.history_file import Row, read_rows, write_history
 from src.training.synthetic.scalars import Scalars
 from src.training.synthetic.synthetic_trainer import SyntheticTrainer
+from src.training.synthetic.training_checkpoints import TrainingCheckpoints
 from src.training.tensor_trainer import TensorTrainer
 
 if TYPE_CHECKING:
@@ -141,29 +139,35 @@ class SurrogateTraining:
         return found
 
     def _run(self, files: SurrogateFiles, identity: dict[str, Any]) -> list[Row]:
-        trainer, best = self.trainer, BestWeights()
+        trainer = self.trainer
         whole = self._whole(identity)
         folder = CheckpointFolder(files.checkpoints, whole, files.checkpoint_every_s)
-        with folder if trainer.fabric.is_global_zero else nullcontext():
+        with StopRequest() as stop, folder if trainer.fabric.is_global_zero else nullcontext():
             trainer.fabric.barrier()  # until the first process has the folder's lock
-            history = folder.resume(trainer, best)
+            best, history = BestWeights(), list[Row]()
+            checkpoints = TrainingCheckpoints(folder, stop, best, history)
+            checkpoints.resume(trainer)
             last = trainer.first_epoch + self._training.epochs
             left = 0 if is_stale(history, self._training.patience) else last - trainer.epoch
             if not trainer.fabric.is_global_zero:
-                trainer.train(self._loader, left, _unheard)
+                trainer.train(self._loader, left, _unheard, on_progress=checkpoints)
                 return history
             scalars = Scalars(files.tensorboard, trainer.epoch) if files.tensorboard else None
-            record = EpochRecord(
-                trainer, self._error, self._keeps_start, folder, best, history, scalars
-            )
-            if trainer.epoch > trainer.first_epoch:
-                logger.info("going on after epoch %d of %d", trainer.epoch, last)
-            else:
+            record = EpochRecord(trainer, self._error, self._keeps_start, best, history, scalars)
+            self._tell_start(last)
+            if trainer.epoch == trainer.first_epoch and not trainer.within_epoch.batches:
                 record.start()
-            trainer.train(self._loader, left, record)
+            trainer.train(self._loader, left, record, on_progress=checkpoints)
             self._finish(files, best, history)
             folder.remove()
         return history
+
+    def _tell_start(self, last: int) -> None:
+        trainer = self.trainer
+        if batch := trainer.within_epoch.batches:
+            logger.info("going on after epoch %d of %d, batch %d", trainer.epoch, last, batch)
+        elif trainer.epoch > trainer.first_epoch:
+            logger.info("going on after epoch %d of %d", trainer.epoch, last)
 
     @property
     def _keeps_start(self) -> bool:

@@ -24,10 +24,9 @@ def save_checkpoint(
     Args:
         path: File to write; its folder is made if need be.
         state: Tensors and plain types, nested in mappings, lists and tuples.
-        settings: JSON types that the state belongs to; their digest is kept beside them.
+        settings: JSON types that the state belongs to.
     """
-    content = {"digest": digest(settings or {}), "settings": _plain(settings or {})}
-    write_tensor_file(path, _KIND, {**content, "state": dict(state)})
+    write_tensor_file(path, _KIND, {"settings": _plain(settings or {}), "state": dict(state)})
 
 
 def load_checkpoint(
@@ -43,13 +42,23 @@ def load_checkpoint(
         CheckpointError: if the file is absent, damaged, foreign, or of other settings.
     """
     content = read_tensor_file(path, _KIND)
-    if settings is not None and content["digest"] != digest(settings):
+    if settings is not None:
+        refuse_other_settings(content["settings"], settings, str(path))
+    return content["state"]
+
+
+def refuse_other_settings(theirs: Mapping[str, Any], ours: Mapping[str, Any], source: str) -> None:
+    """Compare the settings of a checkpoint with those of a training.
+
+    Raises:
+        CheckpointError: if they differ; it names the keys.
+    """
+    found, wanted = _plain(theirs), _plain(ours)
+    if found != wanted:
         raise CheckpointError(
-            f"{path}: belongs to other settings: "
-            f"{_differences(content['settings'], _plain(settings))}; "
+            f"{source}: belongs to other settings: {_differences(found, wanted)}; "
             "take the settings back, or start anew without this checkpoint"
         )
-    return content["state"]
 
 
 def digest(settings: Mapping[str, Any]) -> str:
@@ -58,24 +67,31 @@ def digest(settings: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def random_states() -> dict[str, Any]:
-    """States of the global generators of Python, NumPy and PyTorch as plain types and tensors."""
+def random_states(device: torch.device | None = None) -> dict[str, Any]:
+    """States of the global generators of Python, NumPy and PyTorch as plain types and tensors.
+
+    Args:
+        device: A GPU, whose generator is among them then.
+    """
     algorithm, keys, position, has_gauss, cached = np.random.get_state(legacy=True)
     words = [int(key) for key in keys]
     return {
         "python": random.getstate(),
         "numpy": [str(algorithm), words, int(position), int(has_gauss), float(cached)],
         "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state(device) if device and device.type == "cuda" else None,
     }
 
 
-def restore_random_states(states: Mapping[str, Any]) -> None:
+def restore_random_states(states: Mapping[str, Any], device: torch.device | None = None) -> None:
     """Put the global generators back to what :func:`random_states` saw."""
     algorithm, words, position, has_gauss, cached = states["numpy"]
     keys = np.array(words, dtype=np.uint32)
     random.setstate(states["python"])
     np.random.set_state((algorithm, keys, position, has_gauss, cached))
     torch.set_rng_state(states["torch"])
+    if states["cuda"] is not None:
+        torch.cuda.set_rng_state(states["cuda"], device or "cuda")
 
 
 def _plain(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -43,6 +43,7 @@ class EpochSampler(Sampler[int]):
         self._source = length_or_dataset
         self._windows = windows_per_epoch
         self._rank, self._processes = 0, 1
+        self._left_out = 0
         self.seed = seed
         self.epoch = 0
 
@@ -53,6 +54,10 @@ class EpochSampler(Sampler[int]):
     def set_shard(self, rank: int, processes: int) -> None:
         """Take the share of one process of several."""
         self._rank, self._processes = rank, processes
+
+    def leave_out(self, count: int) -> None:
+        """Begin the next pass, and no other, after this process's first ``count`` windows."""
+        self._left_out = count
 
     def __len__(self) -> int:
         return math.ceil(self._epoch_length() / self._processes)
@@ -66,7 +71,8 @@ class EpochSampler(Sampler[int]):
             generator = torch.Generator().manual_seed(epoch_seed(self.seed, number))
             order = torch.randperm(available, generator=generator)
             drawn += order[start : start + length - len(drawn)].tolist()
-        places = range(self._rank, len(self) * self._processes, self._processes)
+        left_out, self._left_out = self._left_out, 0
+        places = range(self._rank, len(self) * self._processes, self._processes)[left_out:]
         return (drawn[place % length] for place in places)
 
     def _available(self) -> int:

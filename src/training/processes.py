@@ -25,6 +25,7 @@ from lightning_fabric.plugins.environments.lightning import find_free_network_po
 
 from src.config.schema import SyntheticTraining
 from src.errors import ConfigError, UserError
+from src.interruption import Interrupted, StopRequest
 
 _STARTED_HERE = "HYBRID_PDE_PROCESSES"  # number of processes that `run_together` started
 
@@ -113,13 +114,29 @@ def run_together(function: Callable[..., Any], arguments: Sequence[Any], process
     call = pickle.dumps((function, tuple(arguments)))
     shared = (processes, find_free_network_port(), threads, records, errors, call)
     try:
-        torch.multiprocessing.start_processes(_process, shared, processes, start_method="spawn")
+        _start_and_wait(shared, processes)
     except torch.multiprocessing.ProcessRaisedException:
         if errors.empty():
             raise
         raise errors.get() from None
     finally:
         listener.stop()
+
+
+def _start_and_wait(shared: tuple[Any, ...], processes: int) -> None:
+    """What ends this process ends the others, which save before."""
+    with StopRequest() as stop:
+        context = torch.multiprocessing.start_processes(
+            _process, shared, processes, join=False, start_method="spawn"
+        )
+        told = False
+        while not context.join(timeout=0.2):
+            if stop.number is not None and not told:
+                told = True
+                for process in context.processes:
+                    process.terminate()
+    if stop.number is not None:
+        raise Interrupted(stop.number)
 
 
 def _process(

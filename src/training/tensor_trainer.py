@@ -4,6 +4,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -18,14 +19,31 @@ from src.training.abstract_trainer import AbstractTrainer
 from src.training.checkpoint import (
     load_checkpoint,
     random_states,
+    refuse_other_settings,
     restore_random_states,
     save_checkpoint,
 )
-from src.training.epoch_sampler import epoch_seed
+from src.training.epoch_sampler import EpochSampler, epoch_seed
 from src.training.processes import make_fabric
 from src.training.schedules import rate_factor
 
 EpochCallback = Callable[[int, float, "TensorTrainer"], bool | None]
+ProgressCallback = Callable[["TensorTrainer"], None]
+
+
+@dataclass
+class WithinEpoch:
+    """How far the present epoch is; all zero between two epochs.
+
+    Attributes:
+        batches: Batches that this process has trained on.
+        windows: Windows in them.
+        total: Sum of their losses, each times the windows of its batch.
+    """
+
+    batches: int = 0
+    windows: int = 0
+    total: float = 0.0
 
 
 class TrainingResult(TypedDict):
@@ -69,6 +87,7 @@ class TensorTrainer(AbstractTrainer):
         first_epoch: Number of epochs of the trainings before.
         epoch: Number of epochs done, those before this training and before a checkpoint included.
         losses: Loss of each epoch of this training.
+        within_epoch: How far the present epoch is.
     """
 
     def __init__(
@@ -89,6 +108,10 @@ class TensorTrainer(AbstractTrainer):
         self._wrapped, self._wrapped_optimizer = self.fabric.setup(model, self.optimizer)
         self.epoch = self.first_epoch
         self.losses: list[float] = []
+        self.within_epoch = WithinEpoch()
+        self._random_before: torch.Tensor | None = None  # of the caller, while an epoch is going on
+        self._random_within: dict[str, Any] | None = None  # what a checkpoint goes on with
+        self._on_progress: ProgressCallback | None = None
 
     @property
     def device(self) -> torch.device:
@@ -117,6 +140,8 @@ class TensorTrainer(AbstractTrainer):
         data_source: DataLoader,
         num_epochs: int,
         on_epoch_end: EpochCallback | None = None,
+        *,
+        on_progress: ProgressCallback | None = None,
     ) -> TrainingResult:
         """Train for ``num_epochs`` epochs more.
 
@@ -124,10 +149,14 @@ class TensorTrainer(AbstractTrainer):
             data_source: Batches to train on. If its data set, its sampler or its batch sampler has
                 ``set_epoch``, that is called with the epoch's number (from 0) before each epoch.
                 Several processes need an :class:`~src.training.epoch_sampler.EpochSampler`.
-            num_epochs: Epochs in addition to those done before.
+            num_epochs: Epochs in addition to those done before; after a checkpoint that was saved
+                within an epoch, this epoch is the first of them.
             on_epoch_end: Called as ``on_epoch_end(epoch, loss, trainer)`` after each epoch with
                 the number of epochs done so far and the epoch's training loss; a true result ends
                 the training. Validation and early stopping come in here.
+            on_progress: Called as ``on_progress(trainer)`` after each step of the optimizer and
+                each epoch, in all processes: where :meth:`state` may be saved. What it raises ends
+                the training.
 
         Raises:
             DivergenceError: if the loss is no longer finite.
@@ -135,6 +164,7 @@ class TensorTrainer(AbstractTrainer):
         if num_epochs < 0:
             raise ValueError(f"num_epochs: {num_epochs}: must not be negative")
         self._set_shard(data_source)
+        self._on_progress = on_progress
         first, before = self.epoch, len(self.losses)
         epochs = progress(range(num_epochs), "training", quiet=not self.fabric.is_global_zero)
         for _ in epochs:
@@ -145,7 +175,10 @@ class TensorTrainer(AbstractTrainer):
             self.scheduler.step()
             self.epoch += 1
             self.losses.append(loss)
-            if self._stops(loss, on_epoch_end):
+            self.within_epoch = WithinEpoch()
+            stops = self._stops(loss, on_epoch_end)
+            self._tell_progress()
+            if stops:
                 break
         losses = self.losses[before:]
         return TrainingResult(
@@ -156,17 +189,10 @@ class TensorTrainer(AbstractTrainer):
         )
 
     def save_checkpoint(self, path: str | Path) -> None:
-        """Write model, optimizer, schedule, epochs and random states to a file, atomically."""
-        state = {
-            "model": self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "scheduler": self.scheduler.state_dict(),
-            "scaler": self.fabric.strategy.precision.state_dict(),  # of losses in half precision
-            "losses": self.losses,
-            "random": random_states(),
-        }
+        """Write :meth:`state` to a file, atomically; called in all processes, the first writes."""
+        state = self.state()
         if self.fabric.is_global_zero:
-            save_checkpoint(path, state, settings=self._settings())
+            save_checkpoint(path, state["training"], settings=state["settings"])
 
     def load_checkpoint(self, path: str | Path) -> None:
         """Go on from a checkpoint as if the training had not been interrupted.
@@ -175,16 +201,100 @@ class TensorTrainer(AbstractTrainer):
             CheckpointError: if the file is damaged, or belongs to other settings or another model.
         """
         state = load_checkpoint(path, settings=self._settings())
+        self._take_over(state, str(path))
+
+    def state(self) -> dict[str, Any]:
+        """All that the training needs to go on, as tensors and plain types.
+
+        Model, optimizer, schedule, epochs, how far the present one is, and the random states of all
+        processes, which have to call this together.
+        """
+        within = asdict(self.within_epoch)
+        own = {"random": random_states(self.device), "before": self._random_before}
+        training = {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "scheduler": self.scheduler.state_dict(),
+            "scaler": self.fabric.strategy.precision.state_dict(),  # of losses in half precision
+            "losses": self.losses,
+            "within_epoch": within if self.within_epoch.batches else None,
+            "processes": self._of_processes(own),
+        }
+        return {"training": training, "settings": self._settings()}
+
+    def load_state(self, state: Mapping[str, Any], source: str) -> None:
+        """Go on from what :meth:`state` gave.
+
+        Args:
+            state: The state.
+            source: Where it comes from, for messages.
+
+        Raises:
+            CheckpointError: if it belongs to other settings or another model.
+        """
+        refuse_other_settings(state["settings"], self._settings(), source)
+        self._take_over(state["training"], source)
+
+    def largest_of_processes(self, value: int) -> int:
+        """The largest of the values that the processes call this with together."""
+        if self.fabric.world_size == 1:
+            return value
+        reduced = self.fabric.all_reduce(torch.tensor(value, device=self.device), reduce_op="max")
+        assert isinstance(reduced, torch.Tensor)
+        return int(reduced)
+
+    def _of_processes(self, own: dict[str, Any]) -> list[dict[str, Any]]:
+        """What each process has, by its rank."""
+        if self.fabric.world_size == 1:
+            return [own]
+        found: list[Any] = [None] * self.fabric.world_size
+        torch.distributed.all_gather_object(found, own)
+        return found
+
+    def _take_over(self, state: Mapping[str, Any], source: str) -> None:
         try:
             self.model.load_state_dict(state["model"])
             self.optimizer.load_state_dict(state["optimizer"])
         except (RuntimeError, ValueError, KeyError) as error:
-            raise CheckpointError(f"{path}: belongs to another model: {error}") from error
+            raise CheckpointError(f"{source}: belongs to another model: {error}") from error
         self.scheduler.load_state_dict(state["scheduler"])
         self.fabric.strategy.precision.load_state_dict(state["scaler"])
         self.losses = list(state["losses"])
         self.epoch = self.first_epoch + len(self.losses)
-        restore_random_states(state["random"])
+        own = state["processes"][self.fabric.global_rank]
+        restore_random_states(own["random"], self.device)
+        self._random_within = None
+        self.within_epoch = WithinEpoch()
+        if state["within_epoch"] is not None:
+            self.within_epoch = WithinEpoch(**state["within_epoch"])
+            self._random_within = own["random"]
+            torch.set_rng_state(own["before"])
+
+    def _batches_left(self, data_source: DataLoader) -> Iterator[Any]:
+        """The batches of the present epoch that are not done: all, but right after a checkpoint.
+
+        What an :class:`~src.training.epoch_sampler.EpochSampler` orders is not read again.
+        """
+        done, sampler = self.within_epoch.batches, getattr(data_source, "sampler", None)
+        if isinstance(sampler, EpochSampler) and not data_source.num_workers:
+            sampler.leave_out(done * (data_source.batch_size or 1))
+            done = 0
+        batches = iter(data_source)
+        for _ in range(done):
+            next(batches, None)
+        if self._random_within is not None:
+            restore_random_states(self._random_within, self.device)
+            self._random_within = None
+        return batches
+
+    def _step_done(self, batches: int, windows: int, total: float) -> None:
+        """Note how far the epoch is, after a step of the optimizer; see :class:`WithinEpoch`."""
+        self.within_epoch = WithinEpoch(batches, windows, total)
+        self._tell_progress()
+
+    def _tell_progress(self) -> None:
+        if self._on_progress is not None:
+            self._on_progress(self)
 
     def _settings(self) -> dict[str, Any]:
         """What a checkpoint belongs to, as JSON types."""
@@ -193,6 +303,7 @@ class TensorTrainer(AbstractTrainer):
         held_out = {"val_sim", "test_sim"}  # no training sees them
         return {
             "run_params.seed": self.experiment.run_params.seed,
+            "processes": self.fabric.world_size,
             "model.synthetic": None if model is None else model.model_dump(mode="json"),
             "epochs before, and in all cycles": [self.first_epoch, self._scheduled_epochs],
             **{
@@ -237,6 +348,8 @@ class TensorTrainer(AbstractTrainer):
     def _seeded_epoch(self) -> Iterator[None]:
         devices = [self.device] if self.device.type == "cuda" else []
         seed = epoch_seed(self.experiment.run_params.seed, self.epoch, self.fabric.global_rank)
+        self._random_before = torch.get_rng_state()
         with torch.random.fork_rng(devices=devices):
             torch.manual_seed(seed)
             yield
+        self._random_before = None

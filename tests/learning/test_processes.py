@@ -13,7 +13,7 @@ import torch
 from src.errors import ConfigError, DivergenceError
 from src.models import load_synthetic_model
 from src.training.processes import num_processes, run_together
-from src.training.synthetic.checkpoint_folder import read_rows
+from src.training.synthetic.history_file import read_rows
 from tests.learning.surrogate_cases import (
     files_in,
     in_double_precision,

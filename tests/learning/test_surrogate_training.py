@@ -16,8 +16,8 @@ from src.evaluation.validation import Validation
 from src.factories.surrogate_training import SurrogateTraining
 from src.models import load_synthetic_model
 from src.training.synthetic.best_weights import BestWeights
-from src.training.synthetic.checkpoint_folder import read_history, read_rows
 from src.training.synthetic.epoch_record import is_stale
+from src.training.synthetic.history_file import read_history, read_rows
 from tests.learning.surrogate_cases import files_in, settings, simulated, training_in
 
 COLUMNS = ["epoch", "train_loss", "val_vrmse", "learning_rate", "steps", "seconds"]
@@ -147,20 +147,21 @@ def test_an_interrupted_training_gives_the_same_result(store, tmp_path, monkeypa
     assert not list(files.checkpoints.glob("*/*"))
 
 
-def test_best_weights_of_a_later_epoch_are_left(tmp_path):
+def test_best_weights_are_the_earliest_of_equals():
     model, best = torch.nn.Linear(2, 1), BestWeights()
     best.offer(7, 0.5, model)
+    first = model.weight.detach().clone()
+    with torch.no_grad():
+        model.weight += 1
     best.offer(8, 0.5, model)
     best.offer(9, None, model)
-    best.save(tmp_path / "best.pt")
-    found = BestWeights()
-    found.load(tmp_path / "best.pt", last_epoch=6)
-    assert found.epoch is None and found.error == math.inf
-    found.load(tmp_path / "best.pt", last_epoch=7)
-    assert (found.epoch, found.error) == (7, 0.5)
-    other = torch.nn.Linear(2, 1)
+    found, other = BestWeights(), torch.nn.Linear(2, 1)
     found.restore(other)
-    assert torch.equal(other.weight, model.weight)
+    assert not torch.equal(other.weight, first)
+    found.load_state(best.state())
+    assert (found.epoch, found.error) == (7, 0.5)
+    found.restore(other)
+    assert torch.equal(other.weight, first)
 
 
 @pytest.fixture(scope="module")

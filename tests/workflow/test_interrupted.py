@@ -62,7 +62,7 @@ def uninterrupted(longer: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[byt
 
 def checkpoints(folder: Path) -> list[int]:
     """When each checkpoint was written."""
-    found = (folder / RESULTS / "checkpoints").glob("*/trainer.pt")
+    found = (folder / RESULTS / "checkpoints").glob("*/*_*.pt")
     return [path.stat().st_mtime_ns for path in found]
 
 
@@ -86,12 +86,13 @@ def start(folder: Path) -> subprocess.Popen[bytes]:
     return process
 
 
-def epoch_gone_on_from(folder: Path) -> int:
+def gone_on_from(folder: Path) -> tuple[int, int]:
+    """Epochs that were done, and batches of the next one."""
     log = (folder / RESULTS / "logs/train_synthetic.log").read_text()
-    found = re.search(rf"going on after epoch (\d+) of {EPOCHS}", log)
+    found = re.search(rf"going on after epoch (\d+) of {EPOCHS}(?:, batch (\d+))?\n", log)
     assert found, log
     assert f"epoch {found[1]} of {EPOCHS}:" not in log, "it is not trained again"
-    return int(found[1])
+    return int(found[1]), int(found[2] or 0)
 
 
 def test_killed_training_goes_on_after_the_last_checkpoint(
@@ -110,13 +111,13 @@ def test_killed_training_goes_on_after_the_last_checkpoint(
     os.killpg(interrupted.pid, signal.SIGINT)
     assert interrupted.wait(60) != 0
     assert not (longer / MODEL).exists()
-    first = epoch_gone_on_from(longer)
+    first = gone_on_from(longer)
 
     again = run(longer, MODEL, *CORES)  # no lock is left this time
     assert again.returncode == 0, again.stdout
-    assert 1 <= first < epoch_gone_on_from(longer) < EPOCHS
+    assert (0, 0) < first < gone_on_from(longer) < (EPOCHS, 0)
     assert (longer / MODEL).read_bytes() == uninterrupted
-    assert not list((longer / RESULTS / "checkpoints").glob("*/trainer.pt"))
+    assert not list((longer / RESULTS / "checkpoints").glob("*/*_*.pt"))
     history = (longer / RESULTS / "synthetic/history.csv").read_text().splitlines()
     epochs = [line.partition(",")[0] for line in history[1:]]
     assert epochs == [str(number) for number in range(1, EPOCHS + 1)]

@@ -26,8 +26,8 @@ from src.training.hybrid.surrogate_windows import RealWindows, mix, real_windows
 from src.training.physical.observed_dataset import ObservedDataset
 from src.training.physical.physical_trainer import PhysicalTrainer
 from src.training.synthetic.best_weights import BestWeights
-from src.training.synthetic.checkpoint_folder import Row
 from src.training.synthetic.epoch_record import EpochRecord
+from src.training.synthetic.history_file import Row
 from src.training.synthetic.synthetic_trainer import SyntheticTrainer
 from src.training.tensor_trainer import EpochCallback, TensorTrainer, TrainingResult
 
@@ -186,7 +186,7 @@ class HybridTrainer(AbstractTrainer):
         held_out = self._held_out("synthetic", given.store)
         reverts = experiment.hybrid.revert_if_worse and held_out is not None and cycle > 1
         validate = self._validation(held_out)
-        record = EpochRecord(self.synthetic_trainer, validate, reverts, None, best, history, None)
+        record = EpochRecord(self.synthetic_trainer, validate, reverts, best, history, None)
         record.start()
 
         def after_epoch(epoch: int, loss: float, trainer: TensorTrainer) -> bool:

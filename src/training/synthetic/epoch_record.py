@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from src.training.synthetic.best_weights import BestWeights
-from src.training.synthetic.checkpoint_folder import CheckpointFolder, Row
+from src.training.synthetic.history_file import Row
 from src.training.synthetic.scalars import Scalars
 from src.training.synthetic.synthetic_trainer import SyntheticTrainer
 from src.training.tensor_trainer import TensorTrainer
@@ -22,7 +22,6 @@ class EpochRecord:
         trainer: The training.
         validate: The validation error of the model as it is; ``None`` where there is none.
         keeps_start: Whether the weights that the training starts from may be its result.
-        folder: Takes the checkpoints, if there is one.
         best: The best weights so far.
         history: Rows of the epochs so far; those that come are added.
         scalars: Takes the rows too.
@@ -33,13 +32,12 @@ class EpochRecord:
         trainer: SyntheticTrainer,
         validate: Callable[[], float | None],
         keeps_start: bool,
-        folder: CheckpointFolder | None,
         best: BestWeights,
         history: list[Row],
         scalars: Scalars | None,
     ) -> None:
         self._trainer, self._validate, self._keeps_start = trainer, validate, keeps_start
-        self._folder, self._best, self._history, self._scalars = folder, best, history, scalars
+        self._best, self._history, self._scalars = best, history, scalars
         self._training = trainer.experiment.trainer_params.synthetic
         self._last_epoch = trainer.first_epoch + self._training.epochs
         self._since = time.monotonic()
@@ -65,8 +63,6 @@ class EpochRecord:
         logger.info("epoch %d of %d: loss %.3g%s", epoch, self._last_epoch, loss, told)
         if stops and not is_last:
             logger.info("stopped: no smaller error in %d validations", self._training.patience)
-        if self._folder is not None:
-            self._folder.save(trainer, self._best, self._history)
         return stops
 
     def _add(self, epoch: int, loss: float | None, error: float | None) -> None:

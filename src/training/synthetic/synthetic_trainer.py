@@ -104,8 +104,9 @@ class SyntheticTrainer(TensorTrainer):
         )
 
     def _train_epoch_with_data(self, data_source: DataLoader) -> float:
-        total, windows, position = 0.0, 0, 0
-        for group in _groups(data_source, self._training.accumulate):
+        done = self.within_epoch
+        total, windows, position = done.total, done.windows, done.batches
+        for group in _groups(self._batches_left(data_source), self._training.accumulate):
             self.optimizer.zero_grad()
             for number, batch in enumerate(group, 1):
                 waits = number < len(group)
@@ -120,6 +121,8 @@ class SyntheticTrainer(TensorTrainer):
             if self._training.precision != "fp16":  # which leaves out a step that is too large
                 self._check_finite("gradient", norm, position - 1)
             self._wrapped_optimizer.step()
+            if position < len(data_source):  # else the epoch is done
+                self._step_done(position, windows, total)
         if windows == 0:
             raise ValueError("the data source has no batch; it needs at least one window")
         # every process has as many windows
@@ -181,8 +184,7 @@ class SyntheticTrainer(TensorTrainer):
         )
 
 
-def _groups(data_source: DataLoader, size: int) -> Iterator[list[Batch]]:
+def _groups(batches: Iterator[Batch], size: int) -> Iterator[list[Batch]]:
     """The batches in groups of ``size``, the last one of what is left."""
-    batches = iter(data_source)
     while group := list(islice(batches, size)):
         yield group

@@ -1,0 +1,245 @@
+"""A training that is ended within an epoch goes on there, bit for bit."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+from torch.utils.data import DataLoader
+
+from src.errors import CheckpointError
+from src.interruption import Interrupted, StopRequest, interruptible
+from src.training.synthetic.history_file import read_rows
+from tests.learning.surrogate_cases import files_in, settings, simulated, training_in
+from tests.learning.test_synthetic_resume import Noisy, assert_same_training
+
+
+class _EndedError(Exception):
+    pass
+
+
+def ending_after(step: int, action):
+    """A callback that acts after so many calls, and ends the training."""
+    count = 0
+
+    def on_progress(trainer) -> None:
+        nonlocal count
+        count += 1
+        if count == step:
+            action(trainer)
+            raise _EndedError
+
+    return on_progress
+
+
+@pytest.mark.parametrize("kind", ["sampler", "shuffle", "noisy", "workers"])
+@pytest.mark.parametrize("step", [1, 2, 5])
+def test_resume_within_an_epoch_is_bit_for_bit(
+    tmp_path, make_trainer, advected_sines, make_loader, kind, step
+):
+    loader = make_loader(advected_sines(1, 0))  # 3 batches, 2 steps of the optimizer
+    if kind == "shuffle":
+        loader = DataLoader(loader.dataset, batch_size=8, shuffle=True)
+    elif kind == "noisy":
+        loader = DataLoader(Noisy(loader.dataset), batch_size=8, sampler=loader.sampler)
+    elif kind == "workers":
+        loader = DataLoader(loader.dataset, batch_size=8, sampler=loader.sampler, num_workers=1)
+    options = {"accumulate": 2, "input_noise": 0.1, "pushforward": 1}
+    path = tmp_path / "checkpoint.pt"
+
+    def seeded(trainer, epochs, **callbacks):
+        random.seed(0), np.random.seed(0), torch.manual_seed(0)
+        return trainer.train(loader, epochs, **callbacks)
+
+    uninterrupted = make_trainer(**options)
+    seeded(uninterrupted, 4)
+    interrupted = make_trainer(**options)
+    with pytest.raises(_EndedError):
+        seeded(
+            interrupted, 4, on_progress=ending_after(step, lambda each: each.save_checkpoint(path))
+        )
+    resumed = make_trainer(**options)
+    torch.rand(7)
+    resumed.load_checkpoint(path)
+    # told after a first step and after an epoch
+    assert (resumed.epoch, resumed.within_epoch.batches) == (step // 2, 2 * (step % 2))
+    result = resumed.train(loader, 4 - resumed.epoch)
+    assert result["num_epochs"] == 4 - step // 2
+    assert_same_training(resumed, uninterrupted)
+
+
+def test_batches_that_are_done_are_not_read_again(
+    tmp_path, make_trainer, advected_sines, make_loader
+):
+    loader = make_loader(advected_sines(1, 0), batch_size=4)
+    path = tmp_path / "checkpoint.pt"
+    trainer = make_trainer()
+    with pytest.raises(_EndedError):
+        trainer.train(
+            loader, 1, on_progress=ending_after(4, lambda each: each.save_checkpoint(path))
+        )
+    read = []
+    get = loader.dataset.__class__.__getitem__
+
+    class Counted(loader.dataset.__class__):
+        def __getitem__(self, index):
+            read.append(index)
+            return get(self, index)
+
+    counted = Counted(loader.dataset.trajectories, 2)
+    resumed = make_trainer()
+    resumed.load_checkpoint(path)
+    resumed.train(DataLoader(counted, batch_size=4, sampler=loader.sampler), 2)
+    assert len(read) == 23 - 16 + 23
+    assert sorted(read[7:]) == list(range(23))
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    return simulated(tmp_path_factory.mktemp("interrupted"))
+
+
+OPTIONS = {"epochs": 3, "batch_size": 2, "input_noise": 0.05, "windows_per_epoch": 10}
+
+
+@pytest.fixture(scope="module")
+def whole(store, tmp_path_factory):
+    files = files_in(tmp_path_factory.mktemp("whole"))
+    training_in(store, settings(**OPTIONS)).run(files, {})
+    return files
+
+
+def interrupted_by(number: int, store, files, after: int) -> None:
+    """Train until a signal comes within an epoch."""
+    training = training_in(store, settings(**OPTIONS))
+    step, count = training.trainer._wrapped_optimizer.step, 0
+
+    def counted(*arguments):
+        nonlocal count
+        count += 1
+        if count == after:
+            os.kill(os.getpid(), number)
+        return step(*arguments)
+
+    training.trainer._wrapped_optimizer.step = counted
+    with interruptible(), pytest.raises(Interrupted, match=signal.Signals(number).name):
+        training.run(files, {})
+    assert count == after  # the step is finished, and no other begun
+    assert not files.model.exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_saves_a_checkpoint_and_the_same_call_goes_on(
+    store, whole, tmp_path, number, caplog
+):
+    caplog.set_level("INFO")
+    files = files_in(tmp_path)
+    interrupted_by(number, store, files, after=7)
+    assert "saved after epoch 1, batch 2" in caplog.text
+    training_in(store, settings(**OPTIONS)).run(files, {})
+    assert "going on after epoch 1 of 3, batch 2" in caplog.text
+    assert files.model.read_bytes() == whole.model.read_bytes()
+    assert [row["train_loss"] for row in read_rows(files.history)] == [
+        row["train_loss"] for row in read_rows(whole.history)
+    ]
+    assert not list(files.checkpoints.glob("*/*"))
+
+
+@pytest.mark.parametrize("damage", ["flipped", "truncated", "empty"])
+def test_the_checkpoint_before_a_damaged_one_is_used(store, whole, tmp_path, damage, caplog):
+    files = files_in(tmp_path)
+    interrupted_by(signal.SIGTERM, store, files, after=7)
+    saved = sorted(files.checkpoints.glob("*/*_*.pt"))
+    assert len(saved) == 2
+    content = bytearray(saved[-1].read_bytes())
+    content[len(content) // 2] ^= 1
+    damaged = {"flipped": content, "truncated": content[:-50], "empty": b""}[damage]
+    saved[-1].write_bytes(damaged)
+    training_in(store, settings(**OPTIONS)).run(files, {})
+    assert "going on from the checkpoint before it" in caplog.text
+    assert files.model.read_bytes() == whole.model.read_bytes()
+
+
+def test_a_second_signal_does_not_wait():
+    with StopRequest() as stop:
+        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGTERM)  # at once: the same
+        assert stop.number == signal.SIGTERM
+        time.sleep(1.05)
+        with pytest.raises(Interrupted):
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(1)
+
+
+def test_an_ignored_signal_stays_ignored():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with StopRequest() as stop, interruptible():
+            os.kill(os.getpid(), signal.SIGHUP)
+        assert stop.number is None
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+PROGRAM = """
+import json, sys
+from pathlib import Path
+from src.data.simulation_store import SimulationStore
+from src.interruption import Interrupted, interruptible
+from tests.learning.surrogate_cases import files_in, training_in
+if __name__ == "__main__":
+    cache, folder, mapping = sys.argv[1:]
+    training = training_in(SimulationStore(cache), json.loads(mapping))
+    try:
+        with interruptible():
+            training.run(files_in(Path(folder)), {})
+    except Interrupted:
+        sys.exit(75)
+"""
+
+
+@pytest.mark.skipif(
+    torch.cuda.is_available() and torch.cuda.device_count() < 2,
+    reason="two processes need two GPUs, or a machine without any",
+)
+def test_two_processes_save_after_the_same_step_and_go_on(store, tmp_path):
+    mapping = settings(**OPTIONS | {"devices": 2, "epochs": 60, "keep": "last"})
+    mapping["trainer_params"]["val_sim"] = []
+    script = tmp_path / "program.py"
+    script.write_text(PROGRAM)
+
+    def run(folder, signal_at_start: bool) -> int:
+        folder.mkdir(exist_ok=True)
+        call = [sys.executable, str(script), str(store.directory), str(folder), json.dumps(mapping)]
+        environment = {**os.environ, "PYTHONPATH": os.getcwd(), "OMP_NUM_THREADS": "1"}
+        started = subprocess.Popen(call, env=environment, start_new_session=True)
+        try:
+            deadline = time.monotonic() + 120
+            while signal_at_start and not list(folder.glob("checkpoints/*/*_*.pt")):
+                assert started.poll() is None and time.monotonic() < deadline
+                time.sleep(0.02)
+            if signal_at_start:
+                os.kill(started.pid, signal.SIGTERM)
+            return started.wait(120)
+        finally:
+            if started.poll() is None:
+                os.killpg(started.pid, signal.SIGKILL)
+
+    assert run(tmp_path / "broken", signal_at_start=True) == 75
+    files, whole = files_in(tmp_path / "broken"), files_in(tmp_path / "whole")
+    assert not files.model.exists()
+    content = torch.load(max(files.checkpoints.glob("*/*_*.pt")), weights_only=True)["content"]
+    assert len(content["trainer"]["training"]["processes"]) == 2
+    alone = training_in(store, mapping | {"trainer_params": settings(**OPTIONS)["trainer_params"]})
+    with pytest.raises(CheckpointError, match=r"processes: 2 there, 1 here"):
+        alone.trainer.load_state(content["trainer"], "there")
+
+    assert run(tmp_path / "broken", signal_at_start=False) == 0
+    assert run(tmp_path / "whole", signal_at_start=False) == 0
+    assert files.model.read_bytes() == whole.model.read_bytes()

@@ -1,10 +1,20 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test lint lock clean
+# of `make run` and `make resume`
+CORES ?= all
+TARGET ?= results/synthetic_model.pt
+ARGS ?=
+
+.PHONY: run resume test lint lock clean
 
 run: .venv/installed
-	$(BIN)/snakemake --cores all results/synthetic_model.pt
+	$(BIN)/snakemake --cores $(CORES) $(TARGET) $(ARGS)
+
+# after Snakemake itself was killed
+resume: .venv/installed
+	$(BIN)/python -m workflow.resume $(TARGET) $(ARGS)
+	$(MAKE) run
 
 test: .venv/installed-dev
 	$(BIN)/python -m pytest -n auto

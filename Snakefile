@@ -6,21 +6,35 @@ snakemake --cores 8 --config experiment=<name or path>    another default
 snakemake --cores 8 --config data='{data_dir: /archive}'  settings of the default experiment
 """
 
+import atexit
 import sys
+from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.settings.types import ExecMode
 from snakemake.utils import min_version
 
 min_version("9.0")
 sys.path.insert(0, workflow.basedir)
 
 from src.errors import UserError
+from workflow.folder_lock import refuse_locked
 from workflow.plans import EXPERIMENT_NAME, Plans
+from workflow.started import Started
 
 try:
     PLANS = Plans(config, claim=not workflow.output_settings.dryrun)
+    if workflow.exec_mode == ExecMode.DEFAULT and not workflow.output_settings.dryrun:
+        refuse_locked(Path.cwd(), sys.argv[1:], PLANS)
 except UserError as error:
     raise WorkflowError(str(error)) from None
+
+
+# only a call of the user's that has jobs to do
+onstart:
+    STARTED = Started(Path.cwd())
+    STARTED.begin()
+    atexit.register(STARTED.end)
 
 
 wildcard_constraints:

@@ -114,13 +114,21 @@ def stage_section(stage: str) -> str:
     program = ROOT / "workflow" / "scripts" / f"{stage}.py"
     text = ast.get_docstring(ast.parse(program.read_text(encoding="utf-8")))
     rule = (ROOT / "workflow" / "rules" / f"{stage}.smk").read_text(encoding="utf-8")
-    asked = [re.search(rf"{name}[:=] ?(\d+)", rule) for name in ("threads", "mem_mb", "runtime")]
+    asked = [
+        re.search(pattern, rule)
+        for pattern in (
+            r"threads: (\d+)",
+            r"mem_mb=per_attempt\((\d+)\)",
+            r"runtime=per_attempt\((\d+)\)",
+        )
+    ]
     threads, memory, runtime = (found[1] for found in asked if found)
     cores = f"{threads} cores" if threads != "1" else "1 core"
     outputs = "".join(f"- `{path}`\n" for path in rule_outputs(rule))
     return (
         f"### {stage}\n\n{text}\n\nWrites\n\n{outputs}\n"
-        f"Asks for {memory} MB, {runtime} minutes and at most {cores}.\n"
+        f"Asks for at most {cores}, {memory} MB and {runtime} minutes, of these two as much again "
+        "at every retry.\n"
     )
 
 

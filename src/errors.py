@@ -34,3 +34,11 @@ class CalibrationError(UserError):
 
 class ExchangeError(UserError):
     """One model of a hybrid cycle has nothing to teach the other."""
+
+
+class StorageError(UserError, OSError):
+    """A disk is full, or cannot be written."""
+
+
+class RunningError(UserError):
+    """Something else works in the same folder, or did so and left its lock."""

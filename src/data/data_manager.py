@@ -21,7 +21,7 @@ from src.data.readers.base import RawFile, open_raw
 from src.data.reading import claimed_directory, reading_digest
 from src.data.simulation_store import SimulationStore
 from src.data.source_digests import SourceDigests
-from src.errors import CacheError, ConfigError, RawDataError, UserError
+from src.errors import CacheError, ConfigError, RawDataError, StorageError, UserError
 from src.progress import progress
 
 logger = logging.getLogger(__name__)
@@ -108,12 +108,15 @@ class DataManager(SimulationStore):
 
         Raises:
             RawDataError: naming every simulation that cannot be cached, after the others are.
+            StorageError: if the disk is full or cannot be written.
         """
         self.index  # noqa: B018  # what is wrong with all files is told once
         failures = []
         for index in progress(indices, "caching"):
             try:
                 self._ensure(index)
+            except StorageError:
+                raise  # there is no room for the others either
             except UserError as error:
                 logger.error("simulation %d: %s", index, error)
                 failures.append(f"simulation {index}: {error}")
@@ -173,6 +176,8 @@ class DataManager(SimulationStore):
                     self._build(index, raw_file, source)
                 # Whoever still waits for the file unlinked here finds a valid simulation.
                 lock.unlink(missing_ok=True)
+        except StorageError:
+            raise
         except OSError as error:
             raise CacheError(f"{self.path(index)}: cannot be written: {error}") from None
 

@@ -11,8 +11,8 @@ rule augment:
         ENVIRONMENT
     threads: 2
     resources:
-        mem_mb=4000,
-        runtime=240,
+        mem_mb=per_attempt(4000),
+        runtime=per_attempt(240),
     params:
         cfg=stage_cfg("augment"),
         code=stage_code("augment"),

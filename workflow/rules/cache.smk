@@ -13,8 +13,8 @@ rule cache:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=120,
+        mem_mb=per_attempt(2000),
+        runtime=per_attempt(120),
     params:
         cfg=lambda wildcards: plan_by("cache_dir", wildcards.cache).settings("cache"),
         code=lambda wildcards: plan_by("cache_dir", wildcards.cache).code("cache"),

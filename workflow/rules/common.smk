@@ -6,9 +6,11 @@ from workflow.runs import Run
 
 ENVIRONMENT = "../envs/environment.yaml"
 
-# the interpreter that runs Snakemake has the packages, whatever `python` means in the shell
+# The interpreter that runs Snakemake has the packages, whatever `python` means in the shell.
+# A scheduler ends a job by SIGTERM to all of its processes; the shell takes it and waits, since
+# Snakemake would else give up the stage's program, which is still saving.
 shell.prefix(
-    f"set -euo pipefail; export PYTHONPATH={shlex.quote(str(workflow.basedir))}; "
+    f"set -euo pipefail; trap : TERM; export PYTHONPATH={shlex.quote(str(workflow.basedir))}; "
     f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; "
 )
 
@@ -43,6 +45,11 @@ def inputs_of(stage):
         return getattr(stage_inputs, stage)(plan_of(wildcards), run_of(wildcards))
 
     return inputs
+
+
+def per_attempt(amount):
+    """So much at the first attempt, and as much again at every retry."""
+    return lambda wildcards, attempt: amount * attempt
 
 
 def shard_of(wildcards):

@@ -17,8 +17,8 @@ rule evaluate:
         ENVIRONMENT
     threads: 4
     resources:
-        mem_mb=8000,
-        runtime=120,
+        mem_mb=per_attempt(8000),
+        runtime=per_attempt(120),
     params:
         cfg=stage_cfg("evaluate"),
         code=stage_code("evaluate"),

@@ -11,8 +11,8 @@ rule guide:
         ENVIRONMENT
     threads: 4
     resources:
-        mem_mb=8000,
-        runtime=60,
+        mem_mb=per_attempt(8000),
+        runtime=per_attempt(60),
     params:
         cfg=stage_cfg("guide"),
         code=stage_code("guide"),

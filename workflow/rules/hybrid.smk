@@ -16,8 +16,8 @@ rule hybrid:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=per_attempt(1000),
+        runtime=per_attempt(10),
     params:
         cfg=stage_cfg("hybrid"),
         code=stage_code("hybrid"),

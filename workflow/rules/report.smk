@@ -11,8 +11,8 @@ rule report:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=per_attempt(1000),
+        runtime=per_attempt(10),
     params:
         cfg=stage_cfg("report"),
         code=stage_code("report"),

@@ -9,8 +9,8 @@ rule simulate:
         ENVIRONMENT
     threads: 2
     resources:
-        mem_mb=4000,
-        runtime=240,
+        mem_mb=per_attempt(4000),
+        runtime=per_attempt(240),
     params:
         cfg=lambda wildcards: plan_by("raw_dir", wildcards.raw).settings("simulate"),
         code=lambda wildcards: plan_by("raw_dir", wildcards.raw).code("simulate"),

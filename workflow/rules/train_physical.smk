@@ -12,8 +12,8 @@ rule train_physical:
         ENVIRONMENT
     threads: 8
     resources:
-        mem_mb=8000,
-        runtime=240,
+        mem_mb=per_attempt(8000),
+        runtime=per_attempt(240),
     params:
         cfg=stage_cfg("train_physical"),
         code=stage_code("train_physical"),

@@ -12,8 +12,10 @@ rule train_synthetic:
         ENVIRONMENT
     threads: 8
     resources:
-        mem_mb=16000,
-        runtime=720,
+        mem_mb=per_attempt(16000),
+        runtime=per_attempt(720),
+        # what starts several processes, on one node or several: `srun …`, `torchrun …`
+        launch="",
         # no params, since neither how often progress is saved nor what is drawn changes a result
         checkpoint_every_s=lambda wildcards: int(
             plan_of(wildcards).experiment.workflow.checkpoint_every_s
@@ -27,7 +29,7 @@ rule train_synthetic:
     message:
         "train the synthetic model of {wildcards.run}"
     shell:
-        "python -m workflow.scripts.train_synthetic --settings {params.cfg:q}"
+        "{resources.launch} python -m workflow.scripts.train_synthetic --settings {params.cfg:q}"
         " --code {params.code} --run {wildcards.run} --cache {input.cache:q} --augmented {input.augmented:q}"
         " --parameters {input.parameters:q} --warm-start {input.warm_start:q}"
         " --model {output.model:q} --history {output.history:q}"

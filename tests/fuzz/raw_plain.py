@@ -1,0 +1,65 @@
+"""What netCDF4 and h5py read from a raw file, without any code of the project's."""
+
+from pathlib import Path
+
+import h5py
+import netCDF4
+import numpy as np
+
+Plain = tuple[np.ndarray, np.ndarray]  # times, and u [N, T, X, Y]
+ORDER = ("sample", "time", "x", "y")
+
+
+def from_netcdf(path: Path) -> Plain:
+    """Times and the field ``u`` of a NetCDF file."""
+    with netCDF4.Dataset(path.resolve()) as file:
+        variable = file["u"]
+        values = np.ma.filled(np.ma.asarray(variable[...], float), np.nan)
+        dims = [dim.lower() for dim in variable.dimensions]
+        dims = ["time" if dim == "t" else dim for dim in dims]
+        for axis in ("x", "y"):
+            if axis in dims and axis in file.variables:
+                values = _ascending(values, dims.index(axis), np.asarray(file[axis][...]))
+        times = np.asarray(np.ma.filled(np.ma.asarray(file["time"][...], float), np.nan))
+    return times, _ordered(values, dims)
+
+
+def from_flat(path: Path) -> Plain:
+    """Times and the array of a file in PDEBench's flat layout."""
+    with h5py.File(path) as file:
+        points = {axis: file.get(f"{axis}-coordinate") for axis in "txy"}
+        return _from_arrays(points, file["tensor"][()])
+
+
+def from_groups(path: Path) -> Plain:
+    """Times and the arrays of a file in which each simulation is a group."""
+    with h5py.File(path) as file:
+        names = sorted((name for name in file if name.isdecimal()), key=int)
+        grid = {axis: file[names[0]].get(f"grid/{axis}") for axis in "txy"}
+        return _from_arrays(grid, np.stack([file[name]["data"][()][..., 0] for name in names]))
+
+
+def _from_arrays(points: dict[str, h5py.Dataset | None], values: np.ndarray) -> Plain:
+    given = {axis: entry[()] for axis, entry in points.items() if entry is not None}
+    axes = [axis for axis in "xy" if axis in given]
+    lengths = [len(given[axis]) for axis in axes]
+    if list(values.shape[2:]) != lengths:
+        axes.reverse()
+    dims = ["sample", "time", *axes]
+    for axis in axes:
+        values = _ascending(values, dims.index(axis), given[axis])
+    return np.asarray(given["t"][: values.shape[1]], float), _ordered(values, dims)
+
+
+def _ascending(values: np.ndarray, place: int, points: np.ndarray) -> np.ndarray:
+    return np.flip(values, place) if points[0] > points[-1] else values
+
+
+def _ordered(values: np.ndarray, dims: list[str]) -> np.ndarray:
+    """In the order ``[N, T, X, Y]``; other dimensions have one entry."""
+    for place in reversed(range(len(dims))):
+        if dims[place] not in ORDER:
+            values = values.take(0, place)
+    kept = [dim for dim in dims if dim in ORDER]
+    ordered = values.transpose([kept.index(dim) for dim in ORDER if dim in kept])
+    return ordered if "sample" in kept else ordered[None]

@@ -1,0 +1,101 @@
+"""What is fuzzed: for each kind of file how it is made, read, and read without the project's code."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from src.data.readers.base import open_raw
+from src.errors import UserError
+from tests.fuzz import raw_plain
+from tests.fuzz.other_subjects import OTHERS
+from tests.fuzz.raw_content import (
+    Content,
+    Recipe,
+    content_of,
+    write_flat,
+    write_groups,
+    write_netcdf,
+)
+from tests.fuzz.subject import Subject
+from tests.unit.raw_files import experiment
+
+CLOSE = 1e-5  # of single precision, and of packed numbers computed in another order
+
+
+@dataclass(frozen=True)
+class RawSubject(Subject):
+    """A format of raw files."""
+
+    write: Callable[[Path, Content], None]
+    plain: Callable[[Path], raw_plain.Plain]
+
+    def make(self, path: Path, content: Any) -> None:
+        self.write(path, content_of(content))
+
+    def whole(self, folder: Path, seed: int) -> bytes:
+        random = np.random.default_rng(seed)
+        recipe: Recipe = {
+            "frames": int(random.integers(2, 6)),
+            "points": [int(each) for each in random.integers(3, 8, size=2)],
+            "descending": bool(random.integers(2)),
+            "order": ["time", "x", "y"],
+            "samples": int(random.choice(np.array([0, 2]))),
+            "dtype": str(random.choice(np.array(["f8", "f4", "packed"]))),
+            "faults": [],
+        }
+        path = folder / f"whole{Path(self.file_name).suffix}"
+        self.make(path, recipe)
+        content = path.read_bytes()
+        path.unlink()
+        return content
+
+    def read(self, path: Path) -> Any:
+        data = experiment(path.parent, boundary="zero-gradient").data
+        with open_raw(path, data) as raw:
+            samples = []
+            for sample in range(raw.info.num_samples):
+                raw.known(sample)
+                static = raw.static(sample)
+                blocks = [] if static else list(raw.frames(sample))
+                if static:
+                    raise UserError(f"{path}: u is static")  # nothing to compare
+                samples.append(np.concatenate([block["u"] for block in blocks]))
+            return raw.info, np.asarray(raw.times), np.stack(samples)
+
+    def size(self, found: Any) -> int:
+        return 8 * found[2].size
+
+    def difference(self, path: Path, found: Any) -> str | None:
+        info, times, values = found
+        wanted_times, wanted = self.plain(path)
+        if values.shape[2] != 1:
+            return None  # u has a component axis, of which the plain reading knows nothing
+        wanted = wanted.reshape(values.shape) if wanted.size == values.size else wanted
+        if wanted.shape != values.shape:
+            return f"the shape {values.shape} instead of {wanted.shape}"
+        scale = float(np.nanmax(np.abs(wanted)))
+        if not np.allclose(values, wanted, rtol=CLOSE, atol=CLOSE * min(scale, 1e30)):
+            return f"values differ by {np.nanmax(np.abs(values - wanted))}"
+        steps = np.diff(times) / np.diff(wanted_times)  # a unit of time is a factor
+        if len(times) != len(wanted_times) or not np.allclose(steps, steps[0], rtol=1e-3):
+            return f"the times {times} instead of {wanted_times}"
+        is_alike = np.isfinite([*info.grid.lower, *info.grid.upper, info.dt]).all()
+        return None if is_alike else "the grid or the time step is not finite"
+
+
+def _netcdf(file_format: str) -> RawSubject:
+    write = partial(write_netcdf, file_format=file_format)
+    return RawSubject("u.nc", write, raw_plain.from_netcdf)
+
+
+SUBJECTS: dict[str, Subject] = {
+    "netcdf 3": _netcdf("NETCDF3_CLASSIC"),
+    "netcdf 4": _netcdf("NETCDF4"),
+    "pdebench, flat": RawSubject("u.h5", write_flat, raw_plain.from_flat),
+    "pdebench, groups": RawSubject("u.hdf5", write_groups, raw_plain.from_groups),
+    **OTHERS,
+}

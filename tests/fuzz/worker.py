@@ -1,0 +1,100 @@
+"""A child process of the fuzz suite: a case a line comes in, its outcome goes out.
+
+Outcomes: ``read`` (what was read is what a plain library reads), ``refused`` (an error made for
+users, naming the file), ``differs``, ``unnamed`` (an error made for users that names no file),
+``exception`` (any other), ``memory`` (more than twice what was read).
+"""
+
+import json
+import os
+import resource
+import shutil
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from src.errors import UserError
+from tests.fuzz.damage import PLACES, damaged, put_in_place
+from tests.fuzz.subjects import SUBJECTS, Subject
+
+ALLOWANCE = 96 * 2**20  # blocks and buffers whose size does not depend on the file's [bytes]
+MOST = 6 * 2**30  # more memory than this is refused to the process
+
+
+def run_case(case: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Make the file of a case, read it, and compare it with what a plain library reads."""
+    subject = SUBJECTS[case["subject"]]
+    random = np.random.default_rng(case["seed"])
+    path = _placed(subject, case, folder, random)
+    _forget_peak()
+    before = _peak()
+    try:
+        found = subject.read(path)
+    except UserError as error:
+        return _refused(error, path, _peak() - before)
+    except BaseException as error:
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        place = f"{Path(where.filename).name}:{where.lineno}"
+        return {"outcome": "exception", "detail": f"{type(error).__name__} at {place}: {error}"}
+    used = _peak() - before
+    if used > 2 * subject.size(found) + ALLOWANCE:
+        return {"outcome": "memory", "detail": f"{used} bytes for {subject.size(found)}"}
+    difference = subject.difference(path, found)
+    if difference:
+        return {"outcome": "differs", "detail": difference}
+    return {"outcome": "read", "detail": ""}
+
+
+def _refused(error: UserError, path: Path, used: int) -> dict[str, Any]:
+    message = str(error)
+    if used > ALLOWANCE or "allocate" in message:
+        return {"outcome": "memory", "detail": f"{used} bytes, then {message}"}
+    if path.name not in message:
+        return {"outcome": "unnamed", "detail": f"{type(error).__name__}: {message}"}
+    return {"outcome": "refused", "detail": message}
+
+
+def _placed(
+    subject: Subject, case: dict[str, Any], folder: Path, random: np.random.Generator
+) -> Path:
+    """The file of a case in an otherwise empty folder."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    path = folder / subject.file_name
+    if case["damage"] == "content":
+        subject.make(path, case["content"])
+        return path
+    content = subject.whole(folder, case["seed"])
+    if case["damage"] in PLACES:
+        return put_in_place(path, content, case["damage"], random)
+    path.write_bytes(damaged(content, case["damage"], random))
+    return path
+
+
+def _forget_peak() -> None:
+    Path("/proc/self/clear_refs").write_text("5")
+
+
+def _peak() -> int:
+    """Most memory that this process has held since :func:`_forget_peak` [bytes]."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) * 1024
+
+
+def main() -> None:
+    """Run the cases of the standard input."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # libraries may print
+    resource.setrlimit(resource.RLIMIT_AS, (MOST, MOST))
+    scratch = Path(sys.argv[1])
+    for line in sys.stdin:
+        answer = run_case(json.loads(line), scratch / "case")
+        answers.write(json.dumps(answer) + "\n")
+        answers.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,142 @@
+"""One folder in which the pipeline is started, interrupted, and called again."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+import yaml
+
+from tests.resilience.experiment import NAME
+from tests.resilience.project import Project
+
+PROGRAM = "workflow.scripts."
+HANGS_AFTER_S = 1800.0
+
+
+class HangError(Exception):
+    """A call of Snakemake does not come to an end."""
+
+
+class Attempt:
+    """The pipeline in a folder of its own, from nothing.
+
+    Args:
+        project: The code.
+        folder: Where it runs.
+        ledger: File outside of it that takes the notes of the work.
+        experiment: The experiment.
+    """
+
+    def __init__(self, project: Project, folder: Path, ledger: Path, experiment: dict[str, Any]) -> None:
+        self.project, self.folder, self.ledger = project, folder, ledger
+        self.lived_on = 0  # processes that a kill of the group has not ended
+        self._experiment = experiment
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def write_experiment(self) -> None:
+        """Put the experiment where Snakemake looks for it."""
+        config = self.folder / "config" / f"{NAME}.yaml"
+        config.parent.mkdir(parents=True, exist_ok=True)
+        config.write_text(yaml.safe_dump(self._experiment), encoding="utf-8")
+
+    def start(self) -> None:
+        """Call Snakemake, in a process group of its own."""
+        self._process = self._popen(self.project.run_command())
+
+    def wait(self, seconds: float = HANGS_AFTER_S) -> int | None:
+        """Its exit code; ``None`` if it still runs after so many seconds."""
+        assert self._process is not None
+        try:
+            return self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def kill(self) -> str:
+        """Kill the whole process group.
+
+        Returns:
+            The stage whose program ran then, or what Snakemake was doing.
+        """
+        assert self._process is not None
+        stage = self.stage()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        deadline = time.monotonic() + 10
+        while self.processes() and time.monotonic() < deadline:
+            time.sleep(0.01)  # a killed process takes a moment to go
+        self.lived_on += len(self.processes())
+        return stage
+
+    def resume(self) -> int:
+        """What ``make resume`` does: free and unlock the folder, go on; the last exit code."""
+        freed = self._popen(self.project.resume_command()).wait(HANGS_AFTER_S)
+        return freed or self.finish()
+
+    def finish(self) -> int:
+        """Call Snakemake and wait for its end.
+
+        Raises:
+            HangError: if there is none.
+        """
+        self.start()
+        return self.wait_for_end()
+
+    def wait_for_end(self) -> int:
+        """The exit code of the call that runs.
+
+        Raises:
+            HangError: if it does not end.
+        """
+        code = self.wait()
+        if code is None:
+            self.kill()
+            raise HangError(f"{self.folder}: no end after {HANGS_AFTER_S:g} s")
+        return code
+
+    def free(self) -> int:
+        """The first half of :meth:`resume`, where the second is to be interrupted again."""
+        return self._popen(self.project.resume_command()).wait(HANGS_AFTER_S)
+
+    def stage(self) -> str:
+        """The stage whose program runs."""
+        for process in self.processes():
+            with contextlib.suppress(psutil.Error):
+                words = process.cmdline()
+                if words[1:2] == ["-m"] and words[2].startswith(PROGRAM):
+                    return words[2].removeprefix(PROGRAM)
+        return "Snakemake itself"
+
+    def processes(self) -> list[psutil.Process]:
+        """All processes in the folder."""
+        found = []
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error, OSError):
+                if Path(process.cwd()) == self.folder and process.status() != "zombie":
+                    found.append(process)
+        return found
+
+    @property
+    def output(self) -> str:
+        """What all calls have said."""
+        return self._output.read_text(encoding="utf-8", errors="replace")
+
+    @property
+    def _output(self) -> Path:
+        return self.ledger.with_suffix(".txt")
+
+    def _popen(self, command: list[str]) -> subprocess.Popen[bytes]:
+        with self._output.open("ab") as output:
+            return subprocess.Popen(
+                command,
+                cwd=self.folder,
+                env=self.project.environment(self.ledger),
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )

@@ -1,0 +1,141 @@
+"""Many interrupted runs, side by side; what has been done is kept, so that the rest can follow."""
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from tests.resilience.attempt import Attempt
+from tests.resilience.faults import Fault
+from tests.resilience.fingerprint import differing
+from tests.resilience.outcomes import Outcome, Reference, judge, label, progress_line, refer
+from tests.resilience.project import Project
+
+Place = Callable[[Path], AbstractContextManager[Any]]
+DRAWS = 20  # a run may be over before its moment so often in a row
+
+
+class UnequalRunsError(Exception):
+    """Uninterrupted runs have different results, so nothing can be compared with them."""
+
+
+@dataclass(frozen=True)
+class Campaign:
+    """One kind of fault, again and again.
+
+    Args:
+        name: What the fault is called.
+        fault: Starts a run, strikes and resumes.
+        experiment: The experiment.
+        project: The code.
+        directory: Takes runs and outcomes.
+        place: Prepares the folder of a run, e.g. mounts a small disk there.
+        seed: Decides all moments.
+    """
+
+    name: str
+    fault: Fault
+    experiment: dict[str, Any]
+    project: Project
+    directory: Path
+    place: Place = nullcontext
+    seed: int = 0
+    told: Callable[[str], None] = field(default=print)
+
+    def run(self, trials: int, workers: int) -> list[Outcome]:
+        """Make the trials that have not been made, and return the outcomes of all.
+
+        Args:
+            trials: How many runs are interrupted.
+            workers: How many run at the same time.
+        """
+        self.directory.mkdir(parents=True, exist_ok=True)
+        with ThreadPoolExecutor(workers) as pool:
+            reference = self.reference(pool, workers)
+            done = {outcome.trial for outcome in self.outcomes()}
+            left = [number for number in range(trials) if number not in done]
+            for outcome in pool.map(lambda number: self.trial(number, reference), left):
+                self.told(f"{self.name} {progress_line(outcome)}")
+        return [outcome for outcome in self.outcomes() if outcome.trial < trials]
+
+    def reference(self, pool: ThreadPoolExecutor, workers: int) -> Reference:
+        """Uninterrupted runs, as many side by side as there will be of the others.
+
+        Raises:
+            UnequalRunsError: if their results are not the same.
+        """
+        if self._reference.exists():
+            return self.kept_reference()
+        runs = list(pool.map(self._uninterrupted, range(max(2, workers))))
+        for other in runs[1:]:
+            if unequal := differing(other.digests, runs[0].digests):
+                raise UnequalRunsError(f"{self.directory}: uninterrupted runs differ in {unequal}")
+        self._reference.write_text(json.dumps(asdict(runs[-1]), indent=1))
+        return runs[-1]
+
+    def kept_reference(self) -> Reference:
+        """The uninterrupted run that the others were compared with."""
+        return Reference(**json.loads(self._reference.read_text()))
+
+    def trial(self, number: int, reference: Reference) -> Outcome:
+        """One interrupted run; its folder is kept if it is not good."""
+        random = Random(f"{self.seed} {self.name} {number}")
+        for _ in range(DRAWS):
+            attempt = self._attempt(f"trial_{number:03d}")
+            with self.place(attempt.folder):
+                attempt.write_experiment()
+                started = time.monotonic()
+                struck = self.fault(attempt, reference, random)
+                if struck is not None:
+                    seconds = time.monotonic() - started
+                    outcome = judge(attempt, reference, number, *struck, seconds)
+                    self._keep(outcome, attempt)
+                    return outcome
+        raise UnequalRunsError(f"{self.name} {number}: every run was over before its moment")
+
+    def outcomes(self) -> Iterator[Outcome]:
+        """Those there are, in the order of their end."""
+        if self._outcomes.exists():
+            for line in self._outcomes.read_text().splitlines():
+                yield Outcome(**json.loads(line))
+
+    def _keep(self, outcome: Outcome, attempt: Attempt) -> None:
+        with self._outcomes.open("a") as file:
+            file.write(json.dumps(asdict(outcome)) + "\n")
+        if outcome.is_good:
+            shutil.rmtree(attempt.folder, ignore_errors=True)
+        else:
+            shutil.copytree(attempt.folder, attempt.folder.with_suffix(".failed"), symlinks=True)
+            self.told(label(attempt.folder.with_suffix(".failed"), outcome))
+
+    def _uninterrupted(self, number: int) -> Reference:
+        attempt = self._attempt(f"reference_{number}")
+        with self.place(attempt.folder):
+            attempt.write_experiment()
+            started = time.monotonic()
+            code = attempt.finish()
+            assert code == 0, attempt.output
+            reference = refer(attempt, time.monotonic() - started)
+        return reference
+
+    def _attempt(self, name: str) -> Attempt:
+        folder, ledger = self.directory / name, self.directory / f"{name}.jsonl"
+        shutil.rmtree(folder, ignore_errors=True)
+        for path in (ledger, ledger.with_suffix(".txt")):
+            path.unlink(missing_ok=True)
+        folder.mkdir()
+        return Attempt(self.project, folder, ledger, self.experiment)
+
+    @property
+    def _reference(self) -> Path:
+        return self.directory / "reference.json"
+
+    @property
+    def _outcomes(self) -> Path:
+        return self.directory / "outcomes.jsonl"

@@ -1,0 +1,55 @@
+"""A copy of the project in which the work of every stage is counted."""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from tests.workflow.tiny import ROOT
+
+PARTS = ("Snakefile", "src", "workflow", "profiles", "config")
+TARGET = "results/synthetic_model.pt"
+
+
+class Project:
+    """The copy: what changes in the project meanwhile does not change what is measured.
+
+    Args:
+        root: Where it is put; one that is there is taken as it is.
+        arguments: Options of Snakemake for every call.
+    """
+
+    def __init__(self, root: Path, arguments: tuple[str, ...] = ()) -> None:
+        self.root = root
+        self.arguments = arguments or (
+            *("--profile", str(root / "profiles" / "default")),
+            *("--cores", "1"),  # one thread a stage, which is faster for grids this small
+        )
+        if root.exists():
+            return
+        root.mkdir(parents=True)
+        for part in PARTS:
+            copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy2
+            copy(ROOT / part, root / part)
+        shutil.copy2(Path(__file__).with_name("counting_hook.py"), root / "sitecustomize.py")
+
+    def run_command(self) -> list[str]:
+        """The call of Snakemake, the first and every further one."""
+        return [*self._snakemake(), *self.arguments, TARGET]
+
+    def resume_command(self) -> list[str]:
+        """What ``make resume`` does before that call, where Snakemake itself was killed."""
+        snakefile = ("--snakefile", str(self.root / "Snakefile"))
+        return [sys.executable, "-m", "workflow.resume", *snakefile, *self.arguments, TARGET]
+
+    def environment(self, ledger: Path) -> dict[str, str]:
+        """Of all processes: one thread, and notes of the work in ``ledger``."""
+        kept = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+        return kept | {
+            "OMP_NUM_THREADS": "1",
+            "PYTHONPATH": str(self.root),
+            "WORK_LEDGER": str(ledger.resolve()),
+        }
+
+    def _snakemake(self) -> list[str]:
+        return [sys.executable, "-m", "snakemake", "--snakefile", str(self.root / "Snakefile")]

@@ -1,0 +1,198 @@
+"""Two calls of Snakemake in one folder, a killed one, and what ``make resume`` does about it."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from src.errors import RunningError
+from tests.workflow.conftest import EXPERIMENT
+from tests.workflow.snakemake_run import command, run
+from tests.workflow.tiny import ROOT, write_experiment
+from workflow.resume import free
+from workflow.running import end_processes, slurm_jobs, snakemakes, stage_processes
+from workflow.started import Started
+
+TARGET = "results/burgers_2d/physical/parameters.yaml"
+
+
+def wait_for(condition: Callable[[], object], seconds: float = 60.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def started(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Snakemake in ``tmp_path`` once its first stage runs, which is then halted."""
+    write_experiment(tmp_path / EXPERIMENT)
+    with (tmp_path / "output.txt").open("wb") as output:
+        process = subprocess.Popen(
+            command(TARGET),
+            cwd=tmp_path,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    wait_for(lambda: stage_processes(tmp_path))
+    for stage in stage_processes(tmp_path):
+        stage.suspend()
+    yield process
+    process.kill()
+    process.wait()
+    end_processes(stage_processes(tmp_path), 0.0)
+
+
+def resume(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "workflow.resume", "--grace-s", "1", *arguments],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_second_call_names_the_process_of_the_first(
+    tmp_path: Path, started: subprocess.Popen[bytes]
+) -> None:
+    second = run(tmp_path, TARGET)
+    assert second.returncode != 0
+    assert f"another Snakemake makes files there (process {started.pid})" in second.stdout
+    assert "Traceback" not in second.stdout
+    refused = resume(tmp_path)
+    assert refused.returncode == 1
+    assert f"process {started.pid}" in refused.stderr
+    assert len(refused.stderr.splitlines()) == 1
+    assert run(tmp_path, "--dry-run", TARGET).returncode == 0, "looking is allowed"
+    assert started.poll() is None
+
+
+def test_resume_ends_orphans_and_unlocks_after_a_kill(
+    tmp_path: Path, started: subprocess.Popen[bytes]
+) -> None:
+    started.kill()
+    started.wait()
+    orphans = stage_processes(tmp_path)
+    assert orphans, "a job outlives Snakemake"
+    locked = run(tmp_path, TARGET)
+    assert locked.returncode != 0
+    assert "`make resume`" in locked.stdout
+    assert "Traceback" not in locked.stdout
+
+    freed = resume(tmp_path, TARGET)
+    assert freed.returncode == 0, freed.stderr
+    assert "by force" in freed.stdout
+    assert not any(orphan.is_running() for orphan in orphans)
+    again = run(tmp_path, TARGET, "--until", "simulate")
+    assert again.returncode == 0, again.stdout
+    assert not (tmp_path / ".snakemake/started").exists() or not Started(tmp_path).elsewhere()
+
+
+def test_resume_where_nothing_is_wrong_does_no_harm(tmp_path: Path) -> None:
+    write_experiment(tmp_path / EXPERIMENT)
+    assert free(tmp_path, 1.0) == []
+    freed = resume(tmp_path, TARGET)
+    assert freed.returncode == 0, freed.stderr
+
+
+def test_call_on_another_login_node_is_asked_about(tmp_path: Path) -> None:
+    started = tmp_path / ".snakemake/started"
+    started.mkdir(parents=True)
+    (started / "login2.cluster.999").touch()
+    (started / f"{socket.gethostname()}.4").touch()
+    assert Started(tmp_path).elsewhere() == ["login2.cluster"]
+    with pytest.raises(RunningError, match="last called here on login2.cluster.*--gone"):
+        free(tmp_path, 1.0)
+    assert free(tmp_path, 1.0, gone=True) == []
+    assert not list(started.iterdir())
+
+
+def test_processes_of_other_folders_and_other_programs_are_left_alone(tmp_path: Path) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    sleep = "import time; time.sleep(60)"
+    for folder in (here, there):
+        folder.mkdir()
+    stage = [sys.executable, "-c", sleep, "-m", "workflow.scripts.augment"]
+    programs = [
+        (here, stage),
+        (there, stage),
+        (here, [sys.executable, "-c", sleep]),
+        (there, [sys.executable, "-c", sleep, "results/snakemake"]),
+        (here, ["bash", "-c", "sleep 60; echo -m workflow.scripts.cache --shard 0"]),
+    ]
+    running = [subprocess.Popen(words, cwd=folder) for folder, words in programs]
+    try:
+        wait_for(lambda: len(stage_processes(here)) == 3)  # the shell's sleep is one
+        found = {process.pid for process in stage_processes(here)}
+        assert running[0].pid in found
+        assert running[4].pid in found
+        assert end_processes(stage_processes(here), 10.0) == 0
+        assert running[0].poll() is not None
+        assert [process.poll() for process in running[1:4]] == [None] * 3
+        assert not snakemakes(there)
+    finally:
+        for process in running:
+            process.kill()
+            process.wait()
+
+
+QUEUE = """#!/bin/sh
+cat {queue} 2>/dev/null
+"""
+CANCEL = """#!/bin/sh
+echo "$@" > {cancelled}
+rm -f {queue}
+"""
+NAME = "4d2f7ff6-3d38-4a3c-9a2e-0f6f6b1d2c3e"
+
+
+@pytest.fixture
+def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Stand-ins for Slurm's programs: a queue of six jobs."""
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    places = {"queue": tmp_path / "queue", "cancelled": tmp_path / "cancelled"}
+    for name, text in (("squeue", QUEUE), ("scancel", CANCEL)):
+        (programs / name).write_text(text.format(**places))
+        (programs / name).chmod(0o755)
+    lines = [
+        f"11|{NAME}|{tmp_path}",
+        f"12|mine_{NAME}|{tmp_path}",
+        f"13|{NAME}|{tmp_path}/elsewhere",
+        f"14|interactive|{tmp_path}",
+        f"15_2|{NAME}|{tmp_path}",
+        f"16|{NAME}|{tmp_path}",
+    ]
+    places["queue"].write_text("\n".join(lines) + "\n")
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    monkeypatch.setenv("SLURM_JOB_ID", "16")
+    return tmp_path
+
+
+def test_resume_cancels_the_slurm_jobs_of_this_folder(slurm: Path) -> None:
+    assert slurm_jobs(slurm) == ["11", "12", "15_2"], "not itself, nor what others started"
+    assert free(slurm, 5.0) == ["cancelled Slurm jobs 11, 12, 15_2"]
+    assert (slurm / "cancelled").read_text().split() == ["11", "12", "15_2"]
+
+
+def test_jobs_that_stay_in_the_queue_are_told(slurm: Path) -> None:
+    (slurm / "bin/scancel").write_text("#!/bin/sh\n")
+    with pytest.raises(RunningError, match="11, 12, 15_2 stay in the queue; call again"):
+        free(slurm, 0.1)
+
+
+def test_slurm_that_does_not_answer_is_told_where_it_has_been_used(slurm: Path) -> None:
+    (slurm / "bin/squeue").write_text("#!/bin/sh\necho no controller >&2\nexit 1\n")
+    assert slurm_jobs(slurm) == []
+    (slurm / ".snakemake/slurm_logs").mkdir(parents=True)
+    with pytest.raises(RunningError, match="squeue: no controller: .* call again when Slurm"):
+        slurm_jobs(slurm)

@@ -1,6 +1,8 @@
 """The calibration of the physical model, on explicit stores and paths."""
 
 import logging
+from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +11,9 @@ from src.config.schema import Experiment
 from src.data.cache_manager import CacheManager
 from src.data.simulation_store import SimulationStore
 from src.factories.trainer_factory import TrainerFactory
+from src.training.checkpoint_folder import CheckpointFolder
 from src.training.hybrid.guided_calibration import calibrate_guided
+from src.training.physical.evaluation_log import EvaluationLog
 from src.training.physical.minimization import DIVERGED
 from src.training.physical.results import read_result, write_parameters
 from src.training.synthetic.history_file import write_history
@@ -37,6 +41,7 @@ def calibrate(
     history: Path,
     *,
     guide: Guide | None = None,
+    checkpoints: CheckpointFolder | None = None,
 ) -> dict[str, Any]:
     """Estimate the physical model's parameters and write ``parameters.yaml`` and ``history.csv``.
 
@@ -47,19 +52,40 @@ def calibrate(
         parameters: YAML file to write.
         history: CSV file to write.
         guide: What the cycle before leaves, from the second one on.
+        checkpoints: Folder of this calibration's checkpoints, if one that is ended is to go on.
 
     Returns:
         What :meth:`PhysicalTrainer.train` returned, or :func:`calibrate_guided` with a guide.
     """
+    with checkpoints or nullcontext():
+        log = EvaluationLog(checkpoints)
+        try:
+            result = _estimate(experiment, store, guide, log)
+        finally:
+            log.flush()
+        _tell(result)
+        write_history(history, result["history"])
+        write_parameters(parameters, result)
+        if checkpoints is not None:
+            checkpoints.remove()
+    return result
+
+
+def _estimate(
+    experiment: Experiment, store: SimulationStore, guide: Guide | None, log: EvaluationLog
+) -> dict[str, Any]:
     dataset = TrainerFactory.create_dataset_for_physical(
         experiment, use_sliding_window=False, store=store
     )
     trainer = TrainerFactory.create_physical_trainer(experiment)
+    trainer.log = log
     if guide is None:
-        result = trainer.train(dataset, experiment.trainer_params.physical.epochs)
-    else:
-        previous = read_result(guide.previous)
-        result = calibrate_guided(trainer, dataset, guide.predictions, previous, store)
+        return trainer.train(dataset, experiment.trainer_params.physical.epochs)
+    previous = read_result(guide.previous)
+    return calibrate_guided(trainer, dataset, guide.predictions, previous, store)
+
+
+def _tell(result: Mapping[str, Any]) -> None:
     if result["status"] == DIVERGED:
         logger.warning("the calibration diverged; what follows is the best estimate so far")
     for name, parameter in result["parameters"].items():
@@ -70,6 +96,3 @@ def calibrate(
             logger.info("%s = %s %s", name, value, unit)
         else:
             logger.info("%s = %s %s%s", name, value, unit, "" if std is None else f", ± {std}")
-    write_history(history, result["history"])
-    write_parameters(parameters, result)
-    return result

@@ -14,6 +14,7 @@ from src.config.derived import (
     stages_trained,
 )
 from src.config.schema import Experiment
+from src.data.atomic import sha256_of
 from src.data.cache_manager import CacheManager
 from src.data.data_manager import DataManager
 from src.data.run_folders import cycle_folder, replicate_folder
@@ -25,6 +26,7 @@ from src.factories.model_factory import ModelFactory, data_manager
 from src.factories.own_models import check_own_models
 from src.factories.surrogate_training import SurrogateFiles, SurrogateTraining
 from src.models.physical.raw_simulations import RawSimulations
+from src.training.checkpoint_folder import CheckpointFolder
 from src.training.hybrid.augmentation import Augmentation
 from src.training.physical.results import load_parameters, read_parameters
 
@@ -94,13 +96,29 @@ def _train(experiment: Experiment, store: DataManager, folder: Path) -> None:
     for number, home in enumerate(homes, 1):
         before = homes[number - 2] if number > 1 else None
         if kind != "synthetic":
-            guide = None if before is None else _guide(experiment, store, before, home)
-            history = home / "physical" / "history.csv"
-            calibrate(experiment, store, home / PARAMETERS, history, guide=guide)
+            _calibrate(experiment, store, before, home)
         if kind != "physical":
             _train_surrogate(experiment, store, home, before, (number, cycles))
     if cycles > 1:
         conclude_cycles(homes, folder)
+
+
+def _calibrate(experiment: Experiment, store: DataManager, before: Path | None, home: Path) -> None:
+    """Calibrate the physical model, from the second cycle on with what the one before teaches."""
+    guide = None if before is None else _guide(experiment, store, before, home)
+    training = experiment.trainer_params.physical
+    inputs = store.manifest(sorted({*training.train_sim, *training.val_sim}))["files"]
+    taught = None if before is None else sha256_of(before / "synthetic_model.pt")
+    identity = {**_identity(experiment, inputs), "taught by": taught}
+    every_s = experiment.workflow.checkpoint_every_s
+    calibrate(
+        experiment,
+        store,
+        home / PARAMETERS,
+        home / "physical" / "history.csv",
+        guide=guide,
+        checkpoints=CheckpointFolder(home / "checkpoints", identity, every_s),
+    )
 
 
 def _guide(experiment: Experiment, store: DataManager, before: Path, home: Path) -> Guide:
@@ -159,6 +177,6 @@ def _train_surrogate(
 
 
 def _identity(experiment: Experiment, inputs: dict[str, str]) -> dict[str, Any]:
-    """What decides the surrogate's training in ``run.py``: the whole experiment, and the data."""
+    """What decides a training in ``run.py``: the whole experiment, and the data."""
     settings = experiment.model_dump(mode="json", exclude={"workflow", "evaluation_params"})
     return {"run": settings, "inputs": inputs}

@@ -41,7 +41,7 @@ def load_checkpoint(
     Raises:
         CheckpointError: if the file is absent, damaged, foreign, or of other settings.
     """
-    content = read_tensor_file(path, _KIND)
+    content = read_tensor_file(path, _KIND, settings=dict, state=dict)
     if settings is not None:
         refuse_other_settings(content["settings"], settings, str(path))
     return content["state"]

@@ -181,6 +181,11 @@ def _environment(devices: int) -> tuple[ClusterEnvironment, int, int]:
     if _STARTED_HERE in os.environ:
         return LightningEnvironment(), count, 1
     if count > 1:
+        if "SLURM_NTASKS_PER_NODE" not in os.environ:  # Fabric asks for it
+            raise ConfigError(
+                f"trainer_params.devices: {devices}: srun has to be told how many processes a node "
+                "gets: --ntasks-per-node instead of --ntasks"
+            )
         nodes = int(os.environ.get("SLURM_STEP_NUM_NODES", "1"))
         return SLURMEnvironment(), count // nodes, nodes
     if devices > 1:

@@ -26,14 +26,14 @@ def everything_is_costly(monkeypatch: pytest.MonkeyPatch) -> None:
 def full_linearizations(monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:
     """Where derivatives were computed on the full grid."""
     found: list[np.ndarray] = []
-    linearize = Objective.linearize
+    linearize = Objective._linearize
 
     def counted(self: Objective, unknowns: np.ndarray) -> object:
         if self.model.discretization.coarsen == 1:
             found.append(np.array(unknowns))
         return linearize(self, unknowns)
 
-    monkeypatch.setattr(Objective, "linearize", counted)
+    monkeypatch.setattr(Objective, "_linearize", counted)
     return found
 
 

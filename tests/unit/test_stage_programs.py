@@ -38,8 +38,9 @@ def arguments(stage: str) -> list[str]:
             *("--output", cached),
         ],
         "train_physical": [
-            *("--cache", cached, "--parameters", parameters),
+            *("--code", "0", "--cache", cached, "--parameters", parameters),
             *("--history", str(RESULTS / "physical/history.csv")),
+            *("--checkpoints", str(RESULTS / "checkpoints")),
         ],
         "augment": [
             *("--shard", "000000-000001", "--cache", cached, "--parameters", parameters),

@@ -52,6 +52,11 @@ def per_attempt(amount):
     return lambda wildcards, attempt: amount * attempt
 
 
+def checkpoint_every_s(wildcards):
+    """How often progress is saved: a resource, since it changes no result as params would."""
+    return int(plan_of(wildcards).experiment.workflow.checkpoint_every_s)
+
+
 def shard_of(wildcards):
     """First and last simulation of a shard."""
     first, last = wildcards.shard.split("-")

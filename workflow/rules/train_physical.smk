@@ -14,13 +14,17 @@ rule train_physical:
     resources:
         mem_mb=per_attempt(8000),
         runtime=per_attempt(240),
+        checkpoint_every_s=checkpoint_every_s,
     params:
         cfg=stage_cfg("train_physical"),
         code=stage_code("train_physical"),
     message:
         "calibrate the physical model of {wildcards.run}"
     shell:
-        "python -m workflow.scripts.train_physical --settings {params.cfg:q} --cache {input.cache:q}"
+        "python -m workflow.scripts.train_physical --settings {params.cfg:q} --code {params.code}"
+        " --cache {input.cache:q}"
         " --previous {input.previous:q} --guidance {input.guidance:q}"
         " --parameters {output.parameters:q} --history {output.history:q}"
+        " --checkpoints results/{wildcards.run}/checkpoints"
+        " --checkpoint-every-s {resources.checkpoint_every_s}"
         " --threads {threads} --log {log:q}"

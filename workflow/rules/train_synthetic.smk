@@ -16,10 +16,7 @@ rule train_synthetic:
         runtime=per_attempt(720),
         # what starts several processes, on one node or several: `srun …`, `torchrun …`
         launch="",
-        # no params, since neither how often progress is saved nor what is drawn changes a result
-        checkpoint_every_s=lambda wildcards: int(
-            plan_of(wildcards).experiment.workflow.checkpoint_every_s
-        ),
+        checkpoint_every_s=checkpoint_every_s,
         tensorboard=lambda wildcards: int(
             plan_of(wildcards).experiment.workflow.tensorboard
         ),

@@ -24,7 +24,7 @@ import torch
 from src.errors import DivergenceError
 from src.numerics.discretization import Discretization
 from src.training.physical.course import Stop, stops_of
-from src.training.physical.linearization import Linearization
+from src.training.physical.evaluation_log import Values
 from src.training.physical.minimization import Minimum, gauss_newton
 from src.training.physical.objective import Objective
 from src.training.physical.tangents import Tangents
@@ -54,9 +54,10 @@ class CorrectedObjective(Objective):
     """
 
     def __init__(self, full: Objective, coarse: Discretization) -> None:
-        super().__init__(full.model, full.observations, full.vector, full.dt)
+        super().__init__(full.model, full.observations, full.vector, full.dt, log=full.log)
         self.noise_variance = full.noise_variance
         self._coarse = coarse
+        self._point: np.ndarray | None = None  # of corrections that are still to be made
         self._corrections: dict[Key, torch.Tensor] = {}
 
     def correct(self, z: np.ndarray) -> float:
@@ -68,21 +69,27 @@ class CorrectedObjective(Objective):
         Raises:
             DivergenceError: if a rollout leaves the finite numbers.
         """
-        full = self._predictions(z)
-        with self._on_coarse_grid():
-            coarse = self._predictions(z)
-        self._corrections = {key: full[key] - coarse[key] for key in full}
-        self._last = None
+        self._point, self._corrections, self._last = z, {}, None
         return self.linearize(z).loss
 
     def until(self, num_frames: int) -> "CorrectedObjective":
         """The misfit of the first frames of every window, without corrections."""
         return CorrectedObjective(super().until(num_frames), self._coarse)
 
-    def linearize(self, unknowns: np.ndarray) -> Linearization:
+    def _linearize(self, unknowns: np.ndarray) -> Values:
         """As on the full grid, but for the error of the correction and of the derivatives."""
+        if self._point is not None:
+            self._make_corrections(self._point)
         with self._on_coarse_grid():
-            return super().linearize(unknowns)
+            return super()._linearize(unknowns)
+
+    def _make_corrections(self, z: np.ndarray) -> None:
+        """Not before they are needed: a calibration that goes on may know what follows."""
+        full = self._predictions(z)
+        with self._on_coarse_grid():
+            coarse = self._predictions(z)
+        self._corrections = {key: full[key] - coarse[key] for key in full}
+        self._point = None
 
     @torch.no_grad()
     def _predictions(self, z: np.ndarray) -> dict[Key, torch.Tensor]:

@@ -33,13 +33,13 @@ def discretization_shift(objective: Objective, unknowns: np.ndarray) -> np.ndarr
     held = objective.with_states_held(unknowns)
     frames = held.observations.windows[0].num_frames
     stretch = held.observations.subset(NUM_WINDOWS, frames)
-    trial = Objective(model, stretch, held.vector, held.dt)
+    trial = Objective(model, stretch, held.vector, held.dt, log=held.log)
     trial.noise_variance = held.noise_variance
     z = unknowns[: len(held.vector)]
     try:
         coarse = gauss_newton(trial, z, MAX_ITERATIONS, TOLERANCE).z
         model.discretization = refined(used)
-        trial = Objective(model, stretch, held.vector, held.dt)
+        trial = Objective(model, stretch, held.vector, held.dt, log=held.log)
         trial.noise_variance = held.noise_variance
         fine = gauss_newton(trial, coarse, MAX_ITERATIONS, TOLERANCE).z
     except DivergenceError:

@@ -7,6 +7,7 @@ import torch
 
 from src.errors import DivergenceError
 from src.training.physical.adjoint import window_gradient
+from src.training.physical.evaluation_log import Values
 from src.training.physical.objective import Objective
 from src.training.physical.parameter_vector import ParameterVector
 
@@ -40,6 +41,16 @@ class GradientSteps:
         """
         with torch.no_grad():
             self.z.copy_(torch.from_numpy(self.vector.read()))  # others may have changed the model
+        found = objective.log.answer(
+            "step", self.z.detach().numpy(), lambda: self._gradient(objective, numbers)
+        )
+        self.z.grad = found["gradient"].clone()
+        self.optimizer.step()
+        z = np.clip(self.z.detach().numpy(), self.vector.lower, self.vector.upper)
+        self.vector.write(z)
+        return found["loss"]
+
+    def _gradient(self, objective: Objective, numbers: Sequence[int]) -> Values:
         self.optimizer.zero_grad()
         loss = window_gradient(objective, self.z, numbers) + objective.penalty_loss(self.z)
         loss.backward()
@@ -50,7 +61,4 @@ class GradientSteps:
             raise DivergenceError(
                 f"{objective.model.spec.name}: the gradient is not finite at {values}"
             )
-        self.optimizer.step()
-        z = np.clip(self.z.detach().numpy(), self.vector.lower, self.vector.upper)
-        self.vector.write(z)
-        return float(loss.detach())
+        return {"loss": float(loss.detach()), "gradient": self.z.grad.clone()}

@@ -19,6 +19,7 @@ from src.errors import DivergenceError
 from src.models.physical.physical_model import PhysicalModel
 from src.training.physical.adjoint import window_gradient
 from src.training.physical.course import Stop, stops_of
+from src.training.physical.evaluation_log import EvaluationLog, Values
 from src.training.physical.initial_states import InitialStates
 from src.training.physical.linearization import Linearization, Reduction
 from src.training.physical.observations import Observations
@@ -42,6 +43,7 @@ class Objective:
         vector: The learnable parameters.
         dt: Time between frames [time].
         estimate_states: Whether the windows' initial states are unknown too.
+        log: Keeps what was evaluated.
 
     Attributes:
         noise_variance: Variance of the observations' errors, in units of their fields' variance,
@@ -55,8 +57,10 @@ class Objective:
         vector: ParameterVector,
         dt: float,
         estimate_states: bool = False,
+        log: EvaluationLog | None = None,
     ) -> None:
         self.model, self.vector, self.dt = model, vector, dt
+        self.log = log or EvaluationLog()
         self._given = observations
         self.observations = observations.with_starts_observed() if estimate_states else observations
         self.states = InitialStates(self.observations) if estimate_states else None
@@ -94,9 +98,7 @@ class Objective:
             ConfigError: if initial states are unknown that only predictions start from.
         """
         real = self._given.without_predictions()
-        part = Objective(self.model, real, self.vector, self.dt, self.states is not None)
-        part.noise_variance = self.noise_variance
-        return part
+        return self._with(real, self.states is not None)
 
     def with_states_held(self, unknowns: np.ndarray) -> "Objective":
         """The misfit as a function of the parameters alone, from the initial states at a point."""
@@ -105,9 +107,7 @@ class Objective:
             everything = range(len(observations.windows))
             states = torch.from_numpy(np.array(unknowns[len(self.vector) :]))
             observations = observations.starting_from(self.states.states(states, everything))
-        held = Objective(self.model, observations, self.vector, self.dt)
-        held.noise_variance = self.noise_variance
-        return held
+        return self._with(observations)
 
     def until(self, num_frames: int) -> "Objective":
         """The misfit of the first frames of every window.
@@ -116,17 +116,26 @@ class Objective:
             CalibrationError: if nothing is seen by then.
         """
         observations = self.observations.until(num_frames, self.dt)
-        part = Objective(self.model, observations, self.vector, self.dt, self.states is not None)
-        part.noise_variance = self.noise_variance
-        return part
+        return self._with(observations, self.states is not None)
 
-    @torch.no_grad()
+    def _with(self, observations: Observations, estimate_states: bool = False) -> "Objective":
+        """The misfit to other observations."""
+        other = Objective(
+            self.model, observations, self.vector, self.dt, estimate_states, log=self.log
+        )
+        other.noise_variance = self.noise_variance
+        return other
+
     def loss(self, unknowns: np.ndarray) -> float:
         """|r|²/N alone.
 
         Raises:
             DivergenceError: if a rollout leaves the finite numbers.
         """
+        return self.log.answer("loss", unknowns, lambda: {"loss": self._loss(unknowns)})["loss"]
+
+    @torch.no_grad()
+    def _loss(self, unknowns: np.ndarray) -> float:
         point = torch.from_numpy(np.array(unknowns))
         tangents = Tangents(self.model, self.observations, self.vector, self.states)
         total = float(self.penalty_loss(point))
@@ -149,6 +158,13 @@ class Objective:
         """
         if self._last is not None and np.array_equal(unknowns, self._last.z):
             return self._last
+        found = self.log.answer("linearize", unknowns, lambda: self._linearize(unknowns))
+        self.substeps_used = found["substeps"]
+        jacobian, residual = found["jacobian"].numpy(), found["residual"].numpy()
+        self._last = Linearization(np.array(unknowns), jacobian, residual, found["loss"])
+        return self._last
+
+    def _linearize(self, unknowns: np.ndarray) -> Values:
         self.substeps_used = 0
         reduction = Reduction(len(self.vector), self.states)
         tangents = Tangents(self.model, self.observations, self.vector, self.states)
@@ -164,8 +180,14 @@ class Objective:
                         block = self._block(numbers, stop, values, slopes)
                         self._check(block, unknowns)
                         reduction.fold(numbers, block)
-        self._last = reduction.finish(unknowns, self._penalties(unknowns), self.num_values)
-        return self._last
+        at = reduction.finish(unknowns, self._penalties(unknowns), self.num_values)
+        return {
+            # copies, since how numbers lie in memory may decide their last bits
+            "jacobian": torch.from_numpy(at.jacobian.copy()),
+            "residual": torch.from_numpy(at.residual.copy()),
+            "loss": at.loss,
+            "substeps": self.substeps_used,
+        }
 
     def keep(self, at: Linearization) -> None:
         """Answer :meth:`linearize` at a point with what was found there before."""
@@ -179,6 +201,10 @@ class Objective:
         Raises:
             DivergenceError: if a rollout leaves the finite numbers.
         """
+        found = self.log.answer("gradient", unknowns, lambda: self._gradient(unknowns))
+        return found["loss"], found["gradient"].numpy()
+
+    def _gradient(self, unknowns: np.ndarray) -> Values:
         z = torch.tensor(unknowns, dtype=torch.float64, requires_grad=True)
         total = 0.0
         for numbers in self.observations.chunks():
@@ -190,12 +216,11 @@ class Objective:
             extra.backward()
         total += float(extra.detach())
         assert z.grad is not None
-        gradient = z.grad.numpy()
-        if not np.isfinite(gradient).all():
+        if not bool(torch.isfinite(z.grad).all()):
             raise DivergenceError(
                 f"{self.model.spec.name}: the gradient is not finite at {self._place(unknowns)}"
             )
-        return total, gradient
+        return {"loss": total, "gradient": z.grad}
 
     def weigh_priors(self, unknowns: np.ndarray) -> None:
         """Take over the variance of the observations' errors that is left at a point."""

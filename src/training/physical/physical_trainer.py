@@ -18,6 +18,7 @@ from src.training import checkpoint
 from src.training.field_trainer import FieldTrainer, Sample
 from src.training.physical.calibration import calibrate
 from src.training.physical.discretization_check import discretization_shift
+from src.training.physical.evaluation_log import EvaluationLog
 from src.training.physical.gradient_step import GradientSteps
 from src.training.physical.initial_states import MAX_DENSE
 from src.training.physical.learnable_values import set_learnable
@@ -52,6 +53,9 @@ class PhysicalTrainer(FieldTrainer):
     Raises:
         ConfigError: without learnable parameters, for unknown ones, for a wrong number or shape
             of values, or an initial guess outside its bounds.
+
+    Attributes:
+        log: Keeps what is evaluated; one with a folder lets a calibration that was ended go on.
     """
 
     def __init__(
@@ -80,6 +84,7 @@ class PhysicalTrainer(FieldTrainer):
         self._steps: GradientSteps | None = None
         self._restored: dict[str, Any] | None = None
         self._previous: Mapping[str, Any] | None = None
+        self.log = EvaluationLog()
         self.optimizer = self._create_optimizer()
 
     def train(self, data_source: Iterable[Sample], num_epochs: int) -> dict[str, Any]:
@@ -214,7 +219,7 @@ class PhysicalTrainer(FieldTrainer):
     def _objective(self, observations: Observations) -> Objective:
         assert self.dt is not None
         estimate = self.settings.initial_state == "estimate"
-        return Objective(self.model, observations, self.vector, self.dt, estimate)
+        return Objective(self.model, observations, self.vector, self.dt, estimate, self.log)
 
     def _train_epoch(self, samples: Iterable[Sample]) -> float:
         before = self.vector.read()

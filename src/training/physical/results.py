@@ -54,7 +54,16 @@ def read_parameters(path: Path) -> dict[str, Any]:
     try:
         result = yaml.safe_load(path.read_text(encoding="utf-8"))
         result["parameters"].items()
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, TypeError, KeyError, AttributeError):
+    except (
+        OSError,
+        UnicodeDecodeError,
+        yaml.YAMLError,
+        ValueError,
+        TypeError,
+        KeyError,
+        AttributeError,
+        RecursionError,
+    ):
         raise CalibrationError(
             f"{path}: no calibrated parameters; the stage train_physical writes them"
         ) from None

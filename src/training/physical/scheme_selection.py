@@ -54,7 +54,7 @@ def select_discretization(objective: Objective) -> tuple[list[dict[str, Any]], n
         try:
             # Noise in a known start is the same for all schemes; a hidden start has to be found.
             estimate = objective.states is not None and stretch.hides_starts
-            trial = Objective(model, stretch, vector, objective.dt, estimate)
+            trial = Objective(model, stretch, vector, objective.dt, estimate, log=objective.log)
             found = gauss_newton(trial, trial.complete(start), MAX_ITERATIONS, TOLERANCE)
         except DivergenceError:
             report.append({**entry, "loss": None})

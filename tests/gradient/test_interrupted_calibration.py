@@ -1,0 +1,137 @@
+"""A calibration that is ended goes on from what it has evaluated, bit for bit."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from src.errors import DivergenceError
+from src.training.checkpoint_folder import CheckpointFolder
+from src.training.physical import PhysicalTrainer, coarse_start
+from src.training.physical.evaluation_log import EvaluationLog
+from tests.gradient.calibration_case import learnable, trainer, windows
+from tests.gradient.test_field_calibration import BUMP, GAUSSIANS, diffused, trainer_of
+
+CASES: dict[str, dict[str, Any]] = {
+    "gauss-newton": {"method": "gauss-newton"},
+    "auto": {"method": "gauss-newton", "numerics": "auto", "check_discretization": True},
+    "starts": {"method": "gauss-newton", "starts": 3},
+    "estimated states": {"method": "gauss-newton", "initial_state": "estimate"},
+    "L-BFGS-B": {"method": "L-BFGS-B"},
+    "adam": {"method": "adam", "learning_rate": 0.05},
+}
+
+
+class _EndedError(Exception):
+    pass
+
+
+class Counted(EvaluationLog):
+    """Counts what is evaluated anew, and ends the calibration after so many."""
+
+    def __init__(self, folder: CheckpointFolder, last: int | None = None) -> None:
+        super().__init__(folder)
+        self.count, self._last = 0, last
+
+    def answer(self, kind: str, z: np.ndarray, evaluate: Callable[[], Any]) -> Any:
+        def counted() -> Any:
+            if self.count == self._last:
+                raise _EndedError
+            self.count += 1
+            return evaluate()
+
+        return super().answer(kind, z, counted)
+
+
+def as_json(result: dict[str, Any]) -> str:
+    """Every number of the result, to the last bit."""
+    kept = {key: value for key, value in result.items() if key != "fields"}
+    fields = {name: values.tolist() for name, values in result["fields"].items()}
+    return json.dumps({**kept, "fields": fields}, default=str)
+
+
+def run(
+    make: Callable[[], PhysicalTrainer], data: Any, root: Path, last: int | None = None
+) -> tuple[dict[str, Any], int]:
+    calibration = make()
+    with CheckpointFolder(root, {"case": 1}, every_s=0) as folder:
+        calibration.log = Counted(folder, last)
+        try:
+            return calibration.train(data, 2), calibration.log.count
+        finally:
+            calibration.log.flush()
+
+
+def assert_goes_on(make: Callable[[], PhysicalTrainer], data: Any, root: Path) -> None:
+    whole, count = run(make, data, root / "whole")
+    assert count >= 4
+    for done in (1, count // 2):
+        with pytest.raises(_EndedError):
+            run(make, data, root / "broken", done)
+    # what two processes have evaluated, one after the other, is not evaluated again
+    resumed, again = run(make, data, root / "broken")
+    assert again == count - 1 - count // 2
+    assert as_json(resumed) == as_json(whole)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_calibration_goes_on_bit_for_bit(tmp_path: Path, case: str) -> None:
+    parameters = learnable("BurgersPDE", ["viscosity"])
+    if case == "starts":
+        parameters[0]["bounds"] = [1e-3, 1.0]
+    data = windows("BurgersPDE")
+    assert_goes_on(lambda: trainer("BurgersPDE", parameters, **CASES[case]), data, tmp_path)
+
+
+def test_calibration_on_a_coarse_grid_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(coarse_start, "_COSTLY", 0)
+    monkeypatch.setattr(coarse_start, "_FEWEST", 10)
+    assert_goes_on(lambda: trainer_of(GAUSSIANS), diffused(BUMP), tmp_path)
+
+
+def test_a_divergence_is_remembered(tmp_path: Path) -> None:
+    def diverge() -> Any:
+        raise DivergenceError("u is not finite")
+
+    point = np.array([1.0])
+    for _ in range(2):
+        with CheckpointFolder(tmp_path, {}, every_s=0) as folder:
+            log = Counted(folder)
+            with pytest.raises(DivergenceError, match="u is not finite"):
+                log.answer("loss", point, diverge)
+            log.flush()
+    assert log.count == 0
+
+
+def test_evaluations_of_another_course_are_dropped(tmp_path: Path, caplog) -> None:
+    for value in (1.0, 2.0, 2.0):
+        with CheckpointFolder(tmp_path, {}, every_s=0) as folder:
+            log = Counted(folder)
+            found = log.answer("loss", np.array([value]), lambda value=value: {"loss": value})
+            assert found == {"loss": value}
+            log.flush()
+    assert log.count == 1  # the second one left nothing, as it did not know its place
+    assert "does not repeat itself" in caplog.text
+
+
+@pytest.mark.parametrize("damage", ["first", "second"])
+def test_evaluations_count_up_to_a_damaged_file(tmp_path: Path, damage: str) -> None:
+    def evaluate_three() -> int:
+        with CheckpointFolder(tmp_path, {}, every_s=0) as folder:
+            log = Counted(folder)
+            for value in range(3):
+                found = log.answer("loss", np.array([value]), lambda value=value: {"loss": value})
+                assert found == {"loss": value}
+                log.flush()
+            return log.count
+
+    assert evaluate_three() == 3
+    path = sorted(tmp_path.glob("*/*.pt"))[["first", "second"].index(damage)]
+    path.write_bytes(path.read_bytes()[:-1])
+    assert evaluate_three() == {"first": 3, "second": 2}[damage]
+    assert evaluate_three() == 0

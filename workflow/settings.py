@@ -89,7 +89,15 @@ def train_physical(experiment: Experiment) -> JSON:
 def augment(experiment: Experiment) -> JSON:
     """What a generated simulation depends on, besides the calibrated parameters."""
     augmentation = experiment.augmentation.model_dump(
-        mode="json", exclude={"enabled", "alpha", "num_simulations", "symmetries", "max_disk_mb"}
+        mode="json",
+        exclude={
+            "enabled",
+            "alpha",
+            "num_simulations",
+            "symmetries",
+            "max_disk_mb",
+            "max_left_out",
+        },
     )
     training = experiment.trainer_params.physical
     settings = {
@@ -131,7 +139,8 @@ def train_synthetic(experiment: Experiment) -> JSON:
         "augmentation": {"symmetries": experiment.augmentation.symmetries},
     }
     if is_augmented(experiment):
-        settings["augmentation"]["alpha"] = experiment.augmentation.alpha
+        for key in ("alpha", "num_simulations", "max_left_out"):
+            settings["augmentation"][key] = getattr(experiment.augmentation, key)
     if needs_equation(experiment):
         settings["model"]["physical"] = _physical_model(experiment)
         settings["data"] |= _solved(experiment)

@@ -23,6 +23,7 @@ STAGES: dict[str, type[SharedTraining]] = {
     "physical": PhysicalTraining,
     "synthetic": SyntheticTraining,
 }
+MAX_ENTRIES = 100_000  # of an experiment file; a few nested aliases stand for any number of them
 SHARED = set(SharedTraining.model_fields)
 
 
@@ -246,10 +247,29 @@ _StrictLoader.add_constructor(
 )
 
 
+def _num_entries(node: yaml.Node, known: dict[int, int]) -> int:
+    """Number of entries below a node, where every alias counts as often as it is used.
+
+    Raises:
+        RecursionError: if a node is part of itself.
+    """
+    if isinstance(node, yaml.ScalarNode):
+        return 1
+    if id(node) not in known:
+        pairs = isinstance(node, yaml.MappingNode)
+        parts = [part for pair in node.value for part in pair] if pairs else node.value
+        known[id(node)] = 1 + sum(_num_entries(part, known) for part in parts)
+    return known[id(node)]
+
+
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
         with path.open(encoding="utf-8") as file:
-            raw = _StrictLoader(file).get_single_data()
+            loader = _StrictLoader(file)
+            node = loader.get_single_node()
+            if node is not None and _num_entries(node, {}) > MAX_ENTRIES:
+                raise ValueError(f"more than {MAX_ENTRIES} entries, aliases written out")
+            raw = None if node is None else loader.construct_document(node)
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
         raise ConfigError(f"{path}: not a YAML file: {' '.join(str(error).split())}") from None
     except OSError as error:

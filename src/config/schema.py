@@ -347,6 +347,7 @@ class AugmentationParams(Section):
     parameters: Literal["estimate", "distribution"] | dict[str, tuple[float, float]] = "estimate"
     symmetries: list[Literal["translation", "reflection", "rotation", "galilean"]] = []
     max_disk_mb: PositiveFloat | None = None
+    max_left_out: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.1
 
 
 class HybridParams(Section):

@@ -125,15 +125,19 @@ class CacheHeader:
             grid=Grid.from_dict(description["grid"]),
             layouts=tuple(FieldLayout.from_dict(each) for each in description["layouts"]),
             dt=float(description["dt"]),
-            times=tuple(description["times"]),
-            source=description["source"],
-            reading=description["reading"],
+            times=tuple(map(float, description["times"])),
+            source=dict(description["source"]),
+            reading=str(description["reading"]),
             statistics={
                 name: ChannelStatistics.from_dict(each)
                 for name, each in description["statistics"].items()
             },
             known=tuple(KnownParameter.from_dict(each) for each in description["known"]),
         )
+        if not all(map(math.isfinite, (header.dt, *header.times))):
+            raise ValueError("a time that is not finite")
+        if set(header.statistics) != {layout.name for layout in header.layouts}:
+            raise ValueError("statistics of other fields")
         for layout in header.tensors:
             tensor = stored.pop(layout.name)
             expected = (list(header.shape(layout)), list(header.offsets()[layout.name]), "F32")
@@ -159,8 +163,16 @@ def read_header(path: Path) -> CacheHeader:
             header = CacheHeader.from_json(file.read(length))
     except OSError as error:
         raise CacheError(f"{path}: cannot be read: {error.strerror or error}") from None
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CacheError(f"{path}: {error}; {REMEDY}") from None
+    except (
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        OverflowError,
+        RecursionError,
+    ) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise CacheError(f"{path}: damaged or foreign: {reason}; {REMEDY}") from None
     expected = LENGTH_BYTES + length + max(end for _, end in header.offsets().values())
     if size != expected:
         kind = "truncated" if size < expected else "too long"

@@ -27,6 +27,7 @@ _REASONS = {
     errno.EPERM: _DENIED,
 }
 _PROBE_BYTES = 64 * 1024
+_START_BYTES = 1024 * 1024  # what Snakemake notes of a call, and more
 
 
 @contextlib.contextmanager
@@ -47,6 +48,18 @@ def disk_errors_told(path: Path) -> Iterator[None]:
         raise StorageError(f"{path}: cannot be written: {reason}") from error
 
 
+def refuse_unwritable(folder: Path) -> None:
+    """Refuse to begin where nothing can be written.
+
+    Raises:
+        StorageError: if the folder, or the one that it would be made in, cannot be written.
+    """
+    there = next(each for each in (folder, *folder.absolute().parents) if each.is_dir())
+    reason = _asked(there, _START_BYTES)
+    if reason is not None:
+        raise StorageError(f"{folder}: cannot be written: {reason}")
+
+
 def disk_reason(error: BaseException) -> str | None:
     """What is wrong with the disk and what to do, if that is what the error says."""
     return _REASONS.get(error.errno or 0) if isinstance(error, OSError) else None
@@ -59,12 +72,12 @@ def _reason(error: Exception, folder: Path) -> str | None:
     return told
 
 
-def _asked(folder: Path) -> str | None:
+def _asked(folder: Path, size: int = _PROBE_BYTES) -> str | None:
     """What is wrong with the folder's disk, found by writing to it."""
     probe = folder / f".probe.{secrets.token_hex(4)}.tmp"
     try:
         with probe.open("wb") as file:
-            file.write(os.urandom(_PROBE_BYTES))
+            file.write(os.urandom(size))
             os.fsync(file.fileno())
     except OSError as error:
         return disk_reason(error)

@@ -1,8 +1,11 @@
 """The grid that a simulation lives on, and the layout of its fields."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
+
+from pydantic import TypeAdapter
 
 PERIODIC = "periodic"
 ZERO_GRADIENT = "zero-gradient"
@@ -53,8 +56,21 @@ class Grid:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Grid":
-        """The grid that :meth:`to_dict` described."""
-        return cls(**{key: _as_tuples(value) for key, value in values.items()})
+        """The grid that :meth:`to_dict` described.
+
+        Raises:
+            ValueError: if the values are of other types, or no grid.
+        """
+        grid = TypeAdapter(cls).validate_python(values)
+        extents = list(zip(grid.lower, grid.upper, grid.shape, strict=True))
+        is_grid = (
+            len(grid.axes) == len(extents) == len(grid.boundary) == len(grid.nodes_on_boundary)
+        )
+        for lower, upper, points in extents:
+            is_grid &= -math.inf < lower < upper < math.inf and points > 1
+        if not is_grid:
+            raise ValueError(f"no grid: {dict(values)}")
+        return grid
 
 
 @dataclass(frozen=True)
@@ -83,13 +99,13 @@ class FieldLayout:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "FieldLayout":
-        """The layout that :meth:`to_dict` described."""
-        return cls(**{key: _as_tuples(value) for key, value in values.items()})
+        """The layout that :meth:`to_dict` described.
+
+        Raises:
+            ValueError: if the values are of other types.
+        """
+        return TypeAdapter(cls).validate_python(values)
 
 
 def _as_lists(value: Any) -> Any:
     return [_as_lists(item) for item in value] if isinstance(value, tuple) else value
-
-
-def _as_tuples(value: Any) -> Any:
-    return tuple(_as_tuples(item) for item in value) if isinstance(value, list | tuple) else value

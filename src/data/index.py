@@ -13,13 +13,14 @@ from src.data.agreement import disagreement
 from src.data.atomic import write_json
 from src.data.grid import FieldLayout, Grid
 from src.data.known_parameters import KnownParameter, known_disagreement
-from src.data.readers.base import RawFileInfo, open_raw, suffixes
-from src.data.reading import cache_directory, reading_digest
+from src.data.readers.apart import inspect
+from src.data.readers.base import RawFileInfo, suffixes
+from src.data.reading import cache_directory, digest_of, reading_digest
 from src.errors import ConfigError, RawDataError
 
 logger = logging.getLogger(__name__)
 
-SCHEMA = 2  # of the index file; to be raised when what is read from a raw file changes
+SCHEMA = 3  # of the index file; to be raised when what is read from a raw file changes
 COMPANIONS = (".json", ".yaml", ".yml", ".txt", ".md", ".csv", ".log", ".sha256")
 MAX_LISTED = 10  # damaged files named in one message
 
@@ -115,8 +116,7 @@ def build_index(
             continue
         opened += 1
         try:
-            with open_raw(path, experiment.data) as raw:
-                infos[path] = raw.info
+            infos[path] = inspect(path, experiment.data)
         except RawDataError as error:
             errors[path] = str(error)
     if opened and infos:
@@ -186,6 +186,8 @@ def _load(index_path: Path, digest: str) -> dict[str, dict[str, Any]]:
         stored = json.loads(index_path.read_text("utf-8"))
         if stored["schema"] != SCHEMA or stored["reading"] != digest:
             return {}
+        if stored["digest"] != digest_of({key: stored[key] for key in ("infos", "files")}):
+            raise ValueError("its content is not what was written")
         shared = [RawFileInfo.from_dict(info) for info in stored["infos"]]
         return {
             name: {"size": size, "mtime_ns": mtime_ns, "info": shared[place]}
@@ -193,7 +195,7 @@ def _load(index_path: Path, digest: str) -> dict[str, dict[str, Any]]:
         }
     except OSError:
         return {}
-    except (ValueError, KeyError, TypeError, IndexError):
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError):
         logger.warning("%s: damaged, the raw files are opened again", index_path)
         return {}
 
@@ -206,14 +208,13 @@ def _store(
 ) -> None:
     distinct = list(dict.fromkeys(infos.values()))
     places = {info: place for place, info in enumerate(distinct)}
-    stored = {
-        "schema": SCHEMA,
-        "reading": digest,
+    content = {
         "infos": [info.to_dict() for info in distinct],
         "files": {path.name: [*stats[path], places[info]] for path, info in infos.items()},
     }
+    head = {"schema": SCHEMA, "reading": digest, "digest": digest_of(content)}
     try:
-        write_json(index_path, stored)
+        write_json(index_path, {**head, **content})
     except OSError as error:
         logger.warning("%s: the index cannot be kept: %s", index_path, error)
 

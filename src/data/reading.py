@@ -86,7 +86,7 @@ def _claim_of(directory: Path) -> Any:
         raise CacheError(f"{path}: cannot be read: {error}") from None
     try:
         return json.loads(text)["settings"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise CacheError(
             f"{path}: damaged; delete the folder {directory}, the cache is then made anew"
         ) from None

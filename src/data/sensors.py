@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import xarray as xr
 
 from src.config.schema import DataParams
 from src.data.grid import FieldLayout, Grid
+from src.data.readers.apart import try_out_whole
 from src.data.readers.naming import naming
+from src.data.readers.netcdf import open_dataset
 from src.data.sensor_file import KEY, SensorFile
 from src.errors import ConfigError
 
@@ -65,23 +66,20 @@ def read_sensors(
         ConfigError: naming what lies outside the domain or the frames, is absent, or unknown.
         RawDataError: if the file is damaged.
     """
-    with naming(path):
-        if not path.is_file():
-            raise ConfigError(f"{KEY}: no such file")
-        # CF decoding of the whole file would stumble over variables that nobody asks for
-        with xr.open_dataset(
-            path.resolve(), engine="netcdf4", decode_cf=False, cache=False, chunks=None
-        ) as dataset:
-            file = SensorFile(dataset, layouts, grid.axes, data or DataParams(), simulation)
-            times = _between_frames(file.times(), times_range)
-            values = {name: file.values(name) for name in file.measured}
-            there = np.zeros((len(times), file.num_sensors), dtype=bool)
-            for each in values.values():
-                there |= np.isfinite(each.reshape(*there.shape, -1)).any(-1)
-            if not there.any():
-                raise ConfigError(f"{KEY}: all readings are missing")
-            places = {axis: file.positions(axis) for axis in grid.axes}
-            positions = _within_domain(places, grid, times, there)
+    if not path.is_file():
+        raise ConfigError(f"{KEY}: no such file (file {path})")
+    try_out_whole(path)
+    with open_dataset(path) as dataset, naming(path):
+        file = SensorFile(dataset, layouts, grid.axes, data or DataParams(), simulation)
+        times = _between_frames(file.times(), times_range)
+        values = {name: file.values(name) for name in file.measured}
+        there = np.zeros((len(times), file.num_sensors), dtype=bool)
+        for each in values.values():
+            there |= np.isfinite(each.reshape(*there.shape, -1)).any(-1)
+        if not there.any():
+            raise ConfigError(f"{KEY}: all readings are missing")
+        places = {axis: file.positions(axis) for axis in grid.axes}
+        positions = _within_domain(places, grid, times, there)
     return SensorReadings(times, positions, values)
 
 

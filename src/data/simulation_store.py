@@ -14,6 +14,7 @@ from src.data.known_parameters import known_disagreement
 from src.errors import CacheError
 
 NAME = re.compile(r"sim_(\d{6,})\.safetensors")
+MANIFEST = re.compile(r"[a-z]+_(\d{6,})-(\d{6,})\.json")
 MANIFEST_SCHEMA = 1
 
 
@@ -73,9 +74,17 @@ class SimulationStore:
         if not self.exists(index):
             raise CacheError(
                 f"{self.path(index)}: simulation {index} is not there; {self.directory} holds "
-                f"{self.num_simulations}"
+                f"{self.num_simulations}{self._remedy(index)}"
             )
         return self.path(index)
+
+    def _remedy(self, index: int) -> str:
+        """How to have a simulation made again that a manifest promises."""
+        for path in sorted(self.directory.glob("*_*-*.json")):
+            shard = MANIFEST.fullmatch(path.name)
+            if shard and int(shard[1]) <= index <= int(shard[2]):
+                return f"; to have it made again, delete {path} and call the same command"
+        return ""
 
     def load(self, index: int) -> CachedSimulation:
         """A simulation as memory maps.

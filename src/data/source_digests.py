@@ -69,7 +69,7 @@ class SourceDigests:
                 name: (int(size), int(mtime_ns), str(digest))
                 for name, (size, mtime_ns, digest) in stored.items()
             }
-        except (OSError, ValueError, TypeError, AttributeError):
+        except (OSError, ValueError, TypeError, AttributeError, RecursionError):
             return {}
 
 

@@ -29,8 +29,13 @@ class Card:
     note: str
 
 
-def subtitle(experiment: Experiment) -> str:
-    """One sentence: what was trained on what."""
+def subtitle(experiment: Experiment, generated: int | None = None) -> str:
+    """One sentence: what was trained on what.
+
+    Args:
+        experiment: Its settings.
+        generated: Number of generated simulations that are there, where that is known.
+    """
     physical, synthetic = experiment.model.physical, experiment.model.synthetic
     kind, training = experiment.run_params.model_type, experiment.trainer_params
     data = experiment.data.dset_name or "the data"
@@ -44,13 +49,15 @@ def subtitle(experiment: Experiment) -> str:
         )
     if synthetic and kind != "physical":
         count = len(training.synthetic.train_sim or training.train_sim)
-        generated = experiment.augmentation.num_simulations
+        wanted = experiment.augmentation.num_simulations
+        made = wanted if generated is None else generated
         parts.append(
             f"{synthetic.name} trained on {_count(count, 'simulation')}"
             + ("" if parts else f" of {data}")
         )
-        if kind == "hybrid" and experiment.augmentation.enabled and generated:
-            parts[-1] += f" and {generated} generated ones"
+        if kind == "hybrid" and experiment.augmentation.enabled and wanted:
+            parts[-1] += f" and {made} generated ones"
+            parts[-1] += f" ({wanted - made} diverged and are left out)" if made < wanted else ""
     return "; ".join(parts) + "."
 
 

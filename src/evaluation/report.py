@@ -11,7 +11,10 @@ import jinja2
 import yaml
 
 from src.config import Experiment, parse_experiment, to_mapping
+from src.config.derived import num_cycles
 from src.data.atomic import atomic_path
+from src.data.run_folders import cycle_folder
+from src.data.simulation_store import SimulationStore
 from src.evaluation import numbers
 from src.evaluation.cycles import Cycle, cycle_rows, read_cycles
 from src.evaluation.findings import (
@@ -61,6 +64,7 @@ class ReportInputs:
             ``training``, ``calibration``.
         timing: Content of ``timing.json``.
         cycles: The hybrid cycles, where there are several.
+        generated: Number of generated simulations that are there, where that is known.
         provenance: What :func:`~src.evaluation.provenance.collect_provenance` gave.
     """
 
@@ -71,6 +75,7 @@ class ReportInputs:
     pictures: Mapping[str, str | Path] = field(default_factory=dict)
     timing: Mapping[str, Any] = field(default_factory=dict)
     cycles: Sequence[Cycle] = ()
+    generated: int | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -123,6 +128,7 @@ def report_of_folder(
         pictures=pictures,
         timing=_read(folder / "evaluation" / "timing.json") or {},
         cycles=read_cycles(folder),
+        generated=_count_generated(folder, parse_experiment(experiment)),
         provenance=collect_provenance(),
     )
     write_report(path, inputs)
@@ -142,7 +148,7 @@ def render_report(inputs: ReportInputs) -> str:
     metrics, parameters = inputs.metrics or {}, inputs.parameters or {}
     return environment.get_template(TEMPLATE).render(
         name=experiment.name,
-        subtitle=subtitle(experiment),
+        subtitle=subtitle(experiment, inputs.generated),
         notices=notices(metrics, parameters),
         cards=headline_cards(experiment, metrics, parameters),
         parameters=parameters,
@@ -195,6 +201,14 @@ def training_summary(history: History | None) -> list[tuple[str, str]]:
     if seconds:
         rows.append(("Time", numbers.duration(sum(seconds))))
     return rows
+
+
+def _count_generated(folder: Path, experiment: Experiment) -> int | None:
+    """Generated simulations that are there, of the last cycle."""
+    cycles, wanted = num_cycles(experiment), experiment.augmentation.num_simulations
+    home = cycle_folder(folder, cycles) if cycles > 1 else folder
+    made = SimulationStore(home / "augmented").indices()
+    return sum(index < wanted for index in made) if made else None
 
 
 def _read(path: Path) -> dict[str, Any] | None:

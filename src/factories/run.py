@@ -27,7 +27,7 @@ from src.factories.own_models import check_own_models
 from src.factories.surrogate_training import SurrogateFiles, SurrogateTraining
 from src.models.physical.raw_simulations import RawSimulations
 from src.training.checkpoint_folder import CheckpointFolder
-from src.training.hybrid.augmentation import Augmentation
+from src.training.hybrid.augmentation import Augmentation, refuse_many_left_out
 from src.training.physical.results import load_parameters, read_parameters
 
 PARAMETERS = Path("physical") / "parameters.yaml"
@@ -156,6 +156,7 @@ def _train_surrogate(
         calibrated = read_parameters(folder / PARAMETERS)["parameters"]
         maker = Augmentation(experiment, physical, store, generated, calibrated=calibrated)
         made = maker.make(range(experiment.augmentation.num_simulations))
+        refuse_many_left_out(experiment, made)
     seeded = replicate_of(experiment, replicate)
     training = SurrogateTraining(
         seeded,

@@ -98,7 +98,7 @@ def load_saved_model(path: str | Path) -> SavedModel:
     Raises:
         CheckpointError: if the file is absent, damaged, or something else.
     """
-    content = read_tensor_file(path, _KIND)
+    content = read_tensor_file(path, _KIND, weights=dict, config=dict)
     if content.get("version") != _VERSION:
         raise CheckpointError(
             f"{path}: version {content.get('version')!r} of the format; this program reads "
@@ -106,8 +106,10 @@ def load_saved_model(path: str | Path) -> SavedModel:
         )
     try:
         return _rebuilt(content)
-    except (KeyError, TypeError, RuntimeError, ConfigError) as error:
-        raise CheckpointError(f"{path}: the model cannot be made from it: {error}") from error
+    except Exception as error:
+        # the model's own code meets values of any kind here, and tells in its own way
+        reason = f"{type(error).__name__}: {error}"[:500]
+        raise CheckpointError(f"{path}: the model cannot be made from it: {reason}") from error
 
 
 def _rebuilt(content: dict[str, Any]) -> SavedModel:

@@ -23,11 +23,17 @@ def write_tensor_file(path: str | Path, kind: str, content: Mapping[str, Any]) -
         torch.save({"kind": kind, **content}, file)  # given a path, it would write its name inside
 
 
-def read_tensor_file(path: str | Path, kind: str) -> dict[str, Any]:
+def read_tensor_file(path: str | Path, kind: str, **parts: type) -> dict[str, Any]:
     """The content of a file of this kind, its tensors on the CPU.
 
     Only tensors and plain types are unpickled (``weights_only``), so a foreign file cannot run
-    code; every checksum is compared, which PyTorch itself does not do.
+    code; every checksum is compared, which PyTorch itself does not do. A file whose parts are
+    compressed is refused: what PyTorch writes takes as much memory as the disk.
+
+    Args:
+        path: File to read.
+        kind: What it was written as.
+        **parts: Types of the parts that it must have, by name.
 
     Raises:
         CheckpointError: if the file is absent, damaged, or something else.
@@ -37,6 +43,8 @@ def read_tensor_file(path: str | Path, kind: str) -> dict[str, Any]:
         raise CheckpointError(f"{path}: there is no such file; expected a {kind}")
     try:
         with zipfile.ZipFile(path) as archive:
+            if any(part.compress_type != zipfile.ZIP_STORED for part in archive.infolist()):
+                raise ValueError("its parts are compressed")
             damaged = archive.testzip()
         content = None if damaged else torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
@@ -47,4 +55,9 @@ def read_tensor_file(path: str | Path, kind: str) -> dict[str, Any]:
         raise CheckpointError(f"{path}: damaged in {damaged!r}; delete it and make it anew")
     if not isinstance(content, dict) or content.get("kind") != kind:
         raise CheckpointError(f"{path}: a file of PyTorch, but no {kind}")
+    for name, part in parts.items():
+        if not isinstance(content.get(name), part):
+            raise CheckpointError(
+                f"{path}: no {kind} of this program: {name!r} is missing or wrong"
+            )
     return content

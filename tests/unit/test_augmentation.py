@@ -22,13 +22,14 @@ from src.data.initial_conditions import gaussian_random_state, perturbed_state
 from src.data.known_parameters import KnownParameter, known_of
 from src.data.raw_file import write_raw_file
 from src.data.wall_modes import lift
-from src.errors import ConfigError
+from src.errors import ConfigError, DivergenceError
 from src.factories import ModelFactory
 from src.models.physical.raw_simulations import RawSimulations
-from src.training.hybrid.augmentation import Augmentation
+from src.training.hybrid.augmentation import Augmentation, refuse_many_left_out
 from tests.physics.periodic_box import periodic_grid
 from tests.unit.generated_data import parsed_in, tiny_in
 from tests.unit.test_generation_walls import replace_boundary
+from tests.workflow.tiny import tiny_experiment
 from workflow.scripts import augment
 
 CALIBRATED = {"viscosity": {"value": 0.01, "std": 0.002, "bounds": [0.008, 0.02]}}
@@ -362,3 +363,13 @@ def test_simulation_that_runs_away_is_left_out(
     assert maker(manager, tmp_path / "made").make(range(3)) == [0]
     for index in (1, 2):
         assert f"generated simulation {index} is left out: velocity grows to" in caplog.text
+
+
+def test_more_left_out_than_allowed_is_refused() -> None:
+    section = {"num_simulations": 20, "max_left_out": 0.1}
+    experiment = parse_experiment(tiny_experiment(augmentation=section))
+    made = [number for number in range(20) if number not in (3, 7)]
+    refuse_many_left_out(experiment, made)
+    message = r"max_left_out: 0\.1: 3 of 20 generated simulations diverged \(3, 7, 8\), as the logs"
+    with pytest.raises(DivergenceError, match=message):
+        refuse_many_left_out(experiment, [number for number in made if number != 8])

@@ -13,7 +13,7 @@ import pytest
 
 from src.data import build_index, cache_directory, reading_digest, reading_settings
 from src.data import index as index_module
-from src.data.readers.base import open_raw
+from src.data.readers.apart import inspect
 from src.errors import CacheError, ConfigError, RawDataError
 from tests.unit.raw_files import cells, experiment, raw_path, write_file, write_simple
 
@@ -25,9 +25,9 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def spy(path: Path, data: Any) -> Any:
         names.append(path.name)
-        return open_raw(path, data)
+        return inspect(path, data)
 
-    monkeypatch.setattr(index_module, "open_raw", spy)
+    monkeypatch.setattr(index_module, "inspect", spy)
     return names
 
 

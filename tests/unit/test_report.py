@@ -92,6 +92,21 @@ def _page(**inputs: Any) -> _Page:
     return _Page(render_report(ReportInputs(**{"experiment": EXPERIMENT, **inputs})))
 
 
+def test_generated_simulations_that_diverged_are_counted() -> None:
+    text = _page(metrics=_metrics(synthetic=_errors(0.05)), generated=9).text
+    assert "and 9 generated ones (3 diverged and are left out)." in text
+
+
+def test_a_folder_tells_how_many_generated_simulations_there_are(tmp_path: Path) -> None:
+    generated = tmp_path / "augmented"
+    generated.mkdir()
+    for index in (*range(10), 12):  # of 12; one of an earlier, larger number
+        (generated / f"sim_{index:06d}.safetensors").touch()
+    report_of_folder(tmp_path / "report.html", tmp_path, EXPERIMENT)
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "and 10 generated ones (2 diverged and are left out)." in page
+
+
 def test_a_hybrid_report_holds_the_key_numbers() -> None:
     metrics = _metrics(synthetic=_errors(0.05), physical=_errors(0.003))
     text = _page(metrics=metrics, parameters=PARAMETERS, synthetic_history=SYNTHETIC_HISTORY).text

@@ -105,6 +105,7 @@ AUGMENTATION: dict[str, tuple[Any, set[str]]] = {
     "parameters": ("distribution", {"augment"}),
     "initial_condition": ({"type": "perturbed"}, {"augment"}),
     "max_disk_mb": (100.0, set()),
+    "max_left_out": (0.2, {"train_synthetic"}),
 }
 
 

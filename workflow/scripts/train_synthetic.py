@@ -15,6 +15,7 @@ from src.data.atomic import sha256_of
 from src.data.cache_manager import CacheManager
 from src.data.simulation_store import SimulationStore
 from src.factories.surrogate_training import SurrogateFiles, SurrogateTraining
+from src.training.hybrid.augmentation import refuse_many_left_out
 from workflow.manifests import digests_of, simulations_of
 from workflow.runs import Run
 from workflow.stage import limit_threads, run_stage, stage_parser
@@ -49,6 +50,8 @@ def main(arguments: argparse.Namespace) -> None:
     real = SimulationStore(arguments.cache[0].parent)
     generated = CacheManager(arguments.augmented[0].parent) if arguments.augmented else None
     made = simulations_of(arguments.augmented)
+    if arguments.augmented:
+        refuse_many_left_out(experiment, made)
     used = experiment.trainer_params.synthetic
     identity = {
         "settings": arguments.settings,

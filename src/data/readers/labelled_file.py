@@ -18,6 +18,7 @@ from src.data.known_parameters import KnownParameter
 from src.data.readers.base import Block, RawFileInfo
 from src.data.readers.blocks import BlockReader
 from src.data.readers.known import KnownReader
+from src.data.readers.memory import check_frame, check_size
 from src.data.readers.naming import naming
 from src.data.readers.roles import (
     SPACE,
@@ -48,6 +49,8 @@ class LabelledFile:
         self._dim_of = self._dimensions(variables)
         names = [axis for axis in SPACE if axis in self._dim_of]
         _check_axes(data, names)
+        samples = dataset.sizes[self._dim_of["sample"]] if "sample" in self._dim_of else 1
+        self._check_sizes([*variables, *data.known_parameters.values()], names, samples)
         self._sources = field_sources(dataset, self._roles, names, data)
         frames = self._read_times(data)
         axes = [self._read_axis(axis, data) for axis in names]
@@ -55,7 +58,7 @@ class LabelledFile:
         self._reader = BlockReader(dataset, self._roles, frames, axes, self._masked(data))
         self._known = KnownReader(self._reader, self._dim_of, grid, data)
         self.info = RawFileInfo(
-            num_samples=dataset.sizes[self._dim_of["sample"]] if "sample" in self._dim_of else 1,
+            num_samples=samples,
             num_frames=len(frames.times),
             start=float(frames.times[0]),
             dt=frames.dt,
@@ -135,6 +138,14 @@ class LabelledFile:
         if not set(found) & set(SPACE):
             raise RawDataError(f"{', '.join(variables)}: no spatial axis of 2 points or more")
         return found
+
+    def _check_sizes(self, variables: list[str], axes: list[str], num_samples: int) -> None:
+        """Refuse what does not fit into memory, before anything is read."""
+        for axis in ("time", *axes):
+            check_size(axis, [self._dataset.sizes[self._dim_of[axis]]])
+        for name in variables:
+            if name in self._dataset.variables:
+                check_frame(self._dataset[name].variable, name, self._roles, num_samples)
 
     def _coordinate(self, role: str, data: DataParams) -> xr.DataArray | None:
         """The coordinate variable of a role's dimension."""

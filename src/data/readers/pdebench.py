@@ -22,6 +22,7 @@ from src.data.readers.hdf5_entries import TIME, attributes, coordinates, dimensi
 from src.data.readers.labelled_file import LabelledFile
 from src.data.readers.naming import naming
 from src.data.readers.pdebench_groups import from_groups
+from src.data.readers.self_contained import refuse_pointers
 from src.errors import RawDataError
 
 FLAT = "tensor"
@@ -57,6 +58,7 @@ def _labelled(file: h5py.File) -> xr.Dataset:
     Raises:
         RawDataError: if it has neither layout; without the file's name.
     """
+    refuse_pointers(file, deep=False)
     numbered = sorted(filter(str.isdecimal, file), key=int)
     if numbered:
         return from_groups(file, numbered)
@@ -70,6 +72,7 @@ def _labelled(file: h5py.File) -> xr.Dataset:
 
 
 def _from_arrays(file: h5py.File) -> xr.Dataset:
+    refuse_pointers(file)
     points = coordinates(file, FLAT_COORDINATE)
     arrays = {
         name: entry
@@ -87,7 +90,10 @@ def _from_arrays(file: h5py.File) -> xr.Dataset:
     for name, entry in arrays.items():
         for kind in (dims, dims[1:], dims[:1], ()):  # in time and space, a field, a series, one
             if entry.shape == tuple(lengths[dim] for dim in ("sample", *kind)):
-                variables.setdefault(name, (("sample", *kind), array(entry), attributes(entry)))
+                chunks = {"chunksizes": entry.chunks}
+                variables.setdefault(
+                    name, (("sample", *kind), array(entry), attributes(entry), chunks)
+                )
     return xr.Dataset({**variables, **labelled(points, size[0])}, attrs=attributes(file))
 
 

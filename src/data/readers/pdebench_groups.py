@@ -20,6 +20,7 @@ from src.data.readers.hdf5_entries import (
     labelled,
     place_of,
 )
+from src.data.readers.self_contained import refuse_pointers
 from src.errors import RawDataError
 
 SAME = 1e-3  # of a step: how far the coordinates of a file's simulations may differ
@@ -33,6 +34,8 @@ class _Groups:
         self._file = file
         self.names = names
         self.first = file[names[0]]
+        if isinstance(self.first, h5py.Group):
+            refuse_pointers(self.first)
         self.points = coordinates(self.first, GRID)
         self.shape = _data(self.first).shape
         self._alike = {0}
@@ -49,11 +52,13 @@ class _Groups:
         """A number that a simulation states; NaN where it does not."""
         assert not place, "a number has no axes"
         group = self._file[self.names[simulation]]
+        refuse_pointers(group)
         value = group.attrs.get(name, group[name][()] if name in group else np.nan)
         return np.asarray(value, np.float64).reshape(())
 
     def _check_alike(self, group: h5py.Group) -> None:
         """Refuse a simulation of another shape or grid than the first one."""
+        refuse_pointers(group)
         shape, here, there = _data(group).shape, place_of(group), place_of(self.first)
         if shape != self.shape:
             raise RawDataError(
@@ -91,8 +96,14 @@ def from_groups(file: h5py.File, names: Sequence[str]) -> xr.Dataset:
     *size, channels = groups.shape
     dims = ("sample", *dimensions(f"{place}/data", size, groups.points))
     shape, dtype = (len(names), *size), groups.first["data"].dtype
+    chunks = {"chunksizes": groups.first["data"].chunks}
     variables: dict[str, Any] = {
-        f"data[{channel}]": (dims, stacked(partial(groups.channel, channel), shape, dtype))
+        f"data[{channel}]": (
+            dims,
+            stacked(partial(groups.channel, channel), shape, dtype),
+            {},
+            chunks,
+        )
         for channel in range(channels)
     }
     for name in _numbers(groups.first):

@@ -19,7 +19,7 @@ from src.models.physical.physical_model import PhysicalModel
 from src.models.synthetic.synthetic_model import SyntheticModel
 from src.training.abstract_trainer import AbstractTrainer
 from src.training.batches import batches
-from src.training.hybrid.augmentation import Augmentation
+from src.training.hybrid.augmentation import Augmentation, refuse_many_left_out
 from src.training.hybrid.guidance import GuidanceMaker
 from src.training.hybrid.guided_calibration import calibrate_guided
 from src.training.hybrid.surrogate_windows import RealWindows, mix, real_windows
@@ -145,7 +145,9 @@ class HybridTrainer(AbstractTrainer):
             return []
         model = self.physical_trainer.model
         maker = Augmentation(self.experiment, model, real.store, generated, calibrated=calibrated)
-        return maker.make(range(augmentation.num_simulations))
+        made = maker.make(range(augmentation.num_simulations))
+        refuse_many_left_out(self.experiment, made)
+        return made
 
     def _recalibrate(
         self,

@@ -3,7 +3,8 @@
     python run.py --config-name=burgers_experiment trainer_params.epochs=200
 
 Without ``--config-name`` the default experiment runs. Any key can be overridden. Results go to
-``results/<experiment_name>/``. Raw files that ``generation_params`` describe are simulated first.
+``results/<experiment_name>/``. Raw files that ``generation_params`` describe are simulated first. A
+training that was interrupted goes on where it was.
 """
 
 import logging
@@ -18,6 +19,7 @@ from omegaconf import DictConfig
 from src.config import load_experiment, parse_experiment
 from src.config.loading import default_experiment, find_experiment
 from src.errors import UserError
+from src.interruption import EXIT_CODE, Interrupted, interruptible
 
 PLAIN = re.compile(r"[A-Za-z_][\w.]*=")  # no `hydra.…`, and no +, ++ or ~ before it
 QUIET = ("hydra.run.dir=.", "hydra.output_subdir=null", "hydra/job_logging=stdout")
@@ -32,7 +34,11 @@ def main(_: DictConfig) -> None:
         mapping = load_experiment(path, chosen.overrides.task)
         from src.factories.run import run_experiment  # takes seconds, a mistake is told before
 
-        run_experiment(parse_experiment(mapping), Path("results"), str(path))
+        with interruptible():
+            run_experiment(parse_experiment(mapping), Path("results"), str(path))
+    except Interrupted as ended:
+        logging.getLogger("run").error("%s; the same call goes on", ended)
+        sys.exit(EXIT_CODE)
     except UserError as error:
         logging.getLogger("run").error("%s", error)
         sys.exit(1)

@@ -3,8 +3,10 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -108,3 +110,28 @@ def test_without_arguments_the_default_experiment_runs(tmp_path: Path) -> None:
     assert code == 1
     assert "another" in output and "burgers_2d" in output, "what is missing, and what there is"
     assert "Traceback" not in output
+
+
+def test_a_run_that_is_ended_saves_and_goes_on(folder: Path) -> None:
+    options = ("--config-dir", str(folder / "experiments"), "--config-name", "mine")
+    overrides = (*SMALL[1:], "trainer_params.epochs=40", "trainer_params.synthetic.batch_size=1")
+    log = folder / "log"
+    with log.open("w") as output:
+        started = subprocess.Popen(
+            [sys.executable, str(ROOT / "run.py"), *options, *overrides],
+            cwd=folder,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+        deadline = time.monotonic() + 120
+        while "epoch 1 of 40" not in log.read_text():
+            assert started.poll() is None and time.monotonic() < deadline, log.read_text()
+            time.sleep(0.02)
+        started.send_signal(signal.SIGTERM)
+        assert started.wait(60) == 75, log.read_text()
+    model = folder / "results/mine/synthetic_model.pt"
+    assert "the same call goes on" in log.read_text() and not model.exists()
+    code, output = mine(folder, *overrides)
+    assert code == 0, output
+    assert "going on after epoch" in output and model.exists()

@@ -6,7 +6,7 @@ CORES ?= all
 TARGET ?= results/synthetic_model.pt
 ARGS ?=
 
-.PHONY: run resume test lint lock clean
+.PHONY: run resume pin unpin test fuzz audit lint lock clean
 
 run: .venv/installed
 	$(BIN)/snakemake --cores $(CORES) $(TARGET) $(ARGS)
@@ -16,8 +16,30 @@ resume: .venv/installed
 	$(BIN)/python -m workflow.resume $(TARGET) $(ARGS)
 	$(MAKE) run
 
+# the results of EXPERIMENT stay as they are, whatever settings and code become
+pin: .venv/installed
+	$(BIN)/python -m workflow.pin "$(EXPERIMENT)"
+
+unpin: .venv/installed
+	$(BIN)/python -m workflow.pin --free "$(EXPERIMENT)"
+
 test: .venv/installed-dev
 	$(BIN)/python -m pytest -n auto
+
+# damaged files of every kind: 500 cases are among the tests, this is the nightly run
+CASES ?= 10000
+SEED ?= 0
+fuzz: .venv/installed-dev
+	$(BIN)/python -m tests.fuzz.report --cases $(CASES) --seed $(SEED)
+
+# known vulnerabilities of the pinned releases, looked up at pypi.org
+audit: .venv-audit/installed
+	.venv-audit/bin/pip-audit --strict --requirement requirements-dev.lock --no-deps --disable-pip
+
+.venv-audit/installed:
+	$(PYTHON) -m venv .venv-audit
+	.venv-audit/bin/python -m pip install --quiet pip-audit==2.10.1
+	touch $@
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .

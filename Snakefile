@@ -11,21 +11,43 @@ import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 from snakemake.settings.types import ExecMode
 from snakemake.utils import min_version
 
 min_version("9.0")
 sys.path.insert(0, workflow.basedir)
 
+from src.data.disk_errors import refuse_unwritable
 from src.errors import UserError
-from workflow.folder_lock import refuse_locked
-from workflow.plans import EXPERIMENT_NAME, Plans
+from workflow.folder_checks import (
+    makes_nothing,
+    only_pinned,
+    refuse_unusable,
+    told_versions,
+)
+from workflow.plans import Plans
 from workflow.started import Started
 
+DRY_RUN = workflow.output_settings.dryrun
+# a call of the user's, not what it starts for each job
+MAKES = (
+    workflow.exec_mode == ExecMode.DEFAULT
+    and not DRY_RUN
+    and not makes_nothing(sys.argv[1:])
+)
 try:
-    PLANS = Plans(config, claim=not workflow.output_settings.dryrun)
-    if workflow.exec_mode == ExecMode.DEFAULT and not workflow.output_settings.dryrun:
-        refuse_locked(Path.cwd(), sys.argv[1:], PLANS)
+    if MAKES:
+        refuse_unwritable(Path.cwd())
+    PLANS = Plans(config, claim=not DRY_RUN)
+    if MAKES:
+        refuse_unusable(Path.cwd(), sys.argv[1:], PLANS)
+    if MAKES or DRY_RUN:
+        if only_pinned(sys.argv[1:], PLANS):
+            logger.info("Nothing to be done (all requested files are pinned).")
+            sys.exit(0)
+        for sentence in told_versions(sys.argv[1:], PLANS):
+            logger.warning(sentence)
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
@@ -38,7 +60,7 @@ onstart:
 
 
 wildcard_constraints:
-    experiment=EXPERIMENT_NAME,
+    experiment=PLANS.experiment_pattern(),
     run=PLANS.run_pattern(),
     shard=r"\d{6}-\d{6}",
 

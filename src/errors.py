@@ -42,3 +42,7 @@ class StorageError(UserError, OSError):
 
 class RunningError(UserError):
     """Something else works in the same folder, or did so and left its lock."""
+
+
+class PinnedError(UserError):
+    """A pinned experiment is asked for what it has not, or its results have changed."""

@@ -13,6 +13,11 @@ from src.errors import RunningError
 WAIT_S = 10.0
 
 
+def is_first_process() -> bool:
+    """Whether this is the one of several processes of a job that writes."""
+    return os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0")) == "0"
+
+
 @contextlib.contextmanager
 def alone(log: Path | None) -> Iterator[None]:
     """Hold the lock of a job, which is known by its log.
@@ -24,7 +29,7 @@ def alone(log: Path | None) -> Iterator[None]:
     Raises:
         RunningError: if another process does this job.
     """
-    if log is None or os.environ.get("RANK", "0") != "0":  # of processes side by side one
+    if log is None or not is_first_process():
         yield
         return
     log.parent.mkdir(parents=True, exist_ok=True)

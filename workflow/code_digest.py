@@ -26,6 +26,12 @@ def code_digest(modules: Iterable[str], files: Iterable[Path] = ()) -> str:
     Raises:
         ConfigError: if a Python file is none.
     """
+    return _digest(tuple(modules), tuple(files))
+
+
+@cache
+def _digest(modules: tuple[str, ...], files: tuple[Path, ...]) -> str:
+    """What the jobs of a stage ask for one after the other."""
     pending = list(modules)
     trees = {}
     for path in files:

@@ -5,6 +5,10 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
+from src.data.cache_header import REMEDY
+from src.data.simulation_store import NAME
+from src.errors import CacheError
+
 
 def simulations_of(manifests: Sequence[Path]) -> list[int]:
     """All simulations that the manifests list, ascending."""
@@ -23,4 +27,14 @@ def digests_of(manifests: Sequence[Path], simulations: Collection[int]) -> dict[
 
 
 def _read(path: Path) -> dict[str, Any]:
-    return json.loads(path.read_text(encoding="utf-8"))
+    try:
+        manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        simulations, files = manifest["simulations"], manifest["files"]
+        is_whole = all(type(index) is int for index in simulations) and all(
+            NAME.fullmatch(name) and isinstance(digest, str) for name, digest in files.items()
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise CacheError(f"{path}: no manifest: {error!r:.200}; {REMEDY}") from None
+    if not is_whole or len(simulations) != len(files):
+        raise CacheError(f"{path}: damaged: its simulations and files do not fit; {REMEDY}")
+    return manifest

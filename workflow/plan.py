@@ -1,7 +1,7 @@
 """What the rules ask about experiments: their files, shards, settings and code."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import cached_property
 from pathlib import Path
 
@@ -44,19 +44,24 @@ class Plan:
         path: The experiment file.
         claim: Whether the cache folder may be marked as this experiment's; a dry run marks none.
         overrides: ``key.subkey=value`` each; they win over the file.
+        pinned: Names of experiments that are not run: their data may be gone.
 
     Raises:
         ConfigError, RawDataError: if the experiment cannot run, before anything is computed.
     """
 
-    def __init__(self, path: Path, claim: bool, overrides: Iterable[str] = ()) -> None:
+    def __init__(
+        self, path: Path, claim: bool, overrides: Iterable[str] = (), pinned: Collection[str] = ()
+    ) -> None:
         self.path = path
         self.experiment = parse_experiment(load_experiment(path, overrides))
-        check_own_models(self.experiment, str(path))
         self.name = self.experiment.name
         self.results = f"results/{self.name}"
         self.raw_dir = os.path.normpath(self.experiment.raw_dir)
-        if not self.is_generated:
+        is_pinned = self.name in pinned
+        if not is_pinned:
+            check_own_models(self.experiment, str(path))
+        if not self.is_generated and not is_pinned:
             frames = [
                 None if file in self.index.errors else self.index.num_frames(number)
                 for number, (file, _) in enumerate(self.index.simulations)
@@ -70,7 +75,7 @@ class Plan:
                 self.index.known,
             )
             self._refuse_damaged()
-        self.cache_dir = os.path.normpath(cache_directory(self.experiment, claim=claim))
+        self.cache_dir = os.path.normpath(cache_directory(self.experiment, claim and not is_pinned))
         self.reading = reading_digest(self.experiment)
 
     @property

@@ -10,10 +10,9 @@ from src.config import load_experiment, parse_experiment
 from src.config.derived import num_cycles
 from src.config.loading import CONFIG_DIR, as_overrides, default_experiment, find_experiment
 from src.errors import ConfigError, UserError
+from workflow.pin import EXPERIMENT_NAME, pinned_names
 from workflow.plan import Plan
 from workflow.runs import RUN_FOLDERS
-
-EXPERIMENT_NAME = r"[A-Za-z0-9][A-Za-z0-9_.\-]*"
 
 
 class Plans:
@@ -23,10 +22,15 @@ class Plans:
         settings: What ``--config`` says: ``experiment``, the name or path of the default experiment
             (else that of ``config/config.yaml``), and sections that override its own.
         claim: See :class:`Plan`.
+
+    Attributes:
+        default: The default experiment.
+        pinned: Names of those whose results are taken as they are.
     """
 
     def __init__(self, settings: Mapping[str, Any], claim: bool) -> None:
         self._claim = claim
+        self.pinned = pinned_names()
         self._by_name: dict[str, Plan] = {}
         sections = {key: value for key, value in settings.items() if key != "experiment"}
         path = find_experiment(settings.get("experiment") or default_experiment())
@@ -62,13 +66,16 @@ class Plans:
         With more than one cycle nothing is trained in the experiment's own folder, which takes the
         last cycle's results.
         """
-        with_cycles = "|".join(re.escape(name) for name in self.names_with_cycles)
-        not_there = rf"(?!(?:{with_cycles})/(?!cycle_))" if with_cycles else ""
-        return f"{not_there}{EXPERIMENT_NAME}{RUN_FOLDERS}"
+        with_cycles = _any_of(self.names_with_cycles)
+        return rf"(?!(?:{with_cycles})/(?!cycle_)){self.experiment_pattern()}{RUN_FOLDERS}"
 
     def hybrid_pattern(self) -> str:
         """Regular expression of the experiments of more than one cycle."""
-        return "|".join(re.escape(name) for name in self.names_with_cycles) or "(?!)"
+        return f"(?!{_any_of(self.pinned)}/)(?:{_any_of(self.names_with_cycles)})"
+
+    def experiment_pattern(self) -> str:
+        """Regular expression of the experiments that rules make: all but those that are pinned."""
+        return f"(?!{_any_of(self.pinned)}/){EXPERIMENT_NAME}"
 
     def by_directory(self, attribute: str, directory: str) -> Plan:
         """The experiment with this cache or raw folder."""
@@ -85,7 +92,7 @@ class Plans:
         raise ConfigError(f"{directory}: no experiment in {CONFIG_DIR}/ has this folder")
 
     def _add(self, path: Path, overrides: Iterable[str] = ()) -> Plan:
-        plan = Plan(path, self._claim, overrides)
+        plan = Plan(path, self._claim, overrides, self.pinned)
         for other in self._by_name.values():
             if other.cache_dir == plan.cache_dir and other.reading != plan.reading:
                 # in a dry run nobody has claimed the folder; it is the first one's
@@ -96,7 +103,8 @@ class Plans:
             raise ConfigError(
                 f"{path}: run_params.experiment_name: {plan.name!r}: also the name of {known.path}"
             )
-        for other in self._by_name.values():
+        made = [each for each in self._by_name.values() if each.name not in self.pinned]
+        for other in made if plan.name not in self.pinned else []:
             self._refuse_conflict(plan, other)
         return known
 
@@ -112,3 +120,8 @@ class Plans:
                 f"{plan.path}: generation_params: differ from those of {other.path}, which has the "
                 f"same raw folder {plan.raw_dir}; give one of them another data.dset_name"
             )
+
+
+def _any_of(names: Iterable[str]) -> str:
+    """Regular expression of names; that of none matches nothing."""
+    return f"(?:{'|'.join(re.escape(name) for name in names) or '(?!)'})"

@@ -13,7 +13,8 @@ from typing import Any
 from src.data.disk_errors import disk_reason
 from src.errors import UserError
 from src.interruption import EXIT_CODE, Interrupted, interruptible
-from workflow.alone import alone
+from workflow.alone import alone, is_first_process
+from workflow.versions import record_versions
 
 Main = Callable[[argparse.Namespace], None]
 
@@ -46,6 +47,8 @@ def run_stage(main: Main, parser: argparse.ArgumentParser) -> None:
         with interruptible(), alone(arguments.log):
             _log_to(arguments.log)
             main(arguments)
+            if is_first_process():
+                record_versions(arguments.log)
     except Interrupted as ended:
         logger.error("%s; the same call goes on", ended)
         sys.exit(EXIT_CODE)
@@ -89,7 +92,7 @@ def _log_to(path: Path | None) -> None:
     terminal.setLevel(logging.INFO)
     terminal.setFormatter(_WithoutTraceback("%(levelname)s: %(message)s"))
     handlers: list[logging.Handler] = [terminal]
-    if path is not None and os.environ.get("RANK", "0") == "0":  # of processes side by side one
+    if path is not None and is_first_process():
         path.parent.mkdir(parents=True, exist_ok=True)
         file = logging.FileHandler(path, mode="w", encoding="utf-8")
         file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))

@@ -12,6 +12,7 @@ import numpy as np
 from tests.unit.raw_files import cells
 
 Recipe = dict[str, Any]
+MOST = 10**4  # entries along an axis of what is written whole
 CHUNK = 16  # points along each axis of what is too large to be written whole
 
 
@@ -150,6 +151,10 @@ FAULTS: dict[str, Callable[..., None]] = {
 
 def write_netcdf(path: Path, content: Content, file_format: str) -> None:
     """Write a NetCDF file; what the format cannot hold is left out."""
+    huge = [dim for dim, size in content.sizes.items() if size > MOST]
+    if huge and file_format == "NETCDF3_CLASSIC":
+        _write_stated(path, content, huge)
+        return
     with netCDF4.Dataset(path, "w", format=file_format) as file:
         for name, size in content.sizes.items():
             file.createDimension(name, size if size else None)
@@ -158,15 +163,29 @@ def write_netcdf(path: Path, content: Content, file_format: str) -> None:
         _set_attributes(file.setncattr, content.attrs)
 
 
-def _write_variable(
-    file: netCDF4.Dataset, name: str, variable: Variable, content: Content
-) -> None:
+def _write_stated(path: Path, content: Content, huge: list[str]) -> None:
+    """Write a classic file, then state huge dimensions: its writer would fill the disk."""
+    sizes = {dim: content.sizes[dim] for dim in huge}
+    for few, dim in enumerate(huge, start=5):
+        content.resize(dim, few)
+    write_netcdf(path, content, "NETCDF3_CLASSIC")
+    written = path.read_bytes()
+    for few, dim in enumerate(huge, start=5):
+        name = len(dim).to_bytes(4, "big") + dim.encode() + bytes(-len(dim) % 4)
+        stated = min(sizes[dim], 2**31 - 1).to_bytes(4, "big")
+        written = written.replace(name + few.to_bytes(4, "big"), name + stated, 1)
+    path.write_bytes(written)
+
+
+def _write_variable(file: netCDF4.Dataset, name: str, variable: Variable, content: Content) -> None:
     values = variable.values
     kind: Any = "f8" if values is None else values.dtype
-    if kind == object:
+    if kind is object or (values is not None and values.dtype.kind == "O"):
         kind = str if file.data_model == "NETCDF4" else "S1"
     elif values is not None and values.dtype.kind == "V":
-        kind = file.createCompoundType(values.dtype, f"{name}_t") if "4" in file.data_model else "i2"
+        kind = (
+            file.createCompoundType(values.dtype, f"{name}_t") if "4" in file.data_model else "i2"
+        )
     chunks = None
     if values is None and file.data_model == "NETCDF4":
         chunks = [min(size, CHUNK) or 1 for size in content.shape(variable)]
@@ -205,7 +224,7 @@ def write_flat(path: Path, content: Content) -> None:
 
 
 def write_groups(path: Path, content: Content) -> None:
-    """Write PDEBench's groups: ``0000/data`` ``[T, X, Y, C]`` and ``0000/grid/t``, …"""
+    """Write PDEBench's groups: ``0000/data`` ``[T, X, Y, C]`` and ``0000/grid/t`` and more."""
     names = {"time": "grid/t", "x": "grid/x", "y": "grid/y", "u": "data"}
     with h5py.File(path, "w") as file:
         for sample in range(content.sizes.get("sample", 1)):

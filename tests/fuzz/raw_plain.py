@@ -28,7 +28,10 @@ def from_flat(path: Path) -> Plain:
     """Times and the array of a file in PDEBench's flat layout."""
     with h5py.File(path) as file:
         points = {axis: file.get(f"{axis}-coordinate") for axis in "txy"}
-        return _from_arrays(points, file["tensor"][()])
+        tensor = file["tensor"]
+        scale, offset = (tensor.attrs.get(name) for name in ("scale_factor", "add_offset"))
+        values = np.asarray(tensor[()] if scale is None else tensor[()] * float(scale), float)
+        return _from_arrays(points, values if offset is None else values + float(offset))
 
 
 def from_groups(path: Path) -> Plain:

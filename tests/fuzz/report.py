@@ -6,6 +6,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 from tests.fuzz.cases import draw
@@ -13,11 +14,6 @@ from tests.fuzz.pool import Case, Result, run_cases
 
 FINE = ("read", "refused")
 FINDINGS = ("crash", "hang", "memory", "differs", "exception", "unnamed")
-
-
-def fuzz(count: int, seed: int, scratch: Path) -> list[tuple[Case, Result]]:
-    """Every case with its outcome."""
-    return list(run_cases(draw(count, seed), scratch))
 
 
 def table(results: list[tuple[Case, Result]]) -> str:
@@ -35,7 +31,7 @@ def table(results: list[tuple[Case, Result]]) -> str:
     return "\n".join(f"| {line} |" for line in lines)
 
 
-def findings(results: list[tuple[Case, Result]]) -> list[str]:
+def findings(results: Iterable[tuple[Case, Result]]) -> list[str]:
     """The cases that ended in neither of the allowed outcomes."""
     return [
         f"{result['outcome']}: {result['detail'][:300]}\n    {json.dumps(case)[:600]}"
@@ -52,12 +48,19 @@ def main() -> None:
     arguments = parser.parse_args()
     since = time.monotonic()
     with tempfile.TemporaryDirectory() as scratch:
-        results = fuzz(arguments.cases, arguments.seed, Path(scratch))
-    found = findings(results)
-    print("\n".join(found))
+        results = []
+        for ended in run_cases(draw(arguments.cases, arguments.seed), Path(scratch)):
+            results.append(ended)
+            for finding in findings([ended]):
+                print(finding, flush=True)
     print(table(results))
+    for what in ("did not come back", "crashed ("):
+        count = sum(what in result["detail"] for _, result in results)
+        print(
+            f"files of which is told that the library that reads them {what.strip(' (')}: {count}"
+        )
     print(f"{len(results)} cases, seed {arguments.seed}, {time.monotonic() - since:.0f} s")
-    sys.exit(bool(found))
+    sys.exit(bool(findings(results)))
 
 
 if __name__ == "__main__":

@@ -32,7 +32,9 @@ class Attempt:
         experiment: The experiment.
     """
 
-    def __init__(self, project: Project, folder: Path, ledger: Path, experiment: dict[str, Any]) -> None:
+    def __init__(
+        self, project: Project, folder: Path, ledger: Path, experiment: dict[str, Any]
+    ) -> None:
         self.project, self.folder, self.ledger = project, folder, ledger
         self.lived_on = 0  # processes that a kill of the group has not ended
         self._experiment = experiment
@@ -62,15 +64,29 @@ class Attempt:
         Returns:
             The stage whose program ran then, or what Snakemake was doing.
         """
+        stage = self.send(signal.SIGKILL)
         assert self._process is not None
-        stage = self.stage()
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
         deadline = time.monotonic() + 10
         while self.processes() and time.monotonic() < deadline:
             time.sleep(0.01)  # a killed process takes a moment to go
         self.lived_on += len(self.processes())
+        return stage
+
+    def orphan(self) -> str:
+        """Kill Snakemake alone, so that its jobs live on; returns the stage."""
+        assert self._process is not None
+        stage = self.stage()
+        self._process.kill()
+        self._process.wait()
+        return stage
+
+    def send(self, number: signal.Signals) -> str:
+        """Send a signal to the whole process group, as a terminal does; returns the stage."""
+        assert self._process is not None
+        stage = self.stage()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, number)
         return stage
 
     def resume(self) -> int:

@@ -72,7 +72,7 @@ class Campaign:
         """
         if self._reference.exists():
             return self.kept_reference()
-        runs = list(pool.map(self._uninterrupted, range(max(2, workers))))
+        runs = list(pool.map(self._uninterrupted, range(workers)))
         for other in runs[1:]:
             if unequal := differing(other.digests, runs[0].digests):
                 raise UnequalRunsError(f"{self.directory}: uninterrupted runs differ in {unequal}")

@@ -1,17 +1,20 @@
-"""Notes every unit of work that a stage begins and ends: an epoch, a group of simulations, a file.
+"""Notes every unit of work that a stage begins and ends: epochs, groups of simulations, files.
 
 It is copied as ``sitecustomize.py`` beside a copy of the project, so that Python runs it in every
 stage's program before anything else; the project itself is not changed. What a long stage goes
-through passes through ``src.progress.progress``, which is replaced here by one that takes notes.
+through passes through ``src.progress.progress``, which is replaced here by one that takes notes;
+so is ``os.replace``, which gives every finished file its name.
 """
 
 import json
 import os
+import re
 import sys
 import time
 
 LEDGER = os.environ.get("WORK_LEDGER")
 PROGRAM = "workflow.scripts."
+SIMULATION = re.compile(r"sim_\d+\.(nc|safetensors)")
 
 
 def _note(stage, kind, event):
@@ -31,7 +34,13 @@ def _install(stage):
             yield item
             _note(stage, description, "ended")  # the next one is asked for: this one is done
 
+    def replace(source, target, **directories):
+        rename(source, target, **directories)
+        if SIMULATION.fullmatch(os.path.basename(target)):
+            _note(stage, "simulation", "ended")
+
     src.progress.progress = progress
+    rename, os.replace = os.replace, replace
 
 
 if LEDGER and sys.orig_argv[1:2] == ["-m"] and sys.orig_argv[2].startswith(PROGRAM):

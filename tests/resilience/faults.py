@@ -6,6 +6,7 @@ moment came; the run is then repeated from nothing with another moment.
 """
 
 import os
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -37,6 +38,26 @@ def killed(attempt: Attempt, reference: Reference, random: Random) -> Struck | N
     return (struck, code) if struck else None
 
 
+def orphaned(attempt: Attempt, reference: Reference, random: Random) -> Struck | None:
+    """Snakemake alone is killed, and its jobs live on until the run is resumed."""
+    attempt.start()
+    if attempt.wait(random.uniform(0, reference.seconds)) is not None:
+        return None
+    return [attempt.orphan()], attempt.resume()
+
+
+def asked_to_end(attempt: Attempt, reference: Reference, random: Random) -> Struck | None:
+    """SIGTERM or SIGINT to all processes; then the same call again."""
+    attempt.start()
+    if attempt.wait(random.uniform(0, reference.seconds)) is not None:
+        return None
+    number = random.choice((signal.SIGTERM, signal.SIGINT))
+    stage = attempt.send(number)
+    if attempt.wait_for_end() == 0:
+        return None
+    return [f"{stage} ({number.name})"], attempt.finish()
+
+
 def killed_in_each_cycle(attempt: Attempt, reference: Reference, random: Random) -> Struck | None:
     """Killed once in every hybrid cycle, and resumed."""
     cycles = len([name for name in reference.digests if name.endswith("/synthetic_model.pt")]) - 1
@@ -48,7 +69,9 @@ def killed_in_each_cycle(attempt: Attempt, reference: Reference, random: Random)
             return struck, attempt.finish()
         moment = time.monotonic() + random.uniform(0, reference.seconds / (cycles + 1))
         done = folder / "synthetic_model.pt"
-        _wait_for(lambda moment=moment, done=done: time.monotonic() > moment or done.exists(), attempt)
+        _wait_for(
+            lambda moment=moment, done=done: time.monotonic() > moment or done.exists(), attempt
+        )
         struck.append(f"cycle {number}: {attempt.kill()}")
         if freed := attempt.free():
             return struck, freed

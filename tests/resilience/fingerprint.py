@@ -32,9 +32,7 @@ def fingerprint(folder: Path) -> dict[str, str]:
 
 def differing(found: dict[str, str], expected: dict[str, str]) -> list[str]:
     """Files that are missing, too many, or have another digest."""
-    return sorted(
-        name for name in {*found, *expected} if found.get(name) != expected.get(name)
-    )
+    return sorted(name for name in {*found, *expected} if found.get(name) != expected.get(name))
 
 
 def litter(folder: Path) -> list[str]:

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.resilience import ledger
 from tests.resilience.attempt import Attempt
 from tests.resilience.fingerprint import differing, fingerprint, litter
-from tests.resilience.ledger import EPOCHS, SIMULATIONS, read_work
 
 TRACEBACK = "Traceback (most recent call last)"
 
@@ -67,7 +67,7 @@ class Outcome:
 
 def refer(attempt: Attempt, seconds: float) -> Reference:
     """What an uninterrupted run has left."""
-    epochs, simulations = read_work(attempt.ledger, EPOCHS), read_work(attempt.ledger, SIMULATIONS)
+    epochs, simulations = ledger.epochs(attempt.ledger), ledger.simulations(attempt.ledger)
     assert epochs.begun == epochs.ended and simulations.begun == simulations.ended, attempt.ledger
     return Reference(seconds, fingerprint(attempt.folder), epochs.ended, simulations.ended)
 
@@ -76,7 +76,7 @@ def judge(
     attempt: Attempt, reference: Reference, trial: int, struck: list[str], code: int, seconds: float
 ) -> Outcome:
     """Compare an interrupted run with the uninterrupted one."""
-    epochs, simulations = read_work(attempt.ledger, EPOCHS), read_work(attempt.ledger, SIMULATIONS)
+    epochs, simulations = ledger.epochs(attempt.ledger), ledger.simulations(attempt.ledger)
     return Outcome(
         trial=trial,
         struck=struck,

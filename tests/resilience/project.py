@@ -16,15 +16,12 @@ class Project:
 
     Args:
         root: Where it is put; one that is there is taken as it is.
-        arguments: Options of Snakemake for every call.
+        slurm: Whether the stages are jobs of Slurm.
     """
 
-    def __init__(self, root: Path, arguments: tuple[str, ...] = ()) -> None:
+    def __init__(self, root: Path, slurm: bool = False) -> None:
         self.root = root
-        self.arguments = arguments or (
-            *("--profile", str(root / "profiles" / "default")),
-            *("--cores", "1"),  # one thread a stage, which is faster for grids this small
-        )
+        self.arguments = self._slurm() if slurm else self._local()
         if root.exists():
             return
         root.mkdir(parents=True)
@@ -50,6 +47,18 @@ class Project:
             "PYTHONPATH": str(self.root),
             "WORK_LEDGER": str(ledger.resolve()),
         }
+
+    def _local(self) -> list[str]:
+        # one thread a stage, which is faster for grids this small
+        return ["--profile", str(self.root / "profiles" / "default"), "--cores", "1"]
+
+    def _slurm(self) -> list[str]:
+        return [
+            *("--workflow-profile", str(self.root / "profiles" / "slurm")),
+            *("--slurm-no-account", "--slurm-status-command", "squeue"),
+            *("--slurm-init-seconds-before-status-checks", "5"),
+            *("--max-threads", "1"),
+        ]
 
     def _snakemake(self) -> list[str]:
         return [sys.executable, "-m", "snakemake", "--snakefile", str(self.root / "Snakefile")]

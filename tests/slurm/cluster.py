@@ -27,7 +27,10 @@ ETC = Path("/etc/slurm")
 MARK = "# written by tests/slurm/cluster.py, which removes it again\n"
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scancel")
 HOST = socket.gethostname().split(".")[0]
-NODES = (HOST, f"{HOST}-2")  # processes that train together ask the first one's name for its address
+NODES = (
+    HOST,
+    f"{HOST}-2",
+)  # processes that train together ask the first one's name for its address
 START_TIMEOUT_S, STOP_TIMEOUT_S = 30, 15
 CONFIGURATION = """
 ClusterName=hybrid-pde-test
@@ -86,7 +89,9 @@ def start() -> None:
     (STATE / "munge.key").write_bytes(os.urandom(128))
     (STATE / "munge.key").chmod(0o400)
     ETC.mkdir(exist_ok=True)
-    node = "NodeName={} NodeHostname={} NodeAddr=127.0.0.1 Port={} CPUs={} RealMemory=64000 Gres=gpu:1"
+    node = (
+        "NodeName={} NodeHostname={} NodeAddr=127.0.0.1 Port={} CPUs={} RealMemory=64000 Gres=gpu:1"
+    )
     nodes = [node.format(name, HOST, 6921 + i, os.cpu_count()) for i, name in enumerate(NODES)]
     text = CONFIGURATION.format(host=HOST, state=STATE, nodes="\n".join(nodes))
     (ETC / "slurm.conf").write_text(MARK + text)
@@ -114,8 +119,10 @@ def stop() -> None:
     if not STATE.exists():
         return
     if is_up():
-        _run("scancel", "--full", "--signal=KILL", "--state=RUNNING", "--user=root")
-        _run("scancel", "--state=PENDING", "--user=root")
+        # what waits is cancelled, what runs is killed: its processes would outlive the daemons
+        _run("scancel", "--partition=main", "--state=PENDING")
+        _run("scancel", "--partition=main", "--full", "--signal=KILL")
+        _wait(lambda: not _ask("squeue", "--noheader"), STOP_TIMEOUT_S)
     # the controller first, so that it starts nothing more; munged last, which the others ask
     for name in ("slurmctld", *NODES, "munged"):
         _end(STATE / f"{name}.pid")
@@ -128,9 +135,16 @@ def is_up() -> bool:
     """Whether all nodes of this cluster take jobs."""
     if not (ETC / "slurm.conf").exists() or not (STATE / "munge.socket").exists():
         return False
-    asked = ("sinfo", "--noheader", "--Node", "--states=idle,mixed,allocated", "--format=%N")
-    answer = subprocess.run(asked, capture_output=True, text=True, check=False)
-    return answer.returncode == 0 and set(answer.stdout.split()) == set(NODES)
+    states = "idle,mixed,allocated,completing"
+    return set(_ask("sinfo", "--noheader", "--Node", f"--states={states}", "--format=%N")) == {
+        *NODES
+    }
+
+
+def _ask(*command: str) -> list[str]:
+    """The words of the answer; none where there is no answer."""
+    answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    return answer.stdout.split()
 
 
 def _check() -> None:

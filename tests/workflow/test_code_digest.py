@@ -57,6 +57,7 @@ def what_a_new_process_would_see() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as monkeypatch:
         for name in ("_imported", "_stripped"):
             monkeypatch.setattr(module, name, by_content(getattr(module, name).__wrapped__))
+        monkeypatch.setattr(module, "_digest", module._digest.__wrapped__)
         yield
 
 

@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 from PIL import Image
 
+from src.config import parse_experiment
 from src.data.atomic import atomic_path, sha256_of, write_json
 from src.data.cache_manager import CacheManager
 from src.data.grid import PERIODIC, FieldLayout, Grid
@@ -161,3 +163,55 @@ def test_read_only_folder_is_told(tmp_path: Path) -> None:
             write_json(folder / "new/a.json", {})
     finally:
         subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def simulate(folder: Path) -> subprocess.CompletedProcess[str]:
+    """The stage's program on four simulations of 0.5 MB each."""
+    experiment = tiny_experiment()
+    experiment["generation_params"] |= {"resolution": {"x": 48, "y": 36}, "steps": 35}
+    settings = stage_settings(parse_experiment(experiment), "simulate")
+    return subprocess.run(
+        [
+            *(sys.executable, "-m", "workflow.scripts.simulate", "--settings", settings),
+            *("--shard", "000000-000003", "--output", "raw/simulated.json"),
+            *("--log", "raw/logs/simulate.log"),
+        ],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_stage_on_a_full_disk_says_so_and_goes_on_where_it_was(small_disk: Path) -> None:
+    fill(small_disk, 1_200_000)
+    failed = simulate(small_disk)
+    assert failed.returncode == 1, failed.stderr
+    assert "no space is left on the disk" in failed.stderr.splitlines()[-1]
+    assert "Traceback" not in failed.stderr
+    made = {path: path.stat().st_mtime_ns for path in small_disk.glob("raw/*.nc")}
+    assert 1 <= len(made) < 4
+    subprocess.run(["mount", "-o", "remount,size=8m", str(small_disk)], check=True)
+    again = simulate(small_disk)
+    assert again.returncode == 0, again.stderr
+    assert len(list(small_disk.glob("raw/*.nc"))) == 4
+    assert made == {path: path.stat().st_mtime_ns for path in made}, "what was done stays"
+    assert (small_disk / "raw/logs/simulate.versions.json").is_file()
+
+
+@pytest.mark.parametrize("place", [".", "results"])
+def test_read_only_folder_is_told_before_anything_is_computed(tmp_path: Path, place: str) -> None:
+    write_experiment(tmp_path / EXPERIMENT)
+    (tmp_path / "results").mkdir()
+    folder = tmp_path / place
+    mount("--bind", str(folder), str(folder))
+    try:
+        subprocess.run(["mount", "-o", "remount,ro,bind", str(folder)], check=True)
+        refused = run(tmp_path, TARGET)
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+    assert refused.returncode != 0
+    assert "cannot be written: the file system is read-only; mount it" in refused.stdout
+    assert "Traceback" not in refused.stdout
+    assert not (tmp_path / "data/burgers_2d").exists()

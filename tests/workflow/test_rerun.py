@@ -1,13 +1,19 @@
 """What re-runs when: each row of the table in ``docs/workflow.md``, by dry runs."""
 
+import json
+import os
+import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import xarray as xr
 import yaml
 
 from tests.workflow.conftest import EXPERIMENT
-from tests.workflow.snakemake_run import TARGET, planned_jobs
+from tests.workflow.snakemake_run import TARGET, planned_jobs, run
+from tests.workflow.tiny import ROOT, write_experiment
 
 LAST = {"evaluate", "report", "synthetic_model"}
 SHOWN = {"report", "synthetic_model"}
@@ -131,3 +137,107 @@ def test_an_experiment_anywhere_can_be_the_default(tmp_path: Path, finished: Pat
         tmp_path, TARGET, "results/mine/report.html", "--config", f"experiment={elsewhere}"
     )
     assert jobs["synthetic_model"] == jobs["report"] == 1
+
+
+@pytest.fixture(scope="module")
+def code(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the project's code, whose Snakefile can take the place of the project's."""
+    copy = tmp_path_factory.mktemp("code")
+    shutil.copy2(ROOT / "Snakefile", copy)
+    for name in ("src", "workflow", "config"):
+        shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+    return copy
+
+
+EDITS = {
+    "a function that the evaluation alone uses": ("src/evaluation/animation.py", "NEW = 1", LAST),
+    "a comment and a docstring": ("src/data/grid.py", "# new", set()),
+    "an equation that is not solved": ("src/models/physical/allen_cahn.py", "NEW = 1", set()),
+}
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_an_edit_of_the_code_reruns_the_stages_that_import_it(
+    copy_of_finished: Path, code: Path, edit: str
+) -> None:
+    name, line, expected = EDITS[edit]
+    text = (code / name).read_text()
+    changed = text.replace('"""', '"""New: ', 1) if line == "# new" else text
+    (code / name).write_text(f"{changed}\n{line}\n")
+    jobs = planned_jobs(copy_of_finished, TARGET, "--snakefile", str(code / "Snakefile"))
+    (code / name).write_text(text)
+    assert set(jobs) == expected
+
+
+def test_an_edit_of_a_module_of_ones_own_reruns_what_uses_it(copy_of_finished: Path) -> None:
+    own = copy_of_finished / "my_unet.py"
+    text = (ROOT / "src/models/synthetic/unet.py").read_text()
+    own.write_text(text.replace('register_synthetic("UNet")', 'register_synthetic("Mine")'))
+    path = copy_of_finished / EXPERIMENT
+    changes = {"model": {"synthetic": {"name": "Mine", "module": own.name}}}
+    path.write_text(yaml.safe_dump(merged(yaml.safe_load(path.read_text()), changes)))
+    assert run(copy_of_finished, "--touch", TARGET).returncode == 0
+    assert planned_jobs(copy_of_finished) == {}
+    own.write_text(own.read_text() + "\nNEW = 1\n")
+    assert set(planned_jobs(copy_of_finished)) == {"train_synthetic", *LAST}
+
+
+def test_other_cores_rerun_nothing(copy_of_finished: Path) -> None:
+    assert planned_jobs(copy_of_finished, TARGET, "--cores", "7") == {}
+
+
+def test_further_simulations_are_made_without_the_others(copy_of_finished: Path) -> None:
+    path = copy_of_finished / EXPERIMENT
+    changes: dict[str, Any] = {"generation_params": {"num_simulations": 6}}
+    path.write_text(yaml.safe_dump(merged(yaml.safe_load(path.read_text()), changes)))
+    assert set(planned_jobs(copy_of_finished)) == SHOWN, "nothing uses them"
+    changes = {"trainer_params": {"test_sim": [3, 4]}}
+    path.write_text(yaml.safe_dump(merged(yaml.safe_load(path.read_text()), changes)))
+    announced = run(copy_of_finished, "--dry-run", TARGET).stdout
+    assert "simulate raw files 000004-000005" in announced
+    assert "cache simulations 000004-000005" in announced
+    jobs = planned_jobs(copy_of_finished)
+    assert jobs == dict.fromkeys(["simulate", "cache", *LAST], 1)
+
+
+def test_another_version_of_a_library_is_told_and_reruns_nothing(copy_of_finished: Path) -> None:
+    recorded = copy_of_finished / "results/burgers_2d/logs/train_physical.versions.json"
+    content = json.loads(recorded.read_text())
+    assert "made with" not in run(copy_of_finished, "--dry-run", TARGET).stdout
+    today = content["packages"]["torch"]
+    content["packages"]["torch"] = "1.0.0"
+    recorded.write_text(json.dumps(content))
+    told = run(copy_of_finished, TARGET)
+    assert (
+        f"made with torch 1.0.0, not today's {today}: results/burgers_2d/train_physical; they are "
+        "kept" in told.stdout
+    )
+    assert "Nothing to be done" in told.stdout
+
+
+def test_a_raw_file_that_is_touched_or_replaced_by_itself_reruns_nothing(tmp_path: Path) -> None:
+    raw = tmp_path / "data/burgers_2d/a.nc"
+    raw.parent.mkdir(parents=True)
+    x = (np.arange(64) + 0.5) / 64
+    velocity = np.random.default_rng(0).normal(size=(40, 2, 64, 64))
+    dataset = xr.Dataset(
+        {"velocity": (("time", "component", "x", "y"), velocity)},
+        {"time": np.arange(40) * 0.1, "component": ["x", "y"], "x": x, "y": x},
+    )
+    dataset.to_netcdf(raw)
+    assert raw.stat().st_size > 2_000_000, "more than Snakemake compares by default"
+    path = write_experiment(tmp_path / EXPERIMENT)
+    experiment = yaml.safe_load(path.read_text())
+    del experiment["generation_params"]
+    experiment["trainer_params"] |= {"train_sim": [0], "val_sim": [], "test_sim": []}
+    path.write_text(yaml.safe_dump(experiment))
+    target = "data/cache/burgers_2d/cached_000000-000000.json"
+    made = run(tmp_path, target)
+    assert made.returncode == 0, made.stdout
+    os.utime(raw)
+    assert planned_jobs(tmp_path, target) == {}
+    content = raw.read_bytes()
+    raw.write_bytes(content)
+    assert planned_jobs(tmp_path, target) == {}
+    (2 * dataset[["velocity"]]).to_netcdf(raw)
+    assert planned_jobs(tmp_path, target) == {"cache": 1}

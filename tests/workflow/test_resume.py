@@ -14,6 +14,7 @@ from src.errors import RunningError
 from tests.workflow.conftest import EXPERIMENT
 from tests.workflow.snakemake_run import command, run
 from tests.workflow.tiny import ROOT, write_experiment
+from workflow.alone import alone
 from workflow.resume import free
 from workflow.running import end_processes, slurm_jobs, snakemakes, stage_processes
 from workflow.started import Started
@@ -196,3 +197,21 @@ def test_slurm_that_does_not_answer_is_told_where_it_has_been_used(slurm: Path) 
     (slurm / ".snakemake/slurm_logs").mkdir(parents=True)
     with pytest.raises(RunningError, match="squeue: no controller: .* call again when Slurm"):
         slurm_jobs(slurm)
+
+
+def test_a_second_process_of_the_same_job_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workflow.alone.WAIT_S", 0.1)
+    log = tmp_path / "logs/augment.log"
+    with alone(log):
+        with pytest.raises(RunningError, match=r"augment\.log: another process does this job"):
+            alone(log).__enter__()
+        with alone(tmp_path / "logs/other.log"):
+            pass
+        monkeypatch.setenv("RANK", "1")
+        with alone(log):  # of a group the first one holds the lock for all
+            pass
+        monkeypatch.delenv("RANK")
+    with alone(log):
+        pass

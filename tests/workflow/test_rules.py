@@ -57,6 +57,19 @@ def test_rule_names_memory_and_time(name: str) -> None:
     assert {"mem_mb", "runtime"} <= set(NAMED.findall(RULES[name]["resources"]))
 
 
+@pytest.mark.parametrize("name", sorted(STAGES))
+def test_memory_and_time_grow_with_every_retry(name: str) -> None:
+    asked = RULES[name]["resources"]
+    assert re.search(r"mem_mb=per_attempt\(\d+\),", asked)
+    assert re.search(r"runtime=per_attempt\(\d+\),", asked)
+
+
+def test_shell_waits_for_the_program_that_a_signal_ends() -> None:
+    # else Snakemake gives up the job while its program is still saving
+    common = (ROOT / "workflow/rules/common.smk").read_text("utf-8")
+    assert "trap : TERM;" in common.partition("shell.prefix(")[2].partition(")\n")[0]
+
+
 @pytest.mark.parametrize("name", WORKING)
 def test_settings_and_code_are_the_only_params(name: str) -> None:
     # Snakemake compares params as a set of values without names: of more, two could swap unseen

@@ -9,6 +9,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from src.data.readers.memory import check_size
 from src.data.readers.roles import SPACE
 from src.errors import RawDataError
 
@@ -30,6 +31,7 @@ def coordinates(group: h5py.Group, pattern: str) -> dict[str, np.ndarray]:
         entry = group.get(pattern.format(axis))
         is_list = isinstance(entry, h5py.Dataset) and entry.ndim == 1 and entry.size > 0
         if is_list and entry.dtype.kind in "iuf":
+            check_size(pattern.format(axis), entry.shape)
             found[axis] = entry[:]
         elif entry is not None or axis in (TIME, SPACE[0]):
             place = f"{place_of(group)}/{pattern.format(axis)}".lstrip("/")

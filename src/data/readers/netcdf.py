@@ -32,9 +32,15 @@ def open_dataset(path: Path) -> Iterator[xr.Dataset]:
         elif h5py.is_hdf5(path):
             with h5py.File(path, "r") as file:
                 refuse_pointers(file)
-        # CF decoding of the whole file would stumble over variables that nobody asks for
+        # CF decoding of the whole file would stumble over variables that nobody asks for, and an
+        # index would be read whatever its size
         dataset = xr.open_dataset(
-            path.resolve(), engine="netcdf4", decode_cf=False, cache=False, chunks=None
+            path.resolve(),
+            engine="netcdf4",
+            decode_cf=False,
+            cache=False,
+            chunks=None,
+            create_default_indexes=False,
         )
     try:
         yield dataset

@@ -19,6 +19,8 @@ from src.numerics.discretization import Discretization
 KEYS = ("parameters", "undetermined_directions", "status", "loss", "iterations", "numerics")
 # What only the calibrations of later hybrid cycles have.
 CYCLE_KEYS = ("reverted", "validation")
+# What a file of another content makes of reading it.
+_DAMAGED = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
 
 
 def write_parameters(path: Path, result: Mapping[str, Any]) -> None:
@@ -54,16 +56,7 @@ def read_parameters(path: Path) -> dict[str, Any]:
     try:
         result = yaml.safe_load(path.read_text(encoding="utf-8"))
         result["parameters"].items()
-    except (
-        OSError,
-        UnicodeDecodeError,
-        yaml.YAMLError,
-        ValueError,
-        TypeError,
-        KeyError,
-        AttributeError,
-        RecursionError,
-    ):
+    except (OSError, yaml.YAMLError, *_DAMAGED):
         raise CalibrationError(
             f"{path}: no calibrated parameters; the stage train_physical writes them"
         ) from None
@@ -78,12 +71,19 @@ def read_result(path: Path) -> dict[str, Any]:
     """
     result = read_parameters(path)
     result["fields"] = {}
-    for name, parameter in result["parameters"].items():
-        if isinstance(parameter["value"], dict):
-            described = dict(parameter["value"])
-            file, digest = described.pop("file"), described.pop("sha256")
-            result["fields"][name] = _read_field(path.with_name(file), name, digest)
-            parameter["value"] = described
+    try:
+        for name, parameter in result["parameters"].items():
+            if isinstance(parameter["value"], dict):
+                described = dict(parameter["value"])
+                file, digest = described.pop("file"), described.pop("sha256")
+                result["fields"][name] = _read_field(path.with_name(file), name, digest)
+                parameter["value"] = described
+    except CalibrationError:
+        raise
+    except _DAMAGED as error:
+        raise CalibrationError(
+            f"{path}: damaged: {error!r}; delete it, the stage train_physical writes it anew"
+        ) from None
     return result
 
 

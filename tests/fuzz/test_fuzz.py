@@ -1,0 +1,125 @@
+"""Damaged files of every kind are read right or refused by name; nothing crashes or hangs."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from src.data import DataManager, build_index
+from src.data.readers import apart
+from src.errors import RawDataError
+from tests.fuzz.cases import draw
+from tests.fuzz.pool import run_cases
+from tests.fuzz.report import findings, table
+from tests.fuzz.subjects import SUBJECTS
+from tests.unit.raw_files import experiment, raw_path, write_simple
+
+CASES = int(os.environ.get("FUZZ_CASES", "500"))
+SEED = int(os.environ.get("FUZZ_SEED", "0"))
+# one bit of a whole file was flipped; netCDF-C 4.9 never comes back from it
+HANGING = Path(__file__).with_name("hanging.nc")
+
+
+def test_damaged_files_are_read_right_or_refused_by_name(tmp_path: Path) -> None:
+    results = list(run_cases(draw(CASES, SEED), tmp_path))
+    assert len(results) >= CASES
+    assert findings(results) == [], table(results)
+    for subject in SUBJECTS:
+        outcomes = {result["outcome"] for case, result in results if case["subject"] == subject}
+        assert "read" in outcomes, f"no case of {subject} is read, so nothing was compared"
+
+
+@pytest.mark.parametrize("name", SUBJECTS)
+def test_whole_files_are_read_right(tmp_path: Path, name: str) -> None:
+    subject = SUBJECTS[name]
+    path = tmp_path / subject.file_name
+    path.write_bytes(subject.whole(tmp_path, 3))
+    assert subject.difference(path, subject.read(path)) is None
+
+
+def test_the_same_seed_draws_the_same_cases() -> None:
+    assert draw(40, 7) == draw(40, 7)
+    assert draw(40, 7) != draw(40, 8)
+
+
+def test_the_suite_sees_crashes_hangs_and_exceptions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that behaves badly is counted as what it is."""
+    program = (
+        "import json, os, sys, time\n"
+        "for line in sys.stdin:\n"
+        "    kind = json.loads(line)['kind']\n"
+        "    if kind == 'crash': os.kill(os.getpid(), 11)\n"
+        "    if kind == 'hang': time.sleep(60)\n"
+        "    print(json.dumps({'outcome': 'read'}), flush=True)\n"
+    )
+    start = subprocess.Popen
+
+    def bad_worker(command: list[str], **options: object) -> object:
+        return start([sys.executable, "-c", program], **options)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(subprocess, "Popen", bad_worker)
+    monkeypatch.setattr("tests.fuzz.pool.LIMIT_S", 2)
+    kinds = ("read", "crash", "read", "hang", "read")
+    outcomes = {
+        number: result["outcome"]
+        for case, result in run_cases(
+            [{"kind": kind, "number": number} for number, kind in enumerate(kinds)], tmp_path, 1
+        )
+        for number in [case["number"]]
+    }
+    assert tuple(outcomes[number] for number in range(len(kinds))) == kinds
+
+
+def test_a_file_from_which_the_library_never_returns_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(apart, "LIMIT_S", 3)
+    raw_path(tmp_path, "b.nc").write_bytes(HANGING.read_bytes())
+    write_simple(raw_path(tmp_path, "a.nc"))
+    with pytest.raises(RawDataError, match=r"b\.nc: "):
+        build_index(experiment(tmp_path))
+    assert build_index(experiment(tmp_path), strict=False).num_frames(0) == 5
+
+
+def test_a_library_that_crashes_is_an_error_and_the_next_file_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_simple(raw_path(tmp_path))
+    config = experiment(tmp_path)
+    apart.inspect(path, config.data)
+    child = apart._children[os.getpid()]
+    child.send_signal(signal.SIGSEGV)
+    with pytest.raises(RawDataError, match=r"a\.nc: the library .* crashed \(SIGSEGV\)"):
+        apart.try_out(path, config.data, 0)
+    assert apart.inspect(path, config.data).num_frames == 5
+
+
+def test_what_the_header_states_is_checked_before_it_is_read(tmp_path: Path) -> None:
+    recipe = {
+        "frames": 3, "points": [4, 4], "descending": False, "order": ["time", "x", "y"],
+        "samples": 0, "dtype": "f8", "faults": [["resize", "x", 10**12]],
+    }  # fmt: skip
+    for name in ("netcdf 4", "pdebench, flat", "pdebench, groups"):
+        subject = SUBJECTS[name]
+        path = tmp_path / subject.file_name
+        subject.make(path, recipe)
+        assert path.stat().st_size < 10**5
+        with pytest.raises(RawDataError, match="header states 1000000000000 numbers"):
+            subject.read(path)
+
+
+def test_odd_names_of_files_are_cached_like_others(tmp_path: Path) -> None:
+    for name in ("ünïcödé Ω.nc", "with space.nc", "$(touch x);'\".nc", "new\nline.nc"):
+        write_simple(raw_path(tmp_path, name))
+    config = experiment(tmp_path)
+    manager = DataManager(config.raw_dir, config.cache_root, config)
+    manifest = manager.cache_shard(range(4))
+    assert len(set(manifest["files"].values())) == 4  # their headers name their sources
+    values = [manager.load(index).fields["u"].numpy() for index in range(4)]
+    np.testing.assert_array_equal(values[1:], [values[0]] * 3)

@@ -1,0 +1,49 @@
+"""Slurm jobs that are cancelled while they run."""
+
+import subprocess
+from random import Random
+
+from tests.resilience.attempt import Attempt
+from tests.resilience.faults import POLL_S, Struck
+from tests.resilience.outcomes import Reference
+from tests.slurm.cluster import is_up
+from workflow.running import cancel_slurm_jobs, slurm_jobs
+
+RETRIED = "Trying to restart job"
+GRACE_S = 60.0
+
+
+def reason_for_none() -> str | None:
+    """Why no job can be cancelled here; ``None`` if one can."""
+    return None if is_up() else "no test cluster: `python tests/slurm/cluster.py start`"
+
+
+def cancelled(attempt: Attempt, reference: Reference, random: Random) -> Struck | None:
+    """A job that runs at a random moment is cancelled; Snakemake's retry has to do the rest."""
+    try:
+        attempt.start()
+        if attempt.wait(random.uniform(0, reference.seconds)) is not None:
+            return None
+        while not (jobs := running_jobs(attempt)):
+            if attempt.wait(POLL_S) is not None:
+                return None
+        job = random.choice(jobs)
+        stage = _asked("--jobs", job, "--format=%k")  # the comment, in which the rule stands
+        subprocess.run(["scancel", job], check=True)
+        code = attempt.wait_for_end()
+        # a job may end by itself before its cancellation arrives
+        return ([*stage[:1]], code) if RETRIED in attempt.output else None
+    finally:
+        cancel_slurm_jobs(attempt.folder, GRACE_S)
+
+
+def running_jobs(attempt: Attempt) -> list[str]:
+    """Ids of the folder's jobs that have been started."""
+    running = _asked("--states=RUNNING", "--format=%i")
+    return sorted({*running} & {*slurm_jobs(attempt.folder)})
+
+
+def _asked(*options: str) -> list[str]:
+    """What the queue says, word by word."""
+    command = ("squeue", "--noheader", *options)
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()

@@ -16,6 +16,8 @@ rule train_synthetic:
         runtime=per_attempt(720),
         # what starts several processes, on one node or several: `srun …`, `torchrun …`
         launch="",
+        # a folder on the node's own disk, e.g. `$TMPDIR`, that simulations are copied to
+        scratch="",
         checkpoint_every_s=checkpoint_every_s,
         tensorboard=lambda wildcards: int(
             plan_of(wildcards).experiment.workflow.tensorboard
@@ -32,5 +34,5 @@ rule train_synthetic:
         " --model {output.model:q} --history {output.history:q}"
         " --checkpoints results/{wildcards.run}/checkpoints"
         " --checkpoint-every-s {resources.checkpoint_every_s}"
-        " --tensorboard {resources.tensorboard}"
+        ' --tensorboard {resources.tensorboard} --scratch "{resources.scratch}"'
         " --threads {threads} --log {log:q}"

@@ -6,6 +6,7 @@ cycle starts with the model of the cycle before.
 """
 
 import argparse
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from src.config import Experiment, parse_experiment
 from src.config.derived import num_cycles
 from src.data.atomic import sha256_of
 from src.data.cache_manager import CacheManager
+from src.data.scratch import on_scratch
 from src.data.simulation_store import SimulationStore
 from src.factories.surrogate_training import SurrogateFiles, SurrogateTraining
 from src.training.hybrid.augmentation import refuse_many_left_out
@@ -39,6 +41,7 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--history", type=Path, required=True, help="CSV file to write")
     options.add_argument("--checkpoints", type=Path, required=True, help="folder of checkpoints")
     options.add_argument("--checkpoint-every-s", type=float, default=60.0)
+    options.add_argument("--scratch", default="", help="folder that simulations are copied to")
     options.add_argument("--tensorboard", type=int, default=0, help="1 writes scalars")
     return options
 
@@ -47,8 +50,6 @@ def main(arguments: argparse.Namespace) -> None:
     """Train, or go on training."""
     threads = limit_threads(arguments.threads)
     experiment = parse_experiment(arguments.settings)
-    real = SimulationStore(arguments.cache[0].parent)
-    generated = CacheManager(arguments.augmented[0].parent) if arguments.augmented else None
     made = simulations_of(arguments.augmented)
     if arguments.augmented:
         refuse_many_left_out(experiment, made)
@@ -68,15 +69,30 @@ def main(arguments: argparse.Namespace) -> None:
         arguments.checkpoint_every_s,
         arguments.history.parents[1] / "tensorboard" if arguments.tensorboard else None,
     )
-    SurrogateTraining(
-        experiment,
-        real,
-        generated,
-        made,
-        physical=_calibrated(experiment, arguments.parameters),
-        warm_start=arguments.warm_start[0] if arguments.warm_start else None,
-        cycle=(arguments.run.cycle, num_cycles(experiment)),
-    ).run(files, identity)
+    scratch = Path(arguments.scratch) if arguments.scratch else None
+    stored = SimulationStore(arguments.cache[0].parent)
+    with (
+        on_scratch(stored, {*used.train_sim, *used.val_sim}, scratch) as real,
+        _generated(arguments.augmented, made, scratch) as generated,
+    ):
+        SurrogateTraining(
+            experiment,
+            real,
+            generated,
+            made,
+            physical=_calibrated(experiment, arguments.parameters),
+            warm_start=arguments.warm_start[0] if arguments.warm_start else None,
+            cycle=(arguments.run.cycle, num_cycles(experiment)),
+        ).run(files, identity)
+
+
+def _generated(
+    manifests: list[Path], made: list[int], scratch: Path | None
+) -> AbstractContextManager[CacheManager | None]:
+    """The generated simulations, if there are any."""
+    if not manifests:
+        return nullcontext()
+    return on_scratch(CacheManager(manifests[0].parent), made, scratch)
 
 
 def _calibrated(experiment: Experiment, parameters: list[Path]) -> "PhysicalModel | None":

@@ -1,0 +1,30 @@
+"""The resource ``scratch`` reaches the training, which reads its simulations there."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.workflow.conftest import EXPERIMENT
+from tests.workflow.snakemake_run import run
+
+RESULTS = Path("results/burgers_2d")
+
+
+def test_simulations_are_read_on_the_nodes_own_disk(
+    copy_of_finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = copy_of_finished / EXPERIMENT
+    experiment = yaml.safe_load(path.read_text())
+    experiment["trainer_params"]["synthetic"]["epochs"] = 1
+    path.write_text(yaml.safe_dump(experiment))
+    disk = tmp_path / "a disk"
+    monkeypatch.setenv("NODES_DISK", str(disk))
+    target, option = str(RESULTS / "synthetic_model.pt"), "train_synthetic:scratch='$NODES_DISK'"
+    failed = run(copy_of_finished, target, "--set-resources", option)
+    assert failed.returncode != 0
+    assert f"{disk}: no folder on this machine; the resource `scratch` names it" in failed.stdout
+    disk.mkdir()
+    trained = run(copy_of_finished, target, "--set-resources", option)
+    assert trained.returncode == 0, trained.stdout
+    assert not list(disk.iterdir())

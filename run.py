@@ -18,8 +18,9 @@ from omegaconf import DictConfig
 
 from src.config import load_experiment, parse_experiment
 from src.config.loading import default_experiment, find_experiment
-from src.errors import UserError
+from src.errors import PinnedError, UserError
 from src.interruption import EXIT_CODE, Interrupted, interruptible
+from workflow.pin import pinned_names
 
 PLAIN = re.compile(r"[A-Za-z_][\w.]*=")  # no `hydra.…`, and no +, ++ or ~ before it
 QUIET = ("hydra.run.dir=.", "hydra.output_subdir=null", "hydra/job_logging=stdout")
@@ -31,11 +32,16 @@ def main(_: DictConfig) -> None:
     chosen = HydraConfig.get()
     try:
         path = _path(chosen)
-        mapping = load_experiment(path, chosen.overrides.task)
+        experiment = parse_experiment(load_experiment(path, chosen.overrides.task))
+        if experiment.name in pinned_names():
+            raise PinnedError(
+                f"results/{experiment.name}: pinned; `make unpin EXPERIMENT={experiment.name}` "
+                "frees it, run_params.experiment_name=… takes another folder"
+            )
         from src.factories.run import run_experiment  # takes seconds, a mistake is told before
 
         with interruptible():
-            run_experiment(parse_experiment(mapping), Path("results"), str(path))
+            run_experiment(experiment, Path("results"), str(path))
     except Interrupted as ended:
         logging.getLogger("run").error("%s; the same call goes on", ended)
         sys.exit(EXIT_CODE)

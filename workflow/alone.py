@@ -7,6 +7,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from src.data.leftovers import remove_leftovers
 from src.errors import RunningError
 
 # what a job that has been asked to end may take to save its state
@@ -40,4 +41,5 @@ def alone(log: Path | None) -> Iterator[None]:
             f"{log}: another process does this job still; `make resume` ends it and goes on"
         ) from None
     with held:
+        remove_leftovers(log.parent.parent)  # the folder that a job's logs and results lie in
         yield

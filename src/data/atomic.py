@@ -4,12 +4,12 @@ import contextlib
 import hashlib
 import json
 import os
-import secrets
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from src.data.disk_errors import disk_errors_told
+from src.data.leftovers import temporary_sibling
 
 
 @contextlib.contextmanager
@@ -21,7 +21,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     Raises:
         StorageError: if the disk is full or cannot be written, whatever library has noticed.
     """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    temporary = temporary_sibling(path)
     try:
         # within the `try`, so that the disk is asked while the sibling still fills it
         with disk_errors_told(path):

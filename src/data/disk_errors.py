@@ -7,10 +7,10 @@ disk is asked.
 import contextlib
 import errno
 import os
-import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
+from src.data.leftovers import temporary_sibling
 from src.errors import StorageError, UserError
 
 _FULL = (
@@ -74,7 +74,7 @@ def _reason(error: Exception, folder: Path) -> str | None:
 
 def _asked(folder: Path, size: int = _PROBE_BYTES) -> str | None:
     """What is wrong with the folder's disk, found by writing to it."""
-    probe = folder / f".probe.{secrets.token_hex(4)}.tmp"
+    probe = temporary_sibling(folder / "probe")
     try:
         with probe.open("wb") as file:
             file.write(os.urandom(size))

@@ -4,12 +4,12 @@ import contextlib
 import hashlib
 import json
 import os
-import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from src.config import Experiment, parse_experiment
+from src.data.leftovers import temporary_sibling
 from src.errors import CacheError
 
 CLAIM = "reading.json"
@@ -95,7 +95,7 @@ def _claim_of(directory: Path) -> Any:
 def _write_claim(directory: Path, settings: Mapping[str, Any], raw_dir: Path) -> None:
     """Claim a folder unless somebody else is first."""
     claim = {"settings": settings, "raw_dir": str(raw_dir)}
-    temporary = directory / f".{CLAIM}.{secrets.token_hex(4)}.tmp"
+    temporary = temporary_sibling(directory / CLAIM)
     try:
         directory.mkdir(parents=True, exist_ok=True)
         temporary.write_text(json.dumps(claim, indent=1, ensure_ascii=False) + "\n", "utf-8")

@@ -135,3 +135,13 @@ def test_a_run_that_is_ended_saves_and_goes_on(folder: Path) -> None:
     code, output = mine(folder, *overrides)
     assert code == 0, output
     assert "going on after epoch" in output and model.exists()
+
+
+def test_a_pinned_experiment_is_left_alone(folder: Path) -> None:
+    pinned = folder / "results/mine/pinned.json"
+    pinned.parent.mkdir(parents=True)
+    pinned.touch()
+    code, output = mine(folder)
+    assert code == 1
+    assert "results/mine: pinned; `make unpin EXPERIMENT=mine` frees it" in output
+    assert [path.name for path in folder.rglob("*") if path.is_file()] == ["mine.yaml", pinned.name]

@@ -23,6 +23,10 @@ from src.errors import StorageError
 from src.evaluation.style import save_figure
 from src.models.tensor_file import write_tensor_file
 from src.training.synthetic.history_file import write_history
+from tests.workflow.conftest import EXPERIMENT
+from tests.workflow.snakemake_run import run
+from tests.workflow.tiny import ROOT, tiny_experiment, write_experiment
+from workflow.settings import stage_settings
 
 TARGET = "results/burgers_2d/physical/parameters.yaml"
 FREE_SHARES = (0.0, 0.05, 0.3, 0.6, 0.9, 0.98)

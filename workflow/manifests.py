@@ -27,6 +27,8 @@ def digests_of(manifests: Sequence[Path], simulations: Collection[int]) -> dict[
 
 
 def _read(path: Path) -> dict[str, Any]:
+    if not path.is_file():  # opening a pipe would wait for ever
+        raise CacheError(f"{path}: is no file; {REMEDY}")
     try:
         manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         simulations, files = manifest["simulations"], manifest["files"]

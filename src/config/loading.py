@@ -16,6 +16,7 @@ from src.config.schema import (
     SharedTraining,
     SyntheticTraining,
 )
+from src.config.yaml_file import read_yaml
 from src.errors import ConfigError
 
 CONFIG_DIR = "config"
@@ -23,7 +24,6 @@ STAGES: dict[str, type[SharedTraining]] = {
     "physical": PhysicalTraining,
     "synthetic": SyntheticTraining,
 }
-MAX_ENTRIES = 100_000  # of an experiment file; a few nested aliases stand for any number of them
 SHARED = set(SharedTraining.model_fields)
 
 
@@ -38,13 +38,18 @@ def load_experiment(name_or_path: str | Path, overrides: Iterable[str] = ()) -> 
         ConfigError: naming file, key, value, and what is allowed.
     """
     path = find_experiment(name_or_path)
-    raw = _read_yaml(path)
+    raw = read_yaml(path)
     overridden = _apply_overrides(raw, overrides)
     raw.setdefault("run_params", {})
     if isinstance(raw["run_params"], dict):
         raw["run_params"].setdefault("experiment_name", path.stem)
     experiment = _parse(raw, str(path), overridden)
-    check_experiment(experiment, str(path))
+    try:
+        check_experiment(experiment, str(path))
+    except ConfigError as error:
+        if str(path) in str(error):
+            raise
+        raise ConfigError(f"{path}: {error}") from None
     return to_mapping(experiment)
 
 
@@ -114,7 +119,7 @@ def default_experiment() -> str:
         ConfigError: if it names none.
     """
     path = find_experiment("config")
-    name = _read_yaml(path).get("experiment")
+    name = read_yaml(path).get("experiment")
     if not isinstance(name, str):
         raise ConfigError(f"{path}: experiment: {name!r}: it names the default experiment")
     return name
@@ -159,7 +164,7 @@ def _order_channels(raw: dict[str, Any]) -> None:
         return
     for key in ("input_specs", "output_specs"):
         if isinstance(specs := section.get(key), dict):
-            known = [name for name in fields if name in specs]
+            known = [name for name in fields if isinstance(name, str) and name in specs]
             section[key] = {name: specs[name] for name in [*known, *specs]}
 
 
@@ -173,6 +178,11 @@ def _distribute(
     trainer: dict[str, Any], model_type: str, source: str, overridden: set[str]
 ) -> dict[str, Any]:
     """Sort flat trainer settings into the sections of the stages that use them."""
+    for stage in STAGES:
+        if not isinstance(given := trainer.get(stage) or {}, dict):
+            raise ConfigError(
+                f"{source}: trainer_params.{stage}: {given!r:.80}: a section of settings"
+            )
     sections = {stage: dict(trainer.get(stage) or {}) for stage in STAGES}
     result: dict[str, Any] = {}
     for key, value in trainer.items():
@@ -226,57 +236,6 @@ def _apply_overrides(raw: dict[str, Any], overrides: Iterable[str]) -> set[str]:
         target[last] = value
         written.add(key)
     return written
-
-
-class _StrictLoader(yaml.SafeLoader):
-    """A safe loader that refuses a key given twice, which YAML would silently let win."""
-
-
-def _mapping_without_duplicates(loader: _StrictLoader, node: yaml.MappingNode) -> Any:
-    seen: set[str] = set()
-    for key_node, _ in node.value:
-        if key_node.value in seen:
-            line = key_node.start_mark.line + 1
-            raise yaml.YAMLError(f"line {line}: the key {key_node.value!r} is given twice")
-        seen.add(str(key_node.value))
-    return loader.construct_mapping(node, deep=True)
-
-
-_StrictLoader.add_constructor(
-    yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping_without_duplicates
-)
-
-
-def _num_entries(node: yaml.Node, known: dict[int, int]) -> int:
-    """Number of entries below a node, where every alias counts as often as it is used.
-
-    Raises:
-        RecursionError: if a node is part of itself.
-    """
-    if isinstance(node, yaml.ScalarNode):
-        return 1
-    if id(node) not in known:
-        pairs = isinstance(node, yaml.MappingNode)
-        parts = [part for pair in node.value for part in pair] if pairs else node.value
-        known[id(node)] = 1 + sum(_num_entries(part, known) for part in parts)
-    return known[id(node)]
-
-
-def _read_yaml(path: Path) -> dict[str, Any]:
-    try:
-        with path.open(encoding="utf-8") as file:
-            loader = _StrictLoader(file)
-            node = loader.get_single_node()
-            if node is not None and _num_entries(node, {}) > MAX_ENTRIES:
-                raise ValueError(f"more than {MAX_ENTRIES} entries, aliases written out")
-            raw = None if node is None else loader.construct_document(node)
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
-        raise ConfigError(f"{path}: not a YAML file: {' '.join(str(error).split())}") from None
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
-    if not isinstance(raw, dict):
-        raise ConfigError(f"{path}: an experiment is a mapping of sections, not {raw!r:.80}")
-    return raw
 
 
 def _keys_of(model: type[BaseModel], prefix: str) -> dict[str, list[str]]:

@@ -154,6 +154,8 @@ def read_header(path: Path) -> CacheHeader:
     Raises:
         CacheError: if the file is absent, truncated, foreign, or of another schema version.
     """
+    if path.exists() and not path.is_file():  # opening a pipe would wait for ever
+        raise CacheError(f"{path}: is no file; {REMEDY}")
     try:
         with open(path, "rb") as file:
             size = os.fstat(file.fileno()).st_size

@@ -182,6 +182,8 @@ def _status(entry: os.DirEntry[str]) -> tuple[int, int]:
 
 def _load(index_path: Path, digest: str) -> dict[str, dict[str, Any]]:
     """Entries of the index file by file name; none where it is absent or of no use."""
+    if not index_path.is_file():
+        return {}
     try:
         stored = json.loads(index_path.read_text("utf-8"))
         if stored["schema"] != SCHEMA or stored["reading"] != digest:

@@ -1,7 +1,7 @@
 """The file of a trained surrogate, which needs nothing else to be used."""
 
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -116,6 +116,7 @@ def _rebuilt(content: dict[str, Any]) -> SavedModel:
     experiment = parse_experiment(content["config"])
     boundary = tuple((lower, upper) for lower, upper in content["boundary"])
     model_class = _class_of(experiment)
+    _check_size(experiment, content["weights"])
     model = model_class(experiment, spatial_dims=content["spatial_dims"], boundary=boundary)
     model.load_state_dict(content["weights"])
     model.parameter_defaults = content["parameter_defaults"]
@@ -127,6 +128,22 @@ def _rebuilt(content: dict[str, Any]) -> SavedModel:
         dt=content["dt"],
         versions=content["versions"],
     )
+
+
+def _check_size(experiment: Experiment, weights: Mapping[str, torch.Tensor]) -> None:
+    """Refuse settings of a far larger network than the weights', before memory is taken for it.
+
+    Raises:
+        ValueError: if a number is beyond what the weights have of anything.
+    """
+    section = experiment.model.synthetic
+    assert section is not None
+    lengths = [length for values in weights.values() for length in values.shape]
+    # Fourier modes are stored by halves of either sign, blocks as several tensors
+    most = 4 * max(len(weights), *lengths, 1)
+    for name, number in {**section.architecture, **section.input_specs}.items():
+        if isinstance(number, int) and number > most:
+            raise ValueError(f"{name}: {number}: larger than the weights")
 
 
 def _class_of(experiment: Experiment) -> type[SyntheticModel]:

@@ -87,8 +87,10 @@ class SplitAdvection(FiniteDifference):
             dt: Time step [time].
         """
         axes = self.grid.axes
+        if "vector" not in velocity.shape and len(axes) > 1:
+            assert not velocity.shape.spatial, "a scalar is a velocity on one axis only"
+            return dict(state)  # an equation without one: nothing is carried
         if "vector" not in velocity.shape:
-            assert len(axes) == 1, "a scalar is a velocity on one axis only"
             velocity = math.expand(velocity, channel(vector=axes[0]))
         known = math.all(math.is_finite(velocity), "vector")
         moved = {}

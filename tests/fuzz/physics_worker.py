@@ -19,7 +19,7 @@ from src.data.grid import PERIODIC, Grid
 from src.errors import UserError
 from src.models import ModelRegistry
 
-VALUES = (float("nan"), float("inf"), 1e30, -1.0, 1e-30)
+VALUES = (float("nan"), float("inf"), 1e30, -0.01, 1e-30)
 STATES = (float("nan"), 1e30, -1e4)
 POINTS = (16, 12)
 DT = 0.01
@@ -47,11 +47,9 @@ def run_case(case: dict[str, Any], note: Path) -> dict[str, Any]:
 def _model(case: dict[str, Any]) -> tuple[Any, dict[str, torch.Tensor], Grid]:
     dims = case["dims"]
     spec = EQUATIONS[case["equation"]]
-    names = [role.name for role in spec.fields if not role.optional]
+    names = [role.name for role in spec.fields if not role.is_optional]
     values = {
-        name: 0.01
-        for name, parameter in spec.parameters.items()
-        if parameter.default is None
+        name: 0.01 for name, parameter in spec.parameters.items() if parameter.default is None
     }
     physical = {"name": case["equation"], "pde_params": values, "numerics": case["scheme"]}
     config = {

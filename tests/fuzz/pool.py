@@ -20,8 +20,8 @@ Result = dict[str, Any]
 class _Worker:
     """A child process that runs one case after the other; another one where it has died."""
 
-    def __init__(self, scratch: Path) -> None:
-        self._scratch = scratch
+    def __init__(self, scratch: Path, program: str) -> None:
+        self._scratch, self._program = scratch, program
         self._process: subprocess.Popen[str] | None = None
 
     def run(self, case: Case) -> Result:
@@ -53,7 +53,7 @@ class _Worker:
     def _started(self) -> subprocess.Popen[str]:
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
         return subprocess.Popen(
-            [sys.executable, "-m", "tests.fuzz.worker", str(self._scratch)],
+            [sys.executable, "-m", self._program, str(self._scratch)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,  # libraries complain about files that they can't read
@@ -64,7 +64,10 @@ class _Worker:
 
 
 def run_cases(
-    cases: Iterable[Case], scratch: Path, workers: int | None = None
+    cases: Iterable[Case],
+    scratch: Path,
+    workers: int | None = None,
+    program: str = "tests.fuzz.worker",
 ) -> Iterator[tuple[Case, Result]]:
     """Run cases side by side; yields each with its outcome, in the order in which they end.
 
@@ -72,6 +75,7 @@ def run_cases(
         cases: What the workers understand.
         scratch: Folder for their files.
         workers: Number of child processes; by default one a core.
+        program: Module that a child process runs.
     """
     waiting: queue.SimpleQueue[Case | None] = queue.SimpleQueue()
     done: queue.SimpleQueue[tuple[Case, Result]] = queue.SimpleQueue()
@@ -81,7 +85,7 @@ def run_cases(
         count += 1
 
     def work(number: int) -> None:
-        worker = _Worker(scratch / f"worker_{number}")
+        worker = _Worker(scratch / f"worker_{number}", program)
         while (case := waiting.get()) is not None:
             done.put((case, worker.run(case)))
         worker.close()

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from src.data.readers import apart
 from src.errors import RawDataError
 from tests.fuzz.cases import draw
 from tests.fuzz.pool import run_cases
-from tests.fuzz.report import findings, table
+from tests.fuzz.report import FINE, findings, table
 from tests.fuzz.subjects import SUBJECTS
 from tests.unit.raw_files import experiment, raw_path, write_simple
 
@@ -28,9 +29,8 @@ def test_damaged_files_are_read_right_or_refused_by_name(tmp_path: Path) -> None
     results = list(run_cases(draw(CASES, SEED), tmp_path))
     assert len(results) >= CASES
     assert findings(results) == [], table(results)
-    for subject in SUBJECTS:
-        outcomes = {result["outcome"] for case, result in results if case["subject"] == subject}
-        assert "read" in outcomes, f"no case of {subject} is read, so nothing was compared"
+    outcomes = Counter(result["outcome"] for _, result in results)
+    assert min(outcomes[each] for each in FINE) > CASES // 10, outcomes
 
 
 @pytest.mark.parametrize("name", SUBJECTS)

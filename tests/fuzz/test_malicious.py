@@ -22,6 +22,7 @@ from src.models import load_synthetic_model
 from src.models.tensor_file import read_tensor_file
 from src.training.checkpoint import load_checkpoint
 from src.training.physical.results import read_result
+from tests.fuzz.cases import BOMB, NASTY
 from tests.unit.raw_files import cells, experiment, raw_path, wave
 from tests.workflow.snakemake_run import run
 from tests.workflow.tiny import write_experiment
@@ -98,6 +99,17 @@ def test_a_python_object_in_yaml_is_refused(folder: Path, text: str) -> None:
     write_experiment(path)
     with pytest.raises(UserError, match="override .* is no YAML value"):
         load_experiment(path, [text.replace("a: ", "a=", 1)])
+
+
+ODD = (*NASTY, BOMB, "trainer_params: {physical: 3}", "a: &a [*a]")
+
+
+@pytest.mark.parametrize("text", ODD)
+def test_an_odd_experiment_file_is_refused_by_name(folder: Path, text: str) -> None:
+    path = folder / "burgers.yaml"
+    path.write_text(text)
+    with pytest.raises(UserError, match=r"burgers\.yaml"):
+        load_experiment(path)
 
 
 @pytest.mark.parametrize(

@@ -17,10 +17,11 @@ class Project:
     Args:
         root: Where it is put; one that is there is taken as it is.
         slurm: Whether the stages are jobs of Slurm.
+        target: What is made.
     """
 
-    def __init__(self, root: Path, slurm: bool = False) -> None:
-        self.root = root
+    def __init__(self, root: Path, slurm: bool = False, target: str = TARGET) -> None:
+        self.root, self.target = root, target
         self.arguments = self._slurm() if slurm else self._local()
         if root.exists():
             return
@@ -32,12 +33,12 @@ class Project:
 
     def run_command(self) -> list[str]:
         """The call of Snakemake, the first and every further one."""
-        return [*self._snakemake(), *self.arguments, TARGET]
+        return [*self._snakemake(), *self.arguments, self.target]
 
     def resume_command(self) -> list[str]:
         """What ``make resume`` does before that call, where Snakemake itself was killed."""
         snakefile = ("--snakefile", str(self.root / "Snakefile"))
-        return [sys.executable, "-m", "workflow.resume", *snakefile, *self.arguments, TARGET]
+        return [sys.executable, "-m", "workflow.resume", *snakefile, *self.arguments, self.target]
 
     def environment(self, ledger: Path) -> dict[str, str]:
         """Of all processes: one thread, and notes of the work in ``ledger``."""

@@ -54,6 +54,8 @@ def read_parameters(path: Path) -> dict[str, Any]:
         CalibrationError: if the file is absent or not one of ours.
     """
     try:
+        if not path.is_file():
+            raise FileNotFoundError(path)
         result = yaml.safe_load(path.read_text(encoding="utf-8"))
         result["parameters"].items()
     except (OSError, yaml.YAMLError, *_DAMAGED):

@@ -15,6 +15,7 @@ from tests.docs.pages import DOCS, blocks, codes, pages, rows
 
 PAGES = [pytest.param(page, id=page.name) for page in pages()]
 # what each part may import besides itself, as docs/design.md draws it
+SHARED = {"errors", "exports", "interruption", "progress"}
 MAY_IMPORT = {
     "config": set(),
     "numerics": {"config", "data"},
@@ -123,7 +124,7 @@ def constant_texts(source: str) -> Iterator[str]:
 def test_dependencies_point_one_way(part: str) -> None:
     for path in (ROOT / "src" / part).rglob("*.py"):
         found = {module.split(".")[1] for module in imported(path) if module.startswith("src.")}
-        assert found <= MAY_IMPORT[part] | {part, "errors", "exports", "interruption", "progress"}, path
+        assert found <= MAY_IMPORT[part] | SHARED | {part}, path
 
 
 def imported(path: Path) -> Iterator[str]:

@@ -7,6 +7,7 @@ snakemake --cores 8 --config data='{data_dir: /archive}'  settings of the defaul
 """
 
 import atexit
+import logging
 import sys
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from snakemake.settings.types import ExecMode
 from snakemake.utils import min_version
 
 min_version("9.0")
+logging.raiseExceptions = False  # Snakemake's own log may lie on a disk that is full
 sys.path.insert(0, workflow.basedir)
 
 from src.data.disk_errors import refuse_unwritable

@@ -84,7 +84,7 @@ def main(arguments: argparse.Namespace) -> bool:
     figures = []
     for campaign, runs in campaigns(arguments):
         outcomes = campaign.run(runs, min(runs, arguments.workers))
-        figures.append(Figures(campaign.name, outcomes, campaign.kept_reference()))
+        figures.append(Figures(campaign.name, outcomes, campaign.reference()))
     print(table(figures))
     return all(outcome.is_good for each in figures for outcome in each.outcomes)
 

@@ -6,14 +6,15 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from random import Random
 from typing import Any
 
+from src.data.atomic import write_json
 from tests.resilience.attempt import Attempt
 from tests.resilience.faults import Fault
-from tests.resilience.fingerprint import differing
+from tests.resilience.fingerprint import differing, fingerprint
 from tests.resilience.outcomes import Outcome, Reference, judge, label, progress_line, refer
 from tests.resilience.project import Project
 
@@ -57,34 +58,34 @@ class Campaign:
         """
         self.directory.mkdir(parents=True, exist_ok=True)
         with ThreadPoolExecutor(workers) as pool:
-            reference = self.reference(pool, workers)
+            self.refer(pool, workers)
             done = {outcome.trial for outcome in self.outcomes()}
             left = [number for number in range(trials) if number not in done]
-            for outcome in pool.map(lambda number: self.trial(number, reference), left):
+            for outcome in pool.map(self.trial, left):
                 self.told(f"{self.name} {progress_line(outcome)}")
         return [outcome for outcome in self.outcomes() if outcome.trial < trials]
 
-    def reference(self, pool: ThreadPoolExecutor, workers: int) -> Reference:
-        """Uninterrupted runs, as many side by side as there will be of the others.
+    def refer(self, pool: ThreadPoolExecutor, workers: int) -> None:
+        """Make uninterrupted runs, as many side by side as there will be of the others.
 
         Raises:
             UnequalRunsError: if their results are not the same.
         """
         if self._reference.exists():
-            return self.kept_reference()
+            return
         runs = list(pool.map(self._uninterrupted, range(workers)))
         for other in runs[1:]:
             if unequal := differing(other.digests, runs[0].digests):
                 raise UnequalRunsError(f"{self.directory}: uninterrupted runs differ in {unequal}")
-        self._reference.write_text(json.dumps(asdict(runs[-1]), indent=1))
-        return runs[-1]
+        write_json(self._reference, asdict(runs[-1]))
 
-    def kept_reference(self) -> Reference:
+    def reference(self) -> Reference:
         """The uninterrupted run that the others were compared with."""
         return Reference(**json.loads(self._reference.read_text()))
 
-    def trial(self, number: int, reference: Reference) -> Outcome:
+    def trial(self, number: int) -> Outcome:
         """One interrupted run; its folder is kept if it is not good."""
+        reference = self.reference()
         random = Random(f"{self.seed} {self.name} {number}")
         for _ in range(DRAWS):
             attempt = self._attempt(f"trial_{number:03d}")
@@ -92,11 +93,16 @@ class Campaign:
                 attempt.write_experiment()
                 started = time.monotonic()
                 struck = self.fault(attempt, reference, random)
+                seconds = time.monotonic() - started
                 if struck is not None:
-                    seconds = time.monotonic() - started
                     outcome = judge(attempt, reference, number, *struck, seconds)
                     self._keep(outcome, attempt)
                     return outcome
+                if unequal := differing(fingerprint(attempt.folder), reference.digests):
+                    raise UnequalRunsError(f"{attempt.folder}: not interrupted, differs: {unequal}")
+            # it was not interrupted: that is how long a run takes now
+            reference = replace(reference, seconds=seconds)
+            write_json(self._reference, asdict(reference))
         raise UnequalRunsError(f"{self.name} {number}: every run was over before its moment")
 
     def outcomes(self) -> Iterator[Outcome]:
@@ -129,7 +135,7 @@ class Campaign:
         shutil.rmtree(folder, ignore_errors=True)
         for path in (ledger, ledger.with_suffix(".txt")):
             path.unlink(missing_ok=True)
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)  # what a disk is mounted on cannot be removed
         return Attempt(self.project, folder, ledger, self.experiment)
 
     @property

@@ -21,12 +21,18 @@ def reason_for_none() -> str | None:
 
 @contextmanager
 def small_disk(folder: Path) -> Iterator[None]:
-    """A tmpfs on the folder; a copy of what it holds stays there afterwards."""
+    """A tmpfs on the folder; what it holds goes with it."""
+    while os.path.ismount(folder):  # of a campaign that was killed
+        _umount(folder)
     subprocess.run(
         ["mount", "-t", "tmpfs", "-o", f"size={SIZE_MB}m", "tmpfs", str(folder)], check=True
     )
     try:
         yield
     finally:
-        # a process that is just ending may still have its working directory there
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+        _umount(folder)
+
+
+def _umount(folder: Path) -> None:
+    # a process that is just ending may still have its working directory there
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)

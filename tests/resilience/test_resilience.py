@@ -36,7 +36,7 @@ def test_killed_runs_end_with_the_results_of_an_uninterrupted_one(kills: Campaig
     outcomes = kills.run(RUNS, workers=1)
     assert len(outcomes) == RUNS
     assert_good(outcomes)
-    reference = kills.kept_reference()
+    reference = kills.reference()
     assert reference.epochs == EXPERIMENT["trainer_params"]["synthetic"]["epochs"]
     assert reference.simulations == 10 + 10 + 15
     assert MODEL in reference.digests

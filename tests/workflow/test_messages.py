@@ -1,9 +1,16 @@
 """What a stage's program leaves in its log, which Snakemake shows after a failure."""
 
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import pytest
+import yaml
+
+from tests.workflow.conftest import EXPERIMENT
+from tests.workflow.snakemake_run import run
 from tests.workflow.tiny import ROOT
 
 
@@ -41,3 +48,53 @@ def test_cause_in_a_module_of_the_user_is_logged_with_traceback(tmp_path: Path) 
     log = log_of_failed_stage(tmp_path, '{"model":{"physical":{"name":"Own","module":"own.py"}}}')
     assert "model.physical.module: own.py: cannot be imported: ZeroDivisionError" in log
     assert "return 1 / 0" in log
+
+
+FAILING = """
+import os
+
+from torch import nn
+
+from src.models import ModelRegistry
+
+
+@ModelRegistry.register_synthetic("Failing")
+class Failing(nn.Module):
+    def __init__(self, in_channels, out_channels, spatial_dims, boundary):
+        super().__init__()
+        self.layer = nn.Conv2d(in_channels, out_channels, 1)
+
+    def forward(self, values):
+        return self.layer(values) / (0 if "FAILS" in os.environ else 1)
+"""
+
+
+def test_a_failed_stage_shows_no_traceback_on_the_terminal(
+    copy_of_finished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = copy_of_finished / EXPERIMENT
+    experiment = yaml.safe_load(path.read_text())
+    section = experiment["model"]["synthetic"]
+    section |= {"name": "Failing", "module": "failing.py", "architecture": {}}
+    path.write_text(yaml.safe_dump(experiment))
+    (copy_of_finished / "failing.py").write_text(FAILING.replace("/ (0", "@ (0"))
+    monkeypatch.setenv("FAILS", "1")
+    failed = run(copy_of_finished, "results/burgers_2d/synthetic_model.pt")
+    assert failed.returncode != 0
+    assert "TypeError" in failed.stdout
+    assert "Traceback" not in failed.stdout
+    log = (copy_of_finished / "results/burgers_2d/logs/train_synthetic.log").read_text()
+    assert "Traceback" in log and "@ (0" in log
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="there is no /proc here")
+def test_a_program_that_is_being_started_ends_without_a_word() -> None:
+    command = [sys.executable, "-m", "workflow.scripts.train_physical", "--settings", "{}"]
+    started = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while "numpy" not in Path(f"/proc/{started.pid}/maps").read_text():
+        assert started.poll() is None and time.monotonic() < deadline
+        time.sleep(0.01)
+    started.send_signal(signal.SIGINT)
+    assert started.communicate(timeout=60)[1] == ""
+    assert started.returncode == -signal.SIGINT

@@ -115,6 +115,14 @@ def whole(store, tmp_path_factory):
     return files
 
 
+@pytest.fixture
+def hangup_counts():
+    """As in a terminal; under ``nohup`` the signal is ignored."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 def interrupted_by(number: int, store, files, after: int) -> None:
     """Train until a signal comes within an epoch."""
     training = training_in(store, settings(**OPTIONS))
@@ -134,6 +142,7 @@ def interrupted_by(number: int, store, files, after: int) -> None:
     assert not files.model.exists()
 
 
+@pytest.mark.usefixtures("hangup_counts")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_saves_a_checkpoint_and_the_same_call_goes_on(
     store, whole, tmp_path, number, caplog

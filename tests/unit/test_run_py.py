@@ -94,7 +94,8 @@ def test_a_mistake_is_told_in_a_sentence(folder: Path, override: str, expected: 
 def test_without_arguments_the_default_experiment_runs(tmp_path: Path) -> None:
     """A copy of the project in which the default is another experiment, and has a mistake."""
     shutil.copy2(ROOT / "run.py", tmp_path)
-    (tmp_path / "src").symlink_to(ROOT / "src")
+    for part in ("src", "workflow"):
+        (tmp_path / part).symlink_to(ROOT / part)
     (tmp_path / "config").mkdir()
     shutil.copy2(ROOT / "config/config.yaml", tmp_path / "config")
     settings = yaml.safe_load((tmp_path / "config/config.yaml").read_text())

@@ -73,6 +73,7 @@ def experiment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Experiment]
     path = write_experiment(folder / "tiny.yaml")
     content = yaml.safe_load(path.read_text())
     content["model"]["physical"]["numerics"] = numerics
+    content["augmentation"]["num_simulations"] = 2
     path.write_text(yaml.safe_dump(content))
     threads = torch.get_num_threads()
     with pytest.MonkeyPatch.context() as monkeypatch:

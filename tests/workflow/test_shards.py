@@ -92,7 +92,7 @@ def manifests(tmp_path: Path) -> list[Path]:
     """Two shards, the second one first; simulation 1 is not there."""
     paths = []
     for shard, simulations in (((4, 5), [4, 5]), ((0, 3), [0, 2, 3])):
-        files = {f"sim_{index:06d}.nc": f"digest {index}" for index in simulations}
+        files = {f"sim_{index:06d}.safetensors": f"digest {index}" for index in simulations}
         path = tmp_path / manifest_name("generated", shard)
         path.write_text(json.dumps({"simulations": simulations, "files": files}))
         paths.append(path)
@@ -106,7 +106,7 @@ def test_simulations_of_several_manifests_ascend(manifests: list[Path]) -> None:
 
 def test_digests_of_the_simulations_asked_for(manifests: list[Path]) -> None:
     assert digests_of(manifests, [2, 5, 1]) == {
-        "sim_000002.nc": "digest 2",
-        "sim_000005.nc": "digest 5",
+        "sim_000002.safetensors": "digest 2",
+        "sim_000005.safetensors": "digest 5",
     }
     assert digests_of(manifests, []) == {}

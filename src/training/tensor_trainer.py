@@ -2,9 +2,7 @@
 
 import math
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -18,32 +16,16 @@ from src.progress import progress
 from src.training.abstract_trainer import AbstractTrainer
 from src.training.checkpoint import (
     load_checkpoint,
-    random_states,
     refuse_other_settings,
-    restore_random_states,
     save_checkpoint,
 )
-from src.training.epoch_sampler import EpochSampler, epoch_seed
+from src.training.epoch_progress import EpochProgress, WithinEpoch
+from src.training.epoch_sampler import epoch_seed
 from src.training.processes import make_fabric
 from src.training.schedules import rate_factor
 
 EpochCallback = Callable[[int, float, "TensorTrainer"], bool | None]
 ProgressCallback = Callable[["TensorTrainer"], None]
-
-
-@dataclass
-class WithinEpoch:
-    """How far the present epoch is; all zero between two epochs.
-
-    Attributes:
-        batches: Batches that this process has trained on.
-        windows: Windows in them.
-        total: Sum of their losses, each times the windows of its batch.
-    """
-
-    batches: int = 0
-    windows: int = 0
-    total: float = 0.0
 
 
 class TrainingResult(TypedDict):
@@ -87,7 +69,6 @@ class TensorTrainer(AbstractTrainer):
         first_epoch: Number of epochs of the trainings before.
         epoch: Number of epochs done, those before this training and before a checkpoint included.
         losses: Loss of each epoch of this training.
-        within_epoch: How far the present epoch is.
     """
 
     def __init__(
@@ -108,15 +89,18 @@ class TensorTrainer(AbstractTrainer):
         self._wrapped, self._wrapped_optimizer = self.fabric.setup(model, self.optimizer)
         self.epoch = self.first_epoch
         self.losses: list[float] = []
-        self.within_epoch = WithinEpoch()
-        self._random_before: torch.Tensor | None = None  # of the caller, while an epoch is going on
-        self._random_within: dict[str, Any] | None = None  # what a checkpoint goes on with
+        self._progress = EpochProgress(self.device)
         self._on_progress: ProgressCallback | None = None
 
     @property
     def device(self) -> torch.device:
         """Where the model lies."""
         return self.fabric.device
+
+    @property
+    def within_epoch(self) -> WithinEpoch:
+        """How far the present epoch is."""
+        return self._progress.within
 
     @abstractmethod
     def _create_optimizer(self) -> torch.optim.Optimizer:
@@ -170,12 +154,12 @@ class TensorTrainer(AbstractTrainer):
         for _ in epochs:
             self._set_epoch(data_source)
             self.model.train()
-            with self._seeded_epoch():
+            rank = self.fabric.global_rank
+            with self._progress.epoch(epoch_seed(self.seed, self.epoch, rank)):
                 loss = self._train_epoch_with_data(data_source)
             self.scheduler.step()
             self.epoch += 1
             self.losses.append(loss)
-            self.within_epoch = WithinEpoch()
             stops = self._stops(loss, on_epoch_end)
             self._tell_progress()
             if stops:
@@ -209,16 +193,13 @@ class TensorTrainer(AbstractTrainer):
         Model, optimizer, schedule, epochs, how far the present one is, and the random states of all
         processes, which have to call this together.
         """
-        within = asdict(self.within_epoch)
-        own = {"random": random_states(self.device), "before": self._random_before}
         training = {
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "scheduler": self.scheduler.state_dict(),
             "scaler": self.fabric.strategy.precision.state_dict(),  # of losses in half precision
             "losses": self.losses,
-            "within_epoch": within if self.within_epoch.batches else None,
-            "processes": self._of_processes(own),
+            "processes": self._of_processes(self._progress.state()),
         }
         return {"training": training, "settings": self._settings()}
 
@@ -261,35 +242,11 @@ class TensorTrainer(AbstractTrainer):
         self.fabric.strategy.precision.load_state_dict(state["scaler"])
         self.losses = list(state["losses"])
         self.epoch = self.first_epoch + len(self.losses)
-        own = state["processes"][self.fabric.global_rank]
-        restore_random_states(own["random"], self.device)
-        self._random_within = None
-        self.within_epoch = WithinEpoch()
-        if state["within_epoch"] is not None:
-            self.within_epoch = WithinEpoch(**state["within_epoch"])
-            self._random_within = own["random"]
-            torch.set_rng_state(own["before"])
-
-    def _batches_left(self, data_source: DataLoader) -> Iterator[Any]:
-        """The batches of the present epoch that are not done: all, but right after a checkpoint.
-
-        What an :class:`~src.training.epoch_sampler.EpochSampler` orders is not read again.
-        """
-        done, sampler = self.within_epoch.batches, getattr(data_source, "sampler", None)
-        if isinstance(sampler, EpochSampler) and not data_source.num_workers:
-            sampler.leave_out(done * (data_source.batch_size or 1))
-            done = 0
-        batches = iter(data_source)
-        for _ in range(done):
-            next(batches, None)
-        if self._random_within is not None:
-            restore_random_states(self._random_within, self.device)
-            self._random_within = None
-        return batches
+        self._progress.load_state(state["processes"][self.fabric.global_rank])
 
     def _step_done(self, batches: int, windows: int, total: float) -> None:
         """Note how far the epoch is, after a step of the optimizer; see :class:`WithinEpoch`."""
-        self.within_epoch = WithinEpoch(batches, windows, total)
+        self._progress.within = WithinEpoch(batches, windows, total)
         self._tell_progress()
 
     def _tell_progress(self) -> None:
@@ -343,13 +300,3 @@ class TensorTrainer(AbstractTrainer):
             set_epoch = getattr(getattr(data_source, name, None), "set_epoch", None)
             if set_epoch is not None:
                 set_epoch(self.epoch)
-
-    @contextmanager
-    def _seeded_epoch(self) -> Iterator[None]:
-        devices = [self.device] if self.device.type == "cuda" else []
-        seed = epoch_seed(self.experiment.run_params.seed, self.epoch, self.fabric.global_rank)
-        self._random_before = torch.get_rng_state()
-        with torch.random.fork_rng(devices=devices):
-            torch.manual_seed(seed)
-            yield
-        self._random_before = None

@@ -106,7 +106,7 @@ class SyntheticTrainer(TensorTrainer):
     def _train_epoch_with_data(self, data_source: DataLoader) -> float:
         done = self.within_epoch
         total, windows, position = done.total, done.windows, done.batches
-        for group in _groups(self._batches_left(data_source), self._training.accumulate):
+        for group in _groups(self._progress.batches_left(data_source), self._training.accumulate):
             self.optimizer.zero_grad()
             for number, batch in enumerate(group, 1):
                 waits = number < len(group)

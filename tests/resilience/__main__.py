@@ -1,6 +1,6 @@
 """Interrupts the pipeline again and again, and prints what came of it.
 
-    python -m tests.resilience --kill 100 --full-disk 20 --workers 2 --directory /tmp/resilience
+    python -m tests.resilience --kill 100 --full-disk 20 --workers 2 --directory ../interrupted
 
 A campaign that is called again in the same directory makes the runs that are missing.
 """

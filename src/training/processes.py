@@ -7,6 +7,8 @@ three then train the same way.
 import logging
 import os
 import pickle
+import signal
+import sys
 from collections.abc import Callable, Sequence
 from logging.handlers import QueueHandler, QueueListener
 from typing import Any
@@ -25,7 +27,7 @@ from lightning_fabric.plugins.environments.lightning import find_free_network_po
 
 from src.config.schema import SyntheticTraining
 from src.errors import ConfigError, UserError
-from src.interruption import Interrupted, StopRequest
+from src.interruption import EXIT_CODE, Interrupted, StopRequest
 
 _STARTED_HERE = "HYBRID_PDE_PROCESSES"  # number of processes that `run_together` started
 
@@ -130,13 +132,16 @@ def _start_and_wait(shared: tuple[Any, ...], processes: int) -> None:
             _process, shared, processes, join=False, start_method="spawn"
         )
         told = False
-        while not context.join(timeout=0.2):
-            if stop.number is not None and not told:
-                told = True
-                for process in context.processes:
-                    process.terminate()
-    if stop.number is not None:
-        raise Interrupted(stop.number)
+        try:
+            while not context.join(timeout=0.2):
+                if stop.number is not None and not told:
+                    told = True
+                    for process in context.processes:
+                        process.terminate()
+        except torch.multiprocessing.ProcessExitedException as error:
+            if error.exit_code != EXIT_CODE:
+                raise
+            raise Interrupted(stop.number or signal.SIGTERM) from None
 
 
 def _process(
@@ -167,6 +172,8 @@ def _process(
     except UserError as error:
         errors.put(error)
         raise
+    except Interrupted:  # which torch would take for a good end
+        sys.exit(EXIT_CODE)
     # not after an error: it would wait for processes that wait for this one
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()

@@ -50,7 +50,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def test_the_payload_works(folder: Path) -> None:
     pickle.loads(pickle.dumps(_Payload()))
-    Path(CANARY).unlink()  # so it was there
+    assert Path(CANARY).exists()
+    Path(CANARY).unlink()
 
 
 READERS: dict[str, Callable[[Path], Any]] = {

@@ -30,6 +30,7 @@ from src.training.checkpoint_folder import CheckpointFolder
 from src.training.hybrid.augmentation import Augmentation, refuse_many_left_out
 from src.training.physical.results import load_parameters, read_parameters
 
+SOURCES = Path(__file__).resolve().parents[1]
 PARAMETERS = Path("physical") / "parameters.yaml"
 logger = logging.getLogger(__name__)
 
@@ -178,6 +179,10 @@ def _train_surrogate(
 
 
 def _identity(experiment: Experiment, inputs: dict[str, str]) -> dict[str, Any]:
-    """What decides a training in ``run.py``: the whole experiment, and the data."""
+    """What decides a training in ``run.py``: the whole experiment, the data, and all code."""
     settings = experiment.model_dump(mode="json", exclude={"workflow", "evaluation_params"})
-    return {"run": settings, "inputs": inputs}
+    model, root = experiment.model, Path(experiment.project_root)
+    sections = [each for each in (model.physical, model.synthetic) if each is not None]
+    own = [root / section.module for section in sections if section.module]
+    code = [sha256_of(path) for path in [*sorted(SOURCES.rglob("*.py")), *own]]
+    return {"run": settings, "inputs": inputs, "code": code}

@@ -31,6 +31,7 @@ CASES ?= 10000
 SEED ?= 0
 fuzz: .venv/installed-dev
 	$(BIN)/python -m tests.fuzz.report --cases $(CASES) --seed $(SEED)
+	FUZZ_CASES=$(CASES) $(BIN)/python -m pytest -q tests/fuzz/test_physics.py
 
 # known vulnerabilities of the pinned releases, looked up at pypi.org
 audit: .venv-audit/installed

@@ -83,15 +83,14 @@ class SplitAdvection(FiniteDifference):
         Args:
             state: Fields by name.
             velocity: Vector with a component of the dimension ``vector`` for each axis, uniform or
-                a field; on a line a scalar will do.
+                a field; a scalar field is the component along every axis.
             dt: Time step [time].
         """
         axes = self.grid.axes
-        if "vector" not in velocity.shape and len(axes) > 1:
-            assert not velocity.shape.spatial, "a scalar is a velocity on one axis only"
-            return dict(state)  # an equation without one: nothing is carried
         if "vector" not in velocity.shape:
-            velocity = math.expand(velocity, channel(vector=axes[0]))
+            if not velocity.shape.spatial and len(axes) > 1:
+                return dict(state)  # an equation without one: nothing is carried
+            velocity = math.expand(velocity, channel(vector=axes))
         known = math.all(math.is_finite(velocity), "vector")
         moved = {}
         for name, u in state.items():

@@ -22,7 +22,7 @@ from src.models import ModelRegistry
 VALUES = (float("nan"), float("inf"), 1e30, -0.01, 1e-30)
 STATES = (float("nan"), 1e30, -1e4)
 POINTS = (16, 12)
-DT = 0.01
+DT = 0.001
 
 
 def run_case(case: dict[str, Any], note: Path) -> dict[str, Any]:

@@ -21,7 +21,7 @@ CARRIED = ("BurgersPDE",)
 def test_impossible_parameters_and_states_never_end_the_process(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # ten thousand time steps, the most that a frame is given, and their derivatives take a while
+    # thousands of time steps and their derivatives take minutes
     monkeypatch.setattr(pool, "LIMIT_S", 900)
     equations = list(EQUATIONS) if IS_NIGHTLY else CARRIED
     schemes = SCHEMES if IS_NIGHTLY else ["semi_lagrangian", "mac_cormack"]

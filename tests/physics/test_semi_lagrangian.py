@@ -71,6 +71,18 @@ def test_steps_are_those_of_phiflow(method, side):
         torch.testing.assert_close(found[name].native(dims), step.values.native(dims))
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_a_scalar_that_carries_itself_does_so_along_every_axis(method):
+    c = noise(1, 1, *BOX.shape)
+    speed = to_values(c, BOX, SCALAR)
+    velocity = to_values(c.expand(1, 2, *BOX.shape), BOX, FieldLayout("v", ("x", "y")))
+    split = SplitAdvection(BOX, method)
+    found = split.transport({"c": speed}, speed, math.wrap(0.1))["c"]
+    expected = split.transport({"c": speed}, velocity, math.wrap(0.1))["c"]
+    math.assert_close(found, expected, rel_tolerance=0, abs_tolerance=1e-13)
+    assert not math.close(found, speed, 1e-3)
+
+
 @pytest.mark.parametrize("courant", [3.0, -2.25, 41.6])
 def test_on_a_line_the_step_is_linear_interpolation(courant):
     grid = periodic_grid((16,), (LENGTH,))

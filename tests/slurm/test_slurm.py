@@ -135,7 +135,7 @@ def losses(folder: Path) -> list[float]:
         return [float(row["train_loss"]) for row in csv.DictReader(file)]
 
 
-def test_two_nodes_reach_the_loss_of_one_process_with_the_same_batch(
+def test_two_nodes_cancelled_and_retried_reach_the_loss_of_one_process_with_the_same_batch(
     local: Path, tmp_path: Path
 ) -> None:
     folder = tmp_path / "two"
@@ -151,14 +151,20 @@ def test_two_nodes_reach_the_loss_of_one_process_with_the_same_batch(
         "--gpus=2",
     }
     settings = [f"train_synthetic:{name}={value}" for name, value in several.items()]
-    process = start_on_slurm(folder, "--retries=0", "--set-resources", *settings, "--", str(MODEL))
+    (folder / RESULTS / "logs/train_synthetic.log").unlink()
+    process = start_on_slurm(folder, "--retries=1", "--set-resources", *settings, "--", str(MODEL))
     try:
+        wait_for_epoch(folder, 2, process)
+        (job,) = slurm_logs(folder, "train_synthetic")
+        subprocess.run(["scancel", job], check=True)
         finish(process, folder)
     finally:
         end(process, folder)
-    ((job, log),) = slurm_logs(folder, "train_synthetic").items()
-    assert "Starting with 2 processes" in log
-    assert f"NodeList={','.join(NODES)}" in asked_for(job).replace("[", "").replace("]", "")
+    first, second = slurm_logs(folder, "train_synthetic").items()
+    assert "Starting with 2 processes" in first[1]
+    assert "going on after epoch" in second[1]
+    for each, _ in (first, second):
+        assert f"NodeList={','.join(NODES)}" in asked_for(each).replace("[", "").replace("]", "")
     # single precision; other sums of gradients drift apart epoch by epoch
     assert losses(folder)[:5] == pytest.approx(losses(local)[:5], rel=1e-4)
     assert losses(folder) == pytest.approx(losses(local), rel=1e-2)

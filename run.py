@@ -3,8 +3,8 @@
     python run.py --config-name=burgers_experiment trainer_params.epochs=200
 
 Without ``--config-name`` the default experiment runs. Any key can be overridden. Results go to
-``results/<experiment_name>/``. Raw files that ``generation_params`` describe are simulated first. A
-training that was interrupted goes on where it was.
+``results/<experiment_name>/``. Raw files that ``generation_params`` describe are simulated first.
+The same call after an interruption goes on where the run was.
 """
 
 import logging

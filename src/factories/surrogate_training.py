@@ -138,9 +138,14 @@ class SurrogateTraining:
             found |= {f"generated/{name}": digest for name, digest in files.items()}
         return found
 
+    def identity(self, given: dict[str, Any]) -> dict[str, Any]:
+        """What decides the result: what is given, and what this object was told besides."""
+        start = sha256_of(self._warm_start) if self._warm_start else None
+        return {**given, "warm_start": start, "of_cycles": list(self._cycle)}
+
     def _run(self, files: SurrogateFiles, identity: dict[str, Any]) -> list[Row]:
         trainer = self.trainer
-        whole = self._whole(identity)
+        whole = self.identity(identity)
         folder = CheckpointFolder(files.checkpoints, whole, files.checkpoint_every_s)
         with StopRequest() as stop, folder if trainer.fabric.is_global_zero else nullcontext():
             trainer.fabric.barrier()  # until the first process has the folder's lock
@@ -185,11 +190,6 @@ class SurrogateTraining:
     @cached_property
     def _validation(self) -> Validation:
         return Validation(self._real, self._training.val_sim, self._training.batch_size)
-
-    def _whole(self, identity: dict[str, Any]) -> dict[str, Any]:
-        """The identity with what this object was told besides."""
-        start = sha256_of(self._warm_start) if self._warm_start else None
-        return {**identity, "warm_start": start, "of_cycles": list(self._cycle)}
 
     def _finish(self, files: SurrogateFiles, best: BestWeights, history: list[Row]) -> None:
         """Take the best weights, and write them and the history."""

@@ -113,10 +113,15 @@ def test_without_arguments_the_default_experiment_runs(tmp_path: Path) -> None:
     assert "Traceback" not in output
 
 
-def test_a_run_that_is_ended_saves_and_goes_on(folder: Path) -> None:
+def test_a_run_that_is_ended_in_its_second_cycle_goes_on_there(folder: Path) -> None:
     options = ("--config-dir", str(folder / "experiments"), "--config-name", "mine")
-    overrides = (*SMALL[1:], "trainer_params.epochs=40", "trainer_params.synthetic.batch_size=1")
-    log = folder / "log"
+    overrides = (
+        *SMALL[1:],
+        "hybrid.cycles=2",
+        "trainer_params.epochs=20",
+        "trainer_params.synthetic.batch_size=1",
+    )
+    log, results = folder / "log", folder / "results/mine"
     with log.open("w") as output:
         started = subprocess.Popen(
             [sys.executable, str(ROOT / "run.py"), *options, *overrides],
@@ -126,16 +131,22 @@ def test_a_run_that_is_ended_saves_and_goes_on(folder: Path) -> None:
             stderr=subprocess.STDOUT,
         )
         deadline = time.monotonic() + 120
-        while "epoch 1 of 40" not in log.read_text():
+        while "epoch 21 of 40" not in log.read_text():
             assert started.poll() is None and time.monotonic() < deadline, log.read_text()
             time.sleep(0.02)
         started.send_signal(signal.SIGTERM)
         assert started.wait(60) == 75, log.read_text()
-    model = folder / "results/mine/synthetic_model.pt"
-    assert "the same call goes on" in log.read_text() and not model.exists()
+    assert "the same call goes on" in log.read_text()
+    assert not (results / "synthetic_model.pt").exists()
+    names = ("cycle_01/physical/parameters.yaml", "cycle_01/synthetic_model.pt")
+    finished = [results / name for name in (*names, "cycle_02/physical/parameters.yaml")]
+    times = [path.stat().st_mtime_ns for path in finished]
     code, output = mine(folder, *overrides)
     assert code == 0, output
-    assert "going on after epoch" in output and model.exists()
+    assert "going on after epoch" in output and (results / "synthetic_model.pt").exists()
+    assert output.count("made before the interruption") == len(finished)
+    assert [path.stat().st_mtime_ns for path in finished] == times
+    assert list((results / "checkpoints").glob("*.json")) == [], "the next call begins anew"
 
 
 def test_a_pinned_experiment_is_left_alone(folder: Path) -> None:

@@ -17,8 +17,8 @@ from src.data.cache_file import simulation_writer
 from src.data.cache_header import CacheHeader, read_header
 from src.data.grid import FieldLayout, Grid
 from src.data.index import RawIndex, build_index, default_name
-from src.data.readers.apart import try_out
-from src.data.readers.base import RawFile, open_raw
+from src.data.readers.apart import open_apart
+from src.data.readers.base import RawFile
 from src.data.reading import claimed_directory, reading_digest
 from src.data.simulation_store import SimulationStore
 from src.data.source_digests import SourceDigests
@@ -184,8 +184,7 @@ class DataManager(SimulationStore):
 
     def _build(self, index: int, raw_file: Path, source: dict[str, Any]) -> None:
         assert self.index is not None
-        try_out(raw_file, self.experiment.data, source["sample"])
-        with open_raw(raw_file, self.experiment.data) as raw:
+        with open_apart(raw_file, self.experiment.data) as raw:
             difference = disagreement(raw.info, self.index.infos[raw_file])
             if difference:
                 raise RawDataError(f"{raw_file}: {difference} a moment ago")

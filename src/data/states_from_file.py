@@ -13,8 +13,8 @@ from src.config.schema import DataParams
 from src.data.agreement import disagreement
 from src.data.grid import FieldLayout, Grid
 from src.data.initial_conditions import State
-from src.data.readers.apart import inspect, try_out
-from src.data.readers.base import RawFileInfo, open_raw, suffixes
+from src.data.readers.apart import inspect, open_apart
+from src.data.readers.base import RawFileInfo, suffixes
 from src.errors import ConfigError
 
 KEY = "augmentation.initial_condition.path"
@@ -53,15 +53,13 @@ class StatesFromFile:
                 "select": data.select.model_copy(update={"time": None, "stride": 1}),
             }
         )
-        inspect(path, self._data)
-        with open_raw(path, self._data) as file:
-            self._check(file.info, grid, tuple(layouts))
-            self.count: int = file.info.num_samples
+        info = inspect(path, self._data)
+        self._check(info, grid, tuple(layouts))
+        self.count: int = info.num_samples
 
     def state(self, index: int) -> State:
         """The state ``[C, *space]`` of each field; after the last one the first one again."""
-        try_out(self._path, self._data, index % self.count)
-        with open_raw(self._path, self._data) as file:
+        with open_apart(self._path, self._data) as file:
             block = next(iter(file.frames(index % self.count)))
         return {name: np.asarray(values[0], np.float64) for name, values in block.items()}
 

@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from src.data.readers.apart import inspect, try_out
-from src.data.readers.base import open_raw
+from src.data.readers.apart import open_apart
 from src.errors import UserError
 from tests.fuzz import raw_plain
 from tests.fuzz.other_subjects import OTHERS
@@ -63,9 +62,7 @@ class RawSubject(Subject):
 
     def read(self, path: Path) -> Any:
         data = experiment(path.parent, boundary="zero-gradient").data
-        for sample in range(inspect(path, data).num_samples):
-            try_out(path, data, sample)
-        with open_raw(path, data) as raw:
+        with open_apart(path, data) as raw:
             samples = []
             for sample in range(raw.info.num_samples):
                 raw.known(sample)

@@ -94,9 +94,10 @@ def test_a_library_that_crashes_is_an_error_and_the_next_file_is_read(
     config = experiment(tmp_path)
     apart.inspect(path, config.data)
     child = apart._children[os.getpid()]
-    child.send_signal(signal.SIGSEGV)
-    with pytest.raises(RawDataError, match=r"a\.nc: the library .* crashed \(SIGSEGV\)"):
-        apart.try_out(path, config.data, 0)
+    with apart.open_apart(path, config.data) as raw:
+        child.process.send_signal(signal.SIGSEGV)
+        with pytest.raises(RawDataError, match=r"a\.nc: the library .* crashed \(SIGSEGV\)"):
+            list(raw.frames(0))
     assert apart.inspect(path, config.data).num_frames == 5
 
 

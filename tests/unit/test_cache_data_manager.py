@@ -14,7 +14,8 @@ import torch
 from src.config import Experiment
 from src.data import DataManager
 from src.data import data_manager as module
-from src.data.readers.base import open_raw
+from src.data.readers.apart import open_apart
+from src.data.readers.labelled_file import BLOCK_BYTES
 from src.data.statistics import RunningStatistics
 from src.errors import CacheError, ConfigError, RawDataError
 from tests.unit.raw_files import cells, experiment, raw_path, wave, write_file, write_simple
@@ -27,9 +28,9 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def spy(path: Path, data: Any) -> Any:
         names.append(path.name)
-        return open_raw(path, data)
+        return open_apart(path, data)
 
-    monkeypatch.setattr(module, "open_raw", spy)
+    monkeypatch.setattr(module, "open_apart", spy)
     return names
 
 
@@ -200,8 +201,8 @@ def test_two_processes_at_once(tmp_path: Path) -> None:
 def test_memory_does_not_grow_with_the_number_of_frames(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("src.data.readers.labelled_file.BLOCK_BYTES", 8 * 8 * 10)
-    write_simple(raw_path(tmp_path), frames=95)
+    points = BLOCK_BYTES // 8 // 4
+    write_simple(raw_path(tmp_path), frames=9, points=points)
     sizes: list[int] = []
     add = RunningStatistics.add
 
@@ -211,4 +212,4 @@ def test_memory_does_not_grow_with_the_number_of_frames(
 
     monkeypatch.setattr(RunningStatistics, "add", spy)
     manager(experiment(tmp_path)).ensure(0)
-    assert sizes == [10] * 9 + [5]
+    assert sizes == [4, 4, 1]

@@ -12,7 +12,9 @@ import pytest
 
 from src.data import DataManager, build_index
 from src.data.readers import apart
+from src.data.readers.labelled_file import BLOCK_BYTES
 from src.errors import RawDataError
+from tests.conftest import ROOT
 from tests.fuzz.cases import draw
 from tests.fuzz.pool import run_cases
 from tests.fuzz.report import FINE, findings, table
@@ -99,6 +101,39 @@ def test_a_library_that_crashes_is_an_error_and_the_next_file_is_read(
         with pytest.raises(RawDataError, match=r"a\.nc: the library .* crashed \(SIGSEGV\)"):
             list(raw.frames(0))
     assert apart.inspect(path, config.data).num_frames == 5
+
+
+KILLED_WHILE_READING = """
+import os, signal, sys
+from pathlib import Path
+from src.data.readers import apart
+from src.data.readers.labelled_file import BLOCK_BYTES
+from src.data.readers.messages import send
+from tests.unit.raw_files import experiment
+
+path = Path(sys.argv[1])
+with apart.open_apart(path, experiment(path.parents[2]).data) as raw:
+    frames = raw.frames(0)
+    next(frames)
+    (child,) = apart._children.values()
+    send(child.process.stdin, {"do": "block", "file": 0, "with": {}, "limit_s": 60})
+    while not child.process.stdout.peek(1):
+        pass
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_reader_whose_parent_was_killed_ends_without_a_word(tmp_path: Path) -> None:
+    path = write_simple(raw_path(tmp_path), frames=9, points=BLOCK_BYTES // 8 // 4)
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED_WHILE_READING, str(path)],
+        capture_output=True,  # until the reader has closed them too
+        cwd=ROOT,
+        timeout=60,
+        check=False,
+    )
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert killed.stderr == b""
 
 
 def test_what_the_header_states_is_checked_before_it_is_read(tmp_path: Path) -> None:

@@ -78,6 +78,7 @@ def main() -> None:
     """Work on the tasks of the standard input until it is closed."""
     for signal_number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(signal_number, signal.SIG_IGN)  # the parent closes the input when it ends
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # where nobody listens any more
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # C libraries may print
     _limit_memory()

@@ -8,6 +8,7 @@ import pytest
 
 from src.data.grid import FieldLayout
 from src.data.readers.base import RawFileInfo, open_raw
+from src.data.readers.labelled_file import MOST_AT_ONCE
 from src.errors import ConfigError, RawDataError
 from tests.unit.raw_files import cells, experiment, shared_file, wave, write_file
 
@@ -22,6 +23,19 @@ def read(path: Path, sample: int = 0, **data: Any) -> tuple[RawFileInfo, dict[st
         blocks = list(raw.frames(sample))
         fields = {name: np.concatenate([b[name] for b in blocks]) for name in blocks[0]}
         return raw.info, {**fields, **raw.static(sample)}
+
+
+def test_a_long_series_is_read_in_pieces(tmp_path: Path) -> None:
+    times = np.arange(MOST_AT_ONCE + 5) * 0.5
+    path = write_file(
+        tmp_path / "a.nc", {"time": times, "x": X}, {"u": (("time", "x"), wave(times, X))}
+    )
+    with open_raw(path, experiment(tmp_path).data) as raw:
+        blocks = [block["u"] for block in raw.frames(0)]
+        np.testing.assert_array_equal(raw.times, times)
+    assert [len(block) for block in blocks] == [MOST_AT_ONCE, 5]
+    expected = wave(times, X).astype(np.float32)
+    np.testing.assert_array_equal(np.concatenate(blocks)[:, 0], expected)
 
 
 @pytest.mark.parametrize("file_format", ["NETCDF3_CLASSIC", "NETCDF3_64BIT_DATA", "NETCDF4"])

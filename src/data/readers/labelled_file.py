@@ -33,6 +33,8 @@ from src.data.readers.values import decode
 from src.errors import ConfigError, RawDataError
 
 BLOCK_BYTES = 16 * 2**20  # of one field in double precision; more gains no speed
+# Along an axis at once: HDF5 keeps some 6 kB for each chunk that a reading touches.
+MOST_AT_ONCE = 8192
 
 
 class LabelledFile:
@@ -93,7 +95,7 @@ class LabelledFile:
         sources = [source for source in every if not source.layout.static]
         channels = max(source.layout.channels for source in sources)
         points = math.prod(axis.stop - axis.start for axis in self._reader.axes)
-        length = max(1, BLOCK_BYTES // (8 * channels * points))
+        length = min(max(1, BLOCK_BYTES // (8 * channels * points)), MOST_AT_ONCE)
         for first in range(0, self.info.num_frames, length):
             last = min(first + length, self.info.num_frames)
             with naming(self._path):
@@ -161,7 +163,7 @@ class LabelledFile:
         if coordinate is None:
             raise RawDataError(f"time: the dimension {dim!r} has no coordinate variable")
         try:
-            raw = decode(coordinate.load().variable)
+            raw = decode(_in_memory(coordinate.variable))
             unit = coordinate.attrs.get("units")
             calendar = str(coordinate.attrs.get("calendar", "standard")).lower()
             scale = time_scale(None if unit is None else str(unit), calendar, data.time_unit)
@@ -178,7 +180,7 @@ class LabelledFile:
         try:
             if coordinate is None:
                 return make_axis(axis, self._dataset.sizes[dim], None, 0.0, data)
-            raw = decode(coordinate.load().variable)
+            raw = decode(_in_memory(coordinate.variable))
             resolution = float(np.nanmax(_resolution(raw)))
             return make_axis(axis, len(raw), raw.astype(np.float64), resolution, data)
         except ConfigError:
@@ -215,6 +217,14 @@ def _check_axes(data: DataParams, axes: list[str]) -> None:
         for axis in section:
             if axis not in axes:
                 raise ConfigError(f"{key}.{axis}: no such axis; there are {', '.join(axes)}")
+
+
+def _in_memory(coordinate: xr.Variable) -> xr.Variable:
+    """A coordinate with its values, read piece by piece."""
+    (dim,), (count,) = coordinate.dims, coordinate.shape
+    starts = range(0, max(count, 1), MOST_AT_ONCE)
+    pieces = [coordinate[first : first + MOST_AT_ONCE].load() for first in starts]
+    return xr.Variable.concat(pieces, dim)
 
 
 def _resolution(values: np.ndarray) -> np.ndarray:

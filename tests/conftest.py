@@ -1,12 +1,17 @@
 """What all tests share."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
 
 # tests run side by side; a thread pool in each of them would be slower than none
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# as in a terminal: a shell starts its background jobs with Ctrl-C ignored, and so are theirs
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED_DATA = Path(os.environ.get("HYBRID_SHARED_DATA", ROOT.parent / "shared" / "data"))

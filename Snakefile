@@ -21,6 +21,7 @@ logging.raiseExceptions = False  # Snakemake's own log may lie on a disk that is
 sys.path.insert(0, workflow.basedir)
 
 from src.data.disk_errors import refuse_unwritable
+from src.data.run_folders import remove_finished_checkpoints
 from src.errors import UserError
 from workflow.folder_checks import (
     makes_nothing,
@@ -59,6 +60,11 @@ onstart:
     STARTED = Started(Path.cwd())
     STARTED.begin()
     atexit.register(STARTED.end)
+
+
+# not when a training ends: its job may be ended after it, and be begun again
+onsuccess:
+    remove_finished_checkpoints(Path("results"))
 
 
 wildcard_constraints:

@@ -67,7 +67,7 @@ def calibrate(
         write_history(history, result["history"])
         write_parameters(parameters, result)
         if checkpoints is not None:
-            checkpoints.remove()
+            checkpoints.finish()
     return result
 
 

@@ -17,7 +17,11 @@ from src.config.schema import Experiment
 from src.data.atomic import sha256_of
 from src.data.cache_manager import CacheManager
 from src.data.data_manager import DataManager
-from src.data.run_folders import cycle_folder, replicate_folder
+from src.data.run_folders import (
+    cycle_folder,
+    remove_finished_checkpoints,
+    replicate_folder,
+)
 from src.factories.calibration import Guide, calibrate
 from src.factories.cycles import conclude_cycles
 from src.factories.evaluation import evaluate_models
@@ -69,6 +73,7 @@ def run_experiment(experiment: Experiment, results: Path, source: str) -> Path:
         if name in evaluation.metrics:
             logger.info("%s: VRMSE %s", name, evaluation.metrics[name]["vrmse"])
     finished.forget()
+    remove_finished_checkpoints(folder)
     return folder
 
 

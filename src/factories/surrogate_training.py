@@ -164,7 +164,7 @@ class SurrogateTraining:
                 record.start()
             trainer.train(self._loader, left, record, on_progress=checkpoints)
             self._finish(files, best, history)
-            folder.remove()
+            folder.finish()
         return history
 
     def _tell_start(self, last: int) -> None:

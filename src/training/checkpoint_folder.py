@@ -1,8 +1,8 @@
 """Where an interrupted training leaves what it has done."""
 
+import contextlib
 import logging
 import re
-import shutil
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from src.data.atomic import sha256_of
+from src.data.run_folders import FINISHED
 from src.errors import CheckpointError
 from src.models.tensor_file import read_tensor_file, write_tensor_file
 from src.training.checkpoint import digest
@@ -29,9 +30,9 @@ class CheckpointFolder:
     """A folder for one training, named by the digest of all that decides its result.
 
     As a context manager it holds a lock, so that no second process trains the same; the folder
-    stays after an error and goes with :meth:`remove`. It lies outside the outputs of its stage,
-    which Snakemake deletes when a job fails. The files are numbered, and named by a digest of what
-    is in them.
+    stays, and :func:`remove_finished_checkpoints` removes it after :meth:`finish`. It lies outside
+    the outputs of its stage, which Snakemake deletes when a job fails. The files are numbered, and
+    named by a digest of what is in them.
 
     Args:
         root: Folder of all checkpoints.
@@ -115,9 +116,10 @@ class CheckpointFolder:
         for path in self._files()[kept:]:
             path.unlink(missing_ok=True)
 
-    def remove(self) -> None:
-        """Delete the checkpoints of a training whose result is written."""
-        shutil.rmtree(self.directory, ignore_errors=True)
+    def finish(self) -> None:
+        """Note that the result is written; the checkpoints may go now, and stay until then."""
+        with contextlib.suppress(OSError):  # the result is what counts
+            (self.directory / FINISHED).touch()
 
     def _files(self) -> list[Path]:
         return sorted(path for path in self.directory.glob("*.pt") if _NAME.fullmatch(path.name))

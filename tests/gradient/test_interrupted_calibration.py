@@ -75,6 +75,8 @@ def assert_goes_on(make: Callable[[], PhysicalTrainer], data: Any, root: Path) -
     resumed, again = run(make, data, root / "broken")
     assert again == count - 1 - count // 2
     assert as_json(resumed) == as_json(whole)
+    repeated, none = run(make, data, root / "whole")
+    assert (as_json(repeated), none) == (as_json(whole), 0), "ended when its result was written"
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -13,6 +13,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
+from src.data.run_folders import remove_finished_checkpoints
 from src.errors import CheckpointError
 from src.interruption import Interrupted, StopRequest, interruptible
 from src.training.synthetic.history_file import read_rows
@@ -157,7 +158,21 @@ def test_a_signal_saves_a_checkpoint_and_the_same_call_goes_on(
     assert [row["train_loss"] for row in read_rows(files.history)] == [
         row["train_loss"] for row in read_rows(whole.history)
     ]
+    remove_finished_checkpoints(tmp_path)
     assert not list(files.checkpoints.glob("*/*"))
+
+
+def test_a_job_that_is_ended_after_its_result_is_written_trains_no_epoch_again(
+    store, whole, tmp_path, caplog
+):
+    caplog.set_level("INFO")
+    files = files_in(tmp_path)
+    training_in(store, settings(**OPTIONS)).run(files, {})
+    for path in (files.model, files.history):
+        path.unlink()  # as Snakemake does with what a failed job has written
+    training_in(store, settings(**OPTIONS)).run(files, {})
+    assert "going on after epoch 3 of 3" in caplog.text
+    assert files.model.read_bytes() == whole.model.read_bytes()
 
 
 @pytest.mark.parametrize("damage", ["flipped", "truncated", "empty"])

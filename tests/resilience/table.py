@@ -25,7 +25,7 @@ class Figures:
         """The cells of its row."""
         runs = len(self.outcomes)
         ended = sum(outcome.code == 0 for outcome in self.outcomes)
-        equal = sum(outcome.is_good for outcome in self.outcomes)
+        equal = sum(not outcome.differing for outcome in self.outcomes)
         strikes = sum(len(outcome.struck) for outcome in self.outcomes)
         return [
             self.name,
@@ -36,6 +36,7 @@ class Figures:
             self._share("epochs"),
             self._share("simulations"),
             f"{sum(len(outcome.litter) for outcome in self.outcomes)}",
+            f"{sum(outcome.alive for outcome in self.outcomes)}",
             f"{sum(outcome.tracebacks for outcome in self.outcomes)}",
         ]
 
@@ -61,6 +62,7 @@ COLUMNS = (
     "epochs twice (begun)",
     "simulations twice (begun)",
     "files left over",
+    "processes left",
     "tracebacks",
 )
 

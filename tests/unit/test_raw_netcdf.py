@@ -8,7 +8,7 @@ import pytest
 
 from src.data.grid import FieldLayout
 from src.data.readers.base import RawFileInfo, open_raw
-from src.data.readers.labelled_file import MOST_AT_ONCE
+from src.data.readers.memory import MOST_AT_ONCE
 from src.errors import ConfigError, RawDataError
 from tests.unit.raw_files import cells, experiment, shared_file, wave, write_file
 

@@ -9,7 +9,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from src.data.readers.memory import check_size
+from src.data.readers.memory import MOST_AT_ONCE, check_size
 from src.data.readers.roles import SPACE
 from src.errors import RawDataError
 
@@ -32,7 +32,8 @@ def coordinates(group: h5py.Group, pattern: str) -> dict[str, np.ndarray]:
         is_list = isinstance(entry, h5py.Dataset) and entry.ndim == 1 and entry.size > 0
         if is_list and entry.dtype.kind in "iuf":
             check_size(pattern.format(axis), entry.shape)
-            found[axis] = entry[:]
+            starts = range(0, entry.size, MOST_AT_ONCE)
+            found[axis] = np.concatenate([entry[at : at + MOST_AT_ONCE] for at in starts])
         elif entry is not None or axis in (TIME, SPACE[0]):
             place = f"{place_of(group)}/{pattern.format(axis)}".lstrip("/")
             raise RawDataError(f"{place}: absent, empty, or not a list of numbers")

@@ -18,7 +18,7 @@ from src.data.known_parameters import KnownParameter
 from src.data.readers.base import Block, RawFileInfo
 from src.data.readers.blocks import BlockReader
 from src.data.readers.known import KnownReader
-from src.data.readers.memory import check_frame, check_size
+from src.data.readers.memory import MOST_AT_ONCE, check_frame, check_size
 from src.data.readers.naming import naming
 from src.data.readers.roles import (
     SPACE,
@@ -33,8 +33,6 @@ from src.data.readers.values import decode
 from src.errors import ConfigError, RawDataError
 
 BLOCK_BYTES = 16 * 2**20  # of one field in double precision; more gains no speed
-# Along an axis at once: HDF5 keeps some 6 kB for each chunk that a reading touches.
-MOST_AT_ONCE = 8192
 
 
 class LabelledFile:

@@ -10,6 +10,8 @@ from src.errors import RawDataError
 
 DOUBLE_BYTES = 8
 SHARE = 8  # a block is copied while it is decoded, put into order, and checked
+# Along an axis: HDF5 keeps some 6 kB for each chunk that a reading touches.
+MOST_AT_ONCE = 8192
 MAX_SAMPLES = 1_000_000  # simulations of a file; each becomes a file of the cache
 
 

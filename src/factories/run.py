@@ -25,7 +25,6 @@ from src.data.run_folders import (
 from src.factories.calibration import Guide, calibrate
 from src.factories.cycles import conclude_cycles
 from src.factories.evaluation import evaluate_models
-from src.factories.finished_stages import FinishedStages
 from src.factories.guidance import predict_guidance
 from src.factories.model_factory import ModelFactory, data_manager
 from src.factories.own_models import check_own_models
@@ -55,12 +54,11 @@ def run_experiment(experiment: Experiment, results: Path, source: str) -> Path:
     check_own_models(experiment, source)
     store = _prepare_data(experiment, source)
     kind = experiment.run_params.model_type
-    finished = FinishedStages(folder)
-    _train(experiment, store, folder, finished)
+    _train(experiment, store, folder)
     models = [folder / "synthetic_model.pt"]
     for number in range(1, experiment.trainer_params.synthetic.replicates):
         if kind != "physical":
-            _train_surrogate(experiment, store, folder, finished, replicate=number)
+            _train_surrogate(experiment, store, folder, replicate=number)
             models.append(replicate_folder(folder, number) / "synthetic_model.pt")
     evaluation = evaluate_models(
         experiment,
@@ -72,7 +70,6 @@ def run_experiment(experiment: Experiment, results: Path, source: str) -> Path:
     for name in ("synthetic", "physical", "persistence"):
         if name in evaluation.metrics:
             logger.info("%s: VRMSE %s", name, evaluation.metrics[name]["vrmse"])
-    finished.forget()
     remove_finished_checkpoints(folder)
     return folder
 
@@ -98,38 +95,27 @@ def _prepare_data(experiment: Experiment, source: str) -> DataManager:
     return store
 
 
-def _train(
-    experiment: Experiment, store: DataManager, folder: Path, finished: FinishedStages
-) -> None:
+def _train(experiment: Experiment, store: DataManager, folder: Path) -> None:
     """Train the models that there are, in as many cycles as the experiment says."""
     kind, cycles = experiment.run_params.model_type, num_cycles(experiment)
     homes = [folder] if cycles == 1 else [cycle_folder(folder, k + 1) for k in range(cycles)]
     for number, home in enumerate(homes, 1):
         before = homes[number - 2] if number > 1 else None
         if kind != "synthetic":
-            _calibrate(experiment, store, before, home, finished)
+            _calibrate(experiment, store, before, home)
         if kind != "physical":
-            _train_surrogate(experiment, store, home, finished, before, (number, cycles))
+            _train_surrogate(experiment, store, home, before, (number, cycles))
     if cycles > 1:
         conclude_cycles(homes, folder)
 
 
-def _calibrate(
-    experiment: Experiment,
-    store: DataManager,
-    before: Path | None,
-    home: Path,
-    finished: FinishedStages,
-) -> None:
+def _calibrate(experiment: Experiment, store: DataManager, before: Path | None, home: Path) -> None:
     """Calibrate the physical model, from the second cycle on with what the one before teaches."""
+    guide = None if before is None else _guide(experiment, store, before, home)
     training = experiment.trainer_params.physical
     inputs = store.manifest(sorted({*training.train_sim, *training.val_sim}))["files"]
     taught = None if before is None else sha256_of(before / "synthetic_model.pt")
     identity = {**_identity(experiment, inputs), "taught by": taught}
-    if finished.has(identity):
-        logger.info("%s: made before the interruption", home / PARAMETERS)
-        return
-    guide = None if before is None else _guide(experiment, store, before, home)
     every_s = experiment.workflow.checkpoint_every_s
     calibrate(
         experiment,
@@ -139,8 +125,6 @@ def _calibrate(
         guide=guide,
         checkpoints=CheckpointFolder(home / "checkpoints", identity, every_s),
     )
-    written = (home / PARAMETERS).parent.rglob("*")
-    finished.add(identity, (path for path in written if path.is_file()))
 
 
 def _guide(experiment: Experiment, store: DataManager, before: Path, home: Path) -> Guide:
@@ -153,7 +137,6 @@ def _train_surrogate(
     experiment: Experiment,
     store: DataManager,
     folder: Path,
-    finished: FinishedStages,
     before: Path | None = None,
     cycle: tuple[int, int] = (1, 1),
     replicate: int = 0,
@@ -164,7 +147,6 @@ def _train_surrogate(
         experiment: The experiment.
         store: The data.
         folder: Folder of the calibrated parameters, which takes the generated simulations.
-        finished: What need not be trained again.
         before: Folder of the cycle before.
         cycle: Which cycle it is, and of how many.
         replicate: Which surrogate it is; all have the same data.
@@ -198,12 +180,7 @@ def _train_surrogate(
         checkpoint_every_s=experiment.workflow.checkpoint_every_s,
         tensorboard=home / "tensorboard" if experiment.workflow.tensorboard else None,
     )
-    identity = training.identity(_identity(seeded, training.inputs()))
-    if finished.has(identity):
-        logger.info("%s: made before the interruption", files.model)
-        return
-    training.run(files, identity)
-    finished.add(identity, [files.model, files.history])
+    training.run(files, _identity(seeded, training.inputs()))
 
 
 def _identity(experiment: Experiment, inputs: dict[str, str]) -> dict[str, Any]:

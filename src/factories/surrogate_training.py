@@ -138,14 +138,9 @@ class SurrogateTraining:
             found |= {f"generated/{name}": digest for name, digest in files.items()}
         return found
 
-    def identity(self, given: dict[str, Any]) -> dict[str, Any]:
-        """What decides the result: what is given, and what this object was told besides."""
-        start = sha256_of(self._warm_start) if self._warm_start else None
-        return {**given, "warm_start": start, "of_cycles": list(self._cycle)}
-
     def _run(self, files: SurrogateFiles, identity: dict[str, Any]) -> list[Row]:
         trainer = self.trainer
-        whole = self.identity(identity)
+        whole = self._whole(identity)
         folder = CheckpointFolder(files.checkpoints, whole, files.checkpoint_every_s)
         with StopRequest() as stop, folder if trainer.fabric.is_global_zero else nullcontext():
             trainer.fabric.barrier()  # until the first process has the folder's lock
@@ -190,6 +185,11 @@ class SurrogateTraining:
     @cached_property
     def _validation(self) -> Validation:
         return Validation(self._real, self._training.val_sim, self._training.batch_size)
+
+    def _whole(self, identity: dict[str, Any]) -> dict[str, Any]:
+        """The identity with what this object was told besides."""
+        start = sha256_of(self._warm_start) if self._warm_start else None
+        return {**identity, "warm_start": start, "of_cycles": list(self._cycle)}
 
     def _finish(self, files: SurrogateFiles, best: BestWeights, history: list[Row]) -> None:
         """Take the best weights, and write them and the history."""

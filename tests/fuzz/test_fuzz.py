@@ -107,7 +107,6 @@ KILLED_WHILE_READING = """
 import os, signal, sys
 from pathlib import Path
 from src.data.readers import apart
-from src.data.readers.labelled_file import BLOCK_BYTES
 from src.data.readers.messages import send
 from tests.unit.raw_files import experiment
 

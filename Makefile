@@ -13,15 +13,15 @@ run: .venv/installed
 
 # after Snakemake itself was killed
 resume: .venv/installed
-	$(BIN)/python -m workflow.resume $(TARGET) $(ARGS)
+	$(BIN)/python -m hybrid_pde.workflow.resume $(TARGET) $(ARGS)
 	$(MAKE) run
 
 # the results of EXPERIMENT stay as they are, whatever settings and code become
 pin: .venv/installed
-	$(BIN)/python -m workflow.pin "$(EXPERIMENT)"
+	$(BIN)/python -m hybrid_pde.workflow.pin "$(EXPERIMENT)"
 
 unpin: .venv/installed
-	$(BIN)/python -m workflow.pin --free "$(EXPERIMENT)"
+	$(BIN)/python -m hybrid_pde.workflow.pin --free "$(EXPERIMENT)"
 
 test: .venv/installed-dev
 	$(BIN)/python -m pytest -n auto

@@ -18,19 +18,19 @@ from snakemake.utils import min_version
 
 min_version("9.0")
 logging.raiseExceptions = False  # Snakemake's own log may lie on a disk that is full
-sys.path.insert(0, workflow.basedir)
+sys.path.insert(0, f"{workflow.basedir}/src")
 
-from src.data.disk_errors import refuse_unwritable
-from src.data.run_folders import remove_finished_checkpoints
-from src.errors import UserError
-from workflow.folder_checks import (
+from hybrid_pde.data.disk_errors import refuse_unwritable
+from hybrid_pde.domain.run_folders import remove_finished_checkpoints
+from hybrid_pde.errors import UserError
+from hybrid_pde.workflow.folder_checks import (
     makes_nothing,
     only_pinned,
     refuse_unusable,
     told_versions,
 )
-from workflow.plans import Plans
-from workflow.started import Started
+from hybrid_pde.workflow.requested_experiments import Plans
+from hybrid_pde.workflow.launch_record import Started
 
 DRY_RUN = workflow.output_settings.dryrun
 # a call of the user's, not what it starts for each job

@@ -16,11 +16,11 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from src.config import load_experiment, parse_experiment
-from src.config.loading import default_experiment, find_experiment
-from src.errors import PinnedError, UserError
-from src.interruption import EXIT_CODE, Interrupted, interruptible
-from workflow.pin import pinned_names
+from hybrid_pde.config import load_experiment, parse_experiment
+from hybrid_pde.config.loading import default_experiment, find_experiment
+from hybrid_pde.errors import PinnedError, UserError
+from hybrid_pde.interruption import EXIT_CODE, Interrupted, interruptible
+from hybrid_pde.workflow.pin import pinned_names
 
 PLAIN = re.compile(r"[A-Za-z_][\w.]*=")  # no `hydra.…`, and no +, ++ or ~ before it
 QUIET = ("hydra.run.dir=.", "hydra.output_subdir=null", "hydra/job_logging=stdout")
@@ -38,7 +38,9 @@ def main(_: DictConfig) -> None:
                 f"results/{experiment.name}: pinned; `make unpin EXPERIMENT={experiment.name}` "
                 "frees it, run_params.experiment_name=… takes another folder"
             )
-        from src.factories.run import run_experiment  # takes seconds, a mistake is told before
+        from hybrid_pde.stages.pipeline import (
+            run_experiment,  # takes seconds, a mistake is told before
+        )
 
         with interruptible():
             run_experiment(experiment, Path("results"), str(path))

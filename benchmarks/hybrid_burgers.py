@@ -29,14 +29,14 @@ import numpy as np
 import torch
 import xarray as xr
 
-from src.config import parse_experiment
-from src.config.schema import GaussianRandomField
-from src.data.grid import FieldLayout, Grid
-from src.data.initial_conditions import gaussian_random_state
-from src.data.raw_file import write_raw_file
-from src.factories.run import run_experiment
-from src.models.registry import ModelRegistry
-from src.numerics.discretization import Discretization
+from hybrid_pde.config import parse_experiment
+from hybrid_pde.config.schema import GaussianRandomField
+from hybrid_pde.data.initial_states.random_fields import gaussian_random_state
+from hybrid_pde.data.raw_netcdf_writer import write_raw_file
+from hybrid_pde.domain.grid import FieldLayout, Grid
+from hybrid_pde.models.registry import ModelRegistry
+from hybrid_pde.numerics.discretization import Discretization
+from hybrid_pde.stages.pipeline import run_experiment
 
 LENGTH, CELLS, STEPS, DT = 100.0, 256, 50, 0.1
 FINER = 4  # the data are means over cells of a grid so much finer

@@ -18,10 +18,10 @@ import numpy as np
 import xarray as xr
 import yaml
 
-from src.config.derived import stages_trained
-from workflow import stage_inputs
-from workflow.plan import Plan
-from workflow.runs import Run
+from hybrid_pde.config.derived import stages_trained
+from hybrid_pde.workflow import stage_inputs
+from hybrid_pde.workflow.plan import Plan
+from hybrid_pde.workflow.runs import Run
 
 ROOT = Path(__file__).resolve().parents[1]
 TARGET = "results/synthetic_model.pt"

@@ -20,12 +20,12 @@ from typing import Any
 
 import torch
 
-from src.config import parse_experiment
-from src.data.data_manager import DataManager
-from src.evaluation.predictors import SyntheticPredictor, persistence
-from src.evaluation.validation import Validation
-from src.factories.surrogate_training import SurrogateFiles, SurrogateTraining
-from src.models.physical.raw_simulations import RawSimulations
+from hybrid_pde.config import parse_experiment
+from hybrid_pde.data.cache.data_manager import DataManager
+from hybrid_pde.evaluation.predictors import SyntheticPredictor, persistence
+from hybrid_pde.evaluation.validation import Validation
+from hybrid_pde.stages.simulate import RawSimulations
+from hybrid_pde.stages.train_synthetic import SurrogateFiles, SurrogateTraining
 
 TRAINED_ON, ROLLED_OUT_ON = range(4), range(4, 12)
 # what differs from the baseline: of `trainer_params`, and of `model.synthetic`

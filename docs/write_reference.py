@@ -19,9 +19,9 @@ from pydantic import BaseModel
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from src.config.equations import EQUATIONS, ParameterSpec  # noqa: E402
-from src.config.modules import ARCHITECTURE_OPTIONS  # noqa: E402
-from src.config.schema import Experiment, SharedTraining  # noqa: E402
+from hybrid_pde.config.equations import EQUATIONS, ParameterSpec  # noqa: E402
+from hybrid_pde.config.modules import ARCHITECTURE_OPTIONS  # noqa: E402
+from hybrid_pde.config.schema import Experiment, SharedTraining  # noqa: E402
 
 DOCS = ROOT / "docs"
 STAGES = (

@@ -21,7 +21,7 @@ from benchmarks.calibration.reference import (
     gray_scott_start,
     wavenumbers,
 )
-from src.data.atomic import atomic_path
+from hybrid_pde.data.atomic import atomic_path
 
 Array = np.ndarray
 

@@ -14,12 +14,12 @@ from benchmarks.calibration import cases, peers
 from benchmarks.calibration.fit import fit
 from benchmarks.calibration.memory_probe import STEPS
 from benchmarks.calibration.targets import percent, say
-from src.data.fields import to_field
-from src.data.grid import PERIODIC, FieldLayout, Grid
-from src.models.physical.burgers import BurgersPDE
-from src.training.physical.objective import Objective
-from src.training.physical.observations import Observations
-from src.training.physical.parameter_vector import ParameterVector
+from hybrid_pde.data.field_conversion import to_field
+from hybrid_pde.domain.grid import PERIODIC, FieldLayout, Grid
+from hybrid_pde.models.physical.equations.burgers import BurgersPDE
+from hybrid_pde.training.physical.objective import Objective
+from hybrid_pde.training.physical.observations import Observations
+from hybrid_pde.training.physical.parameter_vector import ParameterVector
 
 SUBSTEPS = 5
 DT = 0.01

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from src.config import parse_experiment
-from src.factories import TrainerFactory
-from src.factories.model_factory import data_manager
+from hybrid_pde.config import parse_experiment
+from hybrid_pde.factories import TrainerFactory
+from hybrid_pde.factories.model_factory import data_manager
 
 
 @dataclass(frozen=True)

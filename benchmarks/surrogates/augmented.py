@@ -16,8 +16,8 @@ from typing import Any
 
 from benchmarks.surrogates.simulations import BurgersSet
 from benchmarks.surrogates.table import note, say
-from src.config import load_experiment, parse_experiment
-from src.factories.run import run_experiment
+from hybrid_pde.config import load_experiment, parse_experiment
+from hybrid_pde.stages.pipeline import run_experiment
 
 SEEDS = (0, 1, 2)
 VISCOSITY = 0.005

@@ -17,15 +17,15 @@ from benchmarks.surrogates.page_cache import forget, resident
 from benchmarks.surrogates.simulations import BurgersSet
 from benchmarks.surrogates.table import say
 from benchmarks.surrogates.timing import Seconds, fastest
-from src.config import Experiment, parse_experiment
-from src.data.augmented_dataset import AugmentedDataset
-from src.data.cache_manager import CacheManager
-from src.data.hybrid_dataset import HybridDataset
-from src.data.window_batch import Window
-from src.models.registry import ModelRegistry
-from src.models.synthetic.synthetic_model import SyntheticModel
-from src.training.batches import batches
-from src.training.synthetic.synthetic_trainer import SyntheticTrainer
+from hybrid_pde.config import Experiment, parse_experiment
+from hybrid_pde.data.cache.cache_manager import CacheManager
+from hybrid_pde.data.windows.augmented_dataset import AugmentedDataset
+from hybrid_pde.data.windows.hybrid_dataset import HybridDataset
+from hybrid_pde.data.windows.window_batch import Window
+from hybrid_pde.models.registry import ModelRegistry
+from hybrid_pde.models.synthetic.synthetic_model import SyntheticModel
+from hybrid_pde.training.synthetic.data_loaders import batches
+from hybrid_pde.training.synthetic.synthetic_trainer import SyntheticTrainer
 
 SIMULATIONS = 4
 _BATCHES = 24  # an epoch

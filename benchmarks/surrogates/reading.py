@@ -12,11 +12,11 @@ import torch
 from benchmarks.surrogates.simulations import BurgersSet
 from benchmarks.surrogates.table import say
 from benchmarks.surrogates.timing import fastest
-from src.config import parse_experiment
-from src.data.hybrid_dataset import HybridDataset
-from src.data.simulation_store import SimulationStore
-from src.data.window_batch import Window
-from src.training.batches import batches
+from hybrid_pde.config import parse_experiment
+from hybrid_pde.data.cache.simulation_store import SimulationStore
+from hybrid_pde.data.windows.hybrid_dataset import HybridDataset
+from hybrid_pde.data.windows.window_batch import Window
+from hybrid_pde.training.synthetic.data_loaders import batches
 
 BATCH = 32
 STEPS = 8

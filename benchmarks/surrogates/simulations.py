@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from src.config.schema import GaussianRandomField
-from src.data.cache_manager import CacheManager
-from src.data.grid import PERIODIC, FieldLayout, Grid
-from src.data.initial_conditions import State, gaussian_random_state
-from src.data.raw_file import write_raw_file
-from src.models.physical.generation import Recording, Start, generate
-from src.models.registry import ModelRegistry
+from hybrid_pde.config.schema import GaussianRandomField
+from hybrid_pde.data.cache.cache_manager import CacheManager
+from hybrid_pde.data.initial_states.random_fields import State, gaussian_random_state
+from hybrid_pde.data.raw_netcdf_writer import write_raw_file
+from hybrid_pde.domain.grid import PERIODIC, FieldLayout, Grid
+from hybrid_pde.models.physical.ensemble import Recording, Start, generate
+from hybrid_pde.models.registry import ModelRegistry
 
 
 @dataclass(frozen=True)

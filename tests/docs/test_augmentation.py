@@ -4,9 +4,14 @@ from typing import get_args
 
 import yaml
 
-from src.config import parse_experiment
-from src.config.equations import EQUATIONS, EquationSpec
-from src.config.schema import AugmentationParams, GivenStates, PerturbedField, ResemblingField
+from hybrid_pde.config import parse_experiment
+from hybrid_pde.config.equations import EQUATIONS, EquationSpec
+from hybrid_pde.config.schema import (
+    AugmentationParams,
+    GivenStates,
+    PerturbedField,
+    ResemblingField,
+)
 from tests.docs.pages import DOCS, blocks, codes, rows
 
 PAGE = DOCS / "augmentation.md"

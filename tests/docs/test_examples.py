@@ -9,11 +9,11 @@ import pytest
 import xarray as xr
 import yaml
 
-from src.config import load_experiment, parse_experiment
-from src.data import CacheManager, DataManager
-from src.data.atomic import sha256_of
-from src.data.boundary import parse_boundary
-from src.models.physical.raw_simulations import RawSimulations
+from hybrid_pde.config import load_experiment, parse_experiment
+from hybrid_pde.data import CacheManager, DataManager
+from hybrid_pde.data.atomic import sha256_of
+from hybrid_pde.domain.boundary import parse_boundary
+from hybrid_pde.stages.simulate import RawSimulations
 from tests.conftest import ROOT
 from tests.docs.pages import DOCS, blocks, codes, rows, write_named_blocks
 from tests.workflow.snakemake_run import planned_jobs

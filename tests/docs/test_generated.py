@@ -14,7 +14,7 @@ from docs.write_reference import (
     stage_section,
     workflow_page,
 )
-from src.config.loading import keys_by_section
+from hybrid_pde.config.loading import keys_by_section
 from tests.conftest import ROOT
 from tests.docs.pages import codes, rows
 from tests.workflow.test_rerun import CHANGES

@@ -8,12 +8,12 @@ import pytest
 import torch
 import yaml
 
-from src.data.fields import from_field
-from src.data.grid import FieldLayout
-from src.errors import CheckpointError
-from src.factories import ModelFactory
-from src.models import ModelRegistry, load_synthetic_model
-from src.training.physical import PhysicalTrainer
+from hybrid_pde.data.field_conversion import from_field
+from hybrid_pde.domain.grid import FieldLayout
+from hybrid_pde.errors import CheckpointError
+from hybrid_pde.factories import ModelFactory
+from hybrid_pde.models import ModelRegistry, load_synthetic_model
+from hybrid_pde.training.physical import PhysicalTrainer
 from tests.docs.pages import DOCS, blocks, write_named_blocks
 from tests.workflow.snakemake_run import planned_jobs, run
 

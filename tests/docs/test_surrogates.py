@@ -7,12 +7,12 @@ import pytest
 import torch
 import yaml
 
-from src.config import load_experiment, parse_experiment
-from src.config.modules import ARCHITECTURES
-from src.data.grid import FieldLayout, Grid
-from src.factories.own_models import check_own_models
-from src.models import ModelRegistry, load_synthetic_model
-from src.models.saved_model import save_synthetic_model
+from hybrid_pde.config import load_experiment, parse_experiment
+from hybrid_pde.config.modules import ARCHITECTURES
+from hybrid_pde.domain.grid import FieldLayout, Grid
+from hybrid_pde.models import ModelRegistry, load_synthetic_model
+from hybrid_pde.models.surrogate_file import save_synthetic_model
+from hybrid_pde.models.user_models import check_own_models
 from tests.docs.pages import DOCS, blocks, codes, rows, write_named_blocks
 
 PAGE = DOCS / "surrogates.md"

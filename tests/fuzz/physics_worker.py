@@ -14,10 +14,10 @@ from typing import Any
 
 import torch
 
-from src.config.equations import EQUATIONS
-from src.data.grid import PERIODIC, Grid
-from src.errors import UserError
-from src.models import ModelRegistry
+from hybrid_pde.config.equations import EQUATIONS
+from hybrid_pde.domain.grid import PERIODIC, Grid
+from hybrid_pde.errors import UserError
+from hybrid_pde.models import ModelRegistry
 
 VALUES = (float("nan"), float("inf"), 1e30, -0.01, 1e-30)
 STATES = (float("nan"), 1e30, -1e4)

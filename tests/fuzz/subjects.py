@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from src.data.readers.apart import open_apart
-from src.errors import UserError
+from hybrid_pde.data.readers.subprocess_reader import open_apart
+from hybrid_pde.errors import UserError
 from tests.fuzz import raw_plain
 from tests.fuzz.other_subjects import OTHERS
 from tests.fuzz.raw_content import (

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from src.data import DataManager, build_index
-from src.data.readers import apart
-from src.data.readers.labelled_file import BLOCK_BYTES
-from src.errors import RawDataError
+from hybrid_pde.data import DataManager, build_index
+from hybrid_pde.data.readers import subprocess_reader as apart
+from hybrid_pde.data.readers.labelled_file import BLOCK_BYTES
+from hybrid_pde.errors import RawDataError
 from tests.conftest import ROOT
 from tests.fuzz.cases import draw
 from tests.fuzz.pool import run_cases
@@ -106,8 +106,8 @@ def test_a_library_that_crashes_is_an_error_and_the_next_file_is_read(
 KILLED_WHILE_READING = """
 import os, signal, sys
 from pathlib import Path
-from src.data.readers import apart
-from src.data.readers.messages import send
+from hybrid_pde.data.readers import subprocess_reader as apart
+from hybrid_pde.data.readers.subprocess_protocol import send
 from tests.unit.raw_files import experiment
 
 path = Path(sys.argv[1])

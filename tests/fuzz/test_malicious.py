@@ -13,21 +13,21 @@ import pytest
 import torch
 import yaml
 
-from src.config import load_experiment
-from src.data import build_index
-from src.data.cache_file import open_simulation
-from src.errors import UserError
-from src.evaluation.report import ReportInputs, render_report
-from src.models import load_synthetic_model
-from src.models.tensor_file import read_tensor_file
-from src.training.checkpoint import load_checkpoint
-from src.training.physical.results import read_result
+from hybrid_pde.config import load_experiment
+from hybrid_pde.data import build_index
+from hybrid_pde.data.cache.cache_file import open_simulation
+from hybrid_pde.errors import UserError
+from hybrid_pde.evaluation.report.html_report import ReportInputs, render_report
+from hybrid_pde.models import load_synthetic_model
+from hybrid_pde.models.tensor_file import read_tensor_file
+from hybrid_pde.training.checkpoint import load_checkpoint
+from hybrid_pde.training.physical.parameters_file import read_result
+from hybrid_pde.workflow.manifests import digests_of
+from hybrid_pde.workflow.requested_experiments import EXPERIMENT_NAME
 from tests.fuzz.cases import BOMB, NASTY
 from tests.unit.raw_files import cells, experiment, raw_path, wave
 from tests.workflow.snakemake_run import run
 from tests.workflow.tiny import write_experiment
-from workflow.manifests import digests_of
-from workflow.plans import EXPERIMENT_NAME
 
 CANARY = "executed"
 COMMAND = f"touch {CANARY}"

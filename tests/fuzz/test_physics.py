@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from src.config.equations import EQUATIONS
-from src.config.schema import SCHEME_ORDERS
+from hybrid_pde.config.equations import EQUATIONS
+from hybrid_pde.config.schema import SCHEME_ORDERS
 from tests.fuzz import pool
 
 PROGRAM = "tests.fuzz.physics_worker"

@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SOURCES = [*sorted((ROOT / "src").rglob("*.py")), *sorted((ROOT / "workflow").rglob("*.py"))]
 SOURCES += [ROOT / "run.py"]
 # a process hands its own functions to the processes that it starts; nothing comes from a file
-UNPICKLES = {"src/training/processes.py"}
+UNPICKLES = {"src/hybrid_pde/training/synthetic/processes.py"}
 MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal", "jsonpickle"}
 CALLS = {"eval", "exec", "compile", "__import__", "os.system", "os.popen", "np.fromregex"}
 YAML = {"yaml.load", "yaml.load_all", "yaml.full_load", "yaml.unsafe_load", "yaml.Loader"}

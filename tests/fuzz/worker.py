@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from src.data.readers import apart
-from src.errors import UserError
+from hybrid_pde.data.readers import subprocess_reader as apart
+from hybrid_pde.errors import UserError
 from tests.fuzz.damage import PLACES, damaged, put_in_place
 from tests.fuzz.subjects import SUBJECTS, RawSubject, Subject
 

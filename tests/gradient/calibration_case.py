@@ -7,13 +7,13 @@ from typing import Any
 import torch
 from phi.torch.flow import math
 
-from src.data.fields import to_field
-from src.data.grid import FieldLayout, Grid
-from src.models.physical.advection_diffusion import AdvectionDiffusionPDE
-from src.models.physical.allen_cahn import AllenCahnPDE
-from src.models.physical.burgers import BurgersPDE
-from src.models.physical.physical_model import PhysicalModel
-from src.training.physical import PhysicalTrainer
+from hybrid_pde.data.field_conversion import to_field
+from hybrid_pde.domain.grid import FieldLayout, Grid
+from hybrid_pde.models.physical.equations.advection_diffusion import AdvectionDiffusionPDE
+from hybrid_pde.models.physical.equations.allen_cahn import AllenCahnPDE
+from hybrid_pde.models.physical.equations.burgers import BurgersPDE
+from hybrid_pde.models.physical.physical_model import PhysicalModel
+from hybrid_pde.training.physical import PhysicalTrainer
 from tests.physics.periodic_box import coordinates, periodic_grid, physical_config
 
 EQUATIONS: dict[str, type[PhysicalModel]] = {

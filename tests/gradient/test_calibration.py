@@ -6,10 +6,10 @@ import pytest
 import torch
 from phi.torch.flow import math
 
-from src.errors import CalibrationError, CheckpointError, ConfigError, DivergenceError
-from src.models.physical.burgers import BurgersPDE
-from src.training.physical import PhysicalTrainer
-from src.training.physical.objective import Objective
+from hybrid_pde.errors import CalibrationError, CheckpointError, ConfigError, DivergenceError
+from hybrid_pde.models.physical.equations.burgers import BurgersPDE
+from hybrid_pde.training.physical import PhysicalTrainer
+from hybrid_pde.training.physical.objective import Objective
 from tests.gradient.calibration_case import (
     DT,
     EQUATIONS,

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from src.training.physical import PhysicalTrainer, coarse_start
-from src.training.physical.coarse_start import meet_on_coarse_grid, on_coarse_grid
-from src.training.physical.minimization import Minimum, gauss_newton
-from src.training.physical.objective import Objective
+from hybrid_pde.training.physical import PhysicalTrainer, coarse_start
+from hybrid_pde.training.physical.coarse_start import meet_on_coarse_grid, on_coarse_grid
+from hybrid_pde.training.physical.minimization import Minimum, gauss_newton
+from hybrid_pde.training.physical.objective import Objective
 from tests.gradient.test_field_calibration import BUMP, DT, GAUSSIANS, diffused, trainer_of
 
 # Amplitude, centre and width of what BUMP is.

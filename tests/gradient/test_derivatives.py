@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from src.training.physical.objective import Objective
-from src.training.physical.observations import Observations
+from hybrid_pde.training.physical.objective import Objective
+from hybrid_pde.training.physical.observations import Observations
 from tests.gradient.calibration_case import DT, EQUATIONS, learnable, trainer, windows
 
 

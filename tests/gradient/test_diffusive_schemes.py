@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from src.numerics.semi_lagrangian import numerical_diffusivity
-from src.training.physical.objective import Objective
-from src.training.physical.observations import Observations
+from hybrid_pde.numerics.semi_lagrangian import numerical_diffusivity
+from hybrid_pde.training.physical.objective import Objective
+from hybrid_pde.training.physical.observations import Observations
 from tests.gradient.calibration_case import (
     DT,
     EQUATIONS,

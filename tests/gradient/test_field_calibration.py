@@ -9,12 +9,12 @@ import torch
 import xarray as xr
 import yaml
 
-from src.data.grid import ZERO_GRADIENT
-from src.errors import CalibrationError
-from src.models.physical.burgers import BurgersPDE
-from src.models.physical.diffusion import DiffusionPDE
-from src.training.physical import PhysicalTrainer
-from src.training.physical.results import load_parameters, write_parameters
+from hybrid_pde.domain.grid import ZERO_GRADIENT
+from hybrid_pde.errors import CalibrationError
+from hybrid_pde.models.physical.equations.burgers import BurgersPDE
+from hybrid_pde.models.physical.equations.diffusion import DiffusionPDE
+from hybrid_pde.training.physical import PhysicalTrainer
+from hybrid_pde.training.physical.parameters_file import load_parameters, write_parameters
 from tests.gradient.calibration_case import Windows
 from tests.physics.periodic_box import coordinates, periodic_grid, physical_config
 from tests.physics.walled_box import box, points_of

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 import torch
 
-from src.config import parse_experiment
-from src.data.cache_manager import CacheManager
-from src.data.grid import FieldLayout
-from src.data.raw_file import write_raw_file
-from src.errors import ConfigError
-from src.factories import TrainerFactory
-from src.training.physical.guided_dataset import GuidedDataset
-from src.training.physical.results import read_result, write_parameters
+from hybrid_pde.config import parse_experiment
+from hybrid_pde.data.cache.cache_manager import CacheManager
+from hybrid_pde.data.raw_netcdf_writer import write_raw_file
+from hybrid_pde.domain.grid import FieldLayout
+from hybrid_pde.errors import ConfigError
+from hybrid_pde.factories import TrainerFactory
+from hybrid_pde.training.hybrid.guided_dataset import GuidedDataset
+from hybrid_pde.training.physical.parameters_file import read_result, write_parameters
 from tests.gradient.test_observed_calibration import (
     DIFFUSIVITY,
     DT,

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from src.errors import ConfigError
-from src.models.physical.diffusion import DiffusionPDE
-from src.models.physical.kuramoto_sivashinsky import KuramotoSivashinskyPDE
-from src.training.physical import PhysicalTrainer
+from hybrid_pde.errors import ConfigError
+from hybrid_pde.models.physical.equations.diffusion import DiffusionPDE
+from hybrid_pde.models.physical.equations.kuramoto_sivashinsky import KuramotoSivashinskyPDE
+from hybrid_pde.training.physical import PhysicalTrainer
 from tests.gradient.calibration_case import Windows
 from tests.physics.periodic_box import coordinates, periodic_grid, physical_config
 

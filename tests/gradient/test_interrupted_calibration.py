@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from src.errors import DivergenceError
-from src.training.checkpoint_folder import CheckpointFolder
-from src.training.physical import PhysicalTrainer, coarse_start
-from src.training.physical.evaluation_log import EvaluationLog
+from hybrid_pde.errors import DivergenceError
+from hybrid_pde.training.checkpoint_folder import CheckpointFolder
+from hybrid_pde.training.physical import PhysicalTrainer, coarse_start
+from hybrid_pde.training.physical.evaluation_log import EvaluationLog
 from tests.gradient.calibration_case import learnable, trainer, windows
 from tests.gradient.test_field_calibration import BUMP, GAUSSIANS, diffused, trainer_of
 

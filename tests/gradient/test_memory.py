@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from src.models.physical.burgers import BurgersPDE
-from src.models.physical.stepper import Stepper
-from src.training.physical.objective import Objective
-from src.training.physical.observations import Observations
-from src.training.physical.parameter_vector import ParameterVector
+from hybrid_pde.models.physical.equations.burgers import BurgersPDE
+from hybrid_pde.models.physical.stepper import Stepper
+from hybrid_pde.training.physical.objective import Objective
+from hybrid_pde.training.physical.observations import Observations
+from hybrid_pde.training.physical.parameter_vector import ParameterVector
 from tests.gradient.calibration_case import Windows
 from tests.physics.periodic_box import coordinates, periodic_grid, physical_config
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from src.data.grid import FieldLayout
-from src.data.raw_file import write_raw_file
-from src.errors import CalibrationError, ConfigError, UserError
-from src.factories import TrainerFactory
+from hybrid_pde.data.raw_netcdf_writer import write_raw_file
+from hybrid_pde.domain.grid import FieldLayout
+from hybrid_pde.errors import CalibrationError, ConfigError, UserError
+from hybrid_pde.factories import TrainerFactory
 from tests.physics.periodic_box import coordinates, periodic_grid
 
 LENGTH, POINTS, NUM_FRAMES, DT = 1.4, 40, 11, 0.1

@@ -8,12 +8,12 @@ import torch
 import yaml
 from phi.torch.flow import math
 
-from src.config import parse_experiment
-from src.data.fields import to_field
-from src.data.grid import ZERO_GRADIENT, FieldLayout, Grid
-from src.factories.run import run_experiment
-from src.models.physical.navier_stokes import NavierStokesPDE
-from src.training.physical import PhysicalTrainer
+from hybrid_pde.config import parse_experiment
+from hybrid_pde.data.field_conversion import to_field
+from hybrid_pde.domain.grid import ZERO_GRADIENT, FieldLayout, Grid
+from hybrid_pde.models.physical.equations.navier_stokes import NavierStokesPDE
+from hybrid_pde.stages.pipeline import run_experiment
+from hybrid_pde.training.physical import PhysicalTrainer
 from tests.physics.periodic_box import coordinates, physical_config
 
 TRUTH = {"viscosity": 0.02, "buoyancy": [0.0, 1.5], "diffusivity": 0.01}

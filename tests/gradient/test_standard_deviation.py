@@ -5,12 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from src.models.physical.advection_diffusion import AdvectionDiffusionPDE
-from src.training.physical.minimization import gauss_newton
-from src.training.physical.objective import Objective
-from src.training.physical.observations import Observations
-from src.training.physical.parameter_vector import ParameterVector
-from src.training.physical.uncertainty import assess
+from hybrid_pde.models.physical.equations.advection_diffusion import AdvectionDiffusionPDE
+from hybrid_pde.training.physical.minimization import gauss_newton
+from hybrid_pde.training.physical.objective import Objective
+from hybrid_pde.training.physical.observations import Observations
+from hybrid_pde.training.physical.parameter_vector import ParameterVector
+from hybrid_pde.training.physical.uncertainty import assess
 from tests.gradient.calibration_case import Windows
 from tests.physics.periodic_box import coordinates, periodic_grid, physical_config
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from src.errors import DivergenceError
-from src.training.physical import PhysicalTrainer
+from hybrid_pde.errors import DivergenceError
+from hybrid_pde.training.physical import PhysicalTrainer
 from tests.gradient.calibration_case import (
     EQUATIONS,
     GRIDS,

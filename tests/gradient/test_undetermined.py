@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from src.models.physical.fisher_kpp import FisherKPPPDE
-from src.models.physical.fitzhugh_nagumo import FitzHughNagumoPDE
-from src.models.physical.physical_model import PhysicalModel
-from src.training.physical import PhysicalTrainer
-from src.training.physical.uncertainty import assess
+from hybrid_pde.models.physical.equations.fisher_kpp import FisherKPPPDE
+from hybrid_pde.models.physical.equations.fitzhugh_nagumo import FitzHughNagumoPDE
+from hybrid_pde.models.physical.physical_model import PhysicalModel
+from hybrid_pde.training.physical import PhysicalTrainer
+from hybrid_pde.training.physical.uncertainty import assess
 from tests.gradient.calibration_case import Windows, learnable, trainer
 from tests.physics.periodic_box import coordinates, periodic_grid, physical_config
 

@@ -13,13 +13,13 @@ import pytest
 import torch
 from phi.torch.flow import math
 
-from src.data.fields import to_field
-from src.data.grid import FieldLayout
-from src.models.physical.burgers import BurgersPDE
-from src.training.physical.objective import Objective
-from src.training.physical.observations import Observations
-from src.training.physical.parameter_vector import ParameterVector
-from src.training.physical.readings import Readings
+from hybrid_pde.data.field_conversion import to_field
+from hybrid_pde.domain.grid import FieldLayout
+from hybrid_pde.models.physical.equations.burgers import BurgersPDE
+from hybrid_pde.training.physical.objective import Objective
+from hybrid_pde.training.physical.observations import Observations
+from hybrid_pde.training.physical.parameter_vector import ParameterVector
+from hybrid_pde.training.physical.sensor_readings import Readings
 from tests.physics.periodic_box import coordinates, periodic_grid, physical_config
 
 POINTS, LENGTH, DT = 16, 0.7, 0.05
@@ -205,7 +205,9 @@ def test_unknowns_in_batches_of_any_size(monkeypatch: pytest.MonkeyPatch, rows: 
     objective, _ = objective_of(CASES["everything"])
     at = objective.linearize(objective.start)
     other, _ = objective_of(CASES["everything"])
-    monkeypatch.setattr("src.training.physical.tangents.CHUNK_VALUES", rows * 2 * POINTS)
+    monkeypatch.setattr(
+        "hybrid_pde.training.physical.tangent_rollout.CHUNK_VALUES", rows * 2 * POINTS
+    )
     split = other.linearize(other.start)
     product = at.jacobian.T @ at.jacobian
     np.testing.assert_allclose(

@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from src.models.synthetic.unet import UNet
-from src.training.epoch_sampler import EpochSampler
-from src.training.synthetic import SyntheticTrainer
+from hybrid_pde.models.synthetic.architectures.unet.network import UNet
+from hybrid_pde.training.synthetic import SyntheticTrainer
+from hybrid_pde.training.synthetic.epoch_sampler import EpochSampler
 
 Window = tuple[torch.Tensor, torch.Tensor]
 

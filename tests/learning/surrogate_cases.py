@@ -5,11 +5,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from src.config import parse_experiment
-from src.data.data_manager import DataManager
-from src.data.simulation_store import SimulationStore
-from src.factories.surrogate_training import SurrogateFiles, SurrogateTraining
-from src.models.physical.raw_simulations import RawSimulations
+from hybrid_pde.config import parse_experiment
+from hybrid_pde.data.cache.data_manager import DataManager
+from hybrid_pde.data.cache.simulation_store import SimulationStore
+from hybrid_pde.stages.simulate import RawSimulations
+from hybrid_pde.stages.train_synthetic import SurrogateFiles, SurrogateTraining
 from tests.workflow.tiny import tiny_experiment
 
 

@@ -13,10 +13,10 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from src.data.run_folders import remove_finished_checkpoints
-from src.errors import CheckpointError
-from src.interruption import Interrupted, StopRequest, interruptible
-from src.training.synthetic.history_file import read_rows
+from hybrid_pde.domain.run_folders import remove_finished_checkpoints
+from hybrid_pde.errors import CheckpointError
+from hybrid_pde.interruption import Interrupted, StopRequest, interruptible
+from hybrid_pde.training.history_file import read_rows
 from tests.learning.surrogate_cases import files_in, settings, simulated, training_in
 from tests.learning.test_synthetic_resume import Noisy, assert_same_training
 
@@ -214,8 +214,8 @@ def test_an_ignored_signal_stays_ignored():
 PROGRAM = """
 import json, sys
 from pathlib import Path
-from src.data.simulation_store import SimulationStore
-from src.interruption import Interrupted, interruptible
+from hybrid_pde.data.cache.simulation_store import SimulationStore
+from hybrid_pde.interruption import Interrupted, interruptible
 from tests.learning.surrogate_cases import files_in, training_in
 if __name__ == "__main__":
     cache, folder, mapping = sys.argv[1:]

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import torch
 
-from src.data import CacheManager, HybridDataset, collate_windows
-from src.data.grid import Grid
-from src.data.known_parameters import KnownParameter
-from src.evaluation.predictors import SyntheticPredictor
-from src.models import ModelRegistry
+from hybrid_pde.data import CacheManager, HybridDataset, collate_windows
+from hybrid_pde.domain.grid import Grid
+from hybrid_pde.domain.known_values import KnownParameter
+from hybrid_pde.evaluation.predictors import SyntheticPredictor
+from hybrid_pde.models import ModelRegistry
 
 POINTS, FRAMES, DT = 24, 9, 0.05
 GRID = Grid(("x",), (POINTS,), (0.0,), (1.0,), (("periodic", "periodic"),), (False,))

@@ -10,10 +10,10 @@ import sys
 import pytest
 import torch
 
-from src.errors import ConfigError, DivergenceError
-from src.models import load_synthetic_model
-from src.training.processes import num_processes, run_together
-from src.training.synthetic.history_file import read_rows
+from hybrid_pde.errors import ConfigError, DivergenceError
+from hybrid_pde.models import load_synthetic_model
+from hybrid_pde.training.history_file import read_rows
+from hybrid_pde.training.synthetic.processes import num_processes, run_together
 from tests.learning.surrogate_cases import (
     files_in,
     in_double_precision,

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from src.config import load_experiment, parse_experiment
-from src.factories.run import run_experiment
+from hybrid_pde.config import load_experiment, parse_experiment
+from hybrid_pde.stages.pipeline import run_experiment
 
 SMALLER = ["trainer_params.synthetic.epochs=8", "augmentation.num_simulations=5"]
 

@@ -7,17 +7,17 @@ import sys
 import pytest
 import torch
 
-from src.config import parse_experiment
-from src.config.checks import check_experiment
-from src.errors import CheckpointError, ConfigError
-from src.evaluation.evaluate import evaluate
-from src.evaluation.predictors import SyntheticPredictor
-from src.evaluation.validation import Validation
-from src.factories.surrogate_training import SurrogateTraining
-from src.models import load_synthetic_model
-from src.training.synthetic.best_weights import BestWeights
-from src.training.synthetic.epoch_record import is_stale
-from src.training.synthetic.history_file import read_history, read_rows
+from hybrid_pde.config import parse_experiment
+from hybrid_pde.config.checks.consistency import check_experiment
+from hybrid_pde.errors import CheckpointError, ConfigError
+from hybrid_pde.evaluation.evaluation import evaluate
+from hybrid_pde.evaluation.predictors import SyntheticPredictor
+from hybrid_pde.evaluation.validation import Validation
+from hybrid_pde.models import load_synthetic_model
+from hybrid_pde.stages.train_synthetic import SurrogateTraining
+from hybrid_pde.training.history_file import read_history, read_rows
+from hybrid_pde.training.synthetic.best_weights import BestWeights
+from hybrid_pde.training.synthetic.epoch_record import is_stale
 from tests.learning.surrogate_cases import files_in, settings, simulated, training_in
 
 COLUMNS = ["epoch", "train_loss", "val_vrmse", "learning_rate", "steps", "seconds"]
@@ -91,7 +91,7 @@ def test_keep_decides_which_weights_are_written(store, tmp_path, monkeypatch, ke
     training = training_in(store, settings(keep=keep))
     after = {}
     monkeypatch.setattr(
-        "src.training.synthetic.epoch_record.logger.info",
+        "hybrid_pde.training.synthetic.epoch_record.logger.info",
         lambda *_: after.update({training.trainer.epoch: flat(training.model).clone()}),
     )
     training.run(files_in(tmp_path), {})

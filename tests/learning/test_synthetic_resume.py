@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from src.errors import CheckpointError
+from hybrid_pde.errors import CheckpointError
 
 
 class Noisy(torch.utils.data.Dataset):

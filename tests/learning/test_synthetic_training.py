@@ -8,10 +8,10 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
-from src.errors import DivergenceError
-from src.models.synthetic.synthetic_model import MAX_STEPS_KEPT
-from src.training.epoch_sampler import EpochSampler
-from src.training.synthetic import SyntheticTrainer
+from hybrid_pde.errors import DivergenceError
+from hybrid_pde.models.synthetic.synthetic_model import MAX_STEPS_KEPT
+from hybrid_pde.training.synthetic import SyntheticTrainer
+from hybrid_pde.training.synthetic.epoch_sampler import EpochSampler
 
 
 def randomize(model: nn.Module) -> None:

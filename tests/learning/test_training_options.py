@@ -9,9 +9,9 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
-from src.config.schema import Curriculum
-from src.training.epoch_sampler import EpochSampler
-from src.training.schedules import rate_factor, rollout_steps
+from hybrid_pde.config.schema import Curriculum
+from hybrid_pde.training.synthetic.epoch_sampler import EpochSampler
+from hybrid_pde.training.synthetic.schedules import rate_factor, rollout_steps
 
 
 def filled(trainer):
@@ -106,8 +106,8 @@ def test_pushforward_is_used_by_an_epoch(make_trainer, advected_sines, make_load
 
 
 def test_input_noise_on_the_predicted_fields_alone(config):
-    from src.models.synthetic.unet import UNet
-    from src.training.synthetic import SyntheticTrainer
+    from hybrid_pde.models.synthetic.architectures.unet.network import UNet
+    from hybrid_pde.training.synthetic import SyntheticTrainer
 
     section = config["model"]["synthetic"] | {"input_specs": {"u": 1, "depth": 1}}
     training = config["trainer_params"] | {"input_noise": 0.5}
@@ -186,7 +186,7 @@ def test_one_cycle_rises_over_a_tenth_and_falls_to_the_floor():
 
 
 def test_schedules_run_over_all_cycles(make_trainer, advected_sines, make_loader, config):
-    from src.training.synthetic import SyntheticTrainer
+    from hybrid_pde.training.synthetic import SyntheticTrainer
 
     settings = {"epochs": 4, "curriculum": {"first_steps": 1, "share": 1.0}}
     loader = make_loader(advected_sines(1, 0))

@@ -2,9 +2,9 @@
 
 import torch
 
-from src.data.boundary import parse_boundary
-from src.data.grid import Grid
-from src.data.grid_points import axis_points
+from hybrid_pde.domain.boundary import parse_boundary
+from hybrid_pde.domain.grid import Grid
+from hybrid_pde.domain.grid_points import axis_points
 
 
 def walled_grid(

@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 
-from src.data.grid import PERIODIC, Grid
+from hybrid_pde.domain.grid import PERIODIC, Grid
 
 
 def periodic_grid(shape: tuple[int, ...], lengths: tuple[float, ...]) -> Grid:

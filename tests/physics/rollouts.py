@@ -7,13 +7,13 @@ from typing import Any
 import torch
 from phi.torch.flow import math
 
-from src.data.grid import Grid
-from src.models.physical.equation import Coefficients, Equation, Natives
-from src.models.physical.physical_model import PhysicalModel
-from src.models.physical.roles import role_layouts
-from src.models.physical.stepper import Stepper
-from src.models.registry import ModelRegistry
-from src.numerics.discretization import Discretization
+from hybrid_pde.domain.grid import Grid
+from hybrid_pde.models.physical.coefficients import Coefficients, Equation, Natives
+from hybrid_pde.models.physical.field_roles import role_layouts
+from hybrid_pde.models.physical.physical_model import PhysicalModel
+from hybrid_pde.models.physical.stepper import Stepper
+from hybrid_pde.models.registry import ModelRegistry
+from hybrid_pde.numerics.discretization import Discretization
 from tests.physics.periodic_box import physical_config
 
 DIFFERENCES = [Discretization("finite_difference", order) for order in (2, 4, 6)]

@@ -5,14 +5,14 @@ from typing import Any
 import torch
 from phi.torch.flow import math
 
-from src.data.fields import (
+from hybrid_pde.data.field_conversion import (
     to_native,
     to_values,
 )
-from src.data.grid import ZERO_GRADIENT, FieldLayout, Grid
-from src.data.staggering import Staggering
-from src.models.physical.navier_stokes import NavierStokesPDE
-from src.numerics.face_projection import divergence_of_cells, project_faces
+from hybrid_pde.data.staggered_velocity import Staggering
+from hybrid_pde.domain.grid import ZERO_GRADIENT, FieldLayout, Grid
+from hybrid_pde.models.physical.equations.navier_stokes import NavierStokesPDE
+from hybrid_pde.numerics.face_projection import divergence_of_cells, project_faces
 from tests.physics.periodic_box import physical_config
 from tests.physics.test_navier_stokes import noise
 

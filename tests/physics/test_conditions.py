@@ -7,11 +7,11 @@ import pytest
 import torch
 from phi.torch.flow import batch, channel, math
 
-from src.data.fields import BATCH, from_field, to_field
-from src.data.grid import FieldLayout
-from src.errors import ConfigError
-from src.models.physical.solver import Conditions
-from src.numerics.discretization import Discretization
+from hybrid_pde.data.field_conversion import BATCH, from_field, to_field
+from hybrid_pde.domain.grid import FieldLayout
+from hybrid_pde.errors import ConfigError
+from hybrid_pde.models.physical.solver import Conditions
+from hybrid_pde.numerics.discretization import Discretization
 from tests.physics.domains import points, walled_grid
 from tests.physics.periodic_box import coordinates, periodic_grid
 from tests.physics.rollouts import DIFFERENCES, LABEL, SPECTRAL, model_of, root_mean_square

@@ -5,8 +5,8 @@ from math import exp, pi
 import pytest
 import torch
 
-from src.data.grid import Grid
-from src.numerics.discretization import Discretization
+from hybrid_pde.domain.grid import Grid
+from hybrid_pde.numerics.discretization import Discretization
 from tests.physics.domains import points, walled_grid
 from tests.physics.periodic_box import periodic_grid
 from tests.physics.rollouts import (

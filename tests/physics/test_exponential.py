@@ -8,11 +8,11 @@ import torch
 from phi.torch.flow import batch, math
 from torch.autograd import forward_ad
 
-from src.data.fields import BATCH, to_native, to_values
-from src.data.grid import FieldLayout, Grid
-from src.numerics.exponential import coefficients, exponential_step
-from src.numerics.runge_kutta import runge_kutta_4
-from src.numerics.spectral import Spectral
+from hybrid_pde.data.field_conversion import BATCH, to_native, to_values
+from hybrid_pde.domain.grid import FieldLayout, Grid
+from hybrid_pde.numerics.exponential_integrators import coefficients, exponential_step
+from hybrid_pde.numerics.runge_kutta import runge_kutta_4
+from hybrid_pde.numerics.spectral import Spectral
 from tests.physics.periodic_box import coordinates, periodic_grid
 
 BOX = periodic_grid((24, 15), (0.7, 3.0))

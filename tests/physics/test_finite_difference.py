@@ -8,10 +8,10 @@ import torch
 import torch.autograd.forward_ad as forward
 from phi.torch.flow import batch, channel, math, spatial
 
-from src.data.grid import PERIODIC, ZERO_GRADIENT, Grid
-from src.numerics.finite_difference import ORDERS, FiniteDifference
-from src.numerics.runge_kutta import runge_kutta_4
-from src.numerics.stability import Bounds, largest_stable_dt
+from hybrid_pde.domain.grid import PERIODIC, ZERO_GRADIENT, Grid
+from hybrid_pde.numerics.finite_difference import ORDERS, FiniteDifference
+from hybrid_pde.numerics.runge_kutta import runge_kutta_4
+from hybrid_pde.numerics.stability import Bounds, largest_stable_dt
 from tests.physics.walled_box import LENGTHS, LOWER, box, points_of
 
 RING = (PERIODIC, PERIODIC)

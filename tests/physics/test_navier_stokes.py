@@ -7,13 +7,13 @@ import pytest
 import torch
 from phi.torch.flow import channel, math, spatial
 
-from src.data.fields import to_native, to_values
-from src.data.grid import FieldLayout, Grid
-from src.errors import ConfigError
-from src.models.physical.navier_stokes import NavierStokesPDE
-from src.models.physical.solver import Conditions
-from src.numerics.discretization import Discretization
-from src.numerics.projection import divergence_at_corners, project
+from hybrid_pde.data.field_conversion import to_native, to_values
+from hybrid_pde.domain.grid import FieldLayout, Grid
+from hybrid_pde.errors import ConfigError
+from hybrid_pde.models.physical.equations.navier_stokes import NavierStokesPDE
+from hybrid_pde.models.physical.solver import Conditions
+from hybrid_pde.numerics.discretization import Discretization
+from hybrid_pde.numerics.projection import divergence_at_corners, project
 from tests.physics.periodic_box import coordinates, periodic_grid, physical_config
 
 PERIODIC = ("periodic", "periodic")

@@ -7,10 +7,10 @@ import pytest
 import torch
 from phi.torch.flow import math
 
-from src.data.fields import to_values
-from src.data.grid import FieldLayout, Grid
-from src.errors import ConfigError
-from src.numerics.discretization import CANDIDATES, Discretization
+from hybrid_pde.data.field_conversion import to_values
+from hybrid_pde.domain.grid import FieldLayout, Grid
+from hybrid_pde.errors import ConfigError
+from hybrid_pde.numerics.discretization import CANDIDATES, Discretization
 from tests.physics.periodic_box import coordinates, periodic_grid
 
 BOXES = {

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch.autograd import forward_ad
 
-from src.config.equations import EQUATIONS
-from src.data.grid import Grid
-from src.models.physical.physical_model import PhysicalModel
+from hybrid_pde.config.equations import EQUATIONS
+from hybrid_pde.domain.grid import Grid
+from hybrid_pde.models.physical.physical_model import PhysicalModel
 from tests.physics.domains import points, walled_grid
 from tests.physics.periodic_box import periodic_grid
 from tests.physics.rollouts import DIFFERENCES, SPECTRAL, model_of

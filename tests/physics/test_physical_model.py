@@ -7,13 +7,13 @@ import pytest
 import torch
 from phi.torch.flow import math
 
-from src.config.equations import EquationSpec, FieldRole, ParameterSpec
-from src.data.fields import from_field, to_field
-from src.data.grid import FieldLayout
-from src.errors import ConfigError, DivergenceError
-from src.models.physical.burgers import BurgersPDE
-from src.models.physical.physical_model import PhysicalModel
-from src.models.physical.roles import match_roles
+from hybrid_pde.config.equations import EquationSpec, FieldRole, ParameterSpec
+from hybrid_pde.data.field_conversion import from_field, to_field
+from hybrid_pde.domain.grid import FieldLayout
+from hybrid_pde.errors import ConfigError, DivergenceError
+from hybrid_pde.models.physical.equations.burgers import BurgersPDE
+from hybrid_pde.models.physical.field_roles import match_roles
+from hybrid_pde.models.physical.physical_model import PhysicalModel
 from tests.physics.domains import walled_grid
 from tests.physics.periodic_box import coordinates, periodic_grid, physical_config
 

@@ -18,9 +18,9 @@ from phi.torch.flow import (
     spatial,
 )
 
-from src.data.grid import Grid
-from src.numerics.discretization import Discretization
-from src.numerics.projection import divergence_at_corners, project
+from hybrid_pde.domain.grid import Grid
+from hybrid_pde.numerics.discretization import Discretization
+from hybrid_pde.numerics.projection import divergence_at_corners, project
 from tests.physics.periodic_box import coordinates, periodic_grid
 
 PERIODIC = ("periodic", "periodic")

@@ -8,7 +8,7 @@ import torch
 from scipy.integrate import solve_ivp
 from scipy.linalg import expm
 
-from src.numerics.discretization import Discretization
+from hybrid_pde.numerics.discretization import Discretization
 from tests.physics.domains import points, walled_grid
 from tests.physics.periodic_box import coordinates, periodic_grid
 from tests.physics.rollouts import (

@@ -7,10 +7,10 @@ import pytest
 import torch
 import torch.autograd.forward_ad as forward
 
-from src.data.grid import PERIODIC, ZERO_GRADIENT, Grid
-from src.errors import ConfigError
-from src.numerics.interpolation import interpolation_matrix
-from src.numerics.resampling import Resampling
+from hybrid_pde.domain.grid import PERIODIC, ZERO_GRADIENT, Grid
+from hybrid_pde.errors import ConfigError
+from hybrid_pde.numerics.interpolation import interpolation_matrix
+from hybrid_pde.numerics.resampling import Resampling
 from tests.physics.walled_box import box, points_of
 
 WALLS = (ZERO_GRADIENT, 0.3)

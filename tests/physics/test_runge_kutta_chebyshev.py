@@ -5,7 +5,7 @@ from math import cos, exp, log2
 import numpy as np
 import pytest
 
-from src.numerics.runge_kutta_chebyshev import real_limit, runge_kutta_chebyshev, stages_for
+from hybrid_pde.numerics.runge_kutta_chebyshev import real_limit, runge_kutta_chebyshev, stages_for
 
 
 def integrate(rate, start, total, steps, stages):

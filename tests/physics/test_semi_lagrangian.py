@@ -10,9 +10,9 @@ import pytest
 import torch
 from phi.torch.flow import Box, CenteredGrid, advect, extrapolation, math, vec
 
-from src.data.fields import to_values
-from src.data.grid import PERIODIC, ZERO_GRADIENT, FieldLayout, Grid, Side
-from src.numerics.semi_lagrangian import METHODS, SplitAdvection, numerical_diffusivity
+from hybrid_pde.data.field_conversion import to_values
+from hybrid_pde.domain.grid import PERIODIC, ZERO_GRADIENT, FieldLayout, Grid, Side
+from hybrid_pde.numerics.semi_lagrangian import METHODS, SplitAdvection, numerical_diffusivity
 from tests.conftest import ROOT
 from tests.physics.periodic_box import coordinates, periodic_grid
 
@@ -221,9 +221,9 @@ NOT_A_NUMBER = """
 import sys, warnings, torch
 warnings.simplefilter("ignore")
 from phi.torch.flow import math
-from src.data.fields import to_values
-from src.data.grid import FieldLayout
-from src.numerics.semi_lagrangian import SplitAdvection
+from hybrid_pde.data.field_conversion import to_values
+from hybrid_pde.domain.grid import FieldLayout
+from hybrid_pde.numerics.semi_lagrangian import SplitAdvection
 from tests.physics.periodic_box import periodic_grid
 with math.precision(64):
     grid = periodic_grid((8, 6)[:{dims}], (0.7, 3.0)[:{dims}])

@@ -7,11 +7,11 @@ import torch
 from phi.torch.flow import channel, math
 from torch.autograd import forward_ad
 
-from src.data.fields import to_native, to_values
-from src.data.grid import FieldLayout, Grid
-from src.errors import ConfigError
-from src.numerics.discretization import Discretization
-from src.numerics.spectral import Spectral
+from hybrid_pde.data.field_conversion import to_native, to_values
+from hybrid_pde.domain.grid import FieldLayout, Grid
+from hybrid_pde.errors import ConfigError
+from hybrid_pde.numerics.discretization import Discretization
+from hybrid_pde.numerics.spectral import Spectral
 from tests.physics.periodic_box import coordinates, periodic_grid
 
 BOXES = {

@@ -5,9 +5,9 @@ from math import exp, log2, pi
 import pytest
 import torch
 
-from src.errors import ConfigError
-from src.models.physical.solver import Conditions
-from src.numerics.discretization import Discretization
+from hybrid_pde.errors import ConfigError
+from hybrid_pde.models.physical.solver import Conditions
+from hybrid_pde.numerics.discretization import Discretization
 from tests.physics.periodic_box import coordinates, periodic_grid
 from tests.physics.rollouts import rate_of
 from tests.physics.staggered_flow import (

@@ -7,22 +7,22 @@ import pytest
 import torch
 from phi.torch.flow import Solve, StaggeredGrid, extrapolation, field, fluid, math
 
-from src.config.schema import GaussianRandomField
-from src.data.fields import (
+from hybrid_pde.config.schema import GaussianRandomField
+from hybrid_pde.data.field_conversion import (
     from_field,
     layout_of,
     to_extrapolation,
     to_field,
     to_native,
 )
-from src.data.grid import FieldLayout, Grid
-from src.data.initial_conditions import gaussian_random_state
-from src.data.staggered_fields import to_staggered
-from src.errors import ConfigError
-from src.models.physical.generation import projections
-from src.models.physical.navier_stokes import NavierStokesPDE
-from src.numerics.discretization import STAGGERED, Discretization
-from src.numerics.face_projection import divergence_of_cells, project_faces
+from hybrid_pde.data.initial_states.random_fields import gaussian_random_state
+from hybrid_pde.data.staggered_conversion import to_staggered
+from hybrid_pde.domain.grid import FieldLayout, Grid
+from hybrid_pde.errors import ConfigError
+from hybrid_pde.models.physical.ensemble import projections
+from hybrid_pde.models.physical.equations.navier_stokes import NavierStokesPDE
+from hybrid_pde.numerics.discretization import STAGGERED, Discretization
+from hybrid_pde.numerics.face_projection import divergence_of_cells, project_faces
 from tests.physics.staggered_flow import (
     BOXES,
     PERIODIC,

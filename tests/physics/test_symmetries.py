@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 import torch
 
-from src.config import parse_experiment
-from src.config.equations import EQUATIONS
-from src.config.symmetry_rules import Held, box_of, find_symmetries
-from src.data.grid import FieldLayout, Grid
-from src.data.initial_conditions import GaussianRandomField, gaussian_random_state
-from src.data.symmetries import Moves, WindowSymmetries
-from src.factories import ModelFactory
-from src.models.physical.generation import projections
+from hybrid_pde.config import parse_experiment
+from hybrid_pde.config.checks.symmetries import Held, box_of, find_symmetries
+from hybrid_pde.config.equations import EQUATIONS
+from hybrid_pde.data.initial_states.random_fields import GaussianRandomField, gaussian_random_state
+from hybrid_pde.data.symmetries.transformations import Moves, WindowSymmetries
+from hybrid_pde.domain.grid import FieldLayout, Grid
+from hybrid_pde.factories import ModelFactory
+from hybrid_pde.models.physical.ensemble import projections
 from tests.physics.periodic_box import periodic_grid, physical_config
 
 PARAMETERS: dict[str, dict[str, Any]] = {

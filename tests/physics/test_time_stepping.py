@@ -7,12 +7,12 @@ import pytest
 import torch
 from scipy.integrate import quad
 
-from src.data.grid import Grid
-from src.errors import DivergenceError
-from src.models.physical.physical_model import PhysicalModel
-from src.numerics.discretization import Discretization
-from src.numerics.runge_kutta import runge_kutta_4
-from src.numerics.stability import SAFETY, Bounds, count_substeps, largest_stable_dt
+from hybrid_pde.domain.grid import Grid
+from hybrid_pde.errors import DivergenceError
+from hybrid_pde.models.physical.physical_model import PhysicalModel
+from hybrid_pde.numerics.discretization import Discretization
+from hybrid_pde.numerics.runge_kutta import runge_kutta_4
+from hybrid_pde.numerics.stability import SAFETY, Bounds, count_substeps, largest_stable_dt
 from tests.physics.domains import walled_grid
 from tests.physics.periodic_box import periodic_grid
 from tests.physics.rollouts import DIFFERENCES, LABEL, SPECTRAL, final_state, model_of

@@ -8,11 +8,11 @@ import pytest
 import torch
 from phi.torch.flow import channel, math
 
-from src.data.fields import to_values
-from src.data.grid import PERIODIC, ZERO_GRADIENT, FieldLayout, Grid
-from src.numerics.runge_kutta import runge_kutta_4
-from src.numerics.stability import SAFETY, Bounds, largest_stable_dt
-from src.numerics.weno import LARGEST_COURANT, Weno
+from hybrid_pde.data.field_conversion import to_values
+from hybrid_pde.domain.grid import PERIODIC, ZERO_GRADIENT, FieldLayout, Grid
+from hybrid_pde.numerics.runge_kutta import runge_kutta_4
+from hybrid_pde.numerics.stability import SAFETY, Bounds, largest_stable_dt
+from hybrid_pde.numerics.weno import LARGEST_COURANT, Weno
 from tests.physics.periodic_box import coordinates, periodic_grid
 
 LENGTH = 0.7

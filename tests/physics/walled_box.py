@@ -2,7 +2,7 @@
 
 import torch
 
-from src.data.grid import Grid, Side
+from hybrid_pde.domain.grid import Grid, Side
 
 LOWER = (-0.2, 1.1, 0.4)
 LENGTHS = (0.7, 3.0, 1.9)

@@ -11,7 +11,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from src.data.atomic import write_json
+from hybrid_pde.data.atomic import write_json
 from tests.resilience.attempt import Attempt
 from tests.resilience.faults import Fault
 from tests.resilience.fingerprint import differing, fingerprint

@@ -3,11 +3,11 @@
 import subprocess
 from random import Random
 
+from hybrid_pde.workflow.live_processes import cancel_slurm_jobs, slurm_jobs
 from tests.resilience.attempt import Attempt
 from tests.resilience.faults import POLL_S, Struck
 from tests.resilience.outcomes import Reference
 from tests.slurm.cluster import is_up
-from workflow.running import cancel_slurm_jobs, slurm_jobs
 
 RETRIED = "Trying to restart job"
 GRACE_S = 60.0

@@ -2,7 +2,7 @@
 
 It is copied as ``sitecustomize.py`` beside a copy of the project, so that Python runs it in every
 stage's program before anything else; the project itself is not changed. What a long stage goes
-through passes through ``src.progress.progress``, which is replaced here by one that takes notes;
+through passes through ``hybrid_pde.progress.progress``, which is replaced here by one that takes notes;
 so is ``os.replace``, which gives every finished file its name.
 """
 
@@ -26,7 +26,7 @@ def _note(stage, kind, event):
 
 
 def _install(stage):
-    import src.progress
+    import hybrid_pde.progress
 
     def progress(iterable, description, total=None, *, quiet=False):
         for item in iterable:
@@ -39,7 +39,7 @@ def _install(stage):
         if SIMULATION.fullmatch(os.path.basename(target)):
             _note(stage, "simulation", "ended")
 
-    src.progress.progress = progress
+    hybrid_pde.progress.progress = progress
     rename, os.replace = os.replace, replace
 
 

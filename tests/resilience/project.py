@@ -38,7 +38,14 @@ class Project:
     def resume_command(self) -> list[str]:
         """What ``make resume`` does before that call, where Snakemake itself was killed."""
         snakefile = ("--snakefile", str(self.root / "Snakefile"))
-        return [sys.executable, "-m", "workflow.resume", *snakefile, *self.arguments, self.target]
+        return [
+            sys.executable,
+            "-m",
+            "hybrid_pde.workflow.resume",
+            *snakefile,
+            *self.arguments,
+            self.target,
+        ]
 
     def environment(self, ledger: Path) -> dict[str, str]:
         """Of all processes: one thread, and notes of the work in ``ledger``."""

@@ -62,7 +62,7 @@ def test_hook_counts_what_is_begun_and_what_is_ended(tmp_path: Path) -> None:
     program.write_text(
         "import os\n"
         "from pathlib import Path\n"
-        "from src.progress import progress\n"
+        "from hybrid_pde.progress import progress\n"
         "for name, last in (('training', 2), ('simulating', 1)):\n"
         "    for number in progress(range(9), name):\n"
         "        if number == last:\n"

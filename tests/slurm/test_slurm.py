@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from hybrid_pde.workflow.live_processes import cancel_slurm_jobs
 from tests.slurm.cluster import NODES
 from tests.workflow.snakemake_run import TARGET, command
 from tests.workflow.tiny import ROOT, tiny_experiment, write_experiment
-from workflow.running import cancel_slurm_jobs
 
 pytestmark = pytest.mark.slurm
 

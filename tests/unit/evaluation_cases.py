@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from src.data.grid import PERIODIC, FieldLayout, Grid
+from hybrid_pde.domain.grid import PERIODIC, FieldLayout, Grid
 
 AXES = ("x", "y", "z")
 

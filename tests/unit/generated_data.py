@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from src.config import Experiment, parse_experiment
+from hybrid_pde.config import Experiment, parse_experiment
 from tests.workflow.tiny import tiny_experiment
 
 

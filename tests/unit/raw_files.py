@@ -9,7 +9,7 @@ import netCDF4
 import numpy as np
 import pytest
 
-from src.config import Experiment, parse_experiment
+from hybrid_pde.config import Experiment, parse_experiment
 
 NAME = "heat"
 SHARED = Path(

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import torch
 
-from src.models import ModelRegistry
-from src.models.synthetic.synthetic_model import SyntheticModel
+from hybrid_pde.models import ModelRegistry
+from hybrid_pde.models.synthetic.synthetic_model import SyntheticModel
 
 PERIODIC = ("periodic", "periodic")
 CLOSED = ("zero-gradient", "zero-gradient")

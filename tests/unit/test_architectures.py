@@ -7,13 +7,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from src.config.modules import ARCHITECTURE_OPTIONS, ARCHITECTURES
-from src.data.grid import FieldLayout, Grid
-from src.errors import ConfigError
-from src.models import ModelRegistry, load_synthetic_model
-from src.models.saved_model import save_synthetic_model
-from src.models.synthetic.dilated_resnet_architecture import DilatedResNetArchitecture
-from src.models.synthetic.fno_architecture import FNOArchitecture
+from hybrid_pde.config.modules import ARCHITECTURE_OPTIONS, ARCHITECTURES
+from hybrid_pde.domain.grid import FieldLayout, Grid
+from hybrid_pde.errors import ConfigError
+from hybrid_pde.models import ModelRegistry, load_synthetic_model
+from hybrid_pde.models.surrogate_file import save_synthetic_model
+from hybrid_pde.models.synthetic.architectures.dilated_resnet.options import (
+    DilatedResNetArchitecture,
+)
+from hybrid_pde.models.synthetic.architectures.fno.options import FNOArchitecture
 from tests.conftest import ROOT
 from tests.unit.surrogates import (
     CLOSED,

@@ -13,19 +13,19 @@ import numpy as np
 import pytest
 import torch
 
-from src.config import parse_experiment
-from src.config.schema import GaussianRandomField
-from src.data.cache_manager import CacheManager
-from src.data.data_manager import DataManager
-from src.data.grid import FieldLayout, Grid
-from src.data.initial_conditions import gaussian_random_state, perturbed_state
-from src.data.known_parameters import KnownParameter, known_of
-from src.data.raw_file import write_raw_file
-from src.data.wall_modes import lift
-from src.errors import ConfigError, DivergenceError
-from src.factories import ModelFactory
-from src.models.physical.raw_simulations import RawSimulations
-from src.training.hybrid.augmentation import Augmentation, refuse_many_left_out
+from hybrid_pde.config import parse_experiment
+from hybrid_pde.config.schema import GaussianRandomField
+from hybrid_pde.data.cache.cache_manager import CacheManager
+from hybrid_pde.data.cache.data_manager import DataManager
+from hybrid_pde.data.initial_states.random_fields import gaussian_random_state, perturbed_state
+from hybrid_pde.data.initial_states.wall_modes import lift
+from hybrid_pde.data.raw_netcdf_writer import write_raw_file
+from hybrid_pde.domain.grid import FieldLayout, Grid
+from hybrid_pde.domain.known_values import KnownParameter, known_of
+from hybrid_pde.errors import ConfigError, DivergenceError
+from hybrid_pde.factories import ModelFactory
+from hybrid_pde.stages.simulate import RawSimulations
+from hybrid_pde.training.augmentation.augmentation import Augmentation, refuse_many_left_out
 from tests.physics.periodic_box import periodic_grid
 from tests.unit.generated_data import parsed_in, tiny_in
 from tests.unit.test_generation_walls import replace_boundary
@@ -358,7 +358,7 @@ def test_simulation_that_runs_away_is_left_out(
         for index, growth in ((0, 1.0), (1, 1e4 * largest), (2, 1e60)):
             yield index, {"velocity": steady * np.array([1, 1, 1, growth]).reshape(4, 1, 1, 1)}
 
-    monkeypatch.setattr("src.training.hybrid.augmentation.generate", unstable)
+    monkeypatch.setattr("hybrid_pde.training.augmentation.augmentation.generate", unstable)
     caplog.set_level(logging.WARNING)
     assert maker(manager, tmp_path / "made").make(range(3)) == [0]
     for index in (1, 2):

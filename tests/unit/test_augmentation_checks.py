@@ -5,15 +5,15 @@ from typing import Any
 
 import pytest
 
-from src.config import Experiment, parse_experiment
-from src.config.checks import check_experiment
-from src.config.data_checks import check_against_data
-from src.config.equations import EQUATIONS
-from src.config.symmetry_rules import box_of, box_of_generation
-from src.data.grid import FieldLayout, Grid
-from src.data.known_parameters import KnownParameter
-from src.errors import ConfigError
-from src.factories.own_models import check_own_models
+from hybrid_pde.config import Experiment, parse_experiment
+from hybrid_pde.config.checks.consistency import check_experiment
+from hybrid_pde.config.checks.data import check_against_data
+from hybrid_pde.config.checks.symmetries import box_of, box_of_generation
+from hybrid_pde.config.equations import EQUATIONS
+from hybrid_pde.domain.grid import FieldLayout, Grid
+from hybrid_pde.domain.known_values import KnownParameter
+from hybrid_pde.errors import ConfigError
+from hybrid_pde.models.user_models import check_own_models
 from tests.physics.periodic_box import periodic_grid
 from tests.workflow.tiny import tiny_experiment
 
@@ -212,9 +212,9 @@ def test_equation_must_be_that_of_the_data() -> None:
 
 def test_own_equation_claims_its_symmetries(tmp_path: Path) -> None:
     text = (
-        "from src.config.equations import EquationSpec, FieldRole, SymmetrySpec\n"
-        "from src.models import ModelRegistry\n"
-        "from src.models.physical import PhysicalModel\n"
+        "from hybrid_pde.config.equations import EquationSpec, FieldRole, SymmetrySpec\n"
+        "from hybrid_pde.models import ModelRegistry\n"
+        "from hybrid_pde.models.physical import PhysicalModel\n"
         '@ModelRegistry.register_physical("Decay")\n'
         "class Decay(PhysicalModel):\n"
         '    spec = EquationSpec("Decay", "u_t = -u", (FieldRole("u"),){claim})\n'

@@ -6,8 +6,8 @@ import os
 import pytest
 import torch
 
-from src.data import batch_memory
-from src.data.batch_memory import announce, empty_batch, stacked
+from hybrid_pde.data.windows import batch_memory
+from hybrid_pde.data.windows.batch_memory import announce, empty_batch, stacked
 
 
 def test_empty_batch_has_the_shape_and_is_written_like_any_tensor():

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 import torch
 
-from src.config import Experiment
-from src.data import DataManager
-from src.data import data_manager as module
-from src.data.readers.apart import open_apart
-from src.data.readers.labelled_file import BLOCK_BYTES
-from src.data.statistics import RunningStatistics
-from src.errors import CacheError, ConfigError, RawDataError
+from hybrid_pde.config import Experiment
+from hybrid_pde.data import DataManager
+from hybrid_pde.data.cache import data_manager as module
+from hybrid_pde.data.cache.channel_statistics import RunningStatistics
+from hybrid_pde.data.readers.labelled_file import BLOCK_BYTES
+from hybrid_pde.data.readers.subprocess_reader import open_apart
+from hybrid_pde.errors import CacheError, ConfigError, RawDataError
 from tests.unit.raw_files import cells, experiment, raw_path, wave, write_file, write_simple
 
 

@@ -9,12 +9,12 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from src.data.cache_file import open_simulation, simulation_writer, write_simulation
-from src.data.cache_header import CacheHeader, read_header
-from src.data.cache_manager import CacheManager
-from src.data.grid import FieldLayout, Grid
-from src.data.statistics import RunningStatistics
-from src.errors import CacheError, DivergenceError
+from hybrid_pde.data.cache.cache_file import open_simulation, simulation_writer, write_simulation
+from hybrid_pde.data.cache.cache_header import CacheHeader, read_header
+from hybrid_pde.data.cache.cache_manager import CacheManager
+from hybrid_pde.data.cache.channel_statistics import RunningStatistics
+from hybrid_pde.domain.grid import FieldLayout, Grid
+from hybrid_pde.errors import CacheError, DivergenceError
 
 GRID = Grid(
     axes=("x", "y"),

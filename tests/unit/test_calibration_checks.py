@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from src.config import load_experiment, parse_experiment
-from src.config.data_checks import check_against_data
-from src.data.grid import FieldLayout, Grid
-from src.errors import ConfigError
+from hybrid_pde.config import load_experiment, parse_experiment
+from hybrid_pde.config.checks.data import check_against_data
+from hybrid_pde.domain.grid import FieldLayout, Grid
+from hybrid_pde.errors import ConfigError
 
 DIFFUSION = """
 data: {dset_name: plate, fields: [u]}

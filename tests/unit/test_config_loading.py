@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from src.config import load_experiment, parse_experiment, to_mapping
-from src.config.data_checks import check_against_data
-from src.data.grid import FieldLayout, Grid
-from src.errors import ConfigError
+from hybrid_pde.config import load_experiment, parse_experiment, to_mapping
+from hybrid_pde.config.checks.data import check_against_data
+from hybrid_pde.domain.grid import FieldLayout, Grid
+from hybrid_pde.errors import ConfigError
 
 SYNTHETIC = """
 run_params: {model_type: synthetic}

@@ -9,11 +9,17 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from src.data import AugmentedDataset, CacheManager, DataManager, HybridDataset, collate_windows
-from src.data.fields import from_field
-from src.data.grid import FieldLayout, Grid
-from src.data.window_batch import WindowBatch
-from src.errors import ConfigError
+from hybrid_pde.data import (
+    AugmentedDataset,
+    CacheManager,
+    DataManager,
+    HybridDataset,
+    collate_windows,
+)
+from hybrid_pde.data.field_conversion import from_field
+from hybrid_pde.data.windows.window_batch import WindowBatch
+from hybrid_pde.domain.grid import FieldLayout, Grid
+from hybrid_pde.errors import ConfigError
 from tests.unit.raw_files import experiment, raw_path, write_simple
 
 GRID = Grid(("x", "y"), (6, 4), (0.0, 0.0), (3.0, 1.0), (("periodic",) * 2,) * 2, (False, False))

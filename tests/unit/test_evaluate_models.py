@@ -10,12 +10,12 @@ import torch
 import xarray as xr
 import yaml
 
-from src.config import parse_experiment
-from src.data.cache_manager import CacheManager
-from src.data.grid import PERIODIC, FieldLayout, Grid
-from src.factories import ModelFactory
-from src.factories.evaluation import evaluate_models
-from src.models.saved_model import save_synthetic_model
+from hybrid_pde.config import parse_experiment
+from hybrid_pde.data.cache.cache_manager import CacheManager
+from hybrid_pde.domain.grid import PERIODIC, FieldLayout, Grid
+from hybrid_pde.factories import ModelFactory
+from hybrid_pde.models.surrogate_file import save_synthetic_model
+from hybrid_pde.stages.evaluate import evaluate_models
 
 GRID = Grid(("x",), (32,), (0.0,), (3.0,), ((PERIODIC, PERIODIC),), (False,))
 LAYOUTS = (FieldLayout("c"),)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from src.evaluation.conserved import drift, kept_by_truth, summarize_drift
+from hybrid_pde.evaluation.measures.conserved import drift, kept_by_truth, summarize_drift
 from tests.unit.evaluation_cases import waves
 
 GRID = waves((32,)).grid

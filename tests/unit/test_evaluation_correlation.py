@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from src.evaluation.correlation import correlation, summarize_correlation
+from hybrid_pde.evaluation.measures.correlation import correlation, summarize_correlation
 
 X = 2 * np.pi * np.arange(64) / 64
 

@@ -8,15 +8,15 @@ import torch
 from matplotlib.figure import Figure
 from PIL import Image
 
-from src.evaluation.animation import write_animation
-from src.evaluation.diagnostic_figure import plot_diagnostics
-from src.evaluation.evaluate import Evaluation, evaluate
-from src.evaluation.figures import write_figures
-from src.evaluation.pictures import lead_frames, plot_prediction, view
-from src.evaluation.plots import plot_calibration, plot_error_curves, plot_training
-from src.evaluation.predictors import State
-from src.evaluation.style import COLORS
-from src.evaluation.training_figures import write_training_figures
+from hybrid_pde.evaluation.evaluation import Evaluation, evaluate
+from hybrid_pde.evaluation.figures.all_figures import write_figures
+from hybrid_pde.evaluation.figures.animation import write_animation
+from hybrid_pde.evaluation.figures.curves import plot_calibration, plot_error_curves, plot_training
+from hybrid_pde.evaluation.figures.diagnostic_figure import plot_diagnostics
+from hybrid_pde.evaluation.figures.field_images import lead_frames, plot_prediction, view
+from hybrid_pde.evaluation.figures.style import COLORS
+from hybrid_pde.evaluation.figures.training_figures import write_training_figures
+from hybrid_pde.evaluation.predictors import State
 from tests.unit.evaluation_cases import waves
 
 PARAMETERS = {

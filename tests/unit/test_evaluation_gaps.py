@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from src.errors import ConfigError
-from src.evaluation.evaluate import Evaluation, evaluate, write_metrics
-from src.evaluation.figures import write_figures
-from src.evaluation.findings import notices
-from src.evaluation.rollouts import rollout_dataset
-from src.evaluation.starts import begin
+from hybrid_pde.errors import ConfigError
+from hybrid_pde.evaluation.evaluation import Evaluation, evaluate, write_metrics
+from hybrid_pde.evaluation.figures.all_figures import write_figures
+from hybrid_pde.evaluation.report.content import notices
+from hybrid_pde.evaluation.rollout_starts import begin
+from hybrid_pde.evaluation.rollouts_file import rollout_dataset
 from tests.unit.evaluation_cases import Waves, waves
 
 

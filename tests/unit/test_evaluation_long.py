@@ -8,15 +8,16 @@ import numpy as np
 import pytest
 import torch
 
-from src.data.known_parameters import TENSOR_PREFIX, KnownParameter
-from src.evaluation import long_rollout, timing
-from src.evaluation.batches import HeldOut, batched, rolled_out
-from src.evaluation.evaluate import evaluate
-from src.evaluation.further_findings import long_notices
-from src.evaluation.long_rollout import follow, long_rollouts
-from src.evaluation.predictors import Predictor, State
-from src.evaluation.starts import begin
-from src.evaluation.timing import time_predictors
+from hybrid_pde.domain.known_values import TENSOR_PREFIX, KnownParameter
+from hybrid_pde.evaluation.evaluation import evaluate
+from hybrid_pde.evaluation.measures import long_rollout
+from hybrid_pde.evaluation.measures import step_timing as timing
+from hybrid_pde.evaluation.measures.long_rollout import follow, long_rollouts
+from hybrid_pde.evaluation.measures.step_timing import time_predictors
+from hybrid_pde.evaluation.predictors import Predictor, State
+from hybrid_pde.evaluation.report.diagnostic_tables import long_notices
+from hybrid_pde.evaluation.rollout_batches import HeldOut, batched, rolled_out
+from hybrid_pde.evaluation.rollout_starts import begin
 from tests.unit.evaluation_cases import Waves, waves
 
 

@@ -10,13 +10,13 @@ import pytest
 import torch
 import xarray as xr
 
-from src.config.equations import EQUATIONS
-from src.data.grid import Grid
-from src.errors import ConfigError, DivergenceError
-from src.evaluation.evaluate import evaluate, write_metrics
-from src.evaluation.predictors import PhysicalPredictor, SyntheticPredictor, persistence
-from src.evaluation.rollouts import axis_points, rollout_dataset, write_rollouts
-from src.models.physical.solver import Conditions
+from hybrid_pde.config.equations import EQUATIONS
+from hybrid_pde.domain.grid import Grid
+from hybrid_pde.errors import ConfigError, DivergenceError
+from hybrid_pde.evaluation.evaluation import evaluate, write_metrics
+from hybrid_pde.evaluation.predictors import PhysicalPredictor, SyntheticPredictor, persistence
+from hybrid_pde.evaluation.rollouts_file import axis_points, rollout_dataset, write_rollouts
+from hybrid_pde.models.physical.solver import Conditions
 from tests.unit.evaluation_cases import Waves, waves
 
 State = Mapping[str, torch.Tensor]
@@ -239,8 +239,8 @@ def test_points_on_the_boundary_have_their_coordinates() -> None:
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_the_projects_own_models_fit_the_predictors() -> None:
-    from src.models import ModelRegistry
-    from src.models.synthetic.unet import UNet
+    from hybrid_pde.models import ModelRegistry
+    from hybrid_pde.models.synthetic.architectures.unet.network import UNet
 
     config = {
         "data": {"fields": ["velocity"]},

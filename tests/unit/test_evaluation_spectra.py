@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from src.data.grid import PERIODIC, ZERO_GRADIENT, Grid, Side
-from src.evaluation.band_errors import band_errors, summarize_bands
-from src.evaluation.rollouts import axis_points
-from src.evaluation.spectra import Spectrum
+from hybrid_pde.domain.grid import PERIODIC, ZERO_GRADIENT, Grid, Side
+from hybrid_pde.evaluation.measures.band_errors import band_errors, summarize_bands
+from hybrid_pde.evaluation.measures.spectra import Spectrum
+from hybrid_pde.evaluation.rollouts_file import axis_points
 
 LENGTHS = (3.0, 5.0)
 

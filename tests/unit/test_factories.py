@@ -10,15 +10,15 @@ import torch
 import yaml
 from torch.utils.data import DataLoader
 
-from src.config import load_experiment
-from src.data.grid import FieldLayout
-from src.data.raw_file import write_raw_file
-from src.factories import ModelFactory, TrainerFactory
-from src.models.physical.burgers import BurgersPDE
-from src.models.synthetic.unet import UNet
-from src.training.hybrid.hybrid_trainer import HybridTrainer
-from src.training.physical import PhysicalTrainer
-from src.training.synthetic import SyntheticTrainer
+from hybrid_pde.config import load_experiment
+from hybrid_pde.data.raw_netcdf_writer import write_raw_file
+from hybrid_pde.domain.grid import FieldLayout
+from hybrid_pde.factories import ModelFactory, TrainerFactory
+from hybrid_pde.models.physical.equations.burgers import BurgersPDE
+from hybrid_pde.models.synthetic.architectures.unet.network import UNet
+from hybrid_pde.training.hybrid.hybrid_trainer import HybridTrainer
+from hybrid_pde.training.physical import PhysicalTrainer
+from hybrid_pde.training.synthetic import SyntheticTrainer
 from tests.physics.periodic_box import coordinates, periodic_grid
 from tests.workflow.tiny import ROOT
 

@@ -9,16 +9,16 @@ import pytest
 import torch
 import yaml
 
-from src.config import Experiment, parse_experiment
-from src.data.cache_manager import CacheManager
-from src.data.grid import FieldLayout, Grid
-from src.data.grid_points import axis_points
-from src.data.raw_file import write_raw_file
-from src.errors import CalibrationError
-from src.evaluation.report import report_of_folder
-from src.factories import ModelFactory
-from src.factories.run import run_experiment
-from src.training.physical.results import load_parameters
+from hybrid_pde.config import Experiment, parse_experiment
+from hybrid_pde.data.cache.cache_manager import CacheManager
+from hybrid_pde.data.raw_netcdf_writer import write_raw_file
+from hybrid_pde.domain.grid import FieldLayout, Grid
+from hybrid_pde.domain.grid_points import axis_points
+from hybrid_pde.errors import CalibrationError
+from hybrid_pde.evaluation.report.html_report import report_of_folder
+from hybrid_pde.factories import ModelFactory
+from hybrid_pde.stages.pipeline import run_experiment
+from hybrid_pde.training.physical.parameters_file import load_parameters
 
 GRID = Grid(
     ("x", "y"),

@@ -12,17 +12,17 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from src.config import Experiment, parse_experiment
-from src.data.cache_manager import CacheManager
-from src.data.data_manager import DataManager
-from src.data.initial_conditions import gaussian_random_state
-from src.errors import DivergenceError, RawDataError
-from src.factories import ModelFactory
-from src.models.physical import raw_simulations
-from src.models.physical.generation import GROUP, Start
-from src.models.physical.raw_simulations import RawSimulations, dynamic_pressure
-from src.numerics.discretization import Discretization
-from src.training.hybrid.augmentation import Augmentation
+from hybrid_pde.config import Experiment, parse_experiment
+from hybrid_pde.data.cache.cache_manager import CacheManager
+from hybrid_pde.data.cache.data_manager import DataManager
+from hybrid_pde.data.initial_states.random_fields import gaussian_random_state
+from hybrid_pde.errors import DivergenceError, RawDataError
+from hybrid_pde.factories import ModelFactory
+from hybrid_pde.models.physical.ensemble import GROUP, Start
+from hybrid_pde.numerics.discretization import Discretization
+from hybrid_pde.stages import simulate as raw_simulations
+from hybrid_pde.stages.simulate import RawSimulations, dynamic_pressure
+from hybrid_pde.training.augmentation.augmentation import Augmentation
 from tests.unit.generated_data import parsed_in, tiny_in
 
 CLAIMED = 10**18  # a time in the past [ns], which a rewritten file would not have

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from phi.torch.flow import math
 
-from src.config import Experiment, parse_experiment
-from src.config.checks import check_experiment
-from src.data.data_manager import DataManager
-from src.data.fields import to_values
-from src.errors import ConfigError
-from src.models.physical.raw_simulations import RawSimulations
-from src.numerics.projection import project
+from hybrid_pde.config import Experiment, parse_experiment
+from hybrid_pde.config.checks.consistency import check_experiment
+from hybrid_pde.data.cache.data_manager import DataManager
+from hybrid_pde.data.field_conversion import to_values
+from hybrid_pde.errors import ConfigError
+from hybrid_pde.numerics.projection import project
+from hybrid_pde.stages.simulate import RawSimulations
 
 RESOLUTION, DOMAIN = {"x": 14, "y": 12}, {"x": [0.0, 2.1], "y": [-0.5, 0.5]}
 CHANNEL = {"x": "periodic", "y": {"lower": 1.0, "upper": "zero-gradient"}}

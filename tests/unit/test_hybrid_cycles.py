@@ -7,22 +7,22 @@ from typing import Any
 import pytest
 import torch
 
-from src.config import Experiment, parse_experiment
-from src.data.cache_manager import CacheManager
-from src.data.data_manager import DataManager
-from src.data.run_folders import cycle_folder
-from src.errors import ConfigError, ExchangeError
-from src.factories import ModelFactory, TrainerFactory
-from src.factories.calibration import Guide, calibrate
-from src.factories.guidance import predict_guidance
-from src.factories.surrogate_training import SurrogateFiles, SurrogateTraining
-from src.factories.trainer_factory import synthetic_dataset
-from src.models import load_synthetic_model
-from src.models.physical.raw_simulations import RawSimulations
-from src.training.hybrid.augmentation import Augmentation
-from src.training.hybrid.guidance import GuidanceMaker
-from src.training.hybrid.hybrid_trainer import HybridResult, HybridTrainer
-from src.training.physical.results import load_parameters, read_parameters
+from hybrid_pde.config import Experiment, parse_experiment
+from hybrid_pde.data.cache.cache_manager import CacheManager
+from hybrid_pde.data.cache.data_manager import DataManager
+from hybrid_pde.domain.run_folders import cycle_folder
+from hybrid_pde.errors import ConfigError, ExchangeError
+from hybrid_pde.factories import ModelFactory, TrainerFactory
+from hybrid_pde.factories.trainer_factory import synthetic_dataset
+from hybrid_pde.models import load_synthetic_model
+from hybrid_pde.stages.guide import predict_guidance
+from hybrid_pde.stages.simulate import RawSimulations
+from hybrid_pde.stages.train_physical import Guide, calibrate
+from hybrid_pde.stages.train_synthetic import SurrogateFiles, SurrogateTraining
+from hybrid_pde.training.augmentation.augmentation import Augmentation
+from hybrid_pde.training.hybrid.guidance import GuidanceMaker
+from hybrid_pde.training.hybrid.hybrid_trainer import HybridResult, HybridTrainer
+from hybrid_pde.training.physical.parameters_file import load_parameters, read_parameters
 
 LEARNABLE = {"name": "viscosity", "initial_guess": 0.05, "bounds": [1e-3, 1.0]}
 HALF = {"region": {"x": [None, 0.5]}, "noise": 0.02}

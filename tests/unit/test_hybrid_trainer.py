@@ -6,20 +6,20 @@ from typing import Any
 import pytest
 import torch
 
-from src.config import Experiment, parse_experiment
-from src.data.augmented_dataset import AugmentedDataset
-from src.data.cache_manager import CacheManager
-from src.data.data_manager import DataManager
-from src.factories import ModelFactory, TrainerFactory
-from src.factories.calibration import calibrate
-from src.factories.surrogate_training import SurrogateFiles, SurrogateTraining
-from src.factories.trainer_factory import synthetic_dataset
-from src.models import load_synthetic_model
-from src.models.physical.raw_simulations import RawSimulations
-from src.training.hybrid import hybrid_trainer
-from src.training.hybrid.augmentation import Augmentation
-from src.training.hybrid.hybrid_trainer import HybridResult, HybridTrainer
-from src.training.physical.results import load_parameters
+from hybrid_pde.config import Experiment, parse_experiment
+from hybrid_pde.data.cache.cache_manager import CacheManager
+from hybrid_pde.data.cache.data_manager import DataManager
+from hybrid_pde.data.windows.augmented_dataset import AugmentedDataset
+from hybrid_pde.factories import ModelFactory, TrainerFactory
+from hybrid_pde.factories.trainer_factory import synthetic_dataset
+from hybrid_pde.models import load_synthetic_model
+from hybrid_pde.stages.simulate import RawSimulations
+from hybrid_pde.stages.train_physical import calibrate
+from hybrid_pde.stages.train_synthetic import SurrogateFiles, SurrogateTraining
+from hybrid_pde.training.augmentation.augmentation import Augmentation
+from hybrid_pde.training.hybrid import hybrid_trainer
+from hybrid_pde.training.hybrid.hybrid_trainer import HybridResult, HybridTrainer
+from hybrid_pde.training.physical.parameters_file import load_parameters
 from tests.unit.generated_data import tiny_in
 
 

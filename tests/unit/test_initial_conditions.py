@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from src.config.schema import GaussianRandomField
-from src.data.grid import FieldLayout, Grid
-from src.data.initial_conditions import gaussian_random_state, resembling_state
+from hybrid_pde.config.schema import GaussianRandomField
+from hybrid_pde.data.initial_states.random_fields import gaussian_random_state, resembling_state
+from hybrid_pde.domain.grid import FieldLayout, Grid
 from tests.physics.periodic_box import periodic_grid
 
 LAYOUTS = [FieldLayout("velocity", ("x", "y")), FieldLayout("density")]

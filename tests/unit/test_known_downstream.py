@@ -11,20 +11,20 @@ import pytest
 import torch
 from phi.torch.flow import math
 
-from src.config import Experiment, parse_experiment
-from src.data.cache_manager import CacheManager
-from src.data.data_manager import DataManager
-from src.data.grid import Grid
-from src.data.hybrid_dataset import HybridDataset
-from src.data.known_parameters import known_of
-from src.data.simulation_store import SimulationStore
-from src.errors import ConfigError
-from src.evaluation.evaluate import evaluate
-from src.evaluation.predictors import PhysicalPredictor
-from src.factories import ModelFactory
-from src.models.physical.physical_model import PhysicalModel
-from src.models.physical.solver import Conditions
-from src.training.hybrid.augmentation import Augmentation
+from hybrid_pde.config import Experiment, parse_experiment
+from hybrid_pde.data.cache.cache_manager import CacheManager
+from hybrid_pde.data.cache.data_manager import DataManager
+from hybrid_pde.data.cache.simulation_store import SimulationStore
+from hybrid_pde.data.windows.hybrid_dataset import HybridDataset
+from hybrid_pde.domain.grid import Grid
+from hybrid_pde.domain.known_values import known_of
+from hybrid_pde.errors import ConfigError
+from hybrid_pde.evaluation.evaluation import evaluate
+from hybrid_pde.evaluation.predictors import PhysicalPredictor
+from hybrid_pde.factories import ModelFactory
+from hybrid_pde.models.physical.physical_model import PhysicalModel
+from hybrid_pde.models.physical.solver import Conditions
+from hybrid_pde.training.augmentation.augmentation import Augmentation
 from tests.unit.raw_files import cells, raw_path, write_file
 
 POINTS, FRAMES, DT = (16, 10), (9, 7, 9), 0.02

@@ -12,15 +12,21 @@ import torch
 from phi.torch.flow import Field, math
 from safetensors.torch import load_file
 
-from src.config.data_checks import check_against_data
-from src.config.schema import ModelParams, TrainerParams
-from src.data import DataManager, HybridDataset, build_index, reading_digest, reading_settings
-from src.data.cache_header import read_header
-from src.data.fields import from_field
-from src.data.grid import FieldLayout
-from src.data.known_parameters import KnownParameter, known_of
-from src.data.simulation_store import SimulationStore
-from src.errors import CacheError, ConfigError, RawDataError
+from hybrid_pde.config.checks.data import check_against_data
+from hybrid_pde.config.schema import ModelParams, TrainerParams
+from hybrid_pde.data import (
+    DataManager,
+    HybridDataset,
+    build_index,
+    reading_digest,
+    reading_settings,
+)
+from hybrid_pde.data.cache.cache_header import read_header
+from hybrid_pde.data.cache.simulation_store import SimulationStore
+from hybrid_pde.data.field_conversion import from_field
+from hybrid_pde.domain.grid import FieldLayout
+from hybrid_pde.domain.known_values import KnownParameter, known_of
+from hybrid_pde.errors import CacheError, ConfigError, RawDataError
 from tests.unit.raw_files import cells, experiment, raw_path, wave, write_file
 
 TIMES = np.arange(5) * 0.5

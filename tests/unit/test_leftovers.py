@@ -5,9 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from src.data.leftovers import remove_leftovers, temporary_sibling
+from hybrid_pde.data.temporary_files import remove_leftovers, temporary_sibling
 
-WRITE = "import sys; from pathlib import Path; from src.data.leftovers import temporary_sibling; "
+WRITE = "import sys; from pathlib import Path; from hybrid_pde.data.temporary_files import temporary_sibling; "
 WRITE += "temporary_sibling(Path(sys.argv[1])).touch()"
 
 

@@ -6,8 +6,13 @@ import json
 import numpy as np
 import pytest
 
-from src.data.grid import FieldLayout
-from src.evaluation.metrics import MEASURES, compute_metrics, rollout_errors, summarize
+from hybrid_pde.domain.grid import FieldLayout
+from hybrid_pde.evaluation.measures.metrics import (
+    MEASURES,
+    compute_metrics,
+    rollout_errors,
+    summarize,
+)
 
 SCALAR = (FieldLayout("u"),)
 VECTOR = (FieldLayout("velocity", components=("x", "y")),)

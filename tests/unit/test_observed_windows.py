@@ -8,18 +8,18 @@ import numpy as np
 import pytest
 import torch
 
-from src.config import Experiment, parse_experiment
-from src.data.augmented_dataset import AugmentedDataset
-from src.data.data_manager import DataManager
-from src.data.grid import FieldLayout
-from src.data.raw_file import write_raw_file
-from src.errors import ConfigError
-from src.factories import ModelFactory, TrainerFactory
-from src.factories.trainer_factory import synthetic_dataset
-from src.models.physical.physical_model import PhysicalModel
-from src.training.batches import batches
-from src.training.hybrid.observed_frames import interpolated
-from src.training.hybrid.observed_windows import ObservedWindows
+from hybrid_pde.config import Experiment, parse_experiment
+from hybrid_pde.data.cache.data_manager import DataManager
+from hybrid_pde.data.raw_netcdf_writer import write_raw_file
+from hybrid_pde.data.windows.augmented_dataset import AugmentedDataset
+from hybrid_pde.domain.grid import FieldLayout
+from hybrid_pde.errors import ConfigError
+from hybrid_pde.factories import ModelFactory, TrainerFactory
+from hybrid_pde.factories.trainer_factory import synthetic_dataset
+from hybrid_pde.models.physical.physical_model import PhysicalModel
+from hybrid_pde.training.synthetic.data_loaders import batches
+from hybrid_pde.training.synthetic.observed_frames import interpolated
+from hybrid_pde.training.synthetic.observed_windows import ObservedWindows
 from tests.physics.periodic_box import coordinates, periodic_grid
 
 LENGTH, POINTS, FRAMES, DT = 1.4, 16, 11, 0.1

@@ -6,18 +6,18 @@ from typing import Any
 import pytest
 import torch
 
-from src.config import Experiment, parse_experiment
-from src.data.grid import FieldLayout, Grid
-from src.errors import CheckpointError, ConfigError
-from src.factories.own_models import check_own_models
-from src.models import ModelRegistry, load_synthetic_model
-from src.models.saved_model import save_synthetic_model
-from workflow.settings import stage_settings
+from hybrid_pde.config import Experiment, parse_experiment
+from hybrid_pde.domain.grid import FieldLayout, Grid
+from hybrid_pde.errors import CheckpointError, ConfigError
+from hybrid_pde.models import ModelRegistry, load_synthetic_model
+from hybrid_pde.models.surrogate_file import save_synthetic_model
+from hybrid_pde.models.user_models import check_own_models
+from hybrid_pde.workflow.stage_settings import stage_settings
 
 EQUATION = """
-from src.config.equations import EquationSpec, FieldRole, ParameterSpec
-from src.models.physical.physical_model import PhysicalModel
-from src.models.registry import ModelRegistry
+from hybrid_pde.config.equations import EquationSpec, FieldRole, ParameterSpec
+from hybrid_pde.models.physical.physical_model import PhysicalModel
+from hybrid_pde.models.registry import ModelRegistry
 
 
 @ModelRegistry.register_physical("DecayPDE")
@@ -30,8 +30,8 @@ class DecayPDE(PhysicalModel):
         return {"u": -parameters["decay"] * state["u"]}
 """
 NETWORK = """
-from src.models.registry import ModelRegistry
-from src.models.synthetic.unet import UNet
+from hybrid_pde.models.registry import ModelRegistry
+from hybrid_pde.models.synthetic.architectures.unet.network import UNet
 
 
 @ModelRegistry.register_synthetic("OwnNet")
@@ -42,7 +42,7 @@ PLAIN = """
 import torch
 from torch import nn
 
-from src.models.registry import ModelRegistry
+from hybrid_pde.models.registry import ModelRegistry
 
 
 @ModelRegistry.register_synthetic("OwnNet")

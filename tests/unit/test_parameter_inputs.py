@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 import torch
 
-from src.config import parse_experiment
-from src.config.data_checks import check_against_data
-from src.config.equations import EQUATIONS
-from src.config.surrogate_checks import wrong_inputs
-from src.data import CacheManager, HybridDataset, collate_windows
-from src.data.grid import FieldLayout, Grid
-from src.data.known_parameters import KnownParameter
-from src.errors import ConfigError
-from src.evaluation.predictors import SyntheticPredictor
+from hybrid_pde.config import parse_experiment
+from hybrid_pde.config.checks.data import check_against_data
+from hybrid_pde.config.checks.surrogate import wrong_inputs
+from hybrid_pde.config.equations import EQUATIONS
+from hybrid_pde.data import CacheManager, HybridDataset, collate_windows
+from hybrid_pde.domain.grid import FieldLayout, Grid
+from hybrid_pde.domain.known_values import KnownParameter
+from hybrid_pde.errors import ConfigError
+from hybrid_pde.evaluation.predictors import SyntheticPredictor
 from tests.unit.surrogates import PERIODIC, awake, surrogate
 
 GRID = Grid(("x", "y"), (6, 4), (0.0, 0.0), (3.0, 1.0), (PERIODIC, PERIODIC), (False, False))
@@ -160,7 +160,7 @@ def experiment(kind: str, inputs: dict[str, int], **changes: Any) -> dict[str, A
 
 
 def lines(config: dict[str, Any]) -> list[str]:
-    from src.config.checks import check_experiment
+    from hybrid_pde.config.checks.consistency import check_experiment
 
     try:
         check_experiment(parse_experiment(config), "case.yaml")

@@ -8,11 +8,14 @@ import pytest
 import torch
 from scipy.optimize import least_squares
 
-from src.config.schema import FourierModes, Gaussians, GridValues, Parametrization
-from src.data.grid import PERIODIC, ZERO_GRADIENT, Grid
-from src.data.grid_points import axis_points
-from src.errors import ConfigError
-from src.training.physical.parametrization import FieldParametrization, create_parametrization
+from hybrid_pde.config.schema import FourierModes, Gaussians, GridValues, Parametrization
+from hybrid_pde.domain.grid import PERIODIC, ZERO_GRADIENT, Grid
+from hybrid_pde.domain.grid_points import axis_points
+from hybrid_pde.errors import ConfigError
+from hybrid_pde.training.physical.fields.parametrization import (
+    FieldParametrization,
+    create_parametrization,
+)
 
 # unequal spacings and numbers of points; nodes on the boundary along x, cell centres along y
 PLANE = Grid(

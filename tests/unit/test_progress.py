@@ -3,7 +3,7 @@
 import io
 import sys
 
-from src.progress import progress
+from hybrid_pde.progress import progress
 
 
 class Terminal(io.StringIO):

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from src.data.boundary import BoundaryError, parse_boundary
-from src.data.grid import Grid
-from src.data.readers.base import open_raw
-from src.errors import ConfigError, RawDataError
+from hybrid_pde.data.readers.base import open_raw
+from hybrid_pde.domain.boundary import BoundaryError, parse_boundary
+from hybrid_pde.domain.grid import Grid
+from hybrid_pde.errors import ConfigError, RawDataError
 from tests.unit.raw_files import cells, experiment, write_file
 
 TIMES = np.arange(3) * 0.1

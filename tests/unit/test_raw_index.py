@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from src.data import build_index, cache_directory, reading_digest, reading_settings
-from src.data import index as index_module
-from src.data.readers.apart import inspect
-from src.errors import CacheError, ConfigError, RawDataError
+from hybrid_pde.data import build_index, cache_directory, reading_digest, reading_settings
+from hybrid_pde.data.cache import raw_index as index_module
+from hybrid_pde.data.readers.subprocess_reader import inspect
+from hybrid_pde.errors import CacheError, ConfigError, RawDataError
 from tests.unit.raw_files import cells, experiment, raw_path, write_file, write_simple
 
 
@@ -175,7 +175,7 @@ def test_first_settings_claim_the_folder(tmp_path: Path) -> None:
 def test_indexing_imports_neither_torch_nor_phiflow(tmp_path: Path) -> None:
     write_simple(raw_path(tmp_path))
     program = (
-        "import sys; from src.data import build_index, cache_directory\n"
+        "import sys; from hybrid_pde.data import build_index, cache_directory\n"
         f"config = {{'project_root': {str(tmp_path)!r}, 'data': {{'dset_name': 'heat', "
         "'fields': ['u']}}\n"
         "assert build_index(config).num_simulations == 1\n"

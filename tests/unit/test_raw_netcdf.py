@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from src.data.grid import FieldLayout
-from src.data.readers.base import RawFileInfo, open_raw
-from src.data.readers.memory import MOST_AT_ONCE
-from src.errors import ConfigError, RawDataError
+from hybrid_pde.data.readers.base import RawFileInfo, open_raw
+from hybrid_pde.data.readers.memory_limits import MOST_AT_ONCE
+from hybrid_pde.domain.grid import FieldLayout
+from hybrid_pde.errors import ConfigError, RawDataError
 from tests.unit.raw_files import cells, experiment, shared_file, wave, write_file
 
 TIMES = np.arange(4) * 0.5
@@ -292,7 +292,7 @@ def test_streaming_gives_the_same_in_small_blocks(
         tmp_path / "a.nc", {"time": TIMES, "x": X, "y": Y}, {"u": (("time", "x", "y"), U)}
     )
     _, whole = read(path)
-    monkeypatch.setattr("src.data.readers.labelled_file.BLOCK_BYTES", 3 * 8 * 24)
+    monkeypatch.setattr("hybrid_pde.data.readers.labelled_file.BLOCK_BYTES", 3 * 8 * 24)
     with open_raw(path, experiment(tmp_path).data) as raw:
         blocks = [block["u"] for block in raw.frames(0)]
     assert [len(block) for block in blocks] == [3, 1]

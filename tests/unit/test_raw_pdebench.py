@@ -10,10 +10,10 @@ import h5py
 import numpy as np
 import pytest
 
-from src.data import DataManager, build_index
-from src.data.grid import FieldLayout
-from src.data.readers.base import RawFileInfo, open_raw
-from src.errors import ConfigError, RawDataError
+from hybrid_pde.data import DataManager, build_index
+from hybrid_pde.data.readers.base import RawFileInfo, open_raw
+from hybrid_pde.domain.grid import FieldLayout
+from hybrid_pde.errors import ConfigError, RawDataError
 from tests.unit.raw_files import cells, experiment, raw_path, shared_file, wave, write_simple
 
 TIMES = np.arange(5) * 0.5
@@ -208,7 +208,7 @@ def test_frames_are_read_as_they_are_asked_for(
         return values
 
     monkeypatch.setattr(h5py.Dataset, "__getitem__", watched)
-    monkeypatch.setattr("src.data.readers.labelled_file.BLOCK_BYTES", 2 * 8 * 24)
+    monkeypatch.setattr("hybrid_pde.data.readers.labelled_file.BLOCK_BYTES", 2 * 8 * 24)
     _, fields = read(path, 1)
     assert largest == 2 * 24
     np.testing.assert_allclose(fields["u"][:, 0], U, rtol=1e-6)
@@ -217,7 +217,7 @@ def test_frames_are_read_as_they_are_asked_for(
 def test_indexing_imports_neither_torch_nor_phiflow(tmp_path: Path) -> None:
     write_groups(raw_path(tmp_path, "a.h5"), {"0000": U[..., None]})
     program = (
-        "import sys; from src.data import build_index\n"
+        "import sys; from hybrid_pde.data import build_index\n"
         f"config = {{'project_root': {str(tmp_path)!r}, 'data': {{'dset_name': 'heat', "
         "'fields': ['u']}}\n"
         "assert build_index(config).num_simulations == 1\n"

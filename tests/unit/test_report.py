@@ -9,13 +9,18 @@ import pytest
 import yaml
 from PIL import Image
 
-from src.errors import UserError
-from src.evaluation.cycles import read_cycles
-from src.evaluation.evaluate import write_metrics
-from src.evaluation.history import parameter_columns, read_history
-from src.evaluation.numbers import duration, estimate, number
-from src.evaluation.provenance import collect_provenance
-from src.evaluation.report import ReportInputs, render_report, report_of_folder, write_report
+from hybrid_pde.errors import UserError
+from hybrid_pde.evaluation.evaluation import write_metrics
+from hybrid_pde.evaluation.history import parameter_columns, read_history
+from hybrid_pde.evaluation.number_format import duration, estimate, number
+from hybrid_pde.evaluation.provenance import collect_provenance
+from hybrid_pde.evaluation.report.cycle_table import read_cycles
+from hybrid_pde.evaluation.report.html_report import (
+    ReportInputs,
+    render_report,
+    report_of_folder,
+    write_report,
+)
 
 EXPERIMENT = {
     "run_params": {"experiment_name": "burgers_2d", "model_type": "hybrid"},

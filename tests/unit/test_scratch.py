@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from src.data.cache_manager import CacheManager
-from src.data.scratch import on_scratch
-from src.errors import CacheError, StorageError
+from hybrid_pde.data.cache.cache_manager import CacheManager
+from hybrid_pde.data.cache.scratch_copies import on_scratch
+from hybrid_pde.errors import CacheError, StorageError
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from src.config.schema import DataParams
-from src.data.grid import PERIODIC, FieldLayout, Grid
-from src.data.sensors import SensorReadings, read_sensors
-from src.errors import ConfigError, RawDataError
+from hybrid_pde.config.schema import DataParams
+from hybrid_pde.data.observations.sensors import SensorReadings, read_sensors
+from hybrid_pde.domain.grid import PERIODIC, FieldLayout, Grid
+from hybrid_pde.errors import ConfigError, RawDataError
 
 GRID = Grid(
     ("x", "y"), (12, 9), (0.0, -1.0), (3.0, 1.0), ((PERIODIC, PERIODIC), (0.0, 0.0)), (False, True)

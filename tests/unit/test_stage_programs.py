@@ -15,12 +15,12 @@ import pytest
 import torch
 import yaml
 
-from src.config import Experiment, load_experiment, parse_experiment
-from src.errors import ConfigError
-from src.models import load_synthetic_model
+from hybrid_pde.config import Experiment, load_experiment, parse_experiment
+from hybrid_pde.errors import ConfigError
+from hybrid_pde.models import load_synthetic_model
+from hybrid_pde.workflow.stage_program import limit_threads, run_stage, stage_parser
+from hybrid_pde.workflow.stage_settings import stage_settings
 from tests.workflow.tiny import ROOT, write_experiment
-from workflow.settings import stage_settings
-from workflow.stage import limit_threads, run_stage, stage_parser
 
 STAGES = ("simulate", "cache", "train_physical", "augment", "train_synthetic", "evaluate", "report")
 RAW, CACHE, RESULTS = Path("raw/burgers"), Path("cache/burgers"), Path("out")

@@ -5,13 +5,13 @@ import math
 import pytest
 import torch
 
-from src.data.grid import FieldLayout, Grid
-from src.errors import CheckpointError, ConfigError
-from src.models import load_synthetic_model
-from src.models.saved_model import save_synthetic_model
-from src.models.synthetic.coordinates import coordinates, num_coordinates
-from src.models.synthetic.normalization import normalization_of
-from src.models.synthetic.synthetic_model import MAX_STEPS_KEPT
+from hybrid_pde.domain.grid import FieldLayout, Grid
+from hybrid_pde.errors import CheckpointError, ConfigError
+from hybrid_pde.models import load_synthetic_model
+from hybrid_pde.models.surrogate_file import save_synthetic_model
+from hybrid_pde.models.synthetic.normalization import normalization_of
+from hybrid_pde.models.synthetic.position_channels import coordinates, num_coordinates
+from hybrid_pde.models.synthetic.synthetic_model import MAX_STEPS_KEPT
 from tests.unit.surrogates import CLOSED, PERIODIC, awake, state_of, surrogate
 
 

@@ -12,17 +12,17 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from src.config import parse_experiment
-from src.config.symmetry_rules import Held
-from src.data.cache_manager import CacheManager
-from src.data.grid import FieldLayout, Grid
-from src.data.hybrid_dataset import HybridDataset
-from src.data.known_parameters import KnownParameter
-from src.data.symmetric_dataset import SymmetricDataset
-from src.data.symmetries import Moves, WindowSymmetries
-from src.data.window_batch import Window, collate_windows
-from src.errors import ConfigError
-from src.training.symmetries import with_symmetries
+from hybrid_pde.config import parse_experiment
+from hybrid_pde.config.checks.symmetries import Held
+from hybrid_pde.data.cache.cache_manager import CacheManager
+from hybrid_pde.data.symmetries.symmetric_dataset import SymmetricDataset
+from hybrid_pde.data.symmetries.transformations import Moves, WindowSymmetries
+from hybrid_pde.data.windows.hybrid_dataset import HybridDataset
+from hybrid_pde.data.windows.window_batch import Window, collate_windows
+from hybrid_pde.domain.grid import FieldLayout, Grid
+from hybrid_pde.domain.known_values import KnownParameter
+from hybrid_pde.errors import ConfigError
+from hybrid_pde.training.synthetic.symmetric_windows import with_symmetries
 from tests.physics.periodic_box import periodic_grid
 
 GRID = periodic_grid((6, 6), (1.5, 1.5))

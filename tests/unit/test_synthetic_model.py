@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from src.errors import ConfigError
-from src.models.synthetic.normalization import normalization_of
-from src.models.synthetic.synthetic_model import SyntheticModel
+from hybrid_pde.errors import ConfigError
+from hybrid_pde.models.synthetic.normalization import normalization_of
+from hybrid_pde.models.synthetic.synthetic_model import SyntheticModel
 
 BOUNDARY = (("periodic", "periodic"),)
 

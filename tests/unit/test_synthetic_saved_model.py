@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from src.config import parse_experiment
-from src.data.grid import FieldLayout, Grid
-from src.errors import CheckpointError
-from src.models import load_synthetic_model
-from src.models.saved_model import load_saved_model, save_synthetic_model
-from src.models.synthetic.unet import UNet
-from src.training.checkpoint import load_checkpoint, save_checkpoint
+from hybrid_pde.config import parse_experiment
+from hybrid_pde.domain.grid import FieldLayout, Grid
+from hybrid_pde.errors import CheckpointError
+from hybrid_pde.models import load_synthetic_model
+from hybrid_pde.models.surrogate_file import load_saved_model, save_synthetic_model
+from hybrid_pde.models.synthetic.architectures.unet.network import UNet
+from hybrid_pde.training.checkpoint import load_checkpoint, save_checkpoint
 
 GRID = Grid(
     axes=("x", "y"),

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from src.errors import ConfigError
-from src.models import ModelRegistry
-from src.models.synthetic.padding import pad
-from src.models.synthetic.unet import UNet, enlarge, halve
+from hybrid_pde.errors import ConfigError
+from hybrid_pde.models import ModelRegistry
+from hybrid_pde.models.synthetic.architectures.unet.network import UNet, enlarge, halve
+from hybrid_pde.models.synthetic.padding import pad
 
 PERIODIC = ("periodic", "periodic")
 CLOSED = ("zero-gradient", "zero-gradient")

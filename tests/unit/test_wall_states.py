@@ -7,15 +7,15 @@ import pytest
 import torch
 from phi.torch.flow import math
 
-from src.config.equations import EQUATIONS
-from src.config.schema import GaussianRandomField
-from src.data.fields import to_values
-from src.data.grid import PERIODIC, ZERO_GRADIENT, FieldLayout, Grid, Side
-from src.data.grid_points import axis_points
-from src.data.initial_conditions import gaussian_random_state, resembling_state
-from src.data.wall_modes import BoxModes, fixed_values, lift, wall_distance
-from src.models.physical.generation import projections
-from src.numerics.projection import divergence_at_corners, project
+from hybrid_pde.config.equations import EQUATIONS
+from hybrid_pde.config.schema import GaussianRandomField
+from hybrid_pde.data.field_conversion import to_values
+from hybrid_pde.data.initial_states.random_fields import gaussian_random_state, resembling_state
+from hybrid_pde.data.initial_states.wall_modes import BoxModes, fixed_values, lift, wall_distance
+from hybrid_pde.domain.grid import PERIODIC, ZERO_GRADIENT, FieldLayout, Grid, Side
+from hybrid_pde.domain.grid_points import axis_points
+from hybrid_pde.models.physical.ensemble import projections
+from hybrid_pde.numerics.projection import divergence_at_corners, project
 
 FREE, WAVES = ZERO_GRADIENT, (PERIODIC, PERIODIC)
 SIDES: list[tuple[Side, Side]] = [(FREE, FREE), (0.5, 0.5), (1.0, FREE), (FREE, -2.0), (1.0, 3.0)]

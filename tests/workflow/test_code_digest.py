@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 import yaml
-
 from src.errors import ConfigError
 from src.models.registry import ModelRegistry
+from workflow.plan import Plan
+
 from tests.workflow.tiny import ROOT, tiny_experiment
 from workflow import code_digest as module
-from workflow.plan import Plan
 
 STAGES = ("simulate", "cache", "train_physical", "augment", "train_synthetic", "evaluate", "report")
 TREE = {

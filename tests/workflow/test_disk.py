@@ -14,19 +14,19 @@ import xarray as xr
 from matplotlib.figure import Figure
 from PIL import Image
 
-from src.config import parse_experiment
-from src.data.atomic import atomic_path, sha256_of, write_json
-from src.data.cache_manager import CacheManager
-from src.data.grid import PERIODIC, FieldLayout, Grid
-from src.data.raw_file import write_raw_file
-from src.errors import StorageError
-from src.evaluation.style import save_figure
-from src.models.tensor_file import write_tensor_file
-from src.training.synthetic.history_file import write_history
+from hybrid_pde.config import parse_experiment
+from hybrid_pde.data.atomic import atomic_path, sha256_of, write_json
+from hybrid_pde.data.cache.cache_manager import CacheManager
+from hybrid_pde.data.raw_netcdf_writer import write_raw_file
+from hybrid_pde.domain.grid import PERIODIC, FieldLayout, Grid
+from hybrid_pde.errors import StorageError
+from hybrid_pde.evaluation.figures.style import save_figure
+from hybrid_pde.models.tensor_file import write_tensor_file
+from hybrid_pde.training.history_file import write_history
+from hybrid_pde.workflow.stage_settings import stage_settings
 from tests.workflow.conftest import EXPERIMENT
 from tests.workflow.snakemake_run import run
 from tests.workflow.tiny import ROOT, tiny_experiment, write_experiment
-from workflow.settings import stage_settings
 
 TARGET = "results/burgers_2d/physical/parameters.yaml"
 FREE_SHARES = (0.0, 0.05, 0.3, 0.6, 0.9, 0.98)

@@ -12,11 +12,11 @@ import pytest
 import torch
 import yaml
 
+from hybrid_pde.workflow import stage_inputs
+from hybrid_pde.workflow.plan import Plan
+from hybrid_pde.workflow.runs import Run
 from tests.workflow.conftest import EXPERIMENT
 from tests.workflow.snakemake_run import command, run
-from workflow import stage_inputs
-from workflow.plan import Plan
-from workflow.runs import Run
 from workflow.scripts import train_synthetic
 
 RESULTS = Path("results/burgers_2d")

@@ -55,7 +55,7 @@ import os
 
 from torch import nn
 
-from src.models import ModelRegistry
+from hybrid_pde.models import ModelRegistry
 
 
 @ModelRegistry.register_synthetic("Failing")

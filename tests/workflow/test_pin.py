@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from src.errors import PinnedError
+from hybrid_pde.errors import PinnedError
+from hybrid_pde.workflow.pin import main, pin, pinned_names, unpin
 from tests.workflow.conftest import EXPERIMENT
 from tests.workflow.snakemake_run import TARGET, planned_jobs, run
-from workflow.pin import main, pin, pinned_names, unpin
 
 NAME = "burgers_2d"
 REPORT = f"results/{NAME}/report.html"

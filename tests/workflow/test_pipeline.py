@@ -8,8 +8,8 @@ import torch
 import xarray as xr
 import yaml
 
-from src.data.cache_header import read_header
-from src.models import load_synthetic_model
+from hybrid_pde.data.cache.cache_header import read_header
+from hybrid_pde.models import load_synthetic_model
 from tests.workflow.snakemake_run import TARGET, planned_jobs, run
 
 RESULTS = Path("results/burgers_2d")

@@ -150,9 +150,17 @@ def code(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 EDITS = {
-    "a function that the evaluation alone uses": ("src/evaluation/animation.py", "NEW = 1", LAST),
-    "a comment and a docstring": ("src/data/grid.py", "# new", set()),
-    "an equation that is not solved": ("src/models/physical/allen_cahn.py", "NEW = 1", set()),
+    "a function that the evaluation alone uses": (
+        "src/hybrid_pde/evaluation/figures/animation.py",
+        "NEW = 1",
+        LAST,
+    ),
+    "a comment and a docstring": ("src/hybrid_pde/domain/grid.py", "# new", set()),
+    "an equation that is not solved": (
+        "src/hybrid_pde/models/physical/equations/allen_cahn.py",
+        "NEW = 1",
+        set(),
+    ),
 }
 
 
@@ -171,7 +179,7 @@ def test_an_edit_of_the_code_reruns_the_stages_that_import_it(
 
 def test_an_edit_of_a_module_of_ones_own_reruns_what_uses_it(copy_of_finished: Path) -> None:
     own = copy_of_finished / "my_unet.py"
-    text = (ROOT / "src/models/synthetic/unet.py").read_text()
+    text = (ROOT / "src/hybrid_pde/models/synthetic/architectures/unet/network.py").read_text()
     own.write_text(text.replace('register_synthetic("UNet")', 'register_synthetic("Mine")'))
     path = copy_of_finished / EXPERIMENT
     changes = {"model": {"synthetic": {"name": "Mine", "module": own.name}}}

@@ -10,14 +10,19 @@ from pathlib import Path
 
 import pytest
 
-from src.errors import RunningError
+from hybrid_pde.errors import RunningError
+from hybrid_pde.workflow.job_lock import alone
+from hybrid_pde.workflow.launch_record import Started
+from hybrid_pde.workflow.live_processes import (
+    end_processes,
+    slurm_jobs,
+    snakemakes,
+    stage_processes,
+)
+from hybrid_pde.workflow.resume import free
 from tests.workflow.conftest import EXPERIMENT
 from tests.workflow.snakemake_run import command, run
 from tests.workflow.tiny import ROOT, write_experiment
-from workflow.alone import alone
-from workflow.resume import free
-from workflow.running import end_processes, slurm_jobs, snakemakes, stage_processes
-from workflow.started import Started
 
 TARGET = "results/burgers_2d/physical/parameters.yaml"
 
@@ -53,7 +58,7 @@ def started(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 def resume(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "workflow.resume", "--grace-s", "1", *arguments],
+        [sys.executable, "-m", "hybrid_pde.workflow.resume", "--grace-s", "1", *arguments],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
@@ -202,7 +207,7 @@ def test_slurm_that_does_not_answer_is_told_where_it_has_been_used(slurm: Path) 
 def test_a_second_process_of_the_same_job_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("workflow.alone.WAIT_S", 0.1)
+    monkeypatch.setattr("hybrid_pde.workflow.job_lock.WAIT_S", 0.1)
     log = tmp_path / "logs/augment.log"
     with alone(log):
         with pytest.raises(RunningError, match=r"augment\.log: another process does this job"):

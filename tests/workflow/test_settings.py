@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from src.config import parse_experiment
-from src.data.reading import reading_digest
+from hybrid_pde.config import parse_experiment
+from hybrid_pde.data.cache.cache_location import reading_digest
+from hybrid_pde.workflow.stage_settings import stage_settings
 from tests.workflow.test_rerun import merged
 from tests.workflow.tiny import tiny_experiment
-from workflow.settings import stage_settings
 
 STAGES = (
     "simulate", "cache", "train_physical", "augment", "train_synthetic", "guide", "hybrid",

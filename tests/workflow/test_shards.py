@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from workflow.manifests import digests_of, simulations_of
-from workflow.shards import Shard, holding, manifest_name, parse_shard, shards
+from hybrid_pde.workflow.manifests import digests_of, simulations_of
+from hybrid_pde.workflow.shards import Shard, holding, manifest_name, parse_shard, shards
 
 
 def on_disk(directory: Path, *made: Shard, kind: str = "cached") -> Path:

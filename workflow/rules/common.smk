@@ -1,8 +1,8 @@
 import shlex
 from pathlib import Path
 
-from workflow import stage_inputs
-from workflow.runs import Run
+from hybrid_pde.workflow import stage_inputs
+from hybrid_pde.workflow.runs import Run
 
 ENVIRONMENT = "../envs/environment.yaml"
 
@@ -10,7 +10,7 @@ ENVIRONMENT = "../envs/environment.yaml"
 # A scheduler ends a job by SIGTERM to all of its processes; the shell takes it and waits, since
 # Snakemake would else give up the stage's program, which is still saving.
 shell.prefix(
-    f"set -euo pipefail; trap : TERM; export PYTHONPATH={shlex.quote(str(workflow.basedir))}; "
+    f"set -euo pipefail; trap : TERM; export PYTHONPATH={shlex.quote(str(workflow.basedir))}:{shlex.quote(str(workflow.basedir))}/src; "
     f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; "
 )
 

@@ -7,15 +7,15 @@ diverges is left out and named.
 import argparse
 from pathlib import Path
 
-from src.config import parse_experiment
-from src.data.atomic import write_json
-from src.data.cache_manager import CacheManager
-from src.data.simulation_store import SimulationStore
-from src.factories.model_factory import ModelFactory
-from src.training.hybrid.augmentation import Augmentation
-from src.training.physical.results import load_parameters, read_parameters
-from workflow.shards import parse_shard
-from workflow.stage import limit_threads, run_stage, stage_parser
+from hybrid_pde.config import parse_experiment
+from hybrid_pde.data.atomic import write_json
+from hybrid_pde.data.cache.cache_manager import CacheManager
+from hybrid_pde.data.cache.simulation_store import SimulationStore
+from hybrid_pde.factories.model_factory import ModelFactory
+from hybrid_pde.training.augmentation.augmentation import Augmentation
+from hybrid_pde.training.physical.parameters_file import load_parameters, read_parameters
+from hybrid_pde.workflow.shards import parse_shard
+from hybrid_pde.workflow.stage_program import limit_threads, run_stage, stage_parser
 
 
 def parser() -> argparse.ArgumentParser:

@@ -7,10 +7,10 @@ of the shard have been.
 import argparse
 from pathlib import Path
 
-from src.config import parse_experiment
-from src.data.data_manager import DataManager
-from workflow.shards import parse_shard
-from workflow.stage import run_stage, stage_parser
+from hybrid_pde.config import parse_experiment
+from hybrid_pde.data.cache.data_manager import DataManager
+from hybrid_pde.workflow.shards import parse_shard
+from hybrid_pde.workflow.stage_program import run_stage, stage_parser
 
 
 def parser() -> argparse.ArgumentParser:

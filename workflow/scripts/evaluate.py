@@ -8,10 +8,10 @@ prediction and error, and an animation. Several models are surrogates of differe
 import argparse
 from pathlib import Path
 
-from src.config import parse_experiment
-from src.data.simulation_store import SimulationStore
-from src.factories.evaluation import evaluate_models
-from workflow.stage import limit_threads, run_stage, stage_parser
+from hybrid_pde.config import parse_experiment
+from hybrid_pde.data.cache.simulation_store import SimulationStore
+from hybrid_pde.stages.evaluate import evaluate_models
+from hybrid_pde.workflow.stage_program import limit_threads, run_stage, stage_parser
 
 
 def parser() -> argparse.ArgumentParser:

@@ -6,12 +6,12 @@ Writes simulations in the format of the cache, and their manifest.
 import argparse
 from pathlib import Path
 
-from src.config import parse_experiment
-from src.data.atomic import write_json
-from src.data.cache_manager import CacheManager
-from src.data.simulation_store import SimulationStore
-from src.factories.guidance import predict_guidance
-from workflow.stage import limit_threads, run_stage, stage_parser
+from hybrid_pde.config import parse_experiment
+from hybrid_pde.data.atomic import write_json
+from hybrid_pde.data.cache.cache_manager import CacheManager
+from hybrid_pde.data.cache.simulation_store import SimulationStore
+from hybrid_pde.stages.guide import predict_guidance
+from hybrid_pde.workflow.stage_program import limit_threads, run_stage, stage_parser
 
 
 def parser() -> argparse.ArgumentParser:

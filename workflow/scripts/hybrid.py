@@ -6,8 +6,8 @@ Every cycle's own results stay in its folder.
 import argparse
 from pathlib import Path
 
-from src.factories.cycles import conclude_cycles
-from workflow.stage import run_stage, stage_parser
+from hybrid_pde.stages.hybrid import conclude_cycles
+from hybrid_pde.workflow.stage_program import run_stage, stage_parser
 
 
 def parser() -> argparse.ArgumentParser:

@@ -3,9 +3,9 @@
 import argparse
 from pathlib import Path
 
-from src.config import parse_experiment
-from src.evaluation.report import report_of_folder
-from workflow.stage import run_stage, stage_parser
+from hybrid_pde.config import parse_experiment
+from hybrid_pde.evaluation.report.html_report import report_of_folder
+from hybrid_pde.workflow.stage_program import run_stage, stage_parser
 
 
 def parser() -> argparse.ArgumentParser:

@@ -7,11 +7,11 @@ write is never overwritten.
 import argparse
 from pathlib import Path
 
-from src.config import parse_experiment
-from src.data.atomic import write_json
-from src.models.physical.raw_simulations import RawSimulations
-from workflow.shards import parse_shard
-from workflow.stage import limit_threads, run_stage, stage_parser
+from hybrid_pde.config import parse_experiment
+from hybrid_pde.data.atomic import write_json
+from hybrid_pde.stages.simulate import RawSimulations
+from hybrid_pde.workflow.shards import parse_shard
+from hybrid_pde.workflow.stage_program import limit_threads, run_stage, stage_parser
 
 
 def parser() -> argparse.ArgumentParser:

@@ -10,14 +10,14 @@ sees what the synthetic model predicts where nothing is seen.
 import argparse
 from pathlib import Path
 
-from src.config import parse_experiment
-from src.data.atomic import sha256_of
-from src.data.cache_manager import CacheManager
-from src.data.simulation_store import SimulationStore
-from src.factories.calibration import Guide, calibrate
-from src.training.checkpoint_folder import CheckpointFolder
-from workflow.manifests import digests_of
-from workflow.stage import limit_threads, run_stage, stage_parser
+from hybrid_pde.config import parse_experiment
+from hybrid_pde.data.atomic import sha256_of
+from hybrid_pde.data.cache.cache_manager import CacheManager
+from hybrid_pde.data.cache.simulation_store import SimulationStore
+from hybrid_pde.stages.train_physical import Guide, calibrate
+from hybrid_pde.training.checkpoint_folder import CheckpointFolder
+from hybrid_pde.workflow.manifests import digests_of
+from hybrid_pde.workflow.stage_program import limit_threads, run_stage, stage_parser
 
 
 def parser() -> argparse.ArgumentParser:

@@ -10,20 +10,20 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from src.config import Experiment, parse_experiment
-from src.config.derived import num_cycles
-from src.data.atomic import sha256_of
-from src.data.cache_manager import CacheManager
-from src.data.scratch import on_scratch
-from src.data.simulation_store import SimulationStore
-from src.factories.surrogate_training import SurrogateFiles, SurrogateTraining
-from src.training.hybrid.augmentation import refuse_many_left_out
-from workflow.manifests import digests_of, simulations_of
-from workflow.runs import Run
-from workflow.stage import limit_threads, run_stage, stage_parser
+from hybrid_pde.config import Experiment, parse_experiment
+from hybrid_pde.config.derived import num_cycles
+from hybrid_pde.data.atomic import sha256_of
+from hybrid_pde.data.cache.cache_manager import CacheManager
+from hybrid_pde.data.cache.scratch_copies import on_scratch
+from hybrid_pde.data.cache.simulation_store import SimulationStore
+from hybrid_pde.stages.train_synthetic import SurrogateFiles, SurrogateTraining
+from hybrid_pde.training.augmentation.augmentation import refuse_many_left_out
+from hybrid_pde.workflow.manifests import digests_of, simulations_of
+from hybrid_pde.workflow.runs import Run
+from hybrid_pde.workflow.stage_program import limit_threads, run_stage, stage_parser
 
 if TYPE_CHECKING:
-    from src.models.physical.physical_model import PhysicalModel
+    from hybrid_pde.models.physical.physical_model import PhysicalModel
 
 
 def parser() -> argparse.ArgumentParser:
@@ -99,8 +99,8 @@ def _calibrated(experiment: Experiment, parameters: list[Path]) -> "PhysicalMode
     """The physical model, where the training needs it; PhiFlow takes its time to be imported."""
     if not parameters:
         return None
-    from src.factories.model_factory import ModelFactory
-    from src.training.physical.results import load_parameters
+    from hybrid_pde.factories.model_factory import ModelFactory
+    from hybrid_pde.training.physical.parameters_file import load_parameters
 
     physical = ModelFactory.create_physical_model(experiment)
     load_parameters(parameters[0], physical)

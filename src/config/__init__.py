@@ -1,6 +1,0 @@
-"""The experiment file: schema, loading, and the settings of each stage."""
-
-from src.config.loading import load_experiment, parse_experiment, to_mapping
-from src.config.schema import Experiment
-
-__all__ = ["Experiment", "load_experiment", "parse_experiment", "to_mapping"]

@@ -1,1 +1,0 @@
-"""Readers of raw files, one module a format; new ones are entered in ``base``."""

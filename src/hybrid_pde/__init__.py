@@ -1,0 +1,5 @@
+"""Calibrated physical models and neural surrogates from ensembles of PDE simulations."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

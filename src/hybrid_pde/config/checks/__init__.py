@@ -1,0 +1,1 @@
+"""Consistency checks that a schema cannot express."""

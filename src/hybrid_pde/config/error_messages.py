@@ -1,0 +1,82 @@
+"""How a wrong key or value is told: the place, the value, what is allowed."""
+
+import difflib
+from collections.abc import Iterable
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from hybrid_pde.errors import ConfigError
+
+
+def suggest(value: str, allowed: Iterable[str]) -> str:
+    """``'x' is unknown; did you mean 'y'? Allowed: …``."""
+    names = [str(name) for name in allowed]
+    near = difflib.get_close_matches(str(value), names, n=1, cutoff=0.5)
+    hint = f"; did you mean {near[0]!r}?" if near else "."
+    return f"{value!r} is unknown{hint} Allowed: {', '.join(names) or 'none'}"
+
+
+def refuse(source: str, lines: Iterable[str]) -> None:
+    """Raise an error with every line once, if there is any.
+
+    Raises:
+        ConfigError: if there is a line.
+    """
+    found = dict.fromkeys(f"{source}: {line}" for line in lines)
+    if found:
+        raise ConfigError("\n".join(found))
+
+
+def describe(error: ValidationError, source: str, keys_of: dict[str, list[str]]) -> str:
+    """A validation error as lines ``file: key: value: what is allowed``.
+
+    Args:
+        error: What the schema found.
+        source: File that the values come from.
+        keys_of: Allowed keys of every section, by the section's dotted path (``""`` is the top).
+    """
+    by_key: dict[str, str] = {}
+    for details in error.errors():
+        path = [str(part) for part in details["loc"] if not _is_branch(part)]
+        key, section = _place(path, keys_of)
+        by_key.setdefault(key, _line(key, section, details, keys_of))
+    return "\n".join(f"{source}: {line}" for line in by_key.values())
+
+
+def _is_branch(part: int | str) -> bool:
+    """Whether a place is only the name of one type of a union, e.g. ``list[float]``."""
+    return isinstance(part, str) and ("[" in part or part in {"float", "int", "str"})
+
+
+def _place(path: list[str], keys_of: dict[str, list[str]]) -> tuple[str, str]:
+    """The key as the file has it, and the section that it stands in.
+
+    A section of several kinds has one for each, ``….parametrization.gaussians``: the kind is no
+    key of the file.
+    """
+    shown, section, inside = "", "", ""
+    for part in path:
+        inside = f"{section}.{part}".lstrip(".")
+        is_kind = part not in keys_of.get(section, []) and inside in keys_of
+        if part.isdigit():
+            shown += f"[{part}]"
+        elif not is_kind:
+            shown = f"{shown}.{part}".lstrip(".")
+        if inside in keys_of:
+            section = inside
+    return shown, section.rpartition(".")[0] if inside == section else section
+
+
+def _line(dotted: str, section: str, details: ErrorDetails, keys_of: dict[str, list[str]]) -> str:
+    kind, last = details["type"], dotted.rpartition(".")[2]
+    if kind == "extra_forbidden":
+        return f"{dotted}: the key {suggest(last, keys_of.get(section, []))}"
+    if kind == "missing":
+        return f"{dotted}: missing; it has no default"
+    if kind == "union_tag_not_found":
+        within = f"{section}.{last}".lstrip(".")
+        kinds = [path.rpartition(".")[2] for path in keys_of if path.rpartition(".")[0] == within]
+        return f"{dotted}.type: missing; allowed: {', '.join(kinds)}"
+    message = details["msg"][0].lower() + details["msg"][1:]
+    return f"{dotted}: {details['input']!r}: {message}"

@@ -1,0 +1,5 @@
+"""Raw-file readers, the simulation cache, and training datasets."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

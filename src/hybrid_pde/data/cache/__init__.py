@@ -1,0 +1,1 @@
+"""The simulation cache: one safetensors file per simulation."""

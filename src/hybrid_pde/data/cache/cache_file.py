@@ -1,0 +1,185 @@
+"""One simulation in a safetensors file: streamed to, and read as a memory map.
+
+Layout: ``T`` time, ``C`` channel, ``X Y Z`` space.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+import numpy as np
+
+from hybrid_pde.data.atomic import atomic_path
+from hybrid_pde.data.cache.cache_header import LENGTH_BYTES, REMEDY, CacheHeader, read_header
+from hybrid_pde.data.cache.channel_statistics import ChannelStatistics, RunningStatistics
+from hybrid_pde.domain.grid import FieldLayout, Grid
+from hybrid_pde.errors import CacheError
+
+if TYPE_CHECKING:
+    import torch
+
+ALIGNMENT = 64  # of the tensors in the file [bytes]: a cache line
+# The longest decimal that a double can need, to keep space for statistics yet unknown.
+LONGEST = -2.2250738585072014e-308
+MOST = 2**63  # values that are missing
+
+
+@dataclass(frozen=True)
+class CachedSimulation:
+    """A simulation whose tensors are memory maps of its file.
+
+    Attributes:
+        path: The file.
+        header: What the numbers are.
+        fields: ``[T, C, *space]`` for each field, ``[C, *space]`` if static.
+        known: Parameters that the simulation brings along: numbers ``[]``, ``[C]``, ``[T]`` or
+            ``[T, C]`` in double precision, fields like the others.
+    """
+
+    path: Path
+    header: CacheHeader
+    fields: Mapping[str, "torch.Tensor"]
+    known: Mapping[str, "torch.Tensor"]
+
+    @property
+    def grid(self) -> Grid:
+        """The grid."""
+        return self.header.grid
+
+    @property
+    def dt(self) -> float:
+        """Time between frames [time]."""
+        return self.header.dt
+
+    @property
+    def times(self) -> tuple[float, ...]:
+        """Time of each frame [time]."""
+        return self.header.times
+
+    @property
+    def layouts(self) -> tuple[FieldLayout, ...]:
+        """The fields."""
+        return self.header.layouts
+
+    @property
+    def num_frames(self) -> int:
+        """Number of frames."""
+        return self.header.num_frames
+
+    @property
+    def statistics(self) -> Mapping[str, ChannelStatistics]:
+        """Mean, standard deviation and range of each field's channels."""
+        return self.header.statistics
+
+
+def open_simulation(path: Path) -> CachedSimulation:
+    """Map a cached simulation into memory; nothing is read or copied before it is used.
+
+    Raises:
+        CacheError: if the file is absent, truncated, foreign, or of another schema version.
+    """
+    import torch
+    from safetensors import SafetensorError, safe_open
+
+    header = read_header(path)
+    try:
+        with safe_open(path, framework="pt") as file:
+            tensors = {layout.name: file.get_tensor(layout.name) for layout in header.tensors}
+    except (SafetensorError, OSError) as error:
+        raise CacheError(f"{path}: {error}; {REMEDY}") from None
+    fields = {layout.name: tensors[layout.name] for layout in header.layouts}
+    known = {
+        each.name: tensors[each.layout.name]
+        if each.is_field
+        else torch.tensor(each.values, dtype=torch.float64)
+        for each in header.known
+    }
+    return CachedSimulation(path, header, fields, known)
+
+
+def _longest(channels: int) -> ChannelStatistics:
+    """Statistics that take as much space in the header as any can."""
+    numbers = (LONGEST,) * channels
+    return ChannelStatistics(numbers, numbers, numbers, numbers, (MOST,) * channels)
+
+
+class SimulationWriter:
+    """Streams the frames of one simulation to its file; made by :func:`simulation_writer`."""
+
+    def __init__(self, file: BinaryIO, header: CacheHeader) -> None:
+        self._file = file
+        self._header = header
+        self._layouts = {layout.name: layout for layout in header.tensors}
+        self._running = {
+            layout.name: RunningStatistics(layout.channels) for layout in header.layouts
+        }
+        self._frames = dict.fromkeys(self._layouts, 0)
+        unknown = {layout.name: _longest(layout.channels) for layout in header.layouts}
+        needed = LENGTH_BYTES + len(replace(header, statistics=unknown).to_json())
+        self._data_begin = needed + (-needed % ALIGNMENT)
+        self._offsets = header.offsets()
+
+    def write(self, block: Mapping[str, np.ndarray]) -> None:
+        """Append frames ``[T, C, *space]``, or a static field ``[C, *space]``, of each tensor."""
+        for name, values in block.items():
+            layout = self._layouts[name]
+            frames = values[None] if layout.static else values
+            first = self._frames[name]
+            frame_shape = self._header.shape(layout)[0 if layout.static else 1 :]
+            last = first + frames.shape[0]
+            limit = 1 if layout.static else self._header.num_frames
+            assert frames.shape[1:] == frame_shape and last <= limit, (name, values.shape)
+            frames = np.ascontiguousarray(frames, dtype="<f4")
+            if name in self._running:
+                self._running[name].add(frames)
+            frame_bytes = frames.nbytes // max(1, len(frames))
+            self._file.seek(self._data_begin + self._offsets[name][0] + first * frame_bytes)
+            self._file.write(frames.data)
+            self._frames[name] = last
+
+    def finish(self) -> None:
+        """Write the header, now that the statistics are known.
+
+        Raises:
+            CacheError: if every value of a field's channel is missing.
+        """
+        for name, count in self._frames.items():
+            expected = 1 if self._layouts[name].static else self._header.num_frames
+            assert count == expected, f"{name}: {count} of {expected} frames were written"
+        statistics = {name: self._statistics(name) for name in self._running}
+        text = replace(self._header, statistics=statistics).to_json().encode("ascii")
+        length = self._data_begin - LENGTH_BYTES
+        self._file.seek(0)
+        self._file.write(length.to_bytes(LENGTH_BYTES, "little") + text.ljust(length))
+
+    def _statistics(self, name: str) -> ChannelStatistics:
+        try:
+            return self._running[name].result()
+        except ValueError as error:
+            source = self._header.source.get("file", "the simulation")
+            raise CacheError(f"{source}: {name}: {error}") from None
+
+
+@contextmanager
+def simulation_writer(path: Path, header: CacheHeader) -> Iterator[SimulationWriter]:
+    """A writer of one simulation; the file appears complete or not at all.
+
+    Args:
+        path: Where to write.
+        header: Everything but the statistics, which are gathered on the way.
+    """
+    with atomic_path(path) as temporary, open(temporary, "wb") as file:
+        writer = SimulationWriter(file, header)
+        yield writer
+        writer.finish()
+
+
+def write_simulation(
+    path: Path, header: CacheHeader, blocks: Iterable[Mapping[str, np.ndarray]]
+) -> None:
+    """Write one simulation from blocks of frames, atomically."""
+    with simulation_writer(path, header) as writer:
+        for block in blocks:
+            writer.write(block)

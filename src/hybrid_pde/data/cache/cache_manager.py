@@ -1,0 +1,94 @@
+"""Generated simulations, in the same files as cached ones."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hybrid_pde.data.cache.cache_file import write_simulation
+from hybrid_pde.data.cache.cache_header import CacheHeader
+from hybrid_pde.data.cache.simulation_store import SimulationStore
+from hybrid_pde.domain.grid import FieldLayout, Grid
+from hybrid_pde.domain.known_values import KnownParameter
+from hybrid_pde.errors import CacheError, DivergenceError
+
+if TYPE_CHECKING:
+    import torch
+
+
+class CacheManager(SimulationStore):
+    """A folder that generated simulations are written to and read from.
+
+    Reading is that of :class:`SimulationStore`, so a ``HybridDataset`` takes either.
+
+    Args:
+        directory: The folder; made when the first simulation is written.
+    """
+
+    def write(
+        self,
+        index: int,
+        fields: Mapping[str, "torch.Tensor | np.ndarray"],
+        grid: Grid,
+        dt: float,
+        provenance: Mapping[str, Any],
+        layouts: Sequence[FieldLayout] | None = None,
+        known: Sequence[KnownParameter] = (),
+    ) -> None:
+        """Write one simulation, atomically.
+
+        Args:
+            index: Its number.
+            fields: ``[T, C, *space]`` for each field, ``[C, *space]`` if static; also for each
+                known parameter that is a field, by the name in its layout.
+            grid: The grid.
+            dt: Time between frames [time].
+            provenance: What it was made with, as JSON types.
+            layouts: The fields; by default those of as many channels as the grid has axes, two or
+                more, are vectors, and those of other numbers scalars.
+            known: Parameters that the simulation brings along, with their numbers.
+
+        Raises:
+            CacheError: if the fields do not fit the grid or each other.
+            DivergenceError: if a value is not finite.
+        """
+        arrays = {name: _single(values) for name, values in fields.items()}
+        brought = {each.layout.name for each in known if each.is_field}
+        own = {name: array for name, array in arrays.items() if name not in brought}
+        layouts = tuple(layouts or (_infer(name, array, grid) for name, array in own.items()))
+        lengths = {arrays[each.name].shape[0] for each in layouts if not each.static}
+        if len(lengths) != 1:
+            raise CacheError(f"simulation {index}: fields of {sorted(lengths)} frames")
+        times = tuple((np.arange(lengths.pop()) * dt).tolist())
+        header = CacheHeader(
+            grid, layouts, float(dt), times, dict(provenance), "", {}, tuple(known)
+        )
+        for layout in header.tensors:
+            array = arrays[layout.name]
+            if array.shape != header.shape(layout):
+                raise CacheError(
+                    f"simulation {index}: {layout.name} has the shape {array.shape}, "
+                    f"its layout and grid say {header.shape(layout)}"
+                )
+            if not np.isfinite(array).all():
+                raise DivergenceError(f"simulation {index}: {layout.name} is not finite")
+        write_simulation(self.path(index), header, [arrays])
+
+    def disk_usage(self, indices: Sequence[int] | None = None) -> int:
+        """Size of some simulations' files, by default of all that are there [bytes]."""
+        wanted = self.indices() if indices is None else indices
+        return sum(self.path(index).stat().st_size for index in wanted)
+
+
+def _single(values: "torch.Tensor | np.ndarray") -> np.ndarray:
+    native = values if isinstance(values, np.ndarray) else values.detach().cpu().numpy()
+    return np.asarray(native, dtype=np.float32)
+
+
+def _infer(name: str, array: np.ndarray, grid: Grid) -> FieldLayout:
+    static = array.ndim == len(grid.axes) + 1
+    channels = array.shape[0 if static else 1]
+    is_vector = channels == len(grid.axes) > 1
+    if not is_vector and channels != 1:
+        raise CacheError(f"{name}: {channels} channels on {len(grid.axes)} axes; give its layout")
+    return FieldLayout(name, grid.axes if is_vector else (), static)

@@ -1,0 +1,232 @@
+"""The cached simulations of a data set, made from its raw files where they are missing or stale."""
+
+import logging
+import math
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock
+
+from hybrid_pde.config import Experiment, parse_experiment
+from hybrid_pde.data.atomic import write_json
+from hybrid_pde.data.cache.cache_file import simulation_writer
+from hybrid_pde.data.cache.cache_header import CacheHeader, read_header
+from hybrid_pde.data.cache.cache_location import claimed_directory, reading_digest
+from hybrid_pde.data.cache.compatibility import disagreement
+from hybrid_pde.data.cache.raw_index import RawIndex, build_index, default_name
+from hybrid_pde.data.cache.simulation_store import SimulationStore
+from hybrid_pde.data.cache.source_digests import SourceDigests
+from hybrid_pde.data.readers.base import RawFile
+from hybrid_pde.data.readers.subprocess_reader import open_apart
+from hybrid_pde.domain.grid import FieldLayout, Grid
+from hybrid_pde.errors import CacheError, ConfigError, RawDataError, StorageError, UserError
+from hybrid_pde.progress import progress
+
+logger = logging.getLogger(__name__)
+
+
+class DataManager(SimulationStore):
+    """Simulations by number, cached on first use.
+
+    A cached simulation is used if it has this program's schema, the experiment's reading settings
+    and the digest of its raw file, else it is made anew. Without raw files the cache alone will do.
+
+    Args:
+        raw_data_dir: Folder of the data set's raw files, or its only file.
+        cache_dir: Folder of all caches, or the data set's in it.
+        config: The experiment, as a mapping or typed.
+    """
+
+    def __init__(
+        self,
+        raw_data_dir: str | Path,
+        cache_dir: str | Path,
+        config: Mapping[str, Any] | Experiment,
+    ) -> None:
+        self.experiment = parse_experiment(config)
+        self.raw_data_dir = Path(raw_data_dir)
+        self.reading = reading_digest(self.experiment)
+        self._base = self._data_set_folder(Path(cache_dir))
+        super().__init__(claimed_directory(self._base, self.experiment, claim=False))
+        self._digests = SourceDigests(self._base)
+
+    @cached_property
+    def index(self) -> RawIndex | None:
+        """What the raw files hold; ``None`` where they are gone and the cache takes their place.
+
+        Raises:
+            RawDataError: if there are neither raw files nor cached simulations.
+        """
+        index_path = self._base / default_name(self.reading)
+        try:
+            return build_index(self.experiment, index_path, raw_dir=self.raw_data_dir, strict=False)
+        except RawDataError:
+            if self._has_raw_files() or not self.indices():
+                raise
+            logger.info("%s: no raw files, the cache %s is used", self.raw_data_dir, self.directory)
+            return None
+
+    @property
+    def grid(self) -> Grid:
+        """The grid of all simulations."""
+        return self.index.grid if self.index else super().grid
+
+    @property
+    def dt(self) -> float:
+        """Time between frames [time]."""
+        return self.index.dt if self.index else super().dt
+
+    @property
+    def layouts(self) -> tuple[FieldLayout, ...]:
+        """The fields, in the experiment's order."""
+        return self.index.layouts if self.index else super().layouts
+
+    @property
+    def num_simulations(self) -> int:
+        """Number of simulations in the raw files, or in the cache where those are gone."""
+        return self.index.num_simulations if self.index else len(self.indices())
+
+    def ensure(self, index: int) -> Path:
+        """The valid cached file of a simulation; made now where it is missing or stale.
+
+        Raises:
+            ConfigError: if there is no such simulation.
+            RawDataError: if its raw file cannot be used.
+            CacheError: if it is not cached and the raw files are gone.
+        """
+        path = self._ensure(index)
+        self._digests.save()
+        return path
+
+    def cache_shard(self, indices: Sequence[int]) -> dict[str, Any]:
+        """Cache some simulations; the ones that can be are, even if others cannot.
+
+        Returns:
+            The manifest: files and digests.
+
+        Raises:
+            RawDataError: naming every simulation that cannot be cached, after the others are.
+            StorageError: if the disk is full or cannot be written.
+        """
+        self.index  # noqa: B018  # what is wrong with all files is told once
+        failures = []
+        for index in progress(indices, "caching"):
+            try:
+                self._ensure(index)
+            except StorageError:
+                raise  # there is no room for the others either
+            except UserError as error:
+                logger.error("simulation %d: %s", index, error)
+                failures.append(f"simulation {index}: {error}")
+        self._digests.save()
+        if failures:
+            done = f"{len(indices) - len(failures)} of {len(indices)} simulations are cached"
+            raise RawDataError("\n".join([*failures, f"{done}, these are not"]))
+        return self.manifest(indices)
+
+    def write_manifest(self, indices: Sequence[int], path: str | Path) -> dict[str, Any]:
+        """Cache some simulations and write their manifest, atomically."""
+        manifest = self.cache_shard(indices)
+        write_json(Path(path), manifest)
+        return manifest
+
+    def _ensure(self, index: int) -> Path:
+        if self.index is None:
+            header = read_header(super().ensure(index))
+            if header.reading != self.reading:
+                raise CacheError(
+                    f"{self.path(index)}: made with other settings of the data section, and the "
+                    f"raw files in {self.raw_data_dir} are gone"
+                )
+            return self.path(index)
+        if not 0 <= index < self.index.num_simulations:
+            raise ConfigError(
+                f"simulation {index}: there are {self.index.num_simulations} in "
+                f"{self.raw_data_dir}, counted from 0"
+            )
+        raw_file, sample = self.index.simulations[index]
+        if raw_file in self.index.errors:
+            raise RawDataError(self.index.errors[raw_file])
+        source = {"file": raw_file.name, "sha256": self._digests.digest(raw_file), "sample": sample}
+        if not self._is_valid(index, source):
+            self.directory = claimed_directory(self._base, self.experiment, claim=True)
+            self._build_alone(index, raw_file, source)
+        return self.path(index)
+
+    def _is_valid(self, index: int, source: Mapping[str, Any]) -> bool:
+        if not self.exists(index):
+            return False
+        try:
+            header = read_header(self.path(index))
+        except CacheError as error:
+            logger.warning("made anew: %s", error)
+            return False
+        same_source = all(header.source.get(key) == source[key] for key in ("sha256", "sample"))
+        return same_source and header.reading == self.reading
+
+    def _build_alone(self, index: int, raw_file: Path, source: dict[str, Any]) -> None:
+        """Build under a lock, unless another process has done so meanwhile."""
+        lock = self.directory / ".locks" / f"{self.path(index).stem}.lock"
+        try:
+            lock.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(lock):
+                if not self._is_valid(index, source):
+                    self._build(index, raw_file, source)
+                # Whoever still waits for the file unlinked here finds a valid simulation.
+                lock.unlink(missing_ok=True)
+        except StorageError:
+            raise
+        except OSError as error:
+            raise CacheError(f"{self.path(index)}: cannot be written: {error}") from None
+
+    def _build(self, index: int, raw_file: Path, source: dict[str, Any]) -> None:
+        assert self.index is not None
+        with open_apart(raw_file, self.experiment.data) as raw:
+            difference = disagreement(raw.info, self.index.infos[raw_file])
+            if difference:
+                raise RawDataError(f"{raw_file}: {difference} a moment ago")
+            header = _header(raw, source, self.reading)
+            with simulation_writer(self.path(index), header) as writer:
+                writer.write(raw.static(source["sample"]))
+                for block in raw.frames(source["sample"]):
+                    writer.write(block)
+                if self._digests.digest(raw_file) != source["sha256"]:
+                    raise RawDataError(f"{raw_file}: changed while it was being read")
+        self._tell_missing(index)
+
+    def _tell_missing(self, index: int) -> None:
+        """Say how many of a simulation's values are missing."""
+        header = read_header(self.path(index))
+        for layout in header.layouts:
+            missing = sum(header.statistics[layout.name].missing)
+            if missing:
+                share = missing / math.prod(header.shape(layout))
+                logger.warning(
+                    "simulation %d: %s: %d values (%.3g %%) are missing; they count as unobserved",
+                    index, layout.name, missing, 100 * share,
+                )  # fmt: skip
+
+    def _data_set_folder(self, cache_dir: Path) -> Path:
+        name = self.experiment.data.dset_name
+        if cache_dir.name == self.reading and cache_dir.parent.name == name:
+            return cache_dir.parent
+        return cache_dir if cache_dir.name == name else cache_dir / name
+
+    def _has_raw_files(self) -> bool:
+        """Whether there is anything at all where the raw files should be."""
+        try:
+            return self.raw_data_dir.is_file() or any(self.raw_data_dir.iterdir())
+        except FileNotFoundError:
+            return False
+        except OSError:
+            return True
+
+
+def _header(raw: RawFile, source: Mapping[str, Any], reading: str) -> CacheHeader:
+    times = tuple(np.asarray(raw.times, np.float64).tolist())
+    info = raw.info
+    known = raw.known(source["sample"])
+    return CacheHeader(info.grid, info.layouts, info.dt, times, source, reading, {}, known)

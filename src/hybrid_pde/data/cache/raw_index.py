@@ -1,0 +1,267 @@
+"""Which simulations the raw files hold, known without opening an unchanged file again."""
+
+import json
+import logging
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hybrid_pde.config import Experiment, parse_experiment
+from hybrid_pde.data.atomic import write_json
+from hybrid_pde.data.cache.cache_location import cache_directory, digest_of, reading_digest
+from hybrid_pde.data.cache.compatibility import disagreement
+from hybrid_pde.data.readers.base import RawFileInfo, suffixes
+from hybrid_pde.data.readers.subprocess_reader import inspect
+from hybrid_pde.domain.grid import FieldLayout, Grid
+from hybrid_pde.domain.known_values import KnownParameter, known_disagreement
+from hybrid_pde.errors import ConfigError, RawDataError
+
+logger = logging.getLogger(__name__)
+
+SCHEMA = 3  # of the index file; to be raised when what is read from a raw file changes
+COMPANIONS = (".json", ".yaml", ".yml", ".txt", ".md", ".csv", ".log", ".sha256")
+MAX_LISTED = 10  # damaged files named in one message
+
+
+@dataclass(frozen=True)
+class RawIndex:
+    """The simulations of a data set, counted from 0 over files by name and their samples.
+
+    Attributes:
+        raw_dir: Folder of the raw files, or the only file.
+        simulations: For each simulation its file and its place on the ``sample`` axis.
+        infos: What each file holds, by file.
+        errors: What is wrong with a file that cannot be used, by file; each counts as one
+            simulation.
+    """
+
+    raw_dir: Path
+    simulations: tuple[tuple[Path, int], ...]
+    infos: Mapping[Path, RawFileInfo]
+    errors: Mapping[Path, str] = field(default_factory=dict)
+
+    @property
+    def num_simulations(self) -> int:
+        """Number of simulations."""
+        return len(self.simulations)
+
+    @property
+    def grid(self) -> Grid:
+        """The grid of all simulations."""
+        return self._first.grid
+
+    @property
+    def dt(self) -> float:
+        """Time between frames [time]."""
+        return self._first.dt
+
+    @property
+    def layouts(self) -> tuple[FieldLayout, ...]:
+        """The fields, in the experiment's order."""
+        return self._first.layouts
+
+    @property
+    def known(self) -> tuple[KnownParameter, ...]:
+        """Kinds of the known parameters of all simulations."""
+        return self._first.known
+
+    def num_frames(self, simulation: int) -> int:
+        """Number of frames of a simulation."""
+        return self.infos[self.simulations[simulation][0]].num_frames
+
+    @property
+    def _first(self) -> RawFileInfo:
+        return next(iter(self.infos.values()))
+
+
+def build_index(
+    config: Mapping[str, Any] | Experiment,
+    index_path: Path | None = None,
+    *,
+    raw_dir: Path | None = None,
+    strict: bool = True,
+) -> RawIndex:
+    """The index of the experiment's raw files.
+
+    Args:
+        config: The experiment.
+        index_path: Where the index is kept; by default in the data set's cache folder. Where it
+            cannot be written, every file is opened again the next time.
+        raw_dir: Folder of the raw files, or a single file; by default the experiment's.
+        strict: Whether a file that cannot be used is an error; if not, it is in ``errors``.
+
+    Raises:
+        ConfigError: if the ``data`` section does not fit the files.
+        RawDataError: if there is no raw file, none can be used, or (``strict``) one cannot.
+    """
+    experiment = parse_experiment(config)
+    fields = experiment.data.fields
+    if not fields or len(set(fields)) < len(fields):
+        raise ConfigError(f"data.fields: {fields}: missing or repeated; it lists what to read")
+    raw_dir = raw_dir or experiment.raw_dir
+    digest = reading_digest(experiment)
+    if index_path is None:
+        index_path = _base(cache_directory(experiment, claim=False), digest) / default_name(digest)
+    stats = scan(raw_dir, experiment.data.format)
+    known = _load(index_path, digest)
+    infos: dict[Path, RawFileInfo] = {}
+    errors: dict[Path, str] = {}
+    opened = 0
+    for path, (size, mtime_ns) in stats.items():
+        entry = known.get(path.name)
+        if entry is not None and entry["size"] == size and entry["mtime_ns"] == mtime_ns:
+            infos[path] = entry["info"]
+            continue
+        opened += 1
+        try:
+            infos[path] = inspect(path, experiment.data)
+        except RawDataError as error:
+            errors[path] = str(error)
+    if opened and infos:
+        _announce_boundary(next(iter(infos.values())), raw_dir)
+    if infos and (opened or len(known) != len(infos)):
+        _store(index_path, digest, stats, infos)
+    _check_agreement(infos, errors)
+    return _assemble(raw_dir, stats, infos, errors, strict)
+
+
+def default_name(digest: str) -> str:
+    """Name of the index file of given reading settings."""
+    return f"index-{digest}.json"
+
+
+def scan(raw_dir: Path, file_format: str) -> dict[Path, tuple[int, int]]:
+    """Size [bytes] and modification time [ns] of every raw file, by name.
+
+    Hidden files, folders, and files of no known format are left out.
+
+    Raises:
+        RawDataError: if there is none.
+    """
+    endings = suffixes(file_format)
+    try:
+        if raw_dir.is_file() and raw_dir.suffix.lower() in endings:
+            status = raw_dir.stat()
+            return {raw_dir: (status.st_size, status.st_mtime_ns)}
+        with os.scandir(raw_dir) as entries:
+            listed = sorted((e for e in entries if e.name[0] != "."), key=lambda e: e.name)
+    except FileNotFoundError:
+        raise RawDataError(
+            f"{raw_dir}: no such folder; the raw files are expected in <data.data_dir>/"
+            "<data.dset_name>"
+        ) from None
+    except OSError as error:
+        raise RawDataError(f"{raw_dir}: cannot be read: {error}") from None
+    found, others = {}, []
+    for entry in listed:
+        suffix = Path(entry.name).suffix.lower()
+        if suffix in endings:
+            found[Path(entry.path)] = _status(entry)
+        elif suffix not in COMPANIONS:
+            others.append(entry.name)
+    if not found:
+        raise RawDataError(
+            f"{raw_dir}: no raw files ({', '.join(endings)}); it holds "
+            f"{', '.join(others[:MAX_LISTED]) or 'nothing'}"
+        )
+    if others:
+        logger.info("%s: left out, not raw files: %s", raw_dir, ", ".join(others[:MAX_LISTED]))
+    return found
+
+
+def _status(entry: os.DirEntry[str]) -> tuple[int, int]:
+    """Size and time of a file; of the size −1 where there is no file behind the name."""
+    try:
+        status = entry.stat()
+    except OSError:
+        return (-1, 0)  # a dangling link or a loop: opening it says what is wrong
+    return (status.st_size, status.st_mtime_ns) if entry.is_file() else (-1, 0)
+
+
+def _load(index_path: Path, digest: str) -> dict[str, dict[str, Any]]:
+    """Entries of the index file by file name; none where it is absent or of no use."""
+    if not index_path.is_file():
+        return {}
+    try:
+        stored = json.loads(index_path.read_text("utf-8"))
+        if stored["schema"] != SCHEMA or stored["reading"] != digest:
+            return {}
+        if stored["digest"] != digest_of({key: stored[key] for key in ("infos", "files")}):
+            raise ValueError("its content is not what was written")
+        shared = [RawFileInfo.from_dict(info) for info in stored["infos"]]
+        return {
+            name: {"size": size, "mtime_ns": mtime_ns, "info": shared[place]}
+            for name, (size, mtime_ns, place) in stored["files"].items()
+        }
+    except OSError:
+        return {}
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError):
+        logger.warning("%s: damaged, the raw files are opened again", index_path)
+        return {}
+
+
+def _store(
+    index_path: Path,
+    digest: str,
+    stats: Mapping[Path, tuple[int, int]],
+    infos: Mapping[Path, RawFileInfo],
+) -> None:
+    distinct = list(dict.fromkeys(infos.values()))
+    places = {info: place for place, info in enumerate(distinct)}
+    content = {
+        "infos": [info.to_dict() for info in distinct],
+        "files": {path.name: [*stats[path], places[info]] for path, info in infos.items()},
+    }
+    head = {"schema": SCHEMA, "reading": digest, "digest": digest_of(content)}
+    try:
+        write_json(index_path, {**head, **content})
+    except OSError as error:
+        logger.warning("%s: the index cannot be kept: %s", index_path, error)
+
+
+def _check_agreement(infos: dict[Path, RawFileInfo], errors: dict[Path, str]) -> None:
+    """Move files that differ from the first one to the errors."""
+    paths = list(infos)
+    for path in paths[1:]:
+        reference = paths[0]
+        difference = disagreement(infos[path], infos[reference]) or known_disagreement(
+            infos[path].known, infos[reference].known
+        )
+        if difference:
+            errors[path] = f"{path}: {difference} in {reference.name}"
+            del infos[path]
+
+
+def _assemble(
+    raw_dir: Path,
+    stats: Mapping[Path, tuple[int, int]],
+    infos: Mapping[Path, RawFileInfo],
+    errors: Mapping[Path, str],
+    strict: bool,
+) -> RawIndex:
+    several = any(info.num_samples > 1 for info in infos.values())
+    # Behind a damaged file of unknown length no simulation would have a certain number.
+    if errors and (strict or not infos or several):
+        listed = [errors[path] for path in stats if path in errors]
+        more = f"\n… and {len(listed) - MAX_LISTED} more" if len(listed) > MAX_LISTED else ""
+        raise RawDataError("\n".join(listed[:MAX_LISTED]) + more)
+    simulations = tuple(
+        (path, sample)
+        for path in stats
+        for sample in range(infos[path].num_samples if path in infos else 1)
+    )
+    return RawIndex(raw_dir, simulations, infos, errors)
+
+
+def _announce_boundary(info: RawFileInfo, raw_dir: Path) -> None:
+    if not info.boundary_stated:
+        logger.warning(
+            "%s: neither data.boundary nor the files state the boundary; taken as periodic", raw_dir
+        )
+
+
+def _base(directory: Path, digest: str) -> Path:
+    """The data set's folder, whoever has claimed it."""
+    return directory.parent if directory.name == digest else directory

@@ -1,0 +1,78 @@
+"""Digests of raw files, remembered by size and time so that unchanged files are hashed once."""
+
+import json
+import logging
+from pathlib import Path
+
+from filelock import FileLock
+
+from hybrid_pde.data.atomic import sha256_of, write_json
+from hybrid_pde.errors import RawDataError
+
+logger = logging.getLogger(__name__)
+
+NAME = "sources.json"
+
+
+class SourceDigests:
+    """The digests of a data set's raw files.
+
+    They are kept beside the cache and not in it: a raw file that was merely copied or touched
+    leaves the cached simulations as they are, byte for byte.
+
+    Args:
+        directory: The cache folder that remembers them; where it cannot be written, this process
+            alone does.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._path = directory / NAME
+        self._known = self._load()
+        self._is_new = False
+
+    def digest(self, raw_file: Path) -> str:
+        """SHA-256 of a raw file.
+
+        Raises:
+            RawDataError: if it cannot be read, or changes meanwhile.
+        """
+        try:
+            before = _status(raw_file)
+            size, mtime_ns, digest = self._known.get(raw_file.name, (-1, -1, ""))
+            if (size, mtime_ns) != before:
+                digest = sha256_of(raw_file)
+                if _status(raw_file) != before:
+                    raise RawDataError(f"{raw_file}: changed while it was being read")
+                self._known[raw_file.name] = (*before, digest)
+                self._is_new = True
+        except OSError as error:
+            raise RawDataError(f"{raw_file}: cannot be read: {error}") from None
+        return digest
+
+    def save(self) -> None:
+        """Remember what is new, beside what other processes have found meanwhile."""
+        if not self._is_new:
+            return
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(self._path.with_name(f".{NAME}.lock")):
+                merged = {**self._load(), **self._known}
+                write_json(self._path, {name: list(entry) for name, entry in merged.items()})
+            self._is_new = False
+        except OSError as error:
+            logger.warning("%s: digests cannot be kept: %s", self._path, error)
+
+    def _load(self) -> dict[str, tuple[int, int, str]]:
+        try:
+            stored = json.loads(self._path.read_text("utf-8"))
+            return {
+                name: (int(size), int(mtime_ns), str(digest))
+                for name, (size, mtime_ns, digest) in stored.items()
+            }
+        except (OSError, ValueError, TypeError, AttributeError, RecursionError):
+            return {}
+
+
+def _status(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns

@@ -1,0 +1,71 @@
+"""Initial states that are given: the first frames of the simulations in a file of raw data.
+
+Layout: ``T`` time, ``C`` channel, ``X Y Z`` space.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from hybrid_pde.config.schema import DataParams
+from hybrid_pde.data.cache.compatibility import disagreement
+from hybrid_pde.data.initial_states.random_fields import State
+from hybrid_pde.data.readers.base import RawFileInfo, suffixes
+from hybrid_pde.data.readers.subprocess_reader import inspect, open_apart
+from hybrid_pde.domain.grid import FieldLayout, Grid
+from hybrid_pde.errors import ConfigError
+
+KEY = "augmentation.initial_condition.path"
+
+
+class StatesFromFile:
+    """The first frames of a file, read as the raw files of the data set are.
+
+    A file is one of two frames or more, like any raw file; what ``data.select`` says of times does
+    not hold for it.
+
+    Args:
+        path: The file.
+        data: How raw files are read.
+        grid: The grid that the states must be on.
+        layouts: The fields.
+
+    Raises:
+        ConfigError: if there is no such file, or its grid or fields are other ones.
+        RawDataError: if it cannot be read.
+    """
+
+    def __init__(
+        self, path: Path, data: DataParams, grid: Grid, layouts: Sequence[FieldLayout]
+    ) -> None:
+        if not path.is_file() or path.suffix.lower() not in suffixes("auto"):
+            raise ConfigError(f"{KEY}: {path}: no file of {', '.join(suffixes('auto'))}")
+        names = [each.name for each in layouts]
+        self._path = path
+        self._data = data.model_copy(
+            update={
+                "fields": names,
+                "variables": {k: v for k, v in data.variables.items() if k in names},
+                "known_parameters": {},
+                "observations": None,
+                "select": data.select.model_copy(update={"time": None, "stride": 1}),
+            }
+        )
+        info = inspect(path, self._data)
+        self._check(info, grid, tuple(layouts))
+        self.count: int = info.num_samples
+
+    def state(self, index: int) -> State:
+        """The state ``[C, *space]`` of each field; after the last one the first one again."""
+        with open_apart(self._path, self._data) as file:
+            block = next(iter(file.frames(index % self.count)))
+        return {name: np.asarray(values[0], np.float64) for name, values in block.items()}
+
+    def _check(self, info: RawFileInfo, grid: Grid, layouts: tuple[FieldLayout, ...]) -> None:
+        stated = info.grid if info.boundary_stated else replace(info.grid, boundary=grid.boundary)
+        wanted = replace(info, grid=grid, layouts=layouts)  # of any length and time step
+        difference = disagreement(replace(info, grid=stated), wanted)
+        if difference:
+            raise ConfigError(f"{KEY}: {self._path}: {difference} in the training simulations")

@@ -1,0 +1,1 @@
+"""Observations: which values the training may see, and sensor readings."""

@@ -1,0 +1,59 @@
+"""Writes a simulation as a raw NetCDF file, as a scientist's own solver would."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from hybrid_pde.data.atomic import atomic_path
+from hybrid_pde.domain.boundary import SIDES
+from hybrid_pde.domain.grid import PERIODIC, FieldLayout, Grid
+
+
+def write_raw_file(
+    path: Path,
+    fields: Mapping[str, np.ndarray],
+    grid: Grid,
+    layouts: Sequence[FieldLayout],
+    dt: float,
+    attributes: Mapping[str, str],
+) -> None:
+    """Write one simulation, atomically.
+
+    Args:
+        path: Where to write.
+        fields: ``[time, channel, *space]`` for each field.
+        grid: The grid, whose coordinates and boundary go into the file; points at cell centres.
+        layouts: The fields; a vector is written as one variable with a ``component`` axis.
+        dt: Time between frames [time].
+        attributes: Global attributes, e.g. the equation.
+    """
+    num_frames = next(iter(fields.values())).shape[0]
+    coordinates: dict[str, tuple[str, np.ndarray | list[str]]] = {
+        "time": ("time", np.arange(num_frames) * dt)
+    }
+    for axis, points, lower, spacing in zip(
+        grid.axes, grid.shape, grid.lower, grid.spacing, strict=True
+    ):
+        coordinates[axis] = (axis, lower + (np.arange(points) + 0.5) * spacing)
+    variables = {}
+    for layout in layouts:
+        values = fields[layout.name].astype(np.float32)
+        if layout.components:
+            coordinates["component"] = ("component", list(layout.components))
+            variables[layout.name] = (("time", "component", *grid.axes), values)
+        else:
+            variables[layout.name] = (("time", *grid.axes), values[:, 0])
+    boundary = json.dumps(
+        {
+            axis: dict(zip(SIDES, pair, strict=True))
+            for axis, pair in zip(grid.axes, grid.boundary, strict=True)
+        }
+    )
+    if grid.is_periodic:
+        boundary = PERIODIC
+    dataset = xr.Dataset(variables, coordinates, {**attributes, "boundary": boundary})
+    with atomic_path(path) as temporary:
+        dataset.to_netcdf(temporary, engine="netcdf4", format="NETCDF4")

@@ -1,0 +1,1 @@
+"""Symmetry transformations of training windows."""

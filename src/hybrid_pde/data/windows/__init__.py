@@ -1,0 +1,1 @@
+"""Training windows: a state and the states that follow it."""

@@ -1,0 +1,1 @@
+"""Grid, boundary conditions and per-simulation parameters: plain data that every part imports."""

@@ -1,0 +1,41 @@
+"""All figures of an experiment under their fixed names."""
+
+from pathlib import Path
+
+from hybrid_pde.evaluation.evaluation import Evaluation
+from hybrid_pde.evaluation.figures.animation import write_animation
+from hybrid_pde.evaluation.figures.curves import plot_error_curves
+from hybrid_pde.evaluation.figures.diagnostic_figure import plot_diagnostics
+from hybrid_pde.evaluation.figures.field_images import plot_prediction
+from hybrid_pde.evaluation.figures.style import save_figure
+
+PICTURES = {
+    "error_curves": "error_curves.png",
+    "diagnostics": "diagnostics.png",
+    "prediction": "prediction.png",
+    "animation": "animation.gif",
+}
+
+
+def write_figures(folder: str | Path, evaluation: Evaluation) -> dict[str, Path]:
+    """Write error curves and diagnostics, and picture and animation of the first simulation.
+
+    Without any model's prediction (persistence alone) there is no animation.
+
+    Returns:
+        Path of each picture by its name in ``PICTURES``.
+    """
+    folder = Path(folder)
+    paths = {name: folder / PICTURES[name] for name in ("error_curves", "diagnostics")}
+    save_figure(paths["error_curves"], plot_error_curves(evaluation.metrics))
+    diagnostics = plot_diagnostics(evaluation.metrics, evaluation.spectra)
+    save_figure(paths["diagnostics"], diagnostics)
+    if not evaluation.samples:
+        return paths
+    sample = evaluation.samples[0]
+    paths["prediction"] = folder / PICTURES["prediction"]
+    save_figure(paths["prediction"], plot_prediction(sample))
+    if sample.predictions:
+        paths["animation"] = folder / PICTURES["animation"]
+        write_animation(paths["animation"], sample)
+    return paths

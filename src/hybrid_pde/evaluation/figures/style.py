@@ -1,0 +1,90 @@
+"""The look that all figures share: one colour a predictor, quiet axes, legible type."""
+
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from hybrid_pde.data.atomic import atomic_path
+
+# Okabe and Ito (2008), distinguishable with every common kind of colour blindness.
+COLORS = {
+    "truth": "#1a1a1a",
+    "synthetic": "#0072B2",
+    "physical": "#D55E00",
+    "persistence": "#8a8a8a",
+}
+LABELS = {
+    "truth": "truth",
+    "synthetic": "synthetic model",
+    "physical": "physical model",
+    "persistence": "persistence",
+}
+LINE_STYLES: dict[str, Any] = {
+    "truth": "-",
+    "synthetic": "-",
+    "physical": (0, (5, 1.5)),
+    "persistence": (0, (1, 1.2)),
+}
+SEQUENTIAL = "viridis"
+DIVERGING = "RdBu_r"
+ERROR = "magma"
+INK = "#333333"
+DOTS_PER_INCH = 140
+
+_SETTINGS: Any = {
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 10.5,
+    "axes.titlesize": 11,
+    "axes.titleweight": "normal",
+    "axes.labelcolor": INK,
+    "axes.edgecolor": "#888888",
+    "axes.linewidth": 0.8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.formatter.limits": (-3, 4),
+    "axes.formatter.use_mathtext": True,
+    "text.color": INK,
+    "xtick.color": "#666666",
+    "ytick.color": "#666666",
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "legend.frameon": False,
+    "image.interpolation": "nearest",
+    "image.origin": "lower",
+}
+
+
+def styled() -> Any:
+    """Context within which figures are made and drawn."""
+    return matplotlib.rc_context(_SETTINGS)
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure of that size [inch], drawn without a display."""
+    figure = Figure(figsize=(width, height), dpi=DOTS_PER_INCH, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def grid_lines(axes: Axes) -> None:
+    """Faint horizontal lines behind the data."""
+    axes.grid(axis="y", color="#e4e4e4", linewidth=0.7)
+    axes.set_axisbelow(True)
+
+
+def save_figure(path: str | Path, figure: Figure) -> None:
+    """Write a picture atomically, without a date or version in it."""
+    with styled(), atomic_path(Path(path)) as sibling:
+        # "tight": labels beside panels of fixed aspect may reach over the edge.
+        figure.savefig(
+            sibling,
+            format="png",
+            dpi=DOTS_PER_INCH,
+            bbox_inches="tight",
+            metadata={"Software": None},
+        )

@@ -1,0 +1,152 @@
+"""Errors by band of wavenumbers: of the energy in it, and of what is in it.
+
+Layout: ``T`` lead times from the first predicted state on, ``F`` fields, ``C`` channels, then
+space.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from hybrid_pde.evaluation.measures.averages import Terms, average
+from hybrid_pde.evaluation.measures.spectra import BANDS, Spectrum
+
+BAND_MEASURES = ("spectral_error", "error_by_band")
+# Of the mean square: a band with less has amplitudes below 1e-4 of the field's, and an error
+# relative to them says nothing.
+LEAST_ENERGY = 1e-8
+LARGEST = 1e140  # of a prediction: the squares of larger numbers are infinite
+
+
+@dataclass(frozen=True)
+class BandErrors:
+    """Errors by band of one rollout, and the spectra of its last state.
+
+    Attributes:
+        terms: For each of :data:`BAND_MEASURES` those of each band.
+        prediction: For each field the energy ``[K]`` in each shell at the last lead time; NaN
+            after a divergence.
+        truth: The same of the truth; NaN where values are missing.
+    """
+
+    terms: Mapping[str, Sequence[Terms]]
+    prediction: Mapping[str, NDArray[np.float64]]
+    truth: Mapping[str, NDArray[np.float64]]
+
+
+def band_errors(
+    prediction: Mapping[str, ArrayLike], truth: Mapping[str, ArrayLike], spectrum: Spectrum
+) -> BandErrors:
+    """Errors of one rollout by band, for every field of ``prediction`` and every lead time.
+
+    With Ê(b) the energy of the prediction in a band, E(b) that of the truth and D(b) that of their
+    difference::
+
+        spectral_error = |Ê(b) − E(b)| / E(b)
+        error_by_band  = √(D(b) / E(b))
+
+    A prediction with everything of the right size in the wrong place has 0 and √2 (on average), one
+    without the scales of the band 1 and 1. A band with less than 1e-8 of the truth's mean square is
+    not counted, nor is a frame with missing values. A prediction that is not finite has infinite
+    errors from that lead time on.
+
+    Args:
+        prediction: For each field ``[T, C, *space]``.
+        truth: The same for at least these fields, NaN where missing.
+        spectrum: Of their grid.
+    """
+    rollouts = {name: np.asarray(values) for name, values in prediction.items()}
+    found = [_errors(rollouts[name], np.asarray(truth[name]), spectrum) for name in rollouts]
+    terms = {
+        measure: [
+            Terms(
+                np.stack([values[measure][:, band] for values, _ in found], axis=1),
+                np.stack([counted[:, band] for _, counted in found], axis=1),
+            )
+            for band in range(len(BANDS))
+        ]
+        for measure in BAND_MEASURES
+    }
+    return BandErrors(
+        terms,
+        {name: _last_shells(values, spectrum) for name, values in rollouts.items()},
+        {name: _last_shells(np.asarray(truth[name]), spectrum) for name in rollouts},
+    )
+
+
+def summarize_bands(rollouts: Sequence[BandErrors], fields: Sequence[str]) -> dict[str, Any]:
+    """Means over rollouts, lead times and fields; by lead time; and by field, of each band."""
+    averages = {
+        measure: {
+            band: average([rollout.terms[measure][number] for rollout in rollouts], fields)
+            for number, band in enumerate(BANDS)
+        }
+        for measure in BAND_MEASURES
+    }
+    return {
+        **{
+            measure: {band: each.mean for band, each in bands.items()}
+            for measure, bands in averages.items()
+        },
+        "by_lead_time": {
+            measure: {band: each.by_lead_time for band, each in bands.items()}
+            for measure, bands in averages.items()
+        },
+        "by_field": {
+            name: {
+                measure: {band: each.by_field[name] for band, each in bands.items()}
+                for measure, bands in averages.items()
+            }
+            for name in fields
+        },
+    }
+
+
+def energy_difference(
+    energy: NDArray[np.float64], reference: NDArray[np.float64], mean_square: float
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Relative difference of the energy in each band, and where it counts.
+
+    It does where the reference has at least 1e-8 of the mean square.
+
+    Args:
+        energy: Energy in each band.
+        reference: That of what it is compared with.
+        mean_square: Of the whole field that the reference is of, ⟨u²⟩.
+    """
+    enough = reference > LEAST_ENERGY * mean_square
+    return np.abs(energy - reference) / np.where(enough, reference, 1.0), enough
+
+
+def _errors(
+    prediction: NDArray[Any], truth: NDArray[Any], spectrum: Spectrum
+) -> tuple[dict[str, NDArray[np.float64]], NDArray[np.bool_]]:
+    """Both measures, ``[T, 3]`` each, of one field, and where they count."""
+    values = {measure: np.full((len(truth), len(BANDS)), np.inf) for measure in BAND_MEASURES}
+    counted = np.ones((len(truth), len(BANDS)), dtype=bool)
+    for time, (predicted, true) in enumerate(zip(prediction, truth, strict=True)):
+        guess, frame = predicted.astype(np.float64), true.astype(np.float64)
+        if not (np.abs(guess) < LARGEST).all():
+            break
+        if np.isnan(frame).any():
+            counted[time] = False
+            continue
+        modes, true_modes = spectrum.modes(guess), spectrum.modes(frame)
+        energy = spectrum.band_energies(true_modes)
+        square = float(np.square(frame).mean() * len(frame))
+        difference, counted[time] = energy_difference(spectrum.band_energies(modes), energy, square)
+        values["spectral_error"][time] = difference
+        off = spectrum.band_energies(modes - true_modes)
+        values["error_by_band"][time] = np.sqrt(off / np.where(counted[time], energy, 1.0))
+    return values, counted
+
+
+def _last_shells(values: NDArray[Any], spectrum: Spectrum) -> NDArray[np.float64]:
+    """Energy in the shells at the last lead time; NaN where a value is not finite."""
+    last = values[-1].astype(np.float64)
+    if not (np.abs(last) < LARGEST).all():
+        return np.full(len(spectrum.wavenumbers), np.nan)
+    return spectrum.shell_energies(spectrum.modes(last))

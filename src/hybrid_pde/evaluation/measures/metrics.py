@@ -1,0 +1,238 @@
+"""Errors of rollouts against the truth.
+
+Layout: ``S`` simulations, ``T`` lead times from the first predicted state on, ``F`` fields,
+``C`` channels, then space. The given state, lead time 0, is in none of these arrays.
+"""
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from hybrid_pde.domain.grid import FieldLayout
+from hybrid_pde.evaluation.measures.averages import Terms, average, mean_over_space, padded
+
+PREDICTORS = ("synthetic", "physical", "persistence")
+MEASURES = ("vrmse", "nrmse", "relative_l2")
+# A field that is uniform up to the rounding of float32 (6e-8 of its size) has no variance to
+# compare an error with; a spread below this share of its size is such rounding.
+UNIFORM_SPREAD = 1e-6
+
+
+@dataclass(frozen=True)
+class RolloutErrors:
+    """Errors of one simulation's rollout.
+
+    Attributes:
+        simulation: Index of the simulation.
+        fields: Names of the ``F`` fields.
+        values: For each measure ``[T, F]``; infinite from the divergence on.
+        counted: For each measure ``[T, F]``: whether the truth gives something to compare with.
+        diverged_at: Number of the first lead time (from 1) whose prediction or squared error is
+            not finite.
+        missing: Number of values that the truth does not have.
+    """
+
+    simulation: int
+    fields: tuple[str, ...]
+    values: Mapping[str, NDArray[np.float64]]
+    counted: Mapping[str, NDArray[np.bool_]]
+    diverged_at: int | None
+    missing: int = 0
+
+
+def compute_metrics(
+    prediction: ArrayLike, truth: ArrayLike, layouts: Sequence[FieldLayout]
+) -> dict[str, Any]:
+    """Metrics of an ensemble of rollouts, see :func:`summarize`.
+
+    Args:
+        prediction: ``[S, T, C, *space]`` with the channels in the order of ``layouts``.
+        truth: The same shape.
+        layouts: The fields that the channels belong to.
+
+    Raises:
+        ValueError: if the shapes differ, the channels do not fit the layouts, or the truth is
+            infinite.
+    """
+    predicted, true = np.asarray(prediction), np.asarray(truth)
+    channels = sum(layout.channels for layout in layouts)
+    if predicted.shape != true.shape or true.ndim < 3 or true.shape[2] != channels:
+        raise ValueError(
+            f"prediction {predicted.shape} and truth {true.shape} must both be [simulations, "
+            f"lead times, {channels} channels, *space]"
+        )
+    ends = np.cumsum([layout.channels for layout in layouts])[:-1]
+    names = [layout.name for layout in layouts]
+    return summarize(
+        [
+            rollout_errors(
+                dict(zip(names, np.split(predicted[index], ends, axis=1), strict=True)),
+                dict(zip(names, np.split(true[index], ends, axis=1), strict=True)),
+                simulation=index,
+            )
+            for index in range(len(true))
+        ]
+    )
+
+
+def rollout_errors(
+    prediction: Mapping[str, ArrayLike], truth: Mapping[str, ArrayLike], simulation: int = 0
+) -> RolloutErrors:
+    """Errors of one rollout for every field of ``prediction`` and every lead time.
+
+    With e the error and u the truth at one lead time, and ⟨·⟩ the mean over space::
+
+        vrmse       = √(Σ_c ⟨e_c²⟩ / Σ_c ⟨(u_c − ⟨u_c⟩)²⟩)
+        nrmse       = √(Σ_c ⟨e_c²⟩ / Σ_c ⟨u_c²⟩)
+        relative_l2 = ‖e‖ / ‖u‖
+
+    The sums run over the components c of a vector field, each about its own mean. On a uniform
+    grid the last two are the same number. A truth without variance (spread below 1e-6 of its
+    root mean square) is not counted in ``vrmse``, and a truth of zero in none of the three. A
+    prediction that is not finite has an infinite error from that lead time on, in all fields.
+    Where the truth is missing (NaN), the means run over the places where it is not; a lead time
+    without any is not counted.
+
+    Args:
+        prediction: For each field ``[T, C, *space]``.
+        truth: The same for at least these fields, NaN where missing.
+        simulation: Index of the simulation, for messages.
+
+    Raises:
+        ValueError: if shapes differ or the truth is infinite.
+    """
+    terms = [
+        _field_terms(np.asarray(prediction[name]), np.asarray(truth[name]), name, simulation)
+        for name in prediction
+    ]
+    error, variance, square = (np.stack(column, axis=1) for column in zip(*terms, strict=True))
+    broken = ~np.isfinite(error).all(axis=1)
+    diverged_at = int(np.argmax(broken)) + 1 if broken.any() else None
+    if diverged_at is not None:
+        error[diverged_at - 1 :] = np.inf
+    uniform = variance <= UNIFORM_SPREAD**2 * square
+    zero = square == 0
+    scales = {"vrmse": (variance, uniform), "nrmse": (square, zero), "relative_l2": (square, zero)}
+    infinite = np.isinf(error)
+    return RolloutErrors(
+        simulation=simulation,
+        fields=tuple(prediction),
+        values={
+            measure: np.sqrt(error / np.where(absent, 1.0, scale))
+            for measure, (scale, absent) in scales.items()
+        },
+        # A divergence counts whatever the truth: it may never drop out of a mean.
+        counted={measure: ~absent | infinite for measure, (_, absent) in scales.items()},
+        diverged_at=diverged_at,
+        missing=sum(int(np.isnan(np.asarray(truth[name])).sum()) for name in prediction),
+    )
+
+
+def _field_terms(
+    prediction: NDArray[Any], truth: NDArray[Any], name: str, simulation: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Mean squared error, variance and mean square ``[T]``, summed over the components."""
+    if prediction.shape != truth.shape:
+        raise ValueError(
+            f"simulation {simulation}, field '{name}': the prediction has the shape "
+            f"{prediction.shape}, the truth {truth.shape}"
+        )
+    error, variance, square = (np.empty(len(truth)) for _ in range(3))
+    for time, (predicted, true) in enumerate(zip(prediction, truth, strict=True)):
+        # In double precision one frame at a time: a rollout in 3D need not fit twice.
+        frame = true.astype(np.float64)
+        if np.isinf(frame).any():
+            raise ValueError(
+                f"simulation {simulation}, field '{name}', lead time {time + 1}: the truth is not "
+                f"finite"
+            )
+        there = ~np.isnan(frame)
+        # An overflow or a NaN gives an error that is not finite, which is reported as divergence.
+        with np.errstate(over="ignore", invalid="ignore"):
+            off = np.square(predicted.astype(np.float64) - frame)
+            error[time] = mean_over_space(off, there).sum()
+        if not np.isfinite(predicted).all():
+            error[time] = np.inf
+        spread = frame - mean_over_space(frame, there, keepdims=True)
+        variance[time] = mean_over_space(np.square(spread), there).sum()
+        square[time] = mean_over_space(np.square(frame), there).sum()
+    return error, variance, square
+
+
+def summarize(rollouts: Sequence[RolloutErrors]) -> dict[str, Any]:
+    """Means of the errors as JSON types, without NaN or infinity.
+
+    Several rollouts of one simulation (of surrogates that differ in their seed) count like those of
+    several simulations.
+
+    Returns:
+        ``vrmse``, ``nrmse``, ``relative_l2``: mean over simulations, lead times and fields;
+        ``by_lead_time``: the same for each lead time, the first entry being lead time 1;
+        ``range_by_lead_time``: smallest and largest simulation at each lead time;
+        ``by_field``: the same for each field;
+        ``skipped``: for each measure the terms left out for a truth without variance or size;
+        ``missing``: number of values of the truth that are missing, and in no error;
+        ``diverged``: number of simulations that left the finite numbers, and ``diverged_at``:
+        the first lead time of each (of its earliest rollout). A mean that includes a diverged
+        simulation, or nothing at all, is ``None``.
+    """
+    fields = rollouts[0].fields
+    summary: dict[str, Any] = {}
+    by_lead_time: dict[str, Any] = {}
+    ranges: dict[str, Any] = {}
+    by_field: dict[str, dict[str, Any]] = {name: {} for name in fields}
+    for measure in MEASURES:
+        terms = [Terms(each.values[measure], each.counted[measure]) for each in rollouts]
+        averages = average(terms, fields)
+        values = padded([each.values for each in terms], 0.0)
+        counted = padded([each.counted for each in terms], False)
+        if not counted.any():
+            warnings.warn(
+                f"{measure} is undefined: the truth is uniform, zero or missing at every lead "
+                f"time of every simulation",
+                stacklevel=2,
+            )
+        summary[measure] = averages.mean
+        by_lead_time[measure] = averages.by_lead_time
+        ranges[measure] = [_range(values[:, t], counted[:, t]) for t in range(values.shape[1])]
+        for name in fields:
+            by_field[name][measure] = averages.by_field[name]
+    diverged: dict[str, int] = {}
+    for rollout in rollouts:
+        if rollout.diverged_at is not None:
+            key = str(rollout.simulation)
+            diverged[key] = min(rollout.diverged_at, diverged.get(key, rollout.diverged_at))
+    return {
+        **summary,
+        "by_lead_time": by_lead_time,
+        "range_by_lead_time": {
+            measure: {
+                "min": [low for low, _ in ranges[measure]],
+                "max": [high for _, high in ranges[measure]],
+            }
+            for measure in MEASURES
+        },
+        "by_field": by_field,
+        "skipped": {
+            measure: sum(int((~rollout.counted[measure]).sum()) for rollout in rollouts)
+            for measure in MEASURES
+        },
+        "missing": sum(rollout.missing for rollout in rollouts),
+        "diverged": len(diverged),
+        "diverged_at": diverged,
+    }
+
+
+def _range(
+    values: NDArray[np.float64], counted: NDArray[np.bool_]
+) -> tuple[float | None, float | None]:
+    """Smallest and largest mean over the fields among the simulations ``[S, F]``."""
+    means = [row[mask].mean() for row, mask in zip(values, counted, strict=True) if mask.any()]
+    if not means:
+        return None, None
+    low, high = float(min(means)), float(max(means))
+    return (low if np.isfinite(low) else None), (high if np.isfinite(high) else None)

@@ -1,0 +1,73 @@
+"""What the hybrid cycles of an experiment found, from the folders that they leave."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from hybrid_pde.config import Experiment
+from hybrid_pde.evaluation.history import History, read_history
+from hybrid_pde.evaluation.number_format import MISSING, number
+from hybrid_pde.evaluation.report.content import parameter_rows
+
+
+@dataclass(frozen=True)
+class Cycle:
+    """One hybrid cycle.
+
+    Attributes:
+        number: Which one, from 1.
+        parameters: Content of its ``parameters.yaml``.
+        history: Columns of its ``synthetic/history.csv``.
+    """
+
+    number: int
+    parameters: Mapping[str, Any]
+    history: History
+
+
+def read_cycles(folder: Path) -> list[Cycle]:
+    """The cycles ``cycle_01``, ``cycle_02``, … of an experiment's folder, as far as they are whole.
+
+    A cycle is read from ``physical/parameters.yaml`` and ``synthetic/history.csv``.
+
+    Args:
+        folder: The experiment's results.
+    """
+    found = []
+    for path in sorted(folder.glob("cycle_[0-9][0-9]")):
+        parameters, history = path / "physical/parameters.yaml", path / "synthetic/history.csv"
+        if parameters.exists() and history.exists():
+            content = yaml.safe_load(parameters.read_text(encoding="utf-8"))
+            found.append(Cycle(int(path.name[-2:]), content, read_history(history)))
+    return found
+
+
+def cycle_rows(experiment: Experiment, cycles: Sequence[Cycle]) -> list[dict[str, Any]]:
+    """For each cycle its parameters, the smallest validation VRMSE, and what was undone.
+
+    Args:
+        experiment: The experiment.
+        cycles: What :func:`read_cycles` found.
+    """
+    rows = []
+    for cycle in cycles:
+        validation = np.array(cycle.history.get("val_vrmse", []), dtype=float)
+        measured = validation[np.isfinite(validation)]
+        rows.append(
+            {
+                "number": cycle.number,
+                "estimates": {
+                    row["name"]: row["estimate"]
+                    for row in parameter_rows(experiment, cycle.parameters)
+                },
+                "val_vrmse": number(float(measured.min()), 3) if len(measured) else MISSING,
+                "note": "parameters of the cycle before kept"
+                if cycle.parameters.get("reverted")
+                else "",
+            }
+        )
+    return rows

@@ -1,0 +1,223 @@
+"""The report of an experiment: one HTML page that needs no other file and no network."""
+
+import base64
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import yaml
+
+from hybrid_pde.config import Experiment, parse_experiment, to_mapping
+from hybrid_pde.config.derived import num_cycles
+from hybrid_pde.data.atomic import atomic_path
+from hybrid_pde.data.cache.simulation_store import SimulationStore
+from hybrid_pde.domain.run_folders import cycle_folder
+from hybrid_pde.evaluation import number_format as numbers
+from hybrid_pde.evaluation.history import History, read_history
+from hybrid_pde.evaluation.provenance import collect_provenance
+from hybrid_pde.evaluation.report.content import (
+    headline_cards,
+    metric_rows,
+    notices,
+    numerics_summary,
+    parameter_rows,
+    scheme_rows,
+    subtitle,
+)
+from hybrid_pde.evaluation.report.cycle_table import Cycle, cycle_rows, read_cycles
+from hybrid_pde.evaluation.report.diagnostic_tables import (
+    diagnostic_rows,
+    kept_quantities,
+    long_steps,
+    table_notes,
+)
+
+TEMPLATE = "report.html.j2"
+MEDIA_TYPES = {".png": "image/png", ".gif": "image/gif", ".svg": "image/svg+xml"}
+CAPTIONS = {
+    "error_curves": "Error over lead time. VRMSE 1 is what predicting the mean of the field gives.",
+    "diagnostics": "Correlation over space, with the threshold of the correlation time; energy of "
+    "the last state by wavenumber, with the bounds of the bands; where the truth keeps an integral "
+    "or a mean square, how far predictions drift from it; and the size of the solution in long "
+    "rollouts, with the end of the ones above.",
+    "prediction": "Truth, prediction and the magnitude of the error at four lead times. Truth and "
+    "predictions share one colour scale; each error has its own.",
+    "animation": "The first of these simulations in motion.",
+    "training": "Training loss (left scale) and, where measured, validation error (right scale).",
+    "calibration": "Parameters over the iterations; shaded: the estimate ± 2 standard deviations.",
+}
+
+
+@dataclass(frozen=True)
+class ReportInputs:
+    """Everything that a report shows.
+
+    Attributes:
+        experiment: The experiment, a plain mapping or an :class:`Experiment`.
+        metrics: Content of ``metrics.json``.
+        parameters: Content of ``parameters.yaml``.
+        synthetic_history: Columns of ``synthetic/history.csv``.
+        pictures: Files by name: ``error_curves``, ``diagnostics``, ``prediction``, ``animation``,
+            ``training``, ``calibration``.
+        timing: Content of ``timing.json``.
+        cycles: The hybrid cycles, where there are several.
+        generated: Number of generated simulations that are there, where that is known.
+        provenance: What :func:`~hybrid_pde.evaluation.provenance.collect_provenance` gave.
+    """
+
+    experiment: Mapping[str, Any] | Experiment
+    metrics: Mapping[str, Any] | None = None
+    parameters: Mapping[str, Any] | None = None
+    synthetic_history: History | None = None
+    pictures: Mapping[str, str | Path] = field(default_factory=dict)
+    timing: Mapping[str, Any] = field(default_factory=dict)
+    cycles: Sequence[Cycle] = ()
+    generated: int | None = None
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+
+def write_report(path: str | Path, inputs: ReportInputs) -> None:
+    """Write ``report.html`` atomically: pictures as data URIs, styles inline, no scripts.
+
+    Raises:
+        FileNotFoundError: if a picture is not there.
+        ValueError: if a picture is no PNG, GIF or SVG.
+    """
+    page = render_report(inputs)
+    with atomic_path(Path(path)) as sibling:
+        sibling.write_text(page, encoding="utf-8")
+
+
+def report_of_folder(
+    path: str | Path, folder: str | Path, experiment: Mapping[str, Any] | Experiment
+) -> None:
+    """Write the report of what an experiment's folder of results holds.
+
+    Draws the training's histories to ``evaluation/training.png`` and ``calibration.png`` there.
+    What is absent is left out: ``physical/parameters.yaml``, ``physical/history.csv``,
+    ``synthetic/history.csv``, ``evaluation/metrics.json``, ``timing.json`` and the pictures; and,
+    of hybrid cycles, ``parameters.yaml`` and ``synthetic/history.csv`` in ``cycle_01``, ….
+
+    Args:
+        path: The HTML file.
+        folder: The experiment's results.
+        experiment: Its settings.
+    """
+    from hybrid_pde.evaluation.figures.training_figures import write_training_figures  # Matplotlib
+
+    folder = Path(folder)
+    parameters = _read(folder / "physical" / "parameters.yaml")
+    histories = {
+        stage: read_history(file)
+        for stage in ("synthetic", "physical")
+        if (file := folder / stage / "history.csv").exists()
+    }
+    pictures = write_training_figures(folder / "evaluation", **histories, parameters=parameters)
+    for name in CAPTIONS:
+        for suffix in MEDIA_TYPES:
+            if (picture := folder / "evaluation" / f"{name}{suffix}").exists():
+                pictures.setdefault(name, picture)
+    inputs = ReportInputs(
+        experiment=experiment,
+        metrics=_read(folder / "evaluation" / "metrics.json"),
+        parameters=parameters,
+        synthetic_history=histories.get("synthetic"),
+        pictures=pictures,
+        timing=_read(folder / "evaluation" / "timing.json") or {},
+        cycles=read_cycles(folder),
+        generated=_count_generated(folder, parse_experiment(experiment)),
+        provenance=collect_provenance(),
+    )
+    write_report(path, inputs)
+
+
+def render_report(inputs: ReportInputs) -> str:
+    """The page as text; see :func:`write_report`."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"number": numbers.number, "duration": numbers.duration}
+    experiment = parse_experiment(inputs.experiment)
+    metrics, parameters = inputs.metrics or {}, inputs.parameters or {}
+    return environment.get_template(TEMPLATE).render(
+        name=experiment.name,
+        subtitle=subtitle(experiment, inputs.generated),
+        notices=notices(metrics, parameters),
+        cards=headline_cards(experiment, metrics, parameters),
+        parameters=parameters,
+        parameter_rows=parameter_rows(experiment, parameters),
+        numerics=numerics_summary(parameters),
+        scheme_rows=scheme_rows(parameters),
+        metrics=metrics,
+        metric_rows=metric_rows(metrics),
+        diagnostic_rows=diagnostic_rows(metrics),
+        kept=kept_quantities(metrics),
+        long_steps=long_steps(metrics),
+        timing=inputs.timing,
+        table_notes=table_notes(metrics, inputs.timing),
+        cycle_rows=cycle_rows(experiment, inputs.cycles),
+        training=training_summary(inputs.synthetic_history),
+        pictures={key: data_uri(path) for key, path in inputs.pictures.items()},
+        captions=CAPTIONS,
+        settings=_settings(experiment),
+        provenance=inputs.provenance,
+    )
+
+
+def data_uri(path: str | Path) -> str:
+    """A picture as the address of an ``<img>`` that holds it."""
+    path = Path(path)
+    if path.suffix not in MEDIA_TYPES:
+        raise ValueError(f"{path}: a picture of a report is one of {', '.join(MEDIA_TYPES)}")
+    encoded = base64.b64encode(path.read_bytes()).decode("ascii")
+    return f"data:{MEDIA_TYPES[path.suffix]};base64,{encoded}"
+
+
+def training_summary(history: History | None) -> list[tuple[str, str]]:
+    """What a table says about the training of the surrogate: label and value."""
+    if not history or not history["epoch"]:
+        return []
+    rows = [
+        ("Epochs", numbers.number(len(history["epoch"]))),
+        ("Training loss, first and last", " → ".join(
+            numbers.number(history["train_loss"][at], 3) for at in (0, -1))),
+    ]  # fmt: skip
+    validation = [
+        (value, epoch)
+        for value, epoch in zip(history.get("val_vrmse", []), history["epoch"], strict=False)
+        if math.isfinite(value)
+    ]
+    if validation:
+        value, epoch = min(validation)
+        rows.append(("Best validation VRMSE", f"{numbers.number(value, 3)} in epoch {epoch:.0f}"))
+    seconds = [value for value in history.get("seconds", []) if math.isfinite(value)]
+    if seconds:
+        rows.append(("Time", numbers.duration(sum(seconds))))
+    return rows
+
+
+def _count_generated(folder: Path, experiment: Experiment) -> int | None:
+    """Generated simulations that are there, of the last cycle."""
+    cycles, wanted = num_cycles(experiment), experiment.augmentation.num_simulations
+    home = cycle_folder(folder, cycles) if cycles > 1 else folder
+    made = SimulationStore(home / "augmented").indices()
+    return sum(index < wanted for index in made) if made else None
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    """A YAML or JSON file (which is YAML too), if it is there."""
+    if not path.exists():
+        return None
+    loaded: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return loaded
+
+
+def _settings(experiment: Experiment) -> str:
+    return yaml.safe_dump(to_mapping(experiment), sort_keys=False, allow_unicode=True, width=100)

@@ -1,0 +1,132 @@
+"""The file of rollouts, ``rollouts.nc``: truth and predictions side by side.
+
+Dimensions are ``time`` (the lead time), ``sample``, then space with x last, the order of the CF
+conventions. ParaView takes the first dimension marked as time for its time steps, and at most
+three more; so there is no ``sample`` dimension in 3D, where one simulation is kept. The spatial
+coordinates carry no ``axis`` attribute, because ParaView takes ``X`` and ``Y`` for longitude and
+latitude and wraps the fields around a sphere. Units are left out: the data do not tell them.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from hybrid_pde.data.atomic import atomic_path
+from hybrid_pde.domain.grid import FieldLayout, Grid
+from hybrid_pde.evaluation.rollout_samples import RolloutSample
+
+LONG_NAMES = {
+    "truth": "truth",
+    "synthetic": "prediction of the synthetic model",
+    "physical": "prediction of the calibrated physical model",
+}
+
+
+def write_rollouts(
+    path: str | Path, samples: Sequence[RolloutSample], attributes: Mapping[str, Any] | None = None
+) -> None:
+    """Write the rollouts of ``samples`` as a compressed netCDF-4 file, atomically.
+
+    Variables are ``<field>_<source>``, for vectors ``<field>_<component>_<source>``, with the
+    sources ``truth``, ``synthetic`` and ``physical``; NaN after a divergence. Persistence is the
+    first frame of the truth and is not repeated.
+
+    Args:
+        path: The file.
+        samples: Simulations on one grid; shorter ones are filled up with NaN.
+        attributes: Global attributes to add, e.g. the experiment's name.
+    """
+    dataset = rollout_dataset(samples)
+    dataset.attrs |= dict(attributes or {})
+    encoding = {name: {"zlib": True, "complevel": 4, "shuffle": True} for name in dataset.data_vars}
+    with atomic_path(Path(path)) as sibling:
+        dataset.to_netcdf(sibling, engine="netcdf4", format="NETCDF4", encoding=encoding)
+
+
+def rollout_dataset(samples: Sequence[RolloutSample]) -> xr.Dataset:
+    """The rollouts as a dataset with coordinates."""
+    first = samples[0]
+    grid = first.grid
+    kept = samples if len(grid.axes) < 3 else samples[:1]
+    steps = max(len(values) for sample in kept for values in sample.truth.values())
+    variables: dict[str, xr.DataArray] = {}
+    for source in ("truth", *first.predictions):
+        for layout in first.layouts:
+            rollouts = [_source(sample, source).get(layout.name) for sample in kept]
+            present = [rollout for rollout in rollouts if rollout is not None]
+            if len(present) == len(kept):
+                variables |= _variables(source, layout, grid, _filled(present, steps))
+    dataset = xr.Dataset(variables, coords=_coordinates(grid, first.dt, kept, steps))
+    dataset = dataset if len(grid.axes) < 3 else dataset.isel(sample=0)
+    dataset.attrs = {
+        "Conventions": "CF-1.11",
+        "title": "Held-out simulations and their predictions",
+        "dt": first.dt,
+        "boundary": ", ".join(
+            f"{axis}: {lower} / {upper}"
+            for axis, (lower, upper) in zip(grid.axes, grid.boundary, strict=True)
+        ),
+    }
+    return dataset
+
+
+def axis_points(grid: Grid) -> dict[str, NDArray[np.float64]]:
+    """Positions of the grid's points along each axis [length]."""
+    return {
+        axis: lower + spacing * (np.arange(points, dtype=np.float64) + (0.0 if nodes else 0.5))
+        for axis, lower, spacing, points, nodes in zip(
+            grid.axes, grid.lower, grid.spacing, grid.shape, grid.nodes_on_boundary, strict=True
+        )
+    }
+
+
+def _source(sample: RolloutSample, source: str) -> Mapping[str, NDArray[np.float32]]:
+    return sample.truth if source == "truth" else sample.predictions[source]
+
+
+def _filled(rollouts: Sequence[NDArray[np.float32]], steps: int) -> NDArray[np.float32]:
+    """``[T, S, C, *space]`` with NaN behind the end of shorter rollouts."""
+    shape = (steps, len(rollouts), *rollouts[0].shape[1:])
+    stacked = np.full(shape, np.nan, dtype=np.float32)
+    for index, rollout in enumerate(rollouts):
+        stacked[: len(rollout), index] = rollout
+    return stacked
+
+
+def _variables(
+    source: str, layout: FieldLayout, grid: Grid, values: NDArray[np.float32]
+) -> dict[str, xr.DataArray]:
+    dims = ("time", "sample", *grid.axes)
+    variables = {}
+    for channel in range(layout.channels):
+        component = layout.components[channel] if layout.components else None
+        name = "_".join(part for part in (layout.name, component, source) if part)
+        described = f"{component}-component of {layout.name}" if component else layout.name
+        variables[name] = xr.DataArray(
+            values[:, :, channel],
+            dims=dims,
+            attrs={"long_name": f"{described}, {LONG_NAMES[source]}", "source": source},
+        ).transpose("time", "sample", *reversed(grid.axes))
+    return variables
+
+
+def _coordinates(
+    grid: Grid, dt: float, samples: Sequence[RolloutSample], steps: int
+) -> dict[str, xr.DataArray]:
+    coordinates = {
+        "time": xr.DataArray(
+            dt * np.arange(steps), dims="time", attrs={"axis": "T", "long_name": "lead time"}
+        ),
+        "sample": xr.DataArray(
+            np.array([sample.index for sample in samples], dtype=np.int32),
+            dims="sample",
+            attrs={"long_name": "index of the simulation"},
+        ),
+    }
+    for axis, points in axis_points(grid).items():
+        coordinates[axis] = xr.DataArray(points, dims=axis, attrs={"long_name": f"position {axis}"})
+    return coordinates

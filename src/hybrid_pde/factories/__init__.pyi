@@ -1,0 +1,4 @@
+from .model_factory import ModelFactory as ModelFactory
+from .trainer_factory import TrainerFactory as TrainerFactory
+
+__all__ = ["ModelFactory", "TrainerFactory"]

@@ -1,0 +1,176 @@
+"""Simulations made with a physical model, from drawn initial states.
+
+Layout: ``T`` time, ``C`` channel, ``X Y Z`` space.
+"""
+
+import logging
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+import numpy as np
+import torch
+from phi.torch.flow import math
+
+from hybrid_pde.config.equations import EquationSpec
+from hybrid_pde.data.field_conversion import to_native, to_values
+from hybrid_pde.data.initial_states.random_fields import Projection, State
+from hybrid_pde.data.staggered_velocity import Staggering
+from hybrid_pde.domain.grid import FieldLayout, Grid
+from hybrid_pde.domain.known_values import KnownParameter
+from hybrid_pde.errors import DivergenceError
+from hybrid_pde.models.physical.field_roles import match_roles
+from hybrid_pde.models.physical.physical_model import PhysicalModel
+from hybrid_pde.models.physical.recorded_conditions import recorded_conditions
+from hybrid_pde.numerics.face_projection import project_faces
+from hybrid_pde.numerics.projection import project
+from hybrid_pde.numerics.staggered import StaggeredDifference
+from hybrid_pde.progress import progress
+
+GROUP = 5  # simulations advanced together; more are hardly faster, and the last group costs more
+
+# Roles whose divergence vanishes, by equation: the solver keeps the divergence of the start.
+SOLENOIDAL = {"NavierStokesPDE": ("velocity",)}
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What is simulated: where, which fields, how long, and which known parameters there are."""
+
+    grid: Grid
+    layouts: Sequence[FieldLayout]
+    steps: int
+    dt: float
+    known: Sequence[KnownParameter] = ()
+
+
+@dataclass(frozen=True)
+class Start:
+    """What a simulation starts from, and what it brings along.
+
+    Attributes:
+        state: ``[C, *space]`` for each field.
+        known: Its values of the recording's known parameters, as in a cached simulation; those
+            that change in time ``[steps + 1, …]``.
+    """
+
+    state: State
+    known: Mapping[str, torch.Tensor] = field(default_factory=dict)
+
+
+def projections(
+    spec: EquationSpec, names: Sequence[str], grid: Grid, staggered: bool = False
+) -> dict[str, Projection]:
+    """What takes the divergence away, by data field in which it has to vanish at the start.
+
+    Args:
+        spec: The equation.
+        names: Names of the data fields.
+        grid: Grid of the fields.
+        staggered: Whether it has to vanish on the faces of cells.
+    """
+    roles = match_roles(spec, names)
+    project_on = _project_faces if staggered else _project
+    return {roles[role]: partial(project_on, grid) for role in SOLENOIDAL.get(spec.name, ())}
+
+
+def _project(grid: Grid, velocity: np.ndarray, held: Mapping[str, float]) -> np.ndarray:
+    layout = FieldLayout("velocity", grid.axes)
+    with math.precision(64):
+        values = to_values(torch.from_numpy(np.ascontiguousarray(velocity)), grid, layout)
+        free = project(values, grid, {name: math.wrap(value) for name, value in held.items()})
+        return to_native(free, grid, layout).numpy()
+
+
+def _project_faces(grid: Grid, velocity: np.ndarray, held: Mapping[str, float]) -> np.ndarray:
+    """The same on the faces of cells, through whose walls nothing flows.
+
+    What is drawn need not vanish on walls: means, not sines, take it to the faces without ripples.
+    """
+    layout = FieldLayout("velocity", grid.axes)
+    with math.precision(64):
+        values = to_values(torch.from_numpy(np.ascontiguousarray(velocity)), grid, layout)
+        faces = project_faces(StaggeredDifference(grid).at_velocity(values), grid)
+        native = to_native(faces, grid, layout)
+    return Staggering(grid).to_centres(native.unsqueeze(0))[0].numpy()
+
+
+def generate(
+    model: PhysicalModel,
+    recording: Recording,
+    start_of: Callable[[int], Start],
+    wanted: Collection[int],
+) -> Iterator[tuple[int, State]]:
+    """Simulate in groups of neighbours, always the whole group.
+
+    The members of a group share their time steps. Since a group is the same whatever is wanted of
+    it, a simulation depends neither on the shard that it is made in nor on an interruption.
+
+    Args:
+        model: The equation with its parameters.
+        recording: Grid, fields, number of steps and dt.
+        start_of: What simulation ``i`` starts from.
+        wanted: The simulations to make.
+
+    Yields:
+        The index and ``[T, C, *space]`` for each field, T being the steps and the start. A
+        simulation that diverges is left out, with a warning.
+    """
+    for number in progress(sorted({index // GROUP for index in wanted}), "simulating"):
+        group = range(number * GROUP, (number + 1) * GROUP)
+        try:
+            simulated = _simulate(model, recording, [start_of(i) for i in group])
+        except DivergenceError:
+            simulated = _simulate_singly(model, recording, start_of, group, wanted)
+        for index, fields in zip(group, simulated, strict=True):
+            if index in wanted and fields is not None:
+                yield index, fields
+
+
+def _simulate_singly(
+    model: PhysicalModel,
+    recording: Recording,
+    start_of: Callable[[int], Start],
+    group: Sequence[int],
+    wanted: Collection[int],
+) -> list[State | None]:
+    """Each simulation on its own, so that one that diverges does not take the others with it."""
+    result: list[State | None] = []
+    for index in group:
+        try:
+            result.extend(_simulate(model, recording, [start_of(index)]))
+        except DivergenceError as error:
+            if index in wanted:
+                logger.warning("generated simulation %d is left out: %s", index, error)
+            result.append(None)
+    return result
+
+
+def _simulate(
+    model: PhysicalModel, recording: Recording, starts: Sequence[Start]
+) -> list[State | None]:
+    # Rounded as they will be stored, so that what follows is what the stored state leads to.
+    initial = {
+        layout.name: torch.from_numpy(
+            np.stack([start.state[layout.name] for start in starts]).astype(np.float32)
+        )
+        for layout in recording.layouts
+    }
+    known = {
+        kind.name: torch.stack([start.known[kind.name] for start in starts])
+        for kind in recording.known
+    }
+    conditions = recorded_conditions(recording.known, known)
+    with torch.no_grad():
+        trajectory = model.rollout(
+            initial, recording.grid, recording.steps, recording.dt, conditions=conditions
+        )
+        frames = [initial]
+        frames += [{name: native.float() for name, native in each.items()} for each in trajectory]
+    stacked = {
+        layout.name: torch.stack([frame[layout.name] for frame in frames], dim=1).numpy()
+        for layout in recording.layouts
+    }
+    return [{name: values[i] for name, values in stacked.items()} for i in range(len(starts))]

@@ -1,0 +1,1 @@
+"""The equations, one file each, found by their place in this folder."""

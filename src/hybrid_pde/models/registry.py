@@ -1,0 +1,165 @@
+"""Which models there are: built-in ones by name, and a user's own from a Python file."""
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from hybrid_pde.config import Experiment, parse_experiment
+from hybrid_pde.config.error_messages import suggest
+from hybrid_pde.config.modules import ARCHITECTURES, EQUATION_MODULES
+from hybrid_pde.errors import ConfigError
+
+if TYPE_CHECKING:
+    from hybrid_pde.domain.grid import Grid
+    from hybrid_pde.models.physical.physical_model import PhysicalModel
+    from hybrid_pde.models.synthetic.synthetic_model import SyntheticModel
+
+Class = TypeVar("Class", bound=type)
+
+
+class ModelRegistry:
+    """Makes the models that an experiment names.
+
+    Args:
+        config: The experiment, a plain mapping or an :class:`Experiment`.
+    """
+
+    _physical: dict[str, type["PhysicalModel"]] = {}
+    _synthetic: dict[str, type["SyntheticModel"]] = {}
+
+    def __init__(self, config: Mapping[str, Any] | Experiment) -> None:
+        self.experiment = parse_experiment(config)
+
+    @classmethod
+    def register_physical(cls, name: str) -> Callable[[Class], Class]:
+        """Class decorator: the equation is called ``name`` in ``model.physical.name``."""
+        return _registration(cls._physical, name)
+
+    @classmethod
+    def register_synthetic(cls, name: str) -> Callable[[Class], Class]:
+        """Class decorator: the surrogate is called ``name`` in ``model.synthetic.name``.
+
+        The class is a ``SyntheticModel``, or a plain ``torch.nn.Module`` that becomes the network
+        of one, see :func:`hybrid_pde.models.synthetic.user_network.surrogate_of`.
+        """
+
+        def register(given: Class) -> Class:
+            from hybrid_pde.models.synthetic.user_network import surrogate_of
+
+            cls._synthetic[name] = surrogate_of(given)
+            return given
+
+        return register
+
+    @classmethod
+    def physical_names(cls) -> list[str]:
+        """Names of all equations that can be used."""
+        _import_all(EQUATION_MODULES.values())
+        return sorted(cls._physical)
+
+    @classmethod
+    def synthetic_names(cls) -> list[str]:
+        """Names of all surrogates that can be used."""
+        _import_all(ARCHITECTURES.values())
+        return sorted(cls._synthetic)
+
+    def physical_class(self) -> type["PhysicalModel"]:
+        """The class that ``model.physical`` names.
+
+        Raises:
+            ConfigError: if the experiment has no physical model, or an unknown one.
+        """
+        section = self.experiment.model.physical
+        if section is None:
+            raise ConfigError("model.physical: missing; it names the equation")
+        self._import_own(section.module, "model.physical.module")
+        names = self.physical_names()
+        if section.name not in names:
+            raise ConfigError(f"model.physical.name: {suggest(section.name, names)}")
+        return self._physical[section.name]
+
+    def get_physical_model(self) -> "PhysicalModel":
+        """The physical model with its learnable parameters at their initial guesses."""
+        return self.physical_class()(self.experiment)
+
+    def synthetic_class(self) -> type["SyntheticModel"]:
+        """The class that ``model.synthetic`` names.
+
+        Raises:
+            ConfigError: if the experiment has no synthetic model, or an unknown one.
+        """
+        section = self.experiment.model.synthetic
+        if section is None:
+            raise ConfigError("model.synthetic: missing; it names the surrogate's architecture")
+        self._import_own(section.module, "model.synthetic.module")
+        names = self.synthetic_names()
+        if section.name not in names:
+            raise ConfigError(f"model.synthetic.name: {suggest(section.name, names)}")
+        return self._synthetic[section.name]
+
+    @classmethod
+    def registered_synthetic(cls, name: str) -> type["SyntheticModel"]:
+        """The surrogate of that name, without importing a file of the user's.
+
+        Raises:
+            ConfigError: if it is neither built in nor registered by a module imported before.
+        """
+        if name not in cls.synthetic_names():
+            raise ConfigError(f"model.synthetic.name: {suggest(name, cls._synthetic)}")
+        return cls._synthetic[name]
+
+    def get_synthetic_model(self, grid: "Grid | None" = None) -> "SyntheticModel":
+        """The surrogate with weights drawn from ``run_params.seed``.
+
+        Args:
+            grid: Grid of the data, which gives the number of axes and the padding. Without one
+                the axes follow from ``architecture.spatial_dims``, else from the widest vector
+                among the outputs (two for scalars), and every axis is taken to be periodic.
+        """
+        section = self.experiment.model.synthetic
+        model_class = self.synthetic_class()
+        assert section is not None
+        if grid is not None:
+            return model_class(self.experiment, spatial_dims=len(grid.axes), boundary=grid.boundary)
+        widest = max(section.output_specs.values())
+        dims = int(section.architecture.get("spatial_dims", widest if widest > 1 else 2))
+        return model_class(
+            self.experiment, spatial_dims=dims, boundary=(("periodic", "periodic"),) * dims
+        )
+
+    def _import_own(self, module: str | None, key: str) -> None:
+        if module is None:
+            return
+        path = Path(self.experiment.project_root) / module
+        if not path.is_file():
+            raise ConfigError(f"{key}: no file {str(path)!r}; it is the path of a Python file")
+        name = f"_user_module_{path.stem}"
+        if getattr(sys.modules.get(name), "__file__", None) == str(path):
+            return
+        spec = importlib.util.spec_from_file_location(name, path)
+        if spec is None or spec.loader is None:
+            raise ConfigError(f"{key}: {str(path)!r}: no Python file; its name ends in .py")
+        loaded = importlib.util.module_from_spec(spec)
+        sys.modules[name] = loaded
+        try:
+            spec.loader.exec_module(loaded)
+        except Exception as error:  # the file is the user's, and may fail in any way
+            del sys.modules[name]
+            kind = type(error).__name__
+            raise ConfigError(f"{key}: {path}: cannot be imported: {kind}: {error}") from error
+
+
+def _registration(table: dict[str, Any], name: str) -> Callable[[Class], Class]:
+    def register(model_class: Class) -> Class:
+        table[name] = model_class
+        return model_class
+
+    return register
+
+
+def _import_all(modules: Iterable[str]) -> None:
+    for module in modules:
+        importlib.import_module(module)

@@ -1,0 +1,174 @@
+"""The file of a trained surrogate, which needs nothing else to be used."""
+
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from hybrid_pde.config import Experiment, parse_experiment
+from hybrid_pde.domain.grid import FieldLayout, Grid
+from hybrid_pde.errors import CheckpointError, ConfigError
+from hybrid_pde.models.registry import ModelRegistry
+from hybrid_pde.models.synthetic.synthetic_model import SyntheticModel
+from hybrid_pde.models.tensor_file import read_tensor_file, write_tensor_file
+
+_KIND = "synthetic model"
+_VERSION = 2
+
+
+@dataclass(frozen=True)
+class SavedModel:
+    """What the file of a surrogate holds.
+
+    Attributes:
+        model: The surrogate in evaluation mode, on the CPU.
+        experiment: Settings of the model and its training, without names and paths.
+        grid: Grid that it was trained on.
+        layouts: Its fields, in the order of the data.
+        dt: Time step that it was trained on [time].
+        versions: Of Python and the libraries that wrote the file.
+    """
+
+    model: SyntheticModel
+    experiment: Experiment
+    grid: Grid
+    layouts: tuple[FieldLayout, ...]
+    dt: float
+    versions: dict[str, str]
+
+
+def save_synthetic_model(
+    path: str | Path,
+    model: SyntheticModel,
+    experiment: Experiment,
+    grid: Grid,
+    layouts: Sequence[FieldLayout],
+    dt: float,
+) -> None:
+    """Write a trained surrogate, atomically.
+
+    The file is read with ``torch.load(path, weights_only=True)``. The weights are those of
+    ``model.state_dict()``, the normalisation among them; the values of inputs that are parameters
+    are ``model.parameter_defaults``; names and paths are left out.
+
+    Args:
+        path: File to write, e.g. ``synthetic_model.pt``.
+        model: The surrogate.
+        experiment: What it was made and trained with.
+        grid: Grid that it was trained on.
+        layouts: Fields of the data, those of ``input_specs`` at least.
+        dt: Time step that it was trained on [time].
+    """
+    content = {
+        "version": _VERSION,
+        "weights": {
+            name: value.detach().cpu().contiguous().clone()
+            for name, value in model.state_dict().items()
+        },
+        "config": _training_config(experiment),
+        "spatial_dims": model.spatial_dims,
+        "boundary": [list(sides) for sides in model.boundary],
+        "grid": grid.to_dict(),
+        "layouts": [layout.to_dict() for layout in layouts],
+        "dt": float(dt),
+        "parameter_defaults": {k: list(v) for k, v in model.parameter_defaults.items()},
+        "versions": {"python": platform.python_version(), "torch": str(torch.__version__)},
+    }
+    write_tensor_file(path, _KIND, content)
+
+
+def load_synthetic_model(path: str | Path) -> SyntheticModel:
+    """The surrogate of a file, in evaluation mode, on the CPU.
+
+    A model of a user's own must have been registered before, by importing its module: nothing that
+    the file names is run.
+
+    Raises:
+        CheckpointError: if the file is absent, damaged, or something else.
+    """
+    return load_saved_model(path).model
+
+
+def load_saved_model(path: str | Path) -> SavedModel:
+    """The surrogate of a file with its grid, fields and settings.
+
+    Raises:
+        CheckpointError: if the file is absent, damaged, or something else.
+    """
+    content = read_tensor_file(path, _KIND, weights=dict, config=dict)
+    if content.get("version") != _VERSION:
+        raise CheckpointError(
+            f"{path}: version {content.get('version')!r} of the format; this program reads "
+            f"version {_VERSION}; train the model anew"
+        )
+    try:
+        return _rebuilt(content)
+    except Exception as error:
+        # the model's own code meets values of any kind here, and tells in its own way
+        reason = f"{type(error).__name__}: {error}"[:500]
+        raise CheckpointError(f"{path}: the model cannot be made from it: {reason}") from error
+
+
+def _rebuilt(content: dict[str, Any]) -> SavedModel:
+    experiment = parse_experiment(content["config"])
+    boundary = tuple((lower, upper) for lower, upper in content["boundary"])
+    model_class = _class_of(experiment)
+    _check_size(experiment, content["weights"])
+    model = model_class(experiment, spatial_dims=content["spatial_dims"], boundary=boundary)
+    model.load_state_dict(content["weights"])
+    model.parameter_defaults = content["parameter_defaults"]
+    return SavedModel(
+        model=model.eval(),
+        experiment=experiment,
+        grid=Grid.from_dict(content["grid"]),
+        layouts=tuple(FieldLayout.from_dict(layout) for layout in content["layouts"]),
+        dt=content["dt"],
+        versions=content["versions"],
+    )
+
+
+def _check_size(experiment: Experiment, weights: Mapping[str, torch.Tensor]) -> None:
+    """Refuse settings of a far larger network than the weights', before memory is taken for it.
+
+    Raises:
+        ValueError: if a number is beyond what the weights have of anything.
+    """
+    section = experiment.model.synthetic
+    assert section is not None
+    lengths = [length for values in weights.values() for length in values.shape]
+    # Fourier modes are stored by halves of either sign, blocks as several tensors
+    most = 4 * max(len(weights), *lengths, 1)
+    for name, number in {**section.architecture, **section.input_specs}.items():
+        if isinstance(number, int) and number > most:
+            raise ValueError(f"{name}: {number}: larger than the weights")
+
+
+def _class_of(experiment: Experiment) -> type[SyntheticModel]:
+    """The model's class; a module that the file names is never imported by itself."""
+    section = experiment.model.synthetic
+    assert section is not None
+    try:
+        return ModelRegistry.registered_synthetic(section.name)
+    except ConfigError as error:
+        if section.module is None:
+            raise
+        raise ConfigError(
+            f"{section.name!r} is a model of your own, registered in {section.module!r}; import "
+            "that file first: what a model file names is never run by itself"
+        ) from error
+
+
+def _training_config(experiment: Experiment) -> dict[str, Any]:
+    """The settings that shape the weights, as plain types."""
+    section = experiment.model.synthetic
+    if section is None:
+        raise ConfigError("model.synthetic: missing; the file holds the settings of the model")
+    return {
+        "run_params": {"model_type": "synthetic", "seed": experiment.run_params.seed},
+        "data": {"fields": list(experiment.data.fields)},
+        "model": {"synthetic": section.model_dump(mode="json")},
+        "trainer_params": experiment.trainer_params.synthetic.model_dump(mode="json"),
+    }

@@ -1,0 +1,100 @@
+"""What the options of all architectures share; no PyTorch, so that a check is fast."""
+
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
+from typing import Any, ClassVar, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, PositiveInt, ValidationError, field_validator
+
+from hybrid_pde.config.error_messages import suggest
+from hybrid_pde.domain.grid import Side
+from hybrid_pde.errors import ConfigError
+
+KEY = "model.synthetic.architecture"
+Sides = Sequence[tuple[Side, Side]]  # conditions on the (lower, upper) side of each axis
+
+
+class Architecture(BaseModel):
+    """What ``model.synthetic.architecture`` may say, whatever ``model.synthetic.name``.
+
+    Attributes:
+        needs: The module that the architecture imports and the package that has it, where it is
+            none of the project's own requirements.
+        spatial_dims: Number of spatial axes; by default that of the data.
+        hidden_channels: Channels between the first layer and the last.
+        activation: Function between the layers.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    needs: ClassVar[tuple[str, str] | None] = None
+
+    spatial_dims: Literal[1, 2, 3] | None = None
+    hidden_channels: PositiveInt = 16
+    activation: Literal["gelu", "relu", "silu", "tanh"] = "gelu"
+
+    def check_grid(self, space: Sequence[int], boundary: Sides) -> None:
+        """Refuse a grid that the network cannot work on; by default none.
+
+        Args:
+            space: Number of points along each axis.
+            boundary: Conditions on the sides of each axis.
+
+        Raises:
+            ConfigError: naming the option to change.
+        """
+
+    @classmethod
+    def parse(cls, options: Mapping[str, Any]) -> Self:
+        """The options with their defaults.
+
+        Raises:
+            ConfigError: naming every key that is wrong, its value, and what is allowed, or the
+                package that is missing.
+        """
+        if cls.needs is not None and find_spec(cls.needs[0]) is None:
+            package = cls.needs[1]
+            raise ConfigError(
+                f"model.synthetic.name: needs the package {package}, which is not there: "
+                f"pip install {package}, or choose another architecture"
+            )
+        try:
+            return cls.model_validate(dict(options))
+        except ValidationError as error:
+            lines = []
+            for details in error.errors():
+                key = ".".join(str(part) for part in details["loc"])
+                if details["type"] == "extra_forbidden":
+                    lines.append(f"{KEY}.{key}: the key {suggest(key, cls.model_fields)}")
+                else:
+                    lines.append(f"{KEY}.{key}: {details['input']!r}: {details['msg']}")
+            raise ConfigError("\n".join(lines)) from None
+
+
+class ConvolutionArchitecture(Architecture):
+    """What the options of all networks of convolutions share.
+
+    Attributes:
+        kernel_size: Width of the convolutions, odd.
+    """
+
+    kernel_size: PositiveInt = 3
+
+    @property
+    def reach(self) -> int:
+        """Points that the widest convolution sees in each direction."""
+        return self.kernel_size // 2
+
+    def check_grid(self, space: Sequence[int], boundary: Sides) -> None:
+        """Refuse a grid on which a kernel would go around a periodic axis more than once."""
+        if min(space) < self.reach:
+            raise ConfigError(
+                f"{KEY}: a convolution sees {self.reach} points in each direction, and the grid "
+                f"has {list(space)} points; choose smaller kernels or dilations"
+            )
+
+    @field_validator("kernel_size")
+    @classmethod
+    def _odd(cls, value: int) -> int:
+        if value % 2 == 0:
+            raise ValueError("must be odd, so that the kernel has a centre")
+        return value

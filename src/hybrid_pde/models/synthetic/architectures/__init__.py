@@ -1,0 +1,1 @@
+"""The architectures, one folder each, found by their place in this folder."""

@@ -1,0 +1,1 @@
+"""Dilated residual network."""

@@ -1,0 +1,1 @@
+"""Differential operators, time integrators and their stability limits, in PhiML."""

@@ -1,0 +1,189 @@
+"""Exponential Runge-Kutta methods: the stiff linear part exactly, the rest explicitly.
+
+For u_t = L u + N(u) with L diagonal in Fourier space, a step of the length h multiplies modes with
+exp(hL) and with combinations of h φ_k(hL), where φ_0(z) = e^z and φ_k(z) = (φ_{k-1}(z) -
+1/(k-1)!)/z. Neither diffusion nor dispersion limits the step then. An equation gives its full rate
+R(u); N(u) is R(u) - L u, mode by mode.
+
+Sources: Cox and Matthews (2002), J. Comput. Phys. 176, 430-455, equations 22 and 26-29; Hochbruck
+and Ostermann (2010), Acta Numerica 19, section 2.1, for φ_k.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from math import factorial
+
+import torch
+from phi.torch.flow import channel, math
+
+from hybrid_pde.numerics.fourier import to_modes, to_values
+
+Values = dict[str, math.Tensor]
+# The dimension of the weights of one role; in one tensor, because each argument of a compiled step
+# costs 0.03 ms a call.
+WEIGHT = "weight"
+
+# Factors of φ_0, φ_1, … in each weight, of z = hL and of z = hL/2; h is a factor of all with k > 0.
+_WHOLE_STEP: dict[int, dict[str, tuple[float, ...]]] = {
+    2: {"whole": (1,), "stage": (0, 1), "first": (0, 1, -1), "last": (0, 0, 1)},
+    4: {"whole": (1,), "first": (0, 1, -3, 4), "middle": (0, 0, 2, -4), "last": (0, 0, -1, 4)},
+}
+_HALF_STEP: dict[int, dict[str, tuple[float, ...]]] = {2: {}, 4: {"half": (1,), "stage": (0, 0.5)}}
+
+# Up to |z| = 1 the quotients lose digits to cancellation, and this many terms of the power series
+# are exact to double precision: 1/(18 + 4)! < 1e-21.
+_SERIES_TERMS = 18
+_LARGEST_PHI = 4
+
+
+def coefficients(
+    symbols: Mapping[str, math.Tensor], dt: math.Tensor, order: int
+) -> dict[str, Values]:
+    """What steps of one length multiply modes with; computed once for all of them.
+
+    First derivatives by the symbols go through, forward and reverse; those by ``dt`` do not, nor
+    second derivatives.
+
+    Args:
+        symbols: L by role [1/time], real or complex; dimensions of the modes, and any others.
+        dt: Time step h [time].
+        order: 2 or 4.
+
+    Returns:
+        By role a tensor with the dimensions of L and ``weight``: ``linear`` L, ``whole`` exp(hL),
+        those of the stages, and for order 4 ``half`` exp(hL/2); in the present precision, real
+        where L is.
+    """
+    return {role: _weights(symbol, dt, order) for role, symbol in symbols.items()}
+
+
+def exponential_step(
+    rate: Callable[[Values], Mapping[str, math.Tensor]],
+    state: Mapping[str, math.Tensor],
+    weights: Mapping[str, math.Tensor],
+    order: int,
+) -> Values:
+    """One step with an error of order dt³ or dt⁵: ETDRK2 or ETDRK4.
+
+    Args:
+        rate: Full rate of change of every field [field/time], of a state; the linear part included.
+        state: Real fields by role.
+        weights: The :func:`coefficients` of the step.
+        order: 2 or 4, that of ``weights``.
+
+    Returns:
+        Real fields by role. A linear part that ``rate`` consists of is exact whatever the step; in
+        a role whose symbol is 0, order 4 is the classical Runge-Kutta method.
+    """
+    step = _second_order if order == 2 else _fourth_order
+    unpacked = {
+        role: {name: w.weight[name] for name in w.shape.get_item_names(WEIGHT)}
+        for role, w in ((role, math.to_complex(w)) for role, w in weights.items())
+    }
+    sizes = {role: u.shape.spatial for role, u in state.items()}
+
+    def fields(modes: Mapping[str, math.Tensor]) -> Values:
+        return {
+            role: to_values(mode, dict(zip(sizes[role].names, sizes[role].sizes, strict=True)))
+            for role, mode in modes.items()
+        }
+
+    def rest(modes: Mapping[str, math.Tensor], values: Mapping[str, math.Tensor]) -> Values:
+        rates = rate(dict(values))
+        return {
+            role: to_modes(math.expand(rates[role], sizes[role]))
+            - unpacked[role]["linear"] * modes[role]
+            for role in modes
+        }
+
+    modes = {role: to_modes(u) for role, u in state.items()}
+    begin = rest(modes, state)
+    return fields(step(modes, begin, lambda now: rest(now, fields(now)), unpacked))
+
+
+def _second_order(
+    u: Values, begin: Values, rest: Callable[[Values], Values], weights: Mapping[str, Values]
+) -> Values:
+    """Equation 22 of Cox and Matthews, with the two occurrences of N(u) put together."""
+    end = rest(
+        {role: w["whole"] * u[role] + w["stage"] * begin[role] for role, w in weights.items()}
+    )
+    return {
+        role: w["whole"] * u[role] + w["first"] * begin[role] + w["last"] * end[role]
+        for role, w in weights.items()
+    }
+
+
+def _fourth_order(
+    u: Values, begin: Values, rest: Callable[[Values], Values], weights: Mapping[str, Values]
+) -> Values:
+    """Equations 26-29 of Cox and Matthews."""
+    halfway = {role: w["half"] * u[role] for role, w in weights.items()}
+    a = {role: halfway[role] + w["stage"] * begin[role] for role, w in weights.items()}
+    middle_a = rest(a)
+    middle_b = rest(
+        {role: halfway[role] + w["stage"] * middle_a[role] for role, w in weights.items()}
+    )
+    end = rest(
+        {
+            role: w["half"] * a[role] + w["stage"] * (2.0 * middle_b[role] - begin[role])
+            for role, w in weights.items()
+        }
+    )
+    return {
+        role: w["whole"] * u[role]
+        + w["first"] * begin[role]
+        + w["middle"] * (middle_a[role] + middle_b[role])
+        + w["last"] * end[role]
+        for role, w in weights.items()
+    }
+
+
+def _weights(symbol: math.Tensor, dt: math.Tensor, order: int) -> math.Tensor:
+    linear = torch.as_tensor(symbol.native(symbol.shape))
+    plain = linear.detach()
+    plain = plain.to(torch.promote_types(plain.dtype, torch.float64))
+    h = float(dt)
+    values, slopes = {"linear": plain}, {"linear": torch.ones_like(plain)}
+    for share, combinations in ((1.0, _WHOLE_STEP[order]), (0.5, _HALF_STEP[order])):
+        phi = _phi_functions(share * h * plain)
+        slope = [share * h * (phi[k] - k * phi[k + 1]) for k in range(_LARGEST_PHI)]
+        for name, factors in combinations.items():
+            scale = 1.0 if factors[0] else h
+            values[name] = scale * _combination(factors, phi)
+            slopes[name] = scale * _combination(factors, slope)
+    # Derivatives are attached by a line that has the value 0: differentiating each operation above
+    # would cost many times as much.
+    change = linear - linear.detach()
+    packed = math.reshaped_tensor(
+        torch.stack(list(values.values())) + torch.stack(list(slopes.values())) * change,
+        [channel(**{WEIGHT: ",".join(values)}), *symbol.shape],
+    )
+    return math.to_complex(packed) if linear.is_complex() else math.to_float(packed)
+
+
+def _combination(factors: Sequence[float], parts: Sequence[torch.Tensor]) -> torch.Tensor:
+    total = torch.zeros_like(parts[0])
+    for factor, part in zip(factors, parts, strict=False):
+        if factor:
+            total = total + factor * part
+    return total
+
+
+def _phi_functions(z: torch.Tensor) -> list[torch.Tensor]:
+    """φ_0(z) … φ_4(z), to rounding for every z.
+
+    The mean over a circle around z, which Kassam and Trefethen (2005) use, loses digits where the
+    circle passes close to 0, as for some complex z it does.
+    """
+    is_small = z.abs() < 1
+    small, large = torch.where(is_small, z, 0), torch.where(is_small, 1, z)
+    series = torch.zeros_like(z)
+    for power in reversed(range(_SERIES_TERMS)):
+        series = series * small + 1 / factorial(power + _LARGEST_PHI)
+    near = [series]
+    for k in reversed(range(_LARGEST_PHI)):
+        near.insert(0, 1 / factorial(k) + small * near[0])
+    far = [torch.exp(large)]
+    for k in range(_LARGEST_PHI):
+        far.append((far[-1] - 1 / factorial(k)) / large)
+    return [torch.where(is_small, a, b) for a, b in zip(near, far, strict=True)]

@@ -1,0 +1,176 @@
+"""Raw files that the workflow simulates itself, one NetCDF file a simulation."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from hybrid_pde.config.derived import generated_fields
+from hybrid_pde.config.schema import Experiment
+from hybrid_pde.data.atomic import sha256_of
+from hybrid_pde.data.initial_states.random_fields import State, gaussian_random_state
+from hybrid_pde.data.raw_netcdf_writer import write_raw_file
+from hybrid_pde.domain.boundary import BoundaryError, parse_boundary
+from hybrid_pde.domain.grid import PERIODIC, FieldLayout, Grid
+from hybrid_pde.errors import ConfigError, RawDataError
+from hybrid_pde.models.physical.ensemble import Recording, Start, generate, projections
+from hybrid_pde.models.physical.field_roles import match_roles
+from hybrid_pde.models.physical.physical_model import PhysicalModel
+from hybrid_pde.models.registry import ModelRegistry
+
+ATTRIBUTE = "generated_with"
+CODE_ATTRIBUTE = "generated_by_code"
+
+
+class RawSimulations:
+    """The simulations of ``generation_params``, at cell centres.
+
+    Args:
+        experiment: Its true parameters stand in ``generation_params.parameters``; the boundary,
+            periodic by default, is that of ``data.boundary``.
+        directory: Folder of the raw files.
+        code: Digest of the code, if the caller knows it: what other code made is made anew.
+
+    Raises:
+        ConfigError: if boundary or fields do not fit axes and equation.
+    """
+
+    def __init__(self, experiment: Experiment, directory: Path, code: str = "") -> None:
+        assert experiment.generation_params is not None
+        self.directory = directory
+        given = experiment.generation_params
+        self._seed = experiment.run_params.seed if given.seed is None else given.seed
+        self._settings = given.model_copy(update={"seed": self._seed})
+        self._model = _true_model(experiment)
+        grid = _grid(experiment)
+        spec = self._model.spec
+        names = match_roles(spec, generated_fields(experiment))
+        layouts = [
+            FieldLayout(names[role.name], grid.axes if role.is_vector else ())
+            for role in spec.fields
+            if role.name in names
+        ]
+        staggered = self._model.discretization.is_staggered
+        self._solenoidal = projections(spec, [*names.values()], grid, staggered)
+        self._recording = Recording(grid, layouts, self._settings.steps, self._settings.dt)
+        provenance = {
+            "equation": spec.name,
+            "fields": [layout.name for layout in layouts],
+            "boundary": grid.boundary,
+            "settings": self._settings.model_dump(mode="json", exclude={"num_simulations"}),
+        }
+        self._attributes = {
+            "title": f"{spec.name}: {spec.formula}",
+            ATTRIBUTE: json.dumps(provenance, sort_keys=True, ensure_ascii=False),
+            CODE_ATTRIBUTE: code,
+        }
+
+    def make(self, indices: Sequence[int]) -> dict[str, Any]:
+        """Simulate those of ``indices`` that are not there yet with the same settings.
+
+        Returns:
+            The manifest: files and digests.
+
+        Raises:
+            RawDataError: if a file of that name was written by someone else, or a simulation
+                diverges.
+        """
+        self.directory.mkdir(parents=True, exist_ok=True)
+        missing = [index for index in indices if not self._is_made(index)]
+        done = set(indices) - set(missing)
+        simulated = generate(self._model, self._recording, self._start, missing)
+        for index, fields in simulated:
+            self._write(index, fields)
+            done.add(index)
+        if len(done) < len(indices):
+            raise RawDataError(
+                f"{self.directory}: simulations {sorted(set(indices) - done)} diverged; lower "
+                "generation_params.initial_condition.amplitude or generation_params.dt"
+            )
+        files = {self._path(index).name: sha256_of(self._path(index)) for index in indices}
+        return {"simulations": list(indices), "files": files}
+
+    def _path(self, index: int) -> Path:
+        return self.directory / f"sim_{index:06d}.nc"
+
+    def _start(self, index: int) -> Start:
+        state = gaussian_random_state(
+            self._recording.grid,
+            self._recording.layouts,
+            self._settings.initial_condition,
+            (self._seed, index),
+            solenoidal=self._solenoidal,
+        )
+        return Start(state)
+
+    def _is_made(self, index: int) -> bool:
+        path = self._path(index)
+        if not path.exists():
+            return False
+        try:
+            with xr.open_dataset(path, engine="netcdf4", decode_cf=False) as dataset:
+                attribute = dataset.attrs.get(ATTRIBUTE)
+                code = dataset.attrs.get(CODE_ATTRIBUTE)
+        except (OSError, ValueError):
+            attribute = code = None
+        if attribute is None:
+            raise RawDataError(
+                f"{path}: not written by this workflow, so it is not overwritten; move it away, or "
+                "remove generation_params to use the files that are there"
+            )
+        same_code = self._attributes[CODE_ATTRIBUTE] in ("", code)
+        return same_code and attribute == self._attributes[ATTRIBUTE]
+
+    def _write(self, index: int, fields: State) -> None:
+        fields, layouts = dict(fields), list(self._recording.layouts)
+        if "pressure" in self._settings.diagnostics:
+            velocity = next(fields[each.name] for each in layouts if each.components)
+            fields["pressure"] = dynamic_pressure(velocity)
+            layouts.append(FieldLayout("pressure"))
+        write_raw_file(
+            self._path(index),
+            fields,
+            self._recording.grid,
+            layouts,
+            self._recording.dt,
+            self._attributes,
+        )
+
+
+def dynamic_pressure(velocity: np.ndarray) -> np.ndarray:
+    """½ |u|² of a velocity ``[T, C, *space]`` as a scalar ``[T, 1, *space]`` (unit density)."""
+    return 0.5 * (velocity**2).sum(axis=1, keepdims=True)
+
+
+def _true_model(experiment: Experiment) -> PhysicalModel:
+    """The equation with the parameters of ``generation_params``, whatever is to be learned."""
+    generation, section = experiment.generation_params, experiment.model.physical
+    assert generation is not None
+    name = generation.equation or (section.name if section else "")
+    module = section.module if section and section.name == name else None
+    truth = {"name": name, "module": module, "pde_params": generation.parameters}
+    config = {"project_root": experiment.project_root, "model": {"physical": truth}}
+    return ModelRegistry(config).get_physical_model()
+
+
+def _grid(experiment: Experiment) -> Grid:
+    generation = experiment.generation_params
+    assert generation is not None
+    axes = tuple(sorted(generation.resolution))
+    domain = [generation.domain.get(axis, (0.0, 1.0)) for axis in axes]
+    stated = experiment.data.boundary
+    try:
+        boundary = parse_boundary(PERIODIC if stated is None else stated, axes)
+    except BoundaryError as error:
+        raise ConfigError(f"data.boundary: {error}") from None
+    return Grid(
+        axes=axes,
+        shape=tuple(generation.resolution[axis] for axis in axes),
+        lower=tuple(lower for lower, _ in domain),
+        upper=tuple(upper for _, upper in domain),
+        boundary=boundary,
+        nodes_on_boundary=(False,) * len(axes),
+    )

@@ -1,0 +1,5 @@
+"""Trainers: they are handed a model, and data in their ``train`` method."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

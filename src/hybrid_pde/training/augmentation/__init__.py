@@ -1,0 +1,1 @@
+"""Generation of simulations with the calibrated physical model."""

@@ -1,0 +1,126 @@
+"""Parameters that are drawn anew for every generated simulation."""
+
+import zlib
+from collections.abc import Mapping
+from math import inf, log
+from typing import Any
+
+import numpy as np
+import torch
+from scipy.stats import truncnorm
+
+from hybrid_pde.config.schema import Experiment
+from hybrid_pde.domain.grid import Grid
+from hybrid_pde.domain.known_values import KnownParameter
+from hybrid_pde.errors import ConfigError
+from hybrid_pde.models.physical.physical_model import PhysicalModel
+
+KEY = "augmentation.parameters"
+# Ends of a range that are further apart than this leave open the order of magnitude.
+LOGARITHMIC_FROM = 10.0
+
+
+class ParameterDraws:
+    """Values by simulation, as ``augmentation.parameters`` says.
+
+    ``distribution`` draws every learned number from the normal distribution of its estimate and
+    standard deviation, cut at its bounds; ranges are drawn from evenly, in the logarithm where both
+    ends are positive and a factor of 10 or more apart. A value depends on the seed, the simulation
+    and the parameter's name alone.
+
+    Args:
+        experiment: Section ``augmentation`` and the learnable parameters.
+        model: The calibrated model, whose values are the estimates.
+        grid: The grid, for parameters with a number for each axis.
+        calibrated: What the calibration says of each parameter (``std``, ``bounds``), as in
+            ``parameters`` of ``parameters.yaml``; needed for ``distribution``.
+
+    Raises:
+        ConfigError: if a parameter is unknown or has no standard deviation.
+    """
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        model: PhysicalModel,
+        grid: Grid,
+        calibrated: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> None:
+        self._model, self._grid = model, grid
+        asked = experiment.augmentation.parameters
+        self._ranges = {} if isinstance(asked, str) else asked
+        for name in self._ranges:
+            if name not in model.spec.parameters:
+                raise ConfigError(f"{KEY}.{name}: no parameter of {model.spec.name}")
+        self._spreads: dict[str, tuple[np.ndarray, float, float]] = {}
+        if asked == "distribution":
+            learned = experiment.trainer_params.physical.learnable_parameters
+            numbers = [each.name for each in learned if each.parametrization is None]
+            self._spreads = {name: self._spread(name, calibrated) for name in numbers}
+
+    @property
+    def names(self) -> list[str]:
+        """The parameters that are drawn."""
+        return [*self._ranges, *self._spreads]
+
+    @property
+    def kinds(self) -> list[KnownParameter]:
+        """They as known parameters, without values."""
+        return [KnownParameter(name, self._components(name)) for name in self.names]
+
+    def draw(self, entropy: tuple[int, ...]) -> dict[str, torch.Tensor]:
+        """Values of one simulation in double precision, a number or numbers by name.
+
+        Args:
+            entropy: What they depend on, e.g. ``(seed, index)``.
+        """
+        values = {}
+        for name in self.names:
+            # by name, so that a further parameter leaves the values of the others
+            generator = np.random.default_rng([*entropy, zlib.crc32(name.encode())])
+            shape = (len(self._components(name)),) if self._components(name) else ()
+            shares = generator.random(shape)
+            drawn = (
+                self._within(name, shares) if name in self._ranges else self._about(name, shares)
+            )
+            values[name] = torch.as_tensor(drawn, dtype=torch.float64)
+        return values
+
+    def _within(self, name: str, shares: Any) -> Any:
+        lower, upper = self._ranges[name]
+        if lower > 0 and upper / lower >= LOGARITHMIC_FROM:
+            return np.exp(log(lower) + shares * (log(upper) - log(lower)))
+        return lower + shares * (upper - lower)
+
+    def _about(self, name: str, shares: Any) -> Any:
+        std, lower, upper = self._spreads[name]
+        mean = self._model.get_parameter(name).detach().numpy()
+        safe = np.where(std > 0, std, 1.0)
+        cut = truncnorm.ppf(shares, (lower - mean) / safe, (upper - mean) / safe, mean, safe)
+        return np.where(std > 0, cut, mean)
+
+    def _components(self, name: str) -> tuple[str, ...]:
+        """What the drawn numbers of a parameter are called; nothing for a single one."""
+        spec = self._model.spec.parameters[name]
+        if spec.components:
+            return spec.components
+        single = name in self._spreads and self._model.get_parameter(name).ndim == 0
+        return self._grid.axes if spec.per_axis and not single else ()
+
+    def _spread(
+        self, name: str, calibrated: Mapping[str, Mapping[str, Any]] | None
+    ) -> tuple[np.ndarray, float, float]:
+        """Standard deviation and bounds of a learned parameter."""
+        report = (calibrated or {}).get(name, {})
+        std = report.get("std")
+        if std is None or not report.get("determined", True):
+            why = "the data do not determine it" if report else "it has not been calibrated"
+            raise ConfigError(
+                f"{KEY}: distribution: {name} has no standard deviation ({why}); give its range "
+                f"instead, {{{name}: [lower, upper]}}, or take estimate"
+            )
+        lower, upper = report.get("bounds") or (None, None)
+        lower, upper = (-inf if lower is None else lower), (inf if upper is None else upper)
+        if self._model.spec.parameters[name].positive:
+            lower = max(lower, 0.0)
+        return np.asarray(std, dtype=float), lower, upper

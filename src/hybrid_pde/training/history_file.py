@@ -1,0 +1,35 @@
+"""The history of a training, as CSV."""
+
+import csv
+from pathlib import Path
+from typing import Any
+
+from hybrid_pde.data.atomic import atomic_path
+
+Row = dict[str, Any]
+
+
+def write_history(path: Path, rows: list[Row]) -> None:
+    """Write one row an epoch or iteration as CSV, atomically."""
+    with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, fieldnames=list(rows[0]) if rows else [])
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def read_history(path: Path) -> list[Row]:
+    """The rows of a history as text."""
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def read_rows(path: Path) -> list[Row]:
+    """The rows of a training's history as the numbers that they were written from."""
+    return [{name: _number(cell) for name, cell in row.items()} for row in read_history(path)]
+
+
+def _number(cell: str) -> int | float | None:
+    """What a cell of a training's history was written from."""
+    if not cell:
+        return None
+    return int(cell) if cell.isdecimal() else float(cell)

@@ -1,0 +1,3 @@
+from .hybrid_trainer import HybridTrainer as HybridTrainer
+
+__all__ = ["HybridTrainer"]

@@ -1,0 +1,5 @@
+"""Calibration: estimation of a physical model's parameters."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

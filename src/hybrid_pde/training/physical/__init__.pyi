@@ -1,0 +1,3 @@
+from .physical_trainer import PhysicalTrainer as PhysicalTrainer
+
+__all__ = ["PhysicalTrainer"]

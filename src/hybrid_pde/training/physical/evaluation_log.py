@@ -1,0 +1,86 @@
+"""What a calibration has evaluated, so that one that was ended goes on where it was.
+
+An optimizer has no state that could be saved, but it is deterministic: it runs again from its
+start, and is handed what had been evaluated, until it comes to what had not.
+"""
+
+import logging
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+
+from hybrid_pde.errors import DivergenceError
+from hybrid_pde.training.checkpoint_folder import CheckpointFolder
+
+Values = dict[str, Any]  # tensors and numbers
+logger = logging.getLogger(__name__)
+
+
+class EvaluationLog:
+    """Keeps evaluations in a folder, and knows those that an earlier process has left there.
+
+    Args:
+        folder: Where they are kept; without one everything is evaluated.
+    """
+
+    def __init__(self, folder: CheckpointFolder | None = None) -> None:
+        self._folder = folder
+        files = [] if folder is None else folder.all()
+        if folder is not None:
+            folder.forget(len(files))
+        self._known = deque(each for file in files for each in file["evaluations"])
+        self._new: list[Mapping[str, Any]] = []
+        if self._known:
+            logger.info("going on after %d evaluations", len(self._known))
+
+    def answer(self, kind: str, z: np.ndarray, evaluate: Callable[[], Values]) -> Values:
+        """The result of an evaluation, made now or before.
+
+        Args:
+            kind: What is evaluated.
+            z: Where.
+            evaluate: Makes the result.
+
+        Raises:
+            DivergenceError: if the evaluation raised it, now or before.
+        """
+        found = self._next(kind, z)
+        if found is None:
+            if self._folder is None:
+                return evaluate()
+            found = {"kind": kind, "z": torch.from_numpy(np.array(z)), **_outcome(evaluate)}
+            self._new.append(found)
+            if self._folder.is_due(at_good_place=True):
+                self.flush()
+        if found["error"] is not None:
+            raise DivergenceError(found["error"])
+        return found["values"]
+
+    def flush(self) -> None:
+        """Write what is not written yet."""
+        if self._folder is not None and self._new:
+            self._folder.save({"evaluations": self._new})
+            self._new = []
+
+    def _next(self, kind: str, z: np.ndarray) -> Mapping[str, Any] | None:
+        if not self._known:
+            return None
+        found = self._known.popleft()
+        if found["kind"] == kind and np.array_equal(found["z"].numpy(), z):
+            return found
+        logger.warning("the calibration does not repeat itself on this machine; it begins anew")
+        assert self._folder is not None
+        self._folder.forget(0)
+        self._known.clear()
+        self._folder = None  # what follows would stand at the wrong place
+        return None
+
+
+def _outcome(evaluate: Callable[[], Values]) -> dict[str, Any]:
+    try:
+        return {"values": evaluate(), "error": None}
+    except DivergenceError as error:
+        return {"values": None, "error": str(error)}

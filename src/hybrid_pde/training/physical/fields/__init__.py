@@ -1,0 +1,1 @@
+"""Parametrizations of field parameters."""

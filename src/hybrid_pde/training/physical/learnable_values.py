@@ -1,0 +1,52 @@
+"""The values that a caller hands to a calibration to start from."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from phi.torch.flow import math
+
+from hybrid_pde.errors import ConfigError
+from hybrid_pde.models.physical.physical_model import PhysicalModel
+
+
+def set_learnable(model: PhysicalModel, names: Sequence[str], values: Sequence[Any]) -> None:
+    """Set the model's learnable parameters to the values handed in.
+
+    Args:
+        model: The model.
+        names: Names in the order of ``learnable_parameters``.
+        values: A PhiML tensor, torch parameter or number for each name.
+
+    Raises:
+        ConfigError: if there are too many or too few, one has a wrong shape, or is not finite.
+    """
+    if len(values) != len(names):
+        raise ConfigError(
+            f"learnable_params: {len(values)} given, learnable_parameters names {len(names)}: "
+            f"{list(names)}"
+        )
+    model.set_parameters(
+        {name: _value(model, name, value) for name, value in zip(names, values, strict=True)}
+    )
+
+
+def _value(model: PhysicalModel, name: str, value: Any) -> torch.Tensor:
+    native = value.native(value.shape) if isinstance(value, math.Tensor) else value
+    tensor = torch.as_tensor(native).detach().to(torch.float64)
+    present = model.get_parameter(name)
+    if tensor.shape == (1,) and present.ndim == 0:
+        tensor = tensor[0]
+    if tensor.ndim == 0:
+        tensor = tensor.expand(present.shape)
+    fits = tensor.shape == present.shape or (
+        model.spec.parameters[name].per_axis and present.ndim == 0 and tensor.ndim == 1
+    )
+    if not fits:
+        raise ConfigError(
+            f"learnable_params: {name} has the shape {tuple(tensor.shape)}, the model's has "
+            f"{tuple(present.shape)}"
+        )
+    if not bool(torch.isfinite(tensor).all()):
+        raise ConfigError(f"learnable_params: {name} = {tensor.tolist()} is not finite")
+    return tensor

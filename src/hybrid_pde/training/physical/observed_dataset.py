@@ -1,0 +1,187 @@
+"""Windows of which a calibration sees only a part.
+
+Layout of native tensors: ``T`` time, ``C`` channel, ``X Y Z`` space; ``K`` reading times, ``S``
+sensors.
+"""
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from phi.torch.flow import math
+
+from hybrid_pde.config.schema import DataParams, Experiment, ObservationParams
+from hybrid_pde.data.field_conversion import from_field, to_field
+from hybrid_pde.data.observations.observed_values import ObservedValues
+from hybrid_pde.data.observations.sensors import SensorReadings, read_sensors
+from hybrid_pde.data.windows.hybrid_dataset import HybridDataset
+from hybrid_pde.domain.grid import Grid
+from hybrid_pde.errors import ConfigError
+from hybrid_pde.numerics.interpolation import interpolation_matrix
+from hybrid_pde.training.physical.sensor_readings import Readings
+
+logger = logging.getLogger(__name__)
+
+
+class ObservedDataset:
+    """A data set behind what ``data.observations`` lets through.
+
+    Where values are hidden, only windows that start with a simulation are left, since the states
+    that later ones start from are not known; unless initial states are estimated.
+
+    Args:
+        dataset: All windows as PhiFlow fields, in the order of time.
+        experiment: Its observations, and whether the initial state is known.
+
+    Attributes:
+        grid: Grid of the fields.
+        dt: Time between frames [time].
+
+    Raises:
+        ConfigError: if the observations ask for what there is not, or hide everything.
+    """
+
+    def __init__(self, dataset: HybridDataset, experiment: Experiment) -> None:
+        section = experiment.data.observations or ObservationParams()
+        self._dataset, self._section = dataset, section
+        self.grid: Grid = dataset.grid
+        self.dt: float = dataset.dt
+        training = experiment.trainer_params.physical
+        self._known = training.initial_state == "known"
+        self._data: DataParams = experiment.data
+        self._root = Path(experiment.project_root)
+        self._seen = ObservedValues(
+            dataset.store,
+            section,
+            experiment.run_params.seed,
+            self._known,
+        )
+        self._sensors: dict[int, SensorReadings] = {}
+        windows = range(len(dataset))
+        if self._known and section.hides:
+            self._windows = [w for w in windows if dataset.window(w)[1] == 0]
+        else:
+            self._windows = list(windows)
+        if self._known and section.missing == "mask":
+            self._windows = self._with_whole_starts()
+        for window in self._windows:  # what cannot be met is said before anything is computed
+            self._seen.plan(dataset.window(window)[0])
+            if section.sensors is not None:
+                self._sensor(dataset.window(window)[0])
+
+    @property
+    def dataset(self) -> HybridDataset:
+        """All windows, with all their values."""
+        return self._dataset
+
+    def window(self, window: int) -> tuple[int, int]:
+        """Simulation and first frame of a window."""
+        return self._dataset.window(self._windows[window])
+
+    def __len__(self) -> int:
+        return len(self._windows)
+
+    def __iter__(self) -> Iterator[Any]:
+        """Pairs of fields with noise; hidden values are in them, :meth:`mask` says which."""
+        return (self[number] for number in range(len(self)))
+
+    def __getitem__(self, number: int) -> tuple[dict[str, Any], dict[str, list[Any]]]:
+        simulation, start = self._dataset.window(self._windows[number])
+        initial, targets = self._dataset[self._windows[number]]
+        if self._section.noise == 0:
+            return initial, targets
+        for layout in self._dataset.output_layouts:
+            name = layout.name
+            targets[name] = [
+                self._noisy(simulation, name, start + 1 + k, field)
+                for k, field in enumerate(targets[name])
+            ]
+            initial[name] = self._noisy(simulation, name, start, initial[name])
+        return initial, targets
+
+    def mask(self, window: int, name: str, frame: int) -> torch.Tensor | None:
+        """Which values ``[C, *space]`` of a window's frame are seen; ``None`` for all.
+
+        Args:
+            window: Number of the window.
+            name: The field.
+            frame: Frame of the window, 0 for its initial state.
+        """
+        simulation, start = self._dataset.window(self._windows[window])
+        return self._seen.mask(simulation, name, start + frame)
+
+    def readings(self, window: int) -> Readings | None:
+        """What sensors read during a window."""
+        if self._section.sensors is None:
+            return None
+        simulation, start = self._dataset.window(self._windows[window])
+        found = self._sensor(simulation)
+        first = self._times(simulation)[0] + start * self.dt
+        length = self._dataset.num_predict_steps * self.dt
+        since = found.times - first
+        within = (since > 1e-9 * self.dt) & (since <= length * (1 + 1e-9))
+        positions = found.positions[within]
+        points = positions.reshape(-1, positions.shape[-1])
+        indices, weights = interpolation_matrix(self.grid, points)
+        values, present = {}, {}
+        for layout in self._dataset.output_layouts:
+            shape = (*positions.shape[:2], layout.channels)
+            if layout.name in found.values:
+                read = found.values[layout.name][within].reshape(shape)
+            else:
+                read = np.full(shape, np.nan)
+            there = np.isfinite(read)
+            present[layout.name] = torch.from_numpy(there)
+            values[layout.name] = torch.from_numpy(np.where(there, read, 0.0))
+        return Readings(
+            torch.from_numpy(since[within]),
+            torch.as_tensor(indices).reshape(*positions.shape[:2], -1),
+            torch.as_tensor(weights).reshape(*positions.shape[:2], -1),
+            values,
+            present,
+        )
+
+    def _with_whole_starts(self) -> list[int]:
+        """The windows whose first frame has no missing value."""
+        whole = []
+        for window in self._windows:
+            simulation, start = self._dataset.window(window)
+            fields = self._dataset.store.load(simulation).fields
+            names = [layout.name for layout in self._dataset.output_layouts]
+            if all(bool(torch.isfinite(fields[name][start]).all()) for name in names):
+                whole.append(window)
+        if not whole:
+            raise ConfigError(
+                "data.observations.missing: mask: every window starts with a state that has holes; "
+                "trainer_params.physical.initial_state: estimate fills them"
+            )
+        left_out = len(self._windows) - len(whole)
+        if left_out:
+            logger.info("%d windows are left out: values of their first frame miss", left_out)
+        return whole
+
+    def _sensor(self, simulation: int) -> SensorReadings:
+        if simulation not in self._sensors:
+            assert self._section.sensors is not None
+            times = self._times(simulation)
+            self._sensors[simulation] = read_sensors(
+                self._root / self._section.sensors,
+                self.grid,
+                self._dataset.output_layouts,
+                (times[0], times[-1]),
+                self._data,
+                simulation,
+            )
+        return self._sensors[simulation]
+
+    def _times(self, simulation: int) -> tuple[float, ...]:
+        return self._dataset.store.header(simulation).times
+
+    def _noisy(self, simulation: int, name: str, frame: int, field: Any) -> Any:
+        layout = self._seen.layouts[name]
+        with math.precision(64):  # otherwise PhiFlow casts to single precision
+            native = from_field(field, self.grid, layout)
+            return to_field(self._seen.noisy(simulation, name, frame, native), self.grid, layout)

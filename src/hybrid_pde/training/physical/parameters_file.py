@@ -1,0 +1,143 @@
+"""The files that a calibration leaves: ``parameters.yaml`` and ``history.csv``."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import xarray as xr
+import yaml
+
+from hybrid_pde.data.atomic import atomic_path, sha256_of
+from hybrid_pde.domain.grid import Grid
+from hybrid_pde.domain.grid_points import axis_points
+from hybrid_pde.errors import CalibrationError
+from hybrid_pde.models.physical.physical_model import PhysicalModel
+from hybrid_pde.numerics.discretization import Discretization
+
+KEYS = ("parameters", "undetermined_directions", "status", "loss", "iterations", "numerics")
+# What only the calibrations of later hybrid cycles have.
+CYCLE_KEYS = ("reverted", "validation")
+# What a file of another content makes of reading it.
+_DAMAGED = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
+
+
+def write_parameters(path: Path, result: Mapping[str, Any]) -> None:
+    """Write what :meth:`PhysicalTrainer.train` returned, without its history, atomically.
+
+    A parameter that is a field has its values in a NetCDF file beside, which is named and whose
+    digest is kept, so that what is made with it knows when it has changed.
+    """
+    parameters = {name: dict(parameter) for name, parameter in result["parameters"].items()}
+    for name, values in result["fields"].items():
+        if parameters[name]["value"] is None:
+            continue
+        file = path.with_name(f"{name}.nc")
+        _write_field(file, name, values, result["numerics"]["grid"], parameters[name]["unit"])
+        parameters[name]["value"] = {
+            "file": file.name,
+            "sha256": sha256_of(file),
+            **parameters[name]["value"],
+        }
+    keys = (*KEYS, *(key for key in CYCLE_KEYS if key in result))
+    content = {key: parameters if key == "parameters" else result[key] for key in keys}
+    with atomic_path(path) as temporary:
+        text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+        temporary.write_text(text, encoding="utf-8")
+
+
+def read_parameters(path: Path) -> dict[str, Any]:
+    """What :func:`write_parameters` wrote.
+
+    Raises:
+        CalibrationError: if the file is absent or not one of ours.
+    """
+    try:
+        if not path.is_file():
+            raise FileNotFoundError(path)
+        result = yaml.safe_load(path.read_text(encoding="utf-8"))
+        result["parameters"].items()
+    except (OSError, yaml.YAMLError, *_DAMAGED):
+        raise CalibrationError(
+            f"{path}: no calibrated parameters; the stage train_physical writes them"
+        ) from None
+    return result
+
+
+def read_result(path: Path) -> dict[str, Any]:
+    """What :func:`write_parameters` was given, fields included, but for the history.
+
+    Raises:
+        CalibrationError: if a file is absent, not one of ours, or has been changed.
+    """
+    result = read_parameters(path)
+    result["fields"] = {}
+    try:
+        for name, parameter in result["parameters"].items():
+            if isinstance(parameter["value"], dict):
+                described = dict(parameter["value"])
+                file, digest = described.pop("file"), described.pop("sha256")
+                result["fields"][name] = _read_field(path.with_name(file), name, digest)
+                parameter["value"] = described
+    except CalibrationError:
+        raise
+    except _DAMAGED as error:
+        raise CalibrationError(
+            f"{path}: damaged: {error!r}; delete it, the stage train_physical writes it anew"
+        ) from None
+    return result
+
+
+def set_result(model: PhysicalModel, result: Mapping[str, Any]) -> None:
+    """Set the model to what a calibration found, and to the scheme that it was found with.
+
+    A parameter that the data did not determine stays as it is.
+
+    Args:
+        model: The model.
+        result: What :meth:`PhysicalTrainer.train` returned, or :func:`read_result`.
+    """
+    values = {
+        name: torch.as_tensor(result["fields"].get(name, parameter["value"]), dtype=torch.float64)
+        for name, parameter in result["parameters"].items()
+        if parameter["value"] is not None
+    }
+    model.set_parameters(values)
+    used = result["numerics"]
+    model.discretization = Discretization(used["scheme"], used["order"], used["refine"])
+
+
+def load_parameters(path: Path, model: PhysicalModel) -> None:
+    """Set the model to calibrated values, and to the scheme that they were found with.
+
+    Raises:
+        CalibrationError: if a parameter is not determined by the data.
+    """
+    result = read_result(path)
+    for name, parameter in result["parameters"].items():
+        if parameter["value"] is None:
+            raise CalibrationError(
+                f"{path}: {name}: the data do not determine it; give its value in "
+                "model.physical.pde_params and take it out of trainer_params.learnable_parameters"
+            )
+    set_result(model, result)
+
+
+def _write_field(
+    path: Path, name: str, values: np.ndarray, grid: Mapping[str, Any], unit: str
+) -> None:
+    axes = grid["axes"]
+    coordinates = axis_points(Grid.from_dict(grid))
+    field = xr.DataArray(values, coords={axis: coordinates[axis] for axis in axes}, dims=axes)
+    field.attrs["units"] = unit
+    with atomic_path(path) as temporary:
+        field.to_dataset(name=name).to_netcdf(temporary, engine="netcdf4")
+
+
+def _read_field(path: Path, name: str, digest: str) -> np.ndarray:
+    if not path.is_file() or sha256_of(path) != digest:
+        state = "has been changed" if path.is_file() else "is absent"
+        raise CalibrationError(f"{path}: {state}; the stage train_physical writes it anew")
+    with xr.open_dataset(path, engine="netcdf4") as dataset:
+        return dataset[name].values

@@ -1,0 +1,367 @@
+"""Calibration: the parameters of a PDE from observed fields."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from math import inf
+from typing import Any
+
+import numpy as np
+import torch
+from phi.torch.flow import Field
+
+from hybrid_pde.config import Experiment
+from hybrid_pde.errors import ConfigError, DivergenceError
+from hybrid_pde.models.physical.initial_parameters import learnable_parameters
+from hybrid_pde.models.physical.physical_model import PhysicalModel
+from hybrid_pde.numerics.discretization import Discretization
+from hybrid_pde.training import checkpoint
+from hybrid_pde.training.physical.calibration_summary import (
+    history_row,
+    numerics_report,
+    parameter_report,
+    undetermined_directions,
+    warn_of_shifts,
+)
+from hybrid_pde.training.physical.discretization_check import discretization_shift
+from hybrid_pde.training.physical.evaluation_log import EvaluationLog
+from hybrid_pde.training.physical.field_trainer import FieldTrainer, Sample
+from hybrid_pde.training.physical.gradient_step import GradientSteps
+from hybrid_pde.training.physical.initial_state_unknowns import MAX_DENSE
+from hybrid_pde.training.physical.learnable_values import set_learnable
+from hybrid_pde.training.physical.linearization import Linearization
+from hybrid_pde.training.physical.minimization import (
+    CONVERGED,
+    DIVERGED,
+    MAX_ITERATIONS,
+    METHODS,
+    Minimum,
+)
+from hybrid_pde.training.physical.multi_start import calibrate
+from hybrid_pde.training.physical.numerical_diffusion import warn_of_numerical_diffusion
+from hybrid_pde.training.physical.objective import Objective
+from hybrid_pde.training.physical.observations import Observations
+from hybrid_pde.training.physical.parameter_vector import ParameterVector
+from hybrid_pde.training.physical.scheme_selection import select_discretization
+from hybrid_pde.training.physical.uncertainty import Uncertainty, assess
+
+
+class PhysicalTrainer(FieldTrainer):
+    """Estimates learnable parameters from windows of observed fields.
+
+    ``gauss-newton`` and ``L-BFGS-B`` make one minimization over all windows an epoch, ``adam`` and
+    ``sgd`` one step a window; their learning rate is relative to the initial guess.
+
+    Args:
+        config: The experiment, a plain mapping or an :class:`Experiment`.
+        model: The model; its learnable parameters are set to ``learnable_params``.
+        learnable_params: Where to start, in the order of ``learnable_parameters``.
+
+    Raises:
+        ConfigError: without learnable parameters, for unknown ones, for a wrong number or shape
+            of values, or an initial guess outside its bounds.
+
+    Attributes:
+        log: Keeps what is evaluated; one with a folder lets a calibration that was ended go on.
+    """
+
+    def __init__(
+        self,
+        config: Mapping[str, Any] | Experiment,
+        model: PhysicalModel,
+        learnable_params: Sequence[Any],
+    ) -> None:
+        super().__init__(config, model, learnable_params)
+        self.settings = self.experiment.trainer_params.physical
+        self.learnable = learnable_parameters(model.spec, self.experiment)
+        if not self.learnable:
+            raise ConfigError(
+                "No 'learnable_parameters' defined in trainer_params; list what is to be "
+                "estimated, e.g. [{name: viscosity, initial_guess: 0.02}]"
+            )
+        set_learnable(model, list(self.learnable), self.learnable_params)
+        self.vector = ParameterVector(model, self.learnable)
+        section = self.experiment.model.physical
+        self.dt = None if section is None else section.dt
+        self.observations: Observations | None = None
+        self.objective: Objective | None = None
+        self._candidates: list[dict[str, Any]] | None = None
+        self._minimum: Minimum | None = None
+        self._guess: np.ndarray | None = None
+        self._steps: GradientSteps | None = None
+        self._restored: dict[str, Any] | None = None
+        self._previous: Mapping[str, Any] | None = None
+        self.log = EvaluationLog()
+        self.optimizer = self._create_optimizer()
+
+    def train(self, data_source: Iterable[Sample], num_epochs: int) -> dict[str, Any]:
+        """Estimate the parameters; afterwards the model holds the estimate.
+
+        Args:
+            data_source: Pairs ``({name: Field}, {name: [Field, …]})``; its attribute ``dt`` is
+                the time between frames, ``model.physical.dt`` where it has none.
+            num_epochs: Minimizations, or passes over the windows.
+
+        Returns:
+            ``parameters`` (value, std, initial_guess, bounds, unit, determined,
+            discretization_error by name), ``undetermined_directions``, ``status``, ``loss``,
+            ``iterations``, ``numerics``, ``history``, ``train_losses``, ``final_loss`` and
+            ``num_epochs``.
+
+        Raises:
+            CalibrationError: for observations that are empty, not finite, or do not match.
+            ConfigError: if dt is unknown, or the equation does not fit the data.
+            DivergenceError: if a rollout leaves the finite numbers, unless
+                ``suppress_convergence_errors``; the model then keeps the best estimate.
+        """
+        dt = getattr(data_source, "dt", None)
+        self.dt = self.dt if dt is None else float(dt)
+        # A single-precision rollout has rounding errors of the size of the last steps' gains.
+        precision, self.model.precision = self.model.precision, "double"
+        self._minimum = None
+        try:
+            passes = super().train(data_source, num_epochs)
+            return {**self._result(), **passes}
+        finally:
+            self.model.precision = precision
+
+    def start_from(self, previous: Mapping[str, Any]) -> None:
+        """Let the next training start where an earlier one ended, with its discretization.
+
+        Args:
+            previous: What :meth:`train` returned, or
+                :func:`~hybrid_pde.training.physical.parameters_file.read_result`. A parameter that it did not
+                determine starts at its initial guess.
+        """
+        used = previous["numerics"]
+        self.model.discretization = Discretization(used["scheme"], used["order"], used["refine"])
+        self._candidates = used["candidates"]
+        self._previous = previous["parameters"]
+
+    def save_checkpoint(self, path: str) -> None:
+        """Write parameters, optimizer, epoch and random states, atomically."""
+        state = {
+            "parameters": {name: p.detach() for name, p in self.model.named_parameters()},
+            "z": torch.from_numpy(self.vector.read()),
+            "optimizer": None if self.optimizer is None else self.optimizer.state_dict(),
+            "epoch": self.epoch,
+            "random": checkpoint.random_states(),
+        }
+        checkpoint.save_checkpoint(path, state, settings=self._identity())
+
+    def load_checkpoint(self, path: str) -> None:
+        """Go on where :meth:`save_checkpoint` was called.
+
+        Raises:
+            CheckpointError: if the file is damaged, or of another equation or method.
+        """
+        state = checkpoint.load_checkpoint(path, settings=self._identity())
+        self.model.set_parameters(state["parameters"])
+        self._restored = state
+        self._restore()
+        self.epoch = state["epoch"]
+        checkpoint.restore_random_states(state["random"])
+
+    def _restore(self) -> None:
+        """Take over a checkpoint's vector and optimizer, once the vector has its length."""
+        state = self._restored
+        if state is None or len(state["z"]) != len(self.vector):
+            return  # fields are not known before their grid is
+        self.vector.write(state["z"].numpy())
+        if self.optimizer is not None:
+            self.optimizer.load_state_dict(state["optimizer"])
+        self._restored = None
+
+    def _take_over(self) -> None:
+        """Set the vector to where an earlier training ended."""
+        if self._previous is None:
+            return
+        theta = self.vector.values(self.vector.start)
+        for name in self.vector.parameters:
+            found = self._previous[name]
+            if found["value"] is not None:
+                theta[self.vector.owned(name)] = found.get("learned", found["value"])
+        z = self.vector.encode(theta)
+        self.vector.write(np.clip(z, self.vector.lower, self.vector.upper))
+        self._previous = None
+
+    def _identity(self) -> dict[str, Any]:
+        return {
+            "equation": self.model.spec.name,
+            "method": self.settings.method,
+            "learnable_parameters": list(self.learnable),
+            "learning_rate": self.settings.learning_rate,
+        }
+
+    def _prepare(self, data_source: Iterable[Sample]) -> Iterable[Sample]:
+        if self.dt is None:
+            raise ConfigError(
+                "model.physical.dt: missing; the data source has no attribute 'dt' either"
+            )
+        visibility: Any = data_source if hasattr(data_source, "readings") else None
+        grid = getattr(data_source, "grid", None)
+        self.observations = Observations(data_source, self.model, visibility, grid)
+        vector = self.vector.on(self.observations.grid)
+        if vector is not self.vector:
+            grown = len(vector) != len(self.vector)
+            self.vector = vector
+            if grown or self._steps is None:
+                self.optimizer = self._create_optimizer()
+                self._restore()
+            else:
+                self._steps.vector = vector
+        self._take_over()
+        self.objective = self._objective(self.observations)
+        if self._candidates is None:
+            self._candidates = []
+            if self.model.numerics.scheme == "auto" and self.model.numerics.order is None:
+                self._candidates, optimum = select_discretization(self.objective)
+                self.objective = self._objective(self.observations)
+                if self.settings.method in METHODS:
+                    self._guess = self.vector.read()
+                    self.vector.write(optimum)  # nearer than the initial guess
+            warn_of_numerical_diffusion(self.objective)
+        return self.observations
+
+    def _objective(self, observations: Observations) -> Objective:
+        assert self.dt is not None
+        estimate = self.settings.initial_state == "estimate"
+        return Objective(self.model, observations, self.vector, self.dt, estimate, self.log)
+
+    def _train_epoch(self, samples: Iterable[Sample]) -> float:
+        before = self.vector.read()
+        if self._minimum is None:
+            self._minimum = Minimum(before, inf, MAX_ITERATIONS)
+        try:
+            if self.settings.method in METHODS:
+                return self._minimize()
+            loss = super()._train_epoch(samples)
+        except DivergenceError:
+            best = before if self._minimum.loss == inf else self._minimum.z
+            self.vector.write(best[: len(self.vector)])
+            self._minimum.status = DIVERGED
+            if not self.settings.suppress_convergence_errors:
+                raise
+            return self._minimum.loss
+        after = self.vector.read()
+        still = np.all(np.abs(after - before) <= self.settings.abs_tol * np.abs(after))
+        self._minimum.status = CONVERGED if still else MAX_ITERATIONS
+        self._minimum.note(after, loss)
+        return loss
+
+    def _minimize(self) -> float:
+        assert self._minimum is not None and self.objective is not None
+        if self._minimum.status == CONVERGED:
+            return self._minimum.loss  # another minimization would stay where this one ended
+        history = self._minimum.history + self._loss_of_guess()
+        seed = self.experiment.run_params.seed
+        self._minimum = calibrate(self.objective, self._start(), self.settings, seed)
+        self._minimum.history = history + self._minimum.history
+        self.vector.write(self._minimum.z[: len(self.vector)])
+        return self._minimum.loss
+
+    def _start(self) -> np.ndarray:
+        """All unknowns to start from: the model's, and the initial states found before, if any."""
+        assert self._minimum is not None and self.objective is not None
+        z = self.vector.read()
+        states = self._minimum.z[len(z) :]
+        return np.concatenate([z, states]) if len(states) else self.objective.complete(z)
+
+    def _loss_of_guess(self) -> list[tuple[np.ndarray, float]]:
+        """The initial guess with its loss, once, where the comparison of schemes went past it."""
+        guess, self._guess = self._guess, None
+        if guess is None:
+            return []
+        assert self.objective is not None
+        unknowns = self.objective.complete(guess)
+        try:
+            return [(guess, self.objective.loss(unknowns))]
+        except DivergenceError:
+            return []
+
+    def _train_sample(
+        self, initial_fields: Mapping[str, Field], target_fields: Mapping[str, Sequence[Field]]
+    ) -> float:
+        if self._steps is None:  # a minimization over this sample alone
+            return float(self.train([(initial_fields, target_fields)], 1)["final_loss"])
+        if self.dt is None:
+            raise ConfigError("model.physical.dt: missing; it is the time between frames")
+        objective = self.objective
+        window = getattr(initial_fields, "window", None)
+        if objective is None or window is None:
+            alone = Observations([(initial_fields, target_fields)], self.model)
+            return self._steps.step(self._objective(alone), range(len(alone.windows)))
+        return self._steps.step(objective, [window])
+
+    def _create_optimizer(self) -> torch.optim.Optimizer | None:
+        if self.settings.method in METHODS:
+            return None
+        if self.settings.initial_state == "estimate":
+            raise ConfigError(
+                f"trainer_params.physical.initial_state: estimate: {self.settings.method} learns "
+                "parameters alone; use gauss-newton or L-BFGS-B"
+            )
+        self._steps = GradientSteps(self.vector, self.settings.method, self.settings.learning_rate)
+        return self._steps.optimizer
+
+    def _result(self) -> dict[str, Any]:
+        assert self.objective is not None and self.observations is not None
+        assert self.dt is not None
+        uncertainty: Uncertainty | None = None
+        shift: np.ndarray | None = None
+        loss = inf if self._minimum is None else self._minimum.loss
+        try:
+            unknowns = self._start()
+            uncertainty, loss = self._assess(unknowns, loss)
+            if self.settings.check_discretization and self.settings.method == "gauss-newton":
+                shift = discretization_shift(self.objective, unknowns)
+        except DivergenceError:
+            if not self.settings.suppress_convergence_errors:
+                raise
+        history = [] if self._minimum is None else self._minimum.history
+        parameters = parameter_report(self.model, self.vector, uncertainty, shift)
+        warn_of_shifts(parameters, self.model.discretization)
+        return {
+            "parameters": parameters,
+            "undetermined_directions": undetermined_directions(self.vector, uncertainty),
+            "status": MAX_ITERATIONS if self._minimum is None else self._minimum.status,
+            "loss": loss,
+            "iterations": len(history),
+            "numerics": numerics_report(
+                self.model,
+                self.observations,
+                self.dt,
+                self.objective.substeps_used,
+                self._candidates or [],
+            ),
+            "fields": {
+                name: self.model.get_parameter(name).detach().numpy()
+                for name in self.vector.parameters
+                if self.vector.is_field(name)
+            },
+            "history": [
+                history_row(number, *point, self.vector) for number, point in enumerate(history)
+            ],
+        }
+
+    def _assess(self, unknowns: np.ndarray, loss: float) -> tuple[Uncertainty | None, float]:
+        """Standard deviations and loss; a Jacobian of too many unknowns is not made.
+
+        What predictions determine counts as determined, but the deviations are those that the
+        observations alone give at the estimate: a prediction is no measurement.
+        """
+        assert self.objective is not None
+        if len(unknowns) > MAX_DENSE:
+            return None, loss
+        at = self.objective.linearize(unknowns)
+        found = self._uncertainty(self.objective, at)
+        if self.objective.observations.are_guided:
+            real = self.objective.without_predictions()
+            seen = real.linearize(unknowns[: len(real.start)])
+            found = replace(found, std=self._uncertainty(real, seen).std)
+        return found, at.loss
+
+    def _uncertainty(self, objective: Objective, at: Linearization) -> Uncertainty:
+        jacobian, residual = at.of_parameters(len(self.vector))
+        weighed = self.vector.has_priors and self.settings.method in METHODS
+        variance = objective.noise_variance if weighed else None
+        return assess(jacobian, residual, objective.num_values, len(at.z), variance)

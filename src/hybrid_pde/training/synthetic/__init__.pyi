@@ -1,0 +1,3 @@
+from .synthetic_trainer import SyntheticTrainer as SyntheticTrainer
+
+__all__ = ["SyntheticTrainer"]

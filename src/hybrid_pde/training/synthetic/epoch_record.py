@@ -1,0 +1,90 @@
+"""What is done after every epoch of a surrogate's training."""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+
+from hybrid_pde.training.history_file import Row
+from hybrid_pde.training.synthetic.best_weights import BestWeights
+from hybrid_pde.training.synthetic.synthetic_trainer import SyntheticTrainer
+from hybrid_pde.training.synthetic.tensor_trainer import TensorTrainer
+from hybrid_pde.training.synthetic.tensorboard import Scalars
+
+logger = logging.getLogger(__name__)
+
+
+class EpochRecord:
+    """Validates, remembers the best weights, writes the history, and says when to stop.
+
+    It is the ``on_epoch_end`` of :meth:`TensorTrainer.train`.
+
+    Args:
+        trainer: The training.
+        validate: The validation error of the model as it is; ``None`` where there is none.
+        keeps_start: Whether the weights that the training starts from may be its result.
+        best: The best weights so far.
+        history: Rows of the epochs so far; those that come are added.
+        scalars: Takes the rows too.
+    """
+
+    def __init__(
+        self,
+        trainer: SyntheticTrainer,
+        validate: Callable[[], float | None],
+        keeps_start: bool,
+        best: BestWeights,
+        history: list[Row],
+        scalars: Scalars | None,
+    ) -> None:
+        self._trainer, self._validate, self._keeps_start = trainer, validate, keeps_start
+        self._best, self._history, self._scalars = best, history, scalars
+        self._training = trainer.experiment.trainer_params.synthetic
+        self._last_epoch = trainer.first_epoch + self._training.epochs
+        self._since = time.monotonic()
+
+    def start(self) -> None:
+        """Validate the weights that the training starts from, where they may be its result."""
+        if self._keeps_start:
+            error = self._validate()
+            self._best.offer(self._trainer.epoch, error, self._trainer.model)
+            self._add(self._trainer.epoch, None, error)
+
+    def __call__(self, epoch: int, loss: float, trainer: TensorTrainer) -> bool:
+        """Record an epoch; true where the training is to stop."""
+        is_last, done = epoch == self._last_epoch, epoch - trainer.first_epoch
+        error = None
+        if is_last or done % self._training.validate_every == 0:
+            error = self._validate()
+        self._add(epoch, loss, error)
+        stops = is_stale(self._history, self._training.patience)
+        if self._training.keep == "best" or (self._keeps_start and (is_last or stops)):
+            self._best.offer(epoch, error, trainer.model)
+        told = "" if error is None else f", validation VRMSE {error:.3g}"
+        logger.info("epoch %d of %d: loss %.3g%s", epoch, self._last_epoch, loss, told)
+        if stops and not is_last:
+            logger.info("stopped: no smaller error in %d validations", self._training.patience)
+        return stops
+
+    def _add(self, epoch: int, loss: float | None, error: float | None) -> None:
+        """A row of the history; one without a loss is what the training started from."""
+        now = time.monotonic()
+        row: Row = {
+            "epoch": epoch,
+            "train_loss": loss,
+            "val_vrmse": error,
+            "learning_rate": None if loss is None else self._trainer.learning_rate(epoch - 1),
+            "steps": None if loss is None else self._trainer.steps,
+            "seconds": round(now - self._since, 3),
+        }
+        self._since = now
+        self._history.append(row)
+        if self._scalars is not None:
+            self._scalars.write(row)
+
+
+def is_stale(history: Sequence[Row], patience: int | None) -> bool:
+    """Whether the last ``patience`` validations had no smaller error than one before."""
+    errors = [row["val_vrmse"] for row in history if row["val_vrmse"] is not None]
+    if patience is None or not errors:
+        return False
+    return len(errors) - 1 - errors.index(min(errors)) >= patience

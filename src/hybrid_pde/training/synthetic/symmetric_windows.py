@@ -1,0 +1,98 @@
+"""The symmetries that an experiment asks for, applied to the surrogate's windows.
+
+Layout: ``B`` windows, ``T`` steps, ``C`` channels, ``X Y Z`` space.
+"""
+
+import logging
+from typing import Any, TypeVar
+
+from hybrid_pde.config.checks.symmetries import Held, box_of, find_symmetries
+from hybrid_pde.config.derived import equation_of
+from hybrid_pde.config.equations import EquationSpec
+from hybrid_pde.config.schema import Experiment
+from hybrid_pde.data.symmetries.symmetric_dataset import BatchSource, SymmetricDataset
+from hybrid_pde.domain.known_values import KnownParameter
+from hybrid_pde.errors import ConfigError
+from hybrid_pde.models.registry import ModelRegistry
+
+logger = logging.getLogger(__name__)
+
+Source = TypeVar("Source", bound=BatchSource)
+SAMPLED_WINDOWS = 64  # enough for the size of a velocity to a few percent
+
+
+def with_symmetries(experiment: Experiment, dataset: Source) -> Source | SymmetricDataset:
+    """The windows, each moved by a random symmetry; the data set itself where none is asked for.
+
+    Args:
+        experiment: Sections ``augmentation``, ``model`` and ``data``, the learnable parameters,
+            and the seed.
+        dataset: Windows of native tensors, real ones or real and generated ones.
+
+    Raises:
+        ConfigError: naming each symmetry that does not hold, and why.
+    """
+    if not experiment.augmentation.symmetries:
+        return dataset
+    spec = _equation(experiment)
+    known = [kind for part in _parts(dataset) for kind in _known(part)]
+    layouts = {each.name: each for each in (*dataset.output_layouts, *dataset.layouts)}
+    # a parameter among the inputs is constant, and turns with the window
+    fields = [each for name, each in layouts.items() if name in experiment.data.fields]
+    held, lines = find_symmetries(experiment, spec, box_of(dataset.grid, fields, known))
+    if lines:
+        raise ConfigError("\n".join(lines))
+    _tell(held, dataset.grid.axes, spec)
+    seed = experiment.run_params.seed
+    boost = _deviation(dataset, held.boosted) if held.boosts else 0.0
+    return SymmetricDataset(dataset, held, seed=seed, boost=boost)
+
+
+def _equation(experiment: Experiment) -> EquationSpec | None:
+    section = experiment.model.physical
+    if section is not None and section.module:
+        return ModelRegistry(experiment).physical_class().spec
+    return equation_of(experiment)
+
+
+def _parts(dataset: Any) -> list[Any]:
+    """The data sets of simulations that a mixture is made of."""
+    real = getattr(dataset, "real_dataset", None)
+    return [dataset] if real is None else [*_parts(real), *_parts(dataset.generated)]
+
+
+def _known(part: Any) -> tuple[KnownParameter, ...]:
+    """What simulations bring along; those of one store are of the same kind."""
+    part = getattr(part, "windows", part)  # those behind what may be seen
+    store = getattr(part, "store", None)
+    return () if store is None else store.header(part.sim_indices[0]).known
+
+
+def _deviation(dataset: BatchSource, name: str) -> float:
+    """Standard deviation of a field's channels about their means, over some of the windows."""
+    count = min(SAMPLED_WINDOWS, len(dataset))
+    inputs = dataset.gather([number * len(dataset) // count for number in range(count)])[0]
+    first = 0
+    for layout in dataset.layouts:
+        if layout.name == name:
+            channels = inputs[:, first : first + layout.channels].double()
+            mean = channels.mean(dim=(0, *range(2, channels.ndim)), keepdim=True)
+            return float((channels - mean).square().mean().sqrt())
+        first += layout.channels
+    raise AssertionError(f"{name} is no input")
+
+
+def _tell(held: Held, axes: tuple[str, ...], spec: EquationSpec | None) -> None:
+    kinds = {
+        "translation along": [axes[i] for i in held.translations],
+        "reflection of": [axes[i] for i in held.reflections],
+        "rotation in": ["".join(axes[i] for i in plane) for plane in held.rotations],
+        "Galilean shift along": [axes[i] for i in held.boosts],
+    }
+    text = "; ".join(f"{kind} {', '.join(names)}" for kind, names in kinds.items() if names)
+    logger.info("windows are moved by %s", text)
+    if spec is None:
+        logger.warning(
+            "augmentation.symmetries: no equation is named in model.physical, so that they are "
+            "taken to hold; vectors turn, and scalars do not change"
+        )

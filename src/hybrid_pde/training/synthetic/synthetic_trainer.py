@@ -1,0 +1,190 @@
+"""Training of a surrogate on rollouts.
+
+Layout: ``B`` windows, ``T`` steps, ``C`` channels, ``X Y Z`` space; a batch is an input
+``[B, C_in, *space]`` with targets ``[B, T, C_out, *space]``, and with weights of the same shape
+where values are weighted.
+"""
+
+import math
+import random
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from typing import Any
+
+import torch
+from torch.utils.data import DataLoader
+
+from hybrid_pde.config import Experiment
+from hybrid_pde.errors import DivergenceError
+from hybrid_pde.models.synthetic.synthetic_model import SyntheticModel
+from hybrid_pde.training.synthetic.schedules import rollout_steps
+from hybrid_pde.training.synthetic.tensor_trainer import TensorTrainer
+
+Batch = tuple[torch.Tensor, ...]
+
+
+class SyntheticTrainer(TensorTrainer):
+    """Minimises the mean squared error of rollouts, in units of the data's standard deviation.
+
+    loss = Σ w ((rollout − target) / σ)² / Σ w over windows, steps, channels and points, with
+    w = 1 where a batch has no weights, and the gradient taken through the whole rollout. σ is the
+    model's ``output_std``; a model whose normalisation was not set has σ = 1.
+
+    ``curriculum``, ``pushforward`` and ``input_noise`` change what an epoch minimises: how many of
+    the targets it sees, how many of the first steps no gradient goes through (Brandstetter et al.
+    2022, "Message Passing Neural PDE Solvers", section 3.1), and what rollouts start from
+    (Sanchez-Gonzalez et al. 2020, "Learning to Simulate Complex Physics with Graph Networks").
+
+    Args:
+        config: The experiment, a plain mapping or an :class:`Experiment`.
+        model: Surrogate to train, in place.
+        cycle: See :class:`TensorTrainer`.
+
+    Attributes:
+        steps: Number of steps of the rollouts of the last epoch.
+    """
+
+    model: SyntheticModel
+
+    def __init__(
+        self,
+        config: Mapping[str, Any] | Experiment,
+        model: SyntheticModel,
+        *,
+        cycle: tuple[int, int] = (1, 1),
+    ) -> None:
+        super().__init__(config, model, cycle=cycle)
+        self._training = self.experiment.trainer_params.synthetic
+        self.steps = self._training.num_predict_steps
+        self._wrapped.mark_forward_method("rollout")
+        if self._training.compile:
+            # in place, so that the names of the weights stay
+            self.model.network.compile()
+
+    def loss(
+        self,
+        state: torch.Tensor,
+        targets: torch.Tensor,
+        weights: torch.Tensor | None = None,
+        *,
+        pushed: int = 0,
+    ) -> torch.Tensor:
+        """Loss of one batch, a scalar.
+
+        Args:
+            state: ``[B, C_in, *space]``.
+            targets: ``[B, T, C_out, *space]``; where the weight is 0 they may be anything.
+            weights: Like ``targets``, 0 or more.
+            pushed: Number of first steps, less than T, that no gradient goes through and whose
+                errors do not count.
+        """
+        with self.fabric.autocast():
+            if pushed:
+                with torch.no_grad():
+                    output = self.model.rollout(state, pushed)[:, -1]
+                    state = self.model.next_input(state, output.to(state.dtype))
+                targets = targets[:, pushed:]
+            predictions = self._wrapped.rollout(state, targets.shape[1])
+        scale = self.model.output_std().view(-1, *(1,) * self.model.spatial_dims)
+        if weights is None:
+            return ((predictions - targets) / scale).square().mean()
+        weights = weights[:, pushed:]
+        # before the square, so that no gradient of a hidden value that is no number comes through
+        errors = torch.where(weights > 0, predictions - targets, 0) / scale
+        # each process divides by the mean of all: the mean of their gradients is that of one loss
+        total = self._mean_of_processes(weights.sum())
+        return (weights * errors.square()).sum() / total.clamp_min(torch.finfo(total.dtype).tiny)
+
+    def _create_optimizer(self) -> torch.optim.Optimizer:
+        training = self.experiment.trainer_params.synthetic
+        return torch.optim.AdamW(
+            self.model.parameters(),
+            lr=training.learning_rate,
+            weight_decay=training.weight_decay,
+        )
+
+    def _train_epoch_with_data(self, data_source: DataLoader) -> float:
+        done = self.within_epoch
+        total, windows, position = done.total, done.windows, done.batches
+        for group in _groups(self._progress.batches_left(data_source), self._training.accumulate):
+            self.optimizer.zero_grad()
+            for number, batch in enumerate(group, 1):
+                waits = number < len(group)
+                with self.fabric.no_backward_sync(self._wrapped, enabled=waits):
+                    loss = self._batch_loss(batch, position)
+                    self._check_finite("loss", loss, position)
+                    self.fabric.backward(loss / len(group))
+                total += loss.item() * len(batch[0])
+                windows += len(batch[0])
+                position += 1
+            norm = self._clip_gradient()
+            if self._training.precision != "fp16":  # which leaves out a step that is too large
+                self._check_finite("gradient", norm, position - 1)
+            self._wrapped_optimizer.step()
+            if position < len(data_source):  # else the epoch is done
+                self._step_done(position, windows, total)
+        if windows == 0:
+            raise ValueError("the data source has no batch; it needs at least one window")
+        # every process has as many windows
+        mean = torch.tensor(total / windows, dtype=torch.float64)
+        return self._mean_of_processes(mean).item()
+
+    def _batch_loss(self, batch: Batch, position: int) -> torch.Tensor:
+        """Loss of one batch, with all that an epoch does to it."""
+        state, targets, *weights = (part.to(self.device) for part in batch)
+        done = self.share_done(self.epoch)
+        self.steps = rollout_steps(self._training.curriculum, targets.shape[1], done)
+        shortened = [part[:, : self.steps] for part in (targets, *weights)]
+        pushed = self._pushed(position, self.steps)
+        return self.loss(self._noisy(state), *shortened, pushed=pushed)
+
+    def _noisy(self, state: torch.Tensor) -> torch.Tensor:
+        """The start of a rollout with noise on the predicted fields."""
+        if not self._training.input_noise:
+            return state
+        predicted = self.model.predicted_part(state)
+        scale = self.model.increment_std.view(-1, *(1,) * self.model.spatial_dims)
+        noise = self._training.input_noise * scale * torch.randn_like(predicted)
+        return self.model.next_input(state, predicted + noise)
+
+    def _pushed(self, position: int, steps: int) -> int:
+        """Number of steps without gradient, the same in all processes."""
+        if not self._training.pushforward:
+            return 0
+        draw = random.Random(f"pushforward/{self.seed}/{self.epoch}/{position}")
+        return draw.randint(0, min(self._training.pushforward, steps - 1))
+
+    def _mean_of_processes(self, value: torch.Tensor) -> torch.Tensor:
+        if self.fabric.world_size == 1:
+            return value
+        reduced = self.fabric.all_reduce(value.to(self.device), reduce_op="mean")
+        assert isinstance(reduced, torch.Tensor)
+        return reduced
+
+    def _clip_gradient(self) -> torch.Tensor:
+        """Limit the gradient's norm; returns what it was."""
+        limit = self._training.gradient_clip
+        norm = self.fabric.clip_gradients(
+            self._wrapped,
+            self._wrapped_optimizer,
+            max_norm=math.inf if limit is None else limit,
+            error_if_nonfinite=False,
+        )
+        assert norm is not None  # it is only None when values are clipped instead
+        return norm
+
+    def _check_finite(self, what: str, value: torch.Tensor, position: int) -> None:
+        if torch.isfinite(value):
+            return
+        raise DivergenceError(
+            f"epoch {self.epoch + 1}, batch {position + 1}: the {what} is {value.item()}; choose a "
+            "smaller trainer_params.learning_rate "
+            f"({self.optimizer.param_groups[0]['lr']:.3g} in this epoch) or num_predict_steps, "
+            "and see that the data are finite"
+        )
+
+
+def _groups(batches: Iterator[Batch], size: int) -> Iterator[list[Batch]]:
+    """The batches in groups of ``size``, the last one of what is left."""
+    while group := list(islice(batches, size)):
+        yield group

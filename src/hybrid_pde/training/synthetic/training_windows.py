@@ -1,0 +1,105 @@
+"""The windows that a surrogate is trained on: real ones as far as they are seen, generated ones.
+
+Layout: ``T`` steps, ``C`` channels, ``X Y Z`` space.
+"""
+
+from collections.abc import Sequence
+
+from hybrid_pde.config.schema import Experiment
+from hybrid_pde.data.cache.cache_manager import CacheManager
+from hybrid_pde.data.cache.simulation_store import SimulationStore
+from hybrid_pde.data.windows.augmented_dataset import AugmentedDataset
+from hybrid_pde.data.windows.hybrid_dataset import HybridDataset
+from hybrid_pde.errors import ConfigError
+from hybrid_pde.models.physical.physical_model import PhysicalModel
+from hybrid_pde.training.synthetic.observed_windows import ObservedWindows
+
+RealWindows = HybridDataset | ObservedWindows
+
+
+def real_windows(
+    experiment: Experiment,
+    store: SimulationStore,
+    sim_indices: Sequence[int],
+    use_sliding_window: bool = True,
+    physical: PhysicalModel | None = None,
+) -> RealWindows:
+    """Windows of native tensors with the surrogate's channels, from any store.
+
+    Args:
+        experiment: Sections ``model.synthetic``, ``trainer_params`` and ``data.observations``.
+        store: The simulations.
+        sim_indices: Which of them.
+        use_sliding_window: Whether windows overlap.
+        physical: The calibrated model, which fills in what ``data.observations`` hides, and gives
+            the values of parameters that are inputs.
+    """
+    section, steps = experiment.model.synthetic, experiment.trainer_params.synthetic
+    if section is None:
+        raise ConfigError("model.synthetic: missing; it says which fields go in and out")
+    is_observed = experiment.data.observations is not None
+    # Without a model that fills in what is hidden, windows are as long as it takes to see anything.
+    is_free = is_observed and physical is None
+    windows = HybridDataset(
+        store,
+        sim_indices,
+        list(section.input_specs),
+        num_predict_steps=1 if is_free else steps.num_predict_steps,
+        dynamic_fields=list(section.output_specs),
+        use_sliding_window=use_sliding_window or is_free,
+        parameters={} if physical is None else parameter_inputs(experiment, physical),
+    )
+    if not is_observed:
+        return windows
+    return ObservedWindows(
+        windows, experiment, steps.num_predict_steps, physical, use_sliding_window
+    )
+
+
+def parameter_inputs(
+    experiment: Experiment, physical: PhysicalModel
+) -> dict[str, tuple[float, ...]]:
+    """Calibrated values of the parameters that are inputs of the surrogate, by name.
+
+    Raises:
+        ConfigError: if one is a field.
+    """
+    section = experiment.model.synthetic
+    assert section is not None
+    named = dict(physical.named_parameters())
+    found = {}
+    for name, channels in section.input_specs.items():
+        if name in experiment.data.fields or name not in named:
+            continue
+        numbers = named[name].detach().reshape(-1).tolist()
+        if len(numbers) != channels:
+            raise ConfigError(
+                f"model.synthetic.input_specs.{name}: {channels}: the calibrated parameter is "
+                f"{len(numbers)} numbers"
+            )
+        found[name] = tuple(numbers)
+    return found
+
+
+def mix(
+    experiment: Experiment,
+    real: RealWindows,
+    generated: CacheManager,
+    made: Sequence[int],
+) -> RealWindows | AugmentedDataset:
+    """Real and generated windows in the proportion ``augmentation.alpha``; real ones without any.
+
+    Args:
+        experiment: Section ``augmentation`` and the seed.
+        real: Windows of the training simulations.
+        generated: Store of the generated simulations.
+        made: Those that are there.
+    """
+    if not made:
+        return real
+    return AugmentedDataset(
+        real,
+        real.like(generated, made),
+        experiment.augmentation.alpha,
+        seed=experiment.run_params.seed,
+    )

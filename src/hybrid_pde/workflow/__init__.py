@@ -1,0 +1,1 @@
+"""What the Snakemake rules ask for, and what surrounds a run."""

@@ -1,0 +1,114 @@
+"""A digest of the code that a stage runs, so that an edit re-runs the stages that it concerns.
+
+Only what can change a result counts: syntax trees without docstrings, of the stage's program and
+of all modules of the project that it imports, directly or through others.
+"""
+
+import ast
+import hashlib
+from collections.abc import Iterable, Iterator
+from functools import cache
+from pathlib import Path
+
+from hybrid_pde.errors import ConfigError
+
+PACKAGE = Path(__file__).resolve().parents[1]
+
+
+def code_digest(modules: Iterable[str], files: Iterable[Path] = ()) -> str:
+    """Digest of the named modules, of files of the user's, and of all that they import.
+
+    Args:
+        modules: Dotted names, e.g. ``workflow.scripts.train_physical``.
+        files: Files that are no modules of the project: a user's own Python files, templates.
+
+    Raises:
+        ConfigError: if a Python file is none.
+    """
+    return _digest(tuple(modules), tuple(files))
+
+
+@cache
+def _digest(modules: tuple[str, ...], files: tuple[Path, ...]) -> str:
+    """What the jobs of a stage ask for one after the other."""
+    pending = list(modules)
+    trees = {}
+    for path in files:
+        if path.suffix == ".py":
+            trees[path.name] = _stripped(path)
+            pending.extend(_imported(path))
+        else:
+            trees[path.name] = path.read_text(encoding="utf-8")
+    seen: set[str] = set()
+    while pending:
+        module = pending.pop()
+        source = _module_path(module)
+        if source is None or module in seen:
+            continue
+        seen.add(module)
+        trees[module] = _stripped(source)
+        pending.extend(_imported(source))
+    text = "\n".join(f"{name}:{tree}" for name, tree in sorted(trees.items()))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@cache
+def _imported(path: Path) -> tuple[str, ...]:
+    names: list[str] = []
+    for node in _run_statements(_parsed(path)):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.append(node.module)
+            names += [f"{node.module}.{alias.name}" for alias in node.names]
+    library = (_library_name(name) for name in names)
+    return tuple(name for name in library if name is not None)
+
+
+def _library_name(name: str) -> str | None:
+    """``hybrid_pde.x`` for itself and for its alias ``src.x``; ``None`` for other packages."""
+    parts = name.split(".")
+    if parts[0] == "src":
+        parts = parts[1:] if parts[1:2] == [PACKAGE.name] else [PACKAGE.name, *parts[1:]]
+    return ".".join(parts) if parts[0] == PACKAGE.name else None
+
+
+def _run_statements(tree: ast.AST) -> Iterator[ast.AST]:
+    """All nodes but those in ``if TYPE_CHECKING`` blocks, which never run."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and _is_type_checking(node.test):
+            yield from (each for part in node.orelse for each in [part, *_run_statements(part)])
+            continue
+        yield node
+        yield from _run_statements(node)
+
+
+def _is_type_checking(test: ast.expr) -> bool:
+    return "TYPE_CHECKING" in (getattr(test, "id", None), getattr(test, "attr", None))
+
+
+@cache
+def _stripped(path: Path) -> str:
+    """The syntax tree as text, without docstrings, comments and layout."""
+    tree = _parsed(path)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            first = node.body[0] if node.body else None
+            if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
+                node.body = node.body[1:]
+    return ast.dump(tree)
+
+
+def _parsed(path: Path) -> ast.Module:
+    try:
+        return ast.parse(path.read_text(encoding="utf-8"))
+    except (SyntaxError, ValueError) as error:
+        raise ConfigError(f"{path}: not a Python file: {error}") from None
+
+
+def _module_path(module: str) -> Path | None:
+    stem = PACKAGE.parent.joinpath(*module.split("."))
+    for path in (stem.with_suffix(".py"), stem / "__init__.py"):
+        if path.is_file():
+            return path
+    return None

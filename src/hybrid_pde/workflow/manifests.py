@@ -1,0 +1,42 @@
+"""What the manifests of shards say."""
+
+import json
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Any
+
+from hybrid_pde.data.cache.cache_header import REMEDY
+from hybrid_pde.data.cache.simulation_store import NAME
+from hybrid_pde.errors import CacheError
+
+
+def simulations_of(manifests: Sequence[Path]) -> list[int]:
+    """All simulations that the manifests list, ascending."""
+    return sorted(index for path in manifests for index in _read(path)["simulations"])
+
+
+def digests_of(manifests: Sequence[Path], simulations: Collection[int]) -> dict[str, str]:
+    """Digests of the given simulations' files, by file name."""
+    found: dict[str, str] = {}
+    for path in manifests:
+        manifest = _read(path)
+        for index, item in zip(manifest["simulations"], manifest["files"].items(), strict=True):
+            if index in simulations:
+                found[item[0]] = item[1]
+    return found
+
+
+def _read(path: Path) -> dict[str, Any]:
+    if not path.is_file():  # opening a pipe would wait for ever
+        raise CacheError(f"{path}: is no file; {REMEDY}")
+    try:
+        manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        simulations, files = manifest["simulations"], manifest["files"]
+        is_whole = all(type(index) is int for index in simulations) and all(
+            NAME.fullmatch(name) and isinstance(digest, str) for name, digest in files.items()
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise CacheError(f"{path}: no manifest: {error!r:.200}; {REMEDY}") from None
+    if not is_whole or len(simulations) != len(files):
+        raise CacheError(f"{path}: damaged: its simulations and files do not fit; {REMEDY}")
+    return manifest

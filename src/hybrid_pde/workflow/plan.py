@@ -1,0 +1,181 @@
+"""What the rules ask about experiments: their files, shards, settings and code."""
+
+import os
+from collections.abc import Collection, Iterable
+from functools import cached_property
+from pathlib import Path
+
+from hybrid_pde.config import load_experiment, parse_experiment
+from hybrid_pde.config.checks.data import check_against_data
+from hybrid_pde.config.derived import (
+    held_out_simulations,
+    needs_equation,
+    num_cycles,
+    stages_trained,
+)
+from hybrid_pde.config.modules import ARCHITECTURES, EQUATION_MODULES
+from hybrid_pde.config.schema import GivenStates
+from hybrid_pde.data.cache.cache_location import cache_directory, reading_digest
+from hybrid_pde.data.cache.raw_index import RawIndex, build_index
+from hybrid_pde.errors import RawDataError
+from hybrid_pde.models.user_models import check_own_models
+from hybrid_pde.workflow import stage_settings as settings
+from hybrid_pde.workflow.code_digest import PACKAGE, code_digest
+from hybrid_pde.workflow.runs import Run
+from hybrid_pde.workflow.shards import Shard, holding, manifest_name, shards
+
+SYNTHETIC_STAGES = {"train_synthetic", "guide", "evaluate"}
+SCRIPTS = PACKAGE.parents[1] / "workflow" / "scripts"
+TEMPLATES = {"report": (PACKAGE / "evaluation" / "report" / "report.html.j2",)}
+EVALUATION_FILES = (
+    "metrics.json",
+    "timing.json",
+    "error_curves.png",
+    "prediction.png",
+    "diagnostics.png",
+    "animation.gif",
+    "rollouts.nc",
+)
+
+
+class Plan:
+    """One experiment as the workflow sees it.
+
+    Args:
+        path: The experiment file.
+        claim: Whether the cache folder may be marked as this experiment's; a dry run marks none.
+        overrides: ``key.subkey=value`` each; they win over the file.
+        pinned: Names of experiments that are not run: their data may be gone.
+
+    Raises:
+        ConfigError, RawDataError: if the experiment cannot run, before anything is computed.
+    """
+
+    def __init__(
+        self, path: Path, claim: bool, overrides: Iterable[str] = (), pinned: Collection[str] = ()
+    ) -> None:
+        self.path = path
+        self.experiment = parse_experiment(load_experiment(path, overrides))
+        self.name = self.experiment.name
+        self.results = f"results/{self.name}"
+        self.raw_dir = os.path.normpath(self.experiment.raw_dir)
+        is_pinned = self.name in pinned
+        if not is_pinned:
+            check_own_models(self.experiment, str(path))
+        if not self.is_generated and not is_pinned:
+            frames = [
+                None if file in self.index.errors else self.index.num_frames(number)
+                for number, (file, _) in enumerate(self.index.simulations)
+            ]
+            check_against_data(
+                self.experiment,
+                str(path),
+                self.index.layouts,
+                frames,
+                self.index.grid,
+                self.index.known,
+            )
+            self._refuse_damaged()
+        self.cache_dir = os.path.normpath(cache_directory(self.experiment, claim and not is_pinned))
+        self.reading = reading_digest(self.experiment)
+
+    @property
+    def is_generated(self) -> bool:
+        """Whether the workflow simulates the raw files itself."""
+        return self.experiment.generation_params is not None
+
+    @cached_property
+    def index(self) -> RawIndex:
+        """The raw files that are there."""
+        return build_index(self.experiment, strict=False)
+
+    @cached_property
+    def num_simulations(self) -> int:
+        """How many simulations the data set has, or will have."""
+        if self.experiment.generation_params is not None:
+            return self.experiment.generation_params.num_simulations
+        return self.index.num_simulations
+
+    @property
+    def cycles(self) -> int:
+        """Number of hybrid cycles."""
+        return num_cycles(self.experiment)
+
+    def settings(self, stage: str, run: Run | None = None) -> str:
+        """The rule's ``cfg`` param.
+
+        Args:
+            stage: Name of the stage.
+            run: The cycle or replicate that the stage is of.
+        """
+        cycle, replicate = (run.cycle, run.replicate) if run else (1, 0)
+        return settings.stage_settings(self.experiment, stage, cycle, replicate)
+
+    def code(self, stage: str) -> str:
+        """The rule's ``code`` param."""
+        model = self.experiment.model
+        modules: list[str] = []
+        own = [SCRIPTS / f"{stage}.py", *TEMPLATES.get(stage, ())]
+        for section, is_used, built_in in (
+            (model.physical, self._solves(stage), EQUATION_MODULES),
+            (model.synthetic, stage in SYNTHETIC_STAGES, ARCHITECTURES),
+        ):
+            if section is not None and is_used:
+                if section.module:
+                    own.append(Path(self.experiment.project_root) / section.module)
+                else:
+                    modules.append(built_in[section.name])
+        return code_digest(modules, own)
+
+    def cache_manifests(self, indices: list[int]) -> list[str]:
+        """Manifests of the shards that hold the given simulations."""
+        divided = self.shards(self.num_simulations, self.cache_dir, "cached")
+        return [f"{self.cache_dir}/{manifest_name('cached', s)}" for s in holding(indices, divided)]
+
+    def raw_inputs(self, shard: Shard) -> list[str]:
+        """Raw files of a shard of the cache, or the manifests of the shards that make them."""
+        indices = range(shard[0], shard[1] + 1)
+        if self.is_generated:
+            divided = self.shards(self.num_simulations, self.raw_dir, "simulated")
+            needed = holding(indices, divided)
+            return [f"{self.raw_dir}/{manifest_name('simulated', s)}" for s in needed]
+        return list(dict.fromkeys(str(self.index.simulations[i][0]) for i in indices))
+
+    def sensor_files(self) -> list[str]:
+        """Files of readings that the calibration sees beside the simulations."""
+        observations = self.experiment.data.observations
+        if observations is None or observations.sensors is None:
+            return []
+        return [os.path.normpath(Path(self.experiment.project_root) / observations.sensors)]
+
+    def state_files(self) -> list[str]:
+        """Files of initial states that simulations are generated from."""
+        condition = self.experiment.augmentation.initial_condition
+        if not isinstance(condition, GivenStates):
+            return []
+        return [os.path.normpath(Path(self.experiment.project_root) / condition.path)]
+
+    def simulations(self, stage: str, kinds: tuple[str, ...]) -> list[int]:
+        """Simulations that a stage reads, e.g. those in ``train_sim``."""
+        training = getattr(self.experiment.trainer_params, stage)
+        return sorted({index for kind in kinds for index in getattr(training, kind)})
+
+    def _solves(self, stage: str) -> bool:
+        """Whether a stage runs the code of the equation."""
+        if stage == "train_synthetic":
+            return needs_equation(self.experiment)
+        return stage in {"simulate", "train_physical", "augment", "guide", "evaluate"}
+
+    def _refuse_damaged(self) -> None:
+        """A damaged raw file matters only if its simulation is used."""
+        used = {*held_out_simulations(self.experiment)[0]}
+        for stage in stages_trained(self.experiment):
+            used |= {*self.simulations(stage, ("train_sim", "val_sim"))}
+        files = {self.index.simulations[number][0] for number in used}
+        wrong = [message for file, message in self.index.errors.items() if file in files]
+        if wrong:
+            raise RawDataError("\n".join(wrong))
+
+    def shards(self, count: int, directory: str, kind: str) -> list[Shard]:
+        """How simulations in a folder are divided among jobs."""
+        return shards(count, self.experiment.workflow.sims_per_job, Path(directory), kind)

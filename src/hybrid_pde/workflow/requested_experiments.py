@@ -1,0 +1,127 @@
+"""The experiments that one call of Snakemake touches."""
+
+import re
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from hybrid_pde.config import load_experiment, parse_experiment
+from hybrid_pde.config.derived import num_cycles
+from hybrid_pde.config.loading import CONFIG_DIR, as_overrides, default_experiment, find_experiment
+from hybrid_pde.errors import ConfigError, UserError
+from hybrid_pde.workflow.pin import EXPERIMENT_NAME, pinned_names
+from hybrid_pde.workflow.plan import Plan
+from hybrid_pde.workflow.runs import RUN_FOLDERS
+
+
+class Plans:
+    """All experiments that the targets of one call of Snakemake touch.
+
+    Args:
+        settings: What ``--config`` says: ``experiment``, the name or path of the default experiment
+            (else that of ``config/config.yaml``), and sections that override its own.
+        claim: See :class:`Plan`.
+
+    Attributes:
+        default: The default experiment.
+        pinned: Names of those whose results are taken as they are.
+    """
+
+    def __init__(self, settings: Mapping[str, Any], claim: bool) -> None:
+        self._claim = claim
+        self.pinned = pinned_names()
+        self._by_name: dict[str, Plan] = {}
+        sections = {key: value for key, value in settings.items() if key != "experiment"}
+        path = find_experiment(settings.get("experiment") or default_experiment())
+        self.default = self._add(path, as_overrides(sections))
+
+    def __getitem__(self, name: str) -> Plan:
+        """The experiment whose results lie in ``results/<name>``."""
+        if name not in self._by_name:
+            plan = self._add(find_experiment(name))
+            if plan.name != name:
+                raise ConfigError(
+                    f"{plan.path}: run_params.experiment_name: {plan.name!r}: its results lie in "
+                    f"results/{plan.name}; ask for results/{plan.name}/…"
+                )
+        return self._by_name[name]
+
+    @cached_property
+    def names_with_cycles(self) -> list[str]:
+        """Experiments of more than one hybrid cycle, the default one and those in the folder."""
+        plans = [self.default.experiment]
+        for path in sorted(Path(CONFIG_DIR).glob("*.yaml")):
+            if path == self.default.path:
+                continue
+            try:
+                plans.append(parse_experiment(load_experiment(path)))
+            except UserError:
+                continue  # whatever is wrong with a neighbour, nobody asked for it
+        return sorted({each.name for each in plans if num_cycles(each) > 1})
+
+    def run_pattern(self) -> str:
+        """Regular expression of the runs that stages train in.
+
+        With more than one cycle nothing is trained in the experiment's own folder, which takes the
+        last cycle's results.
+        """
+        with_cycles = _any_of(self.names_with_cycles)
+        return rf"(?!(?:{with_cycles})/(?!cycle_)){self.experiment_pattern()}{RUN_FOLDERS}"
+
+    def hybrid_pattern(self) -> str:
+        """Regular expression of the experiments of more than one cycle."""
+        return f"(?!{_any_of(self.pinned)}/)(?:{_any_of(self.names_with_cycles)})"
+
+    def experiment_pattern(self) -> str:
+        """Regular expression of the experiments that rules make: all but those that are pinned."""
+        return f"(?!{_any_of(self.pinned)}/){EXPERIMENT_NAME}"
+
+    def by_directory(self, attribute: str, directory: str) -> Plan:
+        """The experiment with this cache or raw folder."""
+        for plan in self._by_name.values():
+            if getattr(plan, attribute) == directory:
+                return plan
+        for path in sorted(Path(CONFIG_DIR).glob("*.yaml")):
+            try:
+                plan = self._add(path)
+            except UserError:
+                continue  # whatever is wrong with a neighbour, nobody asked for it
+            if getattr(plan, attribute) == directory:
+                return plan
+        raise ConfigError(f"{directory}: no experiment in {CONFIG_DIR}/ has this folder")
+
+    def _add(self, path: Path, overrides: Iterable[str] = ()) -> Plan:
+        plan = Plan(path, self._claim, overrides, self.pinned)
+        for other in self._by_name.values():
+            if other.cache_dir == plan.cache_dir and other.reading != plan.reading:
+                # in a dry run nobody has claimed the folder; it is the first one's
+                plan.cache_dir = f"{plan.cache_dir}/{plan.reading}"
+                break
+        known = self._by_name.setdefault(plan.name, plan)
+        if known.path != path:
+            raise ConfigError(
+                f"{path}: run_params.experiment_name: {plan.name!r}: also the name of {known.path}"
+            )
+        made = [each for each in self._by_name.values() if each.name not in self.pinned]
+        for other in made if plan.name not in self.pinned else []:
+            self._refuse_conflict(plan, other)
+        return known
+
+    @staticmethod
+    def _refuse_conflict(plan: Plan, other: Plan) -> None:
+        """Two experiments must not simulate different things into the same folder."""
+        if plan.raw_dir != other.raw_dir:
+            return
+        if plan.is_generated != other.is_generated or (
+            plan.is_generated and plan.settings("simulate") != other.settings("simulate")
+        ):
+            raise ConfigError(
+                f"{plan.path}: generation_params: differ from those of {other.path}, which has the "
+                f"same raw folder {plan.raw_dir}; give one of them another data.dset_name"
+            )
+
+
+def _any_of(names: Iterable[str]) -> str:
+    """Regular expression of names; that of none matches nothing."""
+    return f"(?:{'|'.join(re.escape(name) for name in names) or '(?!)'})"

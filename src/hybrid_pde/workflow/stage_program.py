@@ -1,0 +1,113 @@
+"""What every stage's program does around its one call into the library."""
+
+import argparse
+import copy
+import json
+import logging
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from hybrid_pde.data.disk_errors import disk_reason
+from hybrid_pde.errors import UserError
+from hybrid_pde.interruption import EXIT_CODE, Interrupted, interruptible
+from hybrid_pde.workflow.job_lock import alone, is_first_process
+from hybrid_pde.workflow.library_versions import record_versions
+
+Main = Callable[[argparse.Namespace], None]
+
+
+def stage_parser(description: str | None) -> argparse.ArgumentParser:
+    """A parser with the options that every stage has.
+
+    Args:
+        description: The program's docstring.
+    """
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument(
+        "--settings", type=_settings, required=True, help="a part of an experiment as JSON"
+    )
+    parser.add_argument("--threads", type=int, default=1, help="threads of the numerical libraries")
+    parser.add_argument("--log", type=Path, help="file that takes messages and tracebacks")
+    return parser
+
+
+def run_stage(main: Main, parser: argparse.ArgumentParser) -> None:
+    """Run a stage's program: messages go to the terminal and the log, a traceback to the log alone.
+
+    Exits with 1 after an error that the user can mend, told in one sentence, and with 75 (a
+    temporary failure, after which the same call goes on) where a signal has ended it.
+    """
+    arguments = parser.parse_args()
+    _log_to(None)
+    logger = logging.getLogger("stage")
+    try:
+        with interruptible(), alone(arguments.log):
+            _log_to(arguments.log)
+            main(arguments)
+            if is_first_process():
+                record_versions(arguments.log)
+    except Interrupted as ended:
+        logger.error("%s; the same call goes on", ended)
+        sys.exit(EXIT_CODE)
+    except UserError as error:
+        if error.__cause__ is not None:  # e.g. what went wrong inside a user's own module
+            logger.debug("its cause", exc_info=error.__cause__)
+        logger.error("%s", error)
+        sys.exit(1)
+    except Exception as error:
+        reason = disk_reason(error)
+        if reason is not None:
+            logger.error("%s: %s", getattr(error, "filename", None) or "a file", reason)
+            sys.exit(1)
+        logger.exception("unexpected error")
+        sys.exit(2)
+
+
+def limit_threads(threads: int) -> int:
+    """Let torch use the threads that the rule was given, and no more than there are cores.
+
+    ``snakemake --cores 8`` is also what users of two cores type; eight threads on two cores make
+    small convolutions thirty times slower.
+
+    Returns:
+        The number of threads that are used.
+    """
+    import torch
+
+    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    used = max(1, min(threads, available or 1))
+    torch.set_num_threads(used)
+    return used
+
+
+def _settings(text: str) -> dict[str, Any]:
+    return json.loads(text)
+
+
+def _log_to(path: Path | None) -> None:
+    terminal = logging.StreamHandler()
+    terminal.setLevel(logging.INFO)
+    terminal.setFormatter(_WithoutTraceback("%(levelname)s: %(message)s"))
+    handlers: list[logging.Handler] = [terminal]
+    if path is not None and is_first_process():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = logging.FileHandler(path, mode="w", encoding="utf-8")
+        file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+        handlers.append(file)
+    logging.basicConfig(level=logging.INFO, handlers=handlers, force=True)
+    logging.getLogger("stage").setLevel(logging.DEBUG)
+    logging.captureWarnings(True)
+    logging.raiseExceptions = False  # a full disk is told once, not for every line of the log
+
+
+class _WithoutTraceback(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        error = record.exc_info[1] if record.exc_info else None
+        if error is None:
+            return super().format(record)
+        short = copy.copy(record)
+        short.exc_info, short.exc_text = None, None
+        return f"{super().format(short)}: {type(error).__name__}: {error} (traceback in the log)"

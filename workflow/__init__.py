@@ -1,1 +1,0 @@
-"""The Snakemake workflow: what its rules ask for, and the programs that they run."""

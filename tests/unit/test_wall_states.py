@@ -15,7 +15,8 @@ from hybrid_pde.data.initial_states.wall_modes import BoxModes, fixed_values, li
 from hybrid_pde.domain.grid import PERIODIC, ZERO_GRADIENT, FieldLayout, Grid, Side
 from hybrid_pde.domain.grid_points import axis_points
 from hybrid_pde.models.physical.ensemble import projections
-from hybrid_pde.numerics.projection import divergence_at_corners, project
+from hybrid_pde.numerics.projection import project
+from tests.physics.corner_divergence import corner_divergence
 
 FREE, WAVES = ZERO_GRADIENT, (PERIODIC, PERIODIC)
 SIDES: list[tuple[Side, Side]] = [(FREE, FREE), (0.5, 0.5), (1.0, FREE), (FREE, -2.0), (1.0, 3.0)]
@@ -202,5 +203,5 @@ def test_solenoidal_state_has_no_divergence(
         before = math.max(math.abs(project(as_drawn, grid) - as_drawn))
         assert float(before.max) > 0.1
         if not grid.is_periodic:
-            divergence = divergence_at_corners(values, grid)
+            divergence = corner_divergence(values, grid)
             assert float(math.max(math.abs(divergence)).max) < 1e-11

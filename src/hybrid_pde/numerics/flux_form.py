@@ -1,8 +1,8 @@
-"""Diffusion with a diffusivity that differs from point to point, in flux form.
+"""Diffusion with a spatially varying diffusivity, in flux form.
 
-The flux κ ∂u/∂x is formed at the faces halfway between neighbouring points and its difference
-taken back to the points, so that what leaves one cell enters the next. Tensors have named
-dimensions: any batch and channel dimensions, spatial ones x, y, z.
+The flux κ ∂u/∂x is evaluated at the faces halfway between neighbouring points; its difference gives
+the divergence at the points, so the scheme is conservative. Tensors have named dimensions: any
+batch and channel dimensions, spatial ones x, y, z.
 
 Source: Fornberg and Ghrist (1999), SIAM Journal on Numerical Analysis 37, 105-130 (staggered
 differences).
@@ -15,9 +15,9 @@ from hybrid_pde.domain.grid import PERIODIC, ZERO_GRADIENT, Grid, Side
 from hybrid_pde.numerics.ghost_points import extend, rules_of
 from hybrid_pde.numerics.stencils import GhostRule, polynomial_ghosts, staggered_weights
 
-# Polynomials undershoot at a jump, and run away beyond a wall; a negative diffusivity there makes
-# modes grow. A face keeps this share of the smaller neighbour's diffusivity at least, and a ghost
-# stays within it of the nearest point's; a resolved field does so by itself.
+# Polynomials undershoot at a jump and may diverge beyond a wall; a negative diffusivity is
+# unstable. The diffusivity of a face is at least this share of the smaller neighbour, and a ghost
+# point stays within this factor of the nearest point. Resolved fields are not affected.
 _SHARE = 0.5
 
 
@@ -26,11 +26,11 @@ def flux_divergence(
 ) -> math.Tensor:
     """∂/∂x (κ ∂u/∂x) along one axis; order 2 is the finite-volume scheme with the mean κ.
 
-    Σu is conserved on a periodic axis, and between walls with zero slope: their flux is zero, and
-    odd about them (points on the walls count half in the sum). Diffusion itself makes it so up to
-    its third derivative, hence order 4 at those walls, also of the sixth-order scheme (measured:
-    4.0); a source with a slope there makes it order 2, the price of an exact sum. Everywhere else
-    the order is the stated one.
+    Σu is conserved on a periodic axis and between walls of zero slope, whose flux is zero (points
+    on walls count half in the sum). There the flux is extended as an odd function, which is exact
+    up to the third derivative of u for pure diffusion: the sixth-order scheme is of order 4 at such
+    walls (measured: 4.0), and of order 2 if a source has a slope there. Elsewhere the order is the
+    stated one.
 
     Args:
         grid: Grid and boundary conditions.
@@ -48,7 +48,7 @@ def flux_divergence(
 
 
 def _staggered(u: math.Tensor, axis: str, weights: np.ndarray, sign: float) -> math.Tensor:
-    """Σ w_j (u_{i+j+½} ± u_{i−j−½}) at every place that has all its neighbours."""
+    """Σ w_j (u_{i+j+½} ± u_{i−j−½}) wherever all neighbours exist."""
     reach = len(weights)
     count = u.shape.get_size(axis) - 2 * reach + 1
     total = 0.0
@@ -60,7 +60,7 @@ def _staggered(u: math.Tensor, axis: str, weights: np.ndarray, sign: float) -> m
 
 
 def _at_faces(grid: Grid, axis: str, order: int, diffusivity: math.Tensor) -> math.Tensor:
-    """κ at all faces, those before the first and behind the last point included."""
+    """κ at all faces, including those outside the first and the last point."""
     reach = order // 2
     padded = _extrapolated(grid, axis, reach, diffusivity, 1)
     if order > 2:
@@ -81,7 +81,7 @@ def _at_faces(grid: Grid, axis: str, order: int, diffusivity: math.Tensor) -> ma
 def _extrapolated(
     grid: Grid, axis: str, width: int, u: math.Tensor, num_points: int
 ) -> math.Tensor:
-    """Ghosts on the polynomial through the outermost points, whatever the wall's condition."""
+    """Ghost points on the polynomial through the outermost points, for any wall condition."""
 
     def choose(side: Side, on_wall: bool) -> GhostRule:
         return polynomial_ghosts(width, 0.0, num_points, None)
@@ -90,13 +90,13 @@ def _extrapolated(
 
 
 def _with_outer_faces(grid: Grid, axis: str, reach: int, flux: math.Tensor) -> math.Tensor:
-    """The flux at ``reach`` faces on either side of every point, from that at the n + 1 faces."""
+    """The flux at ``reach`` faces on either side of every point, from the n + 1 inner faces."""
     index = grid.axes.index(axis)
     sides, on_wall = grid.boundary[index], grid.nodes_on_boundary[index]
     if PERIODIC in sides:
         before, behind = flux[{axis: slice(-reach, -1)}], flux[{axis: slice(1, reach)}]
         return math.concat([before, flux, behind], axis) if reach > 1 else flux
-    # Faces beyond the outermost point are replaced, but for that on a wall with a given value.
+    # Faces beyond the outermost point are replaced, except on a wall with a prescribed value.
     replaced = [int(on_wall or side == ZERO_GRADIENT) for side in sides]
     rules = [
         _outer_faces(side, on_wall, reach - 1 + drop, 2 * reach)
@@ -111,5 +111,5 @@ def _outer_faces(side: Side, on_wall: bool, count: int, order: int) -> GhostRule
         return polynomial_ghosts(count, 0.0, order - 1, None)
     if on_wall:
         return GhostRule(-np.eye(count), np.zeros(count))
-    # The first of them lies on the wall.
+    # The first face lies on the wall.
     return GhostRule(-np.eye(count, max(count - 1, 1), k=-1), np.zeros(count))

@@ -1,8 +1,8 @@
-"""Fourier modes of real fields on a periodic box.
+"""Fourier transforms of real fields on a periodic box, and symbols of derivatives.
 
-Modes are PhiML tensors with the spatial dimensions of their field; the last axis, in ascending
-order, has n // 2 + 1 of them: those with a negative wavenumber along it follow from the others. A
-box of length L with n points has the wavenumbers 2πm/L, m = -n/2 … n/2.
+Modes are PhiML tensors with the spatial dimensions of the field. The last axis in ascending order
+has n // 2 + 1 modes; negative wavenumbers along it follow by symmetry. A box of length L with n
+points has the wavenumbers 2πm/L, m = -n/2 … n/2.
 
 Source: Trefethen (2000), Spectral Methods in MATLAB, chapter 3.
 """
@@ -18,15 +18,15 @@ from hybrid_pde.domain.grid import Grid
 
 
 def to_modes(u: math.Tensor) -> math.Tensor:
-    """Fourier modes of a real field; of all its spatial axes at once.
+    """Fourier modes of a real field along all spatial axes.
 
-    PhiML's own transform works on complex numbers, axis by axis: twice the work.
+    PhiML's own transform is complex and works axis by axis, which is twice as expensive.
     """
     axes = sorted(u.shape.spatial.names)
     others = u.shape.non_spatial
     native = u.native([*others.names, *axes])
     if not isinstance(native, torch.Tensor):
-        # Only then: a traced conversion would keep equal transforms from being made only once.
+        # Converted only if necessary: a traced conversion prevents the reuse of equal transforms.
         native = torch.as_tensor(native)
     modes = torch.fft.rfftn(native, dim=list(range(-len(axes), 0)))
     sizes = modes.shape[len(others) :]
@@ -52,11 +52,12 @@ def to_values(modes: math.Tensor, sizes: Mapping[str, int]) -> math.Tensor:
 
 
 def symbols(grid: Grid) -> dict[str, math.Tensor]:
-    """What derivatives multiply the modes by, and dealiasing.
+    """Fourier symbols of derivatives, and the dealiasing mask.
 
     Returns:
-        ``first`` and ``second``: of ∂ and ∂² along each axis, with the dimension ``vector``;
-        ``kept``: 1 for the modes below two thirds of the largest wavenumber of each axis, else 0.
+        ``first`` and ``second``: symbols ik of ∂ and −k² of ∂² along each axis, with the dimension
+        ``vector``; ``kept``: 1 for modes below two thirds of the largest wavenumber of each axis,
+        otherwise 0 (2/3 rule).
     """
     first, second, kept = [], [], []
     for number, (n, dx) in enumerate(zip(grid.shape, grid.spacing, strict=True)):
@@ -65,8 +66,7 @@ def symbols(grid: Grid) -> dict[str, math.Tensor]:
             m = np.abs(m[: n // 2 + 1])
         k = 2 * pi * m / (n * dx)
         second.append(-(k**2))
-        # The Nyquist mode cos(πi) has no partner sin(πi) on the grid: its odd derivatives vanish
-        # at every point.
+        # The Nyquist mode cos(πi) has no partner sin(πi) on the grid; its odd derivatives are 0.
         first.append(1j * np.where(2 * np.abs(m) == n, 0.0, k))
         kept.append((np.abs(m) < n / 3).astype(float))
     sizes = [len(line) for line in kept]

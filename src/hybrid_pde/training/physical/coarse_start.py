@@ -27,6 +27,7 @@ from hybrid_pde.training.physical.evaluation_log import Values
 from hybrid_pde.training.physical.minimization import Minimum, gauss_newton
 from hybrid_pde.training.physical.objective import Objective
 from hybrid_pde.training.physical.observation_times import Stop, stops_of
+from hybrid_pde.training.physical.stop_residual import predicted_values
 from hybrid_pde.training.physical.tangent_rollout import Tangents
 
 # An evaluation of so many numbers (values of a state, frames, unknowns) takes seconds.
@@ -101,7 +102,8 @@ class CorrectedObjective(Objective):
             stops = stops_of(self.observations, numbers, self.dt)
             for stop, state in zip(stops, tangents.run([point], numbers, stops), strict=True):
                 lifted = {name: value.unsqueeze(0) for name, value in state.items()}
-                found[_key(numbers, stop)] = self._observed(numbers, stop, lifted)
+                predicted = predicted_values(self.observations, numbers, stop, lifted)
+                found[_key(numbers, stop)] = predicted
         return found
 
     def _residual(

@@ -6,7 +6,6 @@ import numpy as np
 import torch
 
 from hybrid_pde.errors import DivergenceError
-from hybrid_pde.training.physical.adjoint import window_gradient
 from hybrid_pde.training.physical.evaluation_log import Values
 from hybrid_pde.training.physical.objective import Objective
 from hybrid_pde.training.physical.parameter_vector import ParameterVector
@@ -52,7 +51,7 @@ class GradientSteps:
 
     def _gradient(self, objective: Objective, numbers: Sequence[int]) -> Values:
         self.optimizer.zero_grad()
-        loss = window_gradient(objective, self.z, numbers) + objective.penalty_loss(self.z)
+        loss = objective.window_loss(self.z, numbers) + objective.penalty_loss(self.z)
         loss.backward()
         if self.z.grad is None or not bool(torch.isfinite(self.z.grad).all()):
             values = dict(

@@ -9,7 +9,7 @@ Layout of native tensors: ``G`` states of each window, ``B`` windows, ``C`` chan
 space.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 
 import numpy as np
@@ -17,14 +17,18 @@ import torch
 
 from hybrid_pde.errors import DivergenceError
 from hybrid_pde.models.physical.physical_model import PhysicalModel
-from hybrid_pde.training.physical.adjoint import window_gradient
+from hybrid_pde.training.physical.adjoint import AdjointRollout
 from hybrid_pde.training.physical.evaluation_log import EvaluationLog, Values
 from hybrid_pde.training.physical.initial_state_unknowns import InitialStates
 from hybrid_pde.training.physical.linearization import Linearization, Reduction
 from hybrid_pde.training.physical.observation_times import Stop, stops_of
 from hybrid_pde.training.physical.observations import Observations
 from hybrid_pde.training.physical.parameter_vector import ParameterVector
-from hybrid_pde.training.physical.sensor_readings import read_states
+from hybrid_pde.training.physical.regularization import (
+    linearized_regularization,
+    regularization_residual,
+)
+from hybrid_pde.training.physical.stop_residual import predicted_values, stop_residual
 from hybrid_pde.training.physical.tangent_rollout import Tangents
 
 # Variance of data without errors, in units of their field's: rounding. Priors of what such data do
@@ -171,8 +175,9 @@ class Objective:
         for numbers in self.observations.chunks():
             stops = stops_of(self.observations, numbers, self.dt)
             with torch.no_grad():
-                for block in self._initial_blocks(unknowns, numbers):
-                    reduction.fold(numbers, block)
+                if self.states is not None:
+                    first = len(self.vector)
+                    reduction.fold(numbers, self.states.block(unknowns[first:], numbers, first))
                 # Closed also when the loop is left by an error: a level of derivatives is open.
                 with closing(tangents.rollout(unknowns, numbers, stops)) as run:
                     for stop, values, slopes in run:
@@ -180,7 +185,10 @@ class Objective:
                         block = self._block(numbers, stop, values, slopes)
                         self._check(block, unknowns)
                         reduction.fold(numbers, block)
-        at = reduction.finish(unknowns, self._penalties(unknowns), self.num_values)
+        penalties = linearized_regularization(
+            self.vector, unknowns, self.noise_variance, self.num_values
+        )
+        at = reduction.finish(unknowns, penalties, self.num_values)
         return {
             # copies, since how numbers lie in memory may decide their last bits
             "jacobian": torch.from_numpy(at.jacobian.copy()),
@@ -208,7 +216,7 @@ class Objective:
         z = torch.tensor(unknowns, dtype=torch.float64, requires_grad=True)
         total = 0.0
         for numbers in self.observations.chunks():
-            part = window_gradient(self, z, numbers)
+            part = self.window_loss(z, numbers)
             part.backward()
             total += float(part.detach())
         extra = self.penalty_loss(z)
@@ -222,10 +230,24 @@ class Objective:
             )
         return {"loss": total, "gradient": z.grad}
 
+    def window_loss(self, z: torch.Tensor, numbers: Sequence[int]) -> torch.Tensor:
+        """Share of the loss of windows with equal stops, differentiable with respect to ``z``."""
+
+        def misfit(stop: Stop, state: dict[str, torch.Tensor]) -> torch.Tensor:
+            self.substeps_used = max(self.substeps_used, self.model.substeps_used)
+            return self.misfit(numbers, stop, state)
+
+        stops = stops_of(self.observations, numbers, self.dt)
+        rollout = AdjointRollout(self.model, self.observations, self.vector, self.states)
+        total = self.initial_misfit(z, numbers)
+        for loss in rollout.losses(z, numbers, stops, misfit):
+            total = total + loss
+        return total
+
     def weigh_priors(self, unknowns: np.ndarray) -> None:
         """Take over the variance of the observations' errors that is left at a point."""
         at = self.linearize(unknowns)
-        penalty = float((self._penalty_residual(torch.from_numpy(unknowns)) ** 2).sum())
+        penalty = float((self._regularization(torch.from_numpy(unknowns)) ** 2).sum())
         freedom = max(1, self.num_values - len(unknowns))
         squares = at.loss * self.num_values - penalty
         self.noise_variance = max(squares / freedom, _EXACT)
@@ -247,27 +269,10 @@ class Objective:
 
     def penalty_loss(self, z: torch.Tensor) -> torch.Tensor:
         """Share of the loss of priors and of the smoothness of fields, differentiably."""
-        return (self._penalty_residual(z) ** 2).sum() / self.num_values
+        return (self._regularization(z) ** 2).sum() / self.num_values
 
-    def _penalty_residual(self, unknowns: torch.Tensor) -> torch.Tensor:
-        z = unknowns[: len(self.vector)]
-        priors = self.vector.priors(z) * self.noise_variance**0.5
-        return torch.cat([priors, self.vector.penalty(z) * self.num_values**0.5])
-
-    def _penalties(self, unknowns: np.ndarray) -> torch.Tensor:
-        """``[J r]`` of priors and smoothness, ``[m, n + 1]``."""
-        size = len(self.vector)
-        z = torch.from_numpy(np.array(unknowns[:size]))
-        residual = self._penalty_residual(z)
-        if not len(residual):
-            return torch.zeros(0, len(unknowns) + 1, dtype=torch.float64)
-        jacobian = torch.func.jacfwd(self._penalty_residual)(z)
-        rest = torch.zeros(len(residual), len(unknowns) - size, dtype=torch.float64)
-        return torch.cat([jacobian.detach(), rest, residual.detach()[:, None]], dim=1)
-
-    def _initial_blocks(self, unknowns: np.ndarray, numbers: list[int]) -> Iterator[torch.Tensor]:
-        if self.states is not None:
-            yield self.states.block(unknowns[len(self.vector) :], numbers, len(self.vector))
+    def _regularization(self, unknowns: torch.Tensor) -> torch.Tensor:
+        return regularization_residual(self.vector, unknowns, self.noise_variance, self.num_values)
 
     def _block(
         self,
@@ -277,7 +282,7 @@ class Objective:
         slopes: dict[str, torch.Tensor],
     ) -> torch.Tensor:
         """``[J r]`` of one stop, ``[n + 1, B, values]``."""
-        columns = self._observed(numbers, stop, slopes)
+        columns = predicted_values(self.observations, numbers, stop, slopes)
         return torch.cat([columns, self._residual(numbers, stop, values)])
 
     def _check(self, block: torch.Tensor, unknowns: np.ndarray) -> None:
@@ -287,45 +292,10 @@ class Objective:
                 f"{self._place(unknowns)}"
             )
 
-    def _observed(
-        self, numbers: Sequence[int], stop: Stop, states: dict[str, torch.Tensor]
-    ) -> torch.Tensor:
-        """What is observed of states ``[G, B, C, *space]``, weighted, ``[G, B, values]``."""
-        parts = []
-        for name in self.observations.fields:
-            if stop.frame is not None:
-                weight = self.observations.weight(numbers, stop.frame, name)
-                if weight is not None:
-                    parts.append((states[name] * weight).flatten(2))
-            if stop.reading is not None:
-                readings = self._readings(numbers)
-                present = torch.stack([each.present[name][stop.reading] for each in readings])
-                read = read_states(readings, stop.reading, states[name])
-                parts.append((read * present / self.observations.scale[name]).flatten(2))
-        return torch.cat(parts, dim=2)
-
-    def _expected(self, numbers: Sequence[int], stop: Stop) -> torch.Tensor:
-        """The observations themselves, weighted likewise, ``[B, values]``."""
-        parts = []
-        for name in self.observations.fields:
-            if stop.frame is not None:
-                weight = self.observations.weight(numbers, stop.frame, name)
-                if weight is not None:
-                    target = self.observations.target(numbers, stop.frame, name)
-                    parts.append((target * weight).flatten(1))
-            if stop.reading is not None:
-                readings = self._readings(numbers)
-                values = torch.stack([each.values[name][stop.reading] for each in readings])
-                parts.append((values / self.observations.scale[name]).flatten(1))
-        return torch.cat(parts, dim=1)
-
     def _residual(
         self, numbers: Sequence[int], stop: Stop, states: dict[str, torch.Tensor]
     ) -> torch.Tensor:
-        return self._observed(numbers, stop, states) - self._expected(numbers, stop)
-
-    def _readings(self, numbers: Sequence[int]) -> list:
-        return [self.observations.windows[number].readings for number in numbers]
+        return stop_residual(self.observations, numbers, stop, states)
 
     def _place(self, unknowns: np.ndarray) -> dict[str, float]:
         values = self.vector.values(unknowns[: len(self.vector)])

@@ -11,22 +11,19 @@ import numpy as np
 import torch
 from phi.torch.flow import Field, math
 
-from hybrid_pde.data.field_conversion import from_field, grid_of, layout_of, to_field
-from hybrid_pde.domain.grid import FieldLayout, Grid
+from hybrid_pde.data.field_conversion import to_field
+from hybrid_pde.domain.grid import Grid
 from hybrid_pde.errors import CalibrationError
-from hybrid_pde.models.physical.field_roles import match_roles
-from hybrid_pde.models.physical.known_conditions import native_value, split_known
 from hybrid_pde.models.physical.physical_model import PhysicalModel
 from hybrid_pde.models.physical.solver import Conditions
 from hybrid_pde.training.physical.field_trainer import Sample
-from hybrid_pde.training.physical.frame_store import FrameStore
-from hybrid_pde.training.physical.window import (
-    Guidance,
+from hybrid_pde.training.physical.observation_window import (
+    ObservationWindow,
     Visibility,
-    Window,
     WindowFields,
     cut_window,
 )
+from hybrid_pde.training.physical.window_reader import WindowReader
 
 # States of so many numbers in all are advanced together: more saves no time, and costs memory.
 CHUNK_VALUES = 2**17
@@ -64,29 +61,23 @@ class Observations:
         visibility: Visibility | None = None,
         grid: Grid | None = None,
     ) -> None:
-        self._model, self._visibility, self._given_grid = model, visibility, grid
-        self._guidance = visibility if isinstance(visibility, Guidance) else None
-        self.fields: tuple[str, ...] = ()
-        self.windows: list[Window] = []
-        self._store = FrameStore()
+        reader = WindowReader(model, visibility, grid)
+        self.windows: list[ObservationWindow] = []
         self._count: dict[int, float] = {}
-        self.layouts: dict[str, FieldLayout] = {}
-        self._grid: Grid | None = None
         self._starts: dict[str, torch.Tensor] | None = None
         for number, (initial, targets) in enumerate(samples):
-            self._add(number, initial, targets)
+            for window in reader.read(number, initial, targets):
+                self.windows.append(window)
+                self._count_targets(window)
         if not self.windows:
             raise CalibrationError("the data source is empty: there is nothing to calibrate on")
+        assert reader.grid is not None
+        self.fields, self.layouts, self.grid = reader.fields, reader.layouts, reader.grid
+        self._store = reader.store
         self.scale = self._scales()
         self.num_values = self._count_values()
         if not self.num_values:
             raise CalibrationError("nothing of the data is observed: data.observations hides it")
-
-    @property
-    def grid(self) -> Grid:
-        """Grid of every field."""
-        assert self._grid is not None
-        return self._grid
 
     @property
     def hides(self) -> bool:
@@ -98,7 +89,7 @@ class Observations:
         )
 
     @property
-    def are_guided(self) -> bool:
+    def has_predictions(self) -> bool:
         """Whether there are predictions in the place of observations."""
         return self._store.has_predictions
 
@@ -239,7 +230,7 @@ class Observations:
                 },
             )
 
-    def _of(self, windows: list[Window]) -> "Observations":
+    def _of(self, windows: list[ObservationWindow]) -> "Observations":
         """Observations of some windows, which are counted anew."""
         part = copy(self)
         part.windows, part._count = windows, {}
@@ -248,84 +239,12 @@ class Observations:
         part.num_values = part._count_values()
         return part
 
-    def _add(
-        self, number: int, initial: Mapping[str, Any], targets: Mapping[str, Sequence[Any]]
-    ) -> None:
-        spec = self._model.spec
-        present, known = split_known(spec, initial)
-        if not self.fields:
-            self.fields = tuple(match_roles(spec, list(present)).values())
-        missing = [name for name in self.fields if name not in present or name not in targets]
-        if missing:
-            raise CalibrationError(f"window {number}: the fields {missing} are missing")
-        grid = self._given_grid or grid_of(present[self.fields[0]])
-        if self._grid is None:
-            self._grid = grid
-            self.layouts = {name: layout_of(name, present[name]) for name in self.fields}
-        elif grid != self._grid:
-            raise CalibrationError(f"window {number} lives on {grid}, the first on {self._grid}")
-        starts = {name: self._positions(number, name, 0, present[name]) for name in self.fields}
-        ends = {
-            name: [self._positions(number, name, k + 1, f) for k, f in enumerate(targets[name])]
-            for name in self.fields
-        }
-        lengths = {len(frames) for frames in ends.values()}
-        if lengths == {0} or len(lengths) != 1:
-            raise CalibrationError(f"window {number}: needs equally many target frames, at least 1")
-        size = len(next(iter(starts.values())))
-        brought = self._known(number, known, targets, size)
-        readings = None if self._visibility is None else self._visibility.readings(number)
-        for entry in range(size):
-            window = Window(
-                {name: at[entry] for name, at in starts.items()},
-                {name: tuple(at[entry] for at in frames) for name, frames in ends.items()},
-                {name: values[entry] for name, values in brought.items()},
-                frozenset(name for name in brought if name in targets),
-                readings,
-                self._guidance is not None and self._guidance.is_predicted(number),
-            )
-            self.windows.append(window)
-            self._count_targets(window)
-
-    def _known(
-        self, number: int, known: Mapping[str, Any], targets: Mapping[str, Any], size: int
-    ) -> dict[str, torch.Tensor]:
-        """Known parameters ``[B, …]``, or ``[B, T + 1, …]`` of those with values at every frame."""
-        found = {}
-        with math.precision(64):
-            for name, value in known.items():
-                if name in targets:
-                    frames = [native_value(v, self.grid, size) for v in (value, *targets[name])]
-                    found[name] = torch.stack(frames, dim=1)
-                else:
-                    found[name] = native_value(value, self.grid, size)
-                if not bool(torch.isfinite(found[name]).all()):
-                    raise CalibrationError(f"window {number}: the known {name!r} is not finite")
-        return found
-
-    def _positions(self, number: int, name: str, frame: int, field: Field) -> list[int]:
-        with math.precision(64):  # otherwise PhiFlow casts to single precision
-            native = from_field(field, self.grid, self.layouts[name]).detach()
-        if native.ndim == len(self.grid.axes) + 1:
-            native = native.unsqueeze(0)
-        mask = None if self._visibility is None else self._visibility.mask(number, name, frame)
-        rest = 0.0
-        if mask is not None and self._guidance is not None:
-            rest = self._guidance.hidden_weight(number, frame)
-        if mask is not None and rest == 0:
-            native = torch.where(mask, native, 0.0)
-        if not bool(torch.isfinite(native).all()):
-            raise CalibrationError(
-                f"window {number}, frame {frame}: {name!r} holds values that are not finite"
-            )
-        return [self._store.add(name, entry, mask, rest) for entry in native]
-
     def _weights(self, name: str, positions: Sequence[int]) -> torch.Tensor | None:
         counts = torch.tensor([self._count[at] for at in positions], dtype=torch.float64)
         weights = (counts**-0.5 / self.scale[name]).reshape(-1, *(1,) * (len(self.grid.axes) + 1))
         return self._store.masked(weights, positions)
 
-    def _count_targets(self, window: Window) -> None:
+    def _count_targets(self, window: ObservationWindow) -> None:
         for positions in window.targets.values():
             for position in positions:
                 self._count[position] = self._count.get(position, 0) + 1
@@ -358,7 +277,7 @@ class Observations:
             return to_field(self._store.frame(position), self.grid, self.layouts[name])
 
 
-def _frames_of(window: Window) -> Iterator[int]:
+def _frames_of(window: ObservationWindow) -> Iterator[int]:
     """Positions of all frames of a window."""
     yield from window.initial.values()
     for positions in window.targets.values():

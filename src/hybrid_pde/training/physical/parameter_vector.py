@@ -147,10 +147,6 @@ class ParameterVector:
         decoded = self.decode(torch.from_numpy(self._z))
         self._model.set_parameters({name: decoded[name] for name in self.parameters})
 
-    def project(self) -> None:
-        """Move the model's parameters onto the nearest values within bounds."""
-        self.write(np.clip(self.read(), self.lower, self.upper))
-
     def decode(self, z: torch.Tensor) -> dict[str, torch.Tensor]:
         """Every parameter of the model, the learnable ones at z ``[n]``, differentiably."""
         scale, is_log = torch.from_numpy(self.scale), torch.from_numpy(self.is_log)

@@ -1,7 +1,6 @@
 """Calibration: the parameters of a PDE from observed fields."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from math import inf
 from typing import Any
 
@@ -15,20 +14,12 @@ from hybrid_pde.models.physical.initial_parameters import learnable_parameters
 from hybrid_pde.models.physical.physical_model import PhysicalModel
 from hybrid_pde.numerics.discretization import Discretization
 from hybrid_pde.training import checkpoint
-from hybrid_pde.training.physical.calibration_summary import (
-    history_row,
-    numerics_report,
-    parameter_report,
-    undetermined_directions,
-    warn_of_shifts,
-)
+from hybrid_pde.training.physical.calibration_result import assess_estimate, calibration_result
 from hybrid_pde.training.physical.discretization_check import discretization_shift
 from hybrid_pde.training.physical.evaluation_log import EvaluationLog
 from hybrid_pde.training.physical.field_trainer import FieldTrainer, Sample
 from hybrid_pde.training.physical.gradient_step import GradientSteps
-from hybrid_pde.training.physical.initial_state_unknowns import MAX_DENSE
 from hybrid_pde.training.physical.learnable_values import set_learnable
-from hybrid_pde.training.physical.linearization import Linearization
 from hybrid_pde.training.physical.minimization import (
     CONVERGED,
     DIVERGED,
@@ -42,7 +33,7 @@ from hybrid_pde.training.physical.objective import Objective
 from hybrid_pde.training.physical.observations import Observations
 from hybrid_pde.training.physical.parameter_vector import ParameterVector
 from hybrid_pde.training.physical.scheme_selection import select_discretization
-from hybrid_pde.training.physical.uncertainty import Uncertainty, assess
+from hybrid_pde.training.physical.uncertainty import Uncertainty
 
 
 class PhysicalTrainer(FieldTrainer):
@@ -129,8 +120,8 @@ class PhysicalTrainer(FieldTrainer):
 
         Args:
             previous: What :meth:`train` returned, or
-                :func:`~hybrid_pde.training.physical.parameters_file.read_result`. A parameter that it did not
-                determine starts at its initial guess.
+                :func:`~hybrid_pde.training.physical.parameters_file.read_result`. A parameter that
+                it did not determine starts at its initial guess.
         """
         used = previous["numerics"]
         self.model.discretization = Discretization(used["scheme"], used["order"], used["refine"])
@@ -304,64 +295,19 @@ class PhysicalTrainer(FieldTrainer):
         return self._steps.optimizer
 
     def _result(self) -> dict[str, Any]:
-        assert self.objective is not None and self.observations is not None
-        assert self.dt is not None
+        assert self.objective is not None
         uncertainty: Uncertainty | None = None
         shift: np.ndarray | None = None
         loss = inf if self._minimum is None else self._minimum.loss
         try:
             unknowns = self._start()
-            uncertainty, loss = self._assess(unknowns, loss)
+            weigh_priors = self.vector.has_priors and self.settings.method in METHODS
+            uncertainty, loss = assess_estimate(self.objective, unknowns, loss, weigh_priors)
             if self.settings.check_discretization and self.settings.method == "gauss-newton":
                 shift = discretization_shift(self.objective, unknowns)
         except DivergenceError:
             if not self.settings.suppress_convergence_errors:
                 raise
-        history = [] if self._minimum is None else self._minimum.history
-        parameters = parameter_report(self.model, self.vector, uncertainty, shift)
-        warn_of_shifts(parameters, self.model.discretization)
-        return {
-            "parameters": parameters,
-            "undetermined_directions": undetermined_directions(self.vector, uncertainty),
-            "status": MAX_ITERATIONS if self._minimum is None else self._minimum.status,
-            "loss": loss,
-            "iterations": len(history),
-            "numerics": numerics_report(
-                self.model,
-                self.observations,
-                self.dt,
-                self.objective.substeps_used,
-                self._candidates or [],
-            ),
-            "fields": {
-                name: self.model.get_parameter(name).detach().numpy()
-                for name in self.vector.parameters
-                if self.vector.is_field(name)
-            },
-            "history": [
-                history_row(number, *point, self.vector) for number, point in enumerate(history)
-            ],
-        }
-
-    def _assess(self, unknowns: np.ndarray, loss: float) -> tuple[Uncertainty | None, float]:
-        """Standard deviations and loss; a Jacobian of too many unknowns is not made.
-
-        What predictions determine counts as determined, but the deviations are those that the
-        observations alone give at the estimate: a prediction is no measurement.
-        """
-        assert self.objective is not None
-        if len(unknowns) > MAX_DENSE:
-            return None, loss
-        at = self.objective.linearize(unknowns)
-        found = self._uncertainty(self.objective, at)
-        if self.objective.observations.are_guided:
-            real = self.objective.without_predictions()
-            seen = real.linearize(unknowns[: len(real.start)])
-            found = replace(found, std=self._uncertainty(real, seen).std)
-        return found, at.loss
-
-    def _uncertainty(self, objective: Objective, at: Linearization) -> Uncertainty:
-        jacobian, residual = at.of_parameters(len(self.vector))
-        weighed = self.vector.has_priors and self.settings.method in METHODS
-        variance = objective.noise_variance if weighed else None
-        return assess(jacobian, residual, objective.num_values, len(at.z), variance)
+        return calibration_result(
+            self.objective, self._minimum, loss, uncertainty, shift, self._candidates or []
+        )

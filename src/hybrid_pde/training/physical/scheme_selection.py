@@ -45,7 +45,7 @@ def select_discretization(objective: Objective) -> tuple[list[dict[str, Any]], n
     optimum, report = start, []
     tried: list[tuple[float, Discretization, np.ndarray]] = []
     for candidate in candidates(model):
-        if candidate.misfit(stretch.grid) is not None:
+        if candidate.incompatibility(stretch.grid) is not None:
             continue
         if candidate.scheme == "weno" and any(loss < _EXPLAINED for loss, _, _ in tried):
             continue  # no shocks, and it costs more than all others together

@@ -59,7 +59,8 @@ class EpochProgress:
     def batches_left(self, data_source: DataLoader) -> Iterator[Any]:
         """The batches of the present epoch that are not done: all, but right after a checkpoint.
 
-        What an :class:`~hybrid_pde.training.synthetic.epoch_sampler.EpochSampler` orders is not read again.
+        What an :class:`~hybrid_pde.training.synthetic.epoch_sampler.EpochSampler` orders is not
+        read again.
         """
         done, sampler = self.within.batches, getattr(data_source, "sampler", None)
         if isinstance(sampler, EpochSampler) and not data_source.num_workers:

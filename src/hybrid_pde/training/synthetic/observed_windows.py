@@ -4,22 +4,92 @@ Layout: ``B`` windows, ``T`` frames, ``C`` channels, ``X Y Z`` space.
 """
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import torch
+from torch.utils.data import Dataset
 
 from hybrid_pde.config.schema import Experiment
 from hybrid_pde.data.cache.simulation_store import SimulationStore
 from hybrid_pde.data.windows.hybrid_dataset import HybridDataset
-from hybrid_pde.data.windows.window_batch import Window, collate_windows
-from hybrid_pde.domain.grid import FieldLayout
+from hybrid_pde.data.windows.window_batch import Window, WindowBatch, collate_windows
+from hybrid_pde.domain.grid import FieldLayout, Grid
 from hybrid_pde.errors import ConfigError
 from hybrid_pde.models.physical.physical_model import PhysicalModel
 from hybrid_pde.training.synthetic.observed_frames import ObservedFrames, SeenSimulation
-from hybrid_pde.training.synthetic.weighted_windows import WeightedWindows
-from hybrid_pde.training.synthetic.wrapped_windows import WrappedWindows
 
 logger = logging.getLogger(__name__)
+
+
+class WrappedWindows(Dataset[Any]):
+    """Windows of the same fields, grid and simulations as those that they are made of.
+
+    Args:
+        windows: What they are made of.
+    """
+
+    def __init__(self, windows: HybridDataset) -> None:
+        self.windows = windows
+        self.grid: Grid = windows.grid
+        self.dt: float = windows.dt
+
+    @property
+    def layouts(self) -> tuple[FieldLayout, ...]:
+        """The input fields in the order of their channels."""
+        return self.windows.layouts
+
+    @property
+    def output_layouts(self) -> tuple[FieldLayout, ...]:
+        """The target fields in the order of their channels."""
+        return self.windows.output_layouts
+
+    @property
+    def store(self) -> SimulationStore:
+        """The folder that the simulations are in."""
+        return self.windows.store
+
+    @property
+    def sim_indices(self) -> list[int]:
+        """The simulations."""
+        return self.windows.sim_indices
+
+    def __len__(self) -> int:
+        return len(self.windows)
+
+    def __iter__(self) -> Iterator[Window]:
+        return (self[index] for index in range(len(self)))
+
+    def __getitems__(self, indices: Sequence[int]) -> WindowBatch:
+        return WindowBatch(*self.gather(indices))
+
+    def gather(self, indices: Sequence[int]) -> Window:
+        """Several windows as one batch."""
+        raise NotImplementedError
+
+
+class WeightedWindows(WrappedWindows):
+    """Windows with the same weight for all targets at a place.
+
+    An item is ``(input [C_in, *space], targets [T, C_out, *space], weights [T, C_out, *space])``.
+
+    Args:
+        windows: The windows.
+        weights: Of every channel and place, ``[C_out, *space]``.
+    """
+
+    def __init__(self, windows: HybridDataset, weights: torch.Tensor) -> None:
+        super().__init__(windows)
+        self._weights = weights
+
+    def __getitem__(self, index: int) -> Window:
+        state, targets = self.windows[index]
+        return state, targets, self._weights.expand_as(targets)
+
+    def gather(self, indices: Sequence[int]) -> Window:
+        """Several windows as one batch."""
+        state, targets = self.windows.gather(indices)
+        return state, targets, self._weights.expand_as(targets)
 
 
 class ObservedWindows(WrappedWindows):

@@ -80,11 +80,6 @@ def make_fabric(training: SyntheticTraining) -> Fabric:
     return fabric
 
 
-def started_together(devices: int) -> bool:
-    """Whether this process is one of several that were started to train together."""
-    return num_processes(devices) > 1
-
-
 def num_processes(devices: int) -> int:
     """How many processes were started to train together, this one among them."""
     if TorchElasticEnvironment.detect():

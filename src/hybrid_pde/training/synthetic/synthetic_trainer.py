@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader
 from hybrid_pde.config import Experiment
 from hybrid_pde.errors import DivergenceError
 from hybrid_pde.models.synthetic.synthetic_model import SyntheticModel
+from hybrid_pde.training.synthetic.collectives import mean_over_processes
 from hybrid_pde.training.synthetic.schedules import rollout_steps
 from hybrid_pde.training.synthetic.tensor_trainer import TensorTrainer
 
@@ -92,7 +93,7 @@ class SyntheticTrainer(TensorTrainer):
         # before the square, so that no gradient of a hidden value that is no number comes through
         errors = torch.where(weights > 0, predictions - targets, 0) / scale
         # each process divides by the mean of all: the mean of their gradients is that of one loss
-        total = self._mean_of_processes(weights.sum())
+        total = mean_over_processes(self.fabric, weights.sum())
         return (weights * errors.square()).sum() / total.clamp_min(torch.finfo(total.dtype).tiny)
 
     def _create_optimizer(self) -> torch.optim.Optimizer:
@@ -127,7 +128,7 @@ class SyntheticTrainer(TensorTrainer):
             raise ValueError("the data source has no batch; it needs at least one window")
         # every process has as many windows
         mean = torch.tensor(total / windows, dtype=torch.float64)
-        return self._mean_of_processes(mean).item()
+        return mean_over_processes(self.fabric, mean).item()
 
     def _batch_loss(self, batch: Batch, position: int) -> torch.Tensor:
         """Loss of one batch, with all that an epoch does to it."""
@@ -153,13 +154,6 @@ class SyntheticTrainer(TensorTrainer):
             return 0
         draw = random.Random(f"pushforward/{self.seed}/{self.epoch}/{position}")
         return draw.randint(0, min(self._training.pushforward, steps - 1))
-
-    def _mean_of_processes(self, value: torch.Tensor) -> torch.Tensor:
-        if self.fabric.world_size == 1:
-            return value
-        reduced = self.fabric.all_reduce(value.to(self.device), reduce_op="mean")
-        assert isinstance(reduced, torch.Tensor)
-        return reduced
 
     def _clip_gradient(self) -> torch.Tensor:
         """Limit the gradient's norm; returns what it was."""

@@ -19,6 +19,7 @@ from hybrid_pde.training.checkpoint import (
     refuse_other_settings,
     save_checkpoint,
 )
+from hybrid_pde.training.synthetic.collectives import gather_from_processes
 from hybrid_pde.training.synthetic.epoch_progress import EpochProgress, WithinEpoch
 from hybrid_pde.training.synthetic.epoch_sampler import epoch_seed
 from hybrid_pde.training.synthetic.processes import make_fabric
@@ -51,8 +52,9 @@ class TensorTrainer(AbstractTrainer):
     the epoch's number, and leaves the caller's generators alone.
 
     The same program trains on the CPU, on a GPU, and in several processes (see
-    :mod:`hybrid_pde.training.synthetic.processes`): each then takes its share of every epoch's windows, gradients
-    and losses are averaged over all, and the first alone writes files and calls ``on_epoch_end``.
+    :mod:`hybrid_pde.training.synthetic.processes`): each then takes its share of every epoch's
+    windows, gradients and losses are averaged over all, and the first alone writes files and calls
+    ``on_epoch_end``.
 
     Args:
         config: The experiment, a plain mapping or an :class:`Experiment`.
@@ -132,7 +134,8 @@ class TensorTrainer(AbstractTrainer):
         Args:
             data_source: Batches to train on. If its data set, its sampler or its batch sampler has
                 ``set_epoch``, that is called with the epoch's number (from 0) before each epoch.
-                Several processes need an :class:`~hybrid_pde.training.synthetic.epoch_sampler.EpochSampler`.
+                Several processes need an
+                :class:`~hybrid_pde.training.synthetic.epoch_sampler.EpochSampler`.
             num_epochs: Epochs in addition to those done before; after a checkpoint that was saved
                 within an epoch, this epoch is the first of them.
             on_epoch_end: Called as ``on_epoch_end(epoch, loss, trainer)`` after each epoch with
@@ -199,7 +202,7 @@ class TensorTrainer(AbstractTrainer):
             "scheduler": self.scheduler.state_dict(),
             "scaler": self.fabric.strategy.precision.state_dict(),  # of losses in half precision
             "losses": self.losses,
-            "processes": self._of_processes(self._progress.state()),
+            "processes": gather_from_processes(self.fabric, self._progress.state()),
         }
         return {"training": training, "settings": self._settings()}
 
@@ -215,22 +218,6 @@ class TensorTrainer(AbstractTrainer):
         """
         refuse_other_settings(state["settings"], self._settings(), source)
         self._take_over(state["training"], source)
-
-    def largest_of_processes(self, value: int) -> int:
-        """The largest of the values that the processes call this with together."""
-        if self.fabric.world_size == 1:
-            return value
-        reduced = self.fabric.all_reduce(torch.tensor(value, device=self.device), reduce_op="max")
-        assert isinstance(reduced, torch.Tensor)
-        return int(reduced)
-
-    def _of_processes(self, own: dict[str, Any]) -> list[dict[str, Any]]:
-        """What each process has, by its rank."""
-        if self.fabric.world_size == 1:
-            return [own]
-        found: list[Any] = [None] * self.fabric.world_size
-        torch.distributed.all_gather_object(found, own)
-        return found
 
     def _take_over(self, state: Mapping[str, Any], source: str) -> None:
         try:

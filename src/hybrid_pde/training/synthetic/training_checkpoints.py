@@ -9,6 +9,7 @@ from hybrid_pde.interruption import Interrupted, StopRequest
 from hybrid_pde.training.checkpoint_folder import CheckpointFolder
 from hybrid_pde.training.history_file import Row
 from hybrid_pde.training.synthetic.best_weights import BestWeights
+from hybrid_pde.training.synthetic.collectives import max_over_processes
 from hybrid_pde.training.synthetic.tensor_trainer import TensorTrainer
 
 # The newest may be damaged by what ended the machine.
@@ -55,7 +56,7 @@ class TrainingCheckpoints:
         Raises:
             Interrupted: after saving, if the program has been asked to end.
         """
-        wanted = trainer.largest_of_processes(self._wanted(trainer))
+        wanted = max_over_processes(trainer.fabric, self._wanted(trainer))
         if not wanted:
             return
         state = trainer.state()

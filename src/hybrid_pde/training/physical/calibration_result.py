@@ -1,7 +1,8 @@
-"""What a calibration reports, in plain types."""
+"""Result of a calibration: parameters with uncertainties, numerics and history, in plain types."""
 
 import warnings
 from collections.abc import Mapping
+from dataclasses import replace
 from math import isfinite
 from typing import Any
 
@@ -10,9 +11,82 @@ import numpy as np
 from hybrid_pde.models.physical.physical_model import PhysicalModel
 from hybrid_pde.numerics.discretization import Discretization
 from hybrid_pde.training.physical.discretization_check import describe_shift
-from hybrid_pde.training.physical.observations import Observations
+from hybrid_pde.training.physical.initial_state_unknowns import MAX_DENSE
+from hybrid_pde.training.physical.linearization import Linearization
+from hybrid_pde.training.physical.minimization import MAX_ITERATIONS, Minimum
+from hybrid_pde.training.physical.objective import Objective
 from hybrid_pde.training.physical.parameter_vector import ParameterVector
-from hybrid_pde.training.physical.uncertainty import Uncertainty
+from hybrid_pde.training.physical.uncertainty import Uncertainty, assess
+
+
+def calibration_result(
+    objective: Objective,
+    minimum: Minimum | None,
+    loss: float,
+    uncertainty: Uncertainty | None,
+    shift: np.ndarray | None,
+    candidates: list[dict[str, Any]],
+) -> dict[str, Any]:
+    """The result of :meth:`PhysicalTrainer.train`; warns of parameters that depend on the grid.
+
+    Args:
+        objective: The objective, its model at the estimate.
+        minimum: The end of the minimization; ``None`` if there was none.
+        loss: Loss at the estimate.
+        uncertainty: Uncertainty of the parameters; ``None`` after divergence.
+        shift: Change of each parameter on a finer discretization, if known.
+        candidates: The discretizations that were compared.
+    """
+    model, vector = objective.model, objective.vector
+    history = [] if minimum is None else minimum.history
+    parameters = parameter_report(model, vector, uncertainty, shift)
+    warn_of_shifts(parameters, model.discretization)
+    return {
+        "parameters": parameters,
+        "undetermined_directions": undetermined_directions(vector, uncertainty),
+        "status": MAX_ITERATIONS if minimum is None else minimum.status,
+        "loss": loss,
+        "iterations": len(history),
+        "numerics": numerics_report(objective, candidates),
+        "fields": {
+            name: model.get_parameter(name).detach().numpy()
+            for name in vector.parameters
+            if vector.is_field(name)
+        },
+        "history": [history_row(number, *point, vector) for number, point in enumerate(history)],
+    }
+
+
+def assess_estimate(
+    objective: Objective, unknowns: np.ndarray, loss: float, weigh_priors: bool
+) -> tuple[Uncertainty | None, float]:
+    """Uncertainty of the parameters and loss at the estimate.
+
+    Values predicted by a guide contribute to the parameters that are determined, but not to the
+    standard deviations: a prediction is not a measurement. Without an uncertainty if there are too
+    many unknowns for a dense Jacobian.
+
+    Args:
+        objective: The objective.
+        unknowns: All unknowns at the estimate.
+        loss: Loss to return where none is computed.
+        weigh_priors: Whether priors are part of the objective and weighted with its noise.
+    """
+    if len(unknowns) > MAX_DENSE:
+        return None, loss
+    at = objective.linearize(unknowns)
+    found = _uncertainty(objective, at, weigh_priors)
+    if objective.observations.has_predictions:
+        measured = objective.without_predictions()
+        at_measured = measured.linearize(unknowns[: len(measured.start)])
+        found = replace(found, std=_uncertainty(measured, at_measured, weigh_priors).std)
+    return found, at.loss
+
+
+def _uncertainty(objective: Objective, at: Linearization, weigh_priors: bool) -> Uncertainty:
+    jacobian, residual = at.of_parameters(len(objective.vector))
+    variance = objective.noise_variance if weigh_priors else None
+    return assess(jacobian, residual, objective.num_values, len(at.z), variance)
 
 
 def parameter_report(
@@ -93,26 +167,21 @@ def warn_of_shifts(parameters: Mapping[str, Any], used: Discretization) -> None:
             spread = float(stds[min(position, len(stds) - 1)])
             text = describe_shift(name, float(at), float(by), spread, used)
             if text is not None:
-                warnings.warn(text, stacklevel=4)
+                warnings.warn(text, stacklevel=5)
 
 
-def numerics_report(
-    model: PhysicalModel,
-    observations: Observations,
-    dt: float,
-    substeps: int,
-    candidates: list[dict[str, Any]],
-) -> dict[str, Any]:
-    """The discretization that was used, and those it was compared with."""
+def numerics_report(objective: Objective, candidates: list[dict[str, Any]]) -> dict[str, Any]:
+    """The discretization of a calibration, and those it was compared with."""
+    model = objective.model
     return {
         "scheme": model.discretization.scheme,
         "order": model.discretization.order,
         "refine": model.discretization.refine,
         "time_stepping": model.time_stepping_used,
-        "substeps": substeps,
+        "substeps": objective.substeps_used,
         "precision": "double",
-        "dt": dt,
-        "grid": observations.grid.to_dict(),
+        "dt": objective.dt,
+        "grid": objective.observations.grid.to_dict(),
         "candidates": candidates,
     }
 

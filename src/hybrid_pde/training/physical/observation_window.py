@@ -39,7 +39,7 @@ class WindowFields(dict[str, Any]):
 
 
 @dataclass(frozen=True)
-class Window:
+class ObservationWindow:
     """An initial frame and the frames after it, as positions in the store, by field.
 
     Attributes:
@@ -70,7 +70,9 @@ class Window:
         return self.num_frames, times, tuple(self.known), self.series
 
 
-def cut_window(window: Window, num_frames: int, dt: float | None = None) -> Window:
+def cut_window(
+    window: ObservationWindow, num_frames: int, dt: float | None = None
+) -> ObservationWindow:
     """A window's first frames; with readings, the whole window unless dt says which to keep."""
     readings = window.readings
     if readings is not None:

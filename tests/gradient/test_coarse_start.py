@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from hybrid_pde.training.physical import PhysicalTrainer, coarse_start
-from hybrid_pde.training.physical.coarse_start import meet_on_coarse_grid, on_coarse_grid
+from hybrid_pde.training.physical.coarse_start import minimize_on_coarse_grid, on_coarse_grid
 from hybrid_pde.training.physical.minimization import Minimum, gauss_newton
 from hybrid_pde.training.physical.objective import Objective
 from tests.gradient.test_field_calibration import BUMP, DT, GAUSSIANS, diffused, trainer_of
@@ -85,7 +85,7 @@ def test_rounds_meet_the_minimum_of_the_full_grid() -> None:
     objective = objective_of(trainer_of(GAUSSIANS))
     corrected = on_coarse_grid(objective)
     assert corrected is not None
-    met = meet_on_coarse_grid(corrected, objective.vector.start, 30, 1e-8)
+    met = minimize_on_coarse_grid(corrected, objective.vector.start, 30, 1e-8)
     np.testing.assert_allclose(met.z, TRUTH / objective.vector.scale, rtol=1e-6)
     assert met.loss == pytest.approx(objective.loss(met.z), abs=1e-12)
     losses = [loss for _, loss in met.history]
@@ -109,12 +109,12 @@ def test_rounds_that_go_too_far_are_shortened(monkeypatch: pytest.MonkeyPatch) -
     assert corrected is not None
     start = 1.05 * TRUTH / objective.vector.scale
     monkeypatch.setattr(coarse_start, "gauss_newton", overshooting(2.5))
-    met = meet_on_coarse_grid(corrected, start, 30, 1e-8)
+    met = minimize_on_coarse_grid(corrected, start, 30, 1e-8)
     losses = [loss for _, loss in met.history]
     assert max(losses) > losses[0]  # too far
     assert met.loss == min(losses) < 1e-2 * losses[0]
     monkeypatch.setattr(coarse_start, "gauss_newton", overshooting(-1.0))
-    away = meet_on_coarse_grid(corrected, start, 30, 1e-8)
+    away = minimize_on_coarse_grid(corrected, start, 30, 1e-8)
     np.testing.assert_array_equal(away.z, start)  # uphill: never worse than the start
 
 
@@ -141,6 +141,6 @@ def test_diverged_trial_is_no_round(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(coarse_start, "gauss_newton", runs_away)
     with torch.no_grad():
-        met = meet_on_coarse_grid(corrected, start, 30, 1e-8)
+        met = minimize_on_coarse_grid(corrected, start, 30, 1e-8)
     np.testing.assert_array_equal(met.z, start)
     assert met.history[1][1] == np.inf

@@ -160,10 +160,10 @@ def test_changed_or_absent_field_is_refused(written: Path, tmp_path: Path) -> No
     model = trainer_of(GAUSSIANS).model
     copy = tmp_path / "parameters.yaml"
     copy.write_bytes(written.read_bytes())
-    with pytest.raises(CalibrationError, match=r"diffusivity\.nc: is absent"):
+    with pytest.raises(CalibrationError, match=r"diffusivity\.nc: is missing"):
         load_parameters(copy, model)
     content = bytearray(written.with_name("diffusivity.nc").read_bytes())
     content[-1] ^= 1
     (tmp_path / "diffusivity.nc").write_bytes(content)
-    with pytest.raises(CalibrationError, match=r"diffusivity\.nc: has been changed"):
+    with pytest.raises(CalibrationError, match=r"diffusivity\.nc: was changed"):
         load_parameters(copy, model)

@@ -142,7 +142,7 @@ def test_a_changed_field_file_is_not_loaded(
     with open(tmp_path / "diffusivity.nc", "ab") as file:
         file.write(b"\0")
     model = ModelFactory.create_physical_model(experiment)
-    with pytest.raises(CalibrationError, match=r"diffusivity\.nc: has been changed"):
+    with pytest.raises(CalibrationError, match=r"diffusivity\.nc: was changed"):
         load_parameters(tmp_path / "parameters.yaml", model)
 
 

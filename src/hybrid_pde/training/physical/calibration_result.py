@@ -95,18 +95,17 @@ def parameter_report(
     uncertainty: Uncertainty | None,
     shift: np.ndarray | None = None,
 ) -> dict[str, dict[str, Any]]:
-    """Every learnable parameter with value, standard deviation, guess, bounds and unit.
+    """Every learnable parameter with value, standard deviation, initial guess, bounds and unit.
 
     A parameter that the data do not determine has the value ``None``. Without an uncertainty
-    (after divergence) the values are given without a standard deviation. The value of a field is
-    what describes it, its bounds and deviations are those of the learned numbers, named in
-    ``labels``, whose values are ``learned``.
+    (after divergence) there are no standard deviations. The value of a field is its description;
+    ``std`` and ``learned`` are those of its learned numbers, named in ``labels``.
 
     Args:
         model: The model at the estimate.
         vector: The learnable parameters.
-        uncertainty: Of them.
-        shift: Change of each by a finer discretization.
+        uncertainty: Uncertainty of the parameters.
+        shift: Change of each parameter on a finer discretization.
     """
     z = vector.read()
     start, slopes = vector.values(vector.start), vector.slopes(z)
@@ -118,7 +117,7 @@ def parameter_report(
         if uncertainty is not None and np.isfinite(uncertainty.std[owned]).all():
             std = vector.by_name(uncertainty.std * slopes, name)
         is_field = vector.is_field(name)
-        # As the model holds it, to the last digit.
+        # The exact value of the model, without the rounding of the conversion from z.
         held = model.get_parameter(name).detach().tolist()
         value = vector.describe(z, name) if is_field else held
         first = vector.entries[owned[0]]
@@ -141,7 +140,7 @@ def parameter_report(
 def undetermined_directions(
     vector: ParameterVector, uncertainty: Uncertainty | None
 ) -> list[dict[str, float]]:
-    """Combinations of parameters that leave the prediction as it is, in the parameters' units."""
+    """Combinations of parameters that do not change the prediction, in physical units."""
     if uncertainty is None:
         return []
     slopes = vector.slopes(vector.read())
@@ -156,7 +155,7 @@ def undetermined_directions(
 
 
 def warn_of_shifts(parameters: Mapping[str, Any], used: Discretization) -> None:
-    """Warn of every parameter that depends on the discretization, with the way out."""
+    """Warn of every parameter that depends on the discretization."""
     for name, parameter in parameters.items():
         shift, value, std = (parameter[k] for k in ("discretization_error", "value", "std"))
         if shift is None or value is None or isinstance(value, dict):
@@ -189,7 +188,7 @@ def numerics_report(objective: Objective, candidates: list[dict[str, Any]]) -> d
 def history_row(
     iteration: int, z: np.ndarray, loss: float, vector: ParameterVector
 ) -> dict[str, Any]:
-    """One evaluation: its number, loss and parameters, ``velocity[0]`` for a component."""
+    """One row of the history: iteration, loss and parameters (``velocity[0]`` for components)."""
     theta = vector.values(z[: len(vector)]).tolist()
     values: Mapping[str, float] = dict(zip(vector.labels, theta, strict=True))
     return {"iteration": iteration, "loss": loss, **values}

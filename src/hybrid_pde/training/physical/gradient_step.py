@@ -1,4 +1,4 @@
-"""Single steps of a torch optimizer on what is learned."""
+"""Single optimizer steps (Adam, SGD) on the learnable parameters."""
 
 from collections.abc import Sequence
 
@@ -14,8 +14,8 @@ from hybrid_pde.training.physical.parameter_vector import ParameterVector
 class GradientSteps:
     """Adam or gradient descent on the vector of learnable parameters.
 
-    The vector's entries are of order one, so that the learning rate is relative to the initial
-    guesses.
+    The entries of the vector are of order one, so the learning rate is relative to the initial
+    guess.
 
     Args:
         vector: The learnable parameters.
@@ -33,13 +33,15 @@ class GradientSteps:
         self.optimizer: torch.optim.Optimizer = kind([self.z], lr=learning_rate)
 
     def step(self, objective: Objective, numbers: Sequence[int]) -> float:
-        """One step on some windows; returns their loss before it.
+        """One step on some windows; returns their loss before the step.
 
         Raises:
-            DivergenceError: if the rollout or the gradient leaves the finite numbers.
+            DivergenceError: if the rollout or the gradient is not finite.
         """
         with torch.no_grad():
-            self.z.copy_(torch.from_numpy(self.vector.read()))  # others may have changed the model
+            self.z.copy_(
+                torch.from_numpy(self.vector.read())
+            )  # the model may have changed since the last step
         found = objective.log.answer(
             "step", self.z.detach().numpy(), lambda: self._gradient(objective, numbers)
         )

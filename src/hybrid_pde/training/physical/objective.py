@@ -1,9 +1,10 @@
-"""The residual between rollouts and observations, and its derivatives.
+"""Objective of a calibration: weighted residual of rollouts, loss and derivatives.
 
-The residual r has one entry a window and observed value, divided by the field's standard deviation
-and by the root of how often its observation occurs. With N distinct observed numbers the loss is
-|r|²/N, a mean square in units of the data's variance. Where initial states are estimated, their
-observed values are observations too, and the states are unknowns beside the parameters.
+The residual r has one entry per window and observed value. Each is divided by the standard
+deviation of the field and by the square root of the number of windows that contain the observation.
+With N distinct observed values the loss is |r|²/N, a mean square in units of the data variance. If
+initial states are estimated, they are unknowns beside the parameters, and their observed values are
+observations too.
 
 Layout of native tensors: ``G`` states of each window, ``B`` windows, ``C`` channels, ``X Y Z``
 space.
@@ -31,27 +32,28 @@ from hybrid_pde.training.physical.regularization import (
 from hybrid_pde.training.physical.stop_residual import predicted_values, stop_residual
 from hybrid_pde.training.physical.tangent_rollout import Tangents
 
-# Variance of data without errors, in units of their field's: rounding. Priors of what such data do
-# not determine keep a weight.
+# Smallest noise variance, in units of the field variance: rounding errors. With exact data, priors
+# still determine what the data do not.
 _EXACT = 1e-16
 
 
 class Objective:
-    """Misfit of a model to observations as a function of what is learned.
+    """Misfit of a model to observations as a function of the unknowns.
 
-    The unknowns are z of the parameters, and after them those of the initial states.
+    The unknowns are the parameters z, followed by the initial states if they are estimated.
 
     Args:
-        model: The model; its own parameters stay as they are.
-        observations: What is fitted.
+        model: The model; its own parameters are not changed.
+        observations: The observations to fit.
         vector: The learnable parameters.
         dt: Time between frames [time].
-        estimate_states: Whether the windows' initial states are unknown too.
-        log: Keeps what was evaluated.
+        estimate_states: Whether the initial states of the windows are unknowns.
+        log: Log of evaluations, for resuming.
 
     Attributes:
-        noise_variance: Variance of the observations' errors, in units of their fields' variance,
-            which priors are weighed against.
+        noise_variance: Variance of the observation errors, in units of the field variance; scales
+            the weight of priors.
+        substeps_used: Largest number of time steps per frame of the last linearization.
     """
 
     def __init__(
@@ -74,16 +76,16 @@ class Objective:
 
     @property
     def num_values(self) -> float:
-        """Number of distinct observed numbers, predicted ones in their place as they weigh."""
+        """Number of distinct observed values; predicted values count with their weight."""
         return self.observations.num_values
 
     @property
     def start(self) -> np.ndarray:
-        """The model's present parameters, and initial states as they were observed."""
+        """All unknowns at the current parameters of the model and the observed initial states."""
         return self.complete(self.vector.read())
 
     def complete(self, z: np.ndarray) -> np.ndarray:
-        """The parameters z with the observed initial states, where those are unknowns."""
+        """The parameters z, followed by the observed initial states if these are unknowns."""
         return z if self.states is None else np.concatenate([z, self.states.start])
 
     def bounds(self) -> tuple[np.ndarray, np.ndarray]:
@@ -95,17 +97,16 @@ class Objective:
         )
 
     def without_predictions(self) -> "Objective":
-        """The misfit to what was observed alone.
+        """The misfit to observations only, without predicted values.
 
         Raises:
-            CalibrationError: if that is nothing.
-            ConfigError: if initial states are unknown that only predictions start from.
+            CalibrationError: if nothing was observed.
         """
         real = self._given.without_predictions()
         return self._with(real, self.states is not None)
 
     def with_states_held(self, unknowns: np.ndarray) -> "Objective":
-        """The misfit as a function of the parameters alone, from the initial states at a point."""
+        """The misfit as a function of the parameters only, with initial states fixed at a point."""
         observations = self._given
         if self.states is not None:
             everything = range(len(observations.windows))
@@ -117,7 +118,7 @@ class Objective:
         """The misfit of the first frames of every window.
 
         Raises:
-            CalibrationError: if nothing is seen by then.
+            CalibrationError: if nothing is observed in these frames.
         """
         observations = self.observations.until(num_frames, self.dt)
         return self._with(observations, self.states is not None)
@@ -131,10 +132,10 @@ class Objective:
         return other
 
     def loss(self, unknowns: np.ndarray) -> float:
-        """|r|²/N alone.
+        """The loss |r|²/N.
 
         Raises:
-            DivergenceError: if a rollout leaves the finite numbers.
+            DivergenceError: if a rollout is no longer finite.
         """
         return self.log.answer("loss", unknowns, lambda: {"loss": self._loss(unknowns)})["loss"]
 
@@ -152,13 +153,13 @@ class Objective:
         return total
 
     def linearize(self, unknowns: np.ndarray) -> Linearization:
-        """Residual and Jacobian by forward-mode derivatives, one pass an unknown.
+        """Residual and Jacobian by forward-mode derivatives, one pass per unknown.
 
-        The passes run in lockstep over the frames, and each frame is folded into a triangle at
-        once: memory depends neither on the number of frames nor on that of the observations.
+        The passes run in lockstep over the frames, and each frame is reduced by QR immediately:
+        memory depends neither on the number of frames nor on the number of observations.
 
         Raises:
-            DivergenceError: if a rollout leaves the finite numbers.
+            DivergenceError: if a rollout is no longer finite.
         """
         if self._last is not None and np.array_equal(unknowns, self._last.z):
             return self._last
@@ -178,11 +179,13 @@ class Objective:
                 if self.states is not None:
                     first = len(self.vector)
                     reduction.fold(numbers, self.states.block(unknowns[first:], numbers, first))
-                # Closed also when the loop is left by an error: a level of derivatives is open.
+                # The generator holds an open forward-mode level, which must be closed after errors
+                # too.
                 with closing(tangents.rollout(unknowns, numbers, stops)) as run:
                     for stop, values, slopes in run:
                         self.substeps_used = max(self.substeps_used, self.model.substeps_used)
-                        block = self._block(numbers, stop, values, slopes)
+                        columns = predicted_values(self.observations, numbers, stop, slopes)
+                        block = torch.cat([columns, self._residual(numbers, stop, values)])
                         self._check(block, unknowns)
                         reduction.fold(numbers, block)
         penalties = linearized_regularization(
@@ -190,7 +193,7 @@ class Objective:
         )
         at = reduction.finish(unknowns, penalties, self.num_values)
         return {
-            # copies, since how numbers lie in memory may decide their last bits
+            # copies, because the memory layout may affect the last bits of later products
             "jacobian": torch.from_numpy(at.jacobian.copy()),
             "residual": torch.from_numpy(at.residual.copy()),
             "loss": at.loss,
@@ -198,16 +201,17 @@ class Objective:
         }
 
     def keep(self, at: Linearization) -> None:
-        """Answer :meth:`linearize` at a point with what was found there before."""
+        """Reuse a linearization for :meth:`linearize` at its point."""
         self._last = at
 
     def loss_and_gradient(self, unknowns: np.ndarray) -> tuple[float, np.ndarray]:
-        """|r|²/N and its gradient, by reverse-mode derivatives.
+        """The loss |r|²/N and its gradient, by reverse-mode derivatives.
 
-        Steps are recomputed on the way back, so that memory grows with the root of their number.
+        Memory grows with the square root of the number of steps, see
+        :mod:`hybrid_pde.training.physical.adjoint`.
 
         Raises:
-            DivergenceError: if a rollout leaves the finite numbers.
+            DivergenceError: if a rollout is no longer finite.
         """
         found = self.log.answer("gradient", unknowns, lambda: self._gradient(unknowns))
         return found["loss"], found["gradient"].numpy()
@@ -220,18 +224,18 @@ class Objective:
             part.backward()
             total += float(part.detach())
         extra = self.penalty_loss(z)
-        if extra.requires_grad:  # there is a penalty
+        if extra.requires_grad:  # without priors and smoothness it is constant
             extra.backward()
         total += float(extra.detach())
         assert z.grad is not None
         if not bool(torch.isfinite(z.grad).all()):
             raise DivergenceError(
-                f"{self.model.spec.name}: the gradient is not finite at {self._place(unknowns)}"
+                f"{self.model.spec.name}: the gradient is not finite at {self._named(unknowns)}"
             )
         return {"loss": total, "gradient": z.grad}
 
     def window_loss(self, z: torch.Tensor, numbers: Sequence[int]) -> torch.Tensor:
-        """Share of the loss of windows with equal stops, differentiable with respect to ``z``."""
+        """Contribution of windows with equal stops to the loss, differentiable w.r.t. ``z``."""
 
         def misfit(stop: Stop, state: dict[str, torch.Tensor]) -> torch.Tensor:
             self.substeps_used = max(self.substeps_used, self.model.substeps_used)
@@ -245,7 +249,7 @@ class Objective:
         return total
 
     def weigh_priors(self, unknowns: np.ndarray) -> None:
-        """Take over the variance of the observations' errors that is left at a point."""
+        """Set ``noise_variance`` to the residual variance of the observations at a point."""
         at = self.linearize(unknowns)
         penalty = float((self._regularization(torch.from_numpy(unknowns)) ** 2).sum())
         freedom = max(1, self.num_values - len(unknowns))
@@ -256,40 +260,29 @@ class Objective:
     def misfit(
         self, numbers: Sequence[int], stop: Stop, state: dict[str, torch.Tensor]
     ) -> torch.Tensor:
-        """Share of the loss of one stop, differentiably."""
+        """Contribution of one stop to the loss, differentiable."""
         lifted = {name: value.unsqueeze(0) for name, value in state.items()}
         return (self._residual(numbers, stop, lifted) ** 2).sum() / self.num_values
 
     def initial_misfit(self, z: torch.Tensor, numbers: Sequence[int]) -> torch.Tensor:
-        """Share of the loss of estimated initial states, differentiably."""
+        """Contribution of estimated initial states to the loss, differentiable."""
         if self.states is None:
             return torch.zeros((), dtype=torch.float64)
         residual = self.states.residual(z[len(self.vector) :], numbers)
         return (residual**2).sum() / self.num_values
 
     def penalty_loss(self, z: torch.Tensor) -> torch.Tensor:
-        """Share of the loss of priors and of the smoothness of fields, differentiably."""
+        """Contribution of priors and smoothness to the loss, differentiable."""
         return (self._regularization(z) ** 2).sum() / self.num_values
 
     def _regularization(self, unknowns: torch.Tensor) -> torch.Tensor:
         return regularization_residual(self.vector, unknowns, self.noise_variance, self.num_values)
 
-    def _block(
-        self,
-        numbers: Sequence[int],
-        stop: Stop,
-        values: dict[str, torch.Tensor],
-        slopes: dict[str, torch.Tensor],
-    ) -> torch.Tensor:
-        """``[J r]`` of one stop, ``[n + 1, B, values]``."""
-        columns = predicted_values(self.observations, numbers, stop, slopes)
-        return torch.cat([columns, self._residual(numbers, stop, values)])
-
     def _check(self, block: torch.Tensor, unknowns: np.ndarray) -> None:
         if not bool(torch.isfinite(block).all()):
             raise DivergenceError(
                 f"{self.model.spec.name}: the derivatives of the rollout are not finite at "
-                f"{self._place(unknowns)}"
+                f"{self._named(unknowns)}"
             )
 
     def _residual(
@@ -297,6 +290,6 @@ class Objective:
     ) -> torch.Tensor:
         return stop_residual(self.observations, numbers, stop, states)
 
-    def _place(self, unknowns: np.ndarray) -> dict[str, float]:
+    def _named(self, unknowns: np.ndarray) -> dict[str, float]:
         values = self.vector.values(unknowns[: len(self.vector)])
         return dict(zip(self.vector.labels, values.tolist(), strict=True))

@@ -1,4 +1,4 @@
-"""Where a rollout stops to be compared with observations."""
+"""Times at which a rollout is compared with observations."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,19 +9,19 @@ import torch
 from hybrid_pde.models.physical.solver import Conditions
 from hybrid_pde.training.physical.observations import Observations
 
-# Two times closer than this share of a frame are one.
+# Times closer than this fraction of a frame are equal.
 _SAME = 1e-9
 
 
 @dataclass(frozen=True)
 class Stop:
-    """One time at which a window is looked at.
+    """One time of comparison.
 
     Attributes:
         time: Time since the window's start, in frames.
-        interval: Time since the stop before [time].
-        frame: Which target frame is there, if any.
-        reading: Which reading of the sensors is there, if any.
+        interval: Time since the previous stop [time].
+        frame: Index of the target frame at this time, if any.
+        reading: Index of the sensor reading at this time, if any.
     """
 
     time: float
@@ -31,18 +31,18 @@ class Stop:
 
 
 def stops_of(observations: Observations, numbers: Sequence[int], dt: float) -> list[Stop]:
-    """The times of frames of which something is seen, and of readings, in order.
+    """The times of frames with observed values and of sensor readings, in order.
 
     Args:
         observations: The windows.
-        numbers: Windows of equal course.
+        numbers: Windows with equal ``batch_key``.
         dt: Time between frames [time].
     """
     window = observations.windows[numbers[0]]
     found: dict[float, dict[str, int]] = {}
     for frame in range(window.num_frames):
-        seen = (observations.weight(numbers, frame, name) for name in observations.fields)
-        if any(weight is not None for weight in seen):
+        weights = (observations.weight(numbers, frame, name) for name in observations.fields)
+        if any(weight is not None for weight in weights):
             found[float(frame + 1)] = {"frame": frame}
     if window.readings is not None:
         for number, time in enumerate((window.readings.times / dt).tolist()):
@@ -55,7 +55,7 @@ def stops_of(observations: Observations, numbers: Sequence[int], dt: float) -> l
 
 
 def conditions_at(conditions: Conditions, stops: Sequence[Stop], start: float = 0.0) -> Conditions:
-    """Conditions with the series of frames interpolated to the stops, from the time ``start``."""
+    """Conditions with time series interpolated from frames to ``start`` and the stops."""
     if not conditions.series:
         return conditions
     times = torch.tensor([start, *(stop.time for stop in stops)], dtype=torch.float64)

@@ -1,4 +1,4 @@
-"""Windows of frames that a rollout is compared with.
+"""Observation windows: an initial frame and the target frames of a rollout.
 
 Layout of native tensors: ``C`` channels, ``X Y Z`` space.
 """
@@ -12,43 +12,43 @@ from hybrid_pde.training.physical.sensor_readings import Readings
 
 
 class Visibility(Protocol):
-    """What a data source may say about its windows beside their fields."""
+    """Interface of data sources with hidden values or sensors."""
 
     def mask(self, window: int, name: str, frame: int) -> torch.Tensor | None:
-        """Which values ``[C, *space]`` of a frame (0: the initial one) are seen; None for all."""
+        """Mask of observed values ``[C, *space]``; ``None`` for all. Frame 0 is the initial one."""
 
     def readings(self, window: int) -> Readings | None:
-        """Readings of sensors during the window."""
+        """Sensor readings during a window."""
 
 
 @runtime_checkable
 class Guidance(Visibility, Protocol):
-    """What a data source says that has predictions in the place of what is not seen."""
+    """Interface of data sources that replace hidden values by predictions."""
 
     def is_predicted(self, window: int) -> bool:
-        """Whether nothing of a window was ever observed."""
+        """Whether a window is entirely predicted."""
 
     def hidden_weight(self, window: int, frame: int) -> float:
-        """Weight of the predictions that stand for hidden values; 0 where there are none."""
+        """Weight of the predictions of hidden values; 0 without predictions."""
 
 
 class WindowFields(dict[str, Any]):
-    """The initial fields of a window that knows its number among the observations."""
+    """Initial fields of a window with its number among the observations."""
 
     window: int
 
 
 @dataclass(frozen=True)
 class ObservationWindow:
-    """An initial frame and the frames after it, as positions in the store, by field.
+    """An initial frame and the following frames, as positions in the frame store.
 
     Attributes:
         initial: Position of the initial frame by field.
-        targets: Positions of the frames after it by field.
-        known: Known parameters: ``[…]`` by name, ``[T + 1, …]`` for what changes in time.
-        series: Names of those that change in time.
-        readings: What sensors read.
-        is_predicted: Whether all of it is a prediction.
+        targets: Positions of the following frames by field.
+        known: Known parameters by name: ``[…]``, or ``[T + 1, …]`` if they vary in time.
+        series: Names of known parameters that vary in time.
+        readings: Sensor readings.
+        is_predicted: Whether all values are predictions.
     """
 
     initial: dict[str, int]
@@ -64,8 +64,8 @@ class ObservationWindow:
         return len(next(iter(self.targets.values())))
 
     @property
-    def course(self) -> tuple[Any, ...]:
-        """What windows that are advanced together have in common."""
+    def batch_key(self) -> tuple[Any, ...]:
+        """Key that is equal for windows that can be advanced in one batch."""
         times = None if self.readings is None else tuple(self.readings.times.tolist())
         return self.num_frames, times, tuple(self.known), self.series
 
@@ -73,7 +73,7 @@ class ObservationWindow:
 def cut_window(
     window: ObservationWindow, num_frames: int, dt: float | None = None
 ) -> ObservationWindow:
-    """A window's first frames; with readings, the whole window unless dt says which to keep."""
+    """The first frames of a window; with readings and without ``dt``, the whole window."""
     readings = window.readings
     if readings is not None:
         if dt is None:

@@ -1,4 +1,4 @@
-"""What the parameters are estimated from: windows of frames, every distinct frame kept once.
+"""Observations of a calibration: windows of frames with weights.
 
 Layout of native tensors: ``B`` windows, ``C`` channels, ``X Y Z`` space, ``[B, C, X, Y, Z]``.
 """
@@ -25,33 +25,32 @@ from hybrid_pde.training.physical.observation_window import (
 )
 from hybrid_pde.training.physical.window_reader import WindowReader
 
-# States of so many numbers in all are advanced together: more saves no time, and costs memory.
+# Largest number of values of all states advanced in one batch; more costs memory and saves no time.
 CHUNK_VALUES = 2**17
 
 
 class Observations:
     """All windows of a data source.
 
-    A frame that is in several windows is one observation: its residuals are weighted by 1/√count,
-    so that it counts once.
+    A frame in several windows is one observation: its residuals are weighted by 1/√count.
 
     Args:
         samples: Pairs ``({name: Field}, {name: [Field, …]})``; a batch dimension holds several.
-        model: The equation, which says what fields and parameters are.
-        visibility: What of them is seen; all of it by default.
-        grid: Their grid, where the caller knows it better than the fields do.
+        model: The equation, which defines fields and known parameters.
+        visibility: Which values are observed; all of them by default.
+        grid: Grid of the fields, if the caller knows it better than the fields do.
 
     Attributes:
-        fields: Names of the fields that the equation has.
+        fields: Names of the fields of the equation.
         grid: Grid of every field.
         layouts: Layout by field.
-        scale: Standard deviation of all targets, by field, which residuals are divided by.
-        num_values: Number of distinct observed numbers, of which a prediction in the place of one
-            counts as much as it weighs; initial frames count once they are observed
-            (:meth:`with_starts_observed`).
+        scale: Standard deviation of all targets by field; divides the residuals.
+        num_values: Number of distinct observed values; predicted values count with their weight.
+            Initial frames count after :meth:`with_starts_observed`.
 
     Raises:
-        CalibrationError: for no samples, samples that differ in grid, or a value not finite.
+        CalibrationError: without samples, for samples on different grids, or for values that are
+            not finite.
     """
 
     def __init__(
@@ -70,69 +69,75 @@ class Observations:
                 self.windows.append(window)
                 self._count_targets(window)
         if not self.windows:
-            raise CalibrationError("the data source is empty: there is nothing to calibrate on")
+            raise CalibrationError(
+                "the data source is empty; calibration needs at least one window"
+            )
         assert reader.grid is not None
         self.fields, self.layouts, self.grid = reader.fields, reader.layouts, reader.grid
         self._store = reader.store
         self.scale = self._scales()
         self.num_values = self._count_values()
         if not self.num_values:
-            raise CalibrationError("nothing of the data is observed: data.observations hides it")
+            raise CalibrationError(
+                "data.observations: hides all values of the data; observe at least one"
+            )
 
     @property
     def hides(self) -> bool:
-        """Whether some values of the data are hidden, or there are sensors."""
+        """Whether some values of the data are hidden, or sensors are used."""
         return any(
-            window.readings or any(self._store.hides_of(at) for at in _frames_of(window))
+            window.readings or any(self._store.hides(at) for at in _frames_of(window))
             for window in self.windows
             if not window.is_predicted
         )
 
     @property
     def has_predictions(self) -> bool:
-        """Whether there are predictions in the place of observations."""
+        """Whether some hidden values are replaced by predictions."""
         return self._store.has_predictions
 
     def without_predictions(self) -> "Observations":
-        """What was observed alone.
+        """Only what was observed.
 
         Raises:
-            CalibrationError: if that is nothing.
+            CalibrationError: if nothing was observed.
         """
         kept = [n for n, window in enumerate(self.windows) if not window.is_predicted]
-        part = self._of([self.windows[number] for number in kept])
+        part = self._with_windows([self.windows[number] for number in kept])
         part._store = self._store.without_predictions()
         part.num_values = part._count_values()
         if self._starts is not None:
             part._starts = {name: values[kept] for name, values in self._starts.items()}
         if not part.num_values:
-            raise CalibrationError("nothing of the data is observed, all of it is predicted")
+            raise CalibrationError(
+                "data.observations: all values are predicted; observe at least one"
+            )
         return part
 
     def subset(self, num_windows: int, num_frames: int) -> "Observations":
-        """A few windows spread over all, cut to their first frames; with sensors, whole ones.
+        """A few evenly chosen windows, cut to their first frames; uncut with sensors.
 
-        Windows that are predictions alone are not among them.
+        Entirely predicted windows are left out.
         """
         real = [n for n, window in enumerate(self.windows) if not window.is_predicted]
         places = np.linspace(0, len(real) - 1, num_windows).round().astype(int)
         chosen = np.array(real)[np.unique(places)]
-        part = self._of([cut_window(self.windows[index], num_frames) for index in chosen])
+        part = self._with_windows([cut_window(self.windows[index], num_frames) for index in chosen])
         if self._starts is not None:
             part._starts = {name: values[chosen] for name, values in self._starts.items()}
         return part if part.num_values else self
 
     def until(self, num_frames: int, dt: float) -> "Observations":
-        """All windows, cut to their first frames and to what sensors read until then.
+        """All windows, cut to their first frames and the sensor readings up to then.
 
         Args:
             num_frames: Number of target frames.
             dt: Time between frames [time].
 
         Raises:
-            CalibrationError: if nothing is seen by then.
+            CalibrationError: if nothing is observed in these frames.
         """
-        part = self._of([cut_window(window, num_frames, dt) for window in self.windows])
+        part = self._with_windows([cut_window(window, num_frames, dt) for window in self.windows])
         if not part.num_values:
             raise CalibrationError(f"nothing is observed in the first {num_frames} frames")
         return part
@@ -144,10 +149,10 @@ class Observations:
         return changed
 
     def with_starts_observed(self) -> "Observations":
-        """The same windows, whose initial frames are observations like the others.
+        """The same windows with their initial frames as observations.
 
-        All frames are given the mean of the counts: a window whose first frame weighed more or less
-        than those after it would be believed too much or too little, which shifts the parameters.
+        All frames get the mean count: other weights of the initial frame relative to the following
+        ones would bias the parameters.
         """
         changed = copy(self)
         counts = dict(self._count)
@@ -160,25 +165,25 @@ class Observations:
 
     @property
     def hides_starts(self) -> bool:
-        """Whether a part of some initial state is hidden."""
+        """Whether some initial state is partly hidden."""
         windows = (window for window in self.windows if not window.is_predicted)
         starts = (at for window in windows for at in window.initial.values())
-        return any(self._store.hides_of(at) for at in starts)
+        return any(self._store.hides(at) for at in starts)
 
     def chunks(self) -> Iterator[list[int]]:
-        """Numbers of the windows that are advanced together, of equal course."""
-        by_course: dict[tuple[Any, ...], list[int]] = {}
+        """Numbers of the windows of each batch; these have equal :attr:`batch_key`."""
+        by_key: dict[tuple[Any, ...], list[int]] = {}
         for number, window in enumerate(self.windows):
-            by_course.setdefault(window.course, []).append(number)
+            by_key.setdefault(window.batch_key, []).append(number)
         size = max(1, CHUNK_VALUES // self.state_size)
-        for numbers in by_course.values():
-            # Equal chunks: a smaller last one would be compiled on its own.
+        for numbers in by_key.values():
+            # Equal chunks: a smaller last one would need another compilation.
             for part in np.array_split(numbers, -(-len(numbers) // size)):
                 yield part.tolist()
 
     @property
     def state_size(self) -> int:
-        """How many numbers make up the state of one window."""
+        """Number of values of the state of one window."""
         return sum(self._store.size(at) for at in self.windows[0].initial.values())
 
     def initial(self, numbers: Sequence[int]) -> dict[str, torch.Tensor]:
@@ -191,22 +196,22 @@ class Observations:
         }
 
     def target(self, numbers: Sequence[int], frame: int, name: str) -> torch.Tensor:
-        """One field's target ``frame``, ``[B, C, *space]``, in double precision."""
+        """Target ``frame`` of one field, ``[B, C, *space]``, in double precision."""
         return self._store.stack([self.windows[number].targets[name][frame] for number in numbers])
 
     def weight(self, numbers: Sequence[int], frame: int, name: str) -> torch.Tensor | None:
-        """What a residual is multiplied by: √weight/(√count · scale), 0 where nothing is seen.
+        """Factor of a residual, √weight/(√count · scale); 0 for hidden values.
 
-        ``[B, 1, 1…]`` or ``[B, C, *space]``; ``None`` where nothing at all is seen.
+        ``[B, 1, 1…]`` or ``[B, C, *space]``; ``None`` if all values are hidden.
         """
         return self._weights(name, [self.windows[n].targets[name][frame] for n in numbers])
 
     def initial_weight(self, numbers: Sequence[int], name: str) -> torch.Tensor | None:
-        """The same for initial frames, once they are observed."""
+        """Factor of the residual of initial frames, after :meth:`with_starts_observed`."""
         return self._weights(name, [self.windows[n].initial[name] for n in numbers])
 
     def conditions(self, numbers: Sequence[int], repeats: int = 1) -> Conditions:
-        """Known parameters of windows, the whole batch ``repeats`` times over."""
+        """Known parameters of windows, the whole batch repeated ``repeats`` times."""
         constant, series = {}, {}
         for name in self.windows[numbers[0]].known:
             stacked = torch.stack([self.windows[number].known[name] for number in numbers])
@@ -218,7 +223,7 @@ class Observations:
         return Conditions(constant, series)
 
     def __iter__(self) -> Iterator[Sample]:
-        """The windows as pairs of fields, whatever they came from."""
+        """The windows as pairs of initial and target fields."""
         for number, window in enumerate(self.windows):
             initial = WindowFields({n: self._field(n, at) for n, at in window.initial.items()})
             initial.window = number
@@ -230,8 +235,8 @@ class Observations:
                 },
             )
 
-    def _of(self, windows: list[ObservationWindow]) -> "Observations":
-        """Observations of some windows, which are counted anew."""
+    def _with_windows(self, windows: list[ObservationWindow]) -> "Observations":
+        """Observations of other windows of the same frames."""
         part = copy(self)
         part.windows, part._count = windows, {}
         for window in windows:
@@ -250,26 +255,26 @@ class Observations:
                 self._count[position] = self._count.get(position, 0) + 1
 
     def _count_values(self) -> float:
-        seen = sum(self._store.weight(position) for position in self._count)
-        return seen + sum(w.readings.num_values for w in self.windows if w.readings)
+        in_frames = sum(self._store.weight(position) for position in self._count)
+        return in_frames + sum(w.readings.num_values for w in self.windows if w.readings)
 
     def _scales(self) -> dict[str, float]:
         return {name: self._deviation(name) for name in self.fields}
 
     def _deviation(self, name: str) -> float:
-        """Standard deviation of everything seen of a field."""
+        """Standard deviation of all observed values of a field."""
         windows = [window for window in self.windows if not window.is_predicted]
         positions = {at for window in windows for at in window.targets[name]}
-        seen = [self._store.seen(at) for at in sorted(positions)]
+        parts = [self._store.observed(at) for at in sorted(positions)]
         readings = [window.readings for window in self.windows if window.readings]
-        seen += [each.values[name][each.present[name]] for each in readings]
-        seen = [values for values in seen if len(values)]
-        if not seen:
+        parts += [each.values[name][each.present[name]] for each in readings]
+        parts = [values for values in parts if len(values)]
+        if not parts:
             return 1.0
-        count = sum(len(values) for values in seen)
-        mean = sum(float(values.double().sum()) for values in seen) / count
-        variance = sum(float(((values.double() - mean) ** 2).sum()) for values in seen) / count
-        # A field that is constant everywhere sets no scale; its own magnitude does, else one.
+        count = sum(len(values) for values in parts)
+        mean = sum(float(values.double().sum()) for values in parts) / count
+        variance = sum(float(((values.double() - mean) ** 2).sum()) for values in parts) / count
+        # The scale of a constant field is its magnitude; 1 for zero.
         return variance**0.5 if variance > 1e-30 * mean**2 else abs(mean) or 1.0
 
     def _field(self, name: str, position: int) -> Field:

@@ -1,4 +1,4 @@
-"""Rollouts with derivatives by every unknown, in lockstep.
+"""Rollouts with forward-mode derivatives with respect to all unknowns, in lockstep.
 
 Layout of native tensors: ``G`` unknowns, ``B`` windows, ``C`` channels, ``X Y Z`` space.
 """
@@ -18,22 +18,22 @@ from hybrid_pde.training.physical.observations import CHUNK_VALUES, Observations
 from hybrid_pde.training.physical.parameter_vector import ParameterVector
 
 States = dict[str, torch.Tensor]
-# Relative step of central differences, where a scheme has no forward mode: the cube root of the
-# rounding error balances it against the error of the difference.
+# Relative step of central differences, for schemes without forward mode: the cube root of machine
+# precision balances rounding and truncation errors.
 _DIFFERENCE = 6e-6
 
 
 class Tangents:
-    """Derivatives of rollouts by parameters and initial states.
+    """Derivatives of rollouts with respect to parameters and initial states.
 
-    Several unknowns are one batch, each with parameters of its own; unknown initial states of all
-    windows are differentiated at once, since each concerns its window alone.
+    Several unknowns form one batch, each with its own parameters. The initial states of all windows
+    are differentiated at once, because each affects only its own window.
 
     Args:
         model: The equation.
         observations: The windows.
         vector: The learnable parameters.
-        states: The initial states, where they are unknown.
+        states: The initial states, if they are unknowns.
     """
 
     def __init__(
@@ -51,10 +51,10 @@ class Tangents:
     def rollout(
         self, unknowns: np.ndarray, numbers: Sequence[int], stops: Sequence[Stop]
     ) -> Generator[tuple[Stop, States, States], None, None]:
-        """At every stop the states ``[1, B, C, *space]`` and their derivatives ``[G, B, …]``.
+        """The states ``[1, B, C, *space]`` and their derivatives ``[G, B, …]`` at every stop.
 
         Raises:
-            DivergenceError: if a rollout leaves the finite numbers.
+            DivergenceError: if a rollout is no longer finite.
         """
         values = self._observations.state_size * len(numbers)
         size = max(1, CHUNK_VALUES // values)
@@ -99,9 +99,9 @@ class Tangents:
         return self.run(duals, numbers, stops)
 
     def _dual(self, unknowns: np.ndarray, entry: int) -> torch.Tensor:
-        """The unknowns of one window with a tangent along one of them, ``[p + size]`` or ``[p]``.
+        """The unknowns with a unit tangent along one of them.
 
-        An initial state's tangent is that of every window's own state.
+        The tangent of an initial-state value is set in all windows at once.
         """
         point = torch.from_numpy(np.array(unknowns))
         tangent = torch.zeros_like(point)
@@ -123,7 +123,7 @@ class Tangents:
         if len(points) == 1:
             parameters = decoded[0]
         else:
-            # Learned values differ within the batch; the others are shared.
+            # Learnable parameters differ within the batch; the others are shared.
             parameters = {n: v for n, v in decoded[0].items() if n not in self._vector.parameters}
             learned = {
                 name: torch.cat([_repeat(each[name], len(numbers)) for each in decoded])
@@ -151,7 +151,7 @@ class Tangents:
     def _differences(
         self, unknowns: np.ndarray, numbers: Sequence[int], stops: Sequence[Stop]
     ) -> Generator[tuple[Stop, States, States], None, None]:
-        """Central differences, every shifted point a batch of simulations of its own."""
+        """Derivatives by central differences; the shifted points are batch entries."""
         point = torch.from_numpy(np.array(unknowns))
         shifts = []
         for entry in range(self._count):
@@ -180,7 +180,7 @@ def _repeat(value: torch.Tensor, size: int) -> torch.Tensor:
 
 
 def _load_forward_mode() -> None:
-    """Let PyTorch load its rules, which it does at the first use by a means it has deprecated."""
+    """Load PyTorch's forward-mode rules, without the deprecation warning of the first use."""
     with warnings.catch_warnings(), forward_ad.dual_level():
         warnings.simplefilter("ignore", DeprecationWarning)
         forward_ad.make_dual(torch.zeros(()), torch.zeros(()))

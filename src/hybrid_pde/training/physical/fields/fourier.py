@@ -1,4 +1,4 @@
-"""A field learned as its long waves."""
+"""Field parametrized by low-wavenumber Fourier modes."""
 
 from itertools import product
 from typing import Any
@@ -9,32 +9,36 @@ import torch
 from hybrid_pde.config.schema import FourierModes
 from hybrid_pde.domain.grid import PERIODIC, Grid
 from hybrid_pde.domain.grid_points import axis_points
-from hybrid_pde.training.physical.fields.initial_guess import finite_numbers, magnitude, wrong
+from hybrid_pde.training.physical.fields.initial_guess import (
+    finite_numbers,
+    invalid_value,
+    magnitude,
+)
 
 
 class FourierField:
-    """Waves up to a wavenumber along each axis; see :class:`FieldParametrization`.
+    """Fourier modes up to a wavenumber along each axis; a :class:`FieldParametrization`.
 
-    κ(x) = Σ θ_kl… φ_k(x) φ_l(y) …, where with ξ = (x − lower)/L the functions φ are 1, cos 2πmξ and
-    sin 2πmξ along a periodic axis, and cos mπξ, whose slope vanishes at both ends, along any other.
+    κ(x) = Σ θ_kl… φ_k(x) φ_l(y) … with ξ = (x − lower)/L. Along a periodic axis φ are 1, cos 2πmξ
+    and sin 2πmξ; along other axes cos mπξ, which has zero slope at both ends.
 
     Args:
         section: The largest wavenumber ``modes``.
-        grid: Where the field lives.
-        initial_guess: The constant that the field starts from.
-        label: The parameter's name.
+        grid: Grid of the field.
+        initial_guess: Constant initial value of the field.
+        label: Name of the parameter.
 
     Raises:
-        ConfigError: if the guess is not a number, or the grid cannot tell so many modes apart.
+        ConfigError: if the guess is not a number, or the grid does not resolve the modes.
 
     Source: Boyd (2001), Chebyshev and Fourier Spectral Methods, chapter 2.
     """
 
     def __init__(self, section: FourierModes, grid: Grid, initial_guess: Any, label: str) -> None:
         key = f"{label}.initial_guess"
-        guess = finite_numbers(key, initial_guess, "a number, the constant to start from")
+        guess = finite_numbers(key, initial_guess, "not a number, the constant initial value")
         if guess.ndim:
-            raise wrong(key, initial_guess, "a number, the constant to start from")
+            raise invalid_value(key, initial_guess, "not a number, the constant initial value")
         self._bases: list[torch.Tensor] = []
         names = []
         for number, axis in enumerate(grid.axes):
@@ -42,14 +46,14 @@ class FourierField:
             points = grid.shape[number]
             most = (points - 1) // 2 if periodic else points - 1
             if section.modes > most:
-                raise wrong(
+                raise invalid_value(
                     f"{label}.parametrization.modes",
                     section.modes,
-                    f"{points} points along {axis} tell {most} modes apart",
+                    f"the {points} points along {axis} resolve at most {most} modes",
                 )
             length = grid.upper[number] - grid.lower[number]
             phase = 2 * np.pi * (axis_points(grid)[axis] - grid.lower[number]) / length
-            basis, waves = _waves(phase, section.modes, periodic)
+            basis, waves = _modes_of_axis(phase, section.modes, periodic)
             self._bases.append(torch.from_numpy(basis))
             names.append(waves)
         modes = [",".join(waves) for waves in product(*names)]
@@ -62,14 +66,14 @@ class FourierField:
         self._modes = modes
 
     def values(self, theta: torch.Tensor) -> torch.Tensor:
-        """The field ``[*space]``: the sum of the waves."""
+        """The field ``[*space]``, the sum of the modes."""
         field = theta.reshape([basis.shape[1] for basis in self._bases])
-        for basis in self._bases:  # the first axis is summed over, and the points come last
+        for basis in self._bases:  # sums over the first axis and appends the points as the last one
             field = torch.tensordot(field, basis.to(theta), dims=([0], [1]))
         return field
 
     def penalty(self, theta: torch.Tensor) -> torch.Tensor | None:
-        """None: leaving out the short waves is what keeps the field smooth."""
+        """None: the truncation of wavenumbers keeps the field smooth."""
         return None
 
     def describe(self, theta: torch.Tensor) -> dict[str, Any]:
@@ -77,13 +81,13 @@ class FourierField:
         return {"modes": dict(zip(self._modes, theta.detach().tolist(), strict=True))}
 
 
-def _waves(phase: np.ndarray, modes: int, periodic: bool) -> tuple[np.ndarray, list[str]]:
-    """The functions of one axis ``[points, functions]``, and their names.
+def _modes_of_axis(phase: np.ndarray, modes: int, periodic: bool) -> tuple[np.ndarray, list[str]]:
+    """The basis functions of one axis ``[points, functions]``, and their names.
 
     Args:
         phase: 2π (x − lower)/L.
         modes: Largest wavenumber.
-        periodic: Whether there are sines too.
+        periodic: Whether to include sines.
     """
     columns, names = [np.ones_like(phase)], ["0"]
     for mode in range(1, modes + 1):

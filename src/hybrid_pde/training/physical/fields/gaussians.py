@@ -1,4 +1,4 @@
-"""A field learned as Gaussians on a background."""
+"""Field parametrized by Gaussians on a constant background."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -12,44 +12,44 @@ from hybrid_pde.domain.grid import PERIODIC, Grid
 from hybrid_pde.domain.grid_points import axis_points
 from hybrid_pde.errors import ConfigError
 from hybrid_pde.training.physical.fields.initial_guess import (
-    Entry,
+    FieldCoefficient,
     finite_numbers,
+    invalid_value,
     magnitude,
-    wrong,
 )
 
-# Irrational, so that no two centres share a coordinate: golden ratio, and square root of two.
+# Irrational (golden ratio, square root of two), so that no two centres share a coordinate.
 STRIDES = (0.6180339887498949, 0.4142135623730951)
 
 
 class GaussianField:
-    """Gaussians whose places and sizes are learned; see :class:`FieldParametrization`.
+    """Gaussians with learnable amplitudes, centres and widths; a :class:`FieldParametrization`.
 
-    κ(x) = background + Σ a exp(−|x − c|²/w²), cut to ``clip``.
+    κ(x) = background + Σ a exp(−|x − c|²/w²), clipped to ``clip``.
 
     θ holds the amplitudes, the centres (one after the other), and the widths unless they are fixed.
-    Along a periodic axis |x − c| is the distance to the nearest image (so that κ has a kink half a
-    domain away from c, by which it has fallen to exp(−L²/4w²)), and c may be any number. Where κ
-    is cut its derivatives are zero: such points say nothing about θ.
+    Along a periodic axis |x − c| is the distance to the nearest image, and c may be any number; κ
+    has a kink at the distance L/2 from c, where the Gaussian has decayed to exp(−L²/4w²). At
+    clipped points the derivatives are zero.
 
     Args:
         section: Number of Gaussians, background, fixed width, limits of κ.
-        grid: Where the field lives.
+        grid: Grid of the field.
         initial_guess: ``{amplitude: […], centre: [[x, y], …], width: […]}``, all optional; one
-            number for all amplitudes or widths. By default amplitudes are 1, centres spread over
-            the domain, and widths a quarter of the domain's shortest side.
-        label: The parameter's name.
+            number for all amplitudes or widths. By default amplitudes are 1, centres are spread
+            over the domain, and widths are a quarter of the shortest side of the domain.
+        label: Name of the parameter.
 
     Raises:
         ConfigError: for an unknown key, a wrong count, a centre outside the domain, a width that
-            the grid does not resolve, or a start that no derivative leads away from.
+            the grid does not resolve, or an initial guess with zero derivatives.
     """
 
     def __init__(self, section: Gaussians, grid: Grid, initial_guess: Any, label: str) -> None:
         self._section, self._grid, self._label = section, grid, label
         self._points = [torch.from_numpy(points) for points in axis_points(grid).values()]
         self._lower, self._upper = np.array(grid.lower), np.array(grid.upper)
-        # Narrower ones fall between the points, and then no value depends on them.
+        # Narrower Gaussians may fall between grid points.
         self._narrowest = min(grid.spacing) / 2
         entries = [*self._entries(self._mapping(initial_guess))]
         self.labels = [entry.label for entry in entries]
@@ -66,7 +66,7 @@ class GaussianField:
         return field if lower is None and upper is None else torch.clamp(field, lower, upper)
 
     def penalty(self, theta: torch.Tensor) -> torch.Tensor | None:
-        """None: a few Gaussians are smooth by themselves."""
+        """None: Gaussians are smooth."""
         return None
 
     def describe(self, theta: torch.Tensor) -> dict[str, Any]:
@@ -98,7 +98,11 @@ class GaussianField:
                 length = float(self._upper[axis] - self._lower[axis])
                 distance = distance - length * torch.round(distance / length)
             profile = torch.exp(-((distance / width[:, None]) ** 2))
-            shape = (self._section.count, *(1,) * axis, -1)  # a Gaussian is a product of profiles
+            shape = (
+                self._section.count,
+                *(1,) * axis,
+                -1,
+            )  # a Gaussian is a product of one-dimensional profiles
             bumps = bumps.unsqueeze(-1) * profile.reshape(shape)
         return self._section.background + bumps.sum(0)
 
@@ -110,14 +114,14 @@ class GaussianField:
         if guess is None:
             return {}
         if not isinstance(guess, dict):
-            raise wrong(key, guess, f"a mapping of {', '.join(known)}")
+            raise invalid_value(key, guess, f"a mapping of {', '.join(known)}")
         for name in guess:
             if name not in known:
                 raise ConfigError(
                     f"trainer_params.learnable_parameters: {key}: {suggest(name, known)}"
                 )
         if "width" in guess and self._section.width is not None:
-            raise wrong(
+            raise invalid_value(
                 f"{key}.width",
                 guess["width"],
                 f"{self._label}.parametrization.width fixes it at {self._section.width:g}; leave "
@@ -125,35 +129,35 @@ class GaussianField:
             )
         return guess
 
-    def _entries(self, guess: dict[str, Any]) -> Iterator[Entry]:
-        amplitudes = self._one_each("amplitude", guess.get("amplitude", 1.0))
+    def _entries(self, guess: dict[str, Any]) -> Iterator[FieldCoefficient]:
+        amplitudes = self._per_gaussian("amplitude", guess.get("amplitude", 1.0))
         for number, amplitude in enumerate(amplitudes):
             label = f"{self._label}.amplitude[{number}]"
-            yield Entry(label, amplitude, abs(amplitude) or magnitude(amplitudes))
+            yield FieldCoefficient(label, amplitude, abs(amplitude) or magnitude(amplitudes))
         for number, centre in enumerate(self._centres(guess.get("centre"))):
             for axis, periodic in enumerate(self._is_periodic()):
                 label = f"{self._label}.centre[{number}].{self._grid.axes[axis]}"
                 lower, upper = self._lower[axis], self._upper[axis]
                 limits = (-np.inf, np.inf) if periodic else (lower, upper)
-                yield Entry(label, centre[axis], upper - lower, *limits)
+                yield FieldCoefficient(label, centre[axis], upper - lower, *limits)
         if self._section.width is None:
             side = float((self._upper - self._lower).min())
-            widths = self._one_each("width", guess.get("width", side / 4))
+            widths = self._per_gaussian("width", guess.get("width", side / 4))
             for number, width in enumerate(widths):
                 label = f"{self._label}.width[{number}]"
-                yield Entry(label, width, width, self._narrowest)
+                yield FieldCoefficient(label, width, width, self._narrowest)
 
-    def _one_each(self, name: str, value: Any) -> np.ndarray:
+    def _per_gaussian(self, name: str, value: Any) -> np.ndarray:
         count = self._section.count
         key = f"{self._label}.initial_guess.{name}"
         allowed = f"one number, or a list of {count}, one for each of the {count} Gaussians"
         numbers = finite_numbers(key, value, allowed)
         if numbers.shape not in ((), (count,)):
-            raise wrong(key, value, allowed)
+            raise invalid_value(key, value, allowed)
         return np.broadcast_to(numbers, count)
 
     def _centres(self, value: Any) -> np.ndarray:
-        """Centres ``[G, axes]``; by default evenly spread along x, and along the other axes too."""
+        """Centres ``[G, axes]``; by default spread evenly along all axes."""
         count, axes = self._section.count, self._grid.axes
         if value is None:
             order = np.arange(count)
@@ -164,32 +168,35 @@ class GaussianField:
         allowed = f"a list of {count} point(s) [{', '.join(axes)}], one for each Gaussian"
         numbers = finite_numbers(key, value, allowed)
         if len(axes) == 1 and numbers.shape == (count,):
-            numbers = numbers[:, None]  # along a line a point is a number
+            numbers = numbers[:, None]  # in 1D a centre is a number
         if numbers.shape != (count, len(axes)):
-            raise wrong(key, value, allowed)
+            raise invalid_value(key, value, allowed)
         for number, centre in enumerate(numbers):
             if (centre < self._lower).any() or (centre > self._upper).any():
                 ends = zip(axes, self._grid.lower, self._grid.upper, strict=True)
                 domain = ", ".join(f"{axis}: [{low:g}, {high:g}]" for axis, low, high in ends)
-                raise wrong(f"{key}[{number}]", centre.tolist(), f"outside the domain {domain}")
+                raise invalid_value(
+                    f"{key}[{number}]", centre.tolist(), f"outside the domain {domain}"
+                )
         return numbers
 
     def _check_start(self) -> None:
-        """Refuse starts at which the derivatives by some numbers vanish, or are all alike."""
+        """Check that the derivatives at the initial guess neither vanish nor coincide."""
         theta = torch.from_numpy(self.start)
         amplitude, centre, width = (part.numpy() for part in self._split(theta))
         if (width < self._narrowest).any():
             at = "parametrization" if self._section.width is not None else "initial_guess"
-            raise wrong(
+            raise invalid_value(
                 f"{self._label}.{at}.width",
                 float(width.min()),
                 f"the grid does not resolve it; at least {self._narrowest:g}, half the spacing",
             )
         if len(np.unique(np.column_stack([amplitude, centre, width]), axis=0)) < len(width):
-            raise wrong(
+            raise invalid_value(
                 f"{self._label}.initial_guess.centre",
                 centre.tolist(),
-                "two Gaussians start as the same one, and would stay so",
+                "two Gaussians have the same initial guess and would stay equal; choose different "
+                "centres",
             )
         if self._section.clip is not None:
             self._check_clip(self._unclipped(theta))
@@ -202,9 +209,11 @@ class GaussianField:
         )
         key = f"{self._label}.parametrization.clip"
         if lower >= upper:
-            raise wrong(key, list(self._section.clip), "the upper limit comes second")
+            raise invalid_value(
+                key, list(self._section.clip), "must be [lower, upper] with lower < upper"
+            )
         if bool(((start <= lower) | (start >= upper)).all()):
-            raise wrong(
+            raise invalid_value(
                 key,
                 list(self._section.clip),
                 f"the initial guess, {float(start.min()):g} … {float(start.max()):g}, is outside "

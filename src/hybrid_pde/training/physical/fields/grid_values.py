@@ -1,4 +1,4 @@
-"""A field learned point by point, held together by a penalty on its roughness."""
+"""Field parametrized by its values at all grid points, with a smoothness penalty."""
 
 from typing import Any
 
@@ -7,27 +7,31 @@ import torch
 
 from hybrid_pde.config.schema import GridValues
 from hybrid_pde.domain.grid import PERIODIC, Grid
-from hybrid_pde.training.physical.fields.initial_guess import finite_numbers, magnitude, wrong
+from hybrid_pde.training.physical.fields.initial_guess import (
+    finite_numbers,
+    invalid_value,
+    magnitude,
+)
 
 
 class GridField:
-    """A value at every point of the grid; see :class:`FieldParametrization`.
+    """A value at every grid point; a :class:`FieldParametrization`.
 
-    Data see some points of a field hardly or not at all, so the loss gains
+    The data may hardly constrain the field at some points, so the loss has the additional term
 
         smoothness · Σ_axes mean over pairs of neighbours of (L Δκ / (κ₀ dx))²
 
     with L the length of the domain along the axis and κ₀ the mean magnitude of the initial guess:
-    the mean square of L ∇κ/κ₀, which is the same on a coarse and on a fine grid.
+    the mean square of L ∇κ/κ₀, which is independent of the resolution.
 
     Args:
         section: The weight ``smoothness``.
-        grid: Where the field lives.
-        initial_guess: A number, or nested lists of the grid's shape.
-        label: The parameter's name.
+        grid: Grid of the field.
+        initial_guess: A number, or nested lists of the shape of the grid.
+        label: Name of the parameter.
 
     Raises:
-        ConfigError: if the guess is neither.
+        ConfigError: for any other initial guess.
     """
 
     def __init__(self, section: GridValues, grid: Grid, initial_guess: Any, label: str) -> None:
@@ -37,7 +41,7 @@ class GridField:
         allowed = f"a number, or nested lists of numbers of the grid's shape {list(grid.shape)}"
         guess = finite_numbers(key, initial_guess, allowed)
         if guess.shape not in ((), grid.shape):
-            raise wrong(key, initial_guess, allowed)
+            raise invalid_value(key, initial_guess, allowed)
         field = np.broadcast_to(guess, grid.shape)
         self._unit = magnitude(field)
         self.start = field.reshape(-1).copy()
@@ -47,11 +51,11 @@ class GridField:
         self.upper = np.full(self.start.shape, np.inf)
 
     def values(self, theta: torch.Tensor) -> torch.Tensor:
-        """The field ``[*space]``: θ itself."""
+        """The field ``[*space]``, θ itself."""
         return theta.reshape(self._grid.shape)
 
     def penalty(self, theta: torch.Tensor) -> torch.Tensor | None:
-        """A residual for each pair of neighbours ``[m]``, axis after axis."""
+        """One residual per pair of neighbours ``[m]``, axis by axis."""
         if self._smoothness == 0:
             return None
         field = self.values(theta) / self._unit
@@ -67,7 +71,7 @@ class GridField:
         return torch.cat(residuals)
 
     def describe(self, theta: torch.Tensor) -> dict[str, Any]:
-        """Smallest, largest and mean value; the field itself is too long for a table."""
+        """Smallest, largest and mean value of the field."""
         field = theta.detach()
         return {
             "minimum": float(field.min()),

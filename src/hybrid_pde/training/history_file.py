@@ -1,4 +1,4 @@
-"""The history of a training, as CSV."""
+"""Training history files (CSV): writing and reading."""
 
 import csv
 from pathlib import Path
@@ -10,7 +10,7 @@ Row = dict[str, Any]
 
 
 def write_history(path: Path, rows: list[Row]) -> None:
-    """Write one row an epoch or iteration as CSV, atomically."""
+    """Write one row per epoch or iteration, atomically."""
     with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, fieldnames=list(rows[0]) if rows else [])
         writer.writeheader()
@@ -18,18 +18,18 @@ def write_history(path: Path, rows: list[Row]) -> None:
 
 
 def read_history(path: Path) -> list[Row]:
-    """The rows of a history as text."""
+    """The rows of a history, as text."""
     with path.open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
 
 
 def read_rows(path: Path) -> list[Row]:
-    """The rows of a training's history as the numbers that they were written from."""
+    """The rows of a history, as numbers."""
     return [{name: _number(cell) for name, cell in row.items()} for row in read_history(path)]
 
 
 def _number(cell: str) -> int | float | None:
-    """What a cell of a training's history was written from."""
+    """The number in a cell; ``None`` if it is empty."""
     if not cell:
         return None
     return int(cell) if cell.isdecimal() else float(cell)

@@ -64,7 +64,7 @@ def describe_shift(
         return None
     return (
         f"{name} = {value:.4g} changes by {shift:.2g} when grid and time step are refined: the "
-        f"estimate depends on the discretization ({used.label}). If the data are well resolved, set "
+        f"estimate depends on the discretization ({used.label}). If the data are resolved, set "
         f"model.physical.numerics.refine: {2 * used.refine} or a higher order; "
         "if a coarse solver generated them, use its scheme"
     )

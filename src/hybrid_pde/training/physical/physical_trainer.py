@@ -254,7 +254,7 @@ class PhysicalTrainer(FieldTrainer):
     def _train_sample(
         self, initial_fields: Mapping[str, Field], target_fields: Mapping[str, Sequence[Field]]
     ) -> float:
-        if self._steps is None:  # a minimization over this sample alone
+        if self._steps is None:  # a minimization over this sample only
             return float(self.train([(initial_fields, target_fields)], 1)["final_loss"])
         if self.dt is None:
             raise ConfigError("model.physical.dt: missing; set the time between frames")

@@ -201,7 +201,7 @@ def test_loss_and_derivatives(name: str) -> None:
 
 @pytest.mark.parametrize("rows", [1, 3, 100])
 def test_unknowns_in_batches_of_any_size(monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
-    """Tangents run several at once; how many is a matter of memory alone."""
+    """A tangent rollout runs several at once; how many is a matter of memory alone."""
     objective, _ = objective_of(CASES["everything"])
     at = objective.linearize(objective.start)
     other, _ = objective_of(CASES["everything"])

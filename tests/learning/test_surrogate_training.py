@@ -149,12 +149,12 @@ def test_an_interrupted_training_gives_the_same_result(store, tmp_path, monkeypa
 
 def test_best_weights_are_the_earliest_of_equals():
     model, best = torch.nn.Linear(2, 1), BestWeights()
-    best.offer(7, 0.5, model)
+    best.update(7, 0.5, model)
     first = model.weight.detach().clone()
     with torch.no_grad():
         model.weight += 1
-    best.offer(8, 0.5, model)
-    best.offer(9, None, model)
+    best.update(8, 0.5, model)
+    best.update(9, None, model)
     found, other = BestWeights(), torch.nn.Linear(2, 1)
     found.restore(other)
     assert not torch.equal(other.weight, first)

@@ -15,7 +15,7 @@ from math import factorial
 import torch
 from phi.torch.flow import channel, math
 
-from hybrid_pde.numerics.fourier import to_modes, to_values
+from hybrid_pde.numerics.fourier_transform import to_modes, to_values
 
 Values = dict[str, math.Tensor]
 # Dimension of the weights of one role. They share one tensor, because each argument of a compiled

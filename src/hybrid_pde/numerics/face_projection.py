@@ -22,7 +22,7 @@ import numpy as np
 from phi.torch.flow import channel, math, spatial
 
 from hybrid_pde.domain.grid import PERIODIC, Grid
-from hybrid_pde.numerics.fourier import to_modes, to_values
+from hybrid_pde.numerics.fourier_transform import to_modes, to_values
 from hybrid_pde.numerics.projection import multiply_along, with_tangent_of
 
 

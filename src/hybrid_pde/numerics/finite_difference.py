@@ -15,9 +15,9 @@ from phi.torch.flow import math, spatial
 
 from hybrid_pde.domain.grid import Grid, Side
 from hybrid_pde.numerics.axis_eigenvalues import largest_eigenvalue
-from hybrid_pde.numerics.flux_form import flux_divergence
 from hybrid_pde.numerics.ghost_points import extend, mirror_rule, rules_of, smooth_rule
 from hybrid_pde.numerics.stencils import GhostRule, central_weights
+from hybrid_pde.numerics.variable_diffusion import flux_divergence
 
 ORDERS = (2, 4, 6)
 _ENDS = ("lower", "upper")

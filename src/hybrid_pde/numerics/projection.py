@@ -20,7 +20,7 @@ from phi.torch.flow import batch, channel, math, spatial
 
 from hybrid_pde.domain.grid import Grid
 from hybrid_pde.numerics.corner_operators import LineOperators, line_operators
-from hybrid_pde.numerics.fourier import symbols, to_modes, to_values
+from hybrid_pde.numerics.fourier_transform import symbols, to_modes, to_values
 
 
 def project(

@@ -11,7 +11,7 @@ from math import pi
 from phi.torch.flow import math, spatial
 
 from hybrid_pde.domain.grid import Grid
-from hybrid_pde.numerics.fourier import symbols, to_modes, to_values
+from hybrid_pde.numerics.fourier_transform import symbols, to_modes, to_values
 
 
 class Spectral:

@@ -111,7 +111,7 @@ class CheckpointFolder:
             result.append(content)
         return result
 
-    def forget(self, kept: int) -> None:
+    def truncate(self, kept: int) -> None:
         """Delete all but the first ``kept`` files."""
         for path in self._files()[kept:]:
             path.unlink(missing_ok=True)

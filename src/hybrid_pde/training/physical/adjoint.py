@@ -15,11 +15,11 @@ from torch.utils.checkpoint import checkpoint
 
 from hybrid_pde.models.physical.physical_model import PhysicalModel
 from hybrid_pde.training.physical.initial_state_unknowns import InitialStates
-from hybrid_pde.training.physical.observation_times import Stop, conditions_at
+from hybrid_pde.training.physical.observation_times import ObservationTime, conditions_at
 from hybrid_pde.training.physical.observations import Observations
 from hybrid_pde.training.physical.parameter_vector import ParameterVector
 
-Misfit = Callable[[Stop, dict[str, torch.Tensor]], torch.Tensor]
+Misfit = Callable[[ObservationTime, dict[str, torch.Tensor]], torch.Tensor]
 
 
 class AdjointRollout:
@@ -43,18 +43,22 @@ class AdjointRollout:
         self._states = states
 
     def losses(
-        self, z: torch.Tensor, numbers: Sequence[int], stops: Sequence[Stop], misfit: Misfit
+        self,
+        z: torch.Tensor,
+        numbers: Sequence[int],
+        instants: Sequence[ObservationTime],
+        misfit: Misfit,
     ) -> Iterator[torch.Tensor]:
         """Loss of each segment of the rollout, differentiable with respect to ``z``.
 
         Args:
             z: All unknowns, ``[n]``.
-            numbers: Windows with equal stops.
-            stops: Times at which the rollout is compared with observations.
-            misfit: Loss of one stop, from the stop and the state there.
+            numbers: Windows with equal observation times.
+            instants: Times at which the rollout is compared with observations.
+            misfit: Loss of one observation time, from that time and the state.
         """
         size = len(self._vector)
-        length = ceil(sqrt(len(stops)))
+        length = ceil(sqrt(len(instants)))
         if self._states is None:
             state = self._observations.initial(numbers)
         else:
@@ -64,24 +68,24 @@ class AdjointRollout:
         entries = [f"window {number}" for number in numbers]
 
         def advance(begin: int, z: torch.Tensor, *values: torch.Tensor) -> tuple[torch.Tensor, ...]:
-            part = stops[begin : begin + length]
-            before = stops[begin - 1].time if begin else 0.0
+            part = instants[begin : begin + length]
+            before = instants[begin - 1].time if begin else 0.0
             loss = torch.zeros((), dtype=torch.float64)
             now = dict(zip(names, values, strict=True))
             frames = self._model.rollout(
                 now,
                 self._observations.grid,
                 len(part),
-                [stop.interval for stop in part],
+                [instant.interval for instant in part],
                 self._vector.decode(z[:size]),
                 entries,
                 conditions_at(conditions, part, before),
             )
-            for stop, now in zip(part, frames, strict=True):
-                loss = loss + misfit(stop, now)
+            for instant, now in zip(part, frames, strict=True):
+                loss = loss + misfit(instant, now)
             return loss, *(now[name] for name in names)
 
-        for begin in range(0, len(stops), length):
+        for begin in range(0, len(instants), length):
             # Non-reentrant checkpoints hook into saved tensors, which compiled steps do not
             # support.
             loss, *values = checkpoint(

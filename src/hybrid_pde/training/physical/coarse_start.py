@@ -26,9 +26,9 @@ from hybrid_pde.numerics.discretization import Discretization
 from hybrid_pde.training.physical.evaluation_log import Values
 from hybrid_pde.training.physical.minimization import Minimum, gauss_newton
 from hybrid_pde.training.physical.objective import Objective
-from hybrid_pde.training.physical.observation_times import Stop, stops_of
-from hybrid_pde.training.physical.stop_residual import predicted_values
-from hybrid_pde.training.physical.tangent_rollout import Tangents
+from hybrid_pde.training.physical.observation_times import ObservationTime, observation_times
+from hybrid_pde.training.physical.residual import predicted_values
+from hybrid_pde.training.physical.tangent_rollout import TangentRollout
 
 # Size (state values × frames × unknowns) from which an evaluation takes seconds.
 _COSTLY = 5_000_000
@@ -94,23 +94,25 @@ class CorrectedObjective(Objective):
 
     @torch.no_grad()
     def _predictions(self, z: np.ndarray) -> dict[Key, torch.Tensor]:
-        """Weighted predictions at a point, ``[1, B, values]`` for each stop."""
+        """Weighted predictions at a point, ``[1, B, values]`` for each observation time."""
         point = torch.from_numpy(np.array(z))
-        tangents = Tangents(self.model, self.observations, self.vector, None)
+        tangents = TangentRollout(self.model, self.observations, self.vector, None)
         found = {}
         for numbers in self.observations.chunks():
-            stops = stops_of(self.observations, numbers, self.dt)
-            for stop, state in zip(stops, tangents.run([point], numbers, stops), strict=True):
+            instants = observation_times(self.observations, numbers, self.dt)
+            for instant, state in zip(
+                instants, tangents.run([point], numbers, instants), strict=True
+            ):
                 lifted = {name: value.unsqueeze(0) for name, value in state.items()}
-                predicted = predicted_values(self.observations, numbers, stop, lifted)
-                found[_key(numbers, stop)] = predicted
+                predicted = predicted_values(self.observations, numbers, instant, lifted)
+                found[_key(numbers, instant)] = predicted
         return found
 
     def _residual(
-        self, numbers: Sequence[int], stop: Stop, states: dict[str, torch.Tensor]
+        self, numbers: Sequence[int], instant: ObservationTime, states: dict[str, torch.Tensor]
     ) -> torch.Tensor:
-        residual = super()._residual(numbers, stop, states)
-        return residual + self._corrections.get(_key(numbers, stop), torch.zeros(()))
+        residual = super()._residual(numbers, instant, states)
+        return residual + self._corrections.get(_key(numbers, instant), torch.zeros(()))
 
     @contextmanager
     def _on_coarse_grid(self) -> Iterator[None]:
@@ -132,10 +134,12 @@ def on_coarse_grid(objective: Objective) -> CorrectedObjective | None:
     if objective.states is not None or used.scheme != "finite_difference":
         return None
     points = [n * used.refine for n in observations.grid.shape]
-    stops = sum(len(stops_of(observations, part, objective.dt)) for part in observations.chunks())
+    instants = sum(
+        len(observation_times(observations, part, objective.dt)) for part in observations.chunks()
+    )
     values = observations.state_size * used.refine ** len(points)
     unknowns = len(objective.vector)
-    if unknowns < _MANY_UNKNOWNS or values * stops * unknowns < _COSTLY:
+    if unknowns < _MANY_UNKNOWNS or values * instants * unknowns < _COSTLY:
         return None
     times = min(_COARSEST, *(n // _FEWEST for n in points))
     return CorrectedObjective(objective, replace(used, coarsen=times)) if times > 1 else None
@@ -162,7 +166,7 @@ def minimize_on_coarse_grid(
     """
     iterations, halvings = min(max_iterations, _EVALUATIONS), 0
     best = Minimum(start, corrected.correct(start))
-    best.note(start, best.loss)
+    best.add(start, best.loss)
     z = start
     for number in range(_ROUNDS):
         if not halvings:
@@ -175,7 +179,7 @@ def minimize_on_coarse_grid(
             loss = np.inf
         logger.info("coarse grid, correction %d: loss %.3g", number + 1, loss)
         improved = loss < best.loss
-        best.note(z, loss)
+        best.add(z, loss)
         halvings = 0 if improved else halvings + 1
         if halvings > _HALVINGS:
             break
@@ -187,5 +191,5 @@ def _is_near(z: np.ndarray, other: np.ndarray, tolerance: float) -> bool:
     return bool(np.linalg.norm(z - other) <= tolerance * np.linalg.norm(other))
 
 
-def _key(numbers: Sequence[int], stop: Stop) -> Key:
-    return tuple(numbers), stop.time
+def _key(numbers: Sequence[int], instant: ObservationTime) -> Key:
+    return tuple(numbers), instant.time

@@ -30,13 +30,13 @@ class EvaluationLog:
         self._folder = folder
         files = [] if folder is None else folder.all()
         if folder is not None:
-            folder.forget(len(files))
+            folder.truncate(len(files))
         self._known = deque(each for file in files for each in file["evaluations"])
         self._new: list[Mapping[str, Any]] = []
         if self._known:
             logger.info("resuming after %d evaluations", len(self._known))
 
-    def answer(self, kind: str, z: np.ndarray, evaluate: Callable[[], Values]) -> Values:
+    def evaluate(self, kind: str, z: np.ndarray, evaluate: Callable[[], Values]) -> Values:
         """The result of an evaluation, from the log or computed.
 
         Args:
@@ -73,7 +73,7 @@ class EvaluationLog:
             return found
         logger.warning("the calibration does not repeat itself on this machine; it restarts")
         assert self._folder is not None
-        self._folder.forget(0)
+        self._folder.truncate(0)
         self._known.clear()
         self._folder = None  # later evaluations would be out of order
         return None

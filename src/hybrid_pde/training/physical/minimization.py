@@ -45,7 +45,7 @@ class Minimum:
     status: str = CONVERGED
     history: list[tuple[np.ndarray, float]] = field(default_factory=list)
 
-    def note(self, z: np.ndarray, loss: float) -> None:
+    def add(self, z: np.ndarray, loss: float) -> None:
         """Add a point to the history, and update the best point."""
         self.history.append((np.array(z), loss))
         if loss < self.loss:
@@ -73,7 +73,7 @@ def gauss_newton(
         objective.states.check_dense()
     best: Linearization = objective.linearize(z)
     at, found = best, Minimum(best.z, best.loss)
-    found.note(at.z, at.loss)
+    found.add(at.z, at.loss)
     least = max(_ROUNDING, _IRRELEVANT / objective.num_values)
 
     def residual(z: np.ndarray) -> np.ndarray:
@@ -83,7 +83,7 @@ def gauss_newton(
                 trial = objective.linearize(z)
             except DivergenceError:
                 return np.full(len(at.residual), np.inf)
-            found.note(trial.z, trial.loss)
+            found.add(trial.z, trial.loss)
             at = trial
             best = at if at.loss < best.loss else best
         return at.residual
@@ -114,7 +114,7 @@ def gauss_newton(
         found.status = MAX_ITERATIONS if result.status == 0 else CONVERGED
     except _ConvergedError:
         found.status = CONVERGED
-    objective.keep(best)
+    objective.reuse(best)
     return found
 
 
@@ -162,7 +162,7 @@ def lbfgsb(objective: Objective, z: np.ndarray, max_iterations: int, tolerance: 
             # A steep quadratic around the best point makes the line search turn back.
             steep = 1e3 * (start_loss + unit)
             return (found.loss + steep * float(1 + away @ away)) / unit, 2 * steep * away / unit
-        found.note(z, loss)
+        found.add(z, loss)
         return loss / unit, gradient / unit
 
     def stop_if_small(intermediate_result: Any) -> None:

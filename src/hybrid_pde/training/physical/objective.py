@@ -22,15 +22,15 @@ from hybrid_pde.training.physical.adjoint import AdjointRollout
 from hybrid_pde.training.physical.evaluation_log import EvaluationLog, Values
 from hybrid_pde.training.physical.initial_state_unknowns import InitialStates
 from hybrid_pde.training.physical.linearization import Linearization, Reduction
-from hybrid_pde.training.physical.observation_times import Stop, stops_of
+from hybrid_pde.training.physical.observation_times import ObservationTime, observation_times
 from hybrid_pde.training.physical.observations import Observations
 from hybrid_pde.training.physical.parameter_vector import ParameterVector
 from hybrid_pde.training.physical.regularization import (
     linearized_regularization,
     regularization_residual,
 )
-from hybrid_pde.training.physical.stop_residual import predicted_values, stop_residual
-from hybrid_pde.training.physical.tangent_rollout import Tangents
+from hybrid_pde.training.physical.residual import predicted_values, residual_at
+from hybrid_pde.training.physical.tangent_rollout import TangentRollout
 
 # Smallest noise variance, in units of the field variance: rounding errors. With exact data, priors
 # still determine what the data do not.
@@ -137,19 +137,19 @@ class Objective:
         Raises:
             DivergenceError: if a rollout is no longer finite.
         """
-        return self.log.answer("loss", unknowns, lambda: {"loss": self._loss(unknowns)})["loss"]
+        return self.log.evaluate("loss", unknowns, lambda: {"loss": self._loss(unknowns)})["loss"]
 
     @torch.no_grad()
     def _loss(self, unknowns: np.ndarray) -> float:
         point = torch.from_numpy(np.array(unknowns))
-        tangents = Tangents(self.model, self.observations, self.vector, self.states)
+        tangents = TangentRollout(self.model, self.observations, self.vector, self.states)
         total = float(self.penalty_loss(point))
         for numbers in self.observations.chunks():
-            stops = stops_of(self.observations, numbers, self.dt)
+            instants = observation_times(self.observations, numbers, self.dt)
             total += float(self.initial_misfit(point, numbers))
-            states = tangents.run([point], numbers, stops)
-            for stop, state in zip(stops, states, strict=True):
-                total += float(self.misfit(numbers, stop, state))
+            states = tangents.run([point], numbers, instants)
+            for instant, state in zip(instants, states, strict=True):
+                total += float(self.misfit(numbers, instant, state))
         return total
 
     def linearize(self, unknowns: np.ndarray) -> Linearization:
@@ -163,7 +163,7 @@ class Objective:
         """
         if self._last is not None and np.array_equal(unknowns, self._last.z):
             return self._last
-        found = self.log.answer("linearize", unknowns, lambda: self._linearize(unknowns))
+        found = self.log.evaluate("linearize", unknowns, lambda: self._linearize(unknowns))
         self.substeps_used = found["substeps"]
         jacobian, residual = found["jacobian"].numpy(), found["residual"].numpy()
         self._last = Linearization(np.array(unknowns), jacobian, residual, found["loss"])
@@ -172,20 +172,20 @@ class Objective:
     def _linearize(self, unknowns: np.ndarray) -> Values:
         self.substeps_used = 0
         reduction = Reduction(len(self.vector), self.states)
-        tangents = Tangents(self.model, self.observations, self.vector, self.states)
+        tangents = TangentRollout(self.model, self.observations, self.vector, self.states)
         for numbers in self.observations.chunks():
-            stops = stops_of(self.observations, numbers, self.dt)
+            instants = observation_times(self.observations, numbers, self.dt)
             with torch.no_grad():
                 if self.states is not None:
                     first = len(self.vector)
                     reduction.fold(numbers, self.states.block(unknowns[first:], numbers, first))
                 # The generator holds an open forward-mode level, which must be closed after errors
                 # too.
-                with closing(tangents.rollout(unknowns, numbers, stops)) as run:
-                    for stop, values, slopes in run:
+                with closing(tangents.rollout(unknowns, numbers, instants)) as run:
+                    for instant, values, slopes in run:
                         self.substeps_used = max(self.substeps_used, self.model.substeps_used)
-                        columns = predicted_values(self.observations, numbers, stop, slopes)
-                        block = torch.cat([columns, self._residual(numbers, stop, values)])
+                        columns = predicted_values(self.observations, numbers, instant, slopes)
+                        block = torch.cat([columns, self._residual(numbers, instant, values)])
                         self._check(block, unknowns)
                         reduction.fold(numbers, block)
         penalties = linearized_regularization(
@@ -200,7 +200,7 @@ class Objective:
             "substeps": self.substeps_used,
         }
 
-    def keep(self, at: Linearization) -> None:
+    def reuse(self, at: Linearization) -> None:
         """Reuse a linearization for :meth:`linearize` at its point."""
         self._last = at
 
@@ -213,7 +213,7 @@ class Objective:
         Raises:
             DivergenceError: if a rollout is no longer finite.
         """
-        found = self.log.answer("gradient", unknowns, lambda: self._gradient(unknowns))
+        found = self.log.evaluate("gradient", unknowns, lambda: self._gradient(unknowns))
         return found["loss"], found["gradient"].numpy()
 
     def _gradient(self, unknowns: np.ndarray) -> Values:
@@ -235,16 +235,16 @@ class Objective:
         return {"loss": total, "gradient": z.grad}
 
     def window_loss(self, z: torch.Tensor, numbers: Sequence[int]) -> torch.Tensor:
-        """Contribution of windows with equal stops to the loss, differentiable w.r.t. ``z``."""
+        """Contribution of windows with equal observation times to the loss, differentiable."""
 
-        def misfit(stop: Stop, state: dict[str, torch.Tensor]) -> torch.Tensor:
+        def misfit(instant: ObservationTime, state: dict[str, torch.Tensor]) -> torch.Tensor:
             self.substeps_used = max(self.substeps_used, self.model.substeps_used)
-            return self.misfit(numbers, stop, state)
+            return self.misfit(numbers, instant, state)
 
-        stops = stops_of(self.observations, numbers, self.dt)
+        instants = observation_times(self.observations, numbers, self.dt)
         rollout = AdjointRollout(self.model, self.observations, self.vector, self.states)
         total = self.initial_misfit(z, numbers)
-        for loss in rollout.losses(z, numbers, stops, misfit):
+        for loss in rollout.losses(z, numbers, instants, misfit):
             total = total + loss
         return total
 
@@ -258,11 +258,11 @@ class Objective:
         self._last = None
 
     def misfit(
-        self, numbers: Sequence[int], stop: Stop, state: dict[str, torch.Tensor]
+        self, numbers: Sequence[int], instant: ObservationTime, state: dict[str, torch.Tensor]
     ) -> torch.Tensor:
-        """Contribution of one stop to the loss, differentiable."""
+        """Contribution of one observation time to the loss, differentiable."""
         lifted = {name: value.unsqueeze(0) for name, value in state.items()}
-        return (self._residual(numbers, stop, lifted) ** 2).sum() / self.num_values
+        return (self._residual(numbers, instant, lifted) ** 2).sum() / self.num_values
 
     def initial_misfit(self, z: torch.Tensor, numbers: Sequence[int]) -> torch.Tensor:
         """Contribution of estimated initial states to the loss, differentiable."""
@@ -286,9 +286,9 @@ class Objective:
             )
 
     def _residual(
-        self, numbers: Sequence[int], stop: Stop, states: dict[str, torch.Tensor]
+        self, numbers: Sequence[int], instant: ObservationTime, states: dict[str, torch.Tensor]
     ) -> torch.Tensor:
-        return stop_residual(self.observations, numbers, stop, states)
+        return residual_at(self.observations, numbers, instant, states)
 
     def _named(self, unknowns: np.ndarray) -> dict[str, float]:
         values = self.vector.values(unknowns[: len(self.vector)])

@@ -14,12 +14,12 @@ _SAME = 1e-9
 
 
 @dataclass(frozen=True)
-class Stop:
+class ObservationTime:
     """One time of comparison.
 
     Attributes:
         time: Time since the window's start, in frames.
-        interval: Time since the previous stop [time].
+        interval: Time since the previous observation time [time].
         frame: Index of the target frame at this time, if any.
         reading: Index of the sensor reading at this time, if any.
     """
@@ -30,7 +30,9 @@ class Stop:
     reading: int | None = None
 
 
-def stops_of(observations: Observations, numbers: Sequence[int], dt: float) -> list[Stop]:
+def observation_times(
+    observations: Observations, numbers: Sequence[int], dt: float
+) -> list[ObservationTime]:
     """The times of frames with observed values and of sensor readings, in order.
 
     Args:
@@ -50,15 +52,18 @@ def stops_of(observations: Observations, numbers: Sequence[int], dt: float) -> l
             found.setdefault(near, {})["reading"] = number
     times = sorted(found)
     return [
-        Stop(time, (time - before) * dt, **found[time]) for before, time in pairwise([0.0, *times])
+        ObservationTime(time, (time - before) * dt, **found[time])
+        for before, time in pairwise([0.0, *times])
     ]
 
 
-def conditions_at(conditions: Conditions, stops: Sequence[Stop], start: float = 0.0) -> Conditions:
-    """Conditions with time series interpolated from frames to ``start`` and the stops."""
+def conditions_at(
+    conditions: Conditions, instants: Sequence[ObservationTime], start: float = 0.0
+) -> Conditions:
+    """Conditions with time series interpolated from frames to ``start`` and the instants."""
     if not conditions.series:
         return conditions
-    times = torch.tensor([start, *(stop.time for stop in stops)], dtype=torch.float64)
+    times = torch.tensor([start, *(instant.time for instant in instants)], dtype=torch.float64)
     series = {}
     for name, values in conditions.series.items():
         below = times.floor().long().clamp(0, values.shape[1] - 2)

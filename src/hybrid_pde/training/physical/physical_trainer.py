@@ -227,7 +227,7 @@ class PhysicalTrainer(FieldTrainer):
         after = self.vector.read()
         has_converged = np.all(np.abs(after - before) <= self.settings.abs_tol * np.abs(after))
         self._minimum.status = CONVERGED if has_converged else MAX_ITERATIONS
-        self._minimum.note(after, loss)
+        self._minimum.add(after, loss)
         return loss
 
     def _minimize(self) -> float:

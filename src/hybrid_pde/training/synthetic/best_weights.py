@@ -20,7 +20,7 @@ class BestWeights:
         self.error = math.inf
         self._weights: dict[str, torch.Tensor] = {}
 
-    def offer(self, epoch: int, error: float | None, model: torch.nn.Module) -> None:
+    def update(self, epoch: int, error: float | None, model: torch.nn.Module) -> None:
         """Copy the weights of the model if their error is smaller than all before."""
         if error is None or not error < self.error:
             return

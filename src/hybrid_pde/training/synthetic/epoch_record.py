@@ -46,7 +46,7 @@ class EpochRecord:
         """Validate the initial weights, if they may be the result."""
         if self._keeps_start:
             error = self._validate()
-            self._best.offer(self._trainer.epoch, error, self._trainer.model)
+            self._best.update(self._trainer.epoch, error, self._trainer.model)
             self._add(self._trainer.epoch, None, error)
 
     def __call__(self, epoch: int, loss: float, trainer: TensorTrainer) -> bool:
@@ -58,7 +58,7 @@ class EpochRecord:
         self._add(epoch, loss, error)
         stops = is_stale(self._history, self._training.patience)
         if self._training.keep == "best" or (self._keeps_start and (is_last or stops)):
-            self._best.offer(epoch, error, trainer.model)
+            self._best.update(epoch, error, trainer.model)
         validation = "" if error is None else f", validation VRMSE {error:.3g}"
         logger.info("epoch %d of %d: loss %.3g%s", epoch, self._last_epoch, loss, validation)
         if stops and not is_last:

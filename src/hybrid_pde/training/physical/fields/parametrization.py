@@ -11,9 +11,9 @@ import torch
 
 from hybrid_pde.config.schema import FourierModes, Gaussians, Parametrization
 from hybrid_pde.domain.grid import Grid
-from hybrid_pde.training.physical.fields.fourier import FourierField
-from hybrid_pde.training.physical.fields.gaussians import GaussianField
-from hybrid_pde.training.physical.fields.grid_values import GridField
+from hybrid_pde.training.physical.fields.fourier_field import FourierField
+from hybrid_pde.training.physical.fields.gaussian_field import GaussianField
+from hybrid_pde.training.physical.fields.grid_field import GridField
 
 
 class FieldParametrization(Protocol):

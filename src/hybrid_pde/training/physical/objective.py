@@ -179,8 +179,7 @@ class Objective:
                 if self.states is not None:
                     first = len(self.vector)
                     reduction.fold(numbers, self.states.block(unknowns[first:], numbers, first))
-                # The generator holds an open forward-mode level, which must be closed after errors
-                # too.
+                # The generator holds an open forward-mode level: close it after errors too.
                 with closing(tangents.rollout(unknowns, numbers, instants)) as run:
                     for instant, values, slopes in run:
                         self.substeps_used = max(self.substeps_used, self.model.substeps_used)

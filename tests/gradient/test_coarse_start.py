@@ -18,8 +18,8 @@ TRUTH = np.array([0.05, 0.6 * 0.7 - 0.2, 0.15])
 
 @pytest.fixture
 def everything_is_costly(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(coarse_start, "_COSTLY", 0)
-    monkeypatch.setattr(coarse_start, "_FEWEST", 10)
+    monkeypatch.setattr(coarse_start, "_COSTLY_SIZE", 0)
+    monkeypatch.setattr(coarse_start, "_SMALLEST_NUM_POINTS", 10)
 
 
 @pytest.fixture
@@ -119,18 +119,18 @@ def test_rounds_that_go_too_far_are_shortened(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_other_schemes_have_no_coarse_grid(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(coarse_start, "_COSTLY", 0)
+    monkeypatch.setattr(coarse_start, "_COSTLY_SIZE", 0)
     objective = objective_of(trainer_of(GAUSSIANS))
     assert on_coarse_grid(objective) is None  # too few points
-    monkeypatch.setattr(coarse_start, "_FEWEST", 10)
+    monkeypatch.setattr(coarse_start, "_SMALLEST_NUM_POINTS", 10)
     assert on_coarse_grid(objective) is not None
     estimated = objective_of(trainer_of(GAUSSIANS, initial_state="estimate"))
     assert on_coarse_grid(estimated) is None  # the states are on the full grid
 
 
 def test_diverged_trial_is_no_round(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(coarse_start, "_COSTLY", 0)
-    monkeypatch.setattr(coarse_start, "_FEWEST", 10)
+    monkeypatch.setattr(coarse_start, "_COSTLY_SIZE", 0)
+    monkeypatch.setattr(coarse_start, "_SMALLEST_NUM_POINTS", 10)
     objective = objective_of(trainer_of(GAUSSIANS))
     corrected = on_coarse_grid(objective)
     assert corrected is not None

@@ -91,8 +91,8 @@ def test_calibration_goes_on_bit_for_bit(tmp_path: Path, case: str) -> None:
 def test_calibration_on_a_coarse_grid_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(coarse_start, "_COSTLY", 0)
-    monkeypatch.setattr(coarse_start, "_FEWEST", 10)
+    monkeypatch.setattr(coarse_start, "_COSTLY_SIZE", 0)
+    monkeypatch.setattr(coarse_start, "_SMALLEST_NUM_POINTS", 10)
     assert_goes_on(lambda: trainer_of(GAUSSIANS), diffused(BUMP), tmp_path)
 
 

@@ -82,7 +82,7 @@ def _check_inside(grid: Grid, positions: np.ndarray) -> None:
     outside = np.flatnonzero(~inside.all(axis=1))
     if len(outside):
         number = int(outside[0])
-        place = ", ".join(
+        position_text = ", ".join(
             f"{axis}={value:.6g}" for axis, value in zip(grid.axes, positions[number], strict=True)
         )
         domain = ", ".join(
@@ -90,6 +90,6 @@ def _check_inside(grid: Grid, positions: np.ndarray) -> None:
             for axis, low, high in zip(grid.axes, grid.lower, grid.upper, strict=True)
         )
         raise ConfigError(
-            f"position {number} ({place}) lies outside the domain {domain}; leave out such "
+            f"position {number} ({position_text}) lies outside the domain {domain}; leave out such "
             "positions, or correct data.domain"
         )

@@ -145,23 +145,23 @@ class SplitAdvection(FiniteDifference):
         range is a segmentation fault.
         """
         speed = velocity.values if v0 is None else v0
-        places = {}
+        positions = {}
         for axis in data.points.vector.item_names:
             start = data.points.vector[axis]
-            place = start + speed.vector[axis] * dt
-            place = math.where(math.is_finite(place), place, start)
+            position = start + speed.vector[axis] * dt
+            position = math.where(math.is_finite(position), position, start)
             if axis == self._across:
-                places[axis] = start
+                positions[axis] = start
                 continue
             index = self.grid.axes.index(axis)
             lower, upper = self.grid.lower[index], self.grid.upper[index]
             if self._is_periodic(axis):
-                places[axis] = lower + (place - lower) % (upper - lower)
+                positions[axis] = lower + (position - lower) % (upper - lower)
             else:
                 # A ghost point at rest keeps its position outside the domain.
                 first, last = math.minimum(start, lower), math.maximum(start, upper)
-                places[axis] = math.clip(place, first, last)
-        return math.stack(places, channel("vector"))
+                positions[axis] = math.clip(position, first, last)
+        return math.stack(positions, channel("vector"))
 
     def _phiflow_grid(self, values: math.Tensor) -> Field:
         """A PhiFlow grid with the ghost points as cells; no value beyond them is used."""

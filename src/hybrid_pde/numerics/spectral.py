@@ -81,11 +81,11 @@ class Spectral:
         if not diffusivity.shape.spatial:
             return diffusivity * self.laplacian(u)
         mean = math.mean(diffusivity, spatial)
-        modes, rest = self._modes(u), self._cut(diffusivity - mean)
+        modes, deviation = self._modes(u), self._cut(diffusivity - mean)
         kept = modes * self._kept
         total = mean * (modes * self._laplacian())
         for axis in self._grid.axes:
-            flux = rest * self._values(kept * self._first(axis))
+            flux = deviation * self._values(kept * self._first(axis))
             total = total + self._modes(flux) * (self._kept * self._first(axis))
         return self._values(total)
 
@@ -100,10 +100,10 @@ class Spectral:
         if not velocity.shape.spatial:
             return self._multiply(u, self._along(velocity))
         kept = self._modes(u) * self._kept
-        wind = self._values(kept) if velocity is u else self._cut(velocity)
+        advecting = self._values(kept) if velocity is u else self._cut(velocity)
         return self._cut(
             sum(
-                wind.vector[axis] * self._values(kept * self._first(axis))
+                advecting.vector[axis] * self._values(kept * self._first(axis))
                 for axis in self._grid.axes
             )
         )

@@ -15,11 +15,11 @@ from hybrid_pde.numerics.runge_kutta_chebyshev import MAX_STAGES, real_limit, st
 # The speed may grow within a frame, and modes at the limit are hardly damped.
 SAFETY = 0.8
 # Largest |reaction rate · dt| of a step of fourth and of second order.
-_RESOLVED = 0.8
-_REACTED = 0.05
+_LARGEST_REACTION_CLASSICAL = 0.8
+_LARGEST_REACTION_CHEBYSHEV = 0.05
 # The Chebyshev method is of lower order. It is used if it needs at most this share of the classical
 # method's evaluations of the rate.
-_PAYS = 0.5
+_LARGEST_COST_RATIO = 0.5
 
 
 class Eigenvalues(Protocol):
@@ -103,7 +103,7 @@ def count_substeps(dt: float, limit: float, reaction_rate: float = 0.0) -> int |
         reaction_rate: Largest |d rate / d u| of the terms without derivatives [1/time].
     """
     ratio = abs(dt) / (SAFETY * limit) if limit else inf
-    ratio = max(ratio, abs(dt * reaction_rate) / _RESOLVED)
+    ratio = max(ratio, abs(dt * reaction_rate) / _LARGEST_REACTION_CLASSICAL)
     return max(1, ceil(ratio)) if isfinite(ratio) else None
 
 
@@ -122,8 +122,12 @@ def chebyshev_steps(
         Number of steps and of their stages; ``substeps`` and ``None`` for the classical method.
     """
     size = REAL_LIMIT * abs(dt) / (SAFETY * limit)  # |λ dt|
-    steps = max(ceil(size / real_limit(MAX_STAGES)), ceil(abs(dt * reaction_rate) / _REACTED), 1)
+    steps = max(
+        ceil(size / real_limit(MAX_STAGES)),
+        ceil(abs(dt * reaction_rate) / _LARGEST_REACTION_CHEBYSHEV),
+        1,
+    )
     stages = stages_for(size / steps)
-    if steps * stages > _PAYS * 4 * substeps:
+    if steps * stages > _LARGEST_COST_RATIO * 4 * substeps:
         return substeps, None
     return steps, stages

@@ -18,7 +18,7 @@ from hybrid_pde.numerics.stencils import GhostRule, polynomial_ghosts, staggered
 # Polynomials undershoot at a jump and may diverge beyond a wall; a negative diffusivity is
 # unstable. The diffusivity of a face is at least this share of the smaller neighbour, and a ghost
 # point stays within this factor of the nearest point. Resolved fields are not affected.
-_SHARE = 0.5
+_SMALLEST_FRACTION = 0.5
 
 
 def flux_divergence(
@@ -66,7 +66,9 @@ def _at_faces(grid: Grid, axis: str, order: int, diffusivity: math.Tensor) -> ma
     if order > 2:
         nearest, points = padded, grid.shape[grid.axes.index(axis)]
         padded = _extrapolated(grid, axis, reach, diffusivity, order)
-        bounded = math.maximum(_SHARE * nearest, math.minimum(padded, nearest / _SHARE))
+        bounded = math.maximum(
+            _SMALLEST_FRACTION * nearest, math.minimum(padded, nearest / _SMALLEST_FRACTION)
+        )
         inside = np.pad(np.full(points, True), reach)
         padded = math.where(math.wrap(inside, spatial(axis)), padded, bounded)
     found = _staggered(padded, axis, staggered_weights(order, 0), 1.0)
@@ -75,7 +77,7 @@ def _at_faces(grid: Grid, axis: str, order: int, diffusivity: math.Tensor) -> ma
     count = found.shape.get_size(axis)
     left = padded[{axis: slice(reach - 1, reach - 1 + count)}]
     right = padded[{axis: slice(reach, reach + count)}]
-    return math.maximum(found, _SHARE * math.minimum(left, right))
+    return math.maximum(found, _SMALLEST_FRACTION * math.minimum(left, right))
 
 
 def _extrapolated(

@@ -23,7 +23,7 @@ from hybrid_pde.numerics.runge_kutta import IMAGINARY_LIMIT
 from hybrid_pde.numerics.stencils import GhostRule
 
 # Linear weights with which the three stencils combine to the fifth-order difference.
-_SHARES = (0.1, 0.6, 0.3)
+_LINEAR_WEIGHTS = (0.1, 0.6, 0.3)
 # Lower bound of a smoothness indicator relative to the sum of all three; independent of the unit of
 # the field.
 _LEAST_ROUGHNESS = 1e-6
@@ -165,7 +165,7 @@ def _roughness_ratios(steps: Sequence[math.Tensor]) -> list[math.Tensor]:
 
 def _weights(ratios: Sequence[math.Tensor]) -> list[math.Tensor]:
     """Weights of the stencils 0-2, 1-3 and 2-4 of five neighbours; their sum is 1/6."""
-    raw = [share * ratio for share, ratio in zip(_SHARES, ratios, strict=True)]
+    raw = [weight * ratio for weight, ratio in zip(_LINEAR_WEIGHTS, ratios, strict=True)]
     scale = 1 / (6 * (raw[0] + raw[1] + raw[2]))
     return [weight * scale for weight in raw]
 

@@ -17,11 +17,11 @@ from hybrid_pde.errors import CheckpointError
 from hybrid_pde.models.tensor_file import read_tensor_file, write_tensor_file
 from hybrid_pde.training.checkpoint import digest
 
-_NAME = re.compile(r"(\d{8})_([0-9a-f]{16})\.pt")
+_NAME_PATTERN = re.compile(r"(\d{8})_([0-9a-f]{16})\.pt")
 _KIND = "checkpoint"
-_NEW = "new.pt"
+_UNFINISHED_NAME = "new.pt"
 # Early checkpoints take at most this fraction of the run time.
-_SHARE = 0.05
+_LARGEST_TIME_FRACTION = 0.05
 
 logger = logging.getLogger(__name__)
 
@@ -71,7 +71,11 @@ class CheckpointFolder:
             at_good_place: Whether resuming here is cheap, as after an epoch; a checkpoint is then
                 due earlier, as long as saving takes a small fraction of the time.
         """
-        wait = min(self._every_s, self._took / _SHARE) if at_good_place else self._every_s
+        wait = (
+            min(self._every_s, self._took / _LARGEST_TIME_FRACTION)
+            if at_good_place
+            else self._every_s
+        )
         return time.monotonic() - self._last >= wait
 
     def save(self, content: Mapping[str, Any], keep: int | None = None) -> None:
@@ -84,7 +88,7 @@ class CheckpointFolder:
         since = time.monotonic()
         found = self._files()
         number = int(found[-1].name[:8]) + 1 if found else 1
-        written = self.directory / _NEW
+        written = self.directory / _UNFINISHED_NAME
         write_tensor_file(written, _KIND, {"content": dict(content)})
         name = f"{number:08d}_{sha256_of(written)[:16]}.pt"
         found.append(written.rename(self.directory / name))
@@ -122,12 +126,14 @@ class CheckpointFolder:
             (self.directory / FINISHED).touch()
 
     def _files(self) -> list[Path]:
-        return sorted(path for path in self.directory.glob("*.pt") if _NAME.fullmatch(path.name))
+        return sorted(
+            path for path in self.directory.glob("*.pt") if _NAME_PATTERN.fullmatch(path.name)
+        )
 
 
 def _content(path: Path) -> dict[str, Any] | None:
     """Content of a file; ``None``, with a warning, if it is damaged."""
-    match = _NAME.fullmatch(path.name)
+    match = _NAME_PATTERN.fullmatch(path.name)
     assert match is not None
     try:
         if sha256_of(path)[:16] != match[2]:

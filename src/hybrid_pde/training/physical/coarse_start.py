@@ -31,9 +31,9 @@ from hybrid_pde.training.physical.residual import predicted_values
 from hybrid_pde.training.physical.tangent_rollout import TangentRollout
 
 # Size (state values × frames × unknowns) from which an evaluation takes seconds.
-_COSTLY = 5_000_000
+_COSTLY_SIZE = 5_000_000
 # Smallest number of points along an axis of the coarse grid, and largest coarsening.
-_FEWEST, _COARSEST = 24, 8
+_SMALLEST_NUM_POINTS, _LARGEST_COARSENING = 24, 8
 # Number of unknowns from which corrections are worth their cost.
 _MANY_UNKNOWNS = 3
 # Largest number of corrections, and of evaluations between two corrections.
@@ -139,9 +139,9 @@ def on_coarse_grid(objective: Objective) -> CorrectedObjective | None:
     )
     values = observations.state_size * used.refine ** len(points)
     unknowns = len(objective.vector)
-    if unknowns < _MANY_UNKNOWNS or values * instants * unknowns < _COSTLY:
+    if unknowns < _MANY_UNKNOWNS or values * instants * unknowns < _COSTLY_SIZE:
         return None
-    times = min(_COARSEST, *(n // _FEWEST for n in points))
+    times = min(_LARGEST_COARSENING, *(n // _SMALLEST_NUM_POINTS for n in points))
     return CorrectedObjective(objective, replace(used, coarsen=times)) if times > 1 else None
 
 

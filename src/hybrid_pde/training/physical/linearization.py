@@ -38,13 +38,13 @@ class Linearization:
         The other unknowns (initial states) are projected out, so the covariance of the first ones
         is that of the whole problem.
         """
-        rest = self.jacobian.shape[1] - count
-        if not rest:
+        num_others = self.jacobian.shape[1] - count
+        if not num_others:
             return self.jacobian, self.residual
         ordered = np.column_stack(
             [self.jacobian[:, count:], self.jacobian[:, :count], self.residual]
         )
-        reduced = np.asarray(np.linalg.qr(ordered, mode="r"))[rest:, rest:]
+        reduced = np.asarray(np.linalg.qr(ordered, mode="r"))[num_others:, num_others:]
         return reduced[:, :-1], reduced[:, -1]
 
 

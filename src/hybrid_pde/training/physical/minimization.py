@@ -158,10 +158,12 @@ def lbfgsb(objective: Objective, z: np.ndarray, max_iterations: int, tolerance: 
         try:
             loss, gradient = objective.loss_and_gradient(z)
         except DivergenceError:
-            away = z - found.z
+            offset = z - found.z
             # A steep quadratic around the best point makes the line search turn back.
-            steep = 1e3 * (start_loss + unit)
-            return (found.loss + steep * float(1 + away @ away)) / unit, 2 * steep * away / unit
+            curvature = 1e3 * (start_loss + unit)
+            return (
+                found.loss + curvature * float(1 + offset @ offset)
+            ) / unit, 2 * curvature * offset / unit
         found.add(z, loss)
         return loss / unit, gradient / unit
 

@@ -15,12 +15,12 @@ from hybrid_pde.training.physical.uncertainty import assess
 # Iterations of every start before the best one is continued.
 _FIRST_ITERATIONS = 10
 # Tolerance of a fit to a part of the frames.
-_ROUGHLY = 1e-3
+_HORIZON_TOLERANCE = 1e-3
 # Windows of at least this many frames are first fitted on these fractions of their frames.
-_LONG = 24
-_SHARES = (1 / 8, 1 / 4, 1 / 2)
+_LONG_WINDOW = 24
+_HORIZON_FRACTIONS = (1 / 8, 1 / 4, 1 / 2)
 # Largest relative standard deviation for which a fit to a part of the frames is accepted.
-_TRUSTED = 0.1
+_LARGEST_RELATIVE_STD = 0.1
 # Largest number of rounds that update the noise variance for priors, and the relative change of the
 # noise variance at which they end.
 _ROUNDS = 6
@@ -92,18 +92,20 @@ def _growing_horizon(
     """
     minimize = METHODS[settings.method]
     longest = objective.observations.windows[0].num_frames
-    shares = _SHARES if longest >= _LONG else ()
+    fractions = _HORIZON_FRACTIONS if longest >= _LONG_WINDOW else ()
     history: list[tuple[np.ndarray, float]] = []
-    for share in shares:
+    for fraction in fractions:
         try:
-            part = objective.until(max(2, round(share * longest)))
-            found = minimize(part, z, _FIRST_ITERATIONS, _ROUGHLY)
+            part = objective.until(max(2, round(fraction * longest)))
+            found = minimize(part, z, _FIRST_ITERATIONS, _HORIZON_TOLERANCE)
             at = part.linearize(found.z)
         except (CalibrationError, DivergenceError):
             continue
         history += found.history
         trust = assess(at.jacobian, at.residual, part.num_values, len(z))
-        if trust.determined.all() and np.all(trust.std <= _TRUSTED * np.maximum(1, np.abs(z))):
+        if trust.determined.all() and np.all(
+            trust.std <= _LARGEST_RELATIVE_STD * np.maximum(1, np.abs(z))
+        ):
             z = found.z
     return z, history
 

@@ -34,7 +34,7 @@ from hybrid_pde.training.physical.tangent_rollout import TangentRollout
 
 # Smallest noise variance, in units of the field variance: rounding errors. With exact data, priors
 # still determine what the data do not.
-_EXACT = 1e-16
+_SMALLEST_VARIANCE = 1e-16
 
 
 class Objective:
@@ -67,7 +67,7 @@ class Objective:
     ) -> None:
         self.model, self.vector, self.dt = model, vector, dt
         self.log = log or EvaluationLog()
-        self._given = observations
+        self._original = observations
         self.observations = observations.with_starts_observed() if estimate_states else observations
         self.states = InitialStates(self.observations) if estimate_states else None
         self.noise_variance = 1e-4
@@ -102,12 +102,12 @@ class Objective:
         Raises:
             CalibrationError: if nothing was observed.
         """
-        real = self._given.without_predictions()
+        real = self._original.without_predictions()
         return self._with(real, self.states is not None)
 
     def with_states_held(self, unknowns: np.ndarray) -> "Objective":
         """The misfit as a function of the parameters only, with initial states fixed at a point."""
-        observations = self._given
+        observations = self._original
         if self.states is not None:
             everything = range(len(observations.windows))
             states = torch.from_numpy(np.array(unknowns[len(self.vector) :]))
@@ -253,7 +253,7 @@ class Objective:
         penalty = float((self._regularization(torch.from_numpy(unknowns)) ** 2).sum())
         freedom = max(1, self.num_values - len(unknowns))
         squares = at.loss * self.num_values - penalty
-        self.noise_variance = max(squares / freedom, _EXACT)
+        self.noise_variance = max(squares / freedom, _SMALLEST_VARIANCE)
         self._last = None
 
     def misfit(

@@ -10,7 +10,7 @@ from hybrid_pde.models.physical.solver import Conditions
 from hybrid_pde.training.physical.observations import Observations
 
 # Times closer than this fraction of a frame are equal.
-_SAME = 1e-9
+_TIME_TOLERANCE = 1e-9
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def observation_times(
             found[float(frame + 1)] = {"frame": frame}
     if window.readings is not None:
         for number, time in enumerate((window.readings.times / dt).tolist()):
-            near = next((t for t in found if abs(t - time) < _SAME), time)
+            near = next((t for t in found if abs(t - time) < _TIME_TOLERANCE), time)
             found.setdefault(near, {})["reading"] = number
     times = sorted(found)
     return [

@@ -120,8 +120,8 @@ class Observations:
         Entirely predicted windows are left out.
         """
         real = [n for n, window in enumerate(self.windows) if not window.is_predicted]
-        places = np.linspace(0, len(real) - 1, num_windows).round().astype(int)
-        chosen = np.array(real)[np.unique(places)]
+        positions = np.linspace(0, len(real) - 1, num_windows).round().astype(int)
+        chosen = np.array(real)[np.unique(positions)]
         part = self._with_windows([cut_window(self.windows[index], num_frames) for index in chosen])
         if self._starts is not None:
             part._starts = {name: values[chosen] for name, values in self._starts.items()}

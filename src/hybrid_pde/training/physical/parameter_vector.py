@@ -236,8 +236,8 @@ class ParameterVector:
         for component, start in enumerate(value.reshape(-1).tolist()):
             label = name
             if value.ndim:
-                place = spec.components[component] if spec.components else component
-                label = f"{name}[{place}]"
+                component_name = spec.components[component] if spec.components else component
+                label = f"{name}[{component_name}]"
             entries.append(Entry(name, label, start, abs(start) or default, low, high, is_log))
         return entries
 

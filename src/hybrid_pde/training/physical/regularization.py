@@ -38,5 +38,5 @@ def linearized_regularization(
     if not len(residual):
         return torch.zeros(0, len(unknowns) + 1, dtype=torch.float64)
     jacobian = torch.func.jacfwd(residual_of)(z)
-    rest = torch.zeros(len(residual), len(unknowns) - size, dtype=torch.float64)
-    return torch.cat([jacobian.detach(), rest, residual.detach()[:, None]], dim=1)
+    zeros = torch.zeros(len(residual), len(unknowns) - size, dtype=torch.float64)
+    return torch.cat([jacobian.detach(), zeros, residual.detach()[:, None]], dim=1)

@@ -72,8 +72,8 @@ class EpochSampler(Sampler[int]):
             order = torch.randperm(available, generator=generator)
             drawn += order[start : start + length - len(drawn)].tolist()
         skipped, self._num_skipped = self._num_skipped, 0
-        places = range(self._rank, len(self) * self._processes, self._processes)[skipped:]
-        return (drawn[place % length] for place in places)
+        positions = range(self._rank, len(self) * self._processes, self._processes)[skipped:]
+        return (drawn[position % length] for position in positions)
 
     def _available(self) -> int:
         return self._source if isinstance(self._source, int) else len(self._source)

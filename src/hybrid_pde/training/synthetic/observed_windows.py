@@ -131,7 +131,7 @@ class ObservedWindows(WrappedWindows):
         is_sliding: bool = True,
     ) -> None:
         super().__init__(windows)
-        self._places = _places(windows.layouts, windows.output_layouts)
+        self._output_positions = _output_positions(windows.layouts, windows.output_layouts)
         frames = ObservedFrames(windows.store, windows.output_layouts, experiment, physical)
         self._simulations = {index: frames.read(index) for index in windows.sim_indices}
         self._weight = experiment.hybrid.interaction_weight
@@ -174,7 +174,7 @@ class ObservedWindows(WrappedWindows):
         simulation, start = self.window(index)
         observed = self._simulations[simulation]
         state = self.windows[self._chosen[index]][0].clone()
-        state[self._places] = observed.values[start]
+        state[self._output_positions] = observed.values[start]
         following = range(start + 1, start + 1 + self.num_predict_steps)
         last = len(observed.values) - 1
         frames = [min(frame, last) for frame in following]
@@ -232,7 +232,7 @@ class ObservedWindows(WrappedWindows):
             logger.warning("simulations %s left out: no completely observed state", left_out)
 
 
-def _places(inputs: Sequence[FieldLayout], outputs: Sequence[FieldLayout]) -> list[int]:
+def _output_positions(inputs: Sequence[FieldLayout], outputs: Sequence[FieldLayout]) -> list[int]:
     """Positions of the output channels among the input channels."""
     found, first = {}, 0
     for layout in inputs:

@@ -13,7 +13,7 @@ from hybrid_pde.training.synthetic.collectives import max_over_processes
 from hybrid_pde.training.synthetic.tensor_trainer import TensorTrainer
 
 # The newest file may be damaged if the machine crashes.
-_KEPT = 2
+_NUM_KEPT = 2
 _SAVE, _SAVE_AND_STOP = 1, 2
 
 logger = logging.getLogger(__name__)
@@ -61,11 +61,13 @@ class TrainingCheckpoints:
             return
         state = trainer.state()
         if trainer.fabric.is_global_zero:
-            self._folder.save(self._content(state, self._history), keep=_KEPT)
+            self._folder.save(self._content(state, self._history), keep=_NUM_KEPT)
         if wanted == _SAVE_AND_STOP:
             trainer.fabric.barrier()  # wait until the first process has saved
-            place = trainer.epoch, trainer.within_epoch.batches
-            logger.info("saved after epoch %d, batch %d; the same call resumes from here", *place)
+            position = trainer.epoch, trainer.within_epoch.batches
+            logger.info(
+                "saved after epoch %d, batch %d; the same call resumes from here", *position
+            )
             raise Interrupted(
                 self._stop.number or signal.SIGTERM
             )  # the signal may have reached another process

@@ -83,11 +83,11 @@ class GaussianField:
     def _split(self, theta: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Amplitudes ``[G]``, centres ``[G, axes]``, widths ``[G]``."""
         count, axes = self._section.count, len(self._grid.axes)
-        amplitude, rest = theta[:count], theta[count:]
-        centre = rest[: count * axes].reshape(count, axes)
+        amplitude, others = theta[:count], theta[count:]
+        centre = others[: count * axes].reshape(count, axes)
         if self._section.width is not None:
             return amplitude, centre, torch.full_like(amplitude, self._section.width)
-        return amplitude, centre, rest[count * axes :]
+        return amplitude, centre, others[count * axes :]
 
     def _unclipped(self, theta: torch.Tensor) -> torch.Tensor:
         amplitude, centre, width = self._split(theta)

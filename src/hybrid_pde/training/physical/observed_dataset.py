@@ -66,7 +66,7 @@ class ObservedDataset:
         else:
             self._windows = list(windows)
         if self._known and section.missing == "mask":
-            self._windows = self._with_whole_starts()
+            self._windows = self._with_complete_starts()
         for window in self._windows:  # reports errors before anything is computed
             self._values.plan(dataset.window(window)[0])
             if section.sensors is not None:
@@ -144,24 +144,24 @@ class ObservedDataset:
             present,
         )
 
-    def _with_whole_starts(self) -> list[int]:
+    def _with_complete_starts(self) -> list[int]:
         """The windows without missing values in the first frame."""
-        whole = []
+        complete = []
         for window in self._windows:
             simulation, start = self._dataset.window(window)
             fields = self._dataset.store.load(simulation).fields
             names = [layout.name for layout in self._dataset.output_layouts]
             if all(bool(torch.isfinite(fields[name][start]).all()) for name in names):
-                whole.append(window)
-        if not whole:
+                complete.append(window)
+        if not complete:
             raise ConfigError(
                 "data.observations.missing: mask: the first frame of every window has "
                 "missing values; set trainer_params.physical.initial_state: estimate"
             )
-        left_out = len(self._windows) - len(whole)
+        left_out = len(self._windows) - len(complete)
         if left_out:
             logger.info("%d windows left out: missing values in their first frame", left_out)
-        return whole
+        return complete
 
     def _sensor(self, simulation: int) -> SensorReadings:
         if simulation not in self._sensors:

@@ -253,7 +253,7 @@ def test_as_many_modes_as_the_grid_tells_apart_are_independent(
     matrix = torch.func.jacfwd(field.values)(torch.from_numpy(field.start)).numpy()
     assert matrix.shape == (*grid.shape, numbers)
     assert np.linalg.cond(matrix) < 2
-    message = rf"parametrization.modes: {modes + 1}: {grid.shape[0]} points along x"
+    message = rf"parametrization.modes: {modes + 1}: the {grid.shape[0]} points along x"
     with pytest.raises(ConfigError, match=message):
         made(FourierModes(modes=modes + 1), 1.0, grid)
 
@@ -309,7 +309,7 @@ def test_along_a_line_a_centre_is_a_number() -> None:
             {"centre": [[0, 0], [0, 0]]},
             r"two Gaussians have the same initial guess",
         ),
-        (Gaussians(clip=(2.0, 1.0)), None, r"parametrization.clip: \[2.0, 1.0\]: the upper limit"),
+        (Gaussians(clip=(2.0, 1.0)), None, r"parametrization.clip: \[2.0, 1.0\]: must be"),
         (Gaussians(clip=(1.5, None)), None, r"parametrization.clip: .*outside everywhere"),
         (GridValues(), [1.0, 2.0], r"initial_guess: \[1.0, 2.0\]: .*shape \[25, 18\]"),
         (GridValues(), None, r"diffusivity.initial_guess: None: a number, or nested lists"),

@@ -17,11 +17,11 @@ from hybrid_pde.config.modules import ARCHITECTURES, EQUATION_MODULES
 from hybrid_pde.config.schema import GivenStates
 from hybrid_pde.data.cache.cache_location import cache_directory, reading_digest
 from hybrid_pde.data.cache.raw_index import RawIndex, build_index
+from hybrid_pde.domain.run_folders import Run
 from hybrid_pde.errors import RawDataError
 from hybrid_pde.models.user_models import check_own_models
 from hybrid_pde.workflow import stage_settings as settings
 from hybrid_pde.workflow.code_digest import PACKAGE, code_digest
-from hybrid_pde.workflow.runs import Run
 from hybrid_pde.workflow.shards import Shard, holding, manifest_name, shards
 
 SYNTHETIC_STAGES = {"train_synthetic", "guide", "evaluate"}

@@ -19,9 +19,9 @@ import xarray as xr
 import yaml
 
 from hybrid_pde.config.derived import stages_trained
+from hybrid_pde.domain.run_folders import Run
 from hybrid_pde.workflow import stage_inputs
 from hybrid_pde.workflow.plan import Plan
-from hybrid_pde.workflow.runs import Run
 
 ROOT = Path(__file__).resolve().parents[1]
 TARGET = "results/synthetic_model.pt"

@@ -12,8 +12,7 @@ import yaml
 from hybrid_pde.config import Experiment, parse_experiment
 from hybrid_pde.data.cache.cache_manager import CacheManager
 from hybrid_pde.data.raw_netcdf_writer import write_raw_file
-from hybrid_pde.domain.grid import FieldLayout, Grid
-from hybrid_pde.domain.grid_points import axis_points
+from hybrid_pde.domain.grid import FieldLayout, Grid, axis_points
 from hybrid_pde.errors import CalibrationError
 from hybrid_pde.evaluation.report.html_report import report_of_folder
 from hybrid_pde.factories import ModelFactory

@@ -9,8 +9,7 @@ import torch
 from scipy.optimize import least_squares
 
 from hybrid_pde.config.schema import FourierModes, Gaussians, GridValues, Parametrization
-from hybrid_pde.domain.grid import PERIODIC, ZERO_GRADIENT, Grid
-from hybrid_pde.domain.grid_points import axis_points
+from hybrid_pde.domain.grid import PERIODIC, ZERO_GRADIENT, Grid, axis_points
 from hybrid_pde.errors import ConfigError
 from hybrid_pde.training.physical.fields.parametrization import (
     FieldParametrization,

@@ -12,8 +12,7 @@ from hybrid_pde.config.schema import GaussianRandomField
 from hybrid_pde.data.field_conversion import to_values
 from hybrid_pde.data.initial_states.random_fields import gaussian_random_state, resembling_state
 from hybrid_pde.data.initial_states.wall_modes import BoxModes, fixed_values, lift, wall_distance
-from hybrid_pde.domain.grid import PERIODIC, ZERO_GRADIENT, FieldLayout, Grid, Side
-from hybrid_pde.domain.grid_points import axis_points
+from hybrid_pde.domain.grid import PERIODIC, ZERO_GRADIENT, FieldLayout, Grid, Side, axis_points
 from hybrid_pde.models.physical.ensemble import projections
 from hybrid_pde.numerics.projection import project
 from tests.physics.corner_divergence import corner_divergence

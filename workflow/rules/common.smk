@@ -2,7 +2,7 @@ import shlex
 from pathlib import Path
 
 from hybrid_pde.workflow import stage_inputs
-from hybrid_pde.workflow.runs import Run
+from hybrid_pde.domain.run_folders import Run
 
 ENVIRONMENT = "../envs/environment.yaml"
 

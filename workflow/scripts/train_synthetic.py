@@ -16,10 +16,10 @@ from hybrid_pde.data.atomic import sha256_of
 from hybrid_pde.data.cache.cache_manager import CacheManager
 from hybrid_pde.data.cache.scratch_copies import on_scratch
 from hybrid_pde.data.cache.simulation_store import SimulationStore
+from hybrid_pde.domain.run_folders import Run
 from hybrid_pde.stages.train_synthetic import SurrogateFiles, SurrogateTraining
 from hybrid_pde.training.augmentation.augmentation import refuse_many_left_out
 from hybrid_pde.workflow.manifests import digests_of, simulations_of
-from hybrid_pde.workflow.runs import Run
 from hybrid_pde.workflow.stage_program import limit_threads, run_stage, stage_parser
 
 if TYPE_CHECKING:

@@ -19,6 +19,8 @@ from pydantic import (
     model_validator,
 )
 
+from hybrid_pde.config.raw_formats import RawFormat
+
 Index = Annotated[int, Field(ge=0)]
 Interval = tuple[float | None, float | None]
 Number = float | list[float]
@@ -96,7 +98,7 @@ class DataParams(Section):
     data_dir: str = "data"
     dset_name: FolderName = ""
     fields: list[str] = []
-    format: Literal["auto", "netcdf", "hdf5-pdebench"] = "auto"
+    format: RawFormat = "auto"
     variables: dict[str, str | list[str]] = {}
     dims: dict[str, str] = {}
     domain: dict[str, tuple[float, float]] = {}

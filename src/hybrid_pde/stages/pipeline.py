@@ -17,11 +17,7 @@ from hybrid_pde.config.schema import Experiment
 from hybrid_pde.data.atomic import sha256_of
 from hybrid_pde.data.cache.cache_manager import CacheManager
 from hybrid_pde.data.cache.data_manager import DataManager
-from hybrid_pde.domain.run_folders import (
-    cycle_folder,
-    remove_finished_checkpoints,
-    replicate_folder,
-)
+from hybrid_pde.domain.run_folders import cycle_folder, replicate_folder
 from hybrid_pde.factories.model_factory import ModelFactory, data_manager
 from hybrid_pde.models.user_models import check_own_models
 from hybrid_pde.stages.evaluate import evaluate_models
@@ -32,6 +28,7 @@ from hybrid_pde.stages.train_physical import Guide, calibrate
 from hybrid_pde.stages.train_synthetic import SurrogateFiles, SurrogateTraining
 from hybrid_pde.training.augmentation.augmentation import Augmentation, refuse_many_left_out
 from hybrid_pde.training.checkpoint_folder import CheckpointFolder
+from hybrid_pde.training.finished_checkpoints import remove_finished_checkpoints
 from hybrid_pde.training.physical.parameters_file import load_parameters, read_parameters
 
 SOURCES = Path(__file__).resolve().parents[1]

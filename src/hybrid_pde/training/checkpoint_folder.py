@@ -12,10 +12,10 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from hybrid_pde.data.atomic import sha256_of
-from hybrid_pde.domain.run_folders import FINISHED
 from hybrid_pde.errors import CheckpointError
 from hybrid_pde.models.tensor_file import read_tensor_file, write_tensor_file
 from hybrid_pde.training.checkpoint import digest
+from hybrid_pde.training.finished_checkpoints import FINISHED
 
 _NAME_PATTERN = re.compile(r"(\d{8})_([0-9a-f]{16})\.pt")
 _KIND = "checkpoint"

@@ -14,14 +14,16 @@ from hybrid_pde.config.derived import (
     stages_trained,
 )
 from hybrid_pde.config.modules import ARCHITECTURES, EQUATION_MODULES
+from hybrid_pde.config.raw_formats import AUTO
 from hybrid_pde.config.schema import GivenStates
 from hybrid_pde.data.cache.cache_location import cache_directory, reading_digest
 from hybrid_pde.data.cache.raw_index import RawIndex, build_index
+from hybrid_pde.data.raw_files.formats import reader_files
+from hybrid_pde.domain.run_folders import Run
 from hybrid_pde.errors import RawDataError
 from hybrid_pde.models.user_models import check_own_models
 from hybrid_pde.workflow import stage_settings as settings
 from hybrid_pde.workflow.code_digest import PACKAGE, code_digest
-from hybrid_pde.workflow.runs import Run
 from hybrid_pde.workflow.shards import Shard, holding, manifest_name, shards
 
 SYNTHETIC_STAGES = {"train_synthetic", "guide", "evaluate"}
@@ -125,6 +127,11 @@ class Plan:
                     own.append(Path(self.experiment.project_root) / section.module)
                 else:
                     modules.append(built_in[section.name])
+        # readers are found by their folder, not imported
+        if stage == "cache":
+            own += reader_files(self.experiment.data.format)
+        elif stage == "augment":  # initial states may have another format than the data
+            own += reader_files(AUTO)
         return code_digest(modules, own)
 
     def cache_manifests(self, indices: list[int]) -> list[str]:

@@ -9,10 +9,10 @@ from typing import Any
 from hybrid_pde.config import load_experiment, parse_experiment
 from hybrid_pde.config.derived import num_cycles
 from hybrid_pde.config.loading import CONFIG_DIR, as_overrides, default_experiment, find_experiment
+from hybrid_pde.domain.run_folders import RUN_FOLDERS
 from hybrid_pde.errors import ConfigError, UserError
 from hybrid_pde.workflow.pin import EXPERIMENT_NAME, pinned_names
 from hybrid_pde.workflow.plan import Plan
-from hybrid_pde.workflow.runs import RUN_FOLDERS
 
 
 class Plans:

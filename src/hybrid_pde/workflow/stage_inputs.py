@@ -8,9 +8,8 @@ from hybrid_pde.config.derived import (
     needs_equation,
     stages_trained,
 )
-from hybrid_pde.domain.run_folders import cycle_folder, replicate_folder
+from hybrid_pde.domain.run_folders import Run, cycle_folder, replicate_folder
 from hybrid_pde.workflow.plan import EVALUATION_FILES, Plan
-from hybrid_pde.workflow.runs import Run
 from hybrid_pde.workflow.shards import manifest_name
 
 Files = dict[str, list[str]]

@@ -10,8 +10,7 @@ import xarray as xr
 import yaml
 
 from hybrid_pde.data.atomic import atomic_path, sha256_of
-from hybrid_pde.domain.grid import Grid
-from hybrid_pde.domain.grid_points import axis_points
+from hybrid_pde.domain.grid import Grid, axis_points
 from hybrid_pde.errors import CalibrationError
 from hybrid_pde.models.physical.physical_model import PhysicalModel
 from hybrid_pde.numerics.discretization import Discretization

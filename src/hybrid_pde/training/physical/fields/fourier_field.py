@@ -7,8 +7,7 @@ import numpy as np
 import torch
 
 from hybrid_pde.config.schema import FourierModes
-from hybrid_pde.domain.grid import PERIODIC, Grid
-from hybrid_pde.domain.grid_points import axis_points
+from hybrid_pde.domain.grid import PERIODIC, Grid, axis_points
 from hybrid_pde.training.physical.fields.initial_guess import (
     finite_numbers,
     invalid_value,

@@ -8,8 +8,7 @@ import torch
 
 from hybrid_pde.config.error_messages import suggest
 from hybrid_pde.config.schema import Gaussians
-from hybrid_pde.domain.grid import PERIODIC, Grid
-from hybrid_pde.domain.grid_points import axis_points
+from hybrid_pde.domain.grid import PERIODIC, Grid, axis_points
 from hybrid_pde.errors import ConfigError
 from hybrid_pde.training.physical.fields.initial_guess import (
     FieldCoefficient,

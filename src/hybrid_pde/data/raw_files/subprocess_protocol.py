@@ -1,6 +1,6 @@
-"""What a process and the child that reads raw files for it say to each other.
+"""Messages between a process and the subprocess that reads raw files for it.
 
-A message is a line of JSON, and after it the bytes of the tensors that it names.
+A message is a line of JSON, followed by the bytes of the tensors that it names.
 """
 
 import json
@@ -8,13 +8,13 @@ from typing import IO, Any
 
 import numpy as np
 
-from hybrid_pde.data.readers.base import Block
+from hybrid_pde.data.raw_files.raw_file import Block
 
 _TENSORS = "tensors"  # pairs of name and shape
 
 
 def send(stream: IO[bytes], message: dict[str, Any], block: Block | None = None) -> None:
-    """Write a message, and tensors of single precision."""
+    """Write a message and its tensors in single precision."""
     tensors = {name: np.ascontiguousarray(values) for name, values in (block or {}).items()}
     shapes = [[name, values.shape] for name, values in tensors.items()]
     stream.write(json.dumps({**message, _TENSORS: shapes}).encode() + b"\n")

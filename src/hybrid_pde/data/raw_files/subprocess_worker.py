@@ -1,4 +1,7 @@
-"""The process of :mod:`hybrid_pde.data.readers.subprocess_reader`: a task comes in, its answer goes out."""
+"""Program of the subprocess that reads raw files: receives tasks, sends answers.
+
+Its parent is :mod:`hybrid_pde.data.raw_files.subprocess_reader`.
+"""
 
 import contextlib
 import os
@@ -10,17 +13,18 @@ from pathlib import Path
 from typing import Any
 
 from hybrid_pde.config.schema import DataParams
-from hybrid_pde.data.readers import netcdf
-from hybrid_pde.data.readers.base import Block, RawFile, open_raw
-from hybrid_pde.data.readers.memory_limits import physical_memory
-from hybrid_pde.data.readers.subprocess_protocol import receive, send
+from hybrid_pde.data.raw_files.formats import add_reader_folders, open_raw
+from hybrid_pde.data.raw_files.guards import physical_memory
+from hybrid_pde.data.raw_files.netcdf_file import read_all
+from hybrid_pde.data.raw_files.raw_file import Block, RawFile
+from hybrid_pde.data.raw_files.subprocess_protocol import receive, send
 from hybrid_pde.errors import UserError
 
 Answer = tuple[dict[str, Any], Block]
 
 
 class _OpenFile:
-    """A raw file, and how far its frames have been read."""
+    """A raw file and the position in its frames."""
 
     def __init__(self, path: Path, data: DataParams) -> None:
         self._stack = contextlib.ExitStack()
@@ -40,12 +44,12 @@ class _OpenFile:
         return {}, self._raw.static(sample)
 
     def frames(self, sample: int) -> Answer:
-        """Begin with the first frame."""
+        """Start at the first frame."""
         self._frames = iter(self._raw.frames(sample))
         return {}, {}
 
     def block(self) -> Answer:
-        """The next frames; ``is_last`` after the last ones."""
+        """The next frames; ``is_last`` once there are no more."""
         block = next(self._frames, None)
         return {"is_last": block is None}, block or {}
 
@@ -55,7 +59,7 @@ class _OpenFile:
 
 
 class _Reader:
-    """Does the tasks: each names what to do, of which open file, and what it needs."""
+    """Carries out tasks; each names a method, an open file and the arguments."""
 
     def __init__(self) -> None:
         self._files: dict[int, _OpenFile] = {}
@@ -63,11 +67,12 @@ class _Reader:
     def do(self, task: dict[str, Any]) -> Answer:
         name, file = task["do"], task["file"]
         if name == "open":
+            add_reader_folders(task["reader_folders"])
             data = DataParams.model_validate(task["data"])
             self._files[file] = _OpenFile(_path(task), data)
             return self._files[file].info()
         if name == "read_all":
-            netcdf.read_all(_path(task), lambda: signal.alarm(task["limit_s"]))
+            read_all(_path(task), lambda: signal.alarm(task["limit_s"]))
             return {}, {}
         opened = self._files.pop(file) if name == "close" else self._files[file]
         answer: Answer = getattr(opened, name)(**task["with"])
@@ -75,10 +80,10 @@ class _Reader:
 
 
 def main() -> None:
-    """Work on the tasks of the standard input until it is closed."""
+    """Carry out the tasks from standard input until it is closed."""
     for signal_number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(signal_number, signal.SIG_IGN)  # the parent closes the input when it ends
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # where nobody listens any more
+        signal.signal(signal_number, signal.SIG_IGN)  # the input is closed when the parent ends
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # if the parent is gone
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # C libraries may print
     _limit_memory()
@@ -86,7 +91,7 @@ def main() -> None:
     with contextlib.suppress(EOFError):
         while True:
             task, _ = receive(sys.stdin.buffer)
-            # without a handler the signal ends the process, in the midst of a C library too
+            # without a handler the signal ends the process, even inside a C library
             signal.alarm(task["limit_s"])
             try:
                 answer, block = reader.do(task)
@@ -102,7 +107,10 @@ def _path(task: dict[str, Any]) -> Path:
 
 
 def _limit_memory() -> None:
-    """What a damaged file makes a library ask for is refused before the system kills processes."""
+    """Limit the address space, as a damaged file can make a library ask for any amount of memory.
+
+    The allocation then fails, instead of the system killing processes.
+    """
     limit = physical_memory()
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     if hard == resource.RLIM_INFINITY or hard > limit:

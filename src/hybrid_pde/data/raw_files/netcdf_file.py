@@ -1,19 +1,76 @@
-"""Length of a classic NetCDF file (CDF-1, CDF-2, CDF-5) according to its own header.
+"""Opening of NetCDF files, with a check of the length of classic ones (CDF-1, CDF-2, CDF-5).
 
-The NetCDF library reads zeros past the end of a truncated classic file without a word, so the
-length is checked before.
+The NetCDF library silently reads zeros past the end of a truncated classic file, so its length is
+compared with its header before it is opened.
 
 Source: NetCDF User's Guide, "File Format Specifications: The NetCDF Classic Format".
 """
 
+import contextlib
 import os
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+import h5py
+import xarray as xr
+
+from hybrid_pde.data.raw_files.guards import check_size, errors_name_file, reject_external_data
+from hybrid_pde.errors import RawDataError
+
 MAGIC = b"CDF"
 TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 4, 6: 8, 7: 1, 8: 2, 9: 4, 10: 8, 11: 8}
 STREAMING = 2**32 - 1  # number of records of a file that was not closed properly
+
+
+@contextlib.contextmanager
+def open_dataset(path: Path) -> Iterator[xr.Dataset]:
+    """Open a NetCDF file as it is, undecoded.
+
+    Raises:
+        RawDataError: if it is not a NetCDF file, is damaged, or points to other files.
+    """
+    with errors_name_file(path):
+        if not path.is_file():
+            raise RawDataError("not a file")
+        if is_classic(path):
+            if short := missing_bytes(path):
+                raise RawDataError(f"is truncated: {short} bytes are missing at its end")
+        elif h5py.is_hdf5(path):
+            with h5py.File(path, "r") as file:
+                reject_external_data(file)
+        # decoding the whole file could fail on variables that are not needed, and an index would be
+        # read whatever its size
+        dataset = xr.open_dataset(
+            path.resolve(),
+            engine="netcdf4",
+            decode_cf=False,
+            cache=False,
+            chunks=None,
+            create_default_indexes=False,
+        )
+    try:
+        yield dataset
+    finally:
+        dataset.close()
+
+
+def read_all(path: Path, on_progress: Callable[[], object]) -> None:
+    """Read every variable of a file once.
+
+    Args:
+        path: The file.
+        on_progress: Called before each variable.
+
+    Raises:
+        RawDataError: if it cannot be read or does not fit into memory.
+    """
+    with open_dataset(path) as dataset, errors_name_file(path):
+        for name, variable in dataset.variables.items():
+            on_progress()
+            check_size(str(name), variable.shape)
+            variable.load()
 
 
 @dataclass(frozen=True)
@@ -72,16 +129,16 @@ class _Header:
 
 
 def is_classic(path: Path) -> bool:
-    """Whether the file starts like a classic NetCDF file."""
+    """Whether a file starts like a classic NetCDF file."""
     with open(path, "rb") as file:
         return file.read(3) == MAGIC
 
 
 def missing_bytes(path: Path) -> int:
-    """Number of bytes by which the file is shorter than its header says; 0 for a whole one.
+    """Number of bytes by which a file is shorter than its header states; 0 for a complete one.
 
     Raises:
-        EOFError: if the header itself is incomplete or no header at all.
+        EOFError: if the header itself is incomplete or not a header.
     """
     with open(path, "rb") as file:
         header = _Header(file)

@@ -1,4 +1,4 @@
-"""Which dimension of a file plays which role, and which variables make up a field."""
+"""Roles of a file's dimensions (time, x, sample, …), and the variables of each field."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,13 +25,13 @@ CF_AXES = {"T": "time", "X": "x", "Y": "y", "Z": "z"}
 
 @dataclass(frozen=True)
 class FieldSource:
-    """Where a field lies in a file.
+    """Location of a field in a file.
 
     Attributes:
         layout: The field.
         variables: One variable, or one for each component in ascending order.
-        order: Places of the components on the component axis in ascending order; empty where
-            there is no such axis.
+        order: Positions of the components on the component axis in ascending order; empty
+            without such an axis.
     """
 
     layout: FieldLayout
@@ -40,10 +40,10 @@ class FieldSource:
 
 
 def check_dims(dims: Mapping[str, str]) -> None:
-    """Refuse roles that do not exist.
+    """Reject unknown roles.
 
     Raises:
-        ConfigError: naming the role and those that there are.
+        ConfigError: naming the role and the allowed ones.
     """
     for role in dims:
         if role not in ROLES:
@@ -53,8 +53,9 @@ def check_dims(dims: Mapping[str, str]) -> None:
 def dimension_roles(dataset: xr.Dataset, dims: Mapping[str, str]) -> dict[str, str]:
     """The role of each dimension of a file that has one.
 
-    A dimension is known by ``data.dims`` (its own name, or that of its coordinate variable), else
-    by its usual name, else by the ``axis`` attribute of its coordinate variable (CF conventions).
+    It follows from ``data.dims`` (name of the dimension or of its coordinate variable), else from
+    the dimension's usual name, else from the ``axis`` attribute of its coordinate variable (CF
+    conventions).
     """
     roles: dict[str, str] = {}
     for role, name in dims.items():
@@ -75,7 +76,7 @@ def dimension_roles(dataset: xr.Dataset, dims: Mapping[str, str]) -> dict[str, s
 def field_sources(
     dataset: xr.Dataset, roles: Mapping[str, str], axes: Sequence[str], data: DataParams
 ) -> tuple[FieldSource, ...]:
-    """Where each field of the experiment lies.
+    """The source of each field of the experiment.
 
     Raises:
         RawDataError: if a field is not in the file; without the file's name.
@@ -84,10 +85,10 @@ def field_sources(
 
 
 def field_variables(dataset: xr.Dataset, name: str, data: DataParams) -> list[str]:
-    """The variables of a field, in the order in which they are named.
+    """The variables of a field, in their stated order.
 
     Raises:
-        RawDataError: naming what the file has instead.
+        RawDataError: naming the variables of the file.
     """
     given = data.variables.get(name)
     if given is not None:
@@ -132,8 +133,8 @@ def _source(
         return FieldSource(FieldLayout(name, (), static), tuple(variables))
     if len(variables) > 1:
         raise RawDataError(
-            f"{name}: its variables {variables} have a component axis {dim!r} each; one or the "
-            "other makes a vector"
+            f"{name}: its variables {variables} have a component axis {dim!r} each; a vector is "
+            "either several variables or one with a component axis"
         )
     size = dataset.sizes[dim]
     if size == 1 and len(axes) > 1:
@@ -155,7 +156,7 @@ def _components(name: str, count: int, axes: Sequence[str]) -> tuple[str, ...]:
 
 
 def _ascending(variables: Sequence[str]) -> tuple[str, ...]:
-    """Component variables by the axis in their names, where all of them have one."""
+    """Component variables sorted by the axis in their names, if all of them have one."""
     for position in (-1, 0):
         letters = [variable[position].lower() for variable in variables]
         if len(set(letters)) == len(letters) and set(letters) <= set(SPACE):
@@ -164,7 +165,7 @@ def _ascending(variables: Sequence[str]) -> tuple[str, ...]:
 
 
 def component_order(dataset: xr.Dataset, dim: str, size: int) -> tuple[int, ...]:
-    """Places of the components by the labels of their axis, else as they come.
+    """Positions of the components sorted by the labels of their axis, else in file order.
 
     Args:
         dataset: The file.

@@ -1,4 +1,4 @@
-"""Values of parameters that a raw file states for each of its simulations.
+"""Known parameters of a raw file: where their values are, and the values of each simulation.
 
 Layout: ``T`` time, ``C`` component, ``X Y Z`` space in ascending order.
 """
@@ -12,8 +12,8 @@ import numpy as np
 
 from hybrid_pde.config.error_messages import suggest
 from hybrid_pde.config.schema import DataParams
-from hybrid_pde.data.readers.blocks import BlockReader
-from hybrid_pde.data.readers.dimension_roles import FieldSource, component_dim, component_order
+from hybrid_pde.data.raw_files.blocks import BlockReader
+from hybrid_pde.data.raw_files.dimension_roles import FieldSource, component_dim, component_order
 from hybrid_pde.domain.grid import Grid
 from hybrid_pde.domain.known_values import KnownParameter, as_tuples
 from hybrid_pde.errors import ConfigError, RawDataError
@@ -22,8 +22,8 @@ BOUNDARY = re.compile(r"boundary\.([xyz])\.(lower|upper)")
 KEY = "data.known_parameters"
 
 
-class KnownReader:
-    """Finds the known parameters of an open file, and reads those that are numbers.
+class ParameterReader:
+    """Finds the known parameters of an open file and reads the numbers among them.
 
     Args:
         reader: Reads the file's blocks.
@@ -33,11 +33,11 @@ class KnownReader:
 
     Attributes:
         parameters: The kinds of the known parameters, in the experiment's order.
-        fields: Where those lie that are fields.
+        fields: Sources of the parameters that are fields.
 
     Raises:
-        RawDataError: if a value is absent or of a wrong shape; without the file's name.
-        ConfigError: if there can be no such parameter.
+        RawDataError: if a value is missing or has a wrong shape; without the file's name.
+        ConfigError: if the name of a parameter is not allowed.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class KnownReader:
         )
 
     def read(self, sample: int) -> tuple[KnownParameter, ...]:
-        """The parameters with their numbers; a field's values are blocks like other fields'.
+        """The parameters with their numbers; fields are read as blocks like other fields.
 
         Raises:
             RawDataError: naming parameter and place of a number that is missing or infinite.
@@ -72,7 +72,7 @@ class KnownReader:
         return tuple(found)
 
     def _source(self, name: str) -> tuple[KnownParameter, FieldSource | None]:
-        """What kind a parameter is, and where it lies; ``None`` for a global attribute."""
+        """Kind of a parameter and its source; ``None`` for a global attribute."""
         wanted = self._wanted[name]
         dataset = self._reader.dataset
         if wanted in dataset.variables:
@@ -135,7 +135,7 @@ class KnownReader:
         return values
 
     def _attribute(self, name: str) -> np.ndarray:
-        """Numbers of a global attribute ``[C]``; text that is a number is one."""
+        """Numbers of a global attribute ``[C]``; text is converted if it is a number."""
         value: Any = self._reader.dataset.attrs[self._wanted[name]]
         try:
             return np.ravel(np.asarray(value, dtype=np.float64))
@@ -163,7 +163,7 @@ def _is_boundary(name: str) -> bool:
 
 
 def _check_name(name: str, data: DataParams, grid: Grid) -> None:
-    """Refuse boundaries that have no fixed value, and names of fields."""
+    """Reject boundaries without a fixed value, and names of fields."""
     if name in data.fields:
         raise ConfigError(
             f"{KEY}.{name}: also in data.fields; a field changes by the equation, a parameter is "

@@ -12,21 +12,24 @@ import numpy as np
 import xarray as xr
 
 from hybrid_pde.config.schema import DataParams
-from hybrid_pde.data.readers.base import Block, RawFileInfo
-from hybrid_pde.data.readers.blocks import BlockReader
-from hybrid_pde.data.readers.dimension_roles import (
+from hybrid_pde.data.raw_files.blocks import BlockReader, decode
+from hybrid_pde.data.raw_files.dimension_roles import (
     SPACE,
     check_dims,
     dimension_roles,
     field_sources,
     field_variables,
 )
-from hybrid_pde.data.readers.error_context import naming
-from hybrid_pde.data.readers.known_values import KnownReader
-from hybrid_pde.data.readers.memory_limits import MOST_AT_ONCE, check_frame, check_size
-from hybrid_pde.data.readers.packed_values import decode
-from hybrid_pde.data.readers.space_axes import Axis, make_axis, make_grid
-from hybrid_pde.data.readers.time_axis import Frames, select_frames, time_scale
+from hybrid_pde.data.raw_files.guards import (
+    MAX_ENTRIES_AT_ONCE,
+    check_frame,
+    check_size,
+    errors_name_file,
+)
+from hybrid_pde.data.raw_files.parameter_values import ParameterReader
+from hybrid_pde.data.raw_files.raw_file import Block, RawFileInfo
+from hybrid_pde.data.raw_files.space_axes import Axis, make_axis, make_grid
+from hybrid_pde.data.raw_files.time_axis import Frames, select_frames, time_scale
 from hybrid_pde.domain.boundary import BoundaryError, parse_attribute, parse_boundary
 from hybrid_pde.domain.grid import PERIODIC, Grid
 from hybrid_pde.domain.known_values import KnownParameter
@@ -36,7 +39,7 @@ BLOCK_BYTES = 16 * 2**20  # of one field in double precision; more gains no spee
 
 
 class LabelledFile:
-    """An open file of named dimensions; see :class:`hybrid_pde.data.readers.base.RawFile`."""
+    """An open file of named dimensions; see :class:`hybrid_pde.data.raw_files.raw_file.RawFile`."""
 
     def __init__(self, path: Path, dataset: xr.Dataset, data: DataParams) -> None:
         check_dims(data.dims)
@@ -56,7 +59,7 @@ class LabelledFile:
         axes = [self._read_axis(axis, data) for axis in names]
         grid, stated = self._read_grid(axes, data)
         self._reader = BlockReader(dataset, self._roles, frames, axes, self._masked(data))
-        self._known = KnownReader(self._reader, self._dim_of, grid, data)
+        self._known = ParameterReader(self._reader, self._dim_of, grid, data)
         self.info = RawFileInfo(
             num_samples=samples,
             num_frames=len(frames.times),
@@ -75,7 +78,7 @@ class LabelledFile:
 
     def static(self, sample: int) -> Block:
         """The tensors without a time axis, ``[C, *space]`` float32 each."""
-        with naming(self._path):
+        with errors_name_file(self._path):
             return {
                 source.layout.name: self._reader.read(source, sample, 0, 1)[0]
                 for source in (*self._sources, *self._known.fields)
@@ -84,7 +87,7 @@ class LabelledFile:
 
     def known(self, sample: int) -> tuple[KnownParameter, ...]:
         """The known parameters; the values of those that are fields are among the tensors."""
-        with naming(self._path):
+        with errors_name_file(self._path):
             return self._known.read(sample)
 
     def frames(self, sample: int) -> Iterator[Block]:
@@ -93,10 +96,10 @@ class LabelledFile:
         sources = [source for source in every if not source.layout.static]
         channels = max(source.layout.channels for source in sources)
         points = math.prod(axis.stop - axis.start for axis in self._reader.axes)
-        length = min(max(1, BLOCK_BYTES // (8 * channels * points)), MOST_AT_ONCE)
+        length = min(max(1, BLOCK_BYTES // (8 * channels * points)), MAX_ENTRIES_AT_ONCE)
         for first in range(0, self.info.num_frames, length):
             last = min(first + length, self.info.num_frames)
-            with naming(self._path):
+            with errors_name_file(self._path):
                 block = {
                     source.layout.name: self._reader.read(source, sample, first, last)
                     for source in sources
@@ -220,8 +223,8 @@ def _check_axes(data: DataParams, axes: list[str]) -> None:
 def _in_memory(coordinate: xr.Variable) -> xr.Variable:
     """A coordinate with its values, read piece by piece."""
     (dim,), (count,) = coordinate.dims, coordinate.shape
-    starts = range(0, max(count, 1), MOST_AT_ONCE)
-    pieces = [coordinate[first : first + MOST_AT_ONCE].load() for first in starts]
+    starts = range(0, max(count, 1), MAX_ENTRIES_AT_ONCE)
+    pieces = [coordinate[first : first + MAX_ENTRIES_AT_ONCE].load() for first in starts]
     return xr.Variable.concat(pieces, dim)
 
 

@@ -25,7 +25,8 @@ from hybrid_pde.domain.known_values import KnownParameter, known_of
 from hybrid_pde.errors import ConfigError, DivergenceError
 from hybrid_pde.factories import ModelFactory
 from hybrid_pde.stages.simulate import RawSimulations
-from hybrid_pde.training.augmentation.augmentation import Augmentation, refuse_many_left_out
+from hybrid_pde.training.augmentation.augmentation import Augmentation
+from hybrid_pde.training.synthetic.training_windows import check_left_out
 from tests.physics.periodic_box import periodic_grid
 from tests.unit.generated_data import parsed_in, tiny_in
 from tests.unit.test_generation_walls import replace_boundary
@@ -369,7 +370,7 @@ def test_more_left_out_than_allowed_is_refused() -> None:
     section = {"num_simulations": 20, "max_left_out": 0.1}
     experiment = parse_experiment(tiny_experiment(augmentation=section))
     made = [number for number in range(20) if number not in (3, 7)]
-    refuse_many_left_out(experiment, made)
+    check_left_out(experiment, made)
     message = r"max_left_out: 0\.1: 3 of 20 generated simulations diverged \(3, 7, 8\), as the logs"
     with pytest.raises(DivergenceError, match=message):
-        refuse_many_left_out(experiment, [number for number in made if number != 8])
+        check_left_out(experiment, [number for number in made if number != 8])

@@ -20,7 +20,7 @@ from hybrid_pde.domain.grid import Grid
 from hybrid_pde.domain.known_values import known_of
 from hybrid_pde.errors import ConfigError
 from hybrid_pde.evaluation.evaluation import evaluate
-from hybrid_pde.evaluation.predictors import PhysicalPredictor
+from hybrid_pde.evaluation.physical_predictor import PhysicalPredictor
 from hybrid_pde.factories import ModelFactory
 from hybrid_pde.models.physical.physical_model import PhysicalModel
 from hybrid_pde.models.physical.solver import Conditions

@@ -18,7 +18,8 @@ import yaml
 from hybrid_pde.config import Experiment, load_experiment, parse_experiment
 from hybrid_pde.errors import ConfigError
 from hybrid_pde.models import load_synthetic_model
-from hybrid_pde.workflow.stage_program import limit_threads, run_stage, stage_parser
+from hybrid_pde.stages.threads import limit_threads
+from hybrid_pde.workflow.stage_program import run_stage, stage_parser
 from hybrid_pde.workflow.stage_settings import stage_settings
 from tests.workflow.tiny import ROOT, write_experiment
 

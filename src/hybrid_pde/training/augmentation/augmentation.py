@@ -197,28 +197,6 @@ class Augmentation:
         }
 
 
-def refuse_many_left_out(experiment: Experiment, made: Sequence[int]) -> None:
-    """Nothing is trained on what the stable part of a wrong model generates.
-
-    Args:
-        experiment: Section ``augmentation``.
-        made: The generated simulations that are there.
-
-    Raises:
-        DivergenceError: if more are missing than ``augmentation.max_left_out`` allows.
-    """
-    section = experiment.augmentation
-    missing = sorted({*range(section.num_simulations)} - {*made})
-    if len(missing) > section.max_left_out * section.num_simulations:
-        some = ", ".join(map(str, missing[:10])) + (", …" if len(missing) > 10 else "")
-        raise DivergenceError(
-            f"augmentation.max_left_out: {section.max_left_out:g}: {len(missing)} of "
-            f"{section.num_simulations} generated simulations diverged ({some}), as the logs of "
-            "the stage augment say; see that the calibration is right, lower "
-            "augmentation.initial_condition.amplitude or augmentation.steps, or allow more"
-        )
-
-
 def _with_values(kind: KnownParameter, values: torch.Tensor) -> KnownParameter:
     return replace(kind, values=as_tuples(values.tolist()))
 

@@ -228,7 +228,7 @@ def test_an_empty_exchange_is_an_error(tmp_path: Path) -> None:
     folder = tmp_path / "first"
     calibrate(experiment, manager, calibration_files(folder), {})
     guide = GuidanceFiles(guidance, folder / "parameters.yaml")
-    with pytest.raises(ExchangeError, match="predicts nothing that is hidden"):
+    with pytest.raises(ExchangeError, match="predicts no hidden value"):
         calibrate(experiment, manager, calibration_files(tmp_path / "second"), {}, guide)
     assert not (tmp_path / "second/parameters.yaml").exists()
 

@@ -108,7 +108,7 @@ def test_without_augmentation_the_surrogate_sees_real_windows_alone(
     assert trainer.physical_trainer.model.viscosity.item() == pytest.approx(0.01, rel=0.02)
 
 
-def test_result_is_that_of_the_stages_one_by_one(manager: DataManager, tmp_path: Path) -> None:
+def test_result_equals_that_of_the_stages(manager: DataManager, tmp_path: Path) -> None:
     experiment = like(manager)
     trainer, result = trained(experiment, manager, tmp_path / "at_once")
 

@@ -151,7 +151,7 @@ def test_generated_simulations_take_over_known_values(
     for index in range(4):
         expected = known_values(index % 2)
         simulation = store.load(index)
-        assert simulation.num_frames == frames, "as long as the inflow of both originals is known"
+        assert simulation.num_frames == frames, "as long as the inflow of both sources is known"
         known = simulation.known
         assert float(known["diffusivity"]) == DIFFUSIVITIES[index % 2]
         np.testing.assert_array_equal(known["boundary.x.lower"], expected["inflow"][:frames])
@@ -195,10 +195,10 @@ def test_simulations_with_other_known_values_are_made_again(
     manager: DataManager, tmp_path: Path
 ) -> None:
     maker(manager, tmp_path).make([0])
-    before = CacheManager(tmp_path).header(0).source["originals"]
+    before = CacheManager(tmp_path).header(0).source["source_simulations"]
     known = {**manager.load(0).known, "diffusivity": torch.tensor(0.03, dtype=torch.float64)}
     with with_known(manager, known):
         maker(manager, tmp_path).make([0])
     header = CacheManager(tmp_path).header(0)
-    assert header.source["originals"] != before
+    assert header.source["source_simulations"] != before
     assert known_of(header)["diffusivity"].values == 0.03

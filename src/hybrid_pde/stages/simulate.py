@@ -103,7 +103,7 @@ class RawSimulations:
                 simulation diverges.
         """
         self.directory.mkdir(parents=True, exist_ok=True)
-        missing = [index for index in indices if not self._is_made(index)]
+        missing = [index for index in indices if not self._is_current(index)]
         done = set(indices) - set(missing)
         simulated = generate(self._model, self._recording, self._start, missing)
         for index, fields in simulated:
@@ -130,7 +130,7 @@ class RawSimulations:
         )
         return Start(state)
 
-    def _is_made(self, index: int) -> bool:
+    def _is_current(self, index: int) -> bool:
         path = self._path(index)
         if not path.exists():
             return False

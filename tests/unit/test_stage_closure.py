@@ -14,9 +14,10 @@ from hybrid_pde.config.derived import chosen_simulations, cycle_stages
 from hybrid_pde.errors import ConfigError
 from hybrid_pde.models.registry import ModelRegistry
 from hybrid_pde.training.hybrid.cycles import run_cycles
-from hybrid_pde.workflow import code_digest
+from hybrid_pde.workflow import code_digest, stage_inputs
 from hybrid_pde.workflow import plan as planning
 from hybrid_pde.workflow.plan import Plan
+from hybrid_pde.workflow.runs import Run
 from tests.workflow.tiny import ROOT, tiny_experiment
 
 STAGES = (
@@ -210,6 +211,22 @@ def test_a_cycle_has_its_stages_in_order() -> None:
     rest = ("train_physical", "augment", "train_synthetic")
     first, second = [(stage, 1) for stage in rest], [(stage, 2) for stage in rest]
     assert recorder.calls == [*first, ("guide", 2), *second]
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_rules_need_the_outputs_of_the_stages_of_their_cycle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, enabled: bool
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    augmentation = {"num_simulations": 2, "enabled": enabled}
+    plan = plan_of(tiny_experiment(hybrid={"cycles": 2}, augmentation=augmentation))
+    for cycle in (1, 2):
+        run = Run.parse(f"{plan.name}/cycle_{cycle:02d}")
+        stages = cycle_stages(plan.experiment, cycle)
+        guidance = stage_inputs.train_physical(plan, run)["guidance"]
+        augmented = stage_inputs.train_synthetic(plan, run)["augmented"]
+        assert bool(guidance) == ("guide" in stages) == (cycle > 1)
+        assert bool(augmented) == ("augment" in stages) == enabled
 
 
 def test_an_experiment_of_one_model_has_the_stages_of_that_model() -> None:

@@ -103,17 +103,17 @@ def train_synthetic(
     if inputs.augmented:
         check_left_out(experiment, made)
     training = experiment.trainer_params.synthetic
+    used = {*training.train_sim, *training.val_sim}
     identity = {
         "settings": settings,
         "code": code,
         "threads": used_threads,
         "parameters": [sha256_of(path) for path in inputs.parameters],
-        "cache": digests_of(inputs.cache, [*training.train_sim, *training.val_sim]),
+        "cache": digests_of(inputs.cache, used),
         "augmented": digests_of(inputs.augmented, made),
     }
-    stored, used = SimulationStore(inputs.cache[0].parent), {*training.train_sim, *training.val_sim}
     with (
-        on_scratch(stored, used, scratch) as real,
+        on_scratch(SimulationStore(inputs.cache[0].parent), used, scratch) as real,
         _generated(inputs.augmented, made, scratch) as generated,
     ):
         SurrogateTraining(

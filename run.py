@@ -1,10 +1,10 @@
-"""The trainers without Snakemake, in one process.
+"""All stages of an experiment in one process, without Snakemake.
 
     python run.py --config-name=burgers_experiment trainer_params.epochs=200
 
 Without ``--config-name`` the default experiment runs. Any key can be overridden. Results go to
-``results/<experiment_name>/``. Raw files that ``generation_params`` describe are simulated first.
-The same call after an interruption goes on where the run was.
+``results/<experiment_name>/``. Raw files are simulated first if there are ``generation_params``.
+The same call after an interruption resumes the run.
 """
 
 import logging
@@ -28,7 +28,7 @@ QUIET = ("hydra.run.dir=.", "hydra.output_subdir=null", "hydra/job_logging=stdou
 
 @hydra.main(config_path="config", config_name="config", version_base="1.3")
 def main(_: DictConfig) -> None:
-    """Train what the experiment's ``run_params.model_type`` says."""
+    """Train the models of the experiment's ``run_params.model_type``."""
     chosen = HydraConfig.get()
     try:
         path = _path(chosen)
@@ -38,9 +38,8 @@ def main(_: DictConfig) -> None:
                 f"results/{experiment.name}: pinned; `make unpin EXPERIMENT={experiment.name}` "
                 "frees it, run_params.experiment_name=… takes another folder"
             )
-        from hybrid_pde.stages.pipeline import (
-            run_experiment,  # takes seconds, a mistake is told before
-        )
+        # loads PyTorch, which takes seconds; errors of the experiment are reported before
+        from hybrid_pde.stages.pipeline import run_experiment
 
         with interruptible():
             run_experiment(experiment, Path("results"), str(path))
@@ -53,7 +52,7 @@ def main(_: DictConfig) -> None:
 
 
 def _path(chosen: DictConfig) -> Path:
-    """The experiment's file in the folder that Hydra found it in."""
+    """The experiment's file, in the folder where Hydra found it."""
     name = str(chosen.job.config_name).removesuffix(".yaml")
     if name == "config":
         return find_experiment(default_experiment())
@@ -62,10 +61,9 @@ def _path(chosen: DictConfig) -> Path:
 
 
 def _for_hydra(arguments: list[str]) -> list[str]:
-    """Options first, then overrides, each of which may name a key that the file leaves out.
+    """Arguments for Hydra: options, then overrides with the prefix ``++``.
 
-    Hydra forbids that without ``++``; keys that no experiment has are refused all the same, by the
-    experiment's schema.
+    The prefix allows keys that the file leaves out; unknown keys are rejected by the schema.
     """
     overrides = [text for text in arguments if "=" in text and not text.startswith("-")]
     options = [text for text in arguments if text not in overrides]

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from hybrid_pde.config import parse_experiment
+from hybrid_pde.data.cache.data_manager import DataManager
 from hybrid_pde.factories import TrainerFactory
-from hybrid_pde.factories.model_factory import data_manager
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def fit(raw: Path, data: dict[str, Any], physical: dict[str, Any], training: dic
                 "trainer_params": {"train_sim": [0], **training},
             }
         )
-        store = data_manager(experiment)
+        store = DataManager.from_experiment(experiment)
         dataset = TrainerFactory.create_dataset_for_physical(
             experiment, use_sliding_window=False, store=store
         )

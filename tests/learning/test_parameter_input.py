@@ -8,7 +8,7 @@ import torch
 from hybrid_pde.data import CacheManager, HybridDataset, collate_windows
 from hybrid_pde.domain.grid import Grid
 from hybrid_pde.domain.known_values import KnownParameter
-from hybrid_pde.evaluation.predictors import SyntheticPredictor
+from hybrid_pde.evaluation.synthetic_predictor import SyntheticPredictor
 from hybrid_pde.models import ModelRegistry
 
 POINTS, FRAMES, DT = 24, 9, 0.05

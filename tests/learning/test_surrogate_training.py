@@ -11,13 +11,13 @@ from hybrid_pde.config import parse_experiment
 from hybrid_pde.config.checks.consistency import check_experiment
 from hybrid_pde.errors import CheckpointError, ConfigError
 from hybrid_pde.evaluation.evaluation import evaluate
-from hybrid_pde.evaluation.predictors import SyntheticPredictor
+from hybrid_pde.evaluation.synthetic_predictor import SyntheticPredictor
 from hybrid_pde.evaluation.validation import Validation
 from hybrid_pde.models import load_synthetic_model
-from hybrid_pde.stages.train_synthetic import SurrogateTraining
 from hybrid_pde.training.history_file import read_history, read_rows
 from hybrid_pde.training.synthetic.best_weights import BestWeights
 from hybrid_pde.training.synthetic.epoch_record import is_stale
+from hybrid_pde.training.synthetic.validated_training import ValidatedTraining
 from tests.learning.surrogate_cases import files_in, settings, simulated, training_in
 
 COLUMNS = ["epoch", "train_loss", "val_vrmse", "learning_rate", "steps", "seconds"]
@@ -35,7 +35,7 @@ def flat(model) -> torch.Tensor:
 def scripted(monkeypatch, errors):
     """Validations that find these errors, one after the other."""
     left = iter(errors)
-    monkeypatch.setattr(SurrogateTraining, "_error", lambda training: next(left))
+    monkeypatch.setattr(ValidatedTraining, "validate", lambda training: next(left))
 
 
 def without_seconds(rows):
@@ -211,7 +211,7 @@ def test_a_cycle_has_checkpoints_of_its_own(store, earlier, tmp_path, monkeypatc
     used = set()
     for cycle, start in [((1, 2), None), ((2, 2), earlier), ((2, 2), None)]:
         training = training_in(store, mapping, warm_start=start, cycle=cycle)
-        used.add(str(training._whole({"settings": "the same"})))
+        used.add(str(training._full_identity({"settings": "the same"})))
     assert len(used) == 3
 
 

@@ -25,7 +25,8 @@ from hybrid_pde.domain.known_values import KnownParameter
 from hybrid_pde.errors import ConfigError, DivergenceError
 from hybrid_pde.factories import ModelFactory
 from hybrid_pde.stages.simulate import RawSimulations
-from hybrid_pde.training.augmentation.augmentation import Augmentation, refuse_many_left_out
+from hybrid_pde.training.augmentation.augmentation import Augmentation
+from hybrid_pde.training.synthetic.training_windows import check_left_out
 from tests.physics.periodic_box import periodic_grid
 from tests.unit.generated_data import parsed_in, tiny_in
 from tests.unit.test_generation_walls import replace_boundary
@@ -104,7 +105,7 @@ def test_perturbed_flow_is_free_of_divergence(tmp_path: Path, boundary: Any) -> 
     made = maker(manager, tmp_path / "made", initial_condition=condition)
     assert made.make([0]) == [0]
     start = made.store.load(0).fields["velocity"][0].double().numpy()
-    original = made._starts.original(0).state["velocity"]
+    original = made._starts.source(0).state["velocity"]
     free = made._starts._solenoidal["velocity"]
     assert 0.1 < (start - original).std() / original.std() < 0.6
     # frames are kept in single precision
@@ -117,7 +118,7 @@ def test_perturbed_simulations_start_at_any_frame(manager: DataManager, tmp_path
     augmentation.make(range(8))
     places = set()
     for index in range(8):
-        source = augmentation.store.header(index).source["original"]
+        source = augmentation.store.header(index).source["source_simulation"]
         places.add((source["simulation"], source["frame"]))
         frames = manager.load(source["simulation"]).fields["velocity"]
         start = augmentation.store.load(index).fields["velocity"][0]
@@ -160,10 +161,10 @@ def test_given_states_are_the_first_frames(manager: DataManager, tmp_path: Path)
     path.rename(tmp_path / "moved.nc")
     condition["path"] = str(tmp_path / "moved.nc")
     moved = maker(manager, tmp_path / "made", initial_condition=condition)
-    assert moved._is_made(0), "its path is no part of a result"
+    assert moved._is_current(0), "its path is no part of a result"
     states_file(tmp_path / "moved.nc", manager.grid, number=3)
     again = maker(manager, tmp_path / "made", initial_condition=condition)
-    assert again._is_made(0), "the first frame is the same"
+    assert again._is_current(0), "the first frame is the same"
     assert again.store.path(0).read_bytes() == kept
 
 
@@ -250,7 +251,7 @@ def test_generated_simulations_have_and_state_their_own_parameters(
         assert errors[0] < 1e-6 and errors[1] > 20 * errors[0]
 
 
-def test_drawn_parameters_go_before_those_of_the_original(
+def test_drawn_parameters_take_precedence_over_those_of_the_source(
     manager: DataManager, tmp_path: Path
 ) -> None:
     store = CacheManager(tmp_path / "real")
@@ -371,7 +372,7 @@ def test_more_left_out_than_allowed_is_refused() -> None:
     section = {"num_simulations": 20, "max_left_out": 0.1}
     experiment = parse_experiment(tiny_experiment(augmentation=section))
     made = [number for number in range(20) if number not in (3, 7)]
-    refuse_many_left_out(experiment, made)
+    check_left_out(experiment, made)
     message = r"max_left_out: 0\.1: 3 of 20 generated simulations diverged \(3, 7, 8\), as the logs"
     with pytest.raises(DivergenceError, match=message):
-        refuse_many_left_out(experiment, [number for number in made if number != 8])
+        check_left_out(experiment, [number for number in made if number != 8])

@@ -327,7 +327,7 @@ def test_a_generated_simulation_does_not_depend_on_its_shard(
     assert alone.items() <= contents(generated, PATTERN).items()
 
 
-def test_what_other_code_generated_is_made_anew(manager: DataManager, tmp_path: Path) -> None:
+def test_generated_by_other_code_is_repeated(manager: DataManager, tmp_path: Path) -> None:
     model = ModelFactory.create_physical_model(manager.experiment)
 
     def make(code: str) -> dict[str, Any]:
@@ -340,7 +340,7 @@ def test_what_other_code_generated_is_made_anew(manager: DataManager, tmp_path: 
     assert make("")["code"] == "two", "a caller that does not know its code keeps what is there"
 
 
-def test_what_another_scheme_generated_is_made_anew(manager: DataManager, tmp_path: Path) -> None:
+def test_generated_by_another_scheme_is_repeated(manager: DataManager, tmp_path: Path) -> None:
     model = ModelFactory.create_physical_model(manager.experiment)
     store = CacheManager(tmp_path)
     labels = []
@@ -351,7 +351,7 @@ def test_what_another_scheme_generated_is_made_anew(manager: DataManager, tmp_pa
     assert labels == ["finite_difference-4", "finite_difference-6"]
 
 
-def test_what_other_code_simulated_is_made_anew(manager: DataManager, tmp_path: Path) -> None:
+def test_raw_files_of_other_code_are_simulated_again(manager: DataManager, tmp_path: Path) -> None:
     def digest(code: str) -> Any:
         return RawSimulations(manager.experiment, tmp_path, code).make([0])["files"]
 

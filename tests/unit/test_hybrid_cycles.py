@@ -13,16 +13,16 @@ from hybrid_pde.data.cache.data_manager import DataManager
 from hybrid_pde.domain.run_folders import cycle_folder
 from hybrid_pde.errors import ConfigError, ExchangeError
 from hybrid_pde.factories import ModelFactory, TrainerFactory
-from hybrid_pde.factories.trainer_factory import synthetic_dataset
 from hybrid_pde.models import load_synthetic_model
 from hybrid_pde.stages.guide import predict_guidance
 from hybrid_pde.stages.simulate import RawSimulations
-from hybrid_pde.stages.train_physical import Guide, calibrate
+from hybrid_pde.stages.train_physical import CalibrationFiles, GuidanceFiles, calibrate
 from hybrid_pde.stages.train_synthetic import SurrogateFiles, SurrogateTraining
 from hybrid_pde.training.augmentation.augmentation import Augmentation
 from hybrid_pde.training.hybrid.guidance import GuidanceMaker
 from hybrid_pde.training.hybrid.hybrid_trainer import HybridResult, HybridTrainer
 from hybrid_pde.training.physical.parameters_file import load_parameters, read_parameters
+from hybrid_pde.training.synthetic.training_windows import real_windows
 
 LEARNABLE = {"name": "viscosity", "initial_guess": 0.05, "bounds": [1e-3, 1.0]}
 HALF = {"region": {"x": [None, 0.5]}, "noise": 0.02}
@@ -86,8 +86,14 @@ def at_once(
     physical = TrainerFactory.create_dataset_for_physical(
         experiment, use_sliding_window=False, store=manager
     )
-    windows = synthetic_dataset(experiment, manager)
+    windows = real_windows(experiment, manager)
     return trainer, trainer.train(physical, windows, CacheManager(folder))
+
+
+def calibration_files(folder: Path) -> CalibrationFiles:
+    return CalibrationFiles(
+        folder / "parameters.yaml", folder / "history.csv", folder / "checkpoints"
+    )
 
 
 def stage_by_stage(
@@ -102,8 +108,8 @@ def stage_by_stage(
         if number > 1:
             guidance = CacheManager(home / "guidance")
             predict_guidance(experiment, manager, before / "synthetic_model.pt", guidance)
-            guide = Guide(guidance, before / "physical/parameters.yaml")
-        calibrate(experiment, manager, parameters, home / "physical/history.csv", guide=guide)
+            guide = GuidanceFiles(guidance, before / "physical/parameters.yaml")
+        calibrate(experiment, manager, calibration_files(home / "physical"), {}, guide)
         physical = ModelFactory.create_physical_model(experiment)
         load_parameters(parameters, physical)
         generated = CacheManager(home / "augmented")
@@ -182,7 +188,7 @@ def test_a_worse_calibration_is_dropped(tmp_path: Path) -> None:
     experiment = in_cycles(tmp_path, HALF, hybrid=weight)
     manager = cached(experiment)
     folder = tmp_path / "first"
-    first = calibrate(experiment, manager, folder / "parameters.yaml", folder / "history.csv")
+    first = calibrate(experiment, manager, calibration_files(folder), {})
     surrogate = ModelFactory.create_synthetic_model(experiment, manager.grid)
     training = SurrogateTraining(experiment, manager, physical=None)
     training.model.load_state_dict(surrogate.state_dict())
@@ -191,10 +197,10 @@ def test_a_worse_calibration_is_dropped(tmp_path: Path) -> None:
         choice = in_cycles(tmp_path, HALF, hybrid={**weight, "revert_if_worse": reverts})
         guidance = CacheManager(tmp_path / name / "guidance")
         GuidanceMaker(choice, manager, training.model, guidance).make()
-        guide = Guide(guidance, folder / "parameters.yaml")
-        parameters = tmp_path / name / "parameters.yaml"
-        calibrate(choice, manager, parameters, tmp_path / name / "history.csv", guide=guide)
-        found[name] = read_parameters(parameters)
+        guide = GuidanceFiles(guidance, folder / "parameters.yaml")
+        files = calibration_files(tmp_path / name)
+        calibrate(choice, manager, files, {}, guide)
+        found[name] = read_parameters(files.parameters)
     assert found["kept"]["reverted"] and not found["worse"]["reverted"]
     assert "validation" not in found["worse"]
     errors = found["kept"]["validation"]
@@ -220,11 +226,11 @@ def test_an_empty_exchange_is_an_error(tmp_path: Path) -> None:
         GuidanceMaker(experiment, manager, surrogate, guidance).make()
     assert guidance.indices() == []
     folder = tmp_path / "first"
-    calibrate(experiment, manager, folder / "parameters.yaml", folder / "history.csv")
-    guide = Guide(guidance, folder / "parameters.yaml")
-    with pytest.raises(ExchangeError, match="predicts nothing that is hidden"):
-        calibrate(experiment, manager, folder / "second.yaml", folder / "second.csv", guide=guide)
-    assert not (folder / "second.yaml").exists()
+    calibrate(experiment, manager, calibration_files(folder), {})
+    guide = GuidanceFiles(guidance, folder / "parameters.yaml")
+    with pytest.raises(ExchangeError, match="predicts no hidden value"):
+        calibrate(experiment, manager, calibration_files(tmp_path / "second"), {}, guide)
+    assert not (tmp_path / "second/parameters.yaml").exists()
 
 
 def test_windows_that_have_no_place_are_refused(tmp_path: Path) -> None:
@@ -236,6 +242,6 @@ def test_windows_that_have_no_place_are_refused(tmp_path: Path) -> None:
     class Pairs(list[Any]):
         dt = manager.dt
 
-    windows = synthetic_dataset(experiment, manager)
+    windows = real_windows(experiment, manager)
     with pytest.raises(ConfigError, match=r"hybrid\.cycles: 2: the physical data must be a data"):
         trainer.train(Pairs(physical), windows, CacheManager(tmp_path / "generated"))

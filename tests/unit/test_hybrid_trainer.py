@@ -11,15 +11,15 @@ from hybrid_pde.data.cache.cache_manager import CacheManager
 from hybrid_pde.data.cache.data_manager import DataManager
 from hybrid_pde.data.windows.augmented_dataset import AugmentedDataset
 from hybrid_pde.factories import ModelFactory, TrainerFactory
-from hybrid_pde.factories.trainer_factory import synthetic_dataset
 from hybrid_pde.models import load_synthetic_model
 from hybrid_pde.stages.simulate import RawSimulations
-from hybrid_pde.stages.train_physical import calibrate
+from hybrid_pde.stages.train_physical import CalibrationFiles, calibrate
 from hybrid_pde.stages.train_synthetic import SurrogateFiles, SurrogateTraining
 from hybrid_pde.training.augmentation.augmentation import Augmentation
-from hybrid_pde.training.hybrid import hybrid_trainer
 from hybrid_pde.training.hybrid.hybrid_trainer import HybridResult, HybridTrainer
 from hybrid_pde.training.physical.parameters_file import load_parameters
+from hybrid_pde.training.synthetic import validated_training
+from hybrid_pde.training.synthetic.training_windows import real_windows
 from tests.unit.generated_data import tiny_in
 
 
@@ -52,7 +52,7 @@ def trained(
     physical = TrainerFactory.create_dataset_for_physical(
         experiment, use_sliding_window=False, store=manager
     )
-    real = synthetic_dataset(experiment, manager)
+    real = real_windows(experiment, manager)
     return trainer, trainer.train(physical, real, CacheManager(folder))
 
 
@@ -60,13 +60,13 @@ def trained(
 def mixtures(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """The data sets that surrogates are trained on."""
     made: list[Any] = []
-    original = hybrid_trainer.mix
+    original = validated_training.mix
 
     def mix(*arguments: Any) -> Any:
         made.append(original(*arguments))
         return made[-1]
 
-    monkeypatch.setattr(hybrid_trainer, "mix", mix)
+    monkeypatch.setattr(validated_training, "mix", mix)
     return made
 
 
@@ -108,12 +108,13 @@ def test_without_augmentation_the_surrogate_sees_real_windows_alone(
     assert trainer.physical_trainer.model.viscosity.item() == pytest.approx(0.01, rel=0.02)
 
 
-def test_result_is_that_of_the_stages_one_by_one(manager: DataManager, tmp_path: Path) -> None:
+def test_result_equals_that_of_the_stages(manager: DataManager, tmp_path: Path) -> None:
     experiment = like(manager)
     trainer, result = trained(experiment, manager, tmp_path / "at_once")
 
     parameters = tmp_path / "parameters.yaml"
-    calibrate(experiment, manager, parameters, tmp_path / "physical.csv")
+    written = CalibrationFiles(parameters, tmp_path / "physical.csv", tmp_path / "checkpoints")
+    calibrate(experiment, manager, written, {})
     physical = ModelFactory.create_physical_model(experiment)
     load_parameters(parameters, physical)
     generated = CacheManager(tmp_path / "in_stages")

@@ -19,7 +19,7 @@ from hybrid_pde.data.windows.hybrid_dataset import HybridDataset
 from hybrid_pde.domain.grid import Grid
 from hybrid_pde.errors import ConfigError
 from hybrid_pde.evaluation.evaluation import evaluate
-from hybrid_pde.evaluation.predictors import PhysicalPredictor
+from hybrid_pde.evaluation.physical_predictor import PhysicalPredictor
 from hybrid_pde.factories import ModelFactory
 from hybrid_pde.models.physical.physical_model import PhysicalModel
 from hybrid_pde.models.physical.solver import Conditions
@@ -150,7 +150,7 @@ def test_generated_simulations_take_over_known_values(
     for index in range(4):
         expected = known_values(index % 2)
         simulation = store.load(index)
-        assert simulation.num_frames == frames, "as long as the inflow of both originals is known"
+        assert simulation.num_frames == frames, "as long as the inflow of both sources is known"
         known = simulation.known
         assert float(known["diffusivity"]) == DIFFUSIVITIES[index % 2]
         np.testing.assert_array_equal(known["boundary.x.lower"], expected["inflow"][:frames])
@@ -194,10 +194,10 @@ def test_simulations_with_other_known_values_are_made_again(
     manager: DataManager, tmp_path: Path
 ) -> None:
     maker(manager, tmp_path).make([0])
-    before = CacheManager(tmp_path).header(0).source["originals"]
+    before = CacheManager(tmp_path).header(0).source["source_simulations"]
     known = {**manager.load(0).known, "diffusivity": torch.tensor(0.03, dtype=torch.float64)}
     with with_known(manager, known):
         maker(manager, tmp_path).make([0])
     header = CacheManager(tmp_path).header(0)
-    assert header.source["originals"] != before
+    assert header.source["source_simulations"] != before
     assert header.known_by_name["diffusivity"].values == 0.03

@@ -15,11 +15,11 @@ from hybrid_pde.data.windows.augmented_dataset import AugmentedDataset
 from hybrid_pde.domain.grid import FieldLayout
 from hybrid_pde.errors import ConfigError
 from hybrid_pde.factories import ModelFactory, TrainerFactory
-from hybrid_pde.factories.trainer_factory import synthetic_dataset
 from hybrid_pde.models.physical.physical_model import PhysicalModel
 from hybrid_pde.training.synthetic.data_loaders import batches
 from hybrid_pde.training.synthetic.observed_frames import interpolated
 from hybrid_pde.training.synthetic.observed_windows import ObservedWindows
+from hybrid_pde.training.synthetic.training_windows import real_windows
 from tests.physics.periodic_box import coordinates, periodic_grid
 
 LENGTH, POINTS, FRAMES, DT = 1.4, 16, 11, 0.1
@@ -86,7 +86,7 @@ def calibrated(experiment: Experiment, diffusivity: float = 0.004) -> PhysicalMo
 
 
 def observed(experiment: Experiment, manager: DataManager, **options: Any) -> ObservedWindows:
-    dataset = synthetic_dataset(experiment, manager, **options)
+    dataset = real_windows(experiment, manager, **options)
     assert isinstance(dataset, ObservedWindows)
     return dataset
 
@@ -243,7 +243,7 @@ def test_nothing_to_learn_is_refused(load: Load, tmp_path: Path) -> None:
     assert {dataset.window(n)[0] for n in range(len(dataset))} == {1}
     experiment, manager = load({"sensors": "buoys.nc"})
     with pytest.raises(ConfigError, match="no training windows: a surrogate needs"):
-        synthetic_dataset(experiment, manager)
+        real_windows(experiment, manager)
 
 
 def test_interpolation_in_time() -> None:

@@ -1,4 +1,4 @@
-"""The programs of the rules, called with plain paths as the rules do."""
+"""Scripts of the rules, called with plain paths as the rules do."""
 
 import argparse
 import importlib
@@ -18,7 +18,8 @@ import yaml
 from hybrid_pde.config import Experiment, load_experiment, parse_experiment
 from hybrid_pde.errors import ConfigError
 from hybrid_pde.models import load_synthetic_model
-from hybrid_pde.workflow.stage_program import limit_threads, run_stage, stage_parser
+from hybrid_pde.stages.threads import limit_threads
+from hybrid_pde.workflow.stage_program import run_stage, stage_parser
 from hybrid_pde.workflow.stage_settings import stage_settings
 from tests.workflow.tiny import ROOT, write_experiment
 
@@ -91,7 +92,7 @@ def done(experiment: Experiment) -> Path:
     return Path.cwd()
 
 
-def test_every_program_leaves_its_results_where_it_was_told(done: Path) -> None:
+def test_every_program_writes_its_results_to_the_given_paths(done: Path) -> None:
     for manifest, count in (
         (RAW / "simulated.json", 4),
         (CACHE / "cached_000000-000003.json", 4),
@@ -121,7 +122,7 @@ def test_programs_leave_no_temporary_files(done: Path) -> None:
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_program_says_what_it_is_for(stage: str) -> None:
+def test_help_of_a_program_is_its_docstring(stage: str) -> None:
     program = importlib.import_module(f"workflow.scripts.{stage}")
     assert program.parser().description == program.__doc__
     text = program.parser().format_help()
@@ -132,10 +133,10 @@ def test_program_says_what_it_is_for(stage: str) -> None:
 def started(stage: str, settings: str, log: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [
-            *(sys.executable, "-m", f"workflow.scripts.{stage}", "--settings", settings),
+            *(sys.executable, str(ROOT / f"workflow/scripts/{stage}.py"), "--settings", settings),
             *(*arguments(stage), "--log", str(log)),
         ],
-        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1"},
+        env={"PYTHONPATH": str(ROOT / "src"), "PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -143,7 +144,7 @@ def started(stage: str, settings: str, log: Path) -> subprocess.CompletedProcess
     )
 
 
-def test_mistake_of_the_users_is_told_once_and_without_a_traceback(
+def test_a_users_mistake_is_reported_once_and_without_a_traceback(
     done: Path, tmp_path: Path
 ) -> None:
     log = tmp_path / "logs/cache.log"
@@ -192,14 +193,14 @@ def test_unforeseen_error_is_short_and_its_traceback_is_in_the_log(failing: Any)
 def test_cause_of_a_users_error_is_in_the_log(failing: Any) -> None:
     def cause() -> None:
         try:
-            raise ZeroDivisionError("in a module of one's own")
+            raise ZeroDivisionError("in a user's module")
         except ZeroDivisionError as error:
             raise ConfigError("model.physical.module: fails") from error
 
     code, terminal, log = failing(cause)
     assert code == 1
     assert terminal == "ERROR: model.physical.module: fails\n"
-    assert "ZeroDivisionError: in a module of one's own" in log
+    assert "ZeroDivisionError: in a user's module" in log
 
 
 def test_settings_are_json() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hybrid_pde.workflow.manifests import digests_of, simulations_of
+from hybrid_pde.data.cache.manifests import digests_of, simulations_of
 from hybrid_pde.workflow.shards import Shard, holding, manifest_name, parse_shard, shards
 
 

@@ -1,21 +1,14 @@
 """Generates simulations with the calibrated physical model from new initial states.
 
-A simulation that is there already, made with the same settings and parameters, is kept. One that
-diverges is left out and named.
+Simulations of an earlier run with the same settings, parameters and code are kept. One that
+diverges is left out and named in the log.
 """
 
 import argparse
 from pathlib import Path
 
-from hybrid_pde.config import parse_experiment
-from hybrid_pde.data.atomic import write_json
-from hybrid_pde.data.cache.cache_manager import CacheManager
-from hybrid_pde.data.cache.simulation_store import SimulationStore
-from hybrid_pde.factories.model_factory import ModelFactory
-from hybrid_pde.training.augmentation.augmentation import Augmentation
-from hybrid_pde.training.physical.parameters_file import load_parameters, read_parameters
 from hybrid_pde.workflow.shards import parse_shard
-from hybrid_pde.workflow.stage_program import limit_threads, run_stage, stage_parser
+from hybrid_pde.workflow.stage_program import run_stage, stage_parser
 
 
 def parser() -> argparse.ArgumentParser:
@@ -31,16 +24,17 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: argparse.Namespace) -> None:
     """Generate the shard and write its manifest."""
-    limit_threads(arguments.threads)
-    experiment = parse_experiment(arguments.settings)
-    model = ModelFactory.create_physical_model(experiment)
-    load_parameters(arguments.parameters, model)
-    real = SimulationStore(arguments.cache[0].parent)
-    store = CacheManager(arguments.output.parent)
-    calibrated = read_parameters(arguments.parameters)["parameters"]
-    maker = Augmentation(experiment, model, real, store, arguments.code, calibrated)
-    made = maker.make(arguments.shard)
-    write_json(arguments.output, {**store.manifest(made), "bytes": store.disk_usage(made)})
+    from hybrid_pde.stages.augment import augment_shard
+
+    augment_shard(
+        arguments.settings,
+        arguments.shard,
+        arguments.cache,
+        arguments.parameters,
+        arguments.output,
+        code=arguments.code,
+        threads=arguments.threads,
+    )
 
 
 if __name__ == "__main__":

@@ -1,14 +1,12 @@
 """Turns raw files into the cache: one safetensors file a simulation, memory-mapped in training.
 
-A cached simulation that is up to date is kept. One that cannot be cached is named, after all others
-of the shard have been.
+A cached simulation that is up to date is kept. A simulation that cannot be cached is reported after
+all others of the shard have been cached.
 """
 
 import argparse
 from pathlib import Path
 
-from hybrid_pde.config import parse_experiment
-from hybrid_pde.data.cache.data_manager import DataManager
 from hybrid_pde.workflow.shards import parse_shard
 from hybrid_pde.workflow.stage_program import run_stage, stage_parser
 
@@ -26,11 +24,9 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: argparse.Namespace) -> None:
     """Cache the shard and write its manifest."""
-    raw_dir = arguments.raw[0].parent
-    settings = arguments.settings
-    settings["data"]["dset_name"] = raw_dir.name
-    manager = DataManager(raw_dir, arguments.output.parent, parse_experiment(settings))
-    manager.write_manifest(arguments.shard, arguments.output)
+    from hybrid_pde.stages.cache import cache_shard
+
+    cache_shard(arguments.settings, arguments.shard, arguments.raw, arguments.output)
 
 
 if __name__ == "__main__":

@@ -1,17 +1,14 @@
-"""Rolls out both models on held-out simulations and measures their errors beside persistence.
+"""Rolls out both models on held-out simulations, and measures their errors and persistence's.
 
-Writes ``metrics.json``, ``timing.json``, ``rollouts.nc``, the error over the lead time, what the
-predictions keep (correlation, spectra, conserved quantities, long rollouts), a picture of truth,
-prediction and error, and an animation. Several models are surrogates of different seeds.
+Writes ``metrics.json``, ``timing.json``, ``rollouts.nc``, the error over the lead time, diagnostics
+(correlation, spectra, conserved quantities, long rollouts), a figure of truth, prediction and
+error, and an animation. Several models are surrogates of different seeds.
 """
 
 import argparse
 from pathlib import Path
 
-from hybrid_pde.config import parse_experiment
-from hybrid_pde.data.cache.simulation_store import SimulationStore
-from hybrid_pde.stages.evaluate import evaluate_models
-from hybrid_pde.workflow.stage_program import limit_threads, run_stage, stage_parser
+from hybrid_pde.workflow.stage_program import run_stage, stage_parser
 
 
 def parser() -> argparse.ArgumentParser:
@@ -27,12 +24,17 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: argparse.Namespace) -> None:
-    """Evaluate the models that there are."""
-    limit_threads(arguments.threads)
-    experiment = parse_experiment(arguments.settings)
-    store = SimulationStore(arguments.cache[0].parent)
-    parameters = arguments.parameters[0] if arguments.parameters else None
-    evaluate_models(experiment, store, arguments.model or None, parameters, arguments.output)
+    """Evaluate the experiment's models."""
+    from hybrid_pde.stages.evaluate import evaluate_held_out
+
+    evaluate_held_out(
+        arguments.settings,
+        arguments.cache,
+        arguments.model,
+        arguments.parameters,
+        arguments.output,
+        threads=arguments.threads,
+    )
 
 
 if __name__ == "__main__":

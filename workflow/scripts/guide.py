@@ -1,4 +1,4 @@
-"""Predicts with the synthetic model what the data do not show, to teach the physical model.
+"""Predicts values that are not observed with the synthetic model, to guide the next calibration.
 
 Writes simulations in the format of the cache, and their manifest.
 """
@@ -6,12 +6,7 @@ Writes simulations in the format of the cache, and their manifest.
 import argparse
 from pathlib import Path
 
-from hybrid_pde.config import parse_experiment
-from hybrid_pde.data.atomic import write_json
-from hybrid_pde.data.cache.cache_manager import CacheManager
-from hybrid_pde.data.cache.simulation_store import SimulationStore
-from hybrid_pde.stages.guide import predict_guidance
-from hybrid_pde.workflow.stage_program import limit_threads, run_stage, stage_parser
+from hybrid_pde.workflow.stage_program import run_stage, stage_parser
 
 
 def parser() -> argparse.ArgumentParser:
@@ -25,12 +20,15 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: argparse.Namespace) -> None:
     """Predict, and write the manifest."""
-    limit_threads(arguments.threads)
-    experiment = parse_experiment(arguments.settings)
-    real = SimulationStore(arguments.cache[0].parent)
-    store = CacheManager(arguments.output.parent)
-    made = predict_guidance(experiment, real, arguments.model, store)
-    write_json(arguments.output, store.manifest(made))
+    from hybrid_pde.stages.guide import write_guidance
+
+    write_guidance(
+        arguments.settings,
+        arguments.cache,
+        arguments.model,
+        arguments.output,
+        threads=arguments.threads,
+    )
 
 
 if __name__ == "__main__":

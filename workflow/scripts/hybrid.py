@@ -1,12 +1,11 @@
-"""Takes over the last hybrid cycle's results, and the histories of all cycles one after the other.
+"""Copies the last hybrid cycle's results, and joins the histories of all cycles.
 
-Every cycle's own results stay in its folder.
+The results of each cycle stay in its folder.
 """
 
 import argparse
 from pathlib import Path
 
-from hybrid_pde.stages.hybrid import conclude_cycles
 from hybrid_pde.workflow.stage_program import run_stage, stage_parser
 
 
@@ -20,7 +19,9 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: argparse.Namespace) -> None:
     """Copy the last cycle's results."""
-    conclude_cycles(arguments.cycles, arguments.output)
+    from hybrid_pde.stages.hybrid import collect_cycles
+
+    collect_cycles(arguments.cycles, arguments.output)
 
 
 if __name__ == "__main__":

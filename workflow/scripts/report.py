@@ -3,8 +3,6 @@
 import argparse
 from pathlib import Path
 
-from hybrid_pde.config import parse_experiment
-from hybrid_pde.evaluation.report.html_report import report_of_folder
 from hybrid_pde.workflow.stage_program import run_stage, stage_parser
 
 
@@ -17,8 +15,10 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: argparse.Namespace) -> None:
-    """Write the report of what is in the folder."""
-    report_of_folder(arguments.output, arguments.results, parse_experiment(arguments.settings))
+    """Write the report of the results in the folder."""
+    from hybrid_pde.stages.report import write_experiment_report
+
+    write_experiment_report(arguments.settings, arguments.results, arguments.output)
 
 
 if __name__ == "__main__":

@@ -1,17 +1,14 @@
 """Simulates raw files: one NetCDF file a simulation, as a scientist's own solver would write it.
 
-Simulations that are there already with the same settings are kept. A file that the workflow did not
+Files of an earlier run with the same settings and code are kept. A file that the workflow did not
 write is never overwritten.
 """
 
 import argparse
 from pathlib import Path
 
-from hybrid_pde.config import parse_experiment
-from hybrid_pde.data.atomic import write_json
-from hybrid_pde.stages.simulate import RawSimulations
 from hybrid_pde.workflow.shards import parse_shard
-from hybrid_pde.workflow.stage_program import limit_threads, run_stage, stage_parser
+from hybrid_pde.workflow.stage_program import run_stage, stage_parser
 
 
 def parser() -> argparse.ArgumentParser:
@@ -25,10 +22,15 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: argparse.Namespace) -> None:
     """Simulate the shard and write its manifest."""
-    limit_threads(arguments.threads)
-    experiment = parse_experiment(arguments.settings)
-    simulations = RawSimulations(experiment, arguments.output.parent, arguments.code)
-    write_json(arguments.output, simulations.make(arguments.shard))
+    from hybrid_pde.stages.simulate import simulate_shard
+
+    simulate_shard(
+        arguments.settings,
+        arguments.shard,
+        arguments.output,
+        code=arguments.code,
+        threads=arguments.threads,
+    )
 
 
 if __name__ == "__main__":

@@ -2,22 +2,15 @@
 
 Writes ``parameters.yaml`` (values with standard deviations, status, numerics) and ``history.csv``
 (one row an iteration). A calibration that diverges writes nothing, unless
-``suppress_convergence_errors`` asks for the best estimate so far. A calibration that was
-interrupted goes on from what it had evaluated. In a later hybrid cycle it also
-sees what the synthetic model predicts where nothing is seen.
+``suppress_convergence_errors`` asks for the best estimate so far. An interrupted calibration
+resumes from the evaluations that it has saved. In a later hybrid cycle the calibration also sees
+the synthetic model's predictions of values that are not observed.
 """
 
 import argparse
 from pathlib import Path
 
-from hybrid_pde.config import parse_experiment
-from hybrid_pde.data.atomic import sha256_of
-from hybrid_pde.data.cache.cache_manager import CacheManager
-from hybrid_pde.data.cache.simulation_store import SimulationStore
-from hybrid_pde.stages.train_physical import Guide, calibrate
-from hybrid_pde.training.checkpoint_folder import CheckpointFolder
-from hybrid_pde.workflow.manifests import digests_of
-from hybrid_pde.workflow.stage_program import limit_threads, run_stage, stage_parser
+from hybrid_pde.workflow.stage_program import run_stage, stage_parser
 
 
 def parser() -> argparse.ArgumentParser:
@@ -35,28 +28,20 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: argparse.Namespace) -> None:
-    """Calibrate, or go on calibrating, on the training simulations."""
-    threads = limit_threads(arguments.threads)
-    experiment = parse_experiment(arguments.settings)
-    store = SimulationStore(arguments.cache[0].parent)
-    guide = None
-    if arguments.guidance:
-        guide = Guide(CacheManager(arguments.guidance[0].parent), arguments.previous[0])
-    training = experiment.trainer_params.physical
-    identity = {
-        "settings": arguments.settings,
-        "code": arguments.code,
-        "threads": threads,
-        "cache": digests_of(arguments.cache, [*training.train_sim, *training.val_sim]),
-        "taught by": [sha256_of(path) for path in [*arguments.previous, *arguments.guidance]],
-    }
-    calibrate(
-        experiment,
-        store,
-        arguments.parameters,
-        arguments.history,
-        guide=guide,
-        checkpoints=CheckpointFolder(arguments.checkpoints, identity, arguments.checkpoint_every_s),
+    """Calibrate on the training simulations."""
+    from hybrid_pde.stages import train_physical as stage
+
+    stage.train_physical(
+        arguments.settings,
+        stage.CalibrationInputs(arguments.cache, arguments.previous, arguments.guidance),
+        stage.CalibrationFiles(
+            arguments.parameters,
+            arguments.history,
+            arguments.checkpoints,
+            arguments.checkpoint_every_s,
+        ),
+        code=arguments.code,
+        threads=arguments.threads,
     )
 
 

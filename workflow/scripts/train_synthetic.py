@@ -1,29 +1,15 @@
-"""Trains the synthetic model on real windows, and on generated ones where there are any.
+"""Trains the synthetic model on real windows, and on generated ones if there are any.
 
-Writes ``synthetic_model.pt``, which needs nothing else to be loaded, and ``history.csv`` (one row
-an epoch). A training that was interrupted goes on from its last checkpoint; that of a later hybrid
-cycle starts with the model of the cycle before.
+Writes ``synthetic_model.pt``, which can be loaded without any other file, and ``history.csv`` (one
+row an epoch). An interrupted training resumes from its last checkpoint. The training of a later
+hybrid cycle starts with the model of the cycle before.
 """
 
 import argparse
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from hybrid_pde.config import Experiment, parse_experiment
-from hybrid_pde.config.derived import num_cycles
-from hybrid_pde.data.atomic import sha256_of
-from hybrid_pde.data.cache.cache_manager import CacheManager
-from hybrid_pde.data.cache.scratch_copies import on_scratch
-from hybrid_pde.data.cache.simulation_store import SimulationStore
 from hybrid_pde.domain.run_folders import Run
-from hybrid_pde.stages.train_synthetic import SurrogateFiles, SurrogateTraining
-from hybrid_pde.training.augmentation.augmentation import refuse_many_left_out
-from hybrid_pde.workflow.manifests import digests_of, simulations_of
-from hybrid_pde.workflow.stage_program import limit_threads, run_stage, stage_parser
-
-if TYPE_CHECKING:
-    from hybrid_pde.models.physical.physical_model import PhysicalModel
+from hybrid_pde.workflow.stage_program import run_stage, stage_parser
 
 
 def parser() -> argparse.ArgumentParser:
@@ -47,64 +33,26 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: argparse.Namespace) -> None:
-    """Train, or go on training."""
-    threads = limit_threads(arguments.threads)
-    experiment = parse_experiment(arguments.settings)
-    made = simulations_of(arguments.augmented)
-    if arguments.augmented:
-        refuse_many_left_out(experiment, made)
-    used = experiment.trainer_params.synthetic
-    identity = {
-        "settings": arguments.settings,
-        "code": arguments.code,
-        "threads": threads,
-        "parameters": [sha256_of(path) for path in arguments.parameters],
-        "cache": digests_of(arguments.cache, [*used.train_sim, *used.val_sim]),
-        "augmented": digests_of(arguments.augmented, made),
-    }
-    files = SurrogateFiles(
-        arguments.model,
-        arguments.history,
-        arguments.checkpoints,
-        arguments.checkpoint_every_s,
-        arguments.history.parents[1] / "tensorboard" if arguments.tensorboard else None,
+    """Train the surrogate."""
+    from hybrid_pde.stages import train_synthetic as stage
+
+    stage.train_synthetic(
+        arguments.settings,
+        stage.SurrogateInputs(
+            arguments.cache, arguments.augmented, arguments.parameters, arguments.warm_start
+        ),
+        stage.SurrogateFiles(
+            arguments.model,
+            arguments.history,
+            arguments.checkpoints,
+            arguments.checkpoint_every_s,
+            arguments.history.parents[1] / "tensorboard" if arguments.tensorboard else None,
+        ),
+        code=arguments.code,
+        cycle=arguments.run.cycle,
+        threads=arguments.threads,
+        scratch=Path(arguments.scratch) if arguments.scratch else None,
     )
-    scratch = Path(arguments.scratch) if arguments.scratch else None
-    stored = SimulationStore(arguments.cache[0].parent)
-    with (
-        on_scratch(stored, {*used.train_sim, *used.val_sim}, scratch) as real,
-        _generated(arguments.augmented, made, scratch) as generated,
-    ):
-        SurrogateTraining(
-            experiment,
-            real,
-            generated,
-            made,
-            physical=_calibrated(experiment, arguments.parameters),
-            warm_start=arguments.warm_start[0] if arguments.warm_start else None,
-            cycle=(arguments.run.cycle, num_cycles(experiment)),
-        ).run(files, identity)
-
-
-def _generated(
-    manifests: list[Path], made: list[int], scratch: Path | None
-) -> AbstractContextManager[CacheManager | None]:
-    """The generated simulations, if there are any."""
-    if not manifests:
-        return nullcontext()
-    return on_scratch(CacheManager(manifests[0].parent), made, scratch)
-
-
-def _calibrated(experiment: Experiment, parameters: list[Path]) -> "PhysicalModel | None":
-    """The physical model, where the training needs it; PhiFlow takes its time to be imported."""
-    if not parameters:
-        return None
-    from hybrid_pde.factories.model_factory import ModelFactory
-    from hybrid_pde.training.physical.parameters_file import load_parameters
-
-    physical = ModelFactory.create_physical_model(experiment)
-    load_parameters(parameters[0], physical)
-    return physical
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """What follows from an experiment: what it trains, on what it is evaluated, what it simulates."""
 
+from collections.abc import Sequence
+
 from hybrid_pde.config.equations import EQUATIONS, EquationSpec
 from hybrid_pde.config.schema import Experiment
 from hybrid_pde.errors import ConfigError
@@ -25,6 +27,18 @@ def held_out_simulations(experiment: Experiment) -> tuple[list[int], str]:
         if indices := getattr(training, key):
             return list(indices), split
     raise ConfigError("trainer_params.train_sim: missing; there is nothing to evaluate on")
+
+
+def chosen_simulations(given: Sequence[int] | None, train_sim: Sequence[int]) -> list[int]:
+    """The simulations that a caller names, by default those of ``train_sim``.
+
+    Raises:
+        ConfigError: if there are none.
+    """
+    indices = list(train_sim if given is None else given)
+    if not indices:
+        raise ConfigError("trainer_params.train_sim: missing; it lists the simulations to train on")
+    return indices
 
 
 def equation_of(experiment: Experiment) -> EquationSpec | None:
@@ -53,6 +67,23 @@ def generated_fields(experiment: Experiment) -> list[str]:
 def num_cycles(experiment: Experiment) -> int:
     """How often the two models teach each other; an experiment of one model has no cycles."""
     return experiment.hybrid.cycles if experiment.run_params.model_type == "hybrid" else 1
+
+
+def cycle_stages(experiment: Experiment, cycle: int) -> tuple[str, ...]:
+    """Stages of a hybrid cycle in their order; an experiment without cycles has one.
+
+    Args:
+        experiment: The experiment.
+        cycle: Number of the cycle, from 1.
+    """
+    trained = stages_trained(experiment)
+    stages = {
+        "guide": "physical" in trained and cycle > 1,
+        "train_physical": "physical" in trained,
+        "augment": is_augmented(experiment),
+        "train_synthetic": "synthetic" in trained,
+    }
+    return tuple(stage for stage, is_needed in stages.items() if is_needed)
 
 
 def replicate_of(experiment: Experiment, replicate: int) -> Experiment:

@@ -3,8 +3,7 @@ from .evaluation import write_metrics as write_metrics
 from .figures.all_figures import write_figures as write_figures
 from .figures.training_figures import write_training_figures as write_training_figures
 from .measures.metrics import compute_metrics as compute_metrics
-from .predictors import PhysicalPredictor as PhysicalPredictor
-from .predictors import SyntheticPredictor as SyntheticPredictor
+from .physical_predictor import PhysicalPredictor as PhysicalPredictor
 from .predictors import persistence as persistence
 from .provenance import collect_provenance as collect_provenance
 from .report.html_report import ReportInputs as ReportInputs
@@ -12,6 +11,7 @@ from .report.html_report import report_of_folder as report_of_folder
 from .report.html_report import write_report as write_report
 from .rollout_samples import RolloutSample as RolloutSample
 from .rollouts_file import write_rollouts as write_rollouts
+from .synthetic_predictor import SyntheticPredictor as SyntheticPredictor
 
 __all__ = [
     "Evaluation",

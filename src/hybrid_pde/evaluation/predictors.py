@@ -1,25 +1,18 @@
-"""What is compared with the truth: the two models behind one signature, and persistence.
+"""The signature of predictors, which the evaluation compares with the truth, and persistence.
 
 A predictor maps the initial state ``{field: [B, C, *space]}`` (static fields included, and known
 parameters as ``known:<parameter>``, ``[B, …]`` as they are cached) and a number of steps to the
 states after it, ``{field: [B, steps, C, *space]}``, NaN from where it leaves the finite numbers.
 """
 
-import logging
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping
 
 import torch
 
-from hybrid_pde.data.windows.parameter_channels import as_channels
-from hybrid_pde.domain.grid import FieldLayout, Grid
-from hybrid_pde.domain.known_values import TENSOR_PREFIX, KnownParameter
-from hybrid_pde.errors import ConfigError, DivergenceError
-from hybrid_pde.models.physical.field_roles import match_roles
+from hybrid_pde.domain.known_values import TENSOR_PREFIX
 
 State = Mapping[str, torch.Tensor]
 Predictor = Callable[[State, int], State]
-logger = logging.getLogger(__name__)
 
 
 def persistence(initial: State, steps: int) -> dict[str, torch.Tensor]:
@@ -29,122 +22,3 @@ def persistence(initial: State, steps: int) -> dict[str, torch.Tensor]:
         for name, values in initial.items()
         if not name.startswith(TENSOR_PREFIX)
     }
-
-
-class _RollingModel(Protocol):
-    """What a synthetic model offers: channel counts of its fields, and a rollout."""
-
-    @property
-    def input_specs(self) -> Mapping[str, int]:
-        """Channels of each input field."""
-
-    @property
-    def output_specs(self) -> Mapping[str, int]:
-        """Channels of each predicted field."""
-
-    def rollout(self, state: torch.Tensor, steps: int, /) -> torch.Tensor:
-        """``[B, C_in, *space]`` to ``[B, steps, C_out, *space]``."""
-
-
-class SyntheticPredictor:
-    """Rollout of a surrogate, from and to named fields; the model is put into evaluation mode.
-
-    An input that is no field of the initial state is a parameter of the equation: the simulation's
-    own value (``known:<parameter>``), else the model's ``parameter_defaults``.
-
-    Raises:
-        ConfigError: if an input has no value.
-    """
-
-    def __init__(self, model: _RollingModel) -> None:
-        self.model = model.eval() if isinstance(model, torch.nn.Module) else model
-
-    def __call__(self, initial: State, steps: int) -> dict[str, torch.Tensor]:
-        """The states after ``initial``; channels are stacked in the order of the model's specs."""
-        names = list(self.model.input_specs)
-        given = {name: initial[name].float() for name in names if name in initial}
-        like = next(iter(given.values()))  # a predicted field is among the inputs
-        inputs = [
-            given[name] if name in given else self._constant(name, initial, like) for name in names
-        ]
-        stacked = torch.cat(inputs, dim=1)
-        with torch.no_grad():
-            rollout = self.model.rollout(stacked.to(_device(self.model)), steps).cpu()
-        specs = self.model.output_specs
-        parts = rollout.split(list(specs.values()), dim=2)
-        return dict(zip(specs, parts, strict=True))
-
-    def _constant(self, name: str, initial: State, like: torch.Tensor) -> torch.Tensor:
-        """Channels ``[B, C, *space]`` of a parameter."""
-        known = initial.get(TENSOR_PREFIX + name)
-        if known is None:
-            defaults = getattr(self.model, "parameter_defaults", {})
-            if name not in defaults:
-                raise ConfigError(
-                    f"model.synthetic.input_specs.{name}: neither a field of the simulation nor a "
-                    "parameter that it brings along, and the model has no value for it"
-                )
-            known = torch.tensor(defaults[name]).expand(len(like), -1)
-        channels = self.model.input_specs[name]
-        if known.numel() != len(like) * channels:
-            raise ConfigError(
-                f"model.synthetic.input_specs.{name}: {channels}: the simulation brings values of "
-                f"the shape {list(known.shape[1:])} along; a parameter that is an input is constant"
-            )
-        return as_channels(known.reshape(len(like), channels).float(), like.shape[2:])
-
-
-class PhysicalPredictor:
-    """Solution of the calibrated equation, from and to native tensors.
-
-    Args:
-        model: Has ``spec`` and ``rollout(state, grid, steps, dt, conditions=…)``.
-        grid: The grid of the data.
-        layouts: The fields of the data.
-        dt: Time between frames [time].
-        known: The known parameters of the data.
-    """
-
-    def __init__(
-        self,
-        model: Any,
-        grid: Grid,
-        layouts: Sequence[FieldLayout],
-        dt: float,
-        known: Sequence[KnownParameter] = (),
-    ) -> None:
-        self.model = model
-        self.grid = grid
-        self.dt = dt
-        self.known = tuple(known)
-        dynamic = [layout.name for layout in layouts if not layout.static]
-        self.fields = tuple(match_roles(model.spec, dynamic).values())
-
-    def __call__(self, initial: State, steps: int) -> dict[str, torch.Tensor]:
-        """The states after ``initial``, with the known parameters that are among its entries."""
-        # PhiFlow, which a surrogate needs not
-        from hybrid_pde.models.physical.recorded_conditions import recorded_conditions
-
-        values = {each.name: initial[TENSOR_PREFIX + each.name] for each in self.known}
-        conditions = recorded_conditions(self.known, values)
-        state = {name: initial[name] for name in self.fields}
-        frames: list[Mapping[str, torch.Tensor]] = []
-        with torch.no_grad():
-            rollout = self.model.rollout(state, self.grid, steps, self.dt, conditions=conditions)
-            try:
-                for frame in rollout:
-                    frames.append(frame)
-            except DivergenceError as error:
-                logger.warning("%s", error)
-        like = frames[0] if frames else state
-        lost = {name: torch.full_like(values, torch.nan) for name, values in like.items()}
-        frames += [lost] * (steps - len(frames))
-        return {name: torch.stack([frame[name] for frame in frames], dim=1) for name in self.fields}
-
-
-def _device(model: Any) -> torch.device:
-    """Where the model's weights lie."""
-    if isinstance(model, torch.nn.Module):
-        for parameter in model.parameters():
-            return parameter.device
-    return torch.device("cpu")

@@ -1,10 +1,9 @@
-"""Makes the models of an experiment."""
+"""Models of an experiment."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from hybrid_pde.config import Experiment, parse_experiment
-from hybrid_pde.data.cache.cache_location import cache_directory
 from hybrid_pde.data.cache.data_manager import DataManager
 from hybrid_pde.domain.grid import Grid
 from hybrid_pde.errors import RawDataError
@@ -36,8 +35,8 @@ class ModelFactory:
 
         Args:
             config: The experiment.
-            grid: Grid of the data; by default that of the experiment's data set, if it is there,
-                else as many periodic axes as the fields suggest.
+            grid: Grid of the data, by default that of the experiment's data set. Without data the
+                grid has as many periodic axes as the fields suggest.
 
         Raises:
             ConfigError: if the experiment names none, or its specs do not fit.
@@ -46,18 +45,11 @@ class ModelFactory:
         return ModelRegistry(experiment).get_synthetic_model(grid or _grid_of_data(experiment))
 
 
-def data_manager(experiment: Experiment) -> DataManager:
-    """The experiment's data set."""
-    cache = cache_directory(experiment, claim=True)
-    return DataManager(experiment.raw_dir, cache, experiment)
-
-
 def _grid_of_data(experiment: Experiment) -> Grid | None:
     if not (experiment.data.dset_name and experiment.data.fields):
         return None
-    cache = cache_directory(experiment, claim=False)
     try:
-        return DataManager(experiment.raw_dir, cache, experiment).grid
+        return DataManager.from_experiment(experiment, claim=False).grid
     except RawDataError:
         if experiment.raw_dir.exists():
             raise

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from hybrid_pde.models.synthetic.synthetic_model import SyntheticModel
 
 Class = TypeVar("Class", bound=type)
+_USER_NETWORK = "hybrid_pde.models.synthetic.user_network"
 
 
 class ModelRegistry:
@@ -47,8 +48,8 @@ class ModelRegistry:
         """
 
         def register(given: Class) -> Class:
-            from hybrid_pde.models.synthetic.user_network import surrogate_of
-
+            # by name, like the models themselves: an equation's code has no surrogate's in it
+            surrogate_of = importlib.import_module(_USER_NETWORK).surrogate_of
             cls._synthetic[name] = surrogate_of(given)
             return given
 

@@ -1,10 +1,12 @@
-"""The evaluation of an experiment's models, from their files."""
+"""The stage ``evaluate``: rollouts of an experiment's models on held-out simulations."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from hybrid_pde.config.derived import held_out_simulations
+from hybrid_pde.config.loading import parse_experiment
 from hybrid_pde.config.schema import Experiment
 from hybrid_pde.data.atomic import write_json
 from hybrid_pde.data.cache.simulation_store import SimulationStore
@@ -13,17 +15,39 @@ from hybrid_pde.evaluation.evaluation import Evaluation, evaluate, write_metrics
 from hybrid_pde.evaluation.figures.all_figures import write_figures
 from hybrid_pde.evaluation.measures.long_rollout import long_rollouts
 from hybrid_pde.evaluation.measures.step_timing import time_predictors
-from hybrid_pde.evaluation.predictors import (
-    PhysicalPredictor,
-    Predictor,
-    SyntheticPredictor,
-    persistence,
-)
+from hybrid_pde.evaluation.physical_predictor import PhysicalPredictor
+from hybrid_pde.evaluation.predictors import Predictor, persistence
 from hybrid_pde.evaluation.rollouts_file import write_rollouts
-from hybrid_pde.factories.model_factory import ModelFactory
+from hybrid_pde.evaluation.synthetic_predictor import SyntheticPredictor
 from hybrid_pde.models.registry import ModelRegistry
 from hybrid_pde.models.surrogate_file import load_synthetic_model
+from hybrid_pde.stages.threads import limit_threads
 from hybrid_pde.training.physical.parameters_file import load_parameters
+
+
+def evaluate_held_out(
+    settings: dict[str, Any],
+    cache: Sequence[Path],
+    models: Sequence[Path],
+    parameters: Sequence[Path],
+    folder: Path,
+    *,
+    threads: int = 1,
+) -> None:
+    """Evaluate the models of an experiment.
+
+    Args:
+        settings: The experiment's settings that the evaluation depends on.
+        cache: Manifests of the cached simulations.
+        models: ``synthetic_model.pt`` of each replicate, if there is a surrogate.
+        parameters: ``parameters.yaml``, if there is a calibrated model.
+        folder: Folder to write to, see :func:`evaluate_models`.
+        threads: Threads that the rule was given.
+    """
+    limit_threads(threads)
+    experiment, store = parse_experiment(settings), SimulationStore(cache[0].parent)
+    calibrated = parameters[0] if parameters else None
+    evaluate_models(experiment, store, models or None, calibrated, folder)
 
 
 def evaluate_models(
@@ -33,16 +57,16 @@ def evaluate_models(
     parameters: Path | None,
     folder: Path,
 ) -> Evaluation:
-    """Roll out the models on the held-out simulations and write what is found.
+    """Roll out the models on the held-out simulations, and write metrics, rollouts and figures.
 
     Args:
         experiment: Sections ``trainer_params``, ``evaluation_params`` and ``model``.
-        store: Where the held-out simulations are.
-        model: The surrogate's ``synthetic_model.pt``, if there is one, or those of several that
-            differ in their seed: then metrics are means over them, and pictures show the first.
-        parameters: The calibrated ``parameters.yaml``, if there are any.
-        folder: Where ``metrics.json``, ``timing.json`` (seconds a step), ``rollouts.nc`` and
-            the pictures go.
+        store: The held-out simulations.
+        model: The surrogate's ``synthetic_model.pt``, or the files of several surrogates with
+            different seeds: then metrics are means over them, and figures show the first.
+        parameters: The calibrated ``parameters.yaml``.
+        folder: Folder of ``metrics.json``, ``timing.json`` (seconds a step), ``rollouts.nc`` and
+            the figures.
     """
     indices, split = held_out_simulations(experiment)
     known = store.header(indices[0]).known
@@ -75,10 +99,10 @@ def _extend(
     long_factor: int,
     known: Sequence[KnownParameter],
 ) -> Evaluation:
-    """Add rollouts beyond the data, and the time that steps take."""
+    """Add rollouts beyond the data, and the time of a step."""
     if long_factor and models:
-        found = long_rollouts(evaluation.starts, models, long_factor, known)
-        for name, outcome in found.items():
+        outcomes = long_rollouts(evaluation.starts, models, long_factor, known)
+        for name, outcome in outcomes.items():
             evaluation.metrics[name]["long_rollout"] = outcome
     first = {name: each[0] for name, each in models.items()} | {"persistence": persistence}
     start = evaluation.starts[0].beginning
@@ -91,6 +115,6 @@ def _physical_predictor(
     parameters: Path,
     known: Sequence[KnownParameter],
 ) -> PhysicalPredictor:
-    physical = ModelFactory.create_physical_model(experiment)
+    physical = ModelRegistry(experiment).get_physical_model()
     load_parameters(parameters, physical)
     return PhysicalPredictor(physical, store.grid, store.layouts, store.dt, known)

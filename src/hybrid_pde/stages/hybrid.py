@@ -1,4 +1,4 @@
-"""What an experiment of several hybrid cycles leaves in its own folder."""
+"""The stage ``hybrid``: results of an experiment of several cycles, from its cycles' folders."""
 
 import shutil
 from collections.abc import Sequence
@@ -10,19 +10,18 @@ from hybrid_pde.training.history_file import read_history, write_history
 HISTORIES = ("physical/history.csv", "synthetic/history.csv")
 
 
-def conclude_cycles(folders: Sequence[Path], results: Path) -> None:
+def collect_cycles(folders: Sequence[Path], results: Path) -> None:
     """Copy the last cycle's models, and join the histories of all cycles.
 
-    The rows of a history get a column ``cycle``, counted from 1; the state that a later cycle
-    starts from, which is the last row of the cycle before, is not told again. Each file appears
-    whole or not at all.
+    The rows of a history get a column ``cycle``, counted from 1. The first row of a later cycle,
+    which repeats the last row of the cycle before, is left out. Each file is written atomically.
 
     Args:
-        folders: Those of the cycles, in their order.
+        folders: Folders of the cycles, in their order.
         results: The experiment's folder.
     """
     last = folders[-1]
-    # fields that are parameters lie beside the file that names them, so they come before it
+    # files of field parameters first, since parameters.yaml refers to them
     for source in [*sorted((last / "physical").glob("*.nc")), last / "physical/parameters.yaml"]:
         _copy(source, results / "physical" / source.name)
     _copy(last / "synthetic_model.pt", results / "synthetic_model.pt")

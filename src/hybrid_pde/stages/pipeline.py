@@ -1,4 +1,4 @@
-"""A whole experiment in one process: the stages that ``run.py`` goes through."""
+"""All stages of an experiment in one process, as ``run.py`` runs them."""
 
 import logging
 from pathlib import Path
@@ -7,7 +7,6 @@ from typing import Any
 from hybrid_pde.config.checks.data import check_against_data
 from hybrid_pde.config.derived import (
     held_out_simulations,
-    is_augmented,
     needs_equation,
     num_cycles,
     replicate_of,
@@ -18,26 +17,26 @@ from hybrid_pde.data.atomic import sha256_of
 from hybrid_pde.data.cache.cache_manager import CacheManager
 from hybrid_pde.data.cache.data_manager import DataManager
 from hybrid_pde.domain.run_folders import cycle_folder, replicate_folder
-from hybrid_pde.factories.model_factory import ModelFactory, data_manager
 from hybrid_pde.models.user_models import check_own_models
+from hybrid_pde.stages.augment import generate_simulations
 from hybrid_pde.stages.evaluate import evaluate_models
 from hybrid_pde.stages.guide import predict_guidance
-from hybrid_pde.stages.hybrid import conclude_cycles
+from hybrid_pde.stages.hybrid import collect_cycles
 from hybrid_pde.stages.simulate import RawSimulations
-from hybrid_pde.stages.train_physical import Guide, calibrate
-from hybrid_pde.stages.train_synthetic import SurrogateFiles, SurrogateTraining
-from hybrid_pde.training.augmentation.augmentation import Augmentation, refuse_many_left_out
-from hybrid_pde.training.checkpoint_folder import CheckpointFolder
+from hybrid_pde.stages.train_physical import CalibrationFiles, GuidanceFiles, calibrate
+from hybrid_pde.stages.train_synthetic import SurrogateFiles, SurrogateTraining, calibrated_model
 from hybrid_pde.training.finished_checkpoints import remove_finished_checkpoints
-from hybrid_pde.training.physical.parameters_file import load_parameters, read_parameters
+from hybrid_pde.training.hybrid.cycles import run_cycles
+from hybrid_pde.training.synthetic.training_windows import check_left_out
 
-SOURCES = Path(__file__).resolve().parents[1]
+PACKAGE = Path(__file__).resolve().parents[1]
 PARAMETERS = Path("physical") / "parameters.yaml"
+MODEL = "synthetic_model.pt"
 logger = logging.getLogger(__name__)
 
 
 def run_experiment(experiment: Experiment, results: Path, source: str) -> Path:
-    """Train and evaluate what the experiment's model type says.
+    """Train and evaluate the models of the experiment's model type.
 
     Args:
         experiment: The experiment.
@@ -50,18 +49,21 @@ def run_experiment(experiment: Experiment, results: Path, source: str) -> Path:
     folder = results / experiment.name
     check_own_models(experiment, source)
     store = _prepare_data(experiment, source)
-    kind = experiment.run_params.model_type
-    _train(experiment, store, folder)
-    models = [folder / "synthetic_model.pt"]
+    stages = _StagesOnFiles(experiment, store, folder)
+    run_cycles(experiment, stages)
+    if num_cycles(experiment) > 1:
+        collect_cycles([stages.folder(k + 1) for k in range(num_cycles(experiment))], folder)
+    trained = stages_trained(experiment)
+    models = [folder / MODEL]
     for number in range(1, experiment.trainer_params.synthetic.replicates):
-        if kind != "physical":
-            _train_surrogate(experiment, store, folder, replicate=number)
-            models.append(replicate_folder(folder, number) / "synthetic_model.pt")
+        if "synthetic" in trained:
+            stages.train_synthetic(replicate=number)
+            models.append(replicate_folder(folder, number) / MODEL)
     evaluation = evaluate_models(
         experiment,
         store,
-        models if kind != "physical" else None,
-        folder / PARAMETERS if kind != "synthetic" else None,
+        models if "synthetic" in trained else None,
+        folder / PARAMETERS if "physical" in trained else None,
         folder / "evaluation",
     )
     for name in ("synthetic", "physical", "persistence"):
@@ -72,11 +74,11 @@ def run_experiment(experiment: Experiment, results: Path, source: str) -> Path:
 
 
 def _prepare_data(experiment: Experiment, source: str) -> DataManager:
-    """Simulate the raw files if need be, check what is asked of them, and cache what is used."""
+    """Simulate raw files if the experiment says so, check settings against them, and cache them."""
     if experiment.generation_params is not None:
         count = experiment.generation_params.num_simulations
         RawSimulations(experiment, experiment.raw_dir).make(range(count))
-    store = data_manager(experiment)
+    store = DataManager.from_experiment(experiment)
     index = store.index
     if index is not None:
         frames = [
@@ -92,99 +94,104 @@ def _prepare_data(experiment: Experiment, source: str) -> DataManager:
     return store
 
 
-def _train(experiment: Experiment, store: DataManager, folder: Path) -> None:
-    """Train the models that there are, in as many cycles as the experiment says."""
-    kind, cycles = experiment.run_params.model_type, num_cycles(experiment)
-    homes = [folder] if cycles == 1 else [cycle_folder(folder, k + 1) for k in range(cycles)]
-    for number, home in enumerate(homes, 1):
-        before = homes[number - 2] if number > 1 else None
-        if kind != "synthetic":
-            _calibrate(experiment, store, before, home)
-        if kind != "physical":
-            _train_surrogate(experiment, store, home, before, (number, cycles))
-    if cycles > 1:
-        conclude_cycles(homes, folder)
-
-
-def _calibrate(experiment: Experiment, store: DataManager, before: Path | None, home: Path) -> None:
-    """Calibrate the physical model, from the second cycle on with what the one before teaches."""
-    guide = None if before is None else _guide(experiment, store, before, home)
-    training = experiment.trainer_params.physical
-    inputs = store.manifest(sorted({*training.train_sim, *training.val_sim}))["files"]
-    taught = None if before is None else sha256_of(before / "synthetic_model.pt")
-    identity = {**_identity(experiment, inputs), "taught by": taught}
-    every_s = experiment.workflow.checkpoint_every_s
-    calibrate(
-        experiment,
-        store,
-        home / PARAMETERS,
-        home / "physical" / "history.csv",
-        guide=guide,
-        checkpoints=CheckpointFolder(home / "checkpoints", identity, every_s),
-    )
-
-
-def _guide(experiment: Experiment, store: DataManager, before: Path, home: Path) -> Guide:
-    predictions = CacheManager(home / "guidance")
-    predict_guidance(experiment, store, before / "synthetic_model.pt", predictions)
-    return Guide(predictions, before / PARAMETERS)
-
-
-def _train_surrogate(
-    experiment: Experiment,
-    store: DataManager,
-    folder: Path,
-    before: Path | None = None,
-    cycle: tuple[int, int] = (1, 1),
-    replicate: int = 0,
-) -> None:
-    """Train a surrogate on the data and on what the calibrated model generates.
+class _StagesOnFiles:
+    """The stages of cycles, with files between them as in the workflow.
 
     Args:
         experiment: The experiment.
         store: The data.
-        folder: Folder of the calibrated parameters, which takes the generated simulations.
-        before: Folder of the cycle before.
-        cycle: Which cycle it is, and of how many.
-        replicate: Which surrogate it is; all have the same data.
+        results: The experiment's folder.
     """
-    home = replicate_folder(folder, replicate) if replicate else folder
-    physical, generated, made = None, None, []
-    if "physical" in stages_trained(experiment):
-        physical = ModelFactory.create_physical_model(experiment)
-        load_parameters(folder / PARAMETERS, physical)
-    if is_augmented(experiment):
-        assert physical is not None
-        generated = CacheManager(folder / "augmented")
-        calibrated = read_parameters(folder / PARAMETERS)["parameters"]
-        maker = Augmentation(experiment, physical, store, generated, calibrated=calibrated)
-        made = maker.make(range(experiment.augmentation.num_simulations))
-        refuse_many_left_out(experiment, made)
-    seeded = replicate_of(experiment, replicate)
-    training = SurrogateTraining(
-        seeded,
-        store,
-        generated,
-        made,
-        physical=physical if needs_equation(experiment) else None,
-        warm_start=None if before is None else before / "synthetic_model.pt",
-        cycle=cycle,
-    )
-    files = SurrogateFiles(
-        model=home / "synthetic_model.pt",
-        history=home / "synthetic" / "history.csv",
-        checkpoints=home / "checkpoints",
-        checkpoint_every_s=experiment.workflow.checkpoint_every_s,
-        tensorboard=home / "tensorboard" if experiment.workflow.tensorboard else None,
-    )
-    training.run(files, _identity(seeded, training.inputs()))
+
+    def __init__(self, experiment: Experiment, store: DataManager, results: Path) -> None:
+        self._experiment, self._store, self._results = experiment, store, results
+        self._made: dict[int, list[int]] = {}
+
+    def folder(self, cycle: int) -> Path:
+        """Folder of a cycle's results."""
+        is_only = num_cycles(self._experiment) == 1
+        return self._results if is_only else cycle_folder(self._results, cycle)
+
+    def guide(self, cycle: int) -> None:
+        """Predict with the surrogate of the cycle before."""
+        model = self.folder(cycle - 1) / MODEL
+        predict_guidance(self._experiment, self._store, model, self._guidance(cycle))
+
+    def train_physical(self, cycle: int) -> None:
+        """Calibrate the physical model."""
+        experiment, folder = self._experiment, self.folder(cycle)
+        training = experiment.trainer_params.physical
+        inputs = self._store.manifest(sorted({*training.train_sim, *training.val_sim}))["files"]
+        guidance = surrogate = None
+        if cycle > 1:
+            before = self.folder(cycle - 1)
+            guidance = GuidanceFiles(self._guidance(cycle), before / PARAMETERS)
+            surrogate = sha256_of(before / MODEL)
+        files = CalibrationFiles(
+            folder / PARAMETERS,
+            folder / "physical" / "history.csv",
+            folder / "checkpoints",
+            experiment.workflow.checkpoint_every_s,
+        )
+        identity = {**_identity(experiment, inputs), "guidance": surrogate}
+        calibrate(experiment, self._store, files, identity, guidance)
+
+    def augment(self, cycle: int) -> None:
+        """Generate simulations with the calibrated model."""
+        experiment = self._experiment
+        made = generate_simulations(
+            experiment,
+            self._store,
+            self.folder(cycle) / PARAMETERS,
+            self._augmented(cycle),
+            range(experiment.augmentation.num_simulations),
+        )
+        check_left_out(experiment, made)
+        self._made[cycle] = made
+
+    def train_synthetic(self, cycle: int = 1, replicate: int = 0) -> None:
+        """Train a surrogate on the data and on the generated simulations.
+
+        Args:
+            cycle: Number of the cycle.
+            replicate: Number of the surrogate; all of them have the same data.
+        """
+        source = self.folder(cycle)
+        folder = replicate_folder(source, replicate) if replicate else source
+        experiment = replicate_of(self._experiment, replicate)
+        is_calibrated = "physical" in stages_trained(experiment)
+        parameters = [source / PARAMETERS] * (is_calibrated and needs_equation(experiment))
+        training = SurrogateTraining(
+            experiment,
+            self._store,
+            self._augmented(cycle) if cycle in self._made else None,
+            self._made.get(cycle, []),
+            physical=calibrated_model(experiment, parameters),
+            warm_start=None if cycle == 1 else self.folder(cycle - 1) / MODEL,
+            cycle=(cycle, num_cycles(experiment)),
+        )
+        settings = experiment.workflow
+        files = SurrogateFiles(
+            folder / MODEL,
+            folder / "synthetic" / "history.csv",
+            folder / "checkpoints",
+            settings.checkpoint_every_s,
+            folder / "tensorboard" if settings.tensorboard else None,
+        )
+        training.run(files, _identity(experiment, training.inputs()))
+
+    def _guidance(self, cycle: int) -> CacheManager:
+        return CacheManager(self.folder(cycle) / "guidance")
+
+    def _augmented(self, cycle: int) -> CacheManager:
+        return CacheManager(self.folder(cycle) / "augmented")
 
 
 def _identity(experiment: Experiment, inputs: dict[str, str]) -> dict[str, Any]:
-    """What decides a training in ``run.py``: the whole experiment, the data, and all code."""
+    """Everything that decides a training in ``run.py``: the experiment, the data, and all code."""
     settings = experiment.model_dump(mode="json", exclude={"workflow", "evaluation_params"})
     model, root = experiment.model, Path(experiment.project_root)
     sections = [each for each in (model.physical, model.synthetic) if each is not None]
     own = [root / section.module for section in sections if section.module]
-    code = [sha256_of(path) for path in [*sorted(SOURCES.rglob("*.py")), *own]]
+    code = [sha256_of(path) for path in [*sorted(PACKAGE.rglob("*.py")), *own]]
     return {"run": settings, "inputs": inputs, "code": code}

@@ -1,4 +1,4 @@
-"""Raw files that the workflow simulates itself, one NetCDF file a simulation."""
+"""The stage ``simulate``: raw files of ``generation_params``, one NetCDF file a simulation."""
 
 import json
 from collections.abc import Sequence
@@ -9,8 +9,9 @@ import numpy as np
 import xarray as xr
 
 from hybrid_pde.config.derived import generated_fields
+from hybrid_pde.config.loading import parse_experiment
 from hybrid_pde.config.schema import Experiment
-from hybrid_pde.data.atomic import sha256_of
+from hybrid_pde.data.atomic import sha256_of, write_json
 from hybrid_pde.data.initial_states.random_fields import State, gaussian_random_state
 from hybrid_pde.data.raw_netcdf_writer import write_raw_file
 from hybrid_pde.domain.boundary import BoundaryError, parse_boundary
@@ -20,19 +21,42 @@ from hybrid_pde.models.physical.ensemble import Recording, Start, generate, proj
 from hybrid_pde.models.physical.field_roles import match_roles
 from hybrid_pde.models.physical.physical_model import PhysicalModel
 from hybrid_pde.models.registry import ModelRegistry
+from hybrid_pde.stages.threads import limit_threads
 
 ATTRIBUTE = "generated_with"
 CODE_ATTRIBUTE = "generated_by_code"
+
+
+def simulate_shard(
+    settings: dict[str, Any],
+    shard: Sequence[int],
+    manifest: Path,
+    *,
+    code: str = "",
+    threads: int = 1,
+) -> None:
+    """Simulate some raw files and write their manifest.
+
+    Args:
+        settings: The experiment's settings that the raw files depend on.
+        shard: The simulations.
+        manifest: JSON file to write, beside the raw files.
+        code: Digest of the code; files of other code are simulated again.
+        threads: Threads that the rule was given.
+    """
+    limit_threads(threads)
+    simulations = RawSimulations(parse_experiment(settings), manifest.parent, code)
+    write_json(manifest, simulations.make(shard))
 
 
 class RawSimulations:
     """The simulations of ``generation_params``, at cell centres.
 
     Args:
-        experiment: Its true parameters stand in ``generation_params.parameters``; the boundary,
-            periodic by default, is that of ``data.boundary``.
+        experiment: The true parameters are those of ``generation_params.parameters``; the boundary
+            is ``data.boundary``, periodic by default.
         directory: Folder of the raw files.
-        code: Digest of the code, if the caller knows it: what other code made is made anew.
+        code: Digest of the code, if it is known: files of other code are simulated again.
 
     Raises:
         ConfigError: if boundary or fields do not fit axes and equation.
@@ -69,17 +93,17 @@ class RawSimulations:
         }
 
     def make(self, indices: Sequence[int]) -> dict[str, Any]:
-        """Simulate those of ``indices`` that are not there yet with the same settings.
+        """Simulate those of ``indices`` that have no file of the same settings yet.
 
         Returns:
             The manifest: files and digests.
 
         Raises:
-            RawDataError: if a file of that name was written by someone else, or a simulation
-                diverges.
+            RawDataError: if a file of that name was not written by the workflow, or a
+                simulation diverges.
         """
         self.directory.mkdir(parents=True, exist_ok=True)
-        missing = [index for index in indices if not self._is_made(index)]
+        missing = [index for index in indices if not self._is_current(index)]
         done = set(indices) - set(missing)
         simulated = generate(self._model, self._recording, self._start, missing)
         for index, fields in simulated:
@@ -106,7 +130,7 @@ class RawSimulations:
         )
         return Start(state)
 
-    def _is_made(self, index: int) -> bool:
+    def _is_current(self, index: int) -> bool:
         path = self._path(index)
         if not path.exists():
             return False
@@ -146,7 +170,7 @@ def dynamic_pressure(velocity: np.ndarray) -> np.ndarray:
 
 
 def _true_model(experiment: Experiment) -> PhysicalModel:
-    """The equation with the parameters of ``generation_params``, whatever is to be learned."""
+    """The equation with the true parameters, those of ``generation_params``."""
     generation, section = experiment.generation_params, experiment.model.physical
     assert generation is not None
     name = generation.equation or (section.name if section else "")

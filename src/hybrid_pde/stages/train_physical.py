@@ -1,19 +1,22 @@
-"""The calibration of the physical model, on explicit stores and paths."""
+"""The stage ``train_physical``: calibration of the physical model."""
 
 import logging
-from collections.abc import Mapping
-from contextlib import nullcontext
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hybrid_pde.config.loading import parse_experiment
 from hybrid_pde.config.schema import Experiment
+from hybrid_pde.data.atomic import sha256_of
 from hybrid_pde.data.cache.cache_manager import CacheManager
+from hybrid_pde.data.cache.manifests import digests_of
 from hybrid_pde.data.cache.simulation_store import SimulationStore
-from hybrid_pde.factories.trainer_factory import TrainerFactory
+from hybrid_pde.stages.threads import limit_threads
 from hybrid_pde.training.checkpoint_folder import CheckpointFolder
 from hybrid_pde.training.history_file import write_history
-from hybrid_pde.training.hybrid.guided_calibration import calibrate_guided
+from hybrid_pde.training.hybrid.guided_calibration import Guidance, calibrate_cycle
+from hybrid_pde.training.physical.calibration_setup import calibration_trainer, calibration_windows
 from hybrid_pde.training.physical.evaluation_log import EvaluationLog
 from hybrid_pde.training.physical.minimization import DIVERGED
 from hybrid_pde.training.physical.parameters_file import read_result, write_parameters
@@ -22,72 +25,136 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Guide:
-    """What the cycle before leaves to a calibration.
+class CalibrationInputs:
+    """Files that a calibration reads.
 
     Attributes:
-        predictions: The synthetic model's simulations of what is not seen.
-        previous: ``parameters.yaml`` of the cycle before.
+        cache: Manifests of the cached simulations.
+        previous: ``parameters.yaml`` of the cycle before, from the second cycle on.
+        guidance: Manifest of the surrogate's predictions, from the second cycle on.
+    """
+
+    cache: Sequence[Path]
+    previous: Sequence[Path] = ()
+    guidance: Sequence[Path] = ()
+
+
+@dataclass(frozen=True)
+class CalibrationFiles:
+    """Files that a calibration writes.
+
+    Attributes:
+        parameters: ``parameters.yaml``.
+        history: ``history.csv``.
+        checkpoints: Folder of checkpoints, one sub-folder a calibration.
+        checkpoint_every_s: Least time between two checkpoints [s].
+    """
+
+    parameters: Path
+    history: Path
+    checkpoints: Path
+    checkpoint_every_s: float = 60.0
+
+
+@dataclass(frozen=True)
+class GuidanceFiles:
+    """Results of the cycle before that guide a calibration.
+
+    Attributes:
+        predictions: The surrogate's predictions.
+        previous: ``parameters.yaml``.
     """
 
     predictions: CacheManager
     previous: Path
 
 
+def train_physical(
+    settings: dict[str, Any],
+    inputs: CalibrationInputs,
+    files: CalibrationFiles,
+    *,
+    code: str,
+    threads: int = 1,
+) -> None:
+    """Calibrate on the training simulations, from the last checkpoint if there is one.
+
+    Args:
+        settings: The experiment's settings that the calibration depends on.
+        inputs: Files to read.
+        files: Files to write.
+        code: Digest of the code; checkpoints of other code are not used.
+        threads: Threads that the rule was given.
+    """
+    used_threads = limit_threads(threads)
+    experiment = parse_experiment(settings)
+    training = experiment.trainer_params.physical
+    identity = {
+        "settings": settings,
+        "code": code,
+        "threads": used_threads,
+        "cache": digests_of(inputs.cache, [*training.train_sim, *training.val_sim]),
+        "guidance": [sha256_of(path) for path in [*inputs.previous, *inputs.guidance]],
+    }
+    guidance = None
+    if inputs.guidance:
+        guidance = GuidanceFiles(CacheManager(inputs.guidance[0].parent), inputs.previous[0])
+    store = SimulationStore(inputs.cache[0].parent)
+    calibrate(experiment, store, files, identity, guidance)
+
+
 def calibrate(
     experiment: Experiment,
     store: SimulationStore,
-    parameters: Path,
-    history: Path,
-    *,
-    guide: Guide | None = None,
-    checkpoints: CheckpointFolder | None = None,
+    files: CalibrationFiles,
+    identity: Mapping[str, Any],
+    guidance: GuidanceFiles | None = None,
 ) -> dict[str, Any]:
     """Estimate the physical model's parameters and write ``parameters.yaml`` and ``history.csv``.
 
     Args:
         experiment: Sections ``model.physical``, ``trainer_params`` and ``hybrid``.
-        store: The training simulations; those of ``val_sim`` too with a guide and
+        store: The training simulations; also those of ``val_sim`` if there is guidance and
             ``hybrid.revert_if_worse``.
-        parameters: YAML file to write.
-        history: CSV file to write.
-        guide: What the cycle before leaves, from the second one on.
-        checkpoints: Folder of this calibration's checkpoints, if one that is ended is to go on.
+        files: Files to write.
+        identity: Settings, code and inputs that decide the result; checkpoints of another identity
+            are not used.
+        guidance: Results of the cycle before, from the second cycle on.
 
     Returns:
-        What :meth:`PhysicalTrainer.train` returned, or :func:`calibrate_guided` with a guide.
+        The result of :func:`calibrate_cycle`.
     """
-    with checkpoints or nullcontext():
-        log = EvaluationLog(checkpoints)
+    with CheckpointFolder(files.checkpoints, identity, files.checkpoint_every_s) as folder:
+        log = EvaluationLog(folder)
         try:
-            result = _estimate(experiment, store, guide, log)
+            result = _estimate(experiment, store, guidance, log)
         finally:
             log.flush()
-        _tell(result)
-        write_history(history, result["history"])
-        write_parameters(parameters, result)
-        if checkpoints is not None:
-            checkpoints.finish()
+        _log_estimates(result)
+        write_history(files.history, result["history"])
+        write_parameters(files.parameters, result)
+        folder.finish()
     return result
 
 
 def _estimate(
-    experiment: Experiment, store: SimulationStore, guide: Guide | None, log: EvaluationLog
+    experiment: Experiment,
+    store: SimulationStore,
+    files: GuidanceFiles | None,
+    log: EvaluationLog,
 ) -> dict[str, Any]:
-    dataset = TrainerFactory.create_dataset_for_physical(
-        experiment, use_sliding_window=False, store=store
-    )
-    trainer = TrainerFactory.create_physical_trainer(experiment)
+    windows = calibration_windows(experiment, store, use_sliding_window=False)
+    trainer = calibration_trainer(experiment)
     trainer.log = log
-    if guide is None:
-        return trainer.train(dataset, experiment.trainer_params.physical.epochs)
-    previous = read_result(guide.previous)
-    return calibrate_guided(trainer, dataset, guide.predictions, previous, store)
+    guidance = None
+    if files is not None:
+        guidance = Guidance(files.predictions, read_result(files.previous), store)
+    return calibrate_cycle(trainer, windows, guidance)
 
 
-def _tell(result: Mapping[str, Any]) -> None:
+def _log_estimates(result: Mapping[str, Any]) -> None:
     if result["status"] == DIVERGED:
-        logger.warning("the calibration diverged; what follows is the best estimate so far")
+        logger.warning("the calibration diverged; the values below are the best estimate so far")
     for name, parameter in result["parameters"].items():
         value, std, unit = (parameter[key] for key in ("value", "std", "unit"))
         if value is None:

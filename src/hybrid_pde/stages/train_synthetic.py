@@ -1,38 +1,35 @@
-"""The training of the surrogate, on explicit stores and paths."""
+"""The stage ``train_synthetic``: training of the surrogate."""
 
 import logging
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
-
+from hybrid_pde.config.derived import num_cycles
+from hybrid_pde.config.loading import parse_experiment
 from hybrid_pde.config.schema import Experiment
 from hybrid_pde.data.atomic import sha256_of
 from hybrid_pde.data.cache.cache_manager import CacheManager
+from hybrid_pde.data.cache.manifests import digests_of, simulations_of
+from hybrid_pde.data.cache.scratch_copies import on_scratch
 from hybrid_pde.data.cache.simulation_store import SimulationStore
 from hybrid_pde.errors import CheckpointError
-from hybrid_pde.evaluation.predictors import SyntheticPredictor
-from hybrid_pde.evaluation.validation import Validation
-from hybrid_pde.factories.model_factory import ModelFactory
-from hybrid_pde.factories.trainer_factory import synthetic_dataset
 from hybrid_pde.interruption import StopRequest
+from hybrid_pde.models.registry import ModelRegistry
 from hybrid_pde.models.surrogate_file import load_saved_model, save_synthetic_model
 from hybrid_pde.models.synthetic.synthetic_model import SyntheticModel
+from hybrid_pde.stages.threads import limit_threads
 from hybrid_pde.training.checkpoint_folder import CheckpointFolder
 from hybrid_pde.training.history_file import Row, read_rows, write_history
-from hybrid_pde.training.synthetic.best_weights import BestWeights
-from hybrid_pde.training.synthetic.data_loaders import batches
-from hybrid_pde.training.synthetic.epoch_record import EpochRecord, is_stale
+from hybrid_pde.training.synthetic.epoch_record import is_stale
 from hybrid_pde.training.synthetic.processes import num_processes, run_together
 from hybrid_pde.training.synthetic.synthetic_trainer import SyntheticTrainer
-from hybrid_pde.training.synthetic.tensor_trainer import TensorTrainer
 from hybrid_pde.training.synthetic.tensorboard import Scalars
 from hybrid_pde.training.synthetic.training_checkpoints import TrainingCheckpoints
-from hybrid_pde.training.synthetic.training_windows import mix
+from hybrid_pde.training.synthetic.training_windows import check_left_out, real_windows
+from hybrid_pde.training.synthetic.validated_training import SurrogateData, ValidatedTraining
 
 if TYPE_CHECKING:
     from hybrid_pde.models.physical.physical_model import PhysicalModel
@@ -41,8 +38,25 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
+class SurrogateInputs:
+    """Files that a training of the surrogate reads.
+
+    Attributes:
+        cache: Manifests of the cached simulations.
+        augmented: Manifests of the generated simulations, if there are any.
+        parameters: The calibrated ``parameters.yaml``, where the training needs the equation.
+        warm_start: ``synthetic_model.pt`` of the cycle before, from the second cycle on.
+    """
+
+    cache: Sequence[Path]
+    augmented: Sequence[Path] = ()
+    parameters: Sequence[Path] = ()
+    warm_start: Sequence[Path] = ()
+
+
+@dataclass(frozen=True)
 class SurrogateFiles:
-    """Where a training of the surrogate leaves its results and its checkpoints.
+    """Files that a training of the surrogate writes.
 
     Attributes:
         model: ``synthetic_model.pt``.
@@ -59,8 +73,62 @@ class SurrogateFiles:
     tensorboard: Path | None = None
 
 
+def train_synthetic(
+    settings: dict[str, Any],
+    inputs: SurrogateInputs,
+    files: SurrogateFiles,
+    *,
+    code: str,
+    cycle: int = 1,
+    threads: int = 1,
+    scratch: Path | None = None,
+) -> None:
+    """Train, from the last checkpoint if there is one.
+
+    Args:
+        settings: The experiment's settings that the training depends on.
+        inputs: Files to read.
+        files: Files to write.
+        code: Digest of the code; checkpoints of other code are not used.
+        cycle: Number of the hybrid cycle, from 1.
+        threads: Threads that the rule was given.
+        scratch: Folder on the node's own disk that simulations are copied to.
+
+    Raises:
+        DivergenceError: if too many generated simulations are missing.
+    """
+    used_threads = limit_threads(threads)
+    experiment = parse_experiment(settings)
+    made = simulations_of(inputs.augmented)
+    if inputs.augmented:
+        check_left_out(experiment, made)
+    training = experiment.trainer_params.synthetic
+    used = {*training.train_sim, *training.val_sim}
+    identity = {
+        "settings": settings,
+        "code": code,
+        "threads": used_threads,
+        "parameters": [sha256_of(path) for path in inputs.parameters],
+        "cache": digests_of(inputs.cache, used),
+        "augmented": digests_of(inputs.augmented, made),
+    }
+    with (
+        on_scratch(SimulationStore(inputs.cache[0].parent), used, scratch) as real,
+        _generated(inputs.augmented, made, scratch) as generated,
+    ):
+        SurrogateTraining(
+            experiment,
+            real,
+            generated,
+            made,
+            physical=calibrated_model(experiment, inputs.parameters),
+            warm_start=inputs.warm_start[0] if inputs.warm_start else None,
+            cycle=(cycle, num_cycles(experiment)),
+        ).run(files, identity)
+
+
 class SurrogateTraining:
-    """Trains the surrogate on real windows, and on generated ones where there are any.
+    """A :class:`ValidatedTraining` with checkpoints, on stores of simulations and model files.
 
     Args:
         experiment: Sections ``model.synthetic``, ``trainer_params``, ``augmentation``, ``hybrid``.
@@ -68,13 +136,14 @@ class SurrogateTraining:
         generated: Store of generated simulations, if there is one.
         made: The generated simulations to train on.
         physical: The calibrated model, where the surrogate's data need it.
-        warm_start: An earlier ``synthetic_model.pt`` to start from, with its normalisation; with
-            ``hybrid.revert_if_worse`` and validation simulations it is kept if no epoch is better.
-        cycle: ``(k, n)`` for the k-th of n trainings, whose epochs are counted on and whose
-            schedules run over all of them.
+        warm_start: An earlier ``synthetic_model.pt`` to start from, with its normalisation.
+        cycle: See :class:`ValidatedTraining`.
+
+    Attributes:
+        model: The surrogate.
 
     Raises:
-        CheckpointError: if ``warm_start`` is a model of another kind.
+        CheckpointError: if ``warm_start`` has another architecture.
     """
 
     def __init__(
@@ -89,118 +158,88 @@ class SurrogateTraining:
         cycle: tuple[int, int] = (1, 1),
     ) -> None:
         self.experiment = experiment
-        self._training = experiment.trainer_params.synthetic
-        self._real = real
-        self._generated, self._made = generated, made
-        self._warm_start, self._cycle = warm_start, cycle
-        real_windows = synthetic_dataset(experiment, real, physical=physical)
-        dataset = mix(experiment, real_windows, generated, made) if generated else real_windows
-        self._loader = batches(experiment, dataset)
-        self.model: SyntheticModel = ModelFactory.create_synthetic_model(experiment, real.grid)
-        if warm_start is None:
-            self.model.fit_normalization(dataset)
-        else:
-            _take_over(self.model, warm_start)
-        self.model.parameter_defaults = real_windows.parameters
+        self._settings = experiment.trainer_params.synthetic
+        self._real, self._warm_start, self._cycle = real, warm_start, cycle
+        windows = real_windows(experiment, real, physical=physical)
+        held_out = real if self._settings.val_sim else None
+        self._data = SurrogateData(windows, generated, made, held_out)
+        self.model: SyntheticModel = ModelRegistry(experiment).get_synthetic_model(real.grid)
+        if warm_start is not None:
+            _load_weights(self.model, warm_start)
+        self._training = ValidatedTraining(
+            experiment, self.model, self._data, cycle=cycle, is_warm=warm_start is not None
+        )
 
-    @cached_property
+    @property
     def trainer(self) -> SyntheticTrainer:
         """Trains the model in this process, and in those that were started together with it."""
-        return SyntheticTrainer(self.experiment, self.model, cycle=self._cycle)
+        return self._training.trainer
 
     def run(self, files: SurrogateFiles, identity: dict[str, Any]) -> list[Row]:
-        """Train, going on from the last checkpoint, and write model and history.
+        """Train, from the last checkpoint if there is one, and write model and history.
 
-        With ``trainer_params.devices`` above 1 that many processes are started for it, unless
+        With ``trainer_params.devices`` above 1 that many processes are started, unless
         ``torchrun`` or Slurm has started them.
 
         Args:
-            files: Where results and checkpoints go.
+            files: Files to write.
             identity: Settings, code and inputs that decide the result; a checkpoint of another
                 identity is not used.
 
         Returns:
             The rows of ``history.csv``.
         """
-        devices = self._training.devices
+        devices = self._settings.devices
         if devices == 1 or num_processes(devices) > 1:
             return self._run(files, identity)
-        run_together(_run_here, (self, files, identity), devices)
+        run_together(_run_in_process, (self, files, identity), devices)
         self.model.load_state_dict(load_saved_model(files.model).model.state_dict())
         return read_rows(files.history)
 
     def inputs(self) -> dict[str, str]:
         """Digests of the simulations that decide the result, by file."""
-        used = sorted({*self._training.train_sim, *self._training.val_sim})
+        used = sorted({*self._settings.train_sim, *self._settings.val_sim})
         found = {f"real/{k}": v for k, v in self._real.manifest(used)["files"].items()}
-        if self._generated is not None:
-            files = self._generated.manifest(self._made)["files"]
+        if self._data.generated is not None:
+            files = self._data.generated.manifest(self._data.made)["files"]
             found |= {f"generated/{name}": digest for name, digest in files.items()}
         return found
 
     def _run(self, files: SurrogateFiles, identity: dict[str, Any]) -> list[Row]:
-        trainer = self.trainer
-        whole = self._whole(identity)
-        folder = CheckpointFolder(files.checkpoints, whole, files.checkpoint_every_s)
-        with StopRequest() as stop, folder if trainer.fabric.is_global_zero else nullcontext():
+        training, trainer = self._training, self.trainer
+        is_first, history = trainer.fabric.is_global_zero, training.history
+        full_identity = self._full_identity(identity)
+        folder = CheckpointFolder(files.checkpoints, full_identity, files.checkpoint_every_s)
+        with StopRequest() as stop, folder if is_first else nullcontext():
             trainer.fabric.barrier()  # until the first process has the folder's lock
-            best, history = BestWeights(), list[Row]()
-            checkpoints = TrainingCheckpoints(folder, stop, best, history)
+            checkpoints = TrainingCheckpoints(folder, stop, training.best, history)
             checkpoints.resume(trainer)
-            last = trainer.first_epoch + self._training.epochs
-            left = 0 if is_stale(history, self._training.patience) else last - trainer.epoch
-            if not trainer.fabric.is_global_zero:
-                trainer.train(self._loader, left, _unheard, on_progress=checkpoints)
-                return history
-            scalars = Scalars(files.tensorboard, trainer.epoch) if files.tensorboard else None
-            record = EpochRecord(trainer, self._error, self._keeps_start, best, history, scalars)
-            self._tell_start(last)
-            if trainer.epoch == trainer.first_epoch and not trainer.within_epoch.batches:
-                record.start()
-            trainer.train(self._loader, left, record, on_progress=checkpoints)
-            self._finish(files, best, history)
-            folder.finish()
+            last = trainer.first_epoch + self._settings.epochs
+            left = 0 if is_stale(history, self._settings.patience) else last - trainer.epoch
+            scalars = None
+            if is_first:
+                self._log_start(last)
+                if files.tensorboard:
+                    scalars = Scalars(files.tensorboard, trainer.epoch)
+            training.train(left, on_progress=checkpoints, scalars=scalars)
+            if is_first:
+                self._write(files, history)
+                folder.finish()
         return history
 
-    def _tell_start(self, last: int) -> None:
+    def _log_start(self, last: int) -> None:
         trainer = self.trainer
         if batch := trainer.within_epoch.batches:
             logger.info("going on after epoch %d of %d, batch %d", trainer.epoch, last, batch)
         elif trainer.epoch > trainer.first_epoch:
             logger.info("going on after epoch %d of %d", trainer.epoch, last)
 
-    @property
-    def _keeps_start(self) -> bool:
-        """Whether the weights that the training starts from may be its result."""
-        reverts = self.experiment.hybrid.revert_if_worse and self._training.val_sim
-        return bool(self._warm_start and reverts)
-
-    def _error(self) -> float | None:
-        """Mean VRMSE of rollouts over the validation simulations; ``None`` without any."""
-        if not self._training.val_sim:
-            return None
-        with torch.no_grad():
-            return self._validation.vrmse(SyntheticPredictor(self.model.eval()))
-
-    @cached_property
-    def _validation(self) -> Validation:
-        return Validation(self._real, self._training.val_sim, self._training.batch_size)
-
-    def _whole(self, identity: dict[str, Any]) -> dict[str, Any]:
-        """The identity with what this object was told besides."""
+    def _full_identity(self, identity: dict[str, Any]) -> dict[str, Any]:
+        """The identity with the file that the training starts from, and the cycle."""
         start = sha256_of(self._warm_start) if self._warm_start else None
         return {**identity, "warm_start": start, "of_cycles": list(self._cycle)}
 
-    def _finish(self, files: SurrogateFiles, best: BestWeights, history: list[Row]) -> None:
-        """Take the best weights, and write them and the history."""
-        best.restore(self.model)
-        if best.epoch == self.trainer.first_epoch:
-            logger.warning(
-                "no epoch had a smaller error on the validation simulations than the model that "
-                "the training started from (VRMSE %.3g), which is kept", best.error,
-            )  # fmt: skip
-        elif best.epoch is not None:
-            logger.info("kept: epoch %d, validation VRMSE %.3g", best.epoch, best.error)
+    def _write(self, files: SurrogateFiles, history: list[Row]) -> None:
         write_history(files.history, history)
         save_synthetic_model(
             files.model,
@@ -212,18 +251,40 @@ class SurrogateTraining:
         )
 
 
-def _unheard(epoch: int, loss: float, trainer: TensorTrainer) -> bool:
-    """The callback of the processes that do not write; what the first one says is done."""
-    return False
+def calibrated_model(experiment: Experiment, parameters: Sequence[Path]) -> "PhysicalModel | None":
+    """The physical model with the parameters of a file; ``None`` if there is no file.
+
+    Raises:
+        CalibrationError: if a parameter is not determined by the data.
+    """
+    if not parameters:
+        return None
+    # loads PhiFlow, which a surrogate without an equation does not need
+    from hybrid_pde.training.physical.parameters_file import load_parameters
+
+    physical = ModelRegistry(experiment).get_physical_model()
+    load_parameters(parameters[0], physical)
+    return physical
 
 
-def _run_here(training: SurrogateTraining, files: SurrogateFiles, identity: dict[str, Any]) -> None:
-    """What each of several processes does."""
+def _generated(
+    manifests: Sequence[Path], made: list[int], scratch: Path | None
+) -> AbstractContextManager[CacheManager | None]:
+    """Store of the generated simulations, if there are any."""
+    if not manifests:
+        return nullcontext()
+    return on_scratch(CacheManager(manifests[0].parent), made, scratch)
+
+
+def _run_in_process(
+    training: SurrogateTraining, files: SurrogateFiles, identity: dict[str, Any]
+) -> None:
+    """Task of each of several processes."""
     training.run(files, identity)
 
 
-def _take_over(model: SyntheticModel, path: Path) -> None:
-    """Make the model the function that another one is: its weights and its normalisation."""
+def _load_weights(model: SyntheticModel, path: Path) -> None:
+    """Give the model the weights and the normalisation of a saved model."""
     try:
         model.load_state_dict(load_saved_model(path).model.state_dict())
     except RuntimeError as error:

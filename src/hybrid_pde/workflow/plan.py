@@ -27,6 +27,7 @@ from hybrid_pde.workflow.code_digest import PACKAGE, code_digest
 from hybrid_pde.workflow.shards import Shard, holding, manifest_name, shards
 
 SYNTHETIC_STAGES = {"train_synthetic", "guide", "evaluate"}
+USER_NETWORK = "hybrid_pde.models.synthetic.user_network"  # the registry imports it by name
 SCRIPTS = PACKAGE.parents[1] / "workflow" / "scripts"
 TEMPLATES = {"report": (PACKAGE / "evaluation" / "report" / "report.html.j2",)}
 EVALUATION_FILES = (
@@ -125,6 +126,8 @@ class Plan:
             if section is not None and is_used:
                 if section.module:
                     own.append(Path(self.experiment.project_root) / section.module)
+                    if section is model.synthetic:
+                        modules.append(USER_NETWORK)
                 else:
                     modules.append(built_in[section.name])
         # readers are found by their folder, not imported

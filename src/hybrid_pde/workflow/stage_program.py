@@ -4,7 +4,6 @@ import argparse
 import copy
 import json
 import logging
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -64,23 +63,6 @@ def run_stage(main: Main, parser: argparse.ArgumentParser) -> None:
             sys.exit(1)
         logger.exception("unexpected error")
         sys.exit(2)
-
-
-def limit_threads(threads: int) -> int:
-    """Let torch use the threads that the rule was given, and no more than there are cores.
-
-    ``snakemake --cores 8`` is also what users of two cores type; eight threads on two cores make
-    small convolutions thirty times slower.
-
-    Returns:
-        The number of threads that are used.
-    """
-    import torch
-
-    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    used = max(1, min(threads, available or 1))
-    torch.set_num_threads(used)
-    return used
 
 
 def _settings(text: str) -> dict[str, Any]:

@@ -14,7 +14,11 @@ from hybrid_pde.config import Experiment, parse_experiment
 from hybrid_pde.data.atomic import write_json
 from hybrid_pde.data.cache.cache_file import simulation_writer
 from hybrid_pde.data.cache.cache_header import CacheHeader, read_header
-from hybrid_pde.data.cache.cache_location import claimed_directory, reading_digest
+from hybrid_pde.data.cache.cache_location import (
+    cache_directory,
+    claimed_directory,
+    reading_digest,
+)
 from hybrid_pde.data.cache.compatibility import disagreement
 from hybrid_pde.data.cache.raw_index import RawIndex, build_index, default_name
 from hybrid_pde.data.cache.simulation_store import SimulationStore
@@ -52,6 +56,16 @@ class DataManager(SimulationStore):
         self._base = self._data_set_folder(Path(cache_dir))
         super().__init__(claimed_directory(self._base, self.experiment, claim=False))
         self._digests = SourceDigests(self._base)
+
+    @classmethod
+    def from_experiment(cls, experiment: Experiment, claim: bool = True) -> "DataManager":
+        """The experiment's data set, cached in the folder that its settings name.
+
+        Args:
+            experiment: Section ``data``.
+            claim: Whether the folder may be marked as this experiment's.
+        """
+        return cls(experiment.raw_dir, cache_directory(experiment, claim), experiment)
 
     @cached_property
     def index(self) -> RawIndex | None:

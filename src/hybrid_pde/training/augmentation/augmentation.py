@@ -1,4 +1,4 @@
-"""Simulations generated with the calibrated physical model, kept on disk."""
+"""Generation of simulations with the calibrated physical model, in files."""
 
 import hashlib
 import logging
@@ -22,36 +22,40 @@ from hybrid_pde.errors import ConfigError, DivergenceError
 from hybrid_pde.models.physical.ensemble import Recording, Start, generate, projections
 from hybrid_pde.models.physical.field_roles import match_roles
 from hybrid_pde.models.physical.physical_model import PhysicalModel
-from hybrid_pde.training.augmentation.parameter_sampling import ParameterDraws
-from hybrid_pde.training.augmentation.source_simulations import Original, digest_of, generated_steps
-from hybrid_pde.training.augmentation.start_states import STREAM, Starts
+from hybrid_pde.training.augmentation.parameter_sampling import ParameterSampler
+from hybrid_pde.training.augmentation.source_simulations import (
+    SourceSimulation,
+    digest_of,
+    generated_steps,
+)
+from hybrid_pde.training.augmentation.start_states import STREAM, StartStates
 
 logger = logging.getLogger(__name__)
 
-DRAW = 2  # keeps the random numbers of parameters apart from those of states
-RUNAWAY = 100.0  # times the largest value in the data and at the start: not physics, an instability
-# More numbers of a parameter than this are a field, of which the provenance keeps the digest.
+DRAW = 2  # separates the random numbers of parameters from those of states
+RUNAWAY = 100.0  # times the largest value in the data and at the start: a numerical instability
+# A parameter with more numbers is a field; the provenance holds its digest.
 MAX_NUMBERS = 8
 
 
 class Augmentation:
-    """Draws initial states and parameters and runs them.
+    """Draws initial states and parameters, and solves the equation for them.
 
-    One training simulation after the other is the original of a generated one, which takes over its
-    known parameters. Parameters that are drawn take precedence over them, and are recorded like
-    them. Everything drawn depends on the seed and the simulation's index alone.
+    Generated simulations take the training simulations as their sources in turn, with the known
+    parameters of these. Drawn parameters take precedence over known ones, and are recorded like
+    them. Everything drawn depends only on the seed and the simulation's index.
 
     Args:
         experiment: Sections ``augmentation``, ``run_params``, ``trainer_params``.
         model: The calibrated model.
         real: The training simulations, which give grid, dt, number of steps and initial states.
         store: Where the generated simulations go.
-        code: Digest of the code, if the caller knows it: what other code made is made anew.
-        calibrated: What the calibration says of each parameter, see :class:`ParameterDraws`.
+        code: Digest of the code, if it is known; simulations of other code are generated again.
+        calibrated: Calibrated ``std`` and ``bounds``, see :class:`ParameterSampler`.
 
     Raises:
-        ConfigError: if more steps are asked for than known parameters that change in time have, a
-            parameter cannot be drawn, or given initial states do not fit.
+        ConfigError: if time-dependent parameters are known for fewer steps, a parameter cannot be
+            drawn, or given initial states do not fit.
     """
 
     def __init__(
@@ -69,17 +73,17 @@ class Augmentation:
         self._max_disk_mb = experiment.augmentation.max_disk_mb
         train = experiment.trainer_params.physical.train_sim
         layouts = _dynamic(model, real.layouts)
-        self._originals = [Original.of(i, real.load(i), layouts) for i in train]
-        steps = generated_steps(experiment.augmentation.steps, self._originals)
-        self._draws = ParameterDraws(experiment, model, real.grid, calibrated)
-        kinds = [k for k in self._originals[0].kinds if k.name not in self._draws.names]
+        self._sources = [SourceSimulation.of(i, real.load(i), layouts) for i in train]
+        steps = generated_steps(experiment.augmentation.steps, self._sources)
+        self._sampler = ParameterSampler(experiment, model, real.grid, calibrated)
+        kinds = [k for k in self._sources[0].kinds if k.name not in self._sampler.names]
         self._recording = Recording(
-            real.grid, layouts, steps, real.dt, [*kinds, *self._draws.kinds]
+            real.grid, layouts, steps, real.dt, [*kinds, *self._sampler.kinds]
         )
         names = [each.name for each in layouts]
         staggered = model.discretization.is_staggered
         solenoidal = projections(model.spec, names, real.grid, staggered)
-        self._starts = Starts(experiment, self._originals, self._recording, solenoidal)
+        self._starts = StartStates(experiment, self._sources, self._recording, solenoidal)
         self._largest = {
             each.name: max(_largest(real.header(i).statistics[each.name]) for i in train)
             for each in layouts
@@ -88,25 +92,25 @@ class Augmentation:
         self._code = code
 
     def make(self, indices: Sequence[int]) -> list[int]:
-        """Generate those of ``indices`` that are not there yet with the same settings.
+        """Generate those of ``indices`` that have no file of the same settings yet.
 
         Args:
             indices: The simulations wanted, e.g. a shard.
 
         Returns:
-            The simulations that are there now; one that diverged is not among them.
+            The simulations that have files now; those that diverged are left out.
 
         Raises:
             ConfigError: if they would take more than ``augmentation.max_disk_mb``.
             DivergenceError: if none of the simulations stayed finite.
         """
-        self._check_room(len(indices))
-        missing = [index for index in indices if not self._is_made(index)]
+        self._check_disk_limit(len(indices))
+        missing = [index for index in indices if not self._is_current(index)]
         for index in missing:
             self.store.path(index).unlink(missing_ok=True)
         for index, fields in generate(self.model, self._recording, self._start, missing):
             try:
-                self._refuse_runaway(fields)
+                self._check_growth(fields)
                 self._write(index, fields)
             except DivergenceError as error:
                 logger.warning("generated simulation %d is left out: %s", index, error)
@@ -122,15 +126,15 @@ class Augmentation:
         )  # fmt: skip
         return made
 
-    def _refuse_runaway(self, fields: State) -> None:
-        """One that grows beyond all that is known would be all that a surrogate learns from."""
+    def _check_growth(self, fields: State) -> None:
+        """Reject a simulation with huge values, which would dominate the surrogate's loss."""
         for name, values in fields.items():
             usual = max(self._largest[name], float(abs(values[0]).max()))
             largest = float(abs(values).max())
             if largest > RUNAWAY * usual:
                 raise DivergenceError(f"{name} grows to {largest:.3g}, from at most {usual:.3g}")
 
-    def _check_room(self, count: int) -> None:
+    def _check_disk_limit(self, count: int) -> None:
         recording = self._recording
         values = sum(each.channels for each in recording.layouts) * prod(recording.grid.shape)
         needed = count * (recording.steps + 1) * values * VALUE_BYTES / MB
@@ -143,18 +147,18 @@ class Augmentation:
 
     def _drawn(self, index: int) -> dict[str, torch.Tensor]:
         """The parameters drawn for one simulation."""
-        return self._draws.draw((self._seed, STREAM, index, DRAW))
+        return self._sampler.draw((self._seed, STREAM, index, DRAW))
 
     def _start(self, index: int) -> Start:
-        known = self._starts.original(index).first_values(self._recording.steps + 1)
+        known = self._starts.source(index).first_values(self._recording.steps + 1)
         return Start(self._starts.state(index), {**known, **self._drawn(index)})
 
     def _write(self, index: int, fields: State) -> None:
         recording, drawn = self._recording, self._drawn(index)
-        known, tensors = self._starts.original(index).recorded(recording.steps + 1)
+        known, tensors = self._starts.source(index).recorded(recording.steps + 1)
         kept = [kind for kind in known if kind.name not in drawn]
         own = {kind.layout.name for kind in known if kind.name in drawn}
-        kept += [_with_values(kind, drawn[kind.name]) for kind in self._draws.kinds]
+        kept += [_with_values(kind, drawn[kind.name]) for kind in self._sampler.kinds]
         self.store.write(
             index,
             {**fields, **{name: v for name, v in tensors.items() if name not in own}},
@@ -165,7 +169,7 @@ class Augmentation:
             kept,
         )
 
-    def _is_made(self, index: int) -> bool:
+    def _is_current(self, index: int) -> bool:
         if not self.store.exists(index):
             return False
         source = dict(self.store.header(index).source)
@@ -174,12 +178,12 @@ class Augmentation:
         return self._code in ("", code) and source == wanted
 
     def _describe_one(self, index: int) -> dict[str, Any]:
-        """What decides one simulation and is not the same for all, as JSON types."""
+        """Provenance of one simulation that is not the same for all, as JSON types."""
         drawn = {name: value.tolist() for name, value in self._drawn(index).items()}
         return {**self._starts.describe_one(index), **({"drawn": drawn} if drawn else {})}
 
     def _describe(self) -> dict[str, Any]:
-        """All that decides a generated simulation, as JSON types."""
+        """Provenance that is the same for all generated simulations, as JSON types."""
         parameters = {
             name: _described(value.detach()) for name, value in self.model.named_parameters()
         }
@@ -189,7 +193,7 @@ class Augmentation:
             "numerics": self.model.numerics.model_dump(mode="json"),
             "discretization": self.model.discretization.label,
             "initial_condition": self._starts.describe(),
-            "originals": digest_of(self._originals, self._recording.steps + 1),
+            "source_simulations": digest_of(self._sources, self._recording.steps + 1),
             "grid": self._recording.grid.to_dict(),
             "dt": self._recording.dt,
             "seed": self._seed,
@@ -197,34 +201,12 @@ class Augmentation:
         }
 
 
-def refuse_many_left_out(experiment: Experiment, made: Sequence[int]) -> None:
-    """Nothing is trained on what the stable part of a wrong model generates.
-
-    Args:
-        experiment: Section ``augmentation``.
-        made: The generated simulations that are there.
-
-    Raises:
-        DivergenceError: if more are missing than ``augmentation.max_left_out`` allows.
-    """
-    section = experiment.augmentation
-    missing = sorted({*range(section.num_simulations)} - {*made})
-    if len(missing) > section.max_left_out * section.num_simulations:
-        some = ", ".join(map(str, missing[:10])) + (", …" if len(missing) > 10 else "")
-        raise DivergenceError(
-            f"augmentation.max_left_out: {section.max_left_out:g}: {len(missing)} of "
-            f"{section.num_simulations} generated simulations diverged ({some}), as the logs of "
-            "the stage augment say; see that the calibration is right, lower "
-            "augmentation.initial_condition.amplitude or augmentation.steps, or allow more"
-        )
-
-
 def _with_values(kind: KnownParameter, values: torch.Tensor) -> KnownParameter:
     return replace(kind, values=as_tuples(values.tolist()))
 
 
 def _described(value: torch.Tensor) -> Any:
-    """A parameter as JSON types: its numbers, of a field the digest of its values."""
+    """A parameter as JSON types: its numbers, or the digest of a field's values."""
     if value.numel() <= MAX_NUMBERS:
         return value.tolist()
     return {
@@ -238,6 +220,6 @@ def _largest(statistics: ChannelStatistics) -> float:
 
 
 def _dynamic(model: PhysicalModel, layouts: Sequence[FieldLayout]) -> list[FieldLayout]:
-    """The layouts of the equation's fields as they are called in the data."""
+    """Layouts of the data's fields that are fields of the equation."""
     roles = match_roles(model.spec, [each.name for each in layouts if not each.static])
     return [each for each in layouts if each.name in roles.values()]

@@ -1,4 +1,4 @@
-"""Parameters that are drawn anew for every generated simulation."""
+"""Random equation parameters of generated simulations."""
 
 import zlib
 from collections.abc import Mapping
@@ -16,24 +16,24 @@ from hybrid_pde.errors import ConfigError
 from hybrid_pde.models.physical.physical_model import PhysicalModel
 
 KEY = "augmentation.parameters"
-# Ends of a range that are further apart than this leave open the order of magnitude.
+# A range with a larger ratio of its ends spans orders of magnitude: it is drawn in the logarithm.
 LOGARITHMIC_FROM = 10.0
 
 
-class ParameterDraws:
-    """Values by simulation, as ``augmentation.parameters`` says.
+class ParameterSampler:
+    """Draws values by simulation, as ``augmentation.parameters`` says.
 
     ``distribution`` draws every learned number from the normal distribution of its estimate and
-    standard deviation, cut at its bounds; ranges are drawn from evenly, in the logarithm where both
-    ends are positive and a factor of 10 or more apart. A value depends on the seed, the simulation
-    and the parameter's name alone.
+    standard deviation, truncated at its bounds. Ranges are drawn from uniformly, in the logarithm
+    if both ends are positive and a factor of 10 or more apart. A value depends only on the seed,
+    the simulation and the parameter's name.
 
     Args:
         experiment: Section ``augmentation`` and the learnable parameters.
         model: The calibrated model, whose values are the estimates.
         grid: The grid, for parameters with a number for each axis.
-        calibrated: What the calibration says of each parameter (``std``, ``bounds``), as in
-            ``parameters`` of ``parameters.yaml``; needed for ``distribution``.
+        calibrated: Calibrated ``std`` and ``bounds`` of each parameter, as in ``parameters`` of
+            ``parameters.yaml``; needed for ``distribution``.
 
     Raises:
         ConfigError: if a parameter is unknown or has no standard deviation.
@@ -60,23 +60,23 @@ class ParameterDraws:
 
     @property
     def names(self) -> list[str]:
-        """The parameters that are drawn."""
+        """Names of the drawn parameters."""
         return [*self._ranges, *self._spreads]
 
     @property
     def kinds(self) -> list[KnownParameter]:
-        """They as known parameters, without values."""
+        """The drawn parameters as known parameters, without values."""
         return [KnownParameter(name, self._components(name)) for name in self.names]
 
     def draw(self, entropy: tuple[int, ...]) -> dict[str, torch.Tensor]:
         """Values of one simulation in double precision, a number or numbers by name.
 
         Args:
-            entropy: What they depend on, e.g. ``(seed, index)``.
+            entropy: Seeds of the random numbers, e.g. ``(seed, index)``.
         """
         values = {}
         for name in self.names:
-            # by name, so that a further parameter leaves the values of the others
+            # seeded by name, so another parameter does not change the values of the others
             generator = np.random.default_rng([*entropy, zlib.crc32(name.encode())])
             shape = (len(self._components(name)),) if self._components(name) else ()
             shares = generator.random(shape)
@@ -100,7 +100,7 @@ class ParameterDraws:
         return np.where(std > 0, cut, mean)
 
     def _components(self, name: str) -> tuple[str, ...]:
-        """What the drawn numbers of a parameter are called; nothing for a single one."""
+        """Names of a parameter's components; empty for a scalar."""
         spec = self._model.spec.parameters[name]
         if spec.components:
             return spec.components

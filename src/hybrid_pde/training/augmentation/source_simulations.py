@@ -1,4 +1,4 @@
-"""The training simulations that generated ones take after.
+"""Source simulations: training simulations that generated ones start from.
 
 Layout of native tensors: ``T`` time, ``C`` channel, ``X Y Z`` space.
 """
@@ -18,15 +18,15 @@ from hybrid_pde.errors import ConfigError
 
 
 @dataclass(frozen=True)
-class Original:
-    """What generated simulations take over from a training simulation.
+class SourceSimulation:
+    """States and known parameters of a training simulation, for generated simulations.
 
     Attributes:
-        number: Its number.
+        number: Number of the simulation.
         fields: ``[T, C, *space]`` of each field, memory maps.
         kinds: Its known parameters.
         known: Their values, as :class:`CachedSimulation` holds them.
-        frame: The frame from which it is taken over.
+        frame: Frame that generated simulations start from.
     """
 
     number: int
@@ -38,19 +38,19 @@ class Original:
     @classmethod
     def of(
         cls, number: int, simulation: CachedSimulation, layouts: Sequence[FieldLayout]
-    ) -> "Original":
-        """The original that a simulation is.
+    ) -> "SourceSimulation":
+        """A cached simulation as a source.
 
         Args:
-            number: Its number.
+            number: Number of the simulation.
             simulation: The simulation.
-            layouts: The fields of which states are taken.
+            layouts: The fields of its states.
         """
         fields = {each.name: simulation.fields[each.name] for each in layouts}
         return cls(number, fields, simulation.header.known, simulation.known)
 
-    def at(self, frame: int) -> "Original":
-        """The same simulation from another of its frames on."""
+    def at(self, frame: int) -> "SourceSimulation":
+        """The same simulation with another start frame."""
         return replace(self, frame=frame)
 
     @property
@@ -60,12 +60,12 @@ class Original:
 
     @property
     def state(self) -> State:
-        """Its state, ``[C, *space]`` for each field."""
+        """State at the start frame, ``[C, *space]`` for each field."""
         return {name: values[self.frame].double().numpy() for name, values in self.fields.items()}
 
     @property
     def walls(self) -> dict[str, float]:
-        """What walls hold at first, by ``boundary.<axis>.<side>``, where the simulation says it."""
+        """Boundary values at the start frame, by ``boundary.<axis>.<side>``, if they are known."""
         return {
             kind.name: float(value if kind.static else value[0])
             for kind in self.kinds
@@ -74,12 +74,12 @@ class Original:
         }
 
     def last_start(self, steps: int) -> int:
-        """The last frame that so many can follow: known parameters are known no longer."""
+        """The last start frame for rollouts of ``steps`` steps with known parameters."""
         changes = any(not kind.static for kind in self.kinds)
         return self.num_frames - 1 - (steps if changes else 0)
 
     def first_values(self, frames: int) -> dict[str, torch.Tensor]:
-        """Values of the known parameters, of those that change in time the first so many."""
+        """Values of the known parameters; ``frames`` values of those that change in time."""
         span = slice(self.frame, self.frame + frames)
         return {
             kind.name: self.known[kind.name] if kind.static else self.known[kind.name][span]
@@ -87,7 +87,7 @@ class Original:
         }
 
     def recorded(self, frames: int) -> tuple[list[KnownParameter], dict[str, torch.Tensor]]:
-        """The known parameters of a simulation of so many frames, as it is cached.
+        """The known parameters of a generated simulation of ``frames`` frames, as it is cached.
 
         Returns:
             The parameters with their numbers, and the tensors of those that are fields.
@@ -100,37 +100,37 @@ class Original:
         return kinds, {kind.layout.name: values[kind.name] for kind in kinds if kind.is_field}
 
 
-def generated_steps(asked: int | None, originals: Sequence[Original]) -> int:
-    """How many frames after the first are generated.
+def generated_steps(asked: int | None, sources: Sequence[SourceSimulation]) -> int:
+    """Number of frames after the first of a generated simulation.
 
     Args:
-        asked: ``augmentation.steps``; by default as many as the first original has, or as the
-            shortest has where known parameters change in time.
-        originals: All of them.
+        asked: ``augmentation.steps``; by default as many as the first source has, or as the
+            shortest has if known parameters change in time.
+        sources: The source simulations.
 
     Raises:
-        ConfigError: if known parameters that change in time are not known for so long.
+        ConfigError: if time-dependent parameters are known for fewer frames.
     """
-    series = [kind.name for kind in originals[0].kinds if not kind.static]
+    series = [kind.name for kind in sources[0].kinds if not kind.static]
     if not series:
-        return asked or originals[0].num_frames - 1
-    shortest = min(originals, key=lambda original: original.num_frames)
+        return asked or sources[0].num_frames - 1
+    shortest = min(sources, key=lambda source: source.num_frames)
     available = shortest.num_frames - 1
     if asked is not None and asked > available:
         raise ConfigError(
             f"augmentation.steps: {asked}: {', '.join(series)} change in time, and simulation "
-            f"{shortest.number}, whose values are taken over, states them for {available} frames "
+            f"{shortest.number}, which the values come from, has them for {available} frames "
             "after its first; generate at most that, or leave the key out"
         )
     return asked or available
 
 
-def digest_of(originals: Sequence[Original], frames: int) -> str:
-    """Digest of all that simulations of so many frames take over."""
+def digest_of(sources: Sequence[SourceSimulation], frames: int) -> str:
+    """Digest of the states and known parameters for simulations of ``frames`` frames."""
     hashed = hashlib.sha256()
-    for original in originals:
-        arrays = [*original.state.values()]
-        arrays += [value.numpy() for value in original.first_values(frames).values()]
+    for source in sources:
+        arrays = [*source.state.values()]
+        arrays += [value.numpy() for value in source.first_values(frames).values()]
         for values in arrays:
             hashed.update(np.ascontiguousarray(values).tobytes())
     return hashed.hexdigest()

@@ -1,4 +1,4 @@
-"""What generated simulations start from.
+"""Initial states of generated simulations.
 
 Layout: ``C`` channels, ``X Y Z`` space.
 """
@@ -20,25 +20,25 @@ from hybrid_pde.data.initial_states.random_fields import (
 )
 from hybrid_pde.data.initial_states.states_from_file import StatesFromFile
 from hybrid_pde.models.physical.ensemble import Recording
-from hybrid_pde.training.augmentation.source_simulations import Original
+from hybrid_pde.training.augmentation.source_simulations import SourceSimulation
 
 # keeps the random numbers of generated simulations apart from those of simulated raw files, which
 # may be drawn with the same seed; and those of one simulation from each other
 STREAM, FRAME = 1, 1
 
 
-class Starts:
+class StartStates:
     """Initial states by simulation.
 
-    They are drawn as ``augmentation.initial_condition`` says, else as those of the raw files that
-    ``generation_params`` describes, else they resemble those of the training simulations. One
-    training simulation after the other is the original of a generated one.
+    They are drawn as ``augmentation.initial_condition`` says, else as in ``generation_params``,
+    else they resemble those of the training simulations. Generated simulations take the training
+    simulations as their sources in turn.
 
     Args:
         experiment: Sections ``augmentation``, ``generation_params``, ``run_params`` and ``data``.
-        originals: The training simulations.
-        recording: What is simulated.
-        solenoidal: What takes the divergence away, by field in which it has to vanish.
+        sources: The training simulations.
+        recording: Grid, fields and steps of the generated simulations.
+        solenoidal: Projections of the fields without divergence, by name.
 
     Raises:
         ConfigError: if a file of initial states is absent or does not fit.
@@ -47,7 +47,7 @@ class Starts:
     def __init__(
         self,
         experiment: Experiment,
-        originals: Sequence[Original],
+        sources: Sequence[SourceSimulation],
         recording: Recording,
         solenoidal: Mapping[str, Projection],
     ) -> None:
@@ -55,7 +55,7 @@ class Starts:
         if self.condition is None and experiment.generation_params is not None:
             self.condition = experiment.generation_params.initial_condition
         self._seed = experiment.run_params.seed
-        self._originals, self._recording = originals, recording
+        self._sources, self._recording = sources, recording
         self._solenoidal = solenoidal
         self._given: StatesFromFile | None = None
         if isinstance(self.condition, GivenStates):
@@ -63,9 +63,9 @@ class Starts:
             layouts = recording.layouts
             self._given = StatesFromFile(path, experiment.data, recording.grid, layouts)
 
-    def original(self, index: int) -> Original:
-        """The training simulation that one takes after, from the frame on that it starts at."""
-        chosen = self._originals[index % len(self._originals)]
+    def source(self, index: int) -> SourceSimulation:
+        """Source of a generated simulation, at its start frame."""
+        chosen = self._sources[index % len(self._sources)]
         if not isinstance(self.condition, PerturbedField):
             return chosen
         generator = np.random.default_rng((self._seed, STREAM, index, FRAME))
@@ -73,9 +73,9 @@ class Starts:
 
     def state(self, index: int) -> State:
         """The initial state ``[C, *space]`` of each field."""
-        condition, original = self.condition, self.original(index)
+        condition, source = self.condition, self.source(index)
         recording, entropy = self._recording, (self._seed, STREAM, index)
-        grid, walls, solenoidal = recording.grid, original.walls, self._solenoidal
+        grid, walls, solenoidal = recording.grid, source.walls, self._solenoidal
         if self._given is not None:
             return self._given.state(index)
         if isinstance(condition, GaussianRandomField):
@@ -83,23 +83,23 @@ class Starts:
             return gaussian_random_state(grid, layouts, condition, entropy, walls, solenoidal)
         if isinstance(condition, PerturbedField):
             amplitude = condition.amplitude
-            return perturbed_state(original.state, grid, amplitude, entropy, walls, solenoidal)
-        return resembling_state(original.state, grid, entropy, walls, solenoidal)
+            return perturbed_state(source.state, grid, amplitude, entropy, walls, solenoidal)
+        return resembling_state(source.state, grid, entropy, walls, solenoidal)
 
     def describe(self) -> dict[str, Any]:
-        """How states are drawn, as JSON types; the path of a file is none of it."""
+        """The distribution of the states as JSON types, without the path of a file."""
         if self.condition is None:
             return {"type": "resembling"}
         return self.condition.model_dump(exclude={"path"})
 
     def describe_one(self, index: int) -> dict[str, Any]:
-        """What decides one simulation's state and is not in the description of all."""
+        """Source and digest of one simulation's state, unless it is drawn from the seed alone."""
         if self._given is not None:
             return {"state": _digest(self._given.state(index))}
         if isinstance(self.condition, PerturbedField):
-            original = self.original(index)
-            place = {"simulation": original.number, "frame": original.frame}
-            return {"original": place, "state": _digest(original.state)}
+            source = self.source(index)
+            place = {"simulation": source.number, "frame": source.frame}
+            return {"source_simulation": place, "state": _digest(source.state)}
         return {}
 
 

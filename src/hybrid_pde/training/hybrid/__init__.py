@@ -1,4 +1,4 @@
-"""Hybrid training, in which the two models teach each other."""
+"""Hybrid training: cycles of calibration, generation and surrogate training."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""What the surrogate predicts where nothing is seen, for the next calibration.
+"""Guidance: the surrogate's predictions of values that are not observed.
 
 Layout: ``T`` frames, ``C`` channels, ``X Y Z`` space.
 """
@@ -16,30 +16,30 @@ from hybrid_pde.data.cache.simulation_store import SimulationStore
 from hybrid_pde.data.initial_states.random_fields import resembling_state
 from hybrid_pde.domain.known_values import TENSOR_PREFIX
 from hybrid_pde.errors import ExchangeError
-from hybrid_pde.evaluation.predictors import SyntheticPredictor
+from hybrid_pde.evaluation.synthetic_predictor import SyntheticPredictor
 from hybrid_pde.models.physical.ensemble import projections
 from hybrid_pde.models.registry import ModelRegistry
 from hybrid_pde.models.synthetic.synthetic_model import SyntheticModel
-from hybrid_pde.training.augmentation.source_simulations import Original
+from hybrid_pde.training.augmentation.source_simulations import SourceSimulation
 from hybrid_pde.training.synthetic.observed_frames import ObservedFrames, ObservedSimulation
 
 logger = logging.getLogger(__name__)
 
-# keeps these random numbers apart from those of generated simulations
+# separates these random numbers from those of generated simulations
 STREAM = 2
 
 Tensors = dict[str, torch.Tensor]
 
 
 class GuidanceMaker:
-    """Rolls a surrogate out where a calibration sees nothing, and writes what it predicts.
+    """Writes rollouts of a surrogate for the next calibration.
 
-    Where values of training simulations are hidden, it is rolled out over these, from the first
-    state that is known as a whole to the last frame. Where nothing is hidden, it is rolled out over
-    ``trainer_params.physical.num_predict_steps`` frames from as many new initial states, which
-    resemble those of the training simulations. A simulation in the store begins with the state that
-    its rollout starts from, and ends before the first frame that is not finite; ``source`` says
-    which ``simulation`` it is of, from which ``frame`` on, and whether it is ``new``.
+    If values of training simulations are hidden, the surrogate is rolled out from the first fully
+    observed frame of each of these to the last frame. If nothing is hidden, it is rolled out over
+    ``trainer_params.physical.num_predict_steps`` frames from new initial states, one for each
+    training simulation, which resemble theirs. A prediction begins with the start of its rollout
+    and ends before the first frame that is not finite. Its ``source`` has the number of the
+    ``simulation``, the first ``frame``, and whether its initial state is ``new``.
 
     Args:
         experiment: Sections ``data.observations``, ``trainer_params.physical``, ``model`` and
@@ -63,7 +63,7 @@ class GuidanceMaker:
         self._train = experiment.trainer_params.physical.train_sim
 
     def make(self) -> list[int]:
-        """Predict, in the place of what was predicted before.
+        """Predict, and replace earlier predictions.
 
         Returns:
             The simulations in the store.
@@ -86,8 +86,8 @@ class GuidanceMaker:
         made = self._store.indices()
         if not made:
             raise ExchangeError(
-                "hybrid.cycles: the synthetic model has nothing to teach the physical one: no "
-                "hidden simulation has a first state that is known as a whole, or its predictions "
+                "hybrid.cycles: the synthetic model has no prediction for the physical model: no "
+                "simulation with hidden values has a fully observed frame, or its predictions "
                 "are not finite; see the error of synthetic_model.pt, and "
                 "trainer_params.physical.initial_state"
             )
@@ -102,13 +102,13 @@ class GuidanceMaker:
 
     def _predict_new(self, position: int, index: int) -> None:
         training = self._experiment.trainer_params.physical
-        original = Original.of(index, self._real.load(index), self._layouts)
+        source = SourceSimulation.of(index, self._real.load(index), self._layouts)
         entropy = (self._experiment.run_params.seed, STREAM, position)
         grid, solenoidal = self._real.grid, {}
         if self._experiment.model.physical is not None:
             spec = ModelRegistry(self._experiment).physical_class().spec
             solenoidal = projections(spec, [layout.name for layout in self._layouts], grid)
-        drawn = resembling_state(original.state, grid, entropy, original.walls, solenoidal)
+        drawn = resembling_state(source.state, grid, entropy, source.walls, solenoidal)
         state = {
             name: torch.from_numpy(values.astype(np.float32)) for name, values in drawn.items()
         }
@@ -117,7 +117,7 @@ class GuidanceMaker:
     def _write(
         self, number: int, index: int, first: int, state: Tensors, steps: int, *, is_new: bool
     ) -> None:
-        """Roll out from a state of a training simulation's frame, and keep what is finite."""
+        """Roll out from a frame of a training simulation, and write the finite frames."""
         simulation = self._real.load(index)
         predicted = self._predict(self._inputs(simulation, first, state), steps)
         fields = {
@@ -134,7 +134,7 @@ class GuidanceMaker:
             )  # fmt: skip
         if count < 2:
             return
-        known, tensors = Original.of(index, simulation, []).at(first).recorded(count)
+        known, tensors = SourceSimulation.of(index, simulation, []).at(first).recorded(count)
         source: dict[str, Any] = {"simulation": index, "frame": first, "new": is_new}
         self._store.write(
             number,
@@ -147,7 +147,7 @@ class GuidanceMaker:
         )
 
     def _inputs(self, simulation: CachedSimulation, first: int, state: Tensors) -> Tensors:
-        """What the surrogate may take from a simulation, ``[1, …]`` by name."""
+        """Inputs of the surrogate from a simulation, ``[1, …]`` by name."""
         found = {layout.name: simulation.fields[layout.name] for layout in simulation.layouts}
         found = {name: values[None] for name, values in found.items() if name not in state}
         found |= {name: values[None] for name, values in state.items()}

@@ -1,14 +1,16 @@
-"""The calibration of a later hybrid cycle."""
+"""Calibration in a hybrid cycle: guided by the surrogate from the second one on."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from math import inf
 from typing import Any
 
 from hybrid_pde.config.schema import Experiment
 from hybrid_pde.data.cache.simulation_store import SimulationStore
 from hybrid_pde.data.windows.hybrid_dataset import HybridDataset
-from hybrid_pde.evaluation.predictors import PhysicalPredictor
+from hybrid_pde.errors import ConfigError
+from hybrid_pde.evaluation.physical_predictor import PhysicalPredictor
 from hybrid_pde.evaluation.validation import Validation
 from hybrid_pde.models.physical.physical_model import PhysicalModel
 from hybrid_pde.training.hybrid.guided_dataset import GuidedDataset
@@ -19,44 +21,82 @@ from hybrid_pde.training.physical.physical_trainer import PhysicalTrainer
 logger = logging.getLogger(__name__)
 
 
-def calibrate_guided(
-    trainer: PhysicalTrainer,
-    data: HybridDataset | ObservedDataset,
-    predictions: SimulationStore,
-    previous: Mapping[str, Any],
-    store: SimulationStore | None,
-) -> dict[str, Any]:
-    """Calibrate on what is seen and on what the surrogate predicts, from the estimate before.
+@dataclass(frozen=True)
+class Guidance:
+    """Results of the cycle before that guide a calibration.
 
-    With ``hybrid.revert_if_worse`` and validation simulations the estimate before stays if the
-    rollouts of the new one have larger errors on these.
+    Attributes:
+        predictions: The surrogate's predictions, see
+            :class:`~hybrid_pde.training.hybrid.guidance.GuidanceMaker`.
+        previous: Result of the calibration before, as it was returned or as
+            :func:`~hybrid_pde.training.physical.parameters_file.read_result` reads it.
+        held_out: Store of the validation simulations, if they are cached.
+    """
+
+    predictions: SimulationStore
+    previous: Mapping[str, Any]
+    held_out: SimulationStore | None
+
+
+def calibrate_cycle(
+    trainer: PhysicalTrainer, data: Iterable[Any], guidance: Guidance | None = None
+) -> dict[str, Any]:
+    """Calibrate on the observations, and on a surrogate's predictions if there is guidance.
+
+    With guidance the calibration starts from the previous estimate. With
+    ``hybrid.revert_if_worse`` and validation simulations it returns that estimate if rollouts with
+    the new one have larger errors on these.
 
     Args:
         trainer: A trainer that has not been trained; afterwards its model holds the result.
-        data: Windows of the data.
-        predictions: What :class:`~hybrid_pde.training.hybrid.guidance.GuidanceMaker` wrote.
-        previous: What the calibration of the cycle before returned, or
-            :func:`~hybrid_pde.training.physical.parameters_file.read_result`.
-        store: The validation simulations, if they are there.
+        data: Windows of the data; with guidance a data set of
+            :func:`~hybrid_pde.training.physical.calibration_setup.calibration_windows`.
+        guidance: Results of the cycle before.
 
     Returns:
-        What :meth:`PhysicalTrainer.train` returns, with ``reverted``, and ``validation``: the mean
-        VRMSE of rollouts, ``new`` and ``previous``, where that was asked for. After a reversal all
-        but the history, the losses and ``validation`` is that of the cycle before.
+        What :meth:`PhysicalTrainer.train` returns. With guidance also ``reverted`` and, where both
+        estimates were validated, ``validation``: the mean VRMSE of rollouts with the ``new`` and
+        the ``previous`` one. After a reversal everything except the history, the losses and
+        ``validation`` is that of the cycle before.
+
+    Raises:
+        ConfigError: if there is guidance and ``data`` is not a data set.
     """
     experiment, model = trainer.experiment, trainer.model
-    training, weight = experiment.trainer_params.physical, experiment.hybrid.interaction_weight
-    guided = GuidedDataset(data, predictions, weight, training.initial_state == "known")
-    trainer.start_from(previous)
+    training = experiment.trainer_params.physical
+    if guidance is None:
+        return trainer.train(data, training.epochs)
+    if not isinstance(data, HybridDataset | ObservedDataset):
+        raise ConfigError(
+            f"hybrid.cycles: {experiment.hybrid.cycles}: the physical data must be a data set, "
+            "from TrainerFactory.create_dataset_for_physical, so that predictions can be matched "
+            f"with simulations and frames; found {type(data).__name__}"
+        )
+    weight, is_known = experiment.hybrid.interaction_weight, training.initial_state == "known"
+    guided = GuidedDataset(data, guidance.predictions, weight, is_known)
+    trainer.start_from(guidance.previous)
     found = trainer.train(guided, training.epochs)
-    result = {**found, "reverted": False}
-    if not experiment.hybrid.revert_if_worse or not training.val_sim or store is None:
-        return result
+    if not experiment.hybrid.revert_if_worse or not training.val_sim or guidance.held_out is None:
+        return {**found, "reverted": False}
+    result = _better(experiment, model, found, guidance.previous, guidance.held_out)
+    set_result(model, result)
+    return result
+
+
+def _better(
+    experiment: Experiment,
+    model: PhysicalModel,
+    found: Mapping[str, Any],
+    previous: Mapping[str, Any],
+    store: SimulationStore,
+) -> dict[str, Any]:
+    """The new result, or the previous one if its rollouts have smaller errors."""
     errors = {
         name: validation_error(experiment, model, each, store)
         for name, each in (("new", found), ("previous", previous))
     }
-    result["validation"] = {name: None if e == inf else e for name, e in errors.items()}
+    validation = {name: None if error == inf else error for name, error in errors.items()}
+    result = {**found, "reverted": False, "validation": validation}
     if errors["new"] > errors["previous"]:
         logger.warning(
             "the calibration is dropped for that of the cycle before: VRMSE %.4g on the validation "
@@ -65,7 +105,6 @@ def calibrate_guided(
         kept = {key: previous[key] for key in ("parameters", "undetermined_directions", "status")}
         kept |= {key: previous[key] for key in ("loss", "iterations", "numerics", "fields")}
         result |= {**kept, "reverted": True}
-    set_result(model, result)
     return result
 
 

@@ -1,4 +1,4 @@
-"""Windows in which a surrogate's predictions stand where nothing is seen.
+"""Windows in which a surrogate's predictions take the place of hidden values.
 
 Layout of native tensors: ``C`` channels, ``X Y Z`` space.
 """
@@ -19,17 +19,17 @@ from hybrid_pde.training.physical.sensor_readings import Readings
 
 
 class GuidedDataset:
-    """Windows of the data, and what a surrogate predicts for them or beside them.
+    """Windows of the data and of a surrogate's predictions.
 
-    Predictions of hidden values of a training simulation take their place; predictions from new
-    initial states are windows of their own, after those of the data. Both weigh ``weight`` where an
-    observed value weighs 1.
+    Predictions of a training simulation's hidden values take their place. Predictions from new
+    initial states are additional windows, after those of the data. Predicted values have the
+    weight ``weight``, observed values the weight 1.
 
     Args:
-        data: Windows of the data as PhiFlow fields, and what of them is seen.
-        predictions: What :class:`~hybrid_pde.training.hybrid.guidance.GuidanceMaker` wrote.
+        data: Windows of the data as PhiFlow fields.
+        predictions: Simulations of :class:`~hybrid_pde.training.hybrid.guidance.GuidanceMaker`.
         weight: ``hybrid.interaction_weight``.
-        initial_known: Whether windows start from given states; else those are observed as well.
+        initial_known: Whether windows start from known states; otherwise these are observations.
 
     Attributes:
         grid: Grid of the fields.
@@ -62,17 +62,17 @@ class GuidedDataset:
             else:
                 fields = predictions.load(index).fields
                 self._predicted[header.source["simulation"]] = header.source["frame"], fields
-        if not self._new and not any(self._stands_in(window) for window in range(len(data))):
+        if not self._new and not any(self._has_predictions(window) for window in range(len(data))):
             raise ExchangeError(
-                f"{predictions.directory}: the synthetic model predicts nothing that is hidden in "
-                "the training simulations; it has nothing to teach the physical one"
+                f"{predictions.directory}: the synthetic model predicts no hidden value of the "
+                "training simulations, so it cannot guide the physical model"
             )
 
     def __len__(self) -> int:
         return len(self._data) + len(self._new)
 
     def __iter__(self) -> Iterator[Any]:
-        """Pairs of fields; what is seen and what is predicted, :meth:`mask` says which is which."""
+        """Pairs of fields with observed and predicted values; :meth:`mask` tells them apart."""
         return (self[number] for number in range(len(self)))
 
     def __getitem__(self, number: int) -> tuple[dict[str, Any], dict[str, list[Any]]]:
@@ -99,23 +99,23 @@ class GuidedDataset:
         return torch.zeros(layout.channels, *self.grid.shape, dtype=torch.bool)
 
     def readings(self, window: int) -> Readings | None:
-        """What sensors read during a window."""
+        """Sensor readings during a window."""
         if self.is_predicted(window) or not isinstance(self._data, ObservedDataset):
             return None
         return self._data.readings(window)
 
     def is_predicted(self, window: int) -> bool:
-        """Whether nothing of a window was ever observed."""
+        """Whether a window has only predicted values."""
         return window >= len(self._data)
 
     def hidden_weight(self, window: int, frame: int) -> float:
-        """Weight of the predictions that stand for hidden values; 0 where there are none."""
+        """Weight of the predictions of hidden values; 0 if there are none."""
         if self.is_predicted(window) or self._prediction(window, frame) is not None:
             return self._weight
         return 0.0
 
     def _prediction(self, window: int, frame: int) -> Any:
-        """What is predicted for a window's frame, ``[C, *space]`` by field, if anything is."""
+        """Predictions of a window's frame, ``[C, *space]`` by field; ``None`` without any."""
         simulation, start = self._data.window(window)
         if simulation not in self._predicted:
             return None
@@ -124,8 +124,8 @@ class GuidedDataset:
         inside = 0 <= place < len(fields[self._names[0]])
         return {name: fields[name][place] for name in self._names} if inside else None
 
-    def _stands_in(self, window: int) -> bool:
-        """Whether some hidden value of a window's targets is predicted."""
+    def _has_predictions(self, window: int) -> bool:
+        """Whether any hidden value of a window's targets is predicted."""
         return any(
             self.mask(window, name, frame) is not None and self.hidden_weight(window, frame) > 0
             for frame in range(1, 1 + self._windows.num_predict_steps)
@@ -150,10 +150,10 @@ class GuidedDataset:
         )
 
     def _check_fields(self, predictions: SimulationStore, index: int) -> None:
-        there = {layout.name for layout in predictions.header(index).layouts}
-        missing = [name for name in self._names if name not in there]
+        predicted = {layout.name for layout in predictions.header(index).layouts}
+        missing = [name for name in self._names if name not in predicted]
         if missing:
             raise ConfigError(
-                f"model.synthetic.output_specs: {missing}: fields of the equation, which a "
-                "surrogate that teaches it has to predict"
+                f"model.synthetic.output_specs: {missing}: fields of the equation, which the "
+                "surrogate has to predict in hybrid cycles; add them"
             )

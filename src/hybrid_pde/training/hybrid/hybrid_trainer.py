@@ -1,45 +1,39 @@
-"""Training of both models in cycles, each with what the other one makes."""
+"""Training of both models in hybrid cycles, in memory."""
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypedDict
 
 import torch
 from phi.torch.flow import math
 
 from hybrid_pde.config import Experiment
+from hybrid_pde.config.derived import num_cycles
 from hybrid_pde.data.cache.cache_manager import CacheManager
 from hybrid_pde.data.cache.simulation_store import SimulationStore
-from hybrid_pde.data.windows.hybrid_dataset import HybridDataset
 from hybrid_pde.domain.run_folders import cycle_folder
-from hybrid_pde.errors import ConfigError
-from hybrid_pde.evaluation.predictors import SyntheticPredictor
-from hybrid_pde.evaluation.validation import Validation
 from hybrid_pde.models.physical.physical_model import PhysicalModel
 from hybrid_pde.models.synthetic.synthetic_model import SyntheticModel
 from hybrid_pde.training.abstract_trainer import AbstractTrainer
-from hybrid_pde.training.augmentation.augmentation import Augmentation, refuse_many_left_out
-from hybrid_pde.training.history_file import Row
+from hybrid_pde.training.augmentation.augmentation import Augmentation
+from hybrid_pde.training.hybrid.cycles import run_cycles
 from hybrid_pde.training.hybrid.guidance import GuidanceMaker
-from hybrid_pde.training.hybrid.guided_calibration import calibrate_guided
-from hybrid_pde.training.physical.observed_dataset import ObservedDataset
+from hybrid_pde.training.hybrid.guided_calibration import Guidance, calibrate_cycle
 from hybrid_pde.training.physical.physical_trainer import PhysicalTrainer
-from hybrid_pde.training.synthetic.best_weights import BestWeights
-from hybrid_pde.training.synthetic.data_loaders import batches
-from hybrid_pde.training.synthetic.epoch_record import EpochRecord
 from hybrid_pde.training.synthetic.synthetic_trainer import SyntheticTrainer
-from hybrid_pde.training.synthetic.tensor_trainer import (
-    EpochCallback,
-    TensorTrainer,
-    TrainingResult,
+from hybrid_pde.training.synthetic.tensor_trainer import EpochCallback, TrainingResult
+from hybrid_pde.training.synthetic.training_windows import (
+    RealWindows,
+    check_left_out,
+    real_windows,
 )
-from hybrid_pde.training.synthetic.training_windows import RealWindows, mix, real_windows
+from hybrid_pde.training.synthetic.validated_training import SurrogateData, ValidatedTraining
 
 logger = logging.getLogger(__name__)
 
 
 class CycleResult(TypedDict):
-    """What one cycle gives: the results of its two trainers, and the generated simulations."""
+    """Results of one cycle: those of its two trainers, and the generated simulations."""
 
     physical: dict[str, Any]
     synthetic: TrainingResult
@@ -47,7 +41,7 @@ class CycleResult(TypedDict):
 
 
 class HybridResult(CycleResult):
-    """What :meth:`HybridTrainer.train` returns: the last cycle's result, and those of all."""
+    """Return value of :meth:`HybridTrainer.train`: the last cycle's result, and all cycles'."""
 
     cycles: list[CycleResult]
 
@@ -55,9 +49,9 @@ class HybridResult(CycleResult):
 class HybridTrainer(AbstractTrainer):
     """Calibrates, generates, and trains the surrogate on both, ``hybrid.cycles`` times.
 
-    From the second cycle on the calibration also sees what the surrogate predicts where nothing is
-    seen, and starts from the estimate before; the surrogate goes on from its weights, and its
-    schedules run over the epochs of all cycles. The numbers are those of the workflow's stages.
+    From the second cycle on the calibration also sees the surrogate's predictions of values that
+    are not observed, and starts from the previous estimate. The surrogate keeps its weights, and
+    its schedules run over the epochs of all cycles. The workflow's stages give the same numbers.
 
     Args:
         config: The experiment, a plain mapping or an :class:`Experiment`.
@@ -78,13 +72,15 @@ class HybridTrainer(AbstractTrainer):
         learnable_params: Sequence[math.Tensor | torch.nn.Parameter],
     ) -> None:
         super().__init__(config)
-        # The values, since the parameters may be the model's own, which will be the estimate.
-        self._guess = [
+        run = self.experiment.run_params.model_copy(update={"model_type": "hybrid"})
+        self.experiment = self.experiment.model_copy(update={"run_params": run})
+        # Values, since parameters may be the model's own, which training changes.
+        self.initial_values = [
             value.detach().clone() if isinstance(value, torch.Tensor) else value
             for value in learnable_params
         ]
-        cycles = self.experiment.hybrid.cycles
-        self.physical_trainer = PhysicalTrainer(config, physical_model, self._guess)
+        cycles = num_cycles(self.experiment)
+        self.physical_trainer = PhysicalTrainer(config, physical_model, self.initial_values)
         self.synthetic_trainer = SyntheticTrainer(config, synthetic_model, cycle=(1, cycles))
 
     def train(
@@ -100,140 +96,127 @@ class HybridTrainer(AbstractTrainer):
             physical_data: Windows of PhiFlow fields for the calibration; with several cycles a data
                 set of :meth:`TrainerFactory.create_dataset_for_physical`.
             synthetic_data: Windows of native tensors for the surrogate. If the validation
-                simulations are cached beside theirs, the best weights are kept, and
-                ``hybrid.revert_if_worse`` holds; else there is no validation.
-            generated: Folder that takes the generated simulations; with several cycles
+                simulations are cached in the same store, the best weights are kept and
+                ``hybrid.revert_if_worse`` applies; otherwise nothing is validated.
+            generated: Folder for the generated simulations; with several cycles
                 ``cycle_01/augmented``, ``cycle_02/guidance``, … in it.
             on_epoch_end: See :meth:`TensorTrainer.train`.
 
         Raises:
             ConfigError: if there are several cycles, and the physical data are not a data set.
-            ExchangeError: if the surrogate has nothing to teach the physical model.
+            ExchangeError: if the surrogate has no prediction for the physical model.
         """
-        cycles = self.experiment.hybrid.cycles
-        results: list[CycleResult] = []
-        for number in range(1, cycles + 1):
-            folder = cycle_folder(generated.directory, number)
-            if number == 1:
-                epochs = self.experiment.trainer_params.physical.epochs
-                physical = self.physical_trainer.train(physical_data, epochs)
-            else:
-                predictions = CacheManager(folder / "guidance")
-                surrogate = self.synthetic_trainer.model
-                maker = GuidanceMaker(self.experiment, synthetic_data.store, surrogate, predictions)
-                maker.make()
-                before = results[-1]["physical"]
-                held_out = self._held_out("physical", synthetic_data.store)
-                physical = self._recalibrate(physical_data, predictions, before, held_out)
-            target = generated if cycles == 1 else CacheManager(folder / "augmented")
-            made = self.generate(synthetic_data, target, physical["parameters"])
-            synthetic = self._train_surrogate(synthetic_data, target, made, number, on_epoch_end)
-            results.append(CycleResult(physical=physical, synthetic=synthetic, generated=made))
+        stages = _StagesInMemory(self, physical_data, synthetic_data, generated, on_epoch_end)
+        run_cycles(self.experiment, stages)
+        results = [
+            CycleResult(
+                physical=found,
+                synthetic=stages.synthetic[cycle],
+                generated=stages.generated.get(cycle, []),
+            )
+            for cycle, found in stages.physical.items()
+        ]
         return HybridResult(**results[-1], cycles=results)
 
-    def generate(
-        self,
-        real: RealWindows,
-        generated: CacheManager,
-        calibrated: Mapping[str, Mapping[str, Any]] | None = None,
-    ) -> list[int]:
-        """Simulations from the calibrated model, none where augmentation is off.
 
-        Args:
-            real: Windows of the training simulations.
-            generated: Where the simulations go.
-            calibrated: What the calibration says of each parameter.
-        """
-        augmentation = self.experiment.augmentation
-        if not augmentation.enabled or augmentation.alpha == 0:
-            return []
-        model = self.physical_trainer.model
-        maker = Augmentation(self.experiment, model, real.store, generated, calibrated=calibrated)
-        made = maker.make(range(augmentation.num_simulations))
-        refuse_many_left_out(self.experiment, made)
-        return made
+class _StagesInMemory:
+    """The stages of cycles on models in memory; only simulations are written to files.
 
-    def _recalibrate(
-        self,
-        data: Iterable[Any],
-        predictions: CacheManager,
-        before: Mapping[str, Any],
-        held_out: SimulationStore | None,
-    ) -> dict[str, Any]:
-        if not isinstance(data, HybridDataset | ObservedDataset):
-            raise ConfigError(
-                f"hybrid.cycles: {self.experiment.hybrid.cycles}: the physical data must be a data "
-                "set, from TrainerFactory.create_dataset_for_physical, so that predictions find "
-                "their place in them"
-            )
-        model = self.physical_trainer.model
-        self.physical_trainer = PhysicalTrainer(self.experiment, model, self._guess)
-        return calibrate_guided(self.physical_trainer, data, predictions, before, held_out)
+    Attributes:
+        physical: Result of the calibration, by cycle.
+        generated: Generated simulations, by cycle; missing where there is no augmentation.
+        synthetic: Result of the surrogate's training, by cycle.
+    """
 
-    def _train_surrogate(
+    def __init__(
         self,
-        given: RealWindows,
-        generated: CacheManager,
-        made: Sequence[int],
-        cycle: int,
+        trainer: HybridTrainer,
+        physical_data: Iterable[Any],
+        synthetic_data: RealWindows,
+        folder: CacheManager,
         on_epoch_end: EpochCallback | None,
-    ) -> TrainingResult:
-        experiment, model = self.experiment, self.synthetic_trainer.model
-        training = experiment.trainer_params.synthetic
-        real = self._real_windows(given)
-        dataset = mix(experiment, real, generated, made)
-        model.parameter_defaults = real.parameters
-        if cycle == 1:
-            model.fit_normalization(dataset)
-        else:
-            cycles = (cycle, experiment.hybrid.cycles)
-            self.synthetic_trainer = SyntheticTrainer(experiment, model, cycle=cycles)
-        best, history = BestWeights(), list[Row]()
-        held_out = self._held_out("synthetic", given.store)
-        reverts = experiment.hybrid.revert_if_worse and held_out is not None and cycle > 1
-        validate = self._validation(held_out)
-        record = EpochRecord(self.synthetic_trainer, validate, reverts, best, history, None)
-        record.start()
+    ) -> None:
+        self.physical: dict[int, dict[str, Any]] = {}
+        self.generated: dict[int, list[int]] = {}
+        self.synthetic: dict[int, TrainingResult] = {}
+        self._trainer, self._experiment = trainer, trainer.experiment
+        self._physical_data, self._real = physical_data, synthetic_data
+        self._store: SimulationStore = synthetic_data.store
+        self._folder, self._on_epoch_end = folder, on_epoch_end
 
-        def after_epoch(epoch: int, loss: float, trainer: TensorTrainer) -> bool:
-            stops = record(epoch, loss, trainer)
-            told = on_epoch_end is not None and bool(on_epoch_end(epoch, loss, trainer))
-            return stops or told
+    def guide(self, cycle: int) -> None:
+        """Predict with the surrogate of the cycle before."""
+        surrogate = self._trainer.synthetic_trainer.model
+        GuidanceMaker(self._experiment, self._store, surrogate, self._guidance(cycle)).make()
 
-        loader = batches(experiment, dataset)
-        result = self.synthetic_trainer.train(loader, training.epochs, after_epoch)
-        best.restore(model)
-        return result
+    def train_physical(self, cycle: int) -> None:
+        """Calibrate the physical model."""
+        trainer, guidance = self._trainer, None
+        if cycle > 1:
+            model = trainer.physical_trainer.model
+            trainer.physical_trainer = PhysicalTrainer(
+                self._experiment, model, trainer.initial_values
+            )
+            held_out = self._held_out("physical")
+            guidance = Guidance(self._guidance(cycle), self.physical[cycle - 1], held_out)
+        found = calibrate_cycle(trainer.physical_trainer, self._physical_data, guidance)
+        self.physical[cycle] = found
 
-    def _real_windows(self, given: RealWindows) -> RealWindows:
-        """The windows handed in, but for what the calibrated model has to fill in or to tell."""
-        section, data = self.experiment.model.synthetic, self.experiment.data
-        told = section is not None and set(section.input_specs) - set(data.fields)
-        if data.observations is None and not told:
+    def augment(self, cycle: int) -> None:
+        """Generate simulations with the calibrated model."""
+        model, store = self._trainer.physical_trainer.model, self._augmented(cycle)
+        calibrated = self.physical[cycle]["parameters"]
+        maker = Augmentation(self._experiment, model, self._store, store, calibrated=calibrated)
+        made = maker.make(range(self._experiment.augmentation.num_simulations))
+        check_left_out(self._experiment, made)
+        self.generated[cycle] = made
+
+    def train_synthetic(self, cycle: int) -> None:
+        """Train the surrogate on real and generated windows."""
+        trainer, experiment = self._trainer, self._experiment
+        data = SurrogateData(
+            self._real_windows(),
+            self._augmented(cycle),
+            self.generated.get(cycle, ()),
+            self._held_out("synthetic"),
+        )
+        training = ValidatedTraining(
+            experiment,
+            trainer.synthetic_trainer.model,
+            data,
+            cycle=(cycle, num_cycles(experiment)),
+            is_warm=cycle > 1,
+            trainer=trainer.synthetic_trainer if cycle == 1 else None,
+        )
+        trainer.synthetic_trainer = training.trainer
+        epochs = experiment.trainer_params.synthetic.epochs
+        self.synthetic[cycle] = training.train(epochs, self._on_epoch_end)
+
+    def _guidance(self, cycle: int) -> CacheManager:
+        return CacheManager(cycle_folder(self._folder.directory, cycle) / "guidance")
+
+    def _augmented(self, cycle: int) -> CacheManager:
+        if num_cycles(self._experiment) == 1:
+            return self._folder
+        return CacheManager(cycle_folder(self._folder.directory, cycle) / "augmented")
+
+    def _real_windows(self) -> RealWindows:
+        """The given windows, or new ones where the calibrated model fills in values of theirs."""
+        given, data = self._real, self._experiment.data
+        section = self._experiment.model.synthetic
+        has_parameters = section is not None and set(section.input_specs) - set(data.fields)
+        if data.observations is None and not has_parameters:
             return given
-        physical = self.physical_trainer.model
-        return real_windows(self.experiment, given.store, given.sim_indices, physical=physical)
+        physical = self._trainer.physical_trainer.model
+        return real_windows(self._experiment, given.store, given.sim_indices, physical=physical)
 
-    def _held_out(self, stage: str, store: SimulationStore) -> SimulationStore | None:
+    def _held_out(self, stage: str) -> SimulationStore | None:
         """The store, if the stage's validation simulations are in it."""
-        indices = getattr(self.experiment.trainer_params, stage).val_sim
-        absent = [index for index in indices if not store.exists(index)]
+        indices = getattr(self._experiment.trainer_params, stage).val_sim
+        absent = [index for index in indices if not self._store.exists(index)]
         if absent:
             logger.warning(
                 "trainer_params.val_sim: %s are not in %s: there is no validation; "
-                "DataManager.cache_shard caches them", absent, store.directory,
+                "DataManager.cache_shard caches them", absent, self._store.directory,
             )  # fmt: skip
-        return store if indices and not absent else None
-
-    def _validation(self, store: SimulationStore | None) -> Callable[[], float | None]:
-        """The error of the surrogate as it is on the validation simulations, if there are any."""
-        training, model = self.experiment.trainer_params.synthetic, self.synthetic_trainer.model
-        if store is None:
-            return lambda: None
-        validation = Validation(store, training.val_sim, training.batch_size)
-
-        def validate() -> float | None:
-            with torch.no_grad():
-                return validation.vrmse(SyntheticPredictor(model.eval()))
-
-        return validate
+        return self._store if indices and not absent else None

@@ -6,8 +6,15 @@ from typing import Any
 import torch
 from phi.torch.flow import math
 
+from hybrid_pde.config.schema import Experiment
 from hybrid_pde.errors import ConfigError
 from hybrid_pde.models.physical.physical_model import PhysicalModel
+
+
+def learnable_values(experiment: Experiment, model: PhysicalModel) -> list[torch.nn.Parameter]:
+    """The model's learnable parameters, in the order of the experiment."""
+    learnable = experiment.trainer_params.physical.learnable_parameters
+    return [model.get_parameter(parameter.name) for parameter in learnable]
 
 
 def set_learnable(model: PhysicalModel, names: Sequence[str], values: Sequence[Any]) -> None:

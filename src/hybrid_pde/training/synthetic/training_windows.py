@@ -5,12 +5,13 @@ Layout: ``T`` steps, ``C`` channels, ``X Y Z`` space.
 
 from collections.abc import Sequence
 
+from hybrid_pde.config.derived import chosen_simulations
 from hybrid_pde.config.schema import Experiment
 from hybrid_pde.data.cache.cache_manager import CacheManager
 from hybrid_pde.data.cache.simulation_store import SimulationStore
 from hybrid_pde.data.windows.augmented_dataset import AugmentedDataset
 from hybrid_pde.data.windows.hybrid_dataset import HybridDataset
-from hybrid_pde.errors import ConfigError
+from hybrid_pde.errors import ConfigError, DivergenceError
 from hybrid_pde.models.physical.physical_model import PhysicalModel
 from hybrid_pde.training.synthetic.observed_windows import ObservedWindows
 
@@ -20,7 +21,7 @@ RealWindows = HybridDataset | ObservedWindows
 def real_windows(
     experiment: Experiment,
     store: SimulationStore,
-    sim_indices: Sequence[int],
+    sim_indices: Sequence[int] | None = None,
     use_sliding_window: bool = True,
     physical: PhysicalModel | None = None,
 ) -> RealWindows:
@@ -29,9 +30,13 @@ def real_windows(
     Args:
         experiment: Sections ``model.synthetic``, ``trainer_params`` and ``data.observations``.
         store: The simulations.
-        sim_indices: Indices of the simulations.
+        sim_indices: Which of them, by default ``trainer_params.train_sim``.
         use_sliding_window: Whether windows overlap.
-        physical: The calibrated model, for hidden values and for parameters that are inputs.
+        physical: The calibrated model, which fills in what ``data.observations`` hides, and gives
+            the values of parameters that are inputs.
+
+    Raises:
+        ConfigError: if there are no simulations to train on, or no surrogate.
     """
     section, steps = experiment.model.synthetic, experiment.trainer_params.synthetic
     if section is None:
@@ -41,7 +46,7 @@ def real_windows(
     is_free = is_observed and physical is None
     windows = HybridDataset(
         store,
-        sim_indices,
+        chosen_simulations(sim_indices, steps.train_sim),
         list(section.input_specs),
         num_predict_steps=1 if is_free else steps.num_predict_steps,
         dynamic_fields=list(section.output_specs),
@@ -102,3 +107,25 @@ def mix(
         experiment.augmentation.alpha,
         seed=experiment.run_params.seed,
     )
+
+
+def check_left_out(experiment: Experiment, made: Sequence[int]) -> None:
+    """Check that few generated simulations are missing, since a wrong model makes most diverge.
+
+    Args:
+        experiment: Section ``augmentation``.
+        made: The generated simulations that are there.
+
+    Raises:
+        DivergenceError: if more are missing than ``augmentation.max_left_out`` allows.
+    """
+    section = experiment.augmentation
+    missing = sorted({*range(section.num_simulations)} - {*made})
+    if len(missing) > section.max_left_out * section.num_simulations:
+        some = ", ".join(map(str, missing[:10])) + (", …" if len(missing) > 10 else "")
+        raise DivergenceError(
+            f"augmentation.max_left_out: {section.max_left_out:g}: {len(missing)} of "
+            f"{section.num_simulations} generated simulations diverged ({some}), as the logs of "
+            "the stage augment say; see that the calibration is right, lower "
+            "augmentation.initial_condition.amplitude or augmentation.steps, or allow more"
+        )

@@ -1,4 +1,4 @@
-"""What the manifests of shards say."""
+"""Simulations and digests that the manifests of shards list."""
 
 import json
 from collections.abc import Collection, Sequence

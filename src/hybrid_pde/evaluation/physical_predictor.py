@@ -1,0 +1,66 @@
+"""Solutions of the calibrated equation from and to native tensors.
+
+Layout: ``B`` simulations, ``C`` channels, then space.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+
+from hybrid_pde.domain.grid import FieldLayout, Grid
+from hybrid_pde.domain.known_values import TENSOR_PREFIX, KnownParameter
+from hybrid_pde.errors import DivergenceError
+from hybrid_pde.evaluation.predictors import State
+from hybrid_pde.models.physical.field_roles import match_roles
+
+logger = logging.getLogger(__name__)
+
+
+class PhysicalPredictor:
+    """Solution of the calibrated equation, from and to native tensors.
+
+    Args:
+        model: Has ``spec`` and ``rollout(state, grid, steps, dt, conditions=…)``.
+        grid: The grid of the data.
+        layouts: The fields of the data.
+        dt: Time between frames [time].
+        known: The known parameters of the data.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        grid: Grid,
+        layouts: Sequence[FieldLayout],
+        dt: float,
+        known: Sequence[KnownParameter] = (),
+    ) -> None:
+        self.model = model
+        self.grid = grid
+        self.dt = dt
+        self.known = tuple(known)
+        dynamic = [layout.name for layout in layouts if not layout.static]
+        self.fields = tuple(match_roles(model.spec, dynamic).values())
+
+    def __call__(self, initial: State, steps: int) -> dict[str, torch.Tensor]:
+        """The states after ``initial``, with the known parameters that are among its entries."""
+        # PhiFlow, which a surrogate needs not
+        from hybrid_pde.models.physical.recorded_conditions import recorded_conditions
+
+        values = {each.name: initial[TENSOR_PREFIX + each.name] for each in self.known}
+        conditions = recorded_conditions(self.known, values)
+        state = {name: initial[name] for name in self.fields}
+        frames: list[Mapping[str, torch.Tensor]] = []
+        with torch.no_grad():
+            rollout = self.model.rollout(state, self.grid, steps, self.dt, conditions=conditions)
+            try:
+                for frame in rollout:
+                    frames.append(frame)
+            except DivergenceError as error:
+                logger.warning("%s", error)
+        like = frames[0] if frames else state
+        lost = {name: torch.full_like(values, torch.nan) for name, values in like.items()}
+        frames += [lost] * (steps - len(frames))
+        return {name: torch.stack([frame[name] for frame in frames], dim=1) for name in self.fields}

@@ -13,8 +13,8 @@ import xarray as xr
 from hybrid_pde.config.equations import EQUATIONS
 from hybrid_pde.domain.grid import Grid
 from hybrid_pde.errors import ConfigError, DivergenceError
-from hybrid_pde.evaluation.evaluation import evaluate, write_metrics
 from hybrid_pde.evaluation.predictors import PhysicalPredictor, SyntheticPredictor, persistence
+from hybrid_pde.evaluation.rollout_evaluation import evaluate, write_metrics
 from hybrid_pde.evaluation.rollouts_file import axis_points, rollout_dataset, write_rollouts
 from hybrid_pde.models.physical.solver import Conditions
 from tests.unit.evaluation_cases import Waves, waves

@@ -19,8 +19,8 @@ from hybrid_pde.data.windows.hybrid_dataset import HybridDataset
 from hybrid_pde.domain.grid import Grid
 from hybrid_pde.domain.known_values import known_of
 from hybrid_pde.errors import ConfigError
-from hybrid_pde.evaluation.evaluation import evaluate
 from hybrid_pde.evaluation.predictors import PhysicalPredictor
+from hybrid_pde.evaluation.rollout_evaluation import evaluate
 from hybrid_pde.factories import ModelFactory
 from hybrid_pde.models.physical.physical_model import PhysicalModel
 from hybrid_pde.models.physical.solver import Conditions

@@ -10,9 +10,9 @@ from typing import Any
 from hybrid_pde.config.schema import Experiment
 from hybrid_pde.data.cache.cache_manager import CacheManager
 from hybrid_pde.data.cache.simulation_store import SimulationStore
+from hybrid_pde.evaluation.history import write_history
 from hybrid_pde.factories.trainer_factory import TrainerFactory
 from hybrid_pde.training.checkpoint_folder import CheckpointFolder
-from hybrid_pde.training.history_file import write_history
 from hybrid_pde.training.hybrid.guided_calibration import calibrate_guided
 from hybrid_pde.training.physical.evaluation_log import EvaluationLog
 from hybrid_pde.training.physical.minimization import DIVERGED

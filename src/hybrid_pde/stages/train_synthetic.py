@@ -15,6 +15,7 @@ from hybrid_pde.data.atomic import sha256_of
 from hybrid_pde.data.cache.cache_manager import CacheManager
 from hybrid_pde.data.cache.simulation_store import SimulationStore
 from hybrid_pde.errors import CheckpointError
+from hybrid_pde.evaluation.history import Row, read_rows, write_history
 from hybrid_pde.evaluation.predictors import SyntheticPredictor
 from hybrid_pde.evaluation.validation import Validation
 from hybrid_pde.factories.model_factory import ModelFactory
@@ -23,7 +24,6 @@ from hybrid_pde.interruption import StopRequest
 from hybrid_pde.models.surrogate_file import load_saved_model, save_synthetic_model
 from hybrid_pde.models.synthetic.synthetic_model import SyntheticModel
 from hybrid_pde.training.checkpoint_folder import CheckpointFolder
-from hybrid_pde.training.history_file import Row, read_rows, write_history
 from hybrid_pde.training.synthetic.best_weights import BestWeights
 from hybrid_pde.training.synthetic.data_loaders import batches
 from hybrid_pde.training.synthetic.epoch_record import EpochRecord, is_stale

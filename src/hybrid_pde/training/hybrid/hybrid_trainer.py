@@ -13,13 +13,13 @@ from hybrid_pde.data.cache.simulation_store import SimulationStore
 from hybrid_pde.data.windows.hybrid_dataset import HybridDataset
 from hybrid_pde.domain.run_folders import cycle_folder
 from hybrid_pde.errors import ConfigError
+from hybrid_pde.evaluation.history import Row
 from hybrid_pde.evaluation.predictors import SyntheticPredictor
 from hybrid_pde.evaluation.validation import Validation
 from hybrid_pde.models.physical.physical_model import PhysicalModel
 from hybrid_pde.models.synthetic.synthetic_model import SyntheticModel
 from hybrid_pde.training.abstract_trainer import AbstractTrainer
 from hybrid_pde.training.augmentation.augmentation import Augmentation, refuse_many_left_out
-from hybrid_pde.training.history_file import Row
 from hybrid_pde.training.hybrid.guidance import GuidanceMaker
 from hybrid_pde.training.hybrid.guided_calibration import calibrate_guided
 from hybrid_pde.training.physical.observed_dataset import ObservedDataset

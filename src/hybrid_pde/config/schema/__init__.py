@@ -1,6 +1,6 @@
-"""The experiment file's schema: every key, its type and its default, a module a section.
+"""The experiment file's schema: every key with its type and default, one module per section.
 
-The defaults here are the only ones; the tables in the documentation are made from them.
+Defaults are defined here only; the tables in the documentation are generated from them.
 """
 
 from hybrid_pde.config.schema.augmentation import (

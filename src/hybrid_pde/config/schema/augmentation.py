@@ -11,7 +11,7 @@ from hybrid_pde.config.schema.section import Index, Section
 class AugmentationParams(Section):
     """Simulations generated with the calibrated model.
 
-    ``alpha`` is the share of generated windows among those drawn for training.
+    ``alpha`` is the share of generated windows in training.
     """
 
     enabled: bool = True
@@ -26,7 +26,7 @@ class AugmentationParams(Section):
 
 
 class HybridParams(Section):
-    """How often the two models teach each other."""
+    """Alternating cycles of calibration and surrogate training."""
 
     cycles: PositiveInt = 1
     interaction_weight: PositiveFloat = 0.1

@@ -1,4 +1,4 @@
-"""Section ``data``: raw files, how they are read, and which values the trainings may see."""
+"""Section ``data``: raw files, reading options, and observations used for training."""
 
 from typing import Annotated, Any, Literal
 
@@ -8,7 +8,7 @@ from hybrid_pde.config.schema.section import FolderName, Interval, Section
 
 
 class SelectParams(Section):
-    """The part of the raw data that is read."""
+    """Part of the raw data to read."""
 
     time: Interval | None = None
     stride: PositiveInt = 1
@@ -17,7 +17,7 @@ class SelectParams(Section):
 
 
 class ObservationParams(Section):
-    """What a training may see of the training simulations, and the noise that is added."""
+    """Observed part of the training simulations, and noise added to it."""
 
     times: list[float] | None = None
     every: PositiveInt = 1
@@ -30,13 +30,13 @@ class ObservationParams(Section):
 
     @property
     def hides(self) -> bool:
-        """Whether anything is kept from being seen; values that are missing are not counted."""
-        asked = self.region or self.points is not None or self.sensors is not None
-        return bool(self.times is not None or self.every > 1 or asked)
+        """Whether values are hidden from training, not counting missing values."""
+        selected = self.region or self.points is not None or self.sensors is not None
+        return bool(self.times is not None or self.every > 1 or selected)
 
 
 class DataParams(Section):
-    """Where the raw files lie and how they are read."""
+    """Location of the raw files and options for reading them."""
 
     data_dir: str = "data"
     dset_name: FolderName = ""

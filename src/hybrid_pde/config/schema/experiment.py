@@ -1,4 +1,4 @@
-"""The whole experiment, with the sections about the run, the evaluation and the workflow."""
+"""The experiment as a whole; sections ``run_params``, ``evaluation_params``, ``workflow``."""
 
 import re
 from pathlib import Path
@@ -17,14 +17,14 @@ from hybrid_pde.config.schema.training import TrainerParams
 def _experiment_name(name: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.\-]*", name):
         raise ValueError(
-            "letters, digits, '_', '-' and '.' are allowed, the first a letter or a digit; "
-            "where the experiment has no name, its file's is taken"
+            "allowed are letters, digits, '_', '-' and '.', starting with a letter or digit; "
+            "leave it out to use the file's name"
         )
     return name
 
 
 class RunParams(Section):
-    """What the experiment is called and what it trains."""
+    """Name of the experiment and type of model to train."""
 
     experiment_name: Annotated[str, AfterValidator(_experiment_name)] | None = None
     model_type: Literal["synthetic", "physical", "hybrid"] = "hybrid"
@@ -32,14 +32,14 @@ class RunParams(Section):
 
 
 class EvaluationParams(Section):
-    """Held-out rollouts; ``num_steps: null`` takes all frames after the first."""
+    """Rollouts on held-out simulations; ``num_steps: null`` uses all frames after the first."""
 
     num_steps: PositiveInt | None = None
     long_factor: Index = 5
 
 
 class WorkflowParams(Section):
-    """How the stages are run; changing it re-runs nothing."""
+    """How the stages are executed; changing it re-runs nothing."""
 
     sims_per_job: PositiveInt = 50
     checkpoint_every_s: NonNegativeFloat = 60.0
@@ -47,7 +47,7 @@ class WorkflowParams(Section):
 
 
 class Experiment(Section):
-    """One experiment with every default filled in."""
+    """An experiment with all defaults filled in."""
 
     run_params: RunParams = RunParams()
     project_root: str = "."
@@ -62,7 +62,7 @@ class Experiment(Section):
 
     @property
     def name(self) -> str:
-        """The experiment's name, which is that of its folder under ``results``."""
+        """Name of the experiment and of its folder under ``results``."""
         return self.run_params.experiment_name or "experiment"
 
     @property
@@ -72,6 +72,6 @@ class Experiment(Section):
 
     @property
     def cache_root(self) -> Path:
-        """Folder that holds the caches of all data sets."""
+        """Folder of the caches of all data sets."""
         cache_dir = self.data.cache_dir or str(Path(self.data.data_dir) / "cache")
         return Path(self.project_root) / cache_dir

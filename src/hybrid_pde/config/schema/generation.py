@@ -8,7 +8,7 @@ from hybrid_pde.config.schema.section import Number, Section
 
 
 class GaussianRandomField(Section):
-    """A smooth random field: Gaussian spectrum, zero phase correlation."""
+    """A smooth random field: Gaussian spectrum, uncorrelated phases."""
 
     type: Literal["gaussian_random_field"] = "gaussian_random_field"
     amplitude: PositiveFloat = 1.0
@@ -17,16 +17,16 @@ class GaussianRandomField(Section):
 
 
 class ResemblingField(Section):
-    """The initial states of training simulations with their Fourier phases drawn anew."""
+    """Initial states of training simulations with randomized Fourier phases."""
 
     type: Literal["resembling"] = "resembling"
 
 
 class PerturbedField(Section):
-    """States of training simulations, any frame of them, with smooth noise added.
+    """Frames of training simulations with smooth noise added.
 
-    The noise resembles the state: it is the state with its Fourier phases drawn anew, less its
-    mean, times ``amplitude``.
+    The noise has the spectrum of the state: it is the state with randomized Fourier phases, minus
+    its mean, times ``amplitude``.
     """
 
     type: Literal["perturbed"] = "perturbed"
@@ -34,7 +34,7 @@ class PerturbedField(Section):
 
 
 class GivenStates(Section):
-    """Initial states out of a file of raw data, one simulation after the other."""
+    """Initial states read from a raw data file, one simulation after the other."""
 
     type: Literal["file"] = "file"
     path: str
@@ -47,7 +47,7 @@ InitialCondition = Annotated[
 
 
 class GenerationParams(Section):
-    """Raw files that the workflow simulates itself."""
+    """Raw data simulated by the workflow."""
 
     equation: str | None = None
     parameters: dict[str, Number] = {}

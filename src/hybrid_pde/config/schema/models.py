@@ -6,7 +6,7 @@ from pydantic import PositiveFloat, PositiveInt, StrictBool, model_validator
 
 from hybrid_pde.config.schema.section import Index, Number, Section
 
-# The orders that each scheme has: of differences, and of the spectral scheme's time integrator.
+# Orders of accuracy of each scheme: of the differences, or of the spectral time integrator.
 SCHEME_ORDERS: dict[str, tuple[int, ...]] = {
     "auto": (2, 4, 6),
     "finite_difference": (2, 4, 6),
@@ -18,7 +18,7 @@ SCHEME_ORDERS: dict[str, tuple[int, ...]] = {
 
 
 class NumericsParams(Section):
-    """How the physical model is discretized; the name of a scheme alone will do."""
+    """Discretization of the physical model; may be given as the name of a scheme alone."""
 
     scheme: Literal[
         "auto", "spectral", "finite_difference", "weno", "semi_lagrangian", "mac_cormack"
@@ -35,7 +35,7 @@ class NumericsParams(Section):
 
 
 class PhysicalModelParams(Section):
-    """The equation with the parameters that are known."""
+    """The equation, its known parameters, and its discretization."""
 
     name: str
     module: str | None = None
@@ -45,7 +45,7 @@ class PhysicalModelParams(Section):
 
 
 class SyntheticModelParams(Section):
-    """The surrogate's architecture, its inputs and outputs with their channels."""
+    """The surrogate's architecture, and the channels of its inputs and outputs."""
 
     name: str
     module: str | None = None
@@ -58,7 +58,7 @@ class SyntheticModelParams(Section):
 
 
 class ModelParams(Section):
-    """The two models; an experiment needs those that its model type trains."""
+    """The two models; an experiment needs the ones that its model type trains."""
 
     physical: PhysicalModelParams | None = None
     synthetic: SyntheticModelParams | None = None

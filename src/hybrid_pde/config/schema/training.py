@@ -8,7 +8,7 @@ from hybrid_pde.config.schema.section import Index, Interval, Number, Section
 
 
 class SharedTraining(Section):
-    """Which simulations a stage sees, and how far it predicts from each start."""
+    """Simulations that a stage uses, and the number of steps predicted from each start."""
 
     train_sim: list[Index] = []
     val_sim: list[Index] = []
@@ -17,9 +17,9 @@ class SharedTraining(Section):
 
 
 class GridValues(Section):
-    """A field learned point by point.
+    """A field with one learned value per grid point.
 
-    The loss gains ``smoothness`` times the mean square of L ∇κ/κ₀, with the length L of the domain
+    The loss includes ``smoothness`` times the mean square of L ∇κ/κ₀, with the domain length L
     along each axis and the initial guess κ₀.
     """
 
@@ -28,9 +28,9 @@ class GridValues(Section):
 
 
 class Gaussians(Section):
-    """A field learned as a background and Gaussians, each with amplitude, centre and width.
+    """A background plus Gaussians with learned amplitude, centre and width.
 
-    κ(x) = background + Σ a exp(−|x − c|² / w²), cut to ``clip``; without ``width`` it is learned.
+    κ(x) = background + Σ a exp(−|x − c|² / w²), clipped to ``clip``; ``width`` fixes the width.
     """
 
     type: Literal["gaussians"] = "gaussians"
@@ -41,7 +41,7 @@ class Gaussians(Section):
 
 
 class FourierModes(Section):
-    """A field learned as its Fourier modes up to a wavenumber (cosines where not periodic)."""
+    """A field parametrized by low-wavenumber Fourier modes (cosines on non-periodic axes)."""
 
     type: Literal["fourier"] = "fourier"
     modes: PositiveInt = 4
@@ -51,14 +51,14 @@ Parametrization = Annotated[GridValues | Gaussians | FourierModes, Field(discrim
 
 
 class Prior(Section):
-    """A Gaussian belief about a parameter, in its own unit."""
+    """A Gaussian prior of a parameter, in the parameter's unit."""
 
     mean: float
     std: PositiveFloat
 
 
 class LearnableParameter(Section):
-    """A parameter of the equation that is estimated from the data."""
+    """An equation parameter estimated from the data."""
 
     name: str
     initial_guess: Number | list[Any] | dict[str, Any] | None = None
@@ -69,7 +69,7 @@ class LearnableParameter(Section):
 
 
 class PhysicalTraining(SharedTraining):
-    """How the physical model's parameters are estimated."""
+    """Calibration of the physical model."""
 
     learnable_parameters: list[LearnableParameter] = []
     method: Literal["gauss-newton", "L-BFGS-B", "adam", "sgd"] = "gauss-newton"
@@ -84,14 +84,14 @@ class PhysicalTraining(SharedTraining):
 
 
 class Curriculum(Section):
-    """Rollouts that grow from ``first_steps`` to all steps over a share of the epochs."""
+    """Rollouts that grow from ``first_steps`` to full length over a share of the epochs."""
 
     first_steps: PositiveInt = 1
     share: Annotated[float, Field(gt=0.0, le=1.0)] = 0.5
 
 
 class SyntheticTraining(SharedTraining):
-    """How the surrogate is trained."""
+    """Training of the surrogate."""
 
     epochs: PositiveInt = 100
     batch_size: PositiveInt = 32
@@ -114,7 +114,7 @@ class SyntheticTraining(SharedTraining):
 
 
 class TrainerParams(SharedTraining):
-    """Shared keys; each stage's section repeats them where it differs."""
+    """Settings of both stages; a stage's own section may override them."""
 
     physical: PhysicalTraining = PhysicalTraining()
     synthetic: SyntheticTraining = SyntheticTraining()

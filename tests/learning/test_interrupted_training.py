@@ -14,9 +14,9 @@ import torch
 from torch.utils.data import DataLoader
 
 from hybrid_pde.errors import CheckpointError
+from hybrid_pde.evaluation.history import read_rows
 from hybrid_pde.interruption import Interrupted, StopRequest, interruptible
 from hybrid_pde.training.finished_checkpoints import remove_finished_checkpoints
-from hybrid_pde.training.history_file import read_rows
 from tests.learning.surrogate_cases import files_in, settings, simulated, training_in
 from tests.learning.test_synthetic_resume import Noisy, assert_same_training
 

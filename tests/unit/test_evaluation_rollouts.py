@@ -13,9 +13,9 @@ import xarray as xr
 from hybrid_pde.config.equations import EQUATIONS
 from hybrid_pde.domain.grid import Grid
 from hybrid_pde.errors import ConfigError, DivergenceError
-from hybrid_pde.evaluation.evaluation import evaluate, write_metrics
 from hybrid_pde.evaluation.physical_predictor import PhysicalPredictor
 from hybrid_pde.evaluation.predictors import persistence
+from hybrid_pde.evaluation.rollout_evaluation import evaluate, write_metrics
 from hybrid_pde.evaluation.rollouts_file import axis_points, rollout_dataset, write_rollouts
 from hybrid_pde.evaluation.synthetic_predictor import SyntheticPredictor
 from hybrid_pde.models.physical.solver import Conditions

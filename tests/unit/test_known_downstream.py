@@ -18,8 +18,8 @@ from hybrid_pde.data.cache.simulation_store import SimulationStore
 from hybrid_pde.data.windows.hybrid_dataset import HybridDataset
 from hybrid_pde.domain.grid import Grid
 from hybrid_pde.errors import ConfigError
-from hybrid_pde.evaluation.evaluation import evaluate
 from hybrid_pde.evaluation.physical_predictor import PhysicalPredictor
+from hybrid_pde.evaluation.rollout_evaluation import evaluate
 from hybrid_pde.factories import ModelFactory
 from hybrid_pde.models.physical.physical_model import PhysicalModel
 from hybrid_pde.models.physical.solver import Conditions

@@ -304,8 +304,8 @@ def test_kind_must_be_that_of_the_equation(tmp_path: Path) -> None:
     )
     with pytest.raises(ConfigError) as caught:
         check_against_data(typed, "a.yaml", index.layouts, [5], index.grid, index.known)
-    assert "known_parameters.diffusivity: a field: it is a number" in str(caught.value)
-    assert "known_parameters.reaction_rate: numbers (x, y): it is a number" in str(caught.value)
+    assert "known_parameters.diffusivity: a field: must be a number" in str(caught.value)
+    assert "known_parameters.reaction_rate: numbers (x, y): must be a number" in str(caught.value)
     check_against_data(typed, "a.yaml", index.layouts, [5], index.grid)
 
 

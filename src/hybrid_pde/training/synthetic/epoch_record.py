@@ -4,7 +4,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 
-from hybrid_pde.training.history_file import Row
+from hybrid_pde.evaluation.history import Row
 from hybrid_pde.training.synthetic.best_weights import BestWeights
 from hybrid_pde.training.synthetic.synthetic_trainer import SyntheticTrainer
 from hybrid_pde.training.synthetic.tensor_trainer import TensorTrainer

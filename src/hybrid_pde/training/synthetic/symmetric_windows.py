@@ -6,7 +6,7 @@ Layout: ``B`` windows, ``T`` steps, ``C`` channels, ``X Y Z`` space.
 import logging
 from typing import Any, TypeVar
 
-from hybrid_pde.config.checks.symmetries import Held, box_of, find_symmetries
+from hybrid_pde.config.checks.symmetries import ValidSymmetries, box_of, find_symmetries
 from hybrid_pde.config.derived import equation_of
 from hybrid_pde.config.equations import EquationSpec
 from hybrid_pde.config.schema import Experiment
@@ -82,7 +82,9 @@ def _deviation(dataset: BatchSource, name: str) -> float:
     raise AssertionError(f"{name} is not an input")
 
 
-def _log_symmetries(held: Held, axes: tuple[str, ...], spec: EquationSpec | None) -> None:
+def _log_symmetries(
+    held: ValidSymmetries, axes: tuple[str, ...], spec: EquationSpec | None
+) -> None:
     kinds = {
         "translation along": [axes[i] for i in held.translations],
         "reflection of": [axes[i] for i in held.reflections],

@@ -5,9 +5,9 @@ import signal
 from collections.abc import Sequence
 from typing import Any
 
+from hybrid_pde.evaluation.history import Row
 from hybrid_pde.interruption import Interrupted, StopRequest
 from hybrid_pde.training.checkpoint_folder import CheckpointFolder
-from hybrid_pde.training.history_file import Row
 from hybrid_pde.training.synthetic.best_weights import BestWeights
 from hybrid_pde.training.synthetic.collectives import max_over_processes
 from hybrid_pde.training.synthetic.tensor_trainer import TensorTrainer

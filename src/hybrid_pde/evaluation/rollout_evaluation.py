@@ -24,8 +24,7 @@ from hybrid_pde.evaluation.measures.spectra import Spectrum
 from hybrid_pde.evaluation.predictors import Predictor, persistence
 from hybrid_pde.evaluation.rollout_batches import HeldOut, batched, rolled_out, stacked
 from hybrid_pde.evaluation.rollout_samples import RolloutSample, sample
-from hybrid_pde.evaluation.rollout_starts import Beginning, begin
-from hybrid_pde.evaluation.simulation import Simulation
+from hybrid_pde.evaluation.rollout_starts import Beginning, Simulation, begin
 from hybrid_pde.progress import progress
 
 # A first sample is kept whatever its size, another one while those before it are below this.

@@ -1,6 +1,7 @@
 """What follows from an experiment: what it trains, on what it is evaluated, what it simulates."""
 
-from hybrid_pde.config.equations import EQUATIONS, EquationSpec
+from hybrid_pde.config.discovery import built_in_equations
+from hybrid_pde.config.equations import EquationSpec
 from hybrid_pde.config.schema import Experiment
 from hybrid_pde.errors import ConfigError
 
@@ -30,7 +31,7 @@ def held_out_simulations(experiment: Experiment) -> tuple[list[int], str]:
 def equation_of(experiment: Experiment) -> EquationSpec | None:
     """The physical model's equation, where it is a built-in one."""
     section = experiment.model.physical
-    return None if section is None or section.module else EQUATIONS.get(section.name)
+    return None if section is None or section.module else built_in_equations().get(section.name)
 
 
 def generated_fields(experiment: Experiment) -> list[str]:
@@ -41,7 +42,7 @@ def generated_fields(experiment: Experiment) -> list[str]:
     """
     generation = experiment.generation_params
     name = generation.equation if generation else None
-    spec = EQUATIONS.get(name) if name else equation_of(experiment)
+    spec = built_in_equations().get(name) if name else equation_of(experiment)
     fields = [field for field in experiment.data.fields if field not in DIAGNOSTICS]
     if spec is None:
         return fields

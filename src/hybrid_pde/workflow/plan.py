@@ -13,7 +13,7 @@ from hybrid_pde.config.derived import (
     num_cycles,
     stages_trained,
 )
-from hybrid_pde.config.modules import ARCHITECTURES, EQUATION_MODULES
+from hybrid_pde.config.discovery import architecture_module, equation_module
 from hybrid_pde.config.schema import GivenStates
 from hybrid_pde.data.cache.cache_location import cache_directory, reading_digest
 from hybrid_pde.data.cache.raw_index import RawIndex, build_index
@@ -116,15 +116,15 @@ class Plan:
         model = self.experiment.model
         modules: list[str] = []
         own = [SCRIPTS / f"{stage}.py", *TEMPLATES.get(stage, ())]
-        for section, is_used, built_in in (
-            (model.physical, self._solves(stage), EQUATION_MODULES),
-            (model.synthetic, stage in SYNTHETIC_STAGES, ARCHITECTURES),
+        for section, is_used, module_of in (
+            (model.physical, self._solves(stage), equation_module),
+            (model.synthetic, stage in SYNTHETIC_STAGES, architecture_module),
         ):
             if section is not None and is_used:
                 if section.module:
                     own.append(Path(self.experiment.project_root) / section.module)
                 else:
-                    modules.append(built_in[section.name])
+                    modules.append(module_of(section.name))
         return code_digest(modules, own)
 
     def cache_manifests(self, indices: list[int]) -> list[str]:

@@ -13,7 +13,7 @@ from hybrid_pde.config.checks.hybrid import wrong_hybrid
 from hybrid_pde.config.checks.surrogate import wrong_surrogate
 from hybrid_pde.config.checks.training import wrong_training
 from hybrid_pde.config.derived import generated_fields, stages_trained
-from hybrid_pde.config.equations import EQUATIONS
+from hybrid_pde.config.discovery import built_in_equations
 from hybrid_pde.config.error_messages import refuse, suggest
 from hybrid_pde.config.schema import Experiment
 
@@ -97,8 +97,9 @@ def _wrong_generation(experiment: Experiment) -> Iterator[str]:
     if name is None:
         yield "generation_params.equation: missing; it names the equation to simulate"
         return
-    if name not in EQUATIONS and not (physical and physical.module):
-        yield f"generation_params.equation: {suggest(name, EQUATIONS)}"
+    equations = built_in_equations()
+    if name not in equations and not (physical and physical.module):
+        yield f"generation_params.equation: {suggest(name, equations)}"
         return
     if set(generation.domain) - set(generation.resolution):
         yield (
@@ -106,9 +107,9 @@ def _wrong_generation(experiment: Experiment) -> Iterator[str]:
             f"generation_params.resolution, {sorted(generation.resolution)}"
         )
     yield from _wrong_walls(experiment)
-    if name not in EQUATIONS:
+    if name not in equations:
         return
-    spec = EQUATIONS[name]
+    spec = equations[name]
     key = "generation_params.parameters"
     yield from wrong_values(key, spec, generation.parameters, [*generation.parameters])
     made = [*generated_fields(experiment), *generation.diagnostics]

@@ -5,7 +5,6 @@
 """
 
 import ast
-import importlib
 import json
 import re
 import sys
@@ -19,8 +18,11 @@ from pydantic import BaseModel
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from hybrid_pde.config.equations import EQUATIONS, ParameterSpec  # noqa: E402
-from hybrid_pde.config.modules import ARCHITECTURE_OPTIONS  # noqa: E402
+from hybrid_pde.config.discovery import (  # noqa: E402
+    architecture_options,
+    built_in_equations,
+)
+from hybrid_pde.config.equations import ParameterSpec  # noqa: E402
 from hybrid_pde.config.schema import Experiment, SharedTraining  # noqa: E402
 
 DOCS = ROOT / "docs"
@@ -87,8 +89,7 @@ def sections() -> dict[str, dict[str, tuple[str, str]]]:
         found[f"trainer_params.{stage}"] = {k: v for k, v in own.items() if k not in SHARED}
     found[""] = {key: value for key, value in found[""].items() if key not in found}
     options: dict[str, dict[str, tuple[str, str]]] = {}
-    for name, (module, options_class) in ARCHITECTURE_OPTIONS.items():
-        options_of = getattr(importlib.import_module(module), options_class)
+    for name, options_of in architecture_options().items():
         options |= dict(_sections_of(options_of, f"{ARCHITECTURE}.{name}"))
     order = list(found)
     place = order.index("model.synthetic") + 1
@@ -228,7 +229,7 @@ def _default(key: str, value: Json, schema: Json) -> str:
 def _equations() -> list[str]:
     """The built-in equations, and their parameters and options."""
     equations, parameters = [], []
-    for spec in EQUATIONS.values():
+    for spec in built_in_equations().values():
         roles = (
             f"`{role.name}`{' (vector)' * role.is_vector}{' (optional)' * role.is_optional}"
             for role in spec.fields

@@ -16,7 +16,7 @@ from benchmarks.calibration.memory_probe import STEPS
 from benchmarks.calibration.targets import percent, say
 from hybrid_pde.data.field_conversion import to_field
 from hybrid_pde.domain.grid import PERIODIC, FieldLayout, Grid
-from hybrid_pde.models.physical.equations.burgers import BurgersPDE
+from hybrid_pde.models.physical import BurgersPDE
 from hybrid_pde.training.physical.objective import Objective
 from hybrid_pde.training.physical.observations import Observations
 from hybrid_pde.training.physical.parameter_vector import ParameterVector

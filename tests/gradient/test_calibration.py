@@ -7,7 +7,7 @@ import torch
 from phi.torch.flow import math
 
 from hybrid_pde.errors import CalibrationError, CheckpointError, ConfigError, DivergenceError
-from hybrid_pde.models.physical.equations.burgers import BurgersPDE
+from hybrid_pde.models.physical import BurgersPDE
 from hybrid_pde.training.physical import PhysicalTrainer
 from hybrid_pde.training.physical.objective import Objective
 from tests.gradient.calibration_case import (

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from hybrid_pde.models.physical.equations.burgers import BurgersPDE
+from hybrid_pde.models.physical import BurgersPDE
 from tests.gradient.calibration_case import DT, TRUTH, Windows, trainer
 from tests.physics.periodic_box import coordinates, periodic_grid, physical_config
 

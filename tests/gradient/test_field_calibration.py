@@ -11,8 +11,7 @@ import yaml
 
 from hybrid_pde.domain.grid import ZERO_GRADIENT
 from hybrid_pde.errors import CalibrationError
-from hybrid_pde.models.physical.equations.burgers import BurgersPDE
-from hybrid_pde.models.physical.equations.diffusion import DiffusionPDE
+from hybrid_pde.models.physical import BurgersPDE, DiffusionPDE
 from hybrid_pde.training.physical import PhysicalTrainer
 from hybrid_pde.training.physical.parameters_file import load_parameters, write_parameters
 from tests.gradient.calibration_case import Windows

@@ -9,8 +9,7 @@ import pytest
 import torch
 
 from hybrid_pde.errors import ConfigError
-from hybrid_pde.models.physical.equations.diffusion import DiffusionPDE
-from hybrid_pde.models.physical.equations.kuramoto_sivashinsky import KuramotoSivashinskyPDE
+from hybrid_pde.models.physical import DiffusionPDE, KuramotoSivashinskyPDE
 from hybrid_pde.training.physical import PhysicalTrainer
 from tests.gradient.calibration_case import Windows
 from tests.physics.periodic_box import coordinates, periodic_grid, physical_config

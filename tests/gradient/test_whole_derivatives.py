@@ -15,7 +15,7 @@ from phi.torch.flow import math
 
 from hybrid_pde.data.field_conversion import to_field
 from hybrid_pde.domain.grid import FieldLayout
-from hybrid_pde.models.physical.equations.burgers import BurgersPDE
+from hybrid_pde.models.physical import BurgersPDE
 from hybrid_pde.training.physical.objective import Objective
 from hybrid_pde.training.physical.observations import Observations
 from hybrid_pde.training.physical.parameter_vector import ParameterVector

@@ -10,8 +10,8 @@ from phi.torch.flow import channel, math, spatial
 from hybrid_pde.data.field_conversion import to_native, to_values
 from hybrid_pde.domain.grid import FieldLayout, Grid
 from hybrid_pde.errors import ConfigError
-from hybrid_pde.models.physical.equations.navier_stokes import NavierStokesPDE
-from hybrid_pde.models.physical.solver import Conditions
+from hybrid_pde.models.physical import NavierStokesPDE
+from hybrid_pde.models.physical.conditions import Conditions
 from hybrid_pde.numerics.discretization import Discretization
 from hybrid_pde.numerics.projection import project
 from tests.physics.corner_divergence import corner_divergence

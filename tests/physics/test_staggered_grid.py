@@ -19,8 +19,8 @@ from hybrid_pde.data.initial_states.random_fields import gaussian_random_state
 from hybrid_pde.data.staggered_conversion import to_staggered
 from hybrid_pde.domain.grid import FieldLayout, Grid
 from hybrid_pde.errors import ConfigError
+from hybrid_pde.models.physical import NavierStokesPDE
 from hybrid_pde.models.physical.ensemble import projections
-from hybrid_pde.models.physical.equations.navier_stokes import NavierStokesPDE
 from hybrid_pde.numerics.discretization import STAGGERED, Discretization
 from hybrid_pde.numerics.face_projection import divergence_of_cells, project_faces
 from tests.physics.staggered_flow import (

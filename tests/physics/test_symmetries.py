@@ -10,7 +10,7 @@ import torch
 
 from hybrid_pde.config import parse_experiment
 from hybrid_pde.config.checks.symmetries import ValidSymmetries, box_of, find_symmetries
-from hybrid_pde.config.equations import EQUATIONS
+from hybrid_pde.config.discovery import built_in_equations
 from hybrid_pde.data.initial_states.random_fields import GaussianRandomField, gaussian_random_state
 from hybrid_pde.data.symmetries.transformations import Moves, WindowSymmetries
 from hybrid_pde.domain.grid import FieldLayout, Grid
@@ -18,6 +18,7 @@ from hybrid_pde.factories import ModelFactory
 from hybrid_pde.models.physical.ensemble import projections
 from tests.physics.periodic_box import periodic_grid, physical_config
 
+EQUATIONS = built_in_equations()
 PARAMETERS: dict[str, dict[str, Any]] = {
     "BurgersPDE": {"viscosity": 0.02, "advection": 1.5},
     "AdvectionDiffusionPDE": {"diffusivity": 0.02, "velocity": 0.0},

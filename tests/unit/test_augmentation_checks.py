@@ -9,7 +9,7 @@ from hybrid_pde.config import Experiment, parse_experiment
 from hybrid_pde.config.checks.consistency import check_experiment
 from hybrid_pde.config.checks.data import check_against_data
 from hybrid_pde.config.checks.symmetries import box_of, box_of_generation
-from hybrid_pde.config.equations import EQUATIONS
+from hybrid_pde.config.discovery import built_in_equations
 from hybrid_pde.domain.grid import FieldLayout, Grid
 from hybrid_pde.domain.known_values import KnownParameter
 from hybrid_pde.errors import ConfigError
@@ -30,7 +30,7 @@ def tiny(augmentation: dict[str, Any], **sections: Any) -> Experiment:
 
 def real(symmetries: list[str], name: str = "BurgersPDE", **sections: Any) -> Experiment:
     """An experiment on data that are there."""
-    spec = EQUATIONS[name]
+    spec = built_in_equations()[name]
     field = spec.fields[0].name
     channels = 2 if spec.fields[0].is_vector else 1
     specs = {field: channels}
@@ -197,7 +197,7 @@ def test_simulated_data_are_checked_like_those_that_are_there() -> None:
     with pytest.raises(ConfigError, match=r"rotation: x and y have 16 and 12 points"):
         check_experiment(tiny({"symmetries": ["rotation"]}), "a.yaml")
     experiment = tiny({"symmetries": ["rotation"]})
-    box = box_of_generation(experiment, EQUATIONS["BurgersPDE"])
+    box = box_of_generation(experiment, built_in_equations()["BurgersPDE"])
     there = box_of(periodic_grid((16, 12), (1.0, 0.75)), VELOCITY)
     assert box.axes == there.axes and box.vectors == there.vectors == {"velocity"}
 

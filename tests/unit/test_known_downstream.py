@@ -21,8 +21,8 @@ from hybrid_pde.errors import ConfigError
 from hybrid_pde.evaluation.physical_predictor import PhysicalPredictor
 from hybrid_pde.evaluation.rollout_evaluation import evaluate
 from hybrid_pde.factories import ModelFactory
+from hybrid_pde.models.physical.conditions import Conditions
 from hybrid_pde.models.physical.physical_model import PhysicalModel
-from hybrid_pde.models.physical.solver import Conditions
 from hybrid_pde.training.augmentation.augmentation import Augmentation
 from tests.unit.raw_files import cells, raw_path, write_file
 

@@ -11,7 +11,7 @@ import torch
 from hybrid_pde.config import parse_experiment
 from hybrid_pde.config.checks.data import check_against_data
 from hybrid_pde.config.checks.surrogate import surrogate_input_errors
-from hybrid_pde.config.equations import EQUATIONS
+from hybrid_pde.config.discovery import built_in_equations
 from hybrid_pde.data import CacheManager, HybridDataset, collate_windows
 from hybrid_pde.domain.grid import FieldLayout, Grid
 from hybrid_pde.domain.known_values import KnownParameter
@@ -190,7 +190,9 @@ def test_a_parameter_that_is_learned_as_a_field_is_no_input() -> None:
     config["trainer_params"]["physical"]["learnable_parameters"] = [
         {"name": "diffusivity", "initial_guess": 1.0, "parametrization": {"type": "grid"}}
     ]
-    found = list(surrogate_input_errors(parse_experiment(config), EQUATIONS["DiffusionPDE"]))
+    found = list(
+        surrogate_input_errors(parse_experiment(config), built_in_equations()["DiffusionPDE"])
+    )
     assert len(found) == 1
     assert "input_specs.diffusivity: learned as a field" in found[0]
 

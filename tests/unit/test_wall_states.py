@@ -7,7 +7,7 @@ import pytest
 import torch
 from phi.torch.flow import math
 
-from hybrid_pde.config.equations import EQUATIONS
+from hybrid_pde.config.discovery import built_in_equations
 from hybrid_pde.config.schema import GaussianRandomField
 from hybrid_pde.data.field_conversion import to_values
 from hybrid_pde.data.initial_states.random_fields import gaussian_random_state, resembling_state
@@ -186,7 +186,7 @@ def test_solenoidal_state_has_no_divergence(
     grid = grid_of(sides, False, other, (20, 24))
     layout = FieldLayout("v", ("x", "y"))
     settings = GaussianRandomField(amplitude=0.6, length_scale=0.3)
-    fields = projections(EQUATIONS["NavierStokesPDE"], ["v"], grid)
+    fields = projections(built_in_equations()["NavierStokesPDE"], ["v"], grid)
     free = gaussian_random_state(grid, [layout], settings, (0, 0), solenoidal=fields)["v"]
     drawn = gaussian_random_state(grid, [layout], settings, (0, 0))["v"]
     assert np.sqrt(free.var(axis=(1, 2)).mean()) == pytest.approx(0.6, rel=0.05)

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from hybrid_pde.config.equations import EQUATIONS, EquationSpec
+from hybrid_pde.config.discovery import built_in_equations
+from hybrid_pde.config.equations import EquationSpec
 from hybrid_pde.config.schema import Experiment
 from hybrid_pde.errors import ConfigError
 
@@ -46,7 +47,7 @@ def chosen_simulations(given: Sequence[int] | None, train_sim: Sequence[int]) ->
 def equation_of(experiment: Experiment) -> EquationSpec | None:
     """The physical model's equation, or ``None`` if it is not a built-in one."""
     section = experiment.model.physical
-    return None if section is None or section.module else EQUATIONS.get(section.name)
+    return None if section is None or section.module else built_in_equations().get(section.name)
 
 
 def generated_fields(experiment: Experiment) -> list[str]:
@@ -57,7 +58,7 @@ def generated_fields(experiment: Experiment) -> list[str]:
     """
     generation = experiment.generation_params
     name = generation.equation if generation else None
-    spec = EQUATIONS.get(name) if name else equation_of(experiment)
+    spec = built_in_equations().get(name) if name else equation_of(experiment)
     fields = [field for field in experiment.data.fields if field not in DIAGNOSTICS]
     if spec is None:
         return fields

@@ -7,7 +7,7 @@ spatial dimensions x, y, z.
 from collections.abc import Mapping
 from typing import Protocol
 
-from phi.torch.flow import math
+from phiml import math
 
 from hybrid_pde.domain.grid import Grid
 

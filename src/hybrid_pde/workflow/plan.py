@@ -13,7 +13,7 @@ from hybrid_pde.config.derived import (
     num_cycles,
     stages_trained,
 )
-from hybrid_pde.config.modules import ARCHITECTURES, EQUATION_MODULES
+from hybrid_pde.config.discovery import architecture_module, equation_module
 from hybrid_pde.config.raw_formats import AUTO
 from hybrid_pde.config.schema import GivenStates
 from hybrid_pde.data.cache.cache_location import cache_directory, reading_digest
@@ -119,9 +119,9 @@ class Plan:
         model = self.experiment.model
         modules: list[str] = []
         own = [SCRIPTS / f"{stage}.py", *TEMPLATES.get(stage, ())]
-        for section, is_used, built_in in (
-            (model.physical, self._solves(stage), EQUATION_MODULES),
-            (model.synthetic, stage in SYNTHETIC_STAGES, ARCHITECTURES),
+        for section, is_used, module_of in (
+            (model.physical, self._solves(stage), equation_module),
+            (model.synthetic, stage in SYNTHETIC_STAGES, architecture_module),
         ):
             if section is not None and is_used:
                 if section.module:
@@ -129,7 +129,7 @@ class Plan:
                     if section is model.synthetic:
                         modules.append(USER_NETWORK)
                 else:
-                    modules.append(built_in[section.name])
+                    modules.append(module_of(section.name))
         # readers are found by their folder, not imported
         if stage == "cache":
             own += reader_files(self.experiment.data.format)

@@ -13,7 +13,8 @@ from hybrid_pde.config.checks.symmetries import (
     unsupported_symmetries,
 )
 from hybrid_pde.config.derived import equation_of, is_augmented, stages_trained
-from hybrid_pde.config.equations import EQUATIONS, EquationSpec, ParameterSpec
+from hybrid_pde.config.discovery import built_in_equations
+from hybrid_pde.config.equations import EquationSpec, ParameterSpec
 from hybrid_pde.config.error_messages import suggest
 from hybrid_pde.config.schema import Experiment, GivenStates, Number, PerturbedField
 
@@ -34,8 +35,9 @@ def augmentation_errors(experiment: Experiment) -> Iterator[str]:
     if is_augmented(experiment):
         yield from _initial_condition_errors(experiment)
         section = experiment.model.physical
-        if section is not None and not section.module and section.name in EQUATIONS:
-            yield from drawn_parameter_errors(experiment, EQUATIONS[section.name])
+        equations = built_in_equations()
+        if section is not None and not section.module and section.name in equations:
+            yield from drawn_parameter_errors(experiment, equations[section.name])
     if "synthetic" in stages_trained(experiment):
         yield from _symmetry_errors(experiment)
     generation, spec = experiment.generation_params, equation_of(experiment)

@@ -13,7 +13,7 @@ from hybrid_pde.config.checks.hybrid import hybrid_errors
 from hybrid_pde.config.checks.surrogate import surrogate_errors
 from hybrid_pde.config.checks.training import training_errors
 from hybrid_pde.config.derived import generated_fields, stages_trained
-from hybrid_pde.config.equations import EQUATIONS
+from hybrid_pde.config.discovery import built_in_equations
 from hybrid_pde.config.error_messages import raise_errors, suggest
 from hybrid_pde.config.schema import Experiment
 
@@ -103,8 +103,9 @@ def _generation_errors(experiment: Experiment) -> Iterator[str]:
     if name is None:
         yield "generation_params.equation: missing; name the equation to simulate"
         return
-    if name not in EQUATIONS and not (physical and physical.module):
-        yield f"generation_params.equation: {suggest(name, EQUATIONS)}"
+    equations = built_in_equations()
+    if name not in equations and not (physical and physical.module):
+        yield f"generation_params.equation: {suggest(name, equations)}"
         return
     if set(generation.domain) - set(generation.resolution):
         yield (
@@ -112,9 +113,9 @@ def _generation_errors(experiment: Experiment) -> Iterator[str]:
             f"generation_params.resolution, {sorted(generation.resolution)}"
         )
     yield from _boundary_errors(experiment)
-    if name not in EQUATIONS:
+    if name not in equations:
         return
-    spec = EQUATIONS[name]
+    spec = equations[name]
     key = "generation_params.parameters"
     yield from parameter_value_errors(key, spec, generation.parameters, [*generation.parameters])
     generated = [*generated_fields(experiment), *generation.diagnostics]

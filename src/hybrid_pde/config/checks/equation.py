@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from hybrid_pde.config.checks.calibration import learnable_key
-from hybrid_pde.config.equations import EQUATIONS, EquationSpec, ParameterSpec
+from hybrid_pde.config.discovery import built_in_equations
+from hybrid_pde.config.equations import EquationSpec, ParameterSpec
 from hybrid_pde.config.error_messages import raise_errors, suggest
 from hybrid_pde.config.schema import Experiment, LearnableParameter, Number, PhysicalModelParams
 
@@ -31,10 +32,11 @@ def equation_errors(experiment: Experiment) -> Iterator[str]:
     assert section is not None
     if section.module:
         return  # checked by check_equation when its file is loaded
-    if section.name not in EQUATIONS:
-        yield f"model.physical.name: {suggest(section.name, EQUATIONS)}"
+    equations = built_in_equations()
+    if section.name not in equations:
+        yield f"model.physical.name: {suggest(section.name, equations)}"
         return
-    yield from _parameter_errors(experiment, EQUATIONS[section.name])
+    yield from _parameter_errors(experiment, equations[section.name])
 
 
 def _parameter_errors(experiment: Experiment, spec: EquationSpec) -> Iterator[str]:

@@ -1,13 +1,12 @@
 """Checks of the surrogate's architecture, inputs and outputs."""
 
-import importlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from hybrid_pde.config.derived import equation_of
+from hybrid_pde.config.discovery import architecture_options
 from hybrid_pde.config.equations import EquationSpec, ParameterSpec
 from hybrid_pde.config.error_messages import suggest
-from hybrid_pde.config.modules import ARCHITECTURE_OPTIONS, ARCHITECTURES
 from hybrid_pde.config.schema import Experiment
 from hybrid_pde.errors import ConfigError
 
@@ -29,17 +28,17 @@ def options_of(name: str, architecture: Mapping[str, Any]) -> Options:
     Raises:
         ConfigError: with key, value and what is allowed for each invalid option.
     """
-    module, options = ARCHITECTURE_OPTIONS[name]
-    found: Options = getattr(importlib.import_module(module), options).parse(architecture)
-    return found
+    options: Options = architecture_options()[name].parse(architecture)
+    return options
 
 
 def surrogate_errors(experiment: Experiment) -> Iterator[str]:
     """Errors in ``model.synthetic``."""
     section = experiment.model.synthetic
     assert section is not None
-    if not section.module and section.name not in ARCHITECTURES:
-        yield f"model.synthetic.name: {suggest(section.name, ARCHITECTURES)}"
+    architectures = architecture_options()
+    if not section.module and section.name not in architectures:
+        yield f"model.synthetic.name: {suggest(section.name, architectures)}"
     elif not section.module:
         try:
             options_of(section.name, section.architecture)

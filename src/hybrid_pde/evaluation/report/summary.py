@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hybrid_pde.config import Experiment
-from hybrid_pde.config.equations import EQUATIONS
+from hybrid_pde.config.discovery import built_in_equations
 from hybrid_pde.evaluation.measures.metrics import LABELS, PREDICTORS
 from hybrid_pde.evaluation.number_format import mean_error, number, plural
 from hybrid_pde.evaluation.report.parameter_tables import UNDETERMINED, parameter_rows
@@ -36,7 +36,8 @@ def subtitle(experiment: Experiment, generated: int | None = None) -> str:
     data = experiment.data.dset_name or "the data"
     parts = []
     if physical and kind != "synthetic":
-        formula = EQUATIONS[physical.name].formula if physical.name in EQUATIONS else ""
+        spec = built_in_equations().get(physical.name)
+        formula = spec.formula if spec is not None else ""
         count = len(training.physical.train_sim or training.train_sim)
         parts.append(
             f"{physical.name}{f' ({formula})' if formula else ''} calibrated on "

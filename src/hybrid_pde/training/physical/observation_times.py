@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import torch
 
-from hybrid_pde.models.physical.solver import Conditions
+from hybrid_pde.models.physical.conditions import Conditions
 from hybrid_pde.training.physical.observations import Observations
 
 # Times closer than this fraction of a frame are equal.

@@ -14,8 +14,8 @@ from phi.torch.flow import Field, math
 from hybrid_pde.data.field_conversion import to_field
 from hybrid_pde.domain.grid import Grid
 from hybrid_pde.errors import CalibrationError
+from hybrid_pde.models.physical.conditions import Conditions
 from hybrid_pde.models.physical.physical_model import PhysicalModel
-from hybrid_pde.models.physical.solver import Conditions
 from hybrid_pde.training.physical.field_trainer import Sample
 from hybrid_pde.training.physical.observation_window import (
     ObservationWindow,

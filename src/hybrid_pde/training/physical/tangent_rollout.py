@@ -10,8 +10,8 @@ import numpy as np
 import torch
 import torch.autograd.forward_ad as forward_ad
 
+from hybrid_pde.models.physical.conditions import Conditions
 from hybrid_pde.models.physical.physical_model import PhysicalModel
-from hybrid_pde.models.physical.solver import Conditions
 from hybrid_pde.training.physical.initial_state_unknowns import InitialStates
 from hybrid_pde.training.physical.observation_times import ObservationTime, conditions_at
 from hybrid_pde.training.physical.observations import CHUNK_VALUES, Observations

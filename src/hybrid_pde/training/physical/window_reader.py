@@ -12,8 +12,8 @@ from phi.torch.flow import Field, math
 from hybrid_pde.data.field_conversion import from_field, grid_of, layout_of
 from hybrid_pde.domain.grid import FieldLayout, Grid
 from hybrid_pde.errors import CalibrationError
+from hybrid_pde.models.physical.conditions import native_value, split_known
 from hybrid_pde.models.physical.field_roles import match_roles
-from hybrid_pde.models.physical.known_conditions import native_value, split_known
 from hybrid_pde.models.physical.physical_model import PhysicalModel
 from hybrid_pde.training.physical.frame_store import FrameStore
 from hybrid_pde.training.physical.observation_window import (

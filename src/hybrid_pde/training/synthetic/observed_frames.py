@@ -14,9 +14,9 @@ from hybrid_pde.data.cache.simulation_store import SimulationStore
 from hybrid_pde.data.observations.observed_values import ObservedValues
 from hybrid_pde.domain.grid import FieldLayout
 from hybrid_pde.errors import ConfigError
+from hybrid_pde.models.physical.conditions import recorded_conditions
 from hybrid_pde.models.physical.field_roles import match_roles
 from hybrid_pde.models.physical.physical_model import PhysicalModel
-from hybrid_pde.models.physical.recorded_conditions import recorded_conditions
 
 
 @dataclass(frozen=True)

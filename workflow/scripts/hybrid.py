@@ -1,6 +1,6 @@
-"""Takes over the last hybrid cycle's results, and the histories of all cycles one after the other.
+"""Copies the last hybrid cycle's results and concatenates the histories of all cycles.
 
-Every cycle's own results stay in its folder.
+The results of every cycle stay in its own folder.
 """
 
 import argparse

@@ -17,7 +17,7 @@ import yaml
 from pydantic import BaseModel
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(ROOT / "src"))
 
 from hybrid_pde.config.equations import EQUATIONS, ParameterSpec  # noqa: E402
 from hybrid_pde.config.modules import ARCHITECTURE_OPTIONS  # noqa: E402

@@ -1,7 +1,7 @@
 """Generates simulations with the calibrated physical model from new initial states.
 
-Existing simulations made with the same settings and parameters are kept. A simulation that diverges
-is left out and named in the log.
+A simulation that is there already, made with the same settings and parameters, is kept. One that
+diverges is left out and named.
 """
 
 import argparse

@@ -1,7 +1,7 @@
-"""Converts raw files to the cache: one safetensors file per simulation, memory-mapped in training.
+"""Turns raw files into the cache: one safetensors file a simulation, memory-mapped in training.
 
-A cached simulation that is up to date is kept. If a simulation cannot be cached, the others of the
-shard are still cached, and then the error names it.
+A cached simulation that is up to date is kept. One that cannot be cached is named, after all others
+of the shard have been.
 """
 
 import argparse

@@ -1,8 +1,8 @@
-"""Rolls out both models on held-out simulations and compares their errors with persistence.
+"""Rolls out both models on held-out simulations and measures their errors beside persistence.
 
-Writes ``metrics.json``, ``timing.json``, ``rollouts.nc`` and figures: error over lead time,
-diagnostics (correlation, spectra, conserved quantities, long rollouts), truth beside prediction and
-error, and an animation. Several models are surrogates with different seeds.
+Writes ``metrics.json``, ``timing.json``, ``rollouts.nc``, the error over the lead time, what the
+predictions keep (correlation, spectra, conserved quantities, long rollouts), a picture of truth,
+prediction and error, and an animation. Several models are surrogates of different seeds.
 """
 
 import argparse

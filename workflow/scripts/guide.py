@@ -1,6 +1,6 @@
-"""Predicts with the synthetic model what the data do not show, to guide the next calibration.
+"""Predicts with the synthetic model what the data do not show, to teach the physical model.
 
-Writes simulations in the cache's format, and their manifest.
+Writes simulations in the format of the cache, and their manifest.
 """
 
 import argparse

@@ -1,6 +1,6 @@
-"""Copies the last hybrid cycle's results and concatenates the histories of all cycles.
+"""Takes over the last hybrid cycle's results, and the histories of all cycles one after the other.
 
-The results of every cycle stay in its own folder.
+Every cycle's own results stay in its folder.
 """
 
 import argparse

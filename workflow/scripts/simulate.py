@@ -1,7 +1,7 @@
-"""Simulates raw files: one NetCDF file per simulation, as a scientist's own solver would write it.
+"""Simulates raw files: one NetCDF file a simulation, as a scientist's own solver would write it.
 
-Existing simulations with the same settings are kept. A file that the workflow did not write is
-never overwritten.
+Simulations that are there already with the same settings are kept. A file that the workflow did not
+write is never overwritten.
 """
 
 import argparse

@@ -1,10 +1,10 @@
 """Calibrates the physical model: estimates its learnable parameters from the training simulations.
 
 Writes ``parameters.yaml`` (values with standard deviations, status, numerics) and ``history.csv``
-(one row per iteration). A calibration that diverges writes nothing, unless
-``suppress_convergence_errors`` asks for the best estimate so far. An interrupted calibration
-continues from its evaluation log. In later hybrid cycles it also fits the synthetic model's
-predictions of hidden values.
+(one row an iteration). A calibration that diverges writes nothing, unless
+``suppress_convergence_errors`` asks for the best estimate so far. A calibration that was
+interrupted goes on from what it had evaluated. In a later hybrid cycle it also
+sees what the synthetic model predicts where nothing is seen.
 """
 
 import argparse

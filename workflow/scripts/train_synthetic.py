@@ -1,8 +1,8 @@
-"""Trains the synthetic model on real windows, and on generated ones if there are any.
+"""Trains the synthetic model on real windows, and on generated ones where there are any.
 
-Writes ``synthetic_model.pt``, which is complete in itself, and ``history.csv`` (one row per epoch).
-An interrupted training continues from its last checkpoint. In later hybrid cycles it starts from
-the previous cycle's model.
+Writes ``synthetic_model.pt``, which needs nothing else to be loaded, and ``history.csv`` (one row
+an epoch). A training that was interrupted goes on from its last checkpoint; that of a later hybrid
+cycle starts with the model of the cycle before.
 """
 
 import argparse

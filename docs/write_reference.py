@@ -247,12 +247,12 @@ def _equations() -> list[str]:
     return [
         "## Equations\n",
         "A data field fills the role of the same name, else the next free role in order; an "
-        "optional role is filled only by the field of the same name. A vector has one component for "
-        "each axis.\n",
+        "optional role is filled only by the field of the same name. A vector has one component "
+        "for each axis.\n",
         table(("`model.physical.name`", "Equation", "Fields"), equations),
         "## Parameters of the equations\n",
-        "Keys of `model.physical.pde_params`, and names of learnable and known parameters. A `true` "
-        "or `false` option selects a form of the equation and is not learned. One number given for "
+        "Keys of `model.physical.pde_params`, and names of learnable and known parameters. A "
+        "`true` or `false` option selects a form of the equation and is not learned. One number given for "
         "a parameter with a number for each axis applies to all axes. A field has a value at every "
         "point: it is [learned with a parametrization](experiment.md#parameters-that-are-fields) "
         "or [known from the data](data.md#known-parameters).\n",

@@ -16,7 +16,7 @@ import yaml
 
 
 def parameter_lines(folder: Path, truth: dict[str, float]) -> list[str]:
-    """Each calibrated parameter with its standard deviation, and its error if the truth is known."""
+    """Each calibrated parameter with its standard deviation, and its error if truth is known."""
     path = folder / "physical" / "parameters.yaml"
     if not path.exists():
         return []

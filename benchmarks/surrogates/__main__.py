@@ -2,8 +2,8 @@
 
     python -m benchmarks.surrogates [--only reading rate ...]
 
-Everything is generated here with fixed seeds, except for ``long_rollouts``, which reads the results
-of the shipped experiments. ``burgers_1d`` and ``burgers_2d`` train six surrogates each, some minutes
+Everything is generated here with fixed seeds, except for ``long_rollouts``, which reads results of
+the shipped experiments. ``burgers_1d`` and ``burgers_2d`` train six surrogates each, some minutes
 for each on one core.
 """
 

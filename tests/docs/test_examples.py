@@ -22,7 +22,7 @@ from tests.workflow.snakemake_run import planned_jobs
 from tests.workflow.test_rerun import merged
 from tests.workflow.tiny import write_experiment
 
-# What the parts of experiments shown in the chapter on calibration are added to.
+# Completes the parts of experiments shown in the section on calibration.
 CALIBRATION = {
     "data": {"dset_name": "shown", "fields": ["velocity"]},
     "model": {"physical": {"name": "BurgersPDE"}},

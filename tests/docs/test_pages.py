@@ -1,4 +1,4 @@
-"""Links, commands, messages and statements of the documentation are true."""
+"""Links, commands and messages of the documentation are correct."""
 
 import ast
 import importlib.util

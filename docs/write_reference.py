@@ -255,7 +255,8 @@ def _equations() -> list[str]:
         "`true` or `false` option selects a form of the equation and is not learned. One number "
         "for a parameter with a number for each axis applies to all axes. A field has a value at "
         "every point: it is [learned with a parametrization]"
-        "(experiment.md#parameters-that-are-fields) or [known from the data](data.md#known-parameters).\n",
+        "(experiment.md#parameters-that-are-fields) or "
+        "[known from the data](data.md#known-parameters).\n",
         table(("`model.physical.name`", "Parameter", "Unit", "Default", "Value"), parameters),
     ]
 

@@ -1,4 +1,4 @@
-"""The page on augmentation says what the code does."""
+"""The page on augmentation agrees with the code."""
 
 from typing import get_args
 

@@ -1,4 +1,4 @@
-"""The examples of ``docs/surrogates.md`` are allowed, and the network of one's own learns."""
+"""The examples of ``docs/surrogates.md`` are valid, and the user-defined network learns."""
 
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ PHYSICAL = {"learnable_parameters": [{"name": "viscosity", "initial_guess": 0.02
 
 @pytest.fixture(autouse=True)
 def registry_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the page registers is gone after a test."""
+    """Removes the models registered by the page after each test."""
     assert ModelRegistry.synthetic_names()
     monkeypatch.setattr(ModelRegistry, "_synthetic", dict(ModelRegistry._synthetic))
 

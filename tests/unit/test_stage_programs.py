@@ -132,10 +132,10 @@ def test_program_says_what_it_is_for(stage: str) -> None:
 def started(stage: str, settings: str, log: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [
-            *(sys.executable, "-m", f"workflow.scripts.{stage}", "--settings", settings),
+            *(sys.executable, str(ROOT / f"workflow/scripts/{stage}.py"), "--settings", settings),
             *(*arguments(stage), "--log", str(log)),
         ],
-        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1"},
+        env={"PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -6,7 +6,12 @@ prediction and error, and an animation. Several models are surrogates of differe
 """
 
 import argparse
+import sys
 from pathlib import Path
+
+if __name__ == "__main__":  # finds the repository without an installation
+    sys.path[0] = str(Path(__file__).resolve().parents[2])
+    import workflow.scripts  # noqa: F401
 
 from hybrid_pde.config import parse_experiment
 from hybrid_pde.data.cache.simulation_store import SimulationStore

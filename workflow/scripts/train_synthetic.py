@@ -6,9 +6,14 @@ cycle starts with the model of the cycle before.
 """
 
 import argparse
+import sys
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+if __name__ == "__main__":  # finds the repository without an installation
+    sys.path[0] = str(Path(__file__).resolve().parents[2])
+    import workflow.scripts  # noqa: F401
 
 from hybrid_pde.config import Experiment, parse_experiment
 from hybrid_pde.config.derived import num_cycles

@@ -1,4 +1,4 @@
-"""Folders below an experiment's: of its hybrid cycles, and of surrogates with other seeds."""
+"""Folders of an experiment's hybrid cycles and of its replicates, surrogates with other seeds."""
 
 import re
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ RUN_FOLDERS = r"(?:/(?:cycle|replicate)_\d\d)?"
 
 @dataclass(frozen=True)
 class Run:
-    """One folder of trained models.
+    """One folder of trained models: an experiment, a hybrid cycle or a replicate.
 
     Attributes:
         experiment: Name of the experiment.
-        cycle: Which hybrid cycle it is, from 1.
-        replicate: Which surrogate it is, from 0; the seed is that much larger.
+        cycle: Number of the hybrid cycle, from 1.
+        replicate: Number of the replicate, from 0; it is added to the seed.
         folder: The folder, ``results/<experiment>`` or one below it.
     """
 
@@ -41,6 +41,6 @@ class Run:
 
     @property
     def before(self) -> str:
-        """Folder of the cycle before."""
+        """Folder of the previous cycle."""
         assert self.cycle > 1
         return str(cycle_folder(Path("results") / self.experiment, self.cycle - 1))

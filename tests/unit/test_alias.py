@@ -58,7 +58,7 @@ def test_classes_and_functions_are_the_librarys() -> None:
     assert PhysicalTrainer is training.physical.PhysicalTrainer
     assert src.load_experiment is hybrid_pde.load_experiment
     assert set(dir(src)) >= {"load_experiment", "load_synthetic_model"}
-    assert src.hybrid_pde is hybrid_pde
+    assert importlib.import_module("src.hybrid_pde") is hybrid_pde
 
 
 def test_no_module_is_loaded_twice() -> None:

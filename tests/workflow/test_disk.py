@@ -176,12 +176,12 @@ def simulate(folder: Path) -> subprocess.CompletedProcess[str]:
     settings = stage_settings(parse_experiment(experiment), "simulate")
     return subprocess.run(
         [
-            *(sys.executable, "-m", "workflow.scripts.simulate", "--settings", settings),
+            *(sys.executable, str(ROOT / "workflow/scripts/simulate.py"), "--settings", settings),
             *("--shard", "000000-000003", "--output", "raw/simulated.json"),
             *("--log", "raw/logs/simulate.log"),
         ],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env=dict(os.environ),
         capture_output=True,
         text=True,
         check=False,

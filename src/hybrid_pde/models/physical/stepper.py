@@ -1,4 +1,4 @@
-"""One compiled step of an equation on one grid.
+"""Compiled time steps of an equation on one grid.
 
 Layout of native tensors: ``B`` simulations, ``C`` channels, ``X Y Z`` space, ``[B, C, X, Y, Z]``.
 """
@@ -33,13 +33,13 @@ from hybrid_pde.numerics.runge_kutta_chebyshev import runge_kutta_chebyshev
 from hybrid_pde.numerics.semi_lagrangian import SplitAdvection
 from hybrid_pde.numerics.spectral import Spectral
 
-# So few steps of a frame are not worth computing twice.
+# With so few steps in a frame, recomputing them saves no memory worth the time.
 _ALL_KEPT = 4
 
 
 @dataclass(frozen=True)
 class _Part:
-    """Some steps of a frame: the compiled step, when each begins [time], and their length."""
+    """Consecutive steps of a frame: the compiled step, the start of each [time], their length."""
 
     step: Callable[..., Values]
     times: Sequence[float]
@@ -47,10 +47,10 @@ class _Part:
 
 
 class Stepper:
-    """Advances a batch of simulations; compiled once for each shape that it meets.
+    """Advances a batch of simulations; compiles a step for each combination of shapes.
 
-    Parameters and the time step enter the compiled step as arguments: a traced function that
-    closed over them would keep their first values.
+    Parameters and the time step are arguments of the compiled step: a traced function would keep
+    the first values of variables in its closure.
 
     Args:
         equation: The equation.
@@ -88,13 +88,14 @@ class Stepper:
 
         Args:
             state: ``[B, C, *space]`` by role.
-            parameters: Of the equation.
+            parameters: Parameters of the equation.
             dt: Time between the states [time].
             substeps: Number of steps.
-            stages: Of the Runge-Kutta-Chebyshev method, where a step is to be one of it.
+            stages: Stages of a Runge-Kutta-Chebyshev step; ``None`` for a Runge-Kutta step of
+                order four.
 
-        With reverse-mode derivatives, only one state in about the root of ``substeps`` is kept,
-        and the steps between are computed again on the way back.
+        With reverse-mode derivatives, only one state in about √substeps is kept; the backward pass
+        recomputes the steps in between.
         """
         with math.precision(self._bits):
             step = self._compiled(state, parameters, stages)
@@ -108,7 +109,7 @@ class Stepper:
         return state
 
     def _advance(self, state: Natives, parameters: Coefficients, part: "_Part") -> Natives:
-        """The state after some of the steps of a frame."""
+        """The state after the steps of a part."""
         values, wrapped = self.to_values(state), self.wrap(parameters)
         slopes = self.wrap_individual(parameters.slopes)
         with math.precision(self._bits):
@@ -125,7 +126,7 @@ class Stepper:
             return self.to_natives(values)
 
     def _recomputed(self, state: Natives, parameters: Coefficients, part: "_Part") -> Natives:
-        """The same, of which only the state before is kept for the way back."""
+        """The same; for the backward pass only the state before is kept."""
         groups = (state, parameters.shared, parameters.individual, parameters.slopes)
         names = [list(group) for group in groups]
         flat = [group[name] for group in groups for name in group]
@@ -136,7 +137,7 @@ class Stepper:
             after = self._advance(before, Coefficients(*rest), part)
             return tuple(after[name] for name in state)
 
-        # The other kind of checkpoint hooks into saved tensors, which compiled steps do not bear.
+        # Checkpoints without reentry hook into saved tensors, which compiled steps do not support.
         return dict(zip(state, checkpoint(run, *flat, use_reentrant=True), strict=True))
 
     def to_values(self, state: Mapping[str, torch.Tensor]) -> Values:
@@ -154,7 +155,7 @@ class Stepper:
         return natives
 
     def wrap(self, parameters: Coefficients) -> Values:
-        """All parameters as PhiML tensors; those of each simulation take precedence."""
+        """All parameters as PhiML tensors; values of each simulation take precedence."""
         shared = {name: self._wrap(name, value, ()) for name, value in parameters.shared.items()}
         return {**shared, **self.wrap_individual(parameters.individual)}
 
@@ -189,7 +190,7 @@ class Stepper:
             after = runge_kutta_4(rate, state, dt)
         else:
             after = runge_kutta_chebyshev(rate, state, dt, stages)
-        # One order of dimensions in and out: another one would be compiled again.
+        # The same order of dimensions in and out: another one would be compiled separately.
         return self.to_values(self.to_natives(after))
 
     def _exponential_step(
@@ -201,7 +202,7 @@ class Stepper:
         elapsed: math.Tensor,
         dt: math.Tensor,
     ) -> Values:
-        # The mean over the step of what changes in time: a midpoint rule.
+        # Parameters that change in time enter with their value at the midpoint of the step.
         present = parameters_at(parameters, slopes, elapsed + 0.5 * dt)
 
         assert isinstance(self.operators, Spectral)
@@ -214,7 +215,7 @@ class Stepper:
         return self.to_values(self.to_natives(after))
 
     def _extra(self, parameters: Values, dt: math.Tensor) -> dict[str, Values]:
-        """What the exponential integrator computes once for all steps of one length."""
+        """Weights of the exponential integrator, common to all steps of one length."""
         if not isinstance(self.operators, Spectral):
             return {}
         terms = self.equation.linear_terms(parameters)
@@ -255,7 +256,7 @@ class Stepper:
         shapes = tuple((name, value.shape) for part in parts for name, value in part.items())
         if (stages, shapes) in self._compiled_for:
             return step
-        # Traced on plain copies: a trace under differentiation would record the wrong thing.
+        # Traced on tensors without derivatives: a trace would record the derivatives, too.
         plain = {
             role: torch.zeros(native.shape, dtype=self.dtype) for role, native in state.items()
         }
@@ -264,7 +265,7 @@ class Stepper:
         )
         wrapped, dt = self.wrap(constants), self._number(1.0)
         with warnings.catch_warnings(), torch.no_grad():
-            # PhiML compiles with torch.jit.trace, which announces its own successor.
+            # PhiML compiles with torch.jit.trace, which warns that it is deprecated.
             warnings.simplefilter("ignore", DeprecationWarning)
             warnings.simplefilter("ignore", torch.jit.TracerWarning)
             step(

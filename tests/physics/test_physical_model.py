@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import weakref
 from math import exp, pi
 
 import pytest
@@ -13,6 +14,7 @@ from hybrid_pde.data.field_conversion import from_field, to_field
 from hybrid_pde.domain.grid import FieldLayout
 from hybrid_pde.errors import ConfigError, DivergenceError
 from hybrid_pde.models.physical import BurgersPDE
+from hybrid_pde.models.physical.compiled_steps import release_compiled_steps
 from hybrid_pde.models.physical.equation import Equation
 from hybrid_pde.models.physical.field_roles import match_roles
 from hybrid_pde.models.physical.physical_model import PhysicalModel, physical_model_class
@@ -89,6 +91,19 @@ def test_state_dict_and_copies():
         model.rollout(states(1), GRID, 2, 0.05), twin.rollout(states(1), GRID, 2, 0.05), strict=True
     ):
         torch.testing.assert_close(a, b, rtol=0, atol=0)
+
+
+def test_released_steps_are_compiled_again():
+    model = burgers()
+    expected = list(model.rollout(states(1), GRID, 2, 0.05))
+    frames = model.rollout(states(1), GRID, 2, 0.05)
+    assert torch.equal(next(frames), expected[0])
+    release_compiled_steps()
+    assert torch.equal(next(frames), expected[1])
+    alive = weakref.ref(model)
+    del model, frames
+    release_compiled_steps()
+    assert alive() is None  # nothing that was compiled keeps its model
 
 
 def test_changed_parameters_take_effect_after_compilation():

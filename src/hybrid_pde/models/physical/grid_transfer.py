@@ -17,7 +17,7 @@ from hybrid_pde.numerics.face_projection import project_faces
 from hybrid_pde.numerics.resampling import Resampling
 
 
-class Placement:
+class GridTransfer:
     """Transfers states to where a discretization needs them: a finer grid, cell faces.
 
     Args:
@@ -41,7 +41,7 @@ class Placement:
         if discretization.is_staggered:
             self._staggering = Staggering(self.grid)
 
-    def enter(self, state: Natives) -> Natives:
+    def to_solver(self, state: Natives) -> Natives:
         """A state of the data on the solver's grid; on cell faces, projected.
 
         Interpolation onto the faces changes the divergence that the velocity has at cell centres.
@@ -58,7 +58,7 @@ class Placement:
                 placed[role] = to_native(free, self.grid, layout)
         return placed
 
-    def leave(self, state: Natives) -> Natives:
+    def to_data(self, state: Natives) -> Natives:
         """A state of the solver on the grid of the data."""
         if self._staggering is not None:
             moved = {role: self._staggering.to_centres(state[role]) for role in self._vectors}
@@ -67,7 +67,7 @@ class Placement:
             state = {role: self._resampling.coarsen(native) for role, native in state.items()}
         return state
 
-    def enter_field(self, value: torch.Tensor) -> torch.Tensor:
+    def field_to_solver(self, value: torch.Tensor) -> torch.Tensor:
         """A field parameter ``[…, *space]``, at the points of scalars."""
         if self._resampling is None:
             return value

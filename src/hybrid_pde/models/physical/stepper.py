@@ -3,7 +3,6 @@
 Layout of native tensors: ``B`` simulations, ``C`` channels, ``X Y Z`` space, ``[B, C, X, Y, Z]``.
 """
 
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -25,6 +24,7 @@ from hybrid_pde.models.physical.coefficients import (
     with_tangents,
     wrap_parameter,
 )
+from hybrid_pde.models.physical.compiled_steps import CompiledSteps
 from hybrid_pde.models.physical.equation import Equation, Values
 from hybrid_pde.numerics.discretization import Discretization
 from hybrid_pde.numerics.exponential_integrators import coefficients, exponential_step
@@ -73,8 +73,7 @@ class Stepper:
         self.operators = discretization.operators(grid)
         self._order = discretization.order or 4
         self._bits = 64 if dtype == torch.float64 else 32
-        self._compiled_for: set[tuple[Any, ...]] = set()
-        self._steps: dict[int | None, Callable[..., Values]] = {}
+        self._steps = CompiledSteps()
 
     def advance(
         self,
@@ -246,35 +245,22 @@ class Stepper:
         self, state: Natives, parameters: Coefficients, stages: int | None
     ) -> Callable[..., Values]:
         """The compiled step for the shapes of a state and of parameters."""
-        if stages not in self._steps:
-            is_exponential = isinstance(self.operators, Spectral)
-            self._steps[stages] = math.jit_compile(
-                self._exponential_step if is_exponential else partial(self._explicit_step, stages)
-            )
-        step = self._steps[stages]
         parts = (state, parameters.shared, parameters.individual, parameters.slopes)
         shapes = tuple((name, value.shape) for part in parts for name, value in part.items())
-        if (stages, shapes) in self._compiled_for:
-            return step
-        # Traced on tensors without derivatives: a trace would record the derivatives, too.
-        plain = {
-            role: torch.zeros(native.shape, dtype=self.dtype) for role, native in state.items()
-        }
-        constants = Coefficients(
-            *({n: torch.ones(v.shape, dtype=self.dtype) for n, v in p.items()} for p in parts[1:])
-        )
-        wrapped, dt = self.wrap(constants), self._number(1.0)
-        with warnings.catch_warnings(), torch.no_grad():
-            # PhiML compiles with torch.jit.trace, which warns that it is deprecated.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            warnings.simplefilter("ignore", torch.jit.TracerWarning)
-            step(
-                self.to_values(plain),
-                wrapped,
-                self.wrap_individual(constants.slopes),
-                self._extra(wrapped, dt),
-                self._number(0.0),
-                dt,
+
+        def examples() -> tuple[Any, ...]:
+            zeros = {role: torch.zeros(v.shape, dtype=self.dtype) for role, v in state.items()}
+            ones = Coefficients(
+                *(
+                    {name: torch.ones(v.shape, dtype=self.dtype) for name, v in part.items()}
+                    for part in parts[1:]
+                )
             )
-        self._compiled_for.add((stages, shapes))
-        return step
+            wrapped, slopes = self.wrap(ones), self.wrap_individual(ones.slopes)
+            dt = self._number(1.0)
+            extra = self._extra(wrapped, dt)
+            return self.to_values(zeros), wrapped, slopes, extra, self._number(0.0), dt
+
+        if isinstance(self.operators, Spectral):
+            return self._steps.get(None, shapes, self._exponential_step, examples)
+        return self._steps.get(stages, shapes, partial(self._explicit_step, stages), examples)

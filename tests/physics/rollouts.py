@@ -8,7 +8,7 @@ import torch
 from phi.torch.flow import math
 
 from hybrid_pde.domain.grid import Grid
-from hybrid_pde.models.physical.coefficients import Coefficients, Equation, Natives
+from hybrid_pde.models.physical.coefficients import Coefficients, Natives
 from hybrid_pde.models.physical.field_roles import role_layouts
 from hybrid_pde.models.physical.physical_model import PhysicalModel
 from hybrid_pde.models.physical.stepper import Stepper
@@ -64,10 +64,7 @@ def rate_of(model: PhysicalModel, state: Mapping[str, torch.Tensor], grid: Grid)
     """The rate of change of fields ``[C, *space]`` by role, without a step in time."""
     with math.precision(64):
         layouts = {r: e for r, e in role_layouts(model.spec, grid).items() if r in state}
-        equation = Equation(
-            model.spec, model.rate, model.bound_speed, model.constrain, model.linear_terms
-        )
-        stepper = Stepper(equation, grid, layouts, model.discretization, torch.float64)
+        stepper = Stepper(model, grid, layouts, model.discretization, torch.float64)
         values = stepper.to_values({role: u.unsqueeze(0) for role, u in state.items()})
         parameters = {name: value.detach() for name, value in model.named_parameters()}
         rates = model.rate(values, stepper.wrap(Coefficients(parameters)), stepper.operators)

@@ -1,7 +1,9 @@
 """What every physical model does with fields, batches and rollouts that diverge."""
 
 import copy
-from math import pi
+import pickle
+import weakref
+from math import exp, pi
 
 import pytest
 import torch
@@ -12,8 +14,11 @@ from hybrid_pde.data.field_conversion import from_field, to_field
 from hybrid_pde.domain.grid import FieldLayout
 from hybrid_pde.errors import ConfigError, DivergenceError
 from hybrid_pde.models.physical import BurgersPDE
+from hybrid_pde.models.physical.compiled_steps import release_compiled_steps
+from hybrid_pde.models.physical.equation import Equation
 from hybrid_pde.models.physical.field_roles import match_roles
-from hybrid_pde.models.physical.physical_model import PhysicalModel
+from hybrid_pde.models.physical.physical_model import PhysicalModel, physical_model_class
+from hybrid_pde.models.registry import ModelRegistry
 from tests.physics.domains import walled_grid
 from tests.physics.periodic_box import coordinates, periodic_grid, physical_config
 
@@ -86,6 +91,19 @@ def test_state_dict_and_copies():
         model.rollout(states(1), GRID, 2, 0.05), twin.rollout(states(1), GRID, 2, 0.05), strict=True
     ):
         torch.testing.assert_close(a, b, rtol=0, atol=0)
+
+
+def test_released_steps_are_compiled_again():
+    model = burgers()
+    expected = list(model.rollout(states(1), GRID, 2, 0.05))
+    frames = model.rollout(states(1), GRID, 2, 0.05)
+    assert torch.equal(next(frames), expected[0])
+    release_compiled_steps()
+    assert torch.equal(next(frames), expected[1])
+    alive = weakref.ref(model)
+    del model, frames
+    release_compiled_steps()
+    assert alive() is None  # nothing that was compiled keeps its model
 
 
 def test_changed_parameters_take_effect_after_compilation():
@@ -205,6 +223,52 @@ def test_an_equation_of_the_user_needs_only_its_rate():
     exact = start * torch.exp(torch.tensor(-(0.05 * k**2 + 2.0) * 0.3))
     assert model.substeps_used > 1
     assert (last - exact).abs().max() < 1e-3 * exact.abs().max()
+
+
+class Decay(Equation):
+    """An equation without PyTorch, as a user writes it."""
+
+    spec = EquationSpec(
+        "Decay", "u_t = −r u", (FieldRole("u"),), {"decay": ParameterSpec("1/time")}
+    )
+
+    def rate(self, state, parameters, operators):
+        return {"u": -parameters["decay"] * state["u"]}
+
+
+def test_a_plain_equation_becomes_a_model(monkeypatch):
+    monkeypatch.setattr(ModelRegistry, "_physical", {})
+    assert ModelRegistry.register_physical("Decay")(Decay) is Decay
+    model = ModelRegistry(physical_config("Decay", {"decay": 2.0})).get_physical_model()
+    assert isinstance(model, Decay) and isinstance(model, PhysicalModel)
+    (last,) = model.rollout(torch.ones(1, *GRID.shape), GRID, 1, 0.1)
+    torch.testing.assert_close(last, torch.full_like(last, exp(-0.2)), rtol=1e-5, atol=0)
+    for twin in (pickle.loads(pickle.dumps(model)), copy.deepcopy(model)):
+        assert type(twin) is type(model)
+        assert torch.equal(next(twin.rollout(torch.ones(1, *GRID.shape), GRID, 1, 0.1)), last)
+    assert type(pickle.loads(pickle.dumps(burgers()))) is BurgersPDE
+    with pytest.raises(TypeError, match=r"int: registered as the equation 'Number'"):
+        ModelRegistry.register_physical("Number")(int)
+
+
+def test_a_model_of_a_built_in_equation_can_be_changed():
+    class Faster(BurgersPDE):
+        def rate(self, state, parameters, operators):
+            return {"velocity": 2 * super().rate(state, parameters, operators)["velocity"]}
+
+    config = physical_config("BurgersPDE", {"viscosity": 0.01}, numerics={"substeps": 20})
+    (last,) = Faster(config).rollout(states(1), GRID, 1, 0.05)
+    (expected,) = burgers(substeps=20).rollout(states(1), GRID, 1, 0.1)
+    torch.testing.assert_close(last, expected, rtol=0, atol=1e-12)
+
+
+def test_an_equation_does_not_replace_attributes_of_the_model():
+    class Clash(Decay):
+        def rollout(self):
+            """Not the one of the model."""
+
+    with pytest.raises(TypeError, match=r"Clash: rollout: PhysicalModel has attributes"):
+        physical_model_class(Clash)
 
 
 class PartlyLinear(PhysicalModel):

@@ -18,6 +18,7 @@ from tests.physics.rollouts import (
     final_state,
     measured_order,
     model_of,
+    rate_of,
     root_mean_square,
 )
 
@@ -147,6 +148,27 @@ def test_uniform_states_obey_ordinary_differential_equations(
     for role, before, after in zip(roles, start, solution.y[:, -1], strict=True):
         assert abs(after - before) > 0.1
         torch.testing.assert_close(last[role], after * ones, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(("name", "order"), [("FitzHughNagumoPDE", 4), ("GrayScottPDE", 6)])
+def test_order_of_the_rate_of_two_species(name: str, order: int) -> None:
+    parameters, roles, diffusivities, start = PAIRS[name]
+    k = (2 * pi / 0.7, 4 * pi / 1.3)
+
+    def error(n: int) -> float:
+        grid = periodic_grid((n, n + 8), (0.7, 1.3))
+        x, y = points(grid)
+        waves = torch.stack([torch.cos(k[0] * x) + 0 * y, torch.sin(k[1] * y) + 0 * x])
+        state = np.array([u + 0.3 * wave.numpy() for u, wave in zip(start, waves, strict=True)])
+        model = model_of(name, parameters, Discretization("finite_difference", order))
+        fields = {r: torch.from_numpy(u)[None] for r, u in zip(roles, state, strict=True)}
+        rates = rate_of(model, fields, grid)
+        exact = torch.from_numpy(reaction(name, state))
+        cases = zip(roles, diffusivities, k, waves, exact, strict=True)
+        errors = [rates[r][0] - (e - d * q**2 * 0.3 * wave) for r, d, q, wave, e in cases]
+        return root_mean_square(torch.stack(errors))
+
+    assert abs(measured_order(error, 24, 48) - order) < 0.2
 
 
 @pytest.mark.parametrize("box", ["differences", "walls", "spectral"])

@@ -1,4 +1,4 @@
-"""The file of a trained surrogate, which needs nothing else to be used."""
+"""Self-contained files of trained surrogates: writing and loading."""
 
 import platform
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ _VERSION = 2
 
 @dataclass(frozen=True)
 class SavedModel:
-    """What the file of a surrogate holds.
+    """Content of the file of a surrogate.
 
     Attributes:
         model: The surrogate in evaluation mode, on the CPU.
@@ -50,16 +50,15 @@ def save_synthetic_model(
 ) -> None:
     """Write a trained surrogate, atomically.
 
-    The file is read with ``torch.load(path, weights_only=True)``. The weights are those of
-    ``model.state_dict()``, the normalisation among them; the values of inputs that are parameters
-    are ``model.parameter_defaults``; names and paths are left out.
+    ``torch.load(path, weights_only=True)`` reads the file. It holds ``model.state_dict()`` with the
+    normalisation, and ``model.parameter_defaults``; names and paths are left out.
 
     Args:
         path: File to write, e.g. ``synthetic_model.pt``.
         model: The surrogate.
-        experiment: What it was made and trained with.
+        experiment: The experiment that it was trained in.
         grid: Grid that it was trained on.
-        layouts: Fields of the data, those of ``input_specs`` at least.
+        layouts: Fields of the data, at least the ``input_specs``.
         dt: Time step that it was trained on [time].
     """
     content = {
@@ -83,8 +82,7 @@ def save_synthetic_model(
 def load_synthetic_model(path: str | Path) -> SyntheticModel:
     """The surrogate of a file, in evaluation mode, on the CPU.
 
-    A model of a user's own must have been registered before, by importing its module: nothing that
-    the file names is run.
+    Import the module of a user's own model before: loading never runs a module that the file names.
 
     Raises:
         CheckpointError: if the file is absent, damaged, or something else.
@@ -102,14 +100,14 @@ def load_saved_model(path: str | Path) -> SavedModel:
     if content.get("version") != _VERSION:
         raise CheckpointError(
             f"{path}: version {content.get('version')!r} of the format; this program reads "
-            f"version {_VERSION}; train the model anew"
+            f"version {_VERSION}; train the model again"
         )
     try:
         return _rebuilt(content)
     except Exception as error:
-        # the model's own code meets values of any kind here, and tells in its own way
+        # the model's own code may fail in any way on the values of a damaged file
         reason = f"{type(error).__name__}: {error}"[:500]
-        raise CheckpointError(f"{path}: the model cannot be made from it: {reason}") from error
+        raise CheckpointError(f"{path}: the model cannot be rebuilt from it: {reason}") from error
 
 
 def _rebuilt(content: dict[str, Any]) -> SavedModel:
@@ -131,10 +129,10 @@ def _rebuilt(content: dict[str, Any]) -> SavedModel:
 
 
 def _check_size(experiment: Experiment, weights: Mapping[str, torch.Tensor]) -> None:
-    """Refuse settings of a far larger network than the weights', before memory is taken for it.
+    """Reject settings of a network far larger than the weights before allocating its memory.
 
     Raises:
-        ValueError: if a number is beyond what the weights have of anything.
+        ValueError: if a number in the settings is larger than any length in the weights.
     """
     section = experiment.model.synthetic
     assert section is not None
@@ -147,7 +145,7 @@ def _check_size(experiment: Experiment, weights: Mapping[str, torch.Tensor]) -> 
 
 
 def _class_of(experiment: Experiment) -> type[SyntheticModel]:
-    """The model's class; a module that the file names is never imported by itself."""
+    """The model's class; never imports a module that the file names."""
     section = experiment.model.synthetic
     assert section is not None
     try:
@@ -157,7 +155,7 @@ def _class_of(experiment: Experiment) -> type[SyntheticModel]:
             raise
         raise ConfigError(
             f"{section.name!r} is a model of your own, registered in {section.module!r}; import "
-            "that file first: what a model file names is never run by itself"
+            "that file first: loading a model never runs a module that its file names"
         ) from error
 
 

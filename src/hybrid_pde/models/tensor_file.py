@@ -12,11 +12,11 @@ from hybrid_pde.errors import CheckpointError
 
 
 def write_tensor_file(path: str | Path, kind: str, content: Mapping[str, Any]) -> None:
-    """Write a file so that ``path`` holds either what it held before or the whole content.
+    """Write a file atomically: ``path`` holds either its previous or the complete new content.
 
     Args:
         path: File to write; its folder is made if need be.
-        kind: What the file is, e.g. ``training checkpoint``; the reader must ask for the same.
+        kind: Kind of the file, e.g. ``training checkpoint``; the reader must expect the same.
         content: Tensors and plain types, nested in mappings, lists and tuples.
     """
     with atomic_path(Path(path)) as temporary, temporary.open("wb") as file:
@@ -32,7 +32,7 @@ def read_tensor_file(path: str | Path, kind: str, **parts: type) -> dict[str, An
 
     Args:
         path: File to read.
-        kind: What it was written as.
+        kind: Kind that it was written as.
         **parts: Types of the parts that it must have, by name.
 
     Raises:
@@ -52,7 +52,7 @@ def read_tensor_file(path: str | Path, kind: str, **parts: type) -> dict[str, An
         reason = str(error).strip().split("\n", 1)[0][:200]
         raise CheckpointError(f"{path}: damaged, or no {kind}: {reason}") from error
     if damaged:
-        raise CheckpointError(f"{path}: damaged in {damaged!r}; delete it and make it anew")
+        raise CheckpointError(f"{path}: damaged in {damaged!r}; delete it and create it again")
     if not isinstance(content, dict) or content.get("kind") != kind:
         raise CheckpointError(f"{path}: a file of PyTorch, but no {kind}")
     for name, part in parts.items():

@@ -1,4 +1,4 @@
-"""Whether a user's own models are there and have what the experiment asks of them."""
+"""Checks of an experiment against the models in a Python file of the user."""
 
 from hybrid_pde.config.checks.augmentation import drawn_parameter_errors
 from hybrid_pde.config.checks.equation import check_equation
@@ -13,7 +13,7 @@ from hybrid_pde.errors import ConfigError
 def check_own_models(experiment: Experiment, source: str) -> None:
     """Import the modules that the experiment names, and check names and options against them.
 
-    Without a module nothing is imported, and nothing happens.
+    Does nothing if the experiment names no module.
 
     Args:
         experiment: The experiment.
@@ -28,7 +28,7 @@ def check_own_models(experiment: Experiment, source: str) -> None:
     own_synthetic = "synthetic" in trained and synthetic is not None and synthetic.module
     if not own_physical and not own_synthetic:
         return
-    from hybrid_pde.models.registry import ModelRegistry  # PyTorch, so only where it is needed
+    from hybrid_pde.models.registry import ModelRegistry  # imports PyTorch
 
     registry = ModelRegistry(experiment)
     try:

@@ -24,7 +24,7 @@ BOUNDARY = "boundary."
 class Conditions:
     """Values of each simulation; they take precedence over the shared parameters.
 
-    Names are those of parameters, or ``boundary.<axis>.<lower|upper>`` for a fixed value.
+    Names are parameters, or ``boundary.<axis>.<lower|upper>`` for a fixed value.
 
     Attributes:
         constant: ``[B, …]`` by name, … as in a parameter: nothing, one number for each axis, or a

@@ -1,4 +1,4 @@
-"""Simulations made with a physical model, from drawn initial states.
+"""Simulations of a physical model from random initial states.
 
 Layout: ``T`` time, ``C`` channel, ``X Y Z`` space.
 """
@@ -27,14 +27,14 @@ from hybrid_pde.numerics.projection import project
 from hybrid_pde.numerics.staggered import StaggeredDifference
 from hybrid_pde.progress import progress
 
-GROUP = 5  # simulations advanced together; more are hardly faster, and the last group costs more
+GROUP = 5  # simulations advanced together; more are hardly faster, and a partial group wastes more
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Recording:
-    """What is simulated: where, which fields, how long, and which known parameters there are."""
+    """Settings of simulations: grid, fields, number of steps, time step, known parameters."""
 
     grid: Grid
     layouts: Sequence[FieldLayout]
@@ -45,12 +45,12 @@ class Recording:
 
 @dataclass(frozen=True)
 class Start:
-    """What a simulation starts from, and what it brings along.
+    """Initial state of a simulation, and its known parameters.
 
     Attributes:
         state: ``[C, *space]`` for each field.
-        known: Its values of the recording's known parameters, as in a cached simulation; those
-            that change in time ``[steps + 1, …]``.
+        known: Values of the known parameters, as in a cached simulation; ``[steps + 1, …]`` for
+            those that change in time.
     """
 
     state: State
@@ -60,13 +60,13 @@ class Start:
 def projections(
     spec: EquationSpec, names: Sequence[str], grid: Grid, staggered: bool = False
 ) -> dict[str, Projection]:
-    """What takes the divergence away, by data field in which it has to vanish at the start.
+    """Projections of initial states, by the data field that has to be free of divergence.
 
     Args:
         spec: The equation.
         names: Names of the data fields.
         grid: Grid of the fields.
-        staggered: Whether it has to vanish on the faces of cells.
+        staggered: Whether the divergence has to vanish on a staggered grid.
     """
     roles = match_roles(spec, names)
     project_on = _project_faces if staggered else _project
@@ -83,9 +83,10 @@ def _project(grid: Grid, velocity: np.ndarray, held: Mapping[str, float]) -> np.
 
 
 def _project_faces(grid: Grid, velocity: np.ndarray, held: Mapping[str, float]) -> np.ndarray:
-    """The same on the faces of cells, through whose walls nothing flows.
+    """Projection on cell faces, with no flow through walls.
 
-    What is drawn need not vanish on walls: means, not sines, take it to the faces without ripples.
+    Random velocities need not vanish on walls, where interpolation by sines would give ripples:
+    they are averaged onto the faces.
     """
     layout = FieldLayout("velocity", grid.axes)
     with math.precision(64):
@@ -101,16 +102,16 @@ def generate(
     start_of: Callable[[int], Start],
     wanted: Collection[int],
 ) -> Iterator[tuple[int, State]]:
-    """Simulate in groups of neighbours, always the whole group.
+    """Simulate in groups of consecutive simulations, always the whole group.
 
-    The members of a group share their time steps. Since a group is the same whatever is wanted of
-    it, a simulation depends neither on the shard that it is made in nor on an interruption.
+    The members of a group share their time steps. Since groups do not depend on ``wanted``, a
+    simulation depends neither on its shard nor on interruptions.
 
     Args:
         model: The equation with its parameters.
         recording: Grid, fields, number of steps and dt.
-        start_of: What simulation ``i`` starts from.
-        wanted: The simulations to make.
+        start_of: Initial state of simulation ``i``.
+        wanted: Indices of the simulations to return.
 
     Yields:
         The index and ``[T, C, *space]`` for each field, T being the steps and the start. A
@@ -134,7 +135,7 @@ def _simulate_singly(
     group: Sequence[int],
     wanted: Collection[int],
 ) -> list[State | None]:
-    """Each simulation on its own, so that one that diverges does not take the others with it."""
+    """Simulate one by one, so that a simulation that diverges does not stop the others."""
     result: list[State | None] = []
     for index in group:
         try:
@@ -149,7 +150,7 @@ def _simulate_singly(
 def _simulate(
     model: PhysicalModel, recording: Recording, starts: Sequence[Start]
 ) -> list[State | None]:
-    # Rounded as they will be stored, so that what follows is what the stored state leads to.
+    # Rounded as they will be stored, so that a rollout from the stored state gives the same frames.
     initial = {
         layout.name: torch.from_numpy(
             np.stack([start.state[layout.name] for start in starts]).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Which field of the data plays which role in an equation."""
+"""Assignment of data fields to the roles of an equation."""
 
 from collections.abc import Sequence
 
@@ -8,10 +8,10 @@ from hybrid_pde.errors import ConfigError
 
 
 def match_roles(spec: EquationSpec, names: Sequence[str]) -> dict[str, str]:
-    """The data field of every role: the one of that name, else the next one left in order.
+    """The data field of every role: the field of that name, else the next unassigned field.
 
-    Fields that no role is left for (a pressure beside a velocity) play none. An optional role is
-    only played by the field of its name.
+    Surplus fields (a pressure beside a velocity) get no role. An optional role is only assigned to
+    the field of its name.
 
     Returns:
         Field name by role, in the order of the equation's fields.
@@ -29,7 +29,7 @@ def match_roles(spec: EquationSpec, names: Sequence[str]) -> dict[str, str]:
 
 
 def role_layouts(spec: EquationSpec, grid: Grid) -> dict[str, FieldLayout]:
-    """The layout of every role on a grid: a vector has a component for each axis."""
+    """Layout of every role on a grid: a vector has a component for each axis."""
     return {
         role.name: FieldLayout(role.name, components=grid.axes if role.is_vector else ())
         for role in spec.fields

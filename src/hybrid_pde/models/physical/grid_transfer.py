@@ -1,4 +1,4 @@
-"""The way between the data's points and those on which an equation is solved.
+"""Transfer of states between the grid of the data and the grid of the solver.
 
 Layout of native tensors: ``B`` simulations, ``C`` channels, ``X Y Z`` space, ``[B, C, X, Y, Z]``.
 """
@@ -17,8 +17,8 @@ from hybrid_pde.numerics.face_projection import project_faces
 from hybrid_pde.numerics.resampling import Resampling
 
 
-class Placement:
-    """Puts states where a discretization needs them: on a finer grid, on the faces of cells.
+class GridTransfer:
+    """Transfers states to where a discretization needs them: a finer grid, cell faces.
 
     Args:
         grid: Grid of the data.
@@ -41,10 +41,10 @@ class Placement:
         if discretization.is_staggered:
             self._staggering = Staggering(self.grid)
 
-    def enter(self, state: Natives) -> Natives:
-        """A state of the data as the equation takes it; on faces, free of divergence.
+    def to_solver(self, state: Natives) -> Natives:
+        """A state of the data on the solver's grid; on cell faces, projected.
 
-        Interpolation onto the faces does not keep the divergence that it found at the centres.
+        Interpolation onto the faces changes the divergence that the velocity has at cell centres.
         """
         if self._resampling is not None:
             state = {role: self._resampling.refine(native) for role, native in state.items()}
@@ -58,8 +58,8 @@ class Placement:
                 placed[role] = to_native(free, self.grid, layout)
         return placed
 
-    def leave(self, state: Natives) -> Natives:
-        """A state of the equation at the data's points."""
+    def to_data(self, state: Natives) -> Natives:
+        """A state of the solver on the grid of the data."""
         if self._staggering is not None:
             moved = {role: self._staggering.to_centres(state[role]) for role in self._vectors}
             state = {**state, **moved}
@@ -67,11 +67,11 @@ class Placement:
             state = {role: self._resampling.coarsen(native) for role, native in state.items()}
         return state
 
-    def enter_field(self, value: torch.Tensor) -> torch.Tensor:
-        """A parameter that is a field ``[…, *space]``, at the points of scalars."""
+    def field_to_solver(self, value: torch.Tensor) -> torch.Tensor:
+        """A field parameter ``[…, *space]``, at the points of scalars."""
         if self._resampling is None:
             return value
         axes = len(self.grid.axes)
-        # The resampling of a field wants [B, C, *space].
+        # Resampling takes [B, C, *space].
         fine = self._resampling.refine(value.reshape(1, -1, *value.shape[-axes:]))
         return fine.reshape(*value.shape[:-axes], *fine.shape[2:])

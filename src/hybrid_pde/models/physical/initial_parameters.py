@@ -1,4 +1,4 @@
-"""The values that an equation's parameters start from."""
+"""Initial values of the parameters of an equation."""
 
 from typing import Any
 
@@ -11,14 +11,14 @@ from hybrid_pde.errors import ConfigError
 
 
 def initial_values(spec: EquationSpec, experiment: Experiment) -> dict[str, torch.Tensor]:
-    """Every parameter of the equation in double precision: a number, or numbers.
+    """Every parameter of the equation in double precision: a number, or several numbers.
 
-    A learnable parameter takes its ``initial_guess``, whatever ``pde_params`` says, so that no
-    calibration sees the true value by accident; the others take ``pde_params``, else the
-    equation's default.
+    A learnable parameter takes its ``initial_guess`` even if ``pde_params`` has a value, so that no
+    calibration sees the true value by accident. The others take their value in ``pde_params``, else
+    the equation's default.
 
     Raises:
-        ConfigError: for an unknown name, a missing or meaningless value.
+        ConfigError: for an unknown name, a missing value, or one that is not allowed.
     """
     section = experiment.model.physical
     given = dict(section.pde_params) if section is not None else {}
@@ -28,15 +28,15 @@ def initial_values(spec: EquationSpec, experiment: Experiment) -> dict[str, torc
             known = {**spec.parameters, **spec.options}
             raise ConfigError(f"model.physical.pde_params: {suggest(name, known)}")
     values = {}
-    brought = experiment.data.known_parameters
+    known_by_simulation = experiment.data.known_parameters
     for name, parameter in spec.parameters.items():
         value: Any
         if name in learnable:
             key, value = "initial_guess", starting_value(learnable[name])
         else:
             key, value = "model.physical.pde_params", given.get(name, parameter.default)
-        if value is None and name in brought:
-            value = 0.0  # every simulation brings its own, which takes precedence
+        if value is None and name in known_by_simulation:
+            value = 0.0  # the values of the simulations take precedence
         if value is None:
             raise ConfigError(
                 f"model.physical.pde_params.{name}: missing; {spec.name} needs it, there or as "
@@ -49,7 +49,7 @@ def initial_values(spec: EquationSpec, experiment: Experiment) -> dict[str, torc
 def learnable_parameters(
     spec: EquationSpec, experiment: Experiment
 ) -> dict[str, LearnableParameter]:
-    """The parameters to be estimated, by name and in the order of the experiment.
+    """The learnable parameters by name, in the order of the experiment.
 
     Raises:
         ConfigError: if the equation has no parameter of that name, or one is given twice.
@@ -69,9 +69,9 @@ def learnable_parameters(
 
 
 def starting_value(parameter: LearnableParameter) -> Number:
-    """Where a parameter starts: its guess, else the middle of its bounds, of positive ones by size.
+    """Initial value: the guess, else the mean of the bounds, geometric if they are positive.
 
-    A field's guess stands for its background; the trainer makes the field of it.
+    The guess of a field is its background, from which the trainer constructs the field.
     """
     guess = parameter.initial_guess
     is_field = parameter.parametrization is not None

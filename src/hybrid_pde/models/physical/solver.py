@@ -16,7 +16,7 @@ from hybrid_pde.models.physical.coefficients import Coefficients, Natives
 from hybrid_pde.models.physical.conditions import Conditions
 from hybrid_pde.models.physical.equation import Equation
 from hybrid_pde.models.physical.field_roles import match_roles, role_layouts
-from hybrid_pde.models.physical.grid_transfer import Placement
+from hybrid_pde.models.physical.grid_transfer import GridTransfer
 from hybrid_pde.models.physical.stepper import Stepper
 from hybrid_pde.numerics.discretization import Discretization
 from hybrid_pde.numerics.stability import (
@@ -70,7 +70,7 @@ class Solver:
 
     def __init__(self, equation: Equation) -> None:
         self._equation = equation
-        self._steppers: dict[tuple[Any, ...], tuple[Stepper, Placement]] = {}
+        self._steppers: dict[tuple[Any, ...], tuple[Stepper, GridTransfer]] = {}
         self.substeps_used = 0
         self.stages_used: int | None = None
 
@@ -83,7 +83,7 @@ class Solver:
         """
         grid, equation = spec.grid, self._equation.spec
         roles = match_roles(equation, list(state))
-        stepper, placement = self._stepper(spec, tuple(roles))
+        stepper, transfer = self._stepper(spec, tuple(roles))
         batched = next(iter(state.values())).ndim == len(grid.axes) + 2
         now = {}
         for role, name in roles.items():
@@ -95,41 +95,41 @@ class Solver:
                     f"{equation.name} it needs {(layout.channels, *grid.shape)}"
                 )
             now[role] = native.to(stepper.dtype)
-        shared = {n: self._placed(n, v, grid, placement) for n, v in spec.parameters.items()}
+        shared = {n: self._on_solver_grid(n, v, grid, transfer) for n, v in spec.parameters.items()}
         self._check_finite(now, shared, spec.entries, 0)
-        now = placement.enter(now)
+        now = transfer.to_solver(now)
         for frame, dt in enumerate(spec.intervals):
             individual, slopes = spec.conditions.during(frame, dt)
             coefficients = Coefficients(
                 shared,
-                {n: self._placed(n, v, grid, placement, 1) for n, v in individual.items()},
-                {n: self._placed(n, v, grid, placement, 1) for n, v in slopes.items()},
+                {n: self._on_solver_grid(n, v, grid, transfer, 1) for n, v in individual.items()},
+                {n: self._on_solver_grid(n, v, grid, transfer, 1) for n, v in slopes.items()},
             )
             substeps, stages = self._count_steps(
                 stepper, now, coefficients, dt, frame + 1, spec.fixed_substeps
             )
             now = stepper.advance(now, coefficients, dt, substeps, stages)
             self._check_finite(now, shared, spec.entries, frame + 1)
-            seen = placement.leave(now)
+            seen = transfer.to_data(now)
             yield {name: seen[role] if batched else seen[role][0] for role, name in roles.items()}
 
-    def _stepper(self, spec: RolloutSpec, roles: tuple[str, ...]) -> tuple[Stepper, Placement]:
+    def _stepper(self, spec: RolloutSpec, roles: tuple[str, ...]) -> tuple[Stepper, GridTransfer]:
         grid, discretization = spec.grid, spec.discretization
         key = (grid, roles, discretization, spec.dtype)
         if key not in self._steppers:
             equation = self._equation
             layouts = {r: e for r, e in role_layouts(equation.spec, grid).items() if r in roles}
-            placement = Placement(grid, layouts, discretization)
-            stepper = Stepper(equation, placement.grid, layouts, discretization, spec.dtype)
-            self._steppers[key] = (stepper, placement)
+            transfer = GridTransfer(grid, layouts, discretization)
+            stepper = Stepper(equation, transfer.grid, layouts, discretization, spec.dtype)
+            self._steppers[key] = (stepper, transfer)
         return self._steppers[key]
 
-    def _placed(
+    def _on_solver_grid(
         self,
         name: str,
         value: torch.Tensor,
         grid: Grid,
-        placement: Placement,
+        transfer: GridTransfer,
         leading: int = 0,
     ) -> torch.Tensor:
         """A parameter as the stepper takes it: with a number for each axis, fields on its grid.
@@ -138,12 +138,12 @@ class Solver:
             name: Name of the parameter.
             value: Its value, after ``leading`` dimensions of simulations.
             grid: Grid of the data.
-            placement: Transfer to the stepper's grid.
+            transfer: Transfer to the grid of the stepper.
             leading: Number of dimensions before those of the value.
         """
         axes, own = len(grid.axes), value.shape[leading:]
         if own[-axes:] == grid.shape:
-            return placement.enter_field(value)
+            return transfer.field_to_solver(value)
         spec = self._equation.spec.parameters.get(name)
         if spec is None or not spec.per_axis:
             return value

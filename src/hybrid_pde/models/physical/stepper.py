@@ -1,9 +1,8 @@
-"""One compiled step of an equation on one grid.
+"""Compiled time steps of an equation on one grid.
 
 Layout of native tensors: ``B`` simulations, ``C`` channels, ``X Y Z`` space, ``[B, C, X, Y, Z]``.
 """
 
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -25,6 +24,7 @@ from hybrid_pde.models.physical.coefficients import (
     with_tangents,
     wrap_parameter,
 )
+from hybrid_pde.models.physical.compiled_steps import CompiledSteps
 from hybrid_pde.models.physical.equation import Equation, Values
 from hybrid_pde.numerics.discretization import Discretization
 from hybrid_pde.numerics.exponential_integrators import coefficients, exponential_step
@@ -33,13 +33,13 @@ from hybrid_pde.numerics.runge_kutta_chebyshev import runge_kutta_chebyshev
 from hybrid_pde.numerics.semi_lagrangian import SplitAdvection
 from hybrid_pde.numerics.spectral import Spectral
 
-# So few steps of a frame are not worth computing twice.
+# With so few steps in a frame, recomputing them saves no memory worth the time.
 _ALL_KEPT = 4
 
 
 @dataclass(frozen=True)
 class _Part:
-    """Some steps of a frame: the compiled step, when each begins [time], and their length."""
+    """Consecutive steps of a frame: the compiled step, the start of each [time], their length."""
 
     step: Callable[..., Values]
     times: Sequence[float]
@@ -47,10 +47,10 @@ class _Part:
 
 
 class Stepper:
-    """Advances a batch of simulations; compiled once for each shape that it meets.
+    """Advances a batch of simulations; compiles a step for each combination of shapes.
 
-    Parameters and the time step enter the compiled step as arguments: a traced function that
-    closed over them would keep their first values.
+    Parameters and the time step are arguments of the compiled step: a traced function would keep
+    the first values of variables in its closure.
 
     Args:
         equation: The equation.
@@ -73,8 +73,7 @@ class Stepper:
         self.operators = discretization.operators(grid)
         self._order = discretization.order or 4
         self._bits = 64 if dtype == torch.float64 else 32
-        self._compiled_for: set[tuple[Any, ...]] = set()
-        self._steps: dict[int | None, Callable[..., Values]] = {}
+        self._steps = CompiledSteps()
 
     def advance(
         self,
@@ -88,13 +87,14 @@ class Stepper:
 
         Args:
             state: ``[B, C, *space]`` by role.
-            parameters: Of the equation.
+            parameters: Parameters of the equation.
             dt: Time between the states [time].
             substeps: Number of steps.
-            stages: Of the Runge-Kutta-Chebyshev method, where a step is to be one of it.
+            stages: Stages of a Runge-Kutta-Chebyshev step; ``None`` for a Runge-Kutta step of
+                order four.
 
-        With reverse-mode derivatives, only one state in about the root of ``substeps`` is kept,
-        and the steps between are computed again on the way back.
+        With reverse-mode derivatives, only one state in about √substeps is kept; the backward pass
+        recomputes the steps in between.
         """
         with math.precision(self._bits):
             step = self._compiled(state, parameters, stages)
@@ -108,7 +108,7 @@ class Stepper:
         return state
 
     def _advance(self, state: Natives, parameters: Coefficients, part: "_Part") -> Natives:
-        """The state after some of the steps of a frame."""
+        """The state after the steps of a part."""
         values, wrapped = self.to_values(state), self.wrap(parameters)
         slopes = self.wrap_individual(parameters.slopes)
         with math.precision(self._bits):
@@ -125,7 +125,7 @@ class Stepper:
             return self.to_natives(values)
 
     def _recomputed(self, state: Natives, parameters: Coefficients, part: "_Part") -> Natives:
-        """The same, of which only the state before is kept for the way back."""
+        """The same; for the backward pass only the state before is kept."""
         groups = (state, parameters.shared, parameters.individual, parameters.slopes)
         names = [list(group) for group in groups]
         flat = [group[name] for group in groups for name in group]
@@ -136,7 +136,7 @@ class Stepper:
             after = self._advance(before, Coefficients(*rest), part)
             return tuple(after[name] for name in state)
 
-        # The other kind of checkpoint hooks into saved tensors, which compiled steps do not bear.
+        # Checkpoints without reentry hook into saved tensors, which compiled steps do not support.
         return dict(zip(state, checkpoint(run, *flat, use_reentrant=True), strict=True))
 
     def to_values(self, state: Mapping[str, torch.Tensor]) -> Values:
@@ -154,7 +154,7 @@ class Stepper:
         return natives
 
     def wrap(self, parameters: Coefficients) -> Values:
-        """All parameters as PhiML tensors; those of each simulation take precedence."""
+        """All parameters as PhiML tensors; values of each simulation take precedence."""
         shared = {name: self._wrap(name, value, ()) for name, value in parameters.shared.items()}
         return {**shared, **self.wrap_individual(parameters.individual)}
 
@@ -189,7 +189,7 @@ class Stepper:
             after = runge_kutta_4(rate, state, dt)
         else:
             after = runge_kutta_chebyshev(rate, state, dt, stages)
-        # One order of dimensions in and out: another one would be compiled again.
+        # The same order of dimensions in and out: another one would be compiled separately.
         return self.to_values(self.to_natives(after))
 
     def _exponential_step(
@@ -201,7 +201,7 @@ class Stepper:
         elapsed: math.Tensor,
         dt: math.Tensor,
     ) -> Values:
-        # The mean over the step of what changes in time: a midpoint rule.
+        # Parameters that change in time enter with their value at the midpoint of the step.
         present = parameters_at(parameters, slopes, elapsed + 0.5 * dt)
 
         assert isinstance(self.operators, Spectral)
@@ -214,7 +214,7 @@ class Stepper:
         return self.to_values(self.to_natives(after))
 
     def _extra(self, parameters: Values, dt: math.Tensor) -> dict[str, Values]:
-        """What the exponential integrator computes once for all steps of one length."""
+        """Weights of the exponential integrator, common to all steps of one length."""
         if not isinstance(self.operators, Spectral):
             return {}
         terms = self.equation.linear_terms(parameters)
@@ -245,35 +245,22 @@ class Stepper:
         self, state: Natives, parameters: Coefficients, stages: int | None
     ) -> Callable[..., Values]:
         """The compiled step for the shapes of a state and of parameters."""
-        if stages not in self._steps:
-            is_exponential = isinstance(self.operators, Spectral)
-            self._steps[stages] = math.jit_compile(
-                self._exponential_step if is_exponential else partial(self._explicit_step, stages)
-            )
-        step = self._steps[stages]
         parts = (state, parameters.shared, parameters.individual, parameters.slopes)
         shapes = tuple((name, value.shape) for part in parts for name, value in part.items())
-        if (stages, shapes) in self._compiled_for:
-            return step
-        # Traced on plain copies: a trace under differentiation would record the wrong thing.
-        plain = {
-            role: torch.zeros(native.shape, dtype=self.dtype) for role, native in state.items()
-        }
-        constants = Coefficients(
-            *({n: torch.ones(v.shape, dtype=self.dtype) for n, v in p.items()} for p in parts[1:])
-        )
-        wrapped, dt = self.wrap(constants), self._number(1.0)
-        with warnings.catch_warnings(), torch.no_grad():
-            # PhiML compiles with torch.jit.trace, which announces its own successor.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            warnings.simplefilter("ignore", torch.jit.TracerWarning)
-            step(
-                self.to_values(plain),
-                wrapped,
-                self.wrap_individual(constants.slopes),
-                self._extra(wrapped, dt),
-                self._number(0.0),
-                dt,
+
+        def examples() -> tuple[Any, ...]:
+            zeros = {role: torch.zeros(v.shape, dtype=self.dtype) for role, v in state.items()}
+            ones = Coefficients(
+                *(
+                    {name: torch.ones(v.shape, dtype=self.dtype) for name, v in part.items()}
+                    for part in parts[1:]
+                )
             )
-        self._compiled_for.add((stages, shapes))
-        return step
+            wrapped, slopes = self.wrap(ones), self.wrap_individual(ones.slopes)
+            dt = self._number(1.0)
+            extra = self._extra(wrapped, dt)
+            return self.to_values(zeros), wrapped, slopes, extra, self._number(0.0), dt
+
+        if isinstance(self.operators, Spectral):
+            return self._steps.get(None, shapes, self._exponential_step, examples)
+        return self._steps.get(stages, shapes, partial(self._explicit_step, stages), examples)

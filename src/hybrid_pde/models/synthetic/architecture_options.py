@@ -1,4 +1,4 @@
-"""What the options of all architectures share; no PyTorch, so that a check is fast."""
+"""Base classes of the options of architectures; no PyTorch, so that checks are fast."""
 
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
@@ -15,17 +15,19 @@ Sides = Sequence[tuple[Side, Side]]  # conditions on the (lower, upper) side of 
 
 
 class Architecture(BaseModel):
-    """What ``model.synthetic.architecture`` may say, whatever ``model.synthetic.name``.
+    """Options in ``model.synthetic.architecture`` that every architecture has.
 
     Attributes:
-        needs: The module that the architecture imports and the package that has it, where it is
-            none of the project's own requirements.
+        name: Value of ``model.synthetic.name``.
+        needs: Module and package that the architecture needs beside the requirements of the
+            project.
         spatial_dims: Number of spatial axes; by default that of the data.
         hidden_channels: Channels between the first layer and the last.
         activation: Function between the layers.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+    name: ClassVar[str]
     needs: ClassVar[tuple[str, str] | None] = None
 
     spatial_dims: Literal[1, 2, 3] | None = None
@@ -33,7 +35,7 @@ class Architecture(BaseModel):
     activation: Literal["gelu", "relu", "silu", "tanh"] = "gelu"
 
     def check_grid(self, space: Sequence[int], boundary: Sides) -> None:
-        """Refuse a grid that the network cannot work on; by default none.
+        """Reject a grid that the network cannot work on; by default none.
 
         Args:
             space: Number of points along each axis.
@@ -54,7 +56,7 @@ class Architecture(BaseModel):
         if cls.needs is not None and find_spec(cls.needs[0]) is None:
             package = cls.needs[1]
             raise ConfigError(
-                f"model.synthetic.name: needs the package {package}, which is not there: "
+                f"model.synthetic.name: needs the package {package}, which is not installed: "
                 f"pip install {package}, or choose another architecture"
             )
         try:
@@ -71,7 +73,7 @@ class Architecture(BaseModel):
 
 
 class ConvolutionArchitecture(Architecture):
-    """What the options of all networks of convolutions share.
+    """Options of convolutional networks.
 
     Attributes:
         kernel_size: Width of the convolutions, odd.
@@ -81,11 +83,11 @@ class ConvolutionArchitecture(Architecture):
 
     @property
     def reach(self) -> int:
-        """Points that the widest convolution sees in each direction."""
+        """Points that the widest convolution reaches in each direction."""
         return self.kernel_size // 2
 
     def check_grid(self, space: Sequence[int], boundary: Sides) -> None:
-        """Refuse a grid on which a kernel would go around a periodic axis more than once."""
+        """Reject a grid on which a kernel would wrap around a periodic axis more than once."""
         if min(space) < self.reach:
             raise ConfigError(
                 f"{KEY}: a convolution sees {self.reach} points in each direction, and the grid "

@@ -1,4 +1,4 @@
-"""Which channels of a surrogate are whose, and whether inputs and outputs fit each other."""
+"""Channels of the inputs and outputs of a surrogate, and their consistency."""
 
 from collections.abc import Collection, Mapping, Sequence
 
@@ -6,7 +6,7 @@ from hybrid_pde.errors import ConfigError
 
 
 def channels_of(specs: Mapping[str, int]) -> dict[str, range]:
-    """Where each field's channels lie."""
+    """Channel indices of each field."""
     places, start = {}, 0
     for name, channels in specs.items():
         places[name] = range(start, start + channels)
@@ -17,12 +17,12 @@ def channels_of(specs: Mapping[str, int]) -> dict[str, range]:
 def check_specs(
     inputs: Mapping[str, int], outputs: Mapping[str, int], static_fields: Collection[str] | None
 ) -> None:
-    """Refuse outputs that are no inputs, and inputs that change in time without being outputs.
+    """Reject outputs that are no inputs, and inputs that change in time without being outputs.
 
     Args:
         inputs: Channels of each input.
         outputs: Channels of each predicted field.
-        static_fields: Inputs that are constant in time; ``None`` where it is not known.
+        static_fields: Inputs that are constant in time; ``None`` if unknown.
 
     Raises:
         ConfigError: naming the field.
@@ -51,7 +51,7 @@ def check_specs(
 def check_parameters(
     values: Mapping[str, Sequence[float]], inputs: Mapping[str, int], outputs: Mapping[str, int]
 ) -> None:
-    """Refuse values of what is no input of that many numbers.
+    """Reject values of a parameter that is no input or has another number of channels.
 
     Args:
         values: Numbers of each parameter.

@@ -1,4 +1,4 @@
-"""What the built-in surrogates share: options, padding by the boundary, a start at persistence.
+"""Base classes of the built-in surrogates: options, padding, initial weights of persistence.
 
 Layout: ``B`` windows, ``C`` channels, ``X Y Z`` space; a state is ``[B, C, *space]``.
 """
@@ -24,12 +24,11 @@ Convolutions = TypeVar("Convolutions", bound=ConvolutionArchitecture)
 
 
 class PaddedModel(SyntheticModel, Generic[Options]):
-    """Surrogate whose network sees the input with values beyond its sides.
+    """Surrogate with an input that is padded by the boundary conditions.
 
-    Fields are padded once, before they are normalised: a fixed value stands beyond its side of the
-    predicted fields; beyond the sides of static inputs, which it does not concern, their last point
-    is repeated. In hidden layers, zero stands for what lies beyond a fixed value
-    (:attr:`hidden_boundary`).
+    Fields are padded once, before they are normalised: predicted fields with the fixed value of a
+    side, static inputs, to which that value does not apply, with their last point. Hidden layers
+    are padded with zero beyond a fixed value (:attr:`hidden_boundary`).
 
     Raises:
         ConfigError: for an option that is unknown or wrong.
@@ -40,11 +39,11 @@ class PaddedModel(SyntheticModel, Generic[Options]):
 
     @classmethod
     def check_architecture(cls, architecture: Mapping[str, Any]) -> None:
-        """Refuse options that are unknown or wrong, and a package that is missing."""
+        """Reject options that are unknown or wrong, and a missing package."""
         cls.options_class.parse(architecture)
 
     def build_network(self, architecture: dict[str, Any]) -> nn.Module:
-        """The network, its last layer at zero, so that training starts from persistence."""
+        """The network, with a last layer of zeros, so that training starts from persistence."""
         options: Any = self.options_class.parse(architecture)
         if options.spatial_dims not in (None, self.spatial_dims):
             raise ConfigError(
@@ -75,14 +74,14 @@ class PaddedModel(SyntheticModel, Generic[Options]):
 
     @abstractmethod
     def padding_widths(self, space: Sequence[int]) -> Sequence[int]:
-        """Points that are added at either end of each axis.
+        """Points of padding at either end of each axis.
 
         Args:
             space: Number of points along each axis.
         """
 
     def prepare_input(self, state: torch.Tensor) -> torch.Tensor:
-        """The input with the values beyond its sides, normalised: ``[B, C_in, *space + 2w]``."""
+        """The padded and normalised input, ``[B, C_in, *space + 2w]``."""
         space = state.shape[2:]
         self.options.check_grid(space, self.boundary)
         widths = self.padding_widths(space)
@@ -95,13 +94,10 @@ class PaddedModel(SyntheticModel, Generic[Options]):
 
 
 class ConvolutionalModel(PaddedModel[Convolutions]):
-    """Surrogate whose network begins with a convolution on the padded input.
-
-    Its network has the layer ``project`` as its last one.
-    """
+    """Surrogate with a network from a first convolution to the last layer, ``project``."""
 
     def build_network(self, architecture: dict[str, Any]) -> nn.Module:
-        """The network, laid out in memory for its number of axes."""
+        """The network, in the memory format that is fastest for its number of axes."""
         network = super().build_network(architecture)
         if self.spatial_dims == 2:  # a training step on the CPU then takes a quarter less time
             network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -1,4 +1,4 @@
-"""Layers that the networks of convolutions share.
+"""Layers of the convolutional networks.
 
 Layout: ``B`` windows, ``C`` channels, ``X Y Z`` space; a tensor is ``[B, C, *space]``.
 """
@@ -29,8 +29,8 @@ class PreActivated(nn.Module):
         in_channels: Channels of the input.
         out_channels: Channels of the output.
         options: Kernel size and activation.
-        norm: What comes first, e.g. :func:`norm_of`.
-        boundary: How the activated channels are padded.
+        norm: Normalisation before the activation, e.g. :func:`norm_of`.
+        boundary: Boundary conditions for padding the activated channels.
         dilation: Distance of the points that the convolution sees.
     """
 
@@ -64,8 +64,8 @@ class Residual(nn.Module):
     Source: He et al. (2016), ECCV, for the activation before each convolution.
 
     Args:
-        layers: The layers, one behind the other.
-        shortcut: What x goes through.
+        layers: Layers in sequence.
+        shortcut: Layer that x passes.
     """
 
     def __init__(self, layers: Sequence[nn.Module], shortcut: nn.Module) -> None:
@@ -86,14 +86,14 @@ def residual_block(
     boundary: Boundary,
     dilations: Sequence[int] = (1, 1),
 ) -> Residual:
-    """The input plus its convolutions one behind the other, one for each dilation.
+    """The input plus a sequence of convolutions of it, one for each dilation.
 
     Args:
         in_channels: Channels of the input.
         out_channels: Channels of the output.
         options: Kernel size and activation.
         norm: ``group`` or ``none``, before each convolution.
-        boundary: How hidden channels are padded.
+        boundary: Boundary conditions for padding hidden channels.
         dilations: Distance of the points that each convolution sees.
     """
     widths = [in_channels] + [out_channels] * (len(dilations) - 1)
@@ -113,7 +113,7 @@ class Stack(nn.Module):
         in_channels: Channels of the input, which comes padded by half a kernel.
         out_channels: Channels of the output.
         options: Number of hidden channels, kernel size and activation.
-        layers: What is in between; each of them keeps channels and size.
+        layers: Layers in between; each keeps the number of channels and the size.
         spatial_dims: Number of spatial axes.
     """
 

@@ -15,14 +15,14 @@ Boundary = tuple[tuple[Side, Side], ...]  # (lower, upper) of each axis
 
 
 def pad(values: torch.Tensor, width: int | Sequence[int], boundary: Boundary) -> torch.Tensor:
-    """Extend a tensor by ``width`` points on every side, as its boundary says.
+    """Extend a tensor by ``width`` points on every side, by its boundary conditions.
 
     Args:
         values: Tensor ``[B, C, *space]``.
         width: Number of points, of all axes or of each; at most the size of a periodic axis.
         boundary: For each axis the condition on its (lower, upper) side: a periodic side
             continues with the opposite one, a zero-gradient one repeats its last point, and a
-            number stands beyond its side.
+            number fills the points beyond its side.
 
     Returns:
         Tensor ``[B, C, *space]`` with ``2 * width`` points more on each axis.

@@ -1,4 +1,4 @@
-"""Harmonics of the position as input channels, for what depends on the place.
+"""Harmonics of the position as input channels, for dynamics that vary in space.
 
 Layout: ``C`` channels, ``X Y Z`` space.
 """

@@ -1,4 +1,4 @@
-"""What every neural surrogate shares: channels, normalisation, steps, rollouts.
+"""Base class of neural surrogates: channels, normalisation, steps, rollouts.
 
 Layout: ``B`` windows, ``K`` states of a pass, ``C`` channels, ``X Y Z`` space; a state is
 ``[B, C, *space]`` with the channels of ``input_specs`` (``C_in``) or of ``output_specs``
@@ -46,7 +46,7 @@ class SyntheticModel(nn.Module, ABC):
 
     Attributes:
         parameter_defaults: Values of inputs that are parameters of the equation, for simulations
-            that bring none along; kept in the model's file.
+            without values of their own; saved with the model.
 
     Raises:
         ConfigError: if inputs and outputs do not fit each other.
@@ -98,7 +98,7 @@ class SyntheticModel(nn.Module, ABC):
 
     @classmethod
     def check_architecture(cls, architecture: Mapping[str, Any]) -> None:
-        """Refuse an ``architecture`` that the model cannot have; by default none.
+        """Reject an ``architecture`` that the model cannot have; by default none.
 
         Raises:
             ConfigError: naming the key, its value, and what is allowed.
@@ -117,7 +117,7 @@ class SyntheticModel(nn.Module, ABC):
 
     @property
     def in_channels(self) -> int:
-        """Number of input channels, those of static fields included."""
+        """Number of input channels, including static fields."""
         return sum(self.input_specs.values())
 
     @property
@@ -137,7 +137,7 @@ class SyntheticModel(nn.Module, ABC):
 
     @property
     def parameter_defaults(self) -> dict[str, tuple[float, ...]]:
-        """Values of inputs that are parameters, for simulations that bring none along."""
+        """Values of inputs that are parameters, for simulations without values of their own."""
         return dict(self._parameter_defaults)
 
     @parameter_defaults.setter
@@ -148,7 +148,7 @@ class SyntheticModel(nn.Module, ABC):
         }
 
     def set_normalization(self, normalization: Normalization) -> None:
-        """Take over the statistics of the training data; the weights stay.
+        """Set the statistics of the training data; the weights stay.
 
         Raises:
             ConfigError: if they are of other channels, or another number of steps.
@@ -184,11 +184,11 @@ class SyntheticModel(nn.Module, ABC):
         return self.input_std[self.state_channels]
 
     def prepare_input(self, state: torch.Tensor) -> torch.Tensor:
-        """What the network sees of an input ``[B, C_in, *space]``; normalised by default."""
+        """Input of the network for a state ``[B, C_in, *space]``; by default normalised."""
         return self.normalize_input(state)
 
     def network_output(self, state: torch.Tensor) -> torch.Tensor:
-        """What the network gives for an input, ``[B, network_out_channels, *space]``."""
+        """Output of the network for a state, ``[B, network_out_channels, *space]``."""
         seen = self.prepare_input(state)
         if self.harmonics:
             position = self._position(tuple(state.shape[2:]), seen)

@@ -1,4 +1,4 @@
-"""A user's own network as the network of a surrogate.
+"""Surrogates around a plain network of the user.
 
 Layout: ``B`` windows, ``C`` channels, ``X Y Z`` space.
 """
@@ -17,15 +17,16 @@ _GIVEN = ("in_channels", "out_channels", "spatial_dims", "boundary")
 
 
 def surrogate_of(given: type) -> type[SyntheticModel]:
-    """The surrogate that a class stands for.
+    """The surrogate of a registered class.
 
     Args:
-        given: A :class:`SyntheticModel`, which is taken as it is, or a plain ``torch.nn.Module``
-            made by ``given(in_channels, out_channels, spatial_dims, boundary, **architecture)``
-            that maps ``[B, in_channels, *space]`` to ``[B, out_channels, *space]``. Of a plain one
-            the input is normalised and not padded; ``boundary`` has for each axis the condition on
-            its (lower, upper) side. ``in_channels`` and ``out_channels`` count what ``coordinates``
-            and ``bundle`` add.
+        given: A :class:`SyntheticModel`, which is returned unchanged, or a plain
+            ``torch.nn.Module`` created by
+            ``given(in_channels, out_channels, spatial_dims, boundary, **architecture)``, which maps
+            ``[B, in_channels, *space]`` to ``[B, out_channels, *space]``. The input of a plain
+            module is normalised and not padded. ``boundary`` has for each axis the conditions on
+            its (lower, upper) side. ``in_channels`` and ``out_channels`` include the channels that
+            ``coordinates`` and ``bundle`` add.
 
     Raises:
         TypeError: if it is neither.
@@ -40,12 +41,12 @@ def surrogate_of(given: type) -> type[SyntheticModel]:
 
         @classmethod
         def check_architecture(cls, architecture: Mapping[str, Any]) -> None:
-            """Refuse an architecture that the network's class does not take."""
+            """Reject an architecture that the class of the network does not take."""
             try:
                 inspect.signature(given).bind(**dict.fromkeys(_GIVEN), **architecture)
             except TypeError as error:
                 raise ConfigError(
-                    f"{KEY}: {dict(architecture)}: {given.__name__} is made with "
+                    f"{KEY}: {dict(architecture)}: {given.__name__} takes "
                     f"({', '.join(_GIVEN)}, and these): {error}"
                 ) from None
 

@@ -1,4 +1,4 @@
-"""The options of a plain stack of convolutions; no PyTorch."""
+"""Options of a plain stack of convolutions; no PyTorch."""
 
 from typing import ClassVar
 
@@ -8,7 +8,7 @@ from hybrid_pde.models.synthetic.architecture_options import ConvolutionArchitec
 
 
 class ConvNetArchitecture(ConvolutionArchitecture):
-    """What ``model.synthetic.architecture`` may say for a ``ConvNet``.
+    """Options in ``model.synthetic.architecture`` of a ``ConvNet``.
 
     Attributes:
         layers: Convolutions of ``kernel_size``. A step sees ``layers`` times half a kernel in each

@@ -1,4 +1,4 @@
-"""The options of a dilated residual network; no PyTorch."""
+"""Options of a dilated residual network; no PyTorch."""
 
 from typing import Annotated, ClassVar, Literal
 
@@ -8,7 +8,7 @@ from hybrid_pde.models.synthetic.architecture_options import ConvolutionArchitec
 
 
 class DilatedResNetArchitecture(ConvolutionArchitecture):
-    """What ``model.synthetic.architecture`` may say for a ``DilatedResNet``.
+    """Options in ``model.synthetic.architecture`` of a ``DilatedResNet``.
 
     Attributes:
         norm: ``group`` normalises the channels of each sample in up to 8 groups.

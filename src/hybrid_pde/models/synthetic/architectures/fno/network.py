@@ -1,4 +1,4 @@
-"""Fourier neural operator in one, two or three dimensions, of the package neuraloperator.
+"""Fourier neural operator of the package neuraloperator, in one, two or three dimensions.
 
 Source: Li et al. (2021), ICLR; https://github.com/neuraloperator/neuraloperator.
 
@@ -53,7 +53,7 @@ class FNO(PaddedModel[FNOArchitecture]):
         ]
 
     def network_output(self, state: torch.Tensor) -> torch.Tensor:
-        """What the network gives, without the points that were added."""
+        """Output of the network without the padding."""
         output = super().network_output(state)
         space = state.shape[2:]
         for axis, (points, width) in enumerate(zip(space, self.padding_widths(space), strict=True)):

@@ -1,4 +1,4 @@
-"""The options of a Fourier neural operator; no PyTorch."""
+"""Options of a Fourier neural operator; no PyTorch."""
 
 from collections.abc import Sequence
 from typing import ClassVar
@@ -11,11 +11,11 @@ from hybrid_pde.models.synthetic.architecture_options import Architecture, Sides
 
 
 class FNOArchitecture(Architecture):
-    """What ``model.synthetic.architecture`` may say for an ``FNO``.
+    """Options in ``model.synthetic.architecture`` of an ``FNO``.
 
     Attributes:
         modes: Fourier modes that a layer transforms along each axis, half of them of either sign;
-            a grid with fewer points has fewer. What is shorter passes a layer point by point.
+            a grid with fewer points has fewer. Shorter waves pass a layer point by point.
         layers: Fourier layers.
         padding: Share of an axis with walls that is added at each of its sides before the first
             layer, as the boundary says, and cut off behind the last; a periodic axis needs none.
@@ -30,7 +30,7 @@ class FNOArchitecture(Architecture):
     padding: float = Field(default=0.25, ge=0.0, le=1.0)
 
     def check_grid(self, space: Sequence[int], boundary: Sides) -> None:
-        """Refuse odd numbers of points along a periodic axis that is not the last one.
+        """Reject odd numbers of points along a periodic axis that is not the last one.
 
         neuraloperator 2.0 shifts the modes there by one, so that the network would not commute with
         shifts.

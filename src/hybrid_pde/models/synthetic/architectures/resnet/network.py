@@ -13,7 +13,7 @@ from hybrid_pde.models.synthetic.layers import Stack, residual_block
 
 
 class ResNet(ConvolutionalModel[ResNetArchitecture]):
-    """Surrogate whose step is a residual network; the options are :class:`ResNetArchitecture`'s.
+    """Surrogate whose step is a residual network; options of :class:`ResNetArchitecture`.
 
     On a periodic grid it commutes with every shift.
 

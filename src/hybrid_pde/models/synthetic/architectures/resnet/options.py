@@ -1,4 +1,4 @@
-"""The options of a residual network; no PyTorch."""
+"""Options of a residual network; no PyTorch."""
 
 from typing import ClassVar, Literal
 
@@ -8,7 +8,7 @@ from hybrid_pde.models.synthetic.architecture_options import ConvolutionArchitec
 
 
 class ResNetArchitecture(ConvolutionArchitecture):
-    """What ``model.synthetic.architecture`` may say for a ``ResNet``.
+    """Options in ``model.synthetic.architecture`` of a ``ResNet``.
 
     Attributes:
         norm: ``group`` normalises the channels of each sample in up to 8 groups.

@@ -31,7 +31,7 @@ _ADAPTIVE_POOLS: tuple[Callable[..., torch.Tensor], ...] = (
 
 
 class UNet(ConvolutionalModel[UNetArchitecture]):
-    """Surrogate whose step is a residual U-Net; the options are :class:`UNetArchitecture`'s.
+    """Surrogate whose step is a residual U-Net; options of :class:`UNetArchitecture`.
 
     On a periodic grid whose sizes are multiples of 2^depth it commutes with shifts by 2^depth
     points.
@@ -56,7 +56,7 @@ class UNetwork(nn.Module):
         in_channels: Channels of the input, which comes padded by half a kernel.
         out_channels: Channels of the output.
         options: Width, depth and the rest.
-        boundary: How hidden channels are padded.
+        boundary: Boundary conditions for padding hidden channels.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The options of a U-Net; kept apart so that an experiment is checked without PyTorch."""
+"""Options of a U-Net; no PyTorch."""
 
 from collections.abc import Sequence
 from typing import ClassVar, Literal
@@ -10,7 +10,7 @@ from hybrid_pde.models.synthetic.architecture_options import KEY, ConvolutionArc
 
 
 class UNetArchitecture(ConvolutionArchitecture):
-    """What ``model.synthetic.architecture`` may say for a ``UNet``.
+    """Options in ``model.synthetic.architecture`` of a ``UNet``.
 
     Attributes:
         hidden_channels: Channels on the finest level; each coarser level has twice as many.
@@ -27,7 +27,7 @@ class UNetArchitecture(ConvolutionArchitecture):
     blocks: PositiveInt = 1
 
     def check_grid(self, space: Sequence[int], boundary: Sides) -> None:
-        """Refuse a grid whose coarsest level is smaller than half a kernel."""
+        """Reject a grid with fewer points on the coarsest level than half a kernel."""
         smallest = max(1, self.reach)
         if any(-(-size // 2**self.depth) < smallest for size in space):
             raise ConfigError(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from hybrid_pde.data.temporary_files import remove_leftovers
+from hybrid_pde.data.atomic import remove_abandoned_files
 from hybrid_pde.errors import RunningError
 
 # what a job that has been asked to end may take to save its state
@@ -41,5 +41,5 @@ def alone(log: Path | None) -> Iterator[None]:
             f"{log}: another process does this job still; `make resume` ends it and goes on"
         ) from None
     with held:
-        remove_leftovers(log.parent.parent)  # the folder that a job's logs and results lie in
+        remove_abandoned_files(log.parent.parent)  # the folder that a job's logs and results lie in
         yield

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hybrid_pde.config import Experiment, parse_experiment
-from hybrid_pde.data.temporary_files import temporary_sibling
+from hybrid_pde.data.atomic import temporary_sibling
 from hybrid_pde.errors import CacheError
 
 CLAIM = "reading.json"

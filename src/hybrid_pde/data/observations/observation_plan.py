@@ -43,11 +43,6 @@ class ObservationPlan:
     seed: tuple[int, ...]
     initial_known: bool
 
-    @property
-    def times_seen(self) -> tuple[float, ...]:
-        """Times of the frames of which anything is observed [time]."""
-        return tuple(self.times[frame] for frame in sorted(self.visible))
-
     def mask(self, name: str, frame: int, values: torch.Tensor | None = None) -> torch.Tensor:
         """Where a field is seen, ``[C, *space]`` of booleans.
 

@@ -1,4 +1,4 @@
-"""What a killed process leaves half written is removed, and nothing else."""
+"""Removal of the temporary files of killed processes, and of nothing else."""
 
 import os
 import subprocess

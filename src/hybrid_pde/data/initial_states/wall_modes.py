@@ -1,9 +1,9 @@
-"""Modes of a box with walls: what waves are to a periodic one.
+"""Cosine and sine modes of a box with walls.
 
-Along a periodic axis a state is a sum of waves; between walls it is a sum of the cosines or sines
-that fulfil the condition at each wall: cosines even about a wall of zero gradient, sines odd about
-a wall that holds the value at zero. Which of the eight discrete transforms that is follows from
-the two walls, and from whether points lie on them or half a cell inside.
+Along a periodic axis a state is a sum of waves. Between walls it is a sum of cosines or sines that
+satisfy the condition at each wall: even about a wall with zero gradient, odd about a wall with a
+fixed value of zero. The two walls, and the position of points on them or half a cell inside,
+determine which of eight discrete transforms applies.
 
 Layout: ``C`` channels, ``X Y Z`` space; the axes of a grid are the last ones of every array.
 

@@ -73,12 +73,12 @@ def grid_rotations(held: Held, num_axes: int) -> list[GridRotation]:
 
 @dataclass(frozen=True)
 class Moves:
-    """What is done to each of several windows.
+    """The transformation of each of several windows.
 
     Attributes:
-        rotations: Number of the rotation, ``[B]``.
-        shifts: Whole cells, after the rotation, ``[B, D]``.
-        boosts: Velocity that is added before the rotation, ``[B, D]`` [field].
+        rotations: Index of the rotation, ``[B]``.
+        shifts: Shift by whole cells after the rotation, ``[B, D]``.
+        boosts: Velocity added before the rotation, ``[B, D]`` [field].
     """
 
     rotations: torch.Tensor
@@ -90,15 +90,15 @@ class Moves:
 
 
 class WindowSymmetries:
-    """Moves windows of one kind.
+    """Transforms windows of one grid and one set of fields.
 
     Args:
-        grid: Their grid.
+        grid: Grid of the windows.
         inputs: Layouts of the input channels.
         outputs: Layouts of the target channels.
         held: The symmetries.
         dt: Time between frames [time].
-        boost: Largest velocity that is added along an axis [field].
+        boost: Largest velocity added along an axis [field].
     """
 
     def __init__(
@@ -129,11 +129,11 @@ class WindowSymmetries:
         self._outputs = _Channels.of(outputs, grid.axes, held, self.rotations)
 
     def draw(self, count: int, generator: torch.Generator) -> Moves:
-        """A random move for each of ``count`` windows, all members alike; boosts up to the largest.
+        """A random transformation for each window, uniform over the group and the range of boosts.
 
         Args:
             count: Number of windows B.
-            generator: Where the random numbers come from.
+            generator: Source of the random numbers.
         """
         dims = len(self._shape)
         rotations = torch.randint(len(self.rotations), (count,), generator=generator)
@@ -149,16 +149,16 @@ class WindowSymmetries:
         return Moves(rotations, cells * moved, drawn * boosted)
 
     def apply(self, window: Window, moves: Moves) -> Window:
-        """Moved copies of a batch of windows.
+        """Transformed copies of a batch of windows.
 
         Args:
             window: Inputs ``[B, C_in, *space]``, targets ``[B, T, C_out, *space]`` and, if there
-                are any, their weights, which change place but not sign.
-            moves: What is done to each.
+                are any, their weights, which move but keep their sign.
+            moves: Transformation of each window.
 
         Raises:
-            ConfigError: if a velocity is added to windows with weights: values that do not count
-                would be interpolated with those that do.
+            ConfigError: if a velocity is added to windows with weights: hidden values would be
+                interpolated with visible ones.
         """
         inputs, targets, *weights = window
         if self._held.boosts:
@@ -178,7 +178,7 @@ class WindowSymmetries:
         return tuple(moved)
 
     def _cells(self, moves: Moves) -> torch.Tensor:
-        """Where every point's value comes from, ``[B, X·Y·Z]``.
+        """Source cell of every point, ``[B, X·Y·Z]``.
 
         An old index depends on one new index only, so that the flat one is a sum over the axes.
         """
@@ -196,7 +196,7 @@ class WindowSymmetries:
     def _boosted(
         self, inputs: torch.Tensor, targets: torch.Tensor, boosts: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """The windows as an observer sees them who moves with the velocity −a c.
+        """The windows seen by an observer who moves with the velocity −a c.
 
         The n-th target goes n dt a c further, by the phases of its Fourier modes: exact for what
         the grid resolves.
@@ -211,7 +211,7 @@ class WindowSymmetries:
             angles = distances[..., axis, None] * wavenumbers
             phases = torch.polar(torch.ones_like(angles), -angles)
             if points % 2 == 0:
-                # the shortest wave stands for both signs of its wavenumber
+                # the shortest wave represents both signs of its wavenumber
                 phases[..., points // 2] = phases[..., points // 2].real.to(phases.dtype)
             shape = (*phases.shape[:2], 1, *(points if j == axis else 1 for j in range(dims)))
             modes = modes * phases.to(modes.dtype).view(shape)
@@ -226,7 +226,7 @@ class WindowSymmetries:
 
 
 class _Channels:
-    """What rotations make of channels.
+    """Permutation and signs of channels under rotations.
 
     Attributes:
         sources: By rotation and new channel, the old channel ``[G, C]``.

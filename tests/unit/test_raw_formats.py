@@ -100,7 +100,8 @@ def test_a_misspelt_format_is_an_error_that_lists_the_new_one(tmp_path: Path) ->
 
 
 def test_the_stages_that_read_raw_files_depend_on_their_readers(reader: Path) -> None:
-    codes, changed = {}, {}
+    codes: dict[tuple[str, str], str] = {}
+    changed: dict[tuple[str, str], bool] = {}
     for text in (READER, READER + "\nVALUE = 1\n"):
         reader.write_text(text)
         for function in (code_digest._digest, code_digest._stripped, code_digest._imported):

@@ -1,1 +1,1 @@
-"""Grid, boundary conditions and per-simulation parameters: plain data that every part imports."""
+"""Grid, boundary conditions, per-simulation parameters, units and run folders: shared plain data."""

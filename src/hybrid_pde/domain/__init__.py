@@ -1,1 +1,1 @@
-"""Grid, boundary conditions, per-simulation parameters, units and run folders: shared plain data."""
+"""Plain data for every part: grid, boundary, per-simulation parameters, units, run folders."""

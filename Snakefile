@@ -20,7 +20,7 @@ min_version("9.0")
 logging.raiseExceptions = False  # Snakemake's own log may be on a full disk
 sys.path.insert(0, f"{workflow.basedir}/src")
 
-from hybrid_pde.data.disk_errors import refuse_unwritable
+from hybrid_pde.data.atomic import refuse_unwritable
 from hybrid_pde.training.finished_checkpoints import remove_finished_checkpoints
 from hybrid_pde.errors import UserError
 from hybrid_pde.workflow.folder_checks import (

@@ -54,7 +54,7 @@ def main() -> None:
             for finding in findings([ended]):
                 print(finding, flush=True)
     print(table(results))
-    for what in ("did not come back", "crashed ("):
+    for what in ("did not return", "crashed ("):
         count = sum(what in result["detail"] for _, result in results)
         print(
             f"files of which is told that the library that reads them {what.strip(' (')}: {count}"

@@ -123,7 +123,7 @@ def test_translation_commutes_with_the_solution(name: str) -> None:
 
 def every_turn(case: Case) -> list[Moves]:
     """Each reflection and rotation in turn, of all windows."""
-    number = len(case.moved(case.held).turns)
+    number = len(case.moved(case.held).rotations)
     zeros = torch.zeros((WINDOWS, len(case.grid.axes)))
     return [
         Moves(torch.full((WINDOWS,), turn), zeros.long(), zeros.double())
@@ -155,7 +155,7 @@ def test_groups_are_whole_and_each_member_commutes(
     grid: Grid, kinds: list[str], members: int
 ) -> None:
     case = Case("BurgersPDE", grid, kinds)
-    turns = case.moved(case.held).turns
+    turns = case.moved(case.held).rotations
     assert len(turns) == members
     assert all(a.after(b) in turns for a in turns for b in turns)
     if kinds == ["rotation"]:

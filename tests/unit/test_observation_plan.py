@@ -30,27 +30,31 @@ def seen(observed: ObservationPlan, name: str = "density") -> torch.Tensor:
     return torch.stack([observed.mask(name, frame) for frame in range(len(TIMES))])
 
 
+def times_seen(observed: ObservationPlan) -> tuple[float, ...]:
+    return tuple(observed.times[frame] for frame in sorted(observed.visible))
+
+
 def test_without_settings_everything_is_seen() -> None:
     everything = plan()
     assert bool(seen(everything).all())
     assert everything.mask("velocity", 3).shape == (2, 10, 9)
     assert everything.mask("velocity", 3).dtype == torch.bool
-    assert everything.times_seen == tuple(TIMES[1:])
-    assert plan(known=False).times_seen == tuple(TIMES)
+    assert times_seen(everything) == tuple(TIMES[1:])
+    assert times_seen(plan(known=False)) == tuple(TIMES)
 
 
 def test_only_the_stated_times_are_seen_and_the_known_start() -> None:
     some = plan(times=[4.0, 2.30005, 2.7])  # the second within a thousandth of a step
-    assert some.times_seen == pytest.approx((2.3, 2.7, 4.0))
+    assert times_seen(some) == pytest.approx((2.3, 2.7, 4.0))
     frames = seen(some)
     assert [int(n) for n in frames.flatten(1).all(1).nonzero()] == [0, 3, 7, 20]
     assert not bool(frames[[1, 2, 4, 19]].any())
 
 
 def test_every_nth_frame_counts_from_the_first() -> None:
-    assert plan(every=6).times_seen == pytest.approx((2.6, 3.2, 3.8))
-    assert plan(every=6, known=False).times_seen == pytest.approx((2.0, 2.6, 3.2, 3.8))
-    assert plan(every=3, times=[2.3, 2.4, 2.6]).times_seen == pytest.approx((2.3, 2.6))
+    assert times_seen(plan(every=6)) == pytest.approx((2.6, 3.2, 3.8))
+    assert times_seen(plan(every=6, known=False)) == pytest.approx((2.0, 2.6, 3.2, 3.8))
+    assert times_seen(plan(every=3, times=[2.3, 2.4, 2.6])) == pytest.approx((2.3, 2.6))
 
 
 def test_a_start_that_is_not_known_is_seen_as_the_plan_says() -> None:
@@ -92,7 +96,7 @@ def test_points_come_from_the_frames_and_the_region_that_are_visible() -> None:
     assert torch.equal(seen(every_one), allowed)
     some = plan(every=4, region={"x": (0.5, None)}, points=3)
     assert not bool((seen(some) & ~allowed).any())
-    assert 1 <= len(some.times_seen) <= 3
+    assert 1 <= len(times_seen(some)) <= 3
 
 
 def test_all_places_are_equally_likely() -> None:

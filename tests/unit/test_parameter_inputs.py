@@ -96,7 +96,7 @@ def test_a_field_of_the_same_name_goes_before_a_parameter(tmp_path: Path) -> Non
 FIELD = KnownParameter("nu", is_field=True)
 CHANGING = KnownParameter("nu", static=False, values=(1.0,) * FRAMES)
 REFUSED: dict[str, tuple[list[dict[str, Any]], dict[str, Any], str]] = {
-    "no value": ([{"nu": 0.5}, {}], {}, "parameter 'nu': raw_1 does not bring its value along"),
+    "no value": ([{"nu": 0.5}, {}], {}, "parameter 'nu': raw_1 has no value of its own"),
     "nowhere": ([{}], {}, "field 'nu' is not in the data"),
     "a field": ([{"nu": FIELD}], {}, "'nu': a field in the data; .* a number"),
     "changing": ([{"nu": CHANGING}], {}, "'nu': a number that changes in time in the data"),

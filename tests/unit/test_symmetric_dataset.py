@@ -63,7 +63,7 @@ class Drawn:
 
 def by_hand(values: torch.Tensor, moves: Moves, number: int, dataset: SymmetricDataset) -> Any:
     """A scalar field ``[X, Y]`` moved point by point."""
-    turn = dataset.symmetries.turns[int(moves.turns[number])]
+    turn = dataset.symmetries.rotations[int(moves.rotations[number])]
     moved = torch.full_like(values, torch.nan)
     points = values.shape[0]
     for old in np.ndindex(*values.shape):
@@ -80,10 +80,10 @@ def test_every_point_goes_where_the_symmetry_takes_it() -> None:
     source = Drawn()
     dataset = SymmetricDataset(source, ALL, seed=4)
     moves, numbers = dataset._moves, range(12)
-    assert len({int(turn) for turn in moves.turns}) == 8
+    assert len({int(turn) for turn in moves.rotations}) == 8
     inputs, targets, weights = dataset.gather(numbers)
     for number in numbers:
-        turn = dataset.symmetries.turns[int(moves.turns[number])]
+        turn = dataset.symmetries.rotations[int(moves.rotations[number])]
         density = by_hand(source.inputs[number, 2], moves, number, dataset)
         assert torch.equal(inputs[number, 2], density)
         for old in (0, 1):
@@ -126,7 +126,7 @@ def test_members_depend_on_seed_epoch_and_window_alone() -> None:
 def test_members_are_drawn_alike() -> None:
     dataset = SymmetricDataset(Drawn(4000), ALL)
     moves = dataset._moves
-    counts = torch.bincount(moves.turns, minlength=8)
+    counts = torch.bincount(moves.rotations, minlength=8)
     assert len(counts) == 8 and counts.min() > 400  # 500 ± 21
     for axis in (0, 1):
         shifts = torch.bincount(moves.shifts[:, axis], minlength=6)
@@ -144,7 +144,7 @@ def test_batches_of_a_loader_are_the_windows() -> None:
 
 def test_only_the_axes_that_hold_are_moved() -> None:
     dataset = SymmetricDataset(Drawn(), ValidSymmetries((1,), (0,), vectors=VECTORS))
-    assert len(dataset.symmetries.turns) == 2
+    assert len(dataset.symmetries.rotations) == 2
     assert not dataset._moves.shifts[:, 0].any() and dataset._moves.shifts[:, 1].any()
     assert not dataset._moves.boosts.any()
 
@@ -155,7 +155,7 @@ def test_pseudo_scalars_change_sign_with_the_mirror_alone() -> None:
     dataset = SymmetricDataset(source, held)
     inputs = dataset.gather(range(40))[0]
     for number in range(40):
-        turn = dataset.symmetries.turns[int(dataset._moves.turns[number])]
+        turn = dataset.symmetries.rotations[int(dataset._moves.rotations[number])]
         total = turn.parity * source.inputs[number, 2].sum()
         assert inputs[number, 2].sum() == pytest.approx(float(total), abs=1e-4)
 

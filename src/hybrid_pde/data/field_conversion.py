@@ -1,4 +1,4 @@
-"""The border between native tensors and PhiFlow fields.
+"""Conversion between native tensors and PhiFlow fields.
 
 Layout: ``B`` windows or simulations, ``C`` channels, ``X Y Z`` space; a native tensor is
 ``[B, C, X, Y, Z]`` or ``[C, X, Y, Z]`` with the axes that the grid has.
@@ -30,7 +30,7 @@ def to_values(native: torch.Tensor, grid: Grid, layout: FieldLayout) -> math.Ten
 
 
 def to_native(values: math.Tensor, grid: Grid, layout: FieldLayout) -> torch.Tensor:
-    """The inverse of :func:`to_values`: ``[(B,) C, *space]`` with ``B`` where there is a batch."""
+    """The inverse of :func:`to_values`: ``[(B,) C, *space]`` with ``B`` for a batch."""
     dims = [BATCH] if BATCH in values.shape else []
     dims.append(values.shape.only("vector") if layout.components else channel(vector=1))
     return values.native([*dims, *grid.axes])
@@ -44,13 +44,13 @@ def to_field(native: torch.Tensor, grid: Grid, layout: FieldLayout) -> Field:
             for axis, lower, upper in zip(grid.axes, *phi_bounds(grid), strict=True)
         }
     )
-    # PhiFlow knows cell centres only; that points lie on the rim rides on the box.
+    # PhiFlow has cell centres only; an attribute of the box marks points on the boundary
     object.__setattr__(box, _NODAL, grid.nodes_on_boundary)
     return CenteredGrid(to_values(native, grid, layout), to_extrapolation(grid), box)
 
 
 def phi_bounds(grid: Grid) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Ends of the box whose cell centres are the points of the grid, cells on the rim included."""
+    """Ends of the box with the grid's points as cell centres, outer cells included."""
     halves = [
         spacing / 2 if nodes else 0.0
         for spacing, nodes in zip(grid.spacing, grid.nodes_on_boundary, strict=True)
@@ -61,9 +61,9 @@ def phi_bounds(grid: Grid) -> tuple[tuple[float, ...], tuple[float, ...]]:
 
 
 def from_field(field: Field, grid: Grid, layout: FieldLayout) -> torch.Tensor:
-    """The native tensor ``[(B,) C, *space]`` behind a PhiFlow field.
+    """The native tensor ``[(B,) C, *space]`` of a PhiFlow field.
 
-    Of a staggered one, the velocity at the centres of cells.
+    For a staggered field, the velocity at the cell centres.
 
     Raises:
         ConfigError: if a staggered velocity has a component through a wall.
@@ -84,14 +84,14 @@ def to_extrapolation(grid: Grid) -> extrapolation.Extrapolation:
 
 
 def grid_of(field: Field) -> Grid:
-    """The grid that a field made by :func:`to_field` lives on; other fields have cell centres."""
+    """The grid of a field from :func:`to_field`; other fields have points at cell centres."""
     axes = tuple(sorted(field.resolution.names))
     nodal = getattr(field.bounds, _NODAL, (False,) * len(axes))
     shape = tuple(field.resolution.get_size(axis) for axis in axes)
     lower = [float(field.bounds.lower.vector[axis]) for axis in axes]
     upper = [float(field.bounds.upper.vector[axis]) for axis in axes]
     for position, nodes in enumerate(nodal):
-        if nodes:  # see phi_bounds: half a cell beyond the rim on both sides
+        if nodes:  # see phi_bounds: half a cell beyond the boundary on both sides
             half = (upper[position] - lower[position]) / shape[position] / 2
             lower[position], upper[position] = lower[position] + half, upper[position] - half
     return Grid(
@@ -107,7 +107,7 @@ def grid_of(field: Field) -> Grid:
 
 
 def layout_of(name: str, field: Field) -> FieldLayout:
-    """The layout of a dynamic field: a vector where it has a ``vector`` dimension."""
+    """The layout of a dynamic field: a vector if it has a ``vector`` dimension."""
     if field.is_staggered:
         return FieldLayout(name=name, components=tuple(sorted(field.resolution.names)))
     shape = field.values.shape

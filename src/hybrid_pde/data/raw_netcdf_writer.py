@@ -1,4 +1,4 @@
-"""Writes a simulation as a raw NetCDF file, as a scientist's own solver would."""
+"""Writing of simulations as raw NetCDF files."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -23,9 +23,9 @@ def write_raw_file(
     """Write one simulation, atomically.
 
     Args:
-        path: Where to write.
+        path: File to write.
         fields: ``[time, channel, *space]`` for each field.
-        grid: The grid, whose coordinates and boundary go into the file; points at cell centres.
+        grid: The grid with points at cell centres; its coordinates and boundary are written, too.
         layouts: The fields; a vector is written as one variable with a ``component`` axis.
         dt: Time between frames [time].
         attributes: Global attributes, e.g. the equation.

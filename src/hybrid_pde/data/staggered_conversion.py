@@ -1,10 +1,10 @@
-"""The border between native velocities at the centres of cells and PhiFlow's staggered grids.
+"""Conversion between native velocities at cell centres and PhiFlow's staggered grids.
 
 Layout: ``B`` windows or simulations, ``C`` channels, ``X Y Z`` space; a native tensor is
 ``[B, C, X, Y, Z]`` or ``[C, X, Y, Z]`` with the axes that the grid has.
 
-PhiFlow keeps those of the faces across an axis that its boundary leaves open: all lower ones of a
-periodic axis, both walls at zero gradient, none of the walls with a fixed value.
+PhiFlow stores only faces with values that the boundary does not fix: along a periodic axis all
+lower faces, at zero gradient also both walls, at a fixed value neither wall.
 """
 
 import torch
@@ -15,17 +15,17 @@ from hybrid_pde.domain.grid import PERIODIC, Grid
 from hybrid_pde.errors import ConfigError
 
 _BATCH = "window"
-# Flow through a wall that is rounding of single precision [of the largest velocity].
+# flow through a wall that counts as rounding in single precision, relative to the largest velocity
 _ROUNDING = 1e-5
 
 
 def from_staggered(field: Field, grid: Grid) -> torch.Tensor:
-    """The velocity of a staggered grid at the centres, ``[(B,) C, *space]``.
+    """The velocity of a staggered grid at the cell centres, ``[(B,) C, *space]``.
+
+    :class:`hybrid_pde.data.staggered_velocity.Staggering` says which modes the centres represent.
 
     Raises:
-        ConfigError: if something flows through a wall.
-
-    See :class:`hybrid_pde.data.staggered_velocity.Staggering` for what the centres keep.
+        ConfigError: if the velocity has a component through a wall.
     """
     batched = _BATCH in field.values.shape
     lead = [_BATCH] if batched else []
@@ -44,7 +44,7 @@ def to_staggered(native: torch.Tensor, grid: Grid, boundary: extrapolation.Extra
     Args:
         native: Velocity ``[(B,) C, *space]`` at the centres.
         grid: The cells.
-        boundary: The grid's boundary in PhiFlow's words.
+        boundary: The grid's boundary as a PhiFlow extrapolation.
     """
     batched = native.ndim == len(grid.axes) + 2
     faces = Staggering(grid).to_faces(native if batched else native.unsqueeze(0))
@@ -66,7 +66,7 @@ def to_staggered(native: torch.Tensor, grid: Grid, boundary: extrapolation.Extra
 def _lower_faces(
     component: torch.Tensor, axis: str, grid: Grid, boundary: extrapolation.Extrapolation
 ) -> torch.Tensor:
-    """One component on the lower faces of all cells, of those that PhiFlow keeps."""
+    """One component on the lower faces of all cells, from the faces that PhiFlow stores."""
     number = grid.axes.index(axis)
     place, sides = number + 1, grid.boundary[number]
     if PERIODIC in sides:
@@ -77,8 +77,8 @@ def _lower_faces(
         wall = float(component.detach().select(place, end).abs().max()) if has_face else value
         if not isinstance(wall, str) and abs(wall) > _ROUNDING * largest:
             raise ConfigError(
-                f"staggered velocity: flows through the {side} wall of {axis} ({wall:g}); between "
-                "walls nothing may, hand over the velocity at centres instead"
+                f"staggered velocity: flows through the {side} wall of {axis} ({wall:g}); there "
+                "must be no flow through walls; give the velocity at cell centres instead"
             )
     lower, _ = boundary.valid_outer_faces(axis)
     wall_face = torch.zeros_like(component.narrow(place, 0, 1))

@@ -1,8 +1,8 @@
-"""The way between velocities at the centres of cells and on their faces.
+"""Interpolation of velocities between cell centres and cell faces.
 
 Layout of native tensors: ``B`` simulations, ``C`` channels, ``X Y Z`` space, ``[B, C, X, Y, Z]``.
-On the faces, channel i of an entry stands on the lower face across axis i of its cell: so
-every channel has the shape of the cells. On a periodic axis the face after the last is the first;
+On the faces, channel i of an entry is on the lower face of its cell across axis i, so every channel
+has the shape of the cells. On a periodic axis the face after the last is the first;
 between walls the first face is the lower wall, and the upper wall, after the last, is not stored.
 """
 
@@ -17,15 +17,15 @@ from hybrid_pde.domain.grid import PERIODIC, Grid
 class Staggering:
     """Interpolation of every component along its own axis by half a cell, and back.
 
-    Along a periodic axis by the trigonometric polynomial through all points, between walls, through
-    which nothing flows, by the sum of sines through them. From the faces to the centres and back
-    nothing is lost, but for the alternating mode of an axis with an even number of cells, which is
-    zero halfway. Centres of other origin come back changed by what the faces cannot hold: that
-    mode, and between walls the highest sine. The faces between are of order 2 next to walls (where
-    the second derivative of a velocity that sticks jumps if it is continued oddly), and as exact as
-    the modes along periodic axes and between walls that fluid slips along.
+    Along a periodic axis the interpolant is the trigonometric polynomial through all points;
+    between impermeable walls it is a sum of sines. Face values are recovered exactly from the
+    centres, except for the alternating mode of an axis with an even number of cells, which vanishes
+    halfway between its points. Arbitrary centre values lose the modes that faces cannot represent:
+    that mode, and between walls the highest sine. The interpolation is spectrally accurate along
+    periodic axes and between free-slip walls, and of order 2 next to no-slip walls, where the odd
+    continuation of the velocity has a jump in its second derivative.
 
-    Linear, one product with a matrix a component, so derivatives of any kind go through.
+    It is linear, one matrix product for each component, so all derivatives pass through it.
 
     Args:
         grid: The cells.
@@ -62,7 +62,7 @@ def _periodic(n: int) -> tuple[np.ndarray, np.ndarray]:
     """``[face, centre]`` and ``[centre, face]``."""
     half = np.exp(1j * np.pi / n * np.arange(n // 2 + 1))[:, None]
     if n % 2 == 0:
-        half[-1] = 0.0  # halfway between its points, the alternating mode is zero
+        half[-1] = 0.0  # the alternating mode is zero halfway between its points
     modes = np.fft.rfft(np.eye(n), axis=0)
     # the lower face lies before its centre
     return np.fft.irfft(modes / np.where(half, half, np.inf), n, axis=0), np.fft.irfft(

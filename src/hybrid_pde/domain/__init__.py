@@ -1,1 +1,1 @@
-"""Grid, boundary conditions and per-simulation parameters: plain data that every part imports."""
+"""Plain data for every part: grid, boundary, per-simulation parameters, units, run folders."""

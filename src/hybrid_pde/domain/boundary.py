@@ -1,4 +1,4 @@
-"""What a data set's boundary conditions are: from the experiment, from the file, or periodic."""
+"""Boundary conditions as an experiment or a raw file states them, checked and put in one form."""
 
 import json
 import math
@@ -15,7 +15,7 @@ ALLOWED = (
 
 
 class BoundaryError(ValueError):
-    """A boundary condition that means nothing; the caller adds the place."""
+    """An invalid boundary condition; the caller adds the file and the key."""
 
 
 def parse_boundary(value: Any, axes: Sequence[str]) -> tuple[tuple[Side, Side], ...]:

@@ -1,4 +1,4 @@
-"""The grid that a simulation lives on, and the layout of its fields."""
+"""Grid of a simulation, and layout of its fields."""
 
 import math
 from collections.abc import Mapping
@@ -58,10 +58,10 @@ class Grid:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Grid":
-        """The grid that :meth:`to_dict` described.
+        """The inverse of :meth:`to_dict`.
 
         Raises:
-            ValueError: if the values are of other types, or no grid.
+            ValueError: if the values have other types, or are not a grid.
         """
         grid = TypeAdapter(cls).validate_python(values)
         extents = list(zip(grid.lower, grid.upper, grid.shape, strict=True))
@@ -101,10 +101,10 @@ class FieldLayout:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "FieldLayout":
-        """The layout that :meth:`to_dict` described.
+        """The inverse of :meth:`to_dict`.
 
         Raises:
-            ValueError: if the values are of other types.
+            ValueError: if the values have other types.
         """
         return TypeAdapter(cls).validate_python(values)
 

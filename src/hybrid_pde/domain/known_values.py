@@ -1,7 +1,7 @@
-"""What a simulation brings along: values of parameters and of fixed boundaries it was made with.
+"""Per-simulation parameters and boundary values: known parameters, as the data state them.
 
 Layout: ``T`` time, ``C`` component, ``X Y Z`` space. Numbers are ``[]``, ``[C]``, ``[T]`` or
-``[T, C]``; fields are tensors like those of the simulation.
+``[T, C]``; fields are tensors like the simulation's own fields.
 """
 
 from collections.abc import Sequence
@@ -10,20 +10,21 @@ from typing import Any
 
 from hybrid_pde.domain.grid import FieldLayout
 
-TENSOR_PREFIX = "known:"  # of a field's tensor; a data field may have the parameter's name
+# of the name of a field's tensor: a field of the data may have the parameter's name
+TENSOR_PREFIX = "known:"
 
 
 @dataclass(frozen=True)
 class KnownParameter:
-    """A parameter whose value each simulation states.
+    """A parameter with a value stated by each simulation.
 
     Attributes:
         name: Name of the parameter, or ``boundary.<axis>.<lower|upper>``.
-        components: Axis of each of its numbers in ascending order; empty for a single one.
+        components: Axis of each number in ascending order; empty for a single number.
         static: Whether it is constant in time.
         is_field: Whether it has a value at every point of the grid.
-        values: Its numbers as nested tuples, in the parameter's unit; ``None`` for a field, and
-            where only the kind is described.
+        values: Its numbers as nested tuples, in the parameter's unit; ``None`` for a field, and if
+            only the kind is described.
     """
 
     name: str
@@ -38,7 +39,7 @@ class KnownParameter:
         return FieldLayout(TENSOR_PREFIX + self.name, self.components, self.static)
 
     def describe(self) -> str:
-        """What kind of value it is, for people."""
+        """Kind of its value, for messages."""
         kind = "a field" if self.is_field else "a number"
         if self.components:
             kind = "a vector field" if self.is_field else "numbers"
@@ -46,19 +47,19 @@ class KnownParameter:
         return kind if self.static else f"{kind} that changes in time"
 
     def to_dict(self) -> dict[str, Any]:
-        """The parameter as what JSON can hold; its tuples become lists there."""
+        """The parameter as JSON types; JSON turns its tuples into lists."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "KnownParameter":
-        """The parameter that :meth:`to_dict` described."""
+        """The inverse of :meth:`to_dict`."""
         return cls(**{key: as_tuples(value) for key, value in values.items()})
 
 
 def known_disagreement(
     known: Sequence[KnownParameter], reference: Sequence[KnownParameter]
 ) -> str | None:
-    """Which kind differs, as ``… here, …`` to be completed with a file's name, or ``None``."""
+    """The first difference in kind, as ``… here, …`` that the caller completes, or ``None``."""
     here = {parameter.name: replace(parameter, values=None) for parameter in known}
     there = {parameter.name: replace(parameter, values=None) for parameter in reference}
     for name in dict.fromkeys([*there, *here]):

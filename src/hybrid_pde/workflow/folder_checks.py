@@ -11,7 +11,7 @@ from pathlib import Path
 
 from snakemake.cli import get_argument_parser
 
-from hybrid_pde.data.disk_errors import refuse_unwritable
+from hybrid_pde.data.atomic import refuse_unwritable
 from hybrid_pde.errors import PinnedError, RunningError
 from hybrid_pde.workflow.library_versions import version_differences
 from hybrid_pde.workflow.live_processes import snakemake_calls

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from hybrid_pde.data.temporary_files import remove_leftovers
+from hybrid_pde.data.atomic import remove_abandoned_files
 from hybrid_pde.errors import RunningError
 
 # how long a job may take to save its state after SIGTERM
@@ -44,5 +44,5 @@ def job_lock(log: Path | None) -> Iterator[None]:
             f"{log}: another process is still running this job; `make resume` ends it and continues"
         ) from None
     with held:
-        remove_leftovers(log.parent.parent)  # results lie beside the folder of logs
+        remove_abandoned_files(log.parent.parent)  # the folder that a job's logs and results lie in
         yield

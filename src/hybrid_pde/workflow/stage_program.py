@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from hybrid_pde.data.disk_errors import disk_reason
+from hybrid_pde.data.atomic import disk_reason
 from hybrid_pde.errors import UserError
 from hybrid_pde.interruption import EXIT_CODE, Interrupted, interruptible
 from hybrid_pde.workflow.job_lock import is_first_process, job_lock

@@ -1,1 +1,1 @@
-"""The simulation cache: one safetensors file per simulation."""
+"""Simulation cache: one safetensors file per simulation."""

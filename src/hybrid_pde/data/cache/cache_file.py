@@ -20,22 +20,22 @@ from hybrid_pde.errors import CacheError
 if TYPE_CHECKING:
     import torch
 
-ALIGNMENT = 64  # of the tensors in the file [bytes]: a cache line
-# The longest decimal that a double can need, to keep space for statistics yet unknown.
+ALIGNMENT = 64  # of the tensors in the file: a cache line [bytes]
+# The longest decimal of a double; it reserves space for statistics that are not yet known.
 LONGEST = -2.2250738585072014e-308
-MOST = 2**63  # values that are missing
+MAX_MISSING = 2**63  # missing values
 
 
 @dataclass(frozen=True)
 class CachedSimulation:
-    """A simulation whose tensors are memory maps of its file.
+    """A simulation with tensors that are memory maps of its file.
 
     Attributes:
         path: The file.
-        header: What the numbers are.
+        header: Description of the numbers.
         fields: ``[T, C, *space]`` for each field, ``[C, *space]`` if static.
-        known: Parameters that the simulation brings along: numbers ``[]``, ``[C]``, ``[T]`` or
-            ``[T, C]`` in double precision, fields like the others.
+        known: Known parameters: numbers ``[]``, ``[C]``, ``[T]`` or ``[T, C]`` in double
+            precision, fields like the others.
     """
 
     path: Path
@@ -75,10 +75,10 @@ class CachedSimulation:
 
 
 def open_simulation(path: Path) -> CachedSimulation:
-    """Map a cached simulation into memory; nothing is read or copied before it is used.
+    """Map a cached simulation into memory; values are read when they are used.
 
     Raises:
-        CacheError: if the file is absent, truncated, foreign, or of another schema version.
+        CacheError: if the file is missing, truncated, foreign, or of another schema version.
     """
     import torch
     from safetensors import SafetensorError, safe_open
@@ -100,9 +100,9 @@ def open_simulation(path: Path) -> CachedSimulation:
 
 
 def _longest(channels: int) -> ChannelStatistics:
-    """Statistics that take as much space in the header as any can."""
+    """Statistics with the largest possible size in the header."""
     numbers = (LONGEST,) * channels
-    return ChannelStatistics(numbers, numbers, numbers, numbers, (MOST,) * channels)
+    return ChannelStatistics(numbers, numbers, numbers, numbers, (MAX_MISSING,) * channels)
 
 
 class SimulationWriter:
@@ -167,8 +167,8 @@ def simulation_writer(path: Path, header: CacheHeader) -> Iterator[SimulationWri
     """A writer of one simulation; the file appears complete or not at all.
 
     Args:
-        path: Where to write.
-        header: Everything but the statistics, which are gathered on the way.
+        path: File to write.
+        header: The header without statistics, which are computed while writing.
     """
     with atomic_path(path) as temporary, open(temporary, "wb") as file:
         writer = SimulationWriter(file, header)

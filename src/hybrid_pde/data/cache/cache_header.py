@@ -1,8 +1,8 @@
-"""The header of a cached simulation: what its numbers are, as JSON in a safetensors file.
+"""Headers of cached simulations: grid, fields, times and statistics, in safetensors files.
 
 A safetensors file is the length of its header (eight bytes, little-endian), the header (JSON,
-padded with spaces), and the tensors' bytes one after the other. Ours stands under the key
-``simulation`` of the header's ``__metadata__``.
+padded with spaces), and the tensors' bytes one after the other. Our description is the
+entry ``simulation`` of the header's ``__metadata__``.
 
 Source: https://github.com/huggingface/safetensors, section "Format".
 """
@@ -20,30 +20,29 @@ from hybrid_pde.domain.grid import FieldLayout, Grid
 from hybrid_pde.domain.known_values import KnownParameter
 from hybrid_pde.errors import CacheError
 
-SCHEMA_VERSION = 2  # to be raised when files written before must not be read any more
+SCHEMA_VERSION = 2  # raise it when older files must no longer be read
 FORMAT = "hybrid-pde simulation"
 METADATA = "__metadata__"
 KEY = "simulation"
 LENGTH_BYTES = 8
 MAX_HEADER_BYTES = 100_000_000  # the library's own limit
 VALUE_BYTES = 4
-REMEDY = "delete the file; the stage that makes it makes it anew"
+REMEDY = "delete the file; its stage then recomputes it"
 
 
 @dataclass(frozen=True)
 class CacheHeader:
-    """What a cached simulation's numbers are.
+    """Description of a cached simulation.
 
     Attributes:
         grid: The grid.
         layouts: The fields, each a tensor ``[T, C, *space]``, or ``[C, *space]`` if static.
         dt: Time between frames [time].
         times: Time of each frame [time].
-        source: Where the numbers come from: files and digests, or the model that made them.
+        source: Origin of the numbers: files and digests, or the model that generated them.
         reading: Digest of the reading settings; empty for generated simulations.
-        statistics: Of each field.
-        known: Values of parameters that the simulation brings along; those that are fields are
-            tensors too, after those of ``layouts``.
+        statistics: Statistics of each field.
+        known: Known parameters; fields among them are tensors after those of ``layouts``.
     """
 
     grid: Grid
@@ -76,7 +75,7 @@ class CacheHeader:
         return space if layout.static else (self.num_frames, *space)
 
     def offsets(self) -> dict[str, tuple[int, int]]:
-        """First byte of each tensor after the header, and the first one past it."""
+        """First byte of each tensor after the header, and the first byte past it."""
         found, begin = {}, 0
         for layout in self.tensors:
             end = begin + math.prod(self.shape(layout)) * VALUE_BYTES
@@ -112,10 +111,10 @@ class CacheHeader:
 
     @classmethod
     def from_json(cls, text: str | bytes) -> "CacheHeader":
-        """The header that :meth:`to_json` described.
+        """The inverse of :meth:`to_json`.
 
         Raises:
-            ValueError: if it is not one, or contradicts itself.
+            ValueError: if it is not a header, or contradicts itself.
         """
         stored = json.loads(text)
         if not isinstance(stored, dict) or KEY not in stored.get(METADATA, {}):
@@ -157,10 +156,10 @@ def read_header(path: Path) -> CacheHeader:
     """The header of a cached simulation; the file's length is checked against it.
 
     Raises:
-        CacheError: if the file is absent, truncated, foreign, or of another schema version.
+        CacheError: if the file is missing, truncated, foreign, or of another schema version.
     """
-    if path.exists() and not path.is_file():  # opening a pipe would wait for ever
-        raise CacheError(f"{path}: is no file; {REMEDY}")
+    if path.exists() and not path.is_file():  # opening a pipe would block
+        raise CacheError(f"{path}: not a file; {REMEDY}")
     try:
         with open(path, "rb") as file:
             size = os.fstat(file.fileno()).st_size

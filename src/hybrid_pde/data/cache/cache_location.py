@@ -1,4 +1,4 @@
-"""How the raw data are read: what the content of a cache depends on, and where the cache lies."""
+"""Location of a cache: its reading settings, their digest, and its folder."""
 
 import contextlib
 import hashlib
@@ -9,22 +9,22 @@ from pathlib import Path
 from typing import Any
 
 from hybrid_pde.config import Experiment, parse_experiment
-from hybrid_pde.data.temporary_files import temporary_sibling
+from hybrid_pde.data.atomic import temporary_sibling
 from hybrid_pde.errors import CacheError
 
 CLAIM = "reading.json"
 DIGEST_LENGTH = 8
-# The keys of the ``data`` section that are no paths.
+# keys of the ``data`` section that are not paths
 KEYS = (
     "fields", "format", "variables", "dims", "domain", "boundary", "time_unit", "select",
 )  # fmt: skip
 
 
 def reading_settings(config: Mapping[str, Any] | Experiment) -> dict[str, Any]:
-    """Everything that decides what is read from given raw files, as JSON types; no paths."""
+    """All settings that determine what is read from given raw files, as JSON types; no paths."""
     data = parse_experiment(config).data.model_dump(mode="json")
     settings = {key: data[key] for key in KEYS}
-    # Only where they are asked for, so that other experiments' caches keep their folders.
+    # only if they are used, so that other experiments' caches keep their folders
     if data["known_parameters"]:
         settings["known_parameters"] = data["known_parameters"]
     if data["observations"] is not None and data["observations"]["missing"] != "error":
@@ -46,15 +46,15 @@ def digest_of(settings: Mapping[str, Any]) -> str:
 def cache_directory(config: Mapping[str, Any] | Experiment, claim: bool) -> Path:
     """Folder of the experiment's cached simulations.
 
-    The first reading settings of a data set have ``<cache>/<dset_name>``, which they claim with
-    the file ``reading.json``; other settings have a folder named by their digest in it.
+    The first reading settings of a data set claim ``<cache>/<dset_name>`` with the file
+    ``reading.json``; other settings get a folder in it that is named by their digest.
 
     Args:
         config: The experiment.
-        claim: Whether to claim the folder where nobody has.
+        claim: Whether to claim the folder if it is unclaimed.
 
     Raises:
-        CacheError: if the claim that is there is damaged.
+        CacheError: if the existing claim is damaged.
     """
     experiment = parse_experiment(config)
     return claimed_directory(experiment.cache_root / experiment.data.dset_name, experiment, claim)
@@ -76,7 +76,7 @@ def claimed_directory(base: Path, experiment: Experiment, claim: bool) -> Path:
 
 
 def _claim_of(directory: Path) -> Any:
-    """The settings that claimed a folder; ``None`` where nobody has."""
+    """The settings that claimed a folder; ``None`` if it is unclaimed."""
     path = directory / CLAIM
     try:
         text = path.read_text("utf-8")
@@ -88,19 +88,19 @@ def _claim_of(directory: Path) -> Any:
         return json.loads(text)["settings"]
     except (ValueError, KeyError, TypeError, RecursionError):
         raise CacheError(
-            f"{path}: damaged; delete the folder {directory}, the cache is then made anew"
+            f"{path}: damaged; delete the folder {directory}, the cache is then recomputed"
         ) from None
 
 
 def _write_claim(directory: Path, settings: Mapping[str, Any], raw_dir: Path) -> None:
-    """Claim a folder unless somebody else is first."""
+    """Claim a folder unless another process is first."""
     claim = {"settings": settings, "raw_dir": str(raw_dir)}
     temporary = temporary_sibling(directory / CLAIM)
     try:
         directory.mkdir(parents=True, exist_ok=True)
         temporary.write_text(json.dumps(claim, indent=1, ensure_ascii=False) + "\n", "utf-8")
         try:
-            # A link appears complete or not at all, and never in the place of another one.
+            # A link appears complete or not at all, and never replaces another one.
             with contextlib.suppress(FileExistsError):
                 os.link(temporary, directory / CLAIM)
         finally:

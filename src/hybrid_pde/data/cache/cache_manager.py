@@ -1,4 +1,4 @@
-"""Generated simulations, in the same files as cached ones."""
+"""Folders of generated simulations, in the file format of cached ones."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 class CacheManager(SimulationStore):
     """A folder that generated simulations are written to and read from.
 
-    Reading is that of :class:`SimulationStore`, so a ``HybridDataset`` takes either.
+    It is read like any :class:`SimulationStore`, so a ``HybridDataset`` accepts both.
 
     Args:
-        directory: The folder; made when the first simulation is written.
+        directory: The folder; created when the first simulation is written.
     """
 
     def write(
@@ -38,15 +38,15 @@ class CacheManager(SimulationStore):
         """Write one simulation, atomically.
 
         Args:
-            index: Its number.
+            index: Number of the simulation.
             fields: ``[T, C, *space]`` for each field, ``[C, *space]`` if static; also for each
                 known parameter that is a field, by the name in its layout.
             grid: The grid.
             dt: Time between frames [time].
-            provenance: What it was made with, as JSON types.
-            layouts: The fields; by default those of as many channels as the grid has axes, two or
-                more, are vectors, and those of other numbers scalars.
-            known: Parameters that the simulation brings along, with their numbers.
+            provenance: Origin of the simulation, as JSON types.
+            layouts: The fields; by default a field with as many channels as the grid has axes (two
+                or more) is a vector, and a field with one channel a scalar.
+            known: Known parameters with their numbers.
 
         Raises:
             CacheError: if the fields do not fit the grid or each other.
@@ -75,7 +75,7 @@ class CacheManager(SimulationStore):
         write_simulation(self.path(index), header, [arrays])
 
     def disk_usage(self, indices: Sequence[int] | None = None) -> int:
-        """Size of some simulations' files, by default of all that are there [bytes]."""
+        """Size of some simulations' files, by default of all [bytes]."""
         wanted = self.indices() if indices is None else indices
         return sum(self.path(index).stat().st_size for index in wanted)
 

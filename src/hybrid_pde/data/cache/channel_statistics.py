@@ -1,4 +1,4 @@
-"""Mean, standard deviation and range of each channel, gathered block by block."""
+"""Mean, standard deviation and range of each channel, computed block by block."""
 
 import math
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ class ChannelStatistics:
         std: Standard deviation of the values themselves (divided by their number, not one less).
         min: Smallest value.
         max: Largest value.
-        missing: Number of values that are missing; the others alone are counted above.
+        missing: Number of missing values, which the other statistics leave out.
     """
 
     mean: tuple[float, ...]
@@ -32,13 +32,13 @@ class ChannelStatistics:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "ChannelStatistics":
-        """The statistics that :meth:`to_dict` described."""
+        """The inverse of :meth:`to_dict`."""
         numbers = {key: tuple(map(float, values[key])) for key in ("mean", "std", "min", "max")}
         return cls(**numbers, missing=tuple(map(int, values["missing"])))
 
 
 class RunningStatistics:
-    """Gathers the statistics of blocks ``[T, C, *space]`` in double precision.
+    """Computes the statistics of blocks ``[T, C, *space]`` in double precision.
 
     Means and sums of squares are merged pairwise, so that a small spread around a large mean is
     not lost to cancellation. Missing values (NaN) are left out and counted.
@@ -55,7 +55,7 @@ class RunningStatistics:
         self._max = np.full(channels, -math.inf)
 
     def add(self, block: np.ndarray) -> None:
-        """Take in a block ``[T, C, *space]``."""
+        """Add a block ``[T, C, *space]``."""
         axes = (0, *range(2, block.ndim))
         present = ~np.isnan(block)
         count = np.count_nonzero(present, axis=axes)

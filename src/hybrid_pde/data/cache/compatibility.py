@@ -1,4 +1,4 @@
-"""Whether two files, raw or cached, hold simulations of the same kind."""
+"""Comparison of two files, raw or cached: fields, time step and grid must agree."""
 
 import math
 from typing import Protocol
@@ -9,7 +9,7 @@ TOLERANCE = 1e-3  # of a step in time or space, as for uniformity
 
 
 class Described(Protocol):
-    """What a raw file or a cached simulation says about itself."""
+    """The description of a raw file or a cached simulation."""
 
     @property
     def layouts(self) -> tuple[FieldLayout, ...]:
@@ -25,7 +25,7 @@ class Described(Protocol):
 
 
 def disagreement(info: Described, reference: Described) -> str | None:
-    """What differs, as ``… here, … `` to be completed with the reference's name; or ``None``.
+    """The first difference, as ``… here, …`` that the caller completes; or ``None``.
 
     Times of the first frame and numbers of frames may differ.
     """

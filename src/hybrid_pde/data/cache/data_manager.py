@@ -1,4 +1,4 @@
-"""The cached simulations of a data set, made from its raw files where they are missing or stale."""
+"""Cached simulations of a data set, made from its raw files if missing or out of date."""
 
 import logging
 import math
@@ -36,7 +36,8 @@ class DataManager(SimulationStore):
     """Simulations by number, cached on first use.
 
     A cached simulation is used if it has this program's schema, the experiment's reading settings
-    and the digest of its raw file, else it is made anew. Without raw files the cache alone will do.
+    and the digest of its raw file, else it is recomputed. Without raw files, the cache is used
+    alone.
 
     Args:
         raw_data_dir: Folder of the data set's raw files, or its only file.
@@ -69,10 +70,10 @@ class DataManager(SimulationStore):
 
     @cached_property
     def index(self) -> RawIndex | None:
-        """What the raw files hold; ``None`` where they are gone and the cache takes their place.
+        """Index of the raw files; ``None`` if they are gone and the cache replaces them.
 
         Raises:
-            RawDataError: if there are neither raw files nor cached simulations.
+            RawDataError: if there are no raw files and no cached simulations.
         """
         index_path = self._base / default_name(self.reading)
         try:
@@ -100,11 +101,11 @@ class DataManager(SimulationStore):
 
     @property
     def num_simulations(self) -> int:
-        """Number of simulations in the raw files, or in the cache where those are gone."""
+        """Number of simulations in the raw files, or in the cache if those are gone."""
         return self.index.num_simulations if self.index else len(self.indices())
 
     def ensure(self, index: int) -> Path:
-        """The valid cached file of a simulation; made now where it is missing or stale.
+        """The valid cached file of a simulation; made now if it is missing or out of date.
 
         Raises:
             ConfigError: if there is no such simulation.
@@ -116,22 +117,22 @@ class DataManager(SimulationStore):
         return path
 
     def cache_shard(self, indices: Sequence[int]) -> dict[str, Any]:
-        """Cache some simulations; the ones that can be are, even if others cannot.
+        """Cache some simulations, as many as possible even if others fail.
 
         Returns:
-            The manifest: files and digests.
+            The manifest with files and digests.
 
         Raises:
-            RawDataError: naming every simulation that cannot be cached, after the others are.
+            RawDataError: naming every simulation that failed, after the others are cached.
             StorageError: if the disk is full or cannot be written.
         """
-        self.index  # noqa: B018  # what is wrong with all files is told once
+        self.index  # noqa: B018  # errors of all files are reported once
         failures = []
         for index in progress(indices, "caching"):
             try:
                 self._ensure(index)
             except StorageError:
-                raise  # there is no room for the others either
+                raise  # the others would fail, too
             except UserError as error:
                 logger.error("simulation %d: %s", index, error)
                 failures.append(f"simulation {index}: {error}")
@@ -167,7 +168,7 @@ class DataManager(SimulationStore):
         source = {"file": raw_file.name, "sha256": self._digests.digest(raw_file), "sample": sample}
         if not self._is_valid(index, source):
             self.directory = claimed_directory(self._base, self.experiment, claim=True)
-            self._build_alone(index, raw_file, source)
+            self._build_locked(index, raw_file, source)
         return self.path(index)
 
     def _is_valid(self, index: int, source: Mapping[str, Any]) -> bool:
@@ -176,20 +177,20 @@ class DataManager(SimulationStore):
         try:
             header = read_header(self.path(index))
         except CacheError as error:
-            logger.warning("made anew: %s", error)
+            logger.warning("recomputed: %s", error)
             return False
         same_source = all(header.source.get(key) == source[key] for key in ("sha256", "sample"))
         return same_source and header.reading == self.reading
 
-    def _build_alone(self, index: int, raw_file: Path, source: dict[str, Any]) -> None:
-        """Build under a lock, unless another process has done so meanwhile."""
+    def _build_locked(self, index: int, raw_file: Path, source: dict[str, Any]) -> None:
+        """Build under a lock, unless another process has already done so."""
         lock = self.directory / ".locks" / f"{self.path(index).stem}.lock"
         try:
             lock.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(lock):
                 if not self._is_valid(index, source):
                     self._build(index, raw_file, source)
-                # Whoever still waits for the file unlinked here finds a valid simulation.
+                # A process that still waits for this lock finds a valid simulation.
                 lock.unlink(missing_ok=True)
         except StorageError:
             raise
@@ -209,10 +210,10 @@ class DataManager(SimulationStore):
                     writer.write(block)
                 if self._digests.digest(raw_file) != source["sha256"]:
                     raise RawDataError(f"{raw_file}: changed while it was being read")
-        self._tell_missing(index)
+        self._log_missing(index)
 
-    def _tell_missing(self, index: int) -> None:
-        """Say how many of a simulation's values are missing."""
+    def _log_missing(self, index: int) -> None:
+        """Log how many of a simulation's values are missing."""
         header = read_header(self.path(index))
         for layout in header.layouts:
             missing = sum(header.statistics[layout.name].missing)
@@ -230,7 +231,7 @@ class DataManager(SimulationStore):
         return cache_dir if cache_dir.name == name else cache_dir / name
 
     def _has_raw_files(self) -> bool:
-        """Whether there is anything at all where the raw files should be."""
+        """Whether the folder of the raw files exists and is not empty."""
         try:
             return self.raw_data_dir.is_file() or any(self.raw_data_dir.iterdir())
         except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Which simulations the raw files hold, known without opening an unchanged file again."""
+"""Index of the simulations in the raw files; unchanged files are not opened again."""
 
 import json
 import logging
@@ -21,7 +21,7 @@ from hybrid_pde.errors import ConfigError, RawDataError
 
 logger = logging.getLogger(__name__)
 
-SCHEMA = 3  # of the index file; to be raised when what is read from a raw file changes
+SCHEMA = 3  # of the index file; raise it when reading of raw files changes
 COMPANIONS = (".json", ".yaml", ".yml", ".txt", ".md", ".csv", ".log", ".sha256")
 MAX_LISTED = 10  # damaged files named in one message
 
@@ -32,10 +32,9 @@ class RawIndex:
 
     Attributes:
         raw_dir: Folder of the raw files, or the only file.
-        simulations: For each simulation its file and its place on the ``sample`` axis.
-        infos: What each file holds, by file.
-        errors: What is wrong with a file that cannot be used, by file; each counts as one
-            simulation.
+        simulations: File and index on the ``sample`` axis of each simulation.
+        infos: Description of each file.
+        errors: Error message of each file that cannot be used; it counts as one simulation.
     """
 
     raw_dir: Path
@@ -88,14 +87,14 @@ def build_index(
 
     Args:
         config: The experiment.
-        index_path: Where the index is kept; by default in the data set's cache folder. Where it
-            cannot be written, every file is opened again the next time.
+        index_path: File of the index; by default in the data set's cache folder. If it cannot be
+            written, every file is opened again the next time.
         raw_dir: Folder of the raw files, or a single file; by default the experiment's.
-        strict: Whether a file that cannot be used is an error; if not, it is in ``errors``.
+        strict: Whether an unusable file raises an error; if not, it is listed in ``errors``.
 
     Raises:
         ConfigError: if the ``data`` section does not fit the files.
-        RawDataError: if there is no raw file, none can be used, or (``strict``) one cannot.
+        RawDataError: if there is no usable raw file, or (``strict``) an unusable one.
     """
     experiment = parse_experiment(config)
     fields = experiment.data.fields
@@ -134,12 +133,12 @@ def default_name(digest: str) -> str:
 
 
 def scan(raw_dir: Path, file_format: str) -> dict[Path, tuple[int, int]]:
-    """Size [bytes] and modification time [ns] of every raw file, by name.
+    """Size [bytes] and modification time [ns] of every raw file, sorted by name.
 
-    Hidden files, folders, and files of no known format are left out.
+    Hidden files, folders and files of other formats are left out.
 
     Raises:
-        RawDataError: if there is none.
+        RawDataError: if there is no raw file.
     """
     endings = suffixes(file_format)
     try:
@@ -173,16 +172,16 @@ def scan(raw_dir: Path, file_format: str) -> dict[Path, tuple[int, int]]:
 
 
 def _status(entry: os.DirEntry[str]) -> tuple[int, int]:
-    """Size and time of a file; of the size −1 where there is no file behind the name."""
+    """Size and time of a file; size −1 if the name leads to no file."""
     try:
         status = entry.stat()
     except OSError:
-        return (-1, 0)  # a dangling link or a loop: opening it says what is wrong
+        return (-1, 0)  # a dangling link or a loop: opening it gives the error
     return (status.st_size, status.st_mtime_ns) if entry.is_file() else (-1, 0)
 
 
 def _load(index_path: Path, digest: str) -> dict[str, dict[str, Any]]:
-    """Entries of the index file by file name; none where it is absent or of no use."""
+    """Entries of the index file by file name; empty if it is absent or unusable."""
     if not index_path.is_file():
         return {}
     try:
@@ -190,7 +189,7 @@ def _load(index_path: Path, digest: str) -> dict[str, dict[str, Any]]:
         if stored["schema"] != SCHEMA or stored["reading"] != digest:
             return {}
         if stored["digest"] != digest_of({key: stored[key] for key in ("infos", "files")}):
-            raise ValueError("its content is not what was written")
+            raise ValueError("its content does not match its digest")
         shared = [RawFileInfo.from_dict(info) for info in stored["infos"]]
         return {
             name: {"size": size, "mtime_ns": mtime_ns, "info": shared[place]}
@@ -243,7 +242,7 @@ def _assemble(
     strict: bool,
 ) -> RawIndex:
     several = any(info.num_samples > 1 for info in infos.values())
-    # Behind a damaged file of unknown length no simulation would have a certain number.
+    # After a damaged file of unknown length, the numbers of simulations would be uncertain.
     if errors and (strict or not infos or several):
         listed = [errors[path] for path in stats if path in errors]
         more = f"\n… and {len(listed) - MAX_LISTED} more" if len(listed) > MAX_LISTED else ""
@@ -264,5 +263,5 @@ def _announce_boundary(info: RawFileInfo, raw_dir: Path) -> None:
 
 
 def _base(directory: Path, digest: str) -> Path:
-    """The data set's folder, whoever has claimed it."""
+    """The data set's folder."""
     return directory.parent if directory.name == digest else directory

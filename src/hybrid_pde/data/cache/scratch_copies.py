@@ -1,4 +1,4 @@
-"""Copies of simulations on a disk that is nearer than the one they lie on."""
+"""Temporary copies of simulations on a node's local disk."""
 
 import contextlib
 import shutil
@@ -16,16 +16,16 @@ _MB = 1e6
 
 @contextlib.contextmanager
 def on_scratch(store: Store, indices: Iterable[int], scratch: Path | None) -> Iterator[Store]:
-    """The same simulations on a node's own disk, for as long as the block lasts.
+    """The same simulations on a node's local disk, until the block ends.
 
     Args:
-        store: Where they lie.
-        indices: Those that are needed.
+        store: The simulations.
+        indices: The simulations needed.
         scratch: A folder on that disk; ``None`` copies nothing.
 
     Raises:
-        StorageError: if the folder is none, or has no room for them.
-        CacheError: if a simulation is absent.
+        StorageError: if the folder does not exist, or has no room for them.
+        CacheError: if a simulation is missing.
     """
     if scratch is None:
         yield store

@@ -1,4 +1,4 @@
-"""A folder of cached simulations as training and evaluation read it."""
+"""Folders of cached simulations, read by training and evaluation."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -50,15 +50,15 @@ class SimulationStore:
         return len(self.indices())
 
     def path(self, index: int) -> Path:
-        """File of a simulation, whether or not it is there."""
+        """File of a simulation, which need not exist."""
         return self.directory / f"sim_{index:06d}.safetensors"
 
     def exists(self, index: int) -> bool:
-        """Whether the simulation's file is there."""
+        """Whether the simulation's file exists."""
         return self.path(index).is_file()
 
     def indices(self) -> list[int]:
-        """The simulations whose files are there, ascending."""
+        """The existing simulations, ascending."""
         try:
             names = [path.name for path in self.directory.iterdir()]
         except (FileNotFoundError, NotADirectoryError):
@@ -66,10 +66,10 @@ class SimulationStore:
         return sorted(int(match[1]) for name in names if (match := NAME.fullmatch(name)))
 
     def ensure(self, index: int) -> Path:
-        """The file of a simulation that is there.
+        """The file of an existing simulation.
 
         Raises:
-            CacheError: if there is none.
+            CacheError: if it does not exist.
         """
         if not self.exists(index):
             raise CacheError(
@@ -79,23 +79,23 @@ class SimulationStore:
         return self.path(index)
 
     def _remedy(self, index: int) -> str:
-        """How to have a simulation made again that a manifest promises."""
+        """Remedy for a missing simulation that a manifest lists."""
         for path in sorted(self.directory.glob("*_*-*.json")):
             shard = MANIFEST.fullmatch(path.name)
             if shard and int(shard[1]) <= index <= int(shard[2]):
-                return f"; to have it made again, delete {path} and call the same command"
+                return f"; to recompute it, delete {path} and call the same command"
         return ""
 
     def load(self, index: int) -> CachedSimulation:
         """A simulation as memory maps.
 
         Raises:
-            CacheError: if its file is absent, truncated, foreign, or of another schema version.
+            CacheError: if its file is missing, truncated, foreign, or of another schema version.
         """
         return open_simulation(self.ensure(index))
 
     def header(self, index: int) -> CacheHeader:
-        """What a simulation's numbers are, without mapping them.
+        """The header of a simulation, without mapping its tensors.
 
         Raises:
             CacheError: as for :meth:`load`.
@@ -106,16 +106,16 @@ class SimulationStore:
         """Files and digests of some simulations.
 
         Raises:
-            CacheError: if one is absent.
+            CacheError: if one is missing.
         """
         files = {self.path(index).name: sha256_of(self.ensure(index)) for index in indices}
         return {"schema": MANIFEST_SCHEMA, "simulations": list(indices), "files": files}
 
     def validate(self, indices: Iterable[int] | None = None) -> None:
-        """Check that the files are whole and describe simulations of the same kind.
+        """Check that the files are complete and hold simulations of the same kind.
 
         Raises:
-            CacheError: naming the file and what is wrong.
+            CacheError: naming the file and the problem.
         """
         reference: CacheHeader | None = None
         for index in self.indices() if indices is None else indices:

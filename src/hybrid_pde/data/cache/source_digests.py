@@ -1,4 +1,4 @@
-"""Digests of raw files, remembered by size and time so that unchanged files are hashed once."""
+"""Digests of raw files, stored with size and time so that unchanged files are hashed once."""
 
 import json
 import logging
@@ -17,12 +17,12 @@ NAME = "sources.json"
 class SourceDigests:
     """The digests of a data set's raw files.
 
-    They are kept beside the cache and not in it: a raw file that was merely copied or touched
-    leaves the cached simulations as they are, byte for byte.
+    They are stored beside the cached simulations, not in them: a raw file that was only copied or
+    touched leaves the cached simulations unchanged, byte for byte.
 
     Args:
-        directory: The cache folder that remembers them; where it cannot be written, this process
-            alone does.
+        directory: The cache folder that stores them; if it cannot be written, they last as long as
+            this process.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -34,7 +34,7 @@ class SourceDigests:
         """SHA-256 of a raw file.
 
         Raises:
-            RawDataError: if it cannot be read, or changes meanwhile.
+            RawDataError: if it cannot be read, or changes while it is read.
         """
         try:
             before = _status(raw_file)
@@ -50,7 +50,7 @@ class SourceDigests:
         return digest
 
     def save(self) -> None:
-        """Remember what is new, beside what other processes have found meanwhile."""
+        """Store new digests together with those that other processes have stored."""
         if not self._is_new:
             return
         try:

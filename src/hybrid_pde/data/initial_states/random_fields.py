@@ -1,11 +1,10 @@
-"""Initial states of generated simulations.
+"""Random initial states of generated simulations.
 
-Layout: ``C`` channels, ``X Y Z`` space. Every state depends on the seed and its own index alone,
-so that it is the same whatever else is drawn beside it.
+Layout: ``C`` channels, ``X Y Z`` space. Every state depends only on the seed and its own index.
 
-States fulfil the conditions at the walls of their grid; a wall of a fixed value is fulfilled by a
-field that has these values (see
-:func:`hybrid_pde.data.initial_states.wall_modes.lift`) and what is drawn about it.
+States satisfy the boundary conditions of their grid. With fixed-value walls, a state is a steady
+field with the walls' values (:func:`hybrid_pde.data.initial_states.wall_modes.lift`) plus a random
+deviation that is zero at these walls.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -18,8 +17,8 @@ from hybrid_pde.domain.grid import FieldLayout, Grid
 
 Array = np.ndarray
 State = dict[str, Array]
-# Of a vector field ``[C, *space]``, and of what every component is at walls of a fixed value (by
-# ``boundary.<axis>.<side>``, 0 where not named): the field less a gradient.
+# Function of a vector field ``[C, *space]`` and of the value of every component at fixed-value
+# walls (by ``boundary.<axis>.<side>``, 0 by default): the field without its gradient part.
 Projection = Callable[[Array, Mapping[str, float]], Array]
 
 
@@ -34,19 +33,19 @@ def gaussian_random_state(
     """A smooth random state.
 
     White noise is filtered by exp(−(k ℓ)²/4), which gives the correlation exp(−r²/(2 ℓ²)) (near
-    walls with that of its mirror image added, or taken away where the value is fixed), and each
-    channel is scaled to the amplitude asked for. With walls of a fixed value, amplitude and mean
-    are those of the difference to the field that has the walls' values.
+    walls plus that of its mirror image, or minus it at a fixed value), and each channel is scaled
+    to the given amplitude. With fixed-value walls, amplitude and mean refer to the deviation from
+    the steady field with the walls' values.
 
     Args:
-        grid: Where the state lives.
-        layouts: Its fields; every channel is drawn independently.
+        grid: Grid of the state.
+        layouts: Fields of the state; every channel is drawn independently.
         settings: Standard deviation ``amplitude``, correlation length ``length_scale`` ℓ
             [length], and ``mean``.
         seed: Entropy, e.g. ``(seed, index)``.
-        walls: What walls hold, by ``boundary.<axis>.<side>``, where that is not what the grid says.
-        solenoidal: What takes the divergence away, for vector fields in which it is to vanish;
-            their ``amplitude`` is the root mean square over the components.
+        walls: Wall values by ``boundary.<axis>.<side>``, where they differ from the grid's.
+        solenoidal: Projection to zero divergence by vector field; their
+            ``amplitude`` is the root mean square over the components.
 
     Returns:
         ``[C, *space]`` for each field.
@@ -83,20 +82,20 @@ def resembling_state(
     walls: Mapping[str, float] | None = None,
     solenoidal: Mapping[str, Projection] | None = None,
 ) -> State:
-    """A state with its Fourier phases drawn anew; along an axis with walls, the signs of its modes.
+    """A state with new random Fourier phases; along an axis with walls, new signs of its modes.
 
     The same random phase is added to all channels, so the spectrum of each channel, the variance,
-    and the correlations between channels stay those of the original; so does the mean, unless a
-    wall holds the value: then the spectrum and the variance are those of the difference to the
-    field that has the walls' values, and of the mean the lowest mode stays.
+    the correlations between channels and the mean are unchanged. With fixed-value walls, the
+    spectrum and the variance of the deviation from the steady field with the walls' values are
+    unchanged, and so is its lowest mode instead of the mean.
 
     Args:
         original: State to resemble, ``[C, *space]`` for each field.
-        grid: Its grid.
+        grid: Grid of the state.
         seed: Entropy, e.g. ``(seed, index)``.
-        walls: What walls hold, by ``boundary.<axis>.<side>``, where that is not what the grid says.
-        solenoidal: What takes the divergence away, for vector fields in which it is to vanish: new
-            phases keep it zero, new signs do not.
+        walls: Wall values by ``boundary.<axis>.<side>``, where they differ from the grid's.
+        solenoidal: Projection to zero divergence by vector field: new phases keep it zero, new
+            signs do not.
 
     Returns:
         ``[C, *space]`` for each field.
@@ -104,7 +103,7 @@ def resembling_state(
     Source: Prichard & Theiler (1994), Phys. Rev. Lett. 73, 951.
     """
     steady = lift(grid, walls or {})
-    drawn = _redrawn(original, grid, seed, steady, mean=1.0)
+    drawn = _with_new_phases(original, grid, seed, steady, mean=1.0)
     state = {name: values + steady for name, values in drawn.items()}
     for name, project in (solenoidal or {}).items():
         state[name] = project(state[name], fixed_values(grid, walls or {}))
@@ -119,33 +118,33 @@ def perturbed_state(
     walls: Mapping[str, float] | None = None,
     solenoidal: Mapping[str, Projection] | None = None,
 ) -> State:
-    """A state with smooth noise that resembles it, in units of its own standard deviation.
+    """A state with added smooth noise that has the same spectrum.
 
-    The noise is the state with its Fourier phases drawn anew, less its mean, see
-    :func:`resembling_state`; walls that hold a value keep it. With ``solenoidal`` the noise is free
-    of divergence, and the sum as much as the state was.
+    The noise is the state with new Fourier phases, without its mean, see :func:`resembling_state`;
+    fixed-value walls keep their values. With ``solenoidal`` the noise has no divergence, so the
+    divergence of the state is unchanged.
 
     Args:
         original: State to perturb, ``[C, *space]`` for each field.
-        grid: Its grid.
+        grid: Grid of the state.
         amplitude: Standard deviation of the noise relative to that of the state.
         seed: Entropy, e.g. ``(seed, index)``.
-        walls: What walls hold, by ``boundary.<axis>.<side>``, where that is not what the grid says.
-        solenoidal: What takes the divergence away, for vector fields in which it is to vanish.
+        walls: Wall values by ``boundary.<axis>.<side>``, where they differ from the grid's.
+        solenoidal: Projection to zero divergence by vector field.
 
     Returns:
         ``[C, *space]`` for each field.
     """
-    noise = _redrawn(original, grid, seed, lift(grid, walls or {}), mean=0.0)
+    noise = _with_new_phases(original, grid, seed, lift(grid, walls or {}), mean=0.0)
     for name, project in (solenoidal or {}).items():
         noise[name] = project(noise[name], dict.fromkeys(fixed_values(grid, walls or {}), 0.0))
     return {name: values + amplitude * noise[name] for name, values in original.items()}
 
 
-def _redrawn(
+def _with_new_phases(
     original: Mapping[str, Array], grid: Grid, seed: Sequence[int], steady: Array, mean: float
 ) -> State:
-    """Deviations from a steady field with new phases; ``mean`` of it stays where it is a mode."""
+    """Deviations from a steady field with new phases; the mean mode is multiplied by ``mean``."""
     modes = BoxModes(grid)
     # the phases of real noise have the symmetry that keeps the result real
     noise = modes.forward(np.random.default_rng(seed).standard_normal(grid.shape))

@@ -1,4 +1,4 @@
-"""Initial states that are given: the first frames of the simulations in a file of raw data.
+"""Initial states from a file: the first frames of the simulations in a raw file.
 
 Layout: ``T`` time, ``C`` channel, ``X Y Z`` space.
 """
@@ -23,19 +23,19 @@ KEY = "augmentation.initial_condition.path"
 
 
 class StatesFromFile:
-    """The first frames of a file, read as the raw files of the data set are.
+    """The first frames of a file that is read like the raw files of the data set.
 
-    A file is one of two frames or more, like any raw file; what ``data.select`` says of times does
-    not hold for it.
+    The file has at least two frames, like any raw file; the times of ``data.select`` do not apply
+    to it.
 
     Args:
         path: The file.
-        data: How raw files are read.
+        data: The experiment's ``data`` section.
         grid: The grid that the states must be on.
         layouts: The fields.
 
     Raises:
-        ConfigError: if there is no such file, or its grid or fields are other ones.
+        ConfigError: if there is no such file, or its grid or fields differ.
         RawDataError: if it cannot be read.
     """
 
@@ -61,7 +61,7 @@ class StatesFromFile:
         self.count: int = info.num_samples
 
     def state(self, index: int) -> State:
-        """The state ``[C, *space]`` of each field; after the last one the first one again."""
+        """The state ``[C, *space]`` of each field; the first follows the last."""
         with open_in_subprocess(self._path, self._data) as file:
             block = next(iter(file.frames(index % self.count)))
         return {name: np.asarray(values[0], np.float64) for name, values in block.items()}

@@ -1,9 +1,9 @@
-"""Modes of a box with walls: what waves are to a periodic one.
+"""Cosine and sine modes of a box with walls.
 
-Along a periodic axis a state is a sum of waves; between walls it is a sum of the cosines or sines
-that fulfil the condition at each wall: cosines even about a wall of zero gradient, sines odd about
-a wall that holds the value at zero. Which of the eight discrete transforms that is follows from
-the two walls, and from whether points lie on them or half a cell inside.
+Along a periodic axis a state is a sum of waves. Between walls it is a sum of cosines or sines that
+satisfy the condition at each wall: even about a wall with zero gradient, odd about a wall with a
+fixed value of zero. The two walls, and the position of points on them or half a cell inside,
+determine which of eight discrete transforms applies.
 
 Layout: ``C`` channels, ``X Y Z`` space; the axes of a grid are the last ones of every array.
 
@@ -22,8 +22,8 @@ from hybrid_pde.domain.boundary import SIDES
 from hybrid_pde.domain.grid import PERIODIC, ZERO_GRADIENT, Grid, axis_points
 
 Array = np.ndarray
-# By whether the (lower, upper) wall holds the value: family, type for cells and for nodes on the
-# walls, and where the wavenumbers start in units of π/L.
+# By whether the (lower, upper) wall has a fixed value: family, type for cells and for nodes on the
+# walls, and the first wavenumber in units of π/L.
 _TRANSFORMS = {
     (False, False): ("cosine", 2, 1, 0.0),
     (True, True): ("sine", 2, 1, 1.0),
@@ -41,9 +41,9 @@ class _Walls:
     Attributes:
         axis: Position of the axis, from the last one: -1, -2, ….
         family: ``cosine`` or ``sine``.
-        type: Which of its four types.
+        type: Type of the transform, 1 to 4.
         first: First wavenumber [π/L].
-        inner: The points that the walls do not hold.
+        inner: The points that are not fixed by the walls.
     """
 
     axis: int
@@ -54,10 +54,10 @@ class _Walls:
 
 
 class BoxModes:
-    """Expansion of states on a grid, which are zero at walls that hold the value.
+    """Expansion of states that are zero at fixed-value walls.
 
     Args:
-        grid: The grid; walls of a fixed value count as walls of the value zero.
+        grid: The grid; the value of fixed-value walls is taken as zero.
     """
 
     def __init__(self, grid: Grid) -> None:
@@ -71,7 +71,7 @@ class BoxModes:
     def forward(self, values: Array) -> Array:
         """The modes ``[C, *modes]`` of values ``[C, *space]``; complex where an axis is periodic.
 
-        Values at points that a wall holds are not looked at; such an axis has fewer modes.
+        Values at points fixed by a wall are ignored; such an axis has fewer modes.
         """
         for each in self._walls:
             inner = _part(values, each.axis, each.inner)
@@ -79,7 +79,7 @@ class BoxModes:
         return np.fft.fftn(values, axes=self._periodic) if self._periodic else values
 
     def backward(self, modes: Array) -> Array:
-        """The inverse of :meth:`forward`, zero at points that a wall holds."""
+        """The inverse of :meth:`forward`, zero at points fixed by a wall."""
         values = np.fft.ifftn(modes, axes=self._periodic).real if self._periodic else modes
         for each in self._walls:
             inner = _BACKWARD[each.family](values, each.type, axis=each.axis)
@@ -104,11 +104,11 @@ class BoxModes:
 
 
 def fixed_values(grid: Grid, values: Mapping[str, float]) -> dict[str, float]:
-    """What each wall holds, by ``boundary.<axis>.<side>``; walls that hold nothing are left out.
+    """Values of the fixed-value walls, by ``boundary.<axis>.<side>``.
 
     Args:
-        grid: The grid with the values that hold by default.
-        values: Those of one simulation, which take precedence.
+        grid: The grid with the default values.
+        values: Values of one simulation, which take precedence.
     """
     held = {
         f"boundary.{axis}.{name}": float(side)
@@ -120,10 +120,10 @@ def fixed_values(grid: Grid, values: Mapping[str, float]) -> dict[str, float]:
 
 
 def wall_distance(grid: Grid) -> Array:
-    """A smooth field of mean 1 that is zero at walls that hold the value ``[*space]``.
+    """A smooth field of mean 1 that is zero at fixed-value walls ``[*space]``.
 
-    A product of parabolas, one for each axis with such a wall, without slope at walls of zero
-    gradient; 1 where no wall holds a value.
+    It is a product of parabolas, one for each axis with such a wall, with zero slope at
+    zero-gradient walls; 1 without fixed-value walls.
     """
     product = np.ones(grid.shape)
     for shape in _parabolas(grid).values():
@@ -132,15 +132,15 @@ def wall_distance(grid: Grid) -> Array:
 
 
 def lift(grid: Grid, values: Mapping[str, float]) -> Array:
-    """A field that has the values which the walls hold ``[*space]``; zero where none does.
+    """A steady field with the values of the fixed-value walls ``[*space]``; zero without any.
 
-    Linear between two such walls, constant behind one. Where several axes have them, the fields
-    of each are averaged with weights that leave only its own one at a wall: where the walls agree
-    it is their value everywhere, where they do not it is smooth but in their common corners.
+    It is linear between two such walls and constant along an axis with one. If several axes have
+    such walls, their fields are averaged with weights that leave only an axis' own field at its
+    walls: if all walls agree, the field is constant, else it is smooth except in common corners.
 
     Args:
         grid: The grid.
-        values: What walls hold in this simulation, see :func:`fixed_values`.
+        values: Wall values of this simulation, see :func:`fixed_values`.
     """
     held, parabolas = fixed_values(grid, values), _parabolas(grid)
     total, weights = np.zeros(grid.shape), np.zeros(grid.shape)
@@ -150,7 +150,7 @@ def lift(grid: Grid, values: Mapping[str, float]) -> Array:
         assert lower is not None and upper is not None
         weight = np.ones(grid.shape)
         for other, shape in parabolas.items():
-            # never quite zero: corners lie on the walls of several axes
+            # never exactly zero: corners lie on the walls of several axes
             weight = weight if other == axis else weight * (shape + np.finfo(float).eps)
         total += weight * (lower + (upper - lower) * _share(grid, axis))
         weights += weight
@@ -158,7 +158,7 @@ def lift(grid: Grid, values: Mapping[str, float]) -> Array:
 
 
 def _parabolas(grid: Grid) -> dict[str, Array]:
-    """By axis with a wall that holds the value: zero there, up to 1, shaped to broadcast."""
+    """Parabolas by axis with a fixed-value wall: zero there, at most 1, shaped to broadcast."""
     found = {}
     for axis, (lower, upper) in zip(grid.axes, grid.boundary, strict=True):
         s = _share(grid, axis)

@@ -1,1 +1,1 @@
-"""Observations: which values the training may see, and sensor readings."""
+"""Observations: values visible to training, and sensor readings."""

@@ -1,7 +1,7 @@
-"""What of a simulation's frames a calibration may see, and the noise that is added to it.
+"""Observation plans: visible points of a simulation's frames, and the noise added to them.
 
-Layout of native tensors: ``C`` channels, ``X Y Z`` space. Everything drawn depends on the seed, the
-simulation, the field and the frame alone, so that it is the same in whatever order it is asked for.
+Layout of native tensors: ``C`` channels, ``X Y Z`` space. Random numbers depend only on the
+seed, the simulation, the field and the frame, so they are the same in any order of access.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,24 +15,24 @@ from hybrid_pde.config.schema import Interval, ObservationParams
 from hybrid_pde.domain.grid import FieldLayout, Grid, axis_points
 from hybrid_pde.errors import ConfigError
 
-SLACK = 1e-3  # of a step or a spacing: how far a stated time or end may lie from a frame or point
-POINTS, NOISE = 0, 1  # what a stream of random numbers is for
+SLACK = 1e-3  # of a step or a spacing: allowed distance of a stated time or end from a point
+POINTS, NOISE = 0, 1  # streams of random numbers
 KEY = "data.observations"
 
 
 @dataclass(frozen=True)
 class ObservationPlan:
-    """What may be seen of one simulation.
+    """Visible points and noise of one simulation.
 
     Attributes:
         grid: Grid of the fields.
         layouts: Fields by name.
         times: Time of each frame [time].
-        visible: Positions of the visible points in the flattened grid, by frame; frames that are
-            not seen at all are left out.
-        noise_level: Standard deviation of the noise as a share of the field's.
+        visible: Positions of the visible points in the flattened grid, by frame; hidden frames are
+            left out.
+        noise_level: Standard deviation of the noise relative to the field's.
         seed: Entropy of the noise.
-        initial_known: Whether frame 0 is given whole, not observed.
+        initial_known: Whether frame 0 is given completely, not observed.
     """
 
     grid: Grid
@@ -43,18 +43,13 @@ class ObservationPlan:
     seed: tuple[int, ...]
     initial_known: bool
 
-    @property
-    def times_seen(self) -> tuple[float, ...]:
-        """Times of the frames of which anything is observed [time]."""
-        return tuple(self.times[frame] for frame in sorted(self.visible))
-
     def mask(self, name: str, frame: int, values: torch.Tensor | None = None) -> torch.Tensor:
-        """Where a field is seen, ``[C, *space]`` of booleans.
+        """Visible points of a field, ``[C, *space]`` of booleans.
 
         Args:
             name: The field.
-            frame: Counted from 0, the initial state, which is seen everywhere if it is known.
-            values: The field's values ``[C, *space]``; those that are NaN are missing, not seen.
+            frame: Counted from 0, the initial state, which is visible everywhere if it is known.
+            values: The field's values ``[C, *space]``; NaN values are missing and hidden.
         """
         seen = torch.full(self.grid.shape, frame == 0 and self.initial_known)
         if frame in self.visible:
@@ -68,7 +63,7 @@ class ObservationPlan:
         Args:
             name: The field.
             frame: Counted from 0.
-            values: Its values.
+            values: Values of the field.
             scale: Standard deviation of the field over the simulation's frames.
         """
         if self.noise_level == 0:
@@ -88,23 +83,23 @@ def plan_observations(
     seed: int,
     initial_known: bool = True,
 ) -> ObservationPlan:
-    """What an experiment lets a calibration see of one simulation.
+    """The observation plan of one simulation.
 
     ``times`` and ``every`` choose frames, ``region`` chooses points, and ``points`` draws that many
-    pairs of a frame and a point from what they leave; every field and channel is seen there.
+    pairs of a frame and a point from them; every field and channel is visible there.
 
     Args:
-        section: What may be seen.
+        section: The experiment's ``data.observations``.
         grid: Grid of the fields.
         times: Time of each frame [time].
         layouts: The fields that change in time.
-        simulation_index: Which simulation it is; every one gets its own points and noise.
-        seed: Used where the section has none of its own.
-        initial_known: Whether frame 0 is given whole; else it is observed as the others are.
+        simulation_index: Index of the simulation; each gets its own points and noise.
+        seed: Used if the section has none.
+        initial_known: Whether frame 0 is given completely; else it is observed like the others.
 
     Raises:
-        ConfigError: if a time is that of no frame, an axis is unknown, there are fewer pairs than
-            ``points``, or nothing is left to be seen; naming the key.
+        ConfigError: if there is no frame at a time, an axis is unknown, there are fewer pairs than
+            ``points``, or everything is hidden; naming the key.
     """
     first = 1 if initial_known else 0
     frames = _visible_frames(section, times, first, f"simulation {simulation_index}")
@@ -127,7 +122,7 @@ def plan_observations(
 def _visible_frames(
     section: ObservationParams, times: Sequence[float], first: int, simulation: str
 ) -> list[int]:
-    """Numbers of the frames from ``first`` on that ``times`` and ``every`` leave."""
+    """Indices of the frames from ``first`` on that ``times`` and ``every`` choose."""
     frames = [frame for frame in range(first, len(times)) if frame % section.every == 0]
     if not frames:
         raise ConfigError(
@@ -161,7 +156,7 @@ def _frame_at(time: float, times: Sequence[float], simulation: str) -> int:
 
 
 def _visible_points(region: Mapping[str, Interval], grid: Grid) -> torch.Tensor:
-    """Positions of the region's points in the flattened grid; its ends belong to it."""
+    """Positions of the region's points in the flattened grid; the region includes its ends."""
     inside = torch.ones(grid.shape, dtype=torch.bool)
     for axis, (lower, upper) in region.items():
         if axis not in grid.axes:
@@ -186,7 +181,7 @@ def _visible_points(region: Mapping[str, Interval], grid: Grid) -> torch.Tensor:
 def _drawn(
     points: int, frames: Sequence[int], places: torch.Tensor, entropy: Sequence[int]
 ) -> dict[int, torch.Tensor]:
-    """Visible points by frame: random pairs of a frame and a point, none of them twice."""
+    """Visible points by frame: random pairs of a frame and a point without repetition."""
     pairs = len(frames) * len(places)
     if points > pairs:
         raise ConfigError(

@@ -1,4 +1,4 @@
-"""What training may see of simulations: their values behind ``data.observations``.
+"""Values that training may use under ``data.observations``: visible points, with noise.
 
 Layout of native tensors: ``C`` channels, ``X Y Z`` space.
 """
@@ -12,16 +12,16 @@ from hybrid_pde.data.observations.observation_plan import ObservationPlan, plan_
 
 
 class ObservedValues:
-    """The values of simulations that are seen, with their noise.
+    """The visible values of simulations, with their noise.
 
-    They are the same for whatever is trained: both depend on the section, the seed, the simulation,
-    the field's place among those of the data and the frame alone.
+    They are the same for every model that is trained: they depend only on the section, the seed,
+    the simulation, the position of the field in the data and the frame.
 
     Args:
         store: The simulations.
-        section: What may be seen of them.
-        seed: Used where the section has none of its own.
-        initial_known: Whether frame 0 is given whole and without noise.
+        section: The experiment's ``data.observations``.
+        seed: Used if the section has none.
+        initial_known: Whether frame 0 is given completely and without noise.
 
     Attributes:
         layouts: The fields that change in time, by name.
@@ -41,10 +41,10 @@ class ObservedValues:
         self._plans: dict[int, ObservationPlan] = {}
 
     def plan(self, simulation: int) -> ObservationPlan:
-        """What may be seen of one simulation.
+        """The observation plan of one simulation.
 
         Raises:
-            ConfigError: if the section asks for what there is not, or hides everything.
+            ConfigError: if the section does not fit the data, or hides everything.
         """
         if simulation not in self._plans:
             self._plans[simulation] = plan_observations(
@@ -59,7 +59,7 @@ class ObservedValues:
         return self._plans[simulation]
 
     def mask(self, simulation: int, name: str, frame: int) -> torch.Tensor | None:
-        """Which values ``[C, *space]`` of a frame are seen; ``None`` for all."""
+        """Mask ``[C, *space]`` of the visible values of a frame; ``None`` if all are visible."""
         missing = self.section.missing == "mask"
         if not self.section.hides and not missing:
             return None
@@ -70,7 +70,7 @@ class ObservedValues:
         return None if bool(seen.all()) else seen
 
     def noisy(self, simulation: int, name: str, frame: int, values: torch.Tensor) -> torch.Tensor:
-        """A field's values ``[C, *space]`` as they are observed, in double precision if noisy."""
+        """A field's values ``[C, *space]`` with noise, in double precision if there is any."""
         plan = self.plan(simulation)
         if plan.noise_level == 0 or (frame == 0 and self.initial_known):
             return values
@@ -80,6 +80,6 @@ class ObservedValues:
 
 
 def sensors_alone(section: ObservationParams) -> bool:
-    """Whether nothing but the sensors is seen: nothing else is asked for."""
+    """Whether only the sensors are observed: no other observations are specified."""
     asked = section.times is not None or section.every > 1 or section.region or section.points
     return section.sensors is not None and not asked

@@ -1,4 +1,4 @@
-"""A NetCDF file of sensors: which of its variables is what, and their decoded values.
+"""NetCDF files of sensor readings: meaning of their variables, and decoded values.
 
 Layout: ``K`` reading times, ``S`` sensors, ``C`` vector components in ascending order.
 """
@@ -29,14 +29,14 @@ class SensorFile:
 
     Args:
         dataset: The file, not decoded.
-        layouts: The fields that may be measured.
+        layouts: The fields that can be measured.
         axes: The spatial axes.
         data: Names of variables, dimensions and the unit of time.
-        simulation: Which simulation.
+        simulation: Index of the simulation.
 
     Raises:
-        ConfigError: if a dimension, the positions, or readings of the simulation are absent, a
-            variable is unknown, or a vector's components are not those of the data.
+        ConfigError: if a dimension, the positions, or readings of the simulation are missing, a
+            variable is unknown, or a vector has other components than in the data.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class SensorFile:
 
     @property
     def measured(self) -> list[str]:
-        """Names of the fields that the file has."""
+        """Names of the measured fields."""
         return list(self._sources)
 
     @property
@@ -71,7 +71,7 @@ class SensorFile:
         return int(self._dataset.sizes[SENSOR])
 
     def times(self) -> np.ndarray:
-        """When the readings are taken ``[K]`` [time]."""
+        """Times of the readings ``[K]`` [time]."""
         if self._time not in self._dataset.variables:
             raise ConfigError(f"{KEY}: the dimension {self._time!r} has no coordinate variable")
         attrs = self._dataset[self._time].attrs
@@ -80,12 +80,12 @@ class SensorFile:
         return self._read(self._time, (self._time,)) * scale
 
     def positions(self, axis: str) -> np.ndarray:
-        """Where the sensors are along an axis [length], ``[K, S]``, or ``[S]`` for good."""
+        """Positions along an axis [length], ``[K, S]``, or ``[S]`` for fixed sensors."""
         is_fixed = self._dataset[axis].dims == (SENSOR,)
         return self._read(axis, (SENSOR,) if is_fixed else (self._time, SENSOR))
 
     def values(self, name: str) -> np.ndarray:
-        """Readings of a field, ``[K, S]``, or ``[K, S, C]`` of a vector; NaN where there is none.
+        """Readings of a field, ``[K, S]``, or ``[K, S, C]`` for a vector; NaN where there is none.
 
         Raises:
             RawDataError: if one is infinite.
@@ -101,7 +101,7 @@ class SensorFile:
         return values if self._layouts[name].components else values[..., 0]
 
     def _simulation(self, dataset: xr.Dataset, simulation: int) -> tuple[str, xr.Dataset]:
-        """The dimension of time, and the part of the file that belongs to the simulation."""
+        """The time dimension, and the part of the file that belongs to the simulation."""
         dims = {role: dim for dim, role in self._roles.items()}
         if SENSOR not in dataset.dims or "time" not in dims:
             has = ", ".join(map(str, dataset.dims)) or "none"
@@ -116,14 +116,14 @@ class SensorFile:
         return dims["time"], dataset.isel({sample: simulation}) if sample else dataset
 
     def _variables(self, name: str, data: DataParams) -> list[str]:
-        """Variables of a field, none where the file does not have it."""
+        """Variables of a field; empty if the file lacks it."""
         try:
             return field_variables(self._dataset, name, data)
         except RawDataError:
             return []
 
     def _check_names(self, found: Mapping[str, Sequence[str]], axes: Sequence[str]) -> None:
-        """Refuse a file without positions, or in which fields may go by a name not known."""
+        """Reject a file without positions, or with unknown variables that may be fields."""
         for axis in axes:
             if axis not in self._dataset.variables:
                 raise ConfigError(
@@ -137,12 +137,12 @@ class SensorFile:
             for name, variable in self._dataset.data_vars.items()
             if {self._time, SENSOR} <= set(variable.dims) and name not in {*known, *axes}
         ]
-        # A field that is not measured is in order; one that is misspelt must not be passed over.
+        # A field may be unmeasured; a misspelt one must not be ignored.
         if absent and (unknown or not known):
             raise ConfigError(
                 f"{KEY}: no variable {absent[0]!r}, but {', '.join(unknown) or 'no readings'}; "
-                "where the names differ, say which is meant (data.variables: "
-                f"{{{absent[0]}: …}}), and leave out what is no field"
+                "if the names differ, set data.variables: "
+                f"{{{absent[0]}: …}}, and remove variables that are not fields"
             )
 
     def _read(self, name: str, dims: Sequence[str]) -> np.ndarray:

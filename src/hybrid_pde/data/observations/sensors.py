@@ -17,20 +17,20 @@ from hybrid_pde.data.raw_files.subprocess_reader import check_readable
 from hybrid_pde.domain.grid import FieldLayout, Grid
 from hybrid_pde.errors import ConfigError
 
-# Share of the domain or of the time by which a value may lie outside: rounding of single precision.
+# Allowed excess over the domain or the time range, relative to it: rounding in single precision.
 ROUNDING = 1e-6
 
 
 @dataclass(frozen=True)
 class SensorReadings:
-    """What sensors read in one simulation.
+    """The readings of sensors in one simulation.
 
     Attributes:
-        times: When [time], ascending, ``[K]``.
-        positions: Where [length], within the domain, ``[K, S, axes]``; where a sensor reads nothing
-            it is put in the middle of the domain.
-        values: Readings of each field that is measured: ``[K, S]``, or ``[K, S, C]`` of a vector;
-            NaN where there is none.
+        times: Times of the readings [time], ascending, ``[K]``.
+        positions: Positions [length] within the domain, ``[K, S, axes]``; the middle of the domain
+            where a sensor has no reading.
+        values: Readings of each measured field: ``[K, S]``, or ``[K, S, C]`` for a vector; NaN
+            where there is none.
     """
 
     times: np.ndarray
@@ -51,19 +51,19 @@ def read_sensors(
     The NetCDF file has the dimensions ``time``, with its coordinate, and ``sensor``; a variable
     ``u(time, sensor)`` for each measured field, and the positions ``x(time, sensor)`` or
     ``x(sensor)``, a variable for each axis. A dimension ``sample`` holds the readings of
-    simulations 0, 1, …; without one, they are those of simulation 0. Times are read as those of the
-    data: in seconds where they have a unit, and without regard to a reference date.
+    simulations 0, 1, …; without it, the readings belong to simulation 0. Times are read like those
+    of the data: in seconds if they have a unit, ignoring a reference date.
 
     Args:
         path: The file.
         grid: Grid of the fields.
-        layouts: The fields that change in time; those that the file lacks are not measured.
+        layouts: The fields that change in time; the file may lack some of them.
         times_range: Time of the first and of the last frame [time].
-        data: Names of variables, dimensions and the unit of time, as for the data.
-        simulation: Which simulation.
+        data: The experiment's ``data`` section, for names and the unit of time.
+        simulation: Index of the simulation.
 
     Raises:
-        ConfigError: naming what lies outside the domain or the frames, is absent, or unknown.
+        ConfigError: naming an entry that is missing, unknown, or outside the domain or the frames.
         RawDataError: if the file is damaged.
     """
     if not path.is_file():
@@ -84,7 +84,7 @@ def read_sensors(
 
 
 def _between_frames(times: np.ndarray, times_range: tuple[float, float]) -> np.ndarray:
-    """The times, all of which must lie between the first and the last frame."""
+    """The times, checked to lie between the first and the last frame."""
     if not np.isfinite(times).all() or (np.diff(times) <= 0).any():
         raise ConfigError(f"{KEY}: the times must ascend, without missing ones")
     first, last = times_range
@@ -101,19 +101,19 @@ def _between_frames(times: np.ndarray, times_range: tuple[float, float]) -> np.n
 def _within_domain(
     places: Mapping[str, np.ndarray], grid: Grid, times: np.ndarray, there: np.ndarray
 ) -> np.ndarray:
-    """Positions ``[K, S, axes]``, all of which must lie in the domain where there is a reading.
+    """Positions ``[K, S, axes]``, checked to lie in the domain at every reading.
 
     Args:
         places: ``[K, S]`` or ``[S]`` by axis.
         grid: The grid, for its domain.
         times: Times of the readings ``[K]``.
-        there: Which readings there are ``[K, S]``.
+        there: Mask of the existing readings ``[K, S]``.
     """
     columns = []
     for axis, lower, upper in zip(grid.axes, grid.lower, grid.upper, strict=True):
         along = np.where(there, places[axis], (lower + upper) / 2)
         slack = ROUNDING * (upper - lower)
-        # asked this way round, a missing position is outside
+        # in this form, a missing (NaN) position counts as outside
         outside = ~((along >= lower - slack) & (along <= upper + slack))
         if outside.any():
             reading, sensor = np.argwhere(outside)[0]

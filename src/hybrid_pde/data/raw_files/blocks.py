@@ -1,4 +1,4 @@
-"""Reads the values of a file's fields in the native layout, block by block.
+"""Blocks of field values in the native layout, decoded from a raw file.
 
 Layout: ``T`` time, ``C`` channel, ``X Y Z`` space in ascending order.
 """
@@ -28,7 +28,7 @@ class BlockReader:
         roles: Role of each dimension that has one.
         frames: The selected frames.
         axes: The spatial axes in ascending order.
-        masked: Fields whose missing values are allowed, and stay NaN.
+        masked: Fields that may have missing values, which stay NaN.
     """
 
     dataset: xr.Dataset
@@ -40,10 +40,10 @@ class BlockReader:
     def read(self, source: FieldSource, sample: int, first: int, last: int) -> np.ndarray:
         """Frames ``first`` to ``last`` of a field, ``[T, C, *space]`` float32.
 
-        A static field is one frame, whatever is asked for.
+        A static field is returned as a single frame.
 
         Raises:
-            RawDataError: naming variable and place of a value that is missing or too large.
+            RawDataError: naming the variable and the place of a value that is missing or too large.
         """
         parts = []
         for variable in source.variables:
@@ -58,7 +58,7 @@ class BlockReader:
         return single
 
     def load(self, variable: str, sample: int, first: int, last: int) -> xr.Variable:
-        """The selected part of a variable, decoded, its dimensions called by their roles.
+        """The selected part of a variable, decoded, with roles as names of its dimensions.
 
         Args:
             variable: Its name.
@@ -75,7 +75,7 @@ class BlockReader:
             "sample": sample,
             **{axis.name: axis.in_file for axis in self.axes},
         }
-        # A dimension without a role, and an axis that is not among the grid's, has one point.
+        # A dimension without a role, or an axis that the grid lacks, has one point.
         role_of = {str(dim): self.roles.get(str(dim), "") for dim in array.dims}
         block = array.isel({dim: selected.get(role, 0) for dim, role in role_of.items()}).load()
         try:
@@ -84,7 +84,7 @@ class BlockReader:
             raise RawDataError(f"{variable}: {error}") from None
 
     def _native(self, values: xr.Variable, variable: str, source: FieldSource) -> np.ndarray:
-        """Dimensions in the order ``[T, C, *space]``, axes and components ascending."""
+        """Values with dimensions ``[T, C, *space]``, axes and components ascending."""
         wanted = ["time", "vector", *(axis.name for axis in self.axes)]
         optional = {"vector", "time"} if source.layout.static else {"vector"}
         absent = [role for role in wanted if role not in values.dims]
@@ -120,8 +120,8 @@ class BlockReader:
         if is_masked:
             raise RawDataError(f"{variable}: infinite value at {', '.join(where)}; fill it")
         raise RawDataError(
-            f"{variable}: missing or infinite value at {', '.join(where)}; fill it, leave its "
-            "surroundings out with data.select, or calibrate without the missing ones: "
+            f"{variable}: missing or infinite value at {', '.join(where)}; fill it, exclude "
+            "the region with data.select, or calibrate without missing values: "
             "data.observations: {missing: mask}"
         )
 
@@ -138,10 +138,10 @@ def _coarsen(native: np.ndarray, axes: list[Axis]) -> np.ndarray:
 
 
 def decode(variable: xr.Variable) -> np.ndarray:
-    """The values that a block of a variable stands for; NaN where one is missing.
+    """The unpacked values of a block of a variable; NaN where one is missing.
 
-    Missing is what equals ``_FillValue`` or ``missing_value``, lies outside ``valid_range``, or,
-    in a variable without a fill value of its own, was never written.
+    A value is missing if it equals ``_FillValue`` or ``missing_value``, lies outside
+    ``valid_range``, or, in a variable without its own fill value, was never written.
 
     Args:
         variable: A block in memory with all of the variable's attributes.
@@ -163,7 +163,7 @@ def decode(variable: xr.Variable) -> np.ndarray:
 
 
 def _scalar_fills(attrs: dict[str, Any]) -> dict[str, Any]:
-    """Only what decoding needs, so that no other attribute can disturb it."""
+    """The attributes needed for decoding; others could make it fail."""
     wanted = (*MASKS, "scale_factor", "add_offset", "_Unsigned")
     return {key: attrs[key] for key in wanted if key in attrs}
 
@@ -184,7 +184,7 @@ def _outside(raw: np.ndarray, attrs: dict[str, Any]) -> np.ndarray:
 
 
 def _never_written(raw: np.ndarray, attrs: dict[str, Any]) -> np.ndarray:
-    """Where the library's default fill value stands; bytes have none."""
+    """Where values equal the library's default fill value; bytes have none."""
     fill = netCDF4.default_fillvals.get(raw.dtype.str[1:])
     if raw.itemsize == 1 or fill is None or any(key in attrs for key in MASKS):
         return np.zeros(raw.shape, bool)

@@ -107,8 +107,8 @@ def field_variables(dataset: xr.Dataset, name: str, data: DataParams) -> list[st
         if found and found == names[: len(found)]:
             return found
     raise RawDataError(
-        f"data.fields: no variable {name!r}; {_contents(dataset)}. Where the names differ, say "
-        f"which is meant: data.variables: {{{name}: …}}"
+        f"data.fields: no variable {name!r}; {_contents(dataset)}. If the names differ, "
+        f"set data.variables: {{{name}: …}}"
     )
 
 

@@ -1,4 +1,4 @@
-"""A raw file as labelled variables: what it holds, worked out from names and coordinates.
+"""Raw files as labelled variables: fields, grid and times from names and coordinates.
 
 Layout: ``T`` time, ``C`` channel, ``X Y Z`` space in ascending order.
 """
@@ -35,11 +35,11 @@ from hybrid_pde.domain.grid import PERIODIC, Grid
 from hybrid_pde.domain.known_values import KnownParameter
 from hybrid_pde.errors import ConfigError, RawDataError
 
-BLOCK_BYTES = 16 * 2**20  # of one field in double precision; more gains no speed
+BLOCK_BYTES = 16 * 2**20  # of one field in double precision; larger blocks are not faster
 
 
 class LabelledFile:
-    """An open file of named dimensions; see :class:`hybrid_pde.data.raw_files.raw_file.RawFile`."""
+    """An open file with named dimensions, a :class:`hybrid_pde.data.raw_files.raw_file.RawFile`."""
 
     def __init__(self, path: Path, dataset: xr.Dataset, data: DataParams) -> None:
         check_dims(data.dims)
@@ -86,7 +86,7 @@ class LabelledFile:
             }
 
     def known(self, sample: int) -> tuple[KnownParameter, ...]:
-        """The known parameters; the values of those that are fields are among the tensors."""
+        """The known parameters; values of fields are among the tensors."""
         with errors_name_file(self._path):
             return self._known.read(sample)
 
@@ -107,13 +107,13 @@ class LabelledFile:
             yield block
 
     def _masked(self, data: DataParams) -> frozenset[str]:
-        """Fields that may have holes: those observed; a static one is given, so it is whole."""
+        """Fields that may have missing values: observed ones; static fields must be complete."""
         if data.observations is None or data.observations.missing == "error":
             return frozenset()
         return frozenset(s.layout.name for s in self._sources if not s.layout.static)
 
     def _dimensions(self, variables: list[str]) -> dict[str, str]:
-        """The dimension of each role among the variables asked for."""
+        """The dimension of each role among the given variables."""
         found: dict[str, str] = {}
         for variable in variables:
             for dim in map(str, self._dataset[variable].dims):
@@ -123,27 +123,27 @@ class LabelledFile:
                     raise RawDataError(f"{variable}: its dimension {dim!r} is empty")
                 if role is None and size > 1:
                     raise RawDataError(
-                        f"{variable}: its dimension {dim!r} is none that is known (time, x, y, z, "
-                        f"sample, vector); say which it is, e.g. data.dims: {{x: {dim}}}"
+                        f"{variable}: its dimension {dim!r} is unknown (known: time, x, y, z, "
+                        f"sample, vector); set its role, e.g. data.dims: {{x: {dim}}}"
                     )
                 if role is None or role == "vector" or (role in SPACE and size == 1):
                     continue
                 if found.setdefault(role, dim) != dim:
                     raise RawDataError(
                         f"{variable}: its dimension {dim!r} and {found[role]!r} are both {role}; "
-                        "all fields lie on the same points"
+                        "all fields must have the same points"
                     )
         if "time" not in found:
             raise RawDataError(
-                f"{', '.join(variables)}: no time axis; where it has another name, say "
-                "which it is: data.dims: {time: …}"
+                f"{', '.join(variables)}: no time axis; if it has another name, "
+                "set data.dims: {time: …}"
             )
         if not set(found) & set(SPACE):
             raise RawDataError(f"{', '.join(variables)}: no spatial axis of 2 points or more")
         return found
 
     def _check_sizes(self, variables: list[str], axes: list[str], num_samples: int) -> None:
-        """Refuse what does not fit into memory, before anything is read."""
+        """Reject variables that do not fit into memory, before anything is read."""
         for axis in ("time", *axes):
             check_size(axis, [self._dataset.sizes[self._dim_of[axis]]])
         for name in variables:
@@ -151,7 +151,7 @@ class LabelledFile:
                 check_frame(self._dataset[name].variable, name, self._roles, num_samples)
 
     def _coordinate(self, role: str, data: DataParams) -> xr.DataArray | None:
-        """The coordinate variable of a role's dimension."""
+        """The coordinate variable of a role's dimension, if it has one."""
         dim = self._dim_of[role]
         for name in (data.dims.get(role, dim), dim):
             if name in self._dataset.variables and self._dataset[name].dims == (dim,):
@@ -190,7 +190,7 @@ class LabelledFile:
             raise RawDataError(f"{axis} ({dim}): {error}") from None
 
     def _read_grid(self, axes: list[Axis], data: DataParams) -> tuple[Grid, bool]:
-        """The grid, and whether its boundary was stated anywhere."""
+        """The grid, and whether the experiment or the file states its boundary."""
         stated: Any = data.boundary
         names = [axis.name for axis in axes]
         from_file = stated is None and "boundary" in self._dataset.attrs
@@ -206,7 +206,7 @@ class LabelledFile:
 
 
 def _check_axes(data: DataParams, axes: list[str]) -> None:
-    """Refuse settings for axes that the file does not have, and domains without an extent."""
+    """Reject settings for axes that the file lacks, and domains with reversed ends."""
     for axis, (lower, upper) in data.domain.items():
         if lower >= upper:
             raise ConfigError(f"data.domain.{axis}: {[lower, upper]}: the upper end comes second")
@@ -217,11 +217,11 @@ def _check_axes(data: DataParams, axes: list[str]) -> None:
     ):
         for axis in section:
             if axis not in axes:
-                raise ConfigError(f"{key}.{axis}: no such axis; there are {', '.join(axes)}")
+                raise ConfigError(f"{key}.{axis}: no such axis; the file has {', '.join(axes)}")
 
 
 def _in_memory(coordinate: xr.Variable) -> xr.Variable:
-    """A coordinate with its values, read piece by piece."""
+    """A coordinate with its values in memory, read piece by piece."""
     (dim,), (count,) = coordinate.dims, coordinate.shape
     starts = range(0, max(count, 1), MAX_ENTRIES_AT_ONCE)
     pieces = [coordinate[first : first + MAX_ENTRIES_AT_ONCE].load() for first in starts]
@@ -229,7 +229,7 @@ def _in_memory(coordinate: xr.Variable) -> xr.Variable:
 
 
 def _resolution(values: np.ndarray) -> np.ndarray:
-    """Distance from each number to the next one of its type."""
+    """Distance from each number to the next representable one."""
     if values.dtype.kind != "f":
         return np.zeros(values.shape)
     with np.errstate(invalid="ignore"):

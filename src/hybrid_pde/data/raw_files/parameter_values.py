@@ -166,8 +166,8 @@ def _check_name(name: str, data: DataParams, grid: Grid) -> None:
     """Reject boundaries without a fixed value, and names of fields."""
     if name in data.fields:
         raise ConfigError(
-            f"{KEY}.{name}: also in data.fields; a field changes by the equation, a parameter is "
-            "given"
+            f"{KEY}.{name}: also in data.fields; a field is solved for, a parameter is given; "
+            "remove it from one of the two"
         )
     if not _is_boundary(name):
         return
@@ -178,6 +178,6 @@ def _check_name(name: str, data: DataParams, grid: Grid) -> None:
     side = grid.boundary[grid.axes.index(match[1])][match[2] == "upper"]
     if isinstance(side, str):
         raise ConfigError(
-            f"{KEY}.{name}: data.boundary is {side!r} there; give a number for that side, whose "
-            "place each simulation's own value takes"
+            f"{KEY}.{name}: data.boundary is {side!r} there; give a number for that side, which "
+            "each simulation's own value replaces"
         )

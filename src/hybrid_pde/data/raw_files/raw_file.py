@@ -50,7 +50,7 @@ class RawFileInfo:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "RawFileInfo":
-        """The information that :meth:`to_dict` described."""
+        """The inverse of :meth:`to_dict`."""
         layouts = tuple(FieldLayout.from_dict(layout) for layout in values["layouts"])
         known = tuple(KnownParameter.from_dict(parameter) for parameter in values["known"])
         grid = Grid.from_dict(values["grid"])
@@ -70,7 +70,7 @@ class RawFile(Protocol):
         """The tensors without a time axis, ``[C, *space]`` float32 each."""
 
     def known(self, sample: int) -> tuple[KnownParameter, ...]:
-        """The known parameters; the values of those that are fields are among the tensors."""
+        """The known parameters; values of fields are among the tensors."""
 
     def frames(self, sample: int) -> Iterator[Block]:
         """The other tensors block by block, ``[T, C, *space]`` float32, in the order of time."""

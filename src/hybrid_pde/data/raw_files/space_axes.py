@@ -1,4 +1,4 @@
-"""Spatial coordinates: uniform, ascending, and where the ends of the domain lie."""
+"""Spatial axes: check of uniform coordinates, cropping, and the ends of the domain."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from hybrid_pde.domain.grid import PERIODIC, Grid, Side
 from hybrid_pde.errors import ConfigError, RawDataError
 
 UNIFORMITY = 1e-3  # largest departure of a spacing from the mean one, in spacings
-FIT = 1e-2  # how well ``data.domain`` fits the coordinates, in spacings
+FIT = 1e-2  # allowed distance between ``data.domain`` and the coordinates, in spacings
 
 
 @dataclass(frozen=True)
@@ -19,8 +19,8 @@ class Axis:
     Attributes:
         name: ``x``, ``y`` or ``z``.
         size: Number of points in the file.
-        coordinates: Of all points, ascending.
-        descending: Whether the file holds them in descending order.
+        coordinates: Coordinates of all points, ascending.
+        descending: Whether they are in descending order in the file.
         start: First selected point, counted in ascending order.
         stop: One past the last selected point.
         coarsen: Number of neighbouring points that are averaged into one.
@@ -47,7 +47,7 @@ class Axis:
         return slice(self.start, self.stop)
 
     def file_index(self, index: int) -> int:
-        """Where the selected point of that index is in the file."""
+        """Index in the file of a selected point."""
         ascending = self.start + index
         return self.size - 1 - ascending if self.descending else ascending
 
@@ -55,17 +55,17 @@ class Axis:
 def make_axis(
     name: str, size: int, values: np.ndarray | None, resolution: float, data: DataParams
 ) -> Axis:
-    """The axis of the given coordinate values.
+    """The axis with the given coordinate values.
 
     Args:
         name: ``x``, ``y`` or ``z``.
         size: Number of points in the file.
         values: Coordinates in the file's order, or ``None``.
-        resolution: Distance between neighbouring numbers that the file can hold [length].
+        resolution: Distance between neighbouring representable numbers [length].
         data: The experiment's ``data`` section.
 
     Raises:
-        RawDataError: if they are not uniform; without the file's name, which the caller adds.
+        RawDataError: if they are not uniform; the caller adds the file's name.
         ConfigError: if ``data.select`` does not fit.
     """
     crop = data.select.crop.get(name, (None, None))
@@ -150,7 +150,7 @@ def _crop(
 def _ends(
     axis: Axis, periodic: bool, domain: tuple[float, float] | None
 ) -> tuple[float, float, bool]:
-    """Lower end, upper end, and whether the points on the rim lie on them."""
+    """Lower end, upper end, and whether the outer points lie on the ends."""
     selected = axis.coordinates[axis.start : axis.stop]
     spacing = float(selected[-1] - selected[0]) / (len(selected) - 1)
     cells = (float(selected[0]) - spacing / 2, float(selected[-1]) + spacing / 2, False)
@@ -174,7 +174,7 @@ def _fit(
     lower, upper = domain
     below, above = (points[0] - lower) / spacing, (upper - points[-1]) / spacing
     if periodic:
-        # n·dx long, wherever in its first cell the first point lies
+        # the length is n·dx; the first point may lie anywhere in its cell
         fits = abs(below + above - 1) <= FIT and -FIT <= below <= 1 + FIT
         return (lower, upper, False) if fits else None
     for inside, nodes in ((0.5, False), (0.0, True)):

@@ -1,4 +1,4 @@
-"""Time coordinates: their unit, whether they are uniform, and which frames are selected."""
+"""Time coordinates: conversion to seconds, selection of frames, check of uniform steps."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ UNIFORMITY = 1e-3  # largest departure of a step from the mean one, in steps
 
 @dataclass(frozen=True)
 class Frames:
-    """The selected frames: where they are in the file, and when they are [time]."""
+    """The selected frames: their indices in the file and their times [time]."""
 
     indices: slice
     times: np.ndarray
@@ -25,16 +25,16 @@ class Frames:
 
 
 def time_scale(unit: str | None, calendar: str, fallback: str | None) -> float:
-    """Factor from the file's times to seconds; 1 where neither file nor experiment has a unit.
+    """Factor from the file's times to seconds; 1 if neither file nor experiment has a unit.
 
     Args:
         unit: The file's unit.
         calendar: The file's calendar.
-        fallback: ``data.time_unit``, for a file without a unit, or with one of no fixed length.
+        fallback: ``data.time_unit``, for a file without a unit or with a unit of no fixed length.
 
     Raises:
-        ConfigError: if ``data.time_unit`` is no unit of time.
-        ValueError: if the file's unit is none, or contradicts ``data.time_unit``.
+        ConfigError: if ``data.time_unit`` is not a unit of time.
+        ValueError: if the file's unit is not a unit of time, or contradicts ``data.time_unit``.
     """
     try:
         stated = unit_seconds(fallback, calendar)
@@ -44,7 +44,7 @@ def time_scale(unit: str | None, calendar: str, fallback: str | None) -> float:
         seconds = unit_seconds(unit, calendar)
     except ValueError as error:
         if stated is None:
-            raise ValueError(f"{error}; say it with data.time_unit (s: as it is)") from None
+            raise ValueError(f"{error}; set data.time_unit (s keeps the times)") from None
         seconds = None
     if seconds is not None and stated is not None and seconds != stated:
         raise ValueError(f"the unit is {unit!r} but data.time_unit is {fallback!r}; leave it out")
@@ -52,13 +52,13 @@ def time_scale(unit: str | None, calendar: str, fallback: str | None) -> float:
 
 
 def select_frames(times: np.ndarray, select: SelectParams, resolution: np.ndarray) -> Frames:
-    """The frames that the experiment selects, checked to be uniform in time.
+    """The frames selected by the experiment, checked to be uniform in time.
 
     Args:
         times: Time of every frame in the file [time].
         select: Time range and stride.
-        resolution: Distance from each time to the next number that the file could hold [time];
-            times of single precision are uniform up to it.
+        resolution: Distance from each time to the next representable number [time]; times in
+            single precision are uniform only up to it.
 
     Raises:
         RawDataError: without the file's name, which the caller adds.
@@ -81,7 +81,7 @@ def select_frames(times: np.ndarray, select: SelectParams, resolution: np.ndarra
         index = int(np.flatnonzero(steps <= 0)[0])
         kind = "duplicate" if steps[index] == 0 else "decreasing"
         raise RawDataError(f"{kind} times: {_step(frames, index, select.stride)}")
-    # Rounding moves both ends of a step, but is no excuse for more than a twentieth of it.
+    # Rounding moves both ends of a step; a deviation above a twentieth of it is not rounding.
     rounding = np.minimum(2 * resolution[frames.indices].max(), frames.dt / 20)
     wrong = np.abs(steps - frames.dt) > UNIFORMITY * frames.dt + rounding
     if wrong.any():

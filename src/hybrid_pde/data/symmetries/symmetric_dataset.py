@@ -1,4 +1,4 @@
-"""Windows that are moved by symmetries of the equation, differently in every epoch.
+"""Windows transformed by symmetries of the equation, differently in every epoch.
 
 Layout: ``B`` windows, ``T`` steps, ``C`` channels, ``X Y Z`` space.
 """
@@ -24,17 +24,17 @@ class BatchSource(WindowSource, Protocol):
 
 
 class SymmetricDataset(Dataset[Any]):
-    """The windows of a data set, each moved by a random member of a group.
+    """The windows of a data set, each transformed by a random member of a symmetry group.
 
-    Which member depends on the seed, the epoch and the window's number alone, so that a window is
-    the same whether it is fetched alone or in a batch. With worker processes, call
+    The member depends only on the seed, the epoch and the window's index, so a window is the same
+    alone and in a batch. With worker processes, call
     :meth:`set_epoch` before the loader's iterator is made.
 
     Args:
-        source: Windows, real, generated or mixed.
+        source: Real, generated or mixed windows.
         held: The symmetries that hold.
-        seed: Decides the moves together with the epoch.
-        boost: Largest velocity that a Galilean shift adds along an axis [field].
+        seed: Determines the transformations, together with the epoch.
+        boost: Largest velocity added by a Galilean shift along an axis [field].
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class SymmetricDataset(Dataset[Any]):
         return self.source.output_layouts
 
     def set_epoch(self, epoch: int) -> None:
-        """Draw the moves of an epoch, counted from 0, and the windows where the source does so."""
+        """Draw the transformations of an epoch, counted from 0; the source may draw its windows."""
         set_epoch = getattr(self.source, "set_epoch", None)
         if set_epoch is not None:
             set_epoch(epoch)
@@ -77,7 +77,7 @@ class SymmetricDataset(Dataset[Any]):
         return WindowBatch(*self.gather(indices))
 
     def gather(self, indices: Sequence[int]) -> Window:
-        """Several moved windows as one batch.
+        """Several transformed windows as one batch.
 
         Returns:
             Inputs ``[B, C_in, *space]``, targets ``[B, T, C_out, *space]`` and, if there are any,

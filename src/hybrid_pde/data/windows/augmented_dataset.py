@@ -1,4 +1,4 @@
-"""Real and generated windows mixed in a stated proportion."""
+"""Data set that mixes real and generated windows in a given proportion."""
 
 import hashlib
 import math
@@ -16,12 +16,12 @@ DT_TOLERANCE = 1e-3  # of a step, as for raw files
 
 
 class AugmentedDataset(Dataset[Any]):
-    """Windows of two data sets, of which a share ``alpha`` is generated.
+    """Windows of two data sets with a share ``alpha`` of generated ones.
 
     An epoch of ``length`` windows has ``round(alpha * length)`` generated ones (halves up), in an
-    order that depends on the seed and the epoch alone. By default it has every real window once,
+    order that depends only on the seed and the epoch. By default it has every real window once,
     ``length = round(len(real) / (1 - alpha))``; with ``alpha = 1`` every generated one. Within an
-    epoch no window of either kind occurs more than once oftener than another of its kind.
+    epoch, the counts of two windows of the same kind differ by at most one.
 
     With worker processes, call :meth:`set_epoch` before the loader's iterator is made, and leave
     ``persistent_workers`` off: workers hold a copy of the data set from that moment.
@@ -30,12 +30,12 @@ class AugmentedDataset(Dataset[Any]):
         real_dataset: Windows of the data.
         generated: Windows of generated simulations; may be ``None`` if ``alpha`` is 0.
         alpha: Share of generated windows, 0 to 1.
-        seed: Decides the order together with the epoch.
+        seed: Determines the order, together with the epoch.
         length: Number of windows of an epoch.
 
     Raises:
-        ConfigError: if ``alpha`` is out of range, a data set that is needed has no windows, or
-            the windows of the two differ in shape or time step.
+        ConfigError: if ``alpha`` is out of range, a required data set has no windows, or the
+            windows of the two differ in shape or time step.
     """
 
     def __init__(
@@ -88,12 +88,12 @@ class AugmentedDataset(Dataset[Any]):
         num_real = self._length - self.num_generated
         real = _draw(len(self.real_dataset), num_real, generator)
         generated = _draw(len(self.generated or ()), self.num_generated, generator)
-        # Generated windows are counted on from the real ones.
+        # generated windows are numbered after the real ones
         drawn = torch.cat([real, generated + len(self.real_dataset)])
         self._drawn = drawn[torch.randperm(self._length, generator=generator)]
 
     def is_generated(self, index: int) -> bool:
-        """Whether a window of this epoch is a generated one."""
+        """Whether a window of this epoch is generated."""
         return int(self._drawn[index]) >= len(self.real_dataset)
 
     def __len__(self) -> int:
@@ -117,7 +117,7 @@ class AugmentedDataset(Dataset[Any]):
     def gather(self, indices: Sequence[int]) -> Window:
         """Several windows as one batch ``[B, C_in, *space]``, ``[B, steps, C_out, *space]``.
 
-        Where real windows have weights ``[B, steps, C_out, *space]``, generated ones weigh 1.
+        If real windows have weights ``[B, steps, C_out, *space]``, generated ones get weight 1.
 
         Raises:
             IndexError: past the last window.
@@ -133,7 +133,7 @@ def _default_length(real: WindowSource, generated: WindowSource | None, alpha: f
 
 
 def _draw(available: int, count: int, generator: torch.Generator) -> torch.Tensor:
-    """``count`` of the numbers below ``available``, none more than once oftener than another."""
+    """``count`` numbers below ``available``, with counts that differ by at most one."""
     if count == 0:
         return torch.zeros(0, dtype=torch.int64)
     passes, rest = divmod(count, available)
@@ -142,7 +142,7 @@ def _draw(available: int, count: int, generator: torch.Generator) -> torch.Tenso
 
 
 def _check_agreement(real: WindowSource, generated: WindowSource) -> None:
-    """Refuse windows that do not belong into one batch."""
+    """Reject windows that cannot be in one batch."""
     if not math.isclose(real.dt, generated.dt, rel_tol=DT_TOLERANCE):
         raise ConfigError(f"time step: {real.dt:g} of the real windows, {generated.dt:g} generated")
     shapes = [_shapes(dataset[0][:2]) for dataset in (real, generated)]

@@ -1,4 +1,4 @@
-"""Filling large batches from memory maps at the speed of memory and disk."""
+"""Allocation of large batches, and read-ahead of memory maps."""
 
 import ctypes
 import mmap
@@ -7,38 +7,38 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import torch
 
-# Absent on Windows, which reads ahead as it thinks fit.
+# absent on Windows
 _WILLNEED: int | None = getattr(mmap, "MADV_WILLNEED", None)
 _LIBC = None if _WILLNEED is None else ctypes.CDLL(None)
 
 
 def empty_batch(shape: Sequence[int]) -> torch.Tensor:
-    """A new tensor of a shape, in single precision, its values yet unset.
+    """An uninitialized tensor in single precision.
 
-    NumPy asks the system for large pages, PyTorch does not. Memory of its own for each batch comes
-    page by page when it is first written to: filling 34 MB of it, as 32 windows of 8 frames of
-    2 x 128² values need, took 20 ms from PyTorch and 6 ms from here.
+    NumPy asks the system for large pages, PyTorch does not, and new memory is mapped page by page
+    when it is first written: filling 34 MB, the size of 32 windows of 8 frames of 2 x 128² values,
+    took 20 ms with PyTorch and 6 ms with this function.
     """
     return torch.from_numpy(np.empty(tuple(shape), dtype=np.float32))
 
 
 def stacked(views: Sequence[torch.Tensor]) -> torch.Tensor:
-    """``torch.stack``, in single precision with such memory."""
+    """``torch.stack`` into memory from :func:`empty_batch`, for single precision."""
     if any(view.dtype != torch.float32 for view in views):
         return torch.stack(list(views))
     return torch.stack(list(views), out=empty_batch((len(views), *views[0].shape)))
 
 
 def announce(views: Iterable[torch.Tensor]) -> None:
-    """Tell the system which parts of memory maps are read next.
+    """Advise the system which parts of memory maps are read next.
 
-    It then reads them from the disk all at once, and nothing else. Otherwise it would read one
-    after the other when they are touched, each with as much around it as the disk's read-ahead
-    says (128 KB on many machines, 8 MB on some), which windows at random places do not need. What
-    is in memory already, or no part of a file, stays as it is.
+    It then reads exactly these parts from the disk, all at once. Otherwise it would read them one
+    by one when they are touched, each with the disk's read-ahead (128 KB on many machines, 8 MB on
+    some), which windows at random places do not need. Parts in memory already, or not in a file,
+    are unaffected.
 
     Args:
-        views: Parts of mapped tensors; those that do not lie in one piece are passed over.
+        views: Parts of mapped tensors; non-contiguous ones are ignored.
     """
     if _LIBC is None:
         return

@@ -1,4 +1,4 @@
-"""Which fields a window has as inputs and which as targets."""
+"""Selection of the fields of a window: inputs and targets."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -12,9 +12,8 @@ class FieldSelection:
     """The fields of a window, in the order of their channels.
 
     Attributes:
-        inputs: Fields of the state that a prediction starts from; static ones are constant
-            during a window.
-        outputs: Fields that are predicted.
+        inputs: Fields of the initial state; static ones are constant during a window.
+        outputs: Predicted fields.
     """
 
     inputs: tuple[FieldLayout, ...]
@@ -32,12 +31,12 @@ def select_fields(
     Args:
         available: The data set's fields.
         field_names: Inputs, in the order of their channels.
-        dynamic_fields: The inputs that are outputs too; by default all that change in time.
-        static_fields: Inputs that are no outputs; those not in ``field_names`` come after them.
-            By default whatever does not change in time.
+        dynamic_fields: The inputs that are also outputs; by default all that change in time.
+        static_fields: Inputs that are not outputs; those not in ``field_names`` come after them.
+            By default all that do not change in time.
 
     Raises:
-        ConfigError: if a name is unknown, given twice, or asked to be what it is not.
+        ConfigError: if a name is unknown or given twice, or a field cannot have its role.
     """
     by_name = {layout.name: layout for layout in available}
     names = list(field_names)

@@ -1,4 +1,4 @@
-"""Windows of cached simulations: a state and the states that follow it.
+"""Data set of windows of cached simulations: a state and the states that follow it.
 
 Layout: ``B`` batch, ``T`` time, ``C`` channel, ``X Y Z`` space.
 """
@@ -34,22 +34,23 @@ class HybridDataset(Dataset[Any]):
     inputs only, and parameters of the equation are constant input channels.
 
     Args:
-        data_manager: Where the simulations are; a ``DataManager``, or a ``CacheManager`` for
+        data_manager: The store of the simulations: a ``DataManager``, or a ``CacheManager`` for
             generated ones.
         sim_indices: The simulations.
-        field_names: The fields, and parameters of the equation that are inputs: numbers that the
-            simulations bring along, or that ``parameters`` gives.
+        field_names: The fields, and parameters of the equation that are inputs: known parameters of
+            the simulations, or entries of ``parameters``.
         num_predict_steps: Number of states that follow the first one of a window.
-        num_frames: How many frames of each simulation are kept, from its first; all by default.
-        dynamic_fields: The fields that are targets; by default those that change in time.
-        static_fields: The fields that are no targets; by default those that do not.
+        num_frames: Number of frames used of each simulation, from its first; all by default.
+        dynamic_fields: The targets; by default all fields that change in time.
+        static_fields: The fields that are only inputs; by default all that do not change in time.
         use_sliding_window: Whether a window starts at every frame (``T - num_predict_steps``
-            windows a simulation), or only where the one before ends, so that no target is in two.
+            windows a simulation), or only where the previous one ends, so that no target is in
+            two.
         return_fields: Whether items are PhiFlow fields instead, ``({name: Field}, {name: [Field] *
             num_predict_steps})``; known parameters are among them, by name (see
             :func:`hybrid_pde.data.windows.window_fields.window_fields`).
-        parameters: Numbers of parameters for simulations that do not bring them along; those that
-            are not among ``field_names`` are passed over.
+        parameters: Values of parameters for simulations without their own; parameters not among
+            ``field_names`` are ignored.
 
     Raises:
         ConfigError: if there is no such simulation or field, or a simulation is too short.
@@ -83,7 +84,7 @@ class HybridDataset(Dataset[Any]):
         self.grid: Grid = headers[0].grid
         self.dt: float = headers[0].dt
         self._check_agreement(headers)
-        # as PhiFlow fields, known parameters are among the items by themselves
+        # items of PhiFlow fields contain the known parameters anyway
         names = () if return_fields else (*field_names, *(static_fields or ()))
         self._parameters = parameter_channels(headers, names, parameters or {})
         self._selection: FieldSelection = select_fields(
@@ -111,16 +112,16 @@ class HybridDataset(Dataset[Any]):
 
     @property
     def parameters(self) -> dict[str, tuple[float, ...]]:
-        """Numbers of the inputs that are parameters, for simulations that bring none along."""
+        """Values of the input parameters for simulations without their own."""
         return dict(self._parameters.defaults)
 
     @property
     def store(self) -> SimulationStore:
-        """The folder that the simulations are in."""
+        """The folder of the simulations."""
         return SimulationStore(self._paths[0].parent)
 
     def like(self, store: SimulationStore, sim_indices: Iterable[int]) -> "HybridDataset":
-        """The same kind of windows of all frames of other simulations."""
+        """Windows of the same kind over all frames of other simulations."""
         return HybridDataset(
             store,
             sim_indices,
@@ -203,7 +204,7 @@ class HybridDataset(Dataset[Any]):
         return inputs, targets
 
     def __getstate__(self) -> dict[str, Any]:
-        """Paths only: a worker process maps the files itself."""
+        """State without open files: a worker process maps the files itself."""
         return {**self.__dict__, "_open": {}}
 
     def _locate(self, index: int) -> tuple[int, int]:
@@ -233,7 +234,7 @@ class HybridDataset(Dataset[Any]):
         return tensors[layout.name][start + 1 : start + 1 + self.num_predict_steps]
 
     def _kept(self, header: CacheHeader, position: int, num_frames: int | None) -> int:
-        """Number of frames of a simulation that windows are taken from."""
+        """Number of frames used of a simulation."""
         kept = header.num_frames if num_frames is None else num_frames
         if kept > header.num_frames or kept <= self.num_predict_steps:
             raise ConfigError(

@@ -22,7 +22,7 @@ class ParameterChannels:
     Attributes:
         layouts: Each parameter as a static field.
         values: For each simulation the numbers ``[C]`` of each parameter, in single precision.
-        defaults: The numbers that simulations take which bring none along.
+        defaults: Values for simulations without their own.
     """
 
     layouts: tuple[FieldLayout, ...]
@@ -33,22 +33,22 @@ class ParameterChannels:
 def parameter_channels(
     headers: Sequence[CacheHeader], names: Sequence[str], defaults: Values
 ) -> ParameterChannels:
-    """What each simulation has in the input channels that are parameters.
+    """The parameters among the input channels, with each simulation's values.
 
-    A simulation's own value, which it was made with, goes before the default.
+    A simulation's own value takes precedence over the default.
 
     Args:
         headers: The simulations.
-        names: The inputs; those that are fields of the simulations are passed over.
-        defaults: Numbers of parameters for simulations that bring none along.
+        names: The inputs; fields of the simulations are ignored.
+        defaults: Values of parameters for simulations without their own.
 
     Raises:
-        ConfigError: if a parameter is not a constant number or numbers in every simulation, or a
-            simulation has no value for it.
+        ConfigError: if a parameter is not constant in every simulation, or a simulation has no
+            value for it.
     """
     fields = {layout.name for layout in headers[0].layouts}
-    brought = {name for header in headers for name in header.known_by_name}
-    wanted = [name for name in names if name not in fields and name in brought | {*defaults}]
+    own_names = {name for header in headers for name in header.known_by_name}
+    wanted = [name for name in names if name not in fields and name in own_names | {*defaults}]
     own = {name: tuple(map(float, defaults[name])) for name in wanted if name in defaults}
     values = [
         {name: _numbers(name, header, own.get(name)) for name in wanted} for header in headers
@@ -60,7 +60,7 @@ def parameter_channels(
         if len(counts) > 1:
             raise ConfigError(
                 f"parameter {name!r}: {sorted(counts)} numbers: one simulation has more than "
-                "another, or than the value for those that bring none along"
+                "another, or than the value for simulations without their own"
             )
         layouts.append(FieldLayout(name, _components(counts.pop(), headers[0].grid.axes), True))
     return ParameterChannels(
@@ -82,8 +82,8 @@ def _numbers(
     if parameter is None:
         if default is None:
             raise ConfigError(
-                f"parameter {name!r}: {header.source.get('file', 'a simulation')} does not bring "
-                "its value along; give one for such simulations"
+                f"parameter {name!r}: {header.source.get('file', 'a simulation')} has no value "
+                "of its own; give one for such simulations"
             )
         return default
     if parameter.is_field or not parameter.static:
@@ -96,7 +96,7 @@ def _numbers(
 
 
 def _components(count: int, axes: tuple[str, ...]) -> tuple[str, ...]:
-    """Names of a parameter's numbers: those of the axes where there are as many."""
+    """Names of a parameter's numbers: the axes if there are as many numbers as axes."""
     if count == 1:
         return ()
     return axes if count == len(axes) else tuple(map(str, range(count)))

@@ -1,4 +1,4 @@
-"""Windows, and batches of them that are gathered at once instead of one by one.
+"""Batches of windows that are gathered at once, and their collate function.
 
 Layout: ``B`` windows, ``T`` steps, ``C`` channels, ``X Y Z`` space.
 """
@@ -11,22 +11,22 @@ import torch
 from hybrid_pde.data.windows.batch_memory import announce, stacked
 from hybrid_pde.domain.grid import FieldLayout, Grid
 
-# input [C_in, *space], targets [T, C_out, *space] and, where they do not count alike, the weights
-# of the targets [T, C_out, *space]; in a batch with an axis B before.
+# input [C_in, *space], targets [T, C_out, *space] and, if they are not equal, the weights of the
+# targets [T, C_out, *space]; in a batch with a leading axis B
 Window = tuple[torch.Tensor, ...]
 
 
 class WindowBatch(Sequence[Window]):
-    """Windows whose tensors are the rows of large ones.
+    """A sequence of windows stored as rows of large tensors.
 
-    It is what ``torch.utils.data.DataLoader`` gets from a data set's ``__getitems__``: its default
-    ``collate_fn`` takes it for a list of windows and stacks them again, :func:`collate_windows`
-    takes the large tensors as they are.
+    ``torch.utils.data.DataLoader`` gets it from a data set's ``__getitems__``: the default
+    ``collate_fn`` stacks the windows again, :func:`collate_windows` uses the large tensors
+    directly.
 
     Args:
         inputs: ``[B, C_in, *space]``.
         targets: ``[B, T, C_out, *space]``.
-        weights: Of the targets, ``[B, T, C_out, *space]``; without them all count alike.
+        weights: Weights of the targets, ``[B, T, C_out, *space]``; equal by default.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class WindowBatch(Sequence[Window]):
 
 
 class WindowSource(Protocol):
-    """A data set of windows, real, generated or mixed."""
+    """A data set of real, generated or mixed windows."""
 
     dt: float
     grid: Grid
@@ -77,9 +77,9 @@ class WindowSource(Protocol):
 
 
 def collate_windows(batch: Any) -> Window:
-    """The ``collate_fn`` for data sets of windows: takes gathered batches without a copy.
+    """The ``collate_fn`` for data sets of windows; it uses gathered batches without a copy.
 
-    Where only some of the windows have weights, the values of the others weigh 1.
+    If only some of the windows have weights, the others get weight 1.
     """
     if isinstance(batch, WindowBatch):
         return batch.tensors

@@ -1,4 +1,4 @@
-"""A window of a cached simulation as PhiFlow fields, with the parameters that it brings along.
+"""Windows of a cached simulation as PhiFlow fields, with its known parameters.
 
 Layout of native tensors: ``T`` time, ``C`` channel, ``X Y Z`` space.
 """
@@ -23,14 +23,14 @@ def window_fields(
 
     Args:
         simulation: The simulation.
-        selection: Its fields that are inputs and targets.
+        selection: Inputs and targets.
         start: The window's first frame.
         steps: Number of frames that follow.
 
     Returns:
         Fields by name, and lists of ``steps`` fields by name. Known parameters are among them by
-        their names: all of them in the first, those that change in time in the second too. A
-        number is a PhiML tensor, of channel dimension ``vector`` where there is one for each axis.
+        name: all in the first, those that change in time also in the second. A number is a PhiML
+        tensor, with the channel dimension ``vector`` if there is one for each axis.
     """
     grid, following = simulation.grid, range(start + 1, start + 1 + steps)
     initial: dict[str, Any] = {
@@ -57,9 +57,9 @@ def known_value(
     """The value of a known parameter at a frame.
 
     Args:
-        parameter: Its kind.
-        values: Of the whole simulation, as :class:`CachedSimulation` holds them.
-        frame: The frame; of no account for what is constant in time.
+        parameter: Kind of the parameter.
+        values: Values over the whole simulation, as in :class:`CachedSimulation`.
+        frame: The frame; ignored for constants.
         grid: Grid of the simulation.
     """
     value = values if parameter.static else values[frame]

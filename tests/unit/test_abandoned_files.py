@@ -1,13 +1,15 @@
-"""What a killed process leaves half written is removed, and nothing else."""
+"""Removal of the temporary files of killed processes, and of nothing else."""
 
 import os
 import subprocess
 import sys
 from pathlib import Path
 
-from hybrid_pde.data.temporary_files import remove_leftovers, temporary_sibling
+from hybrid_pde.data.atomic import remove_abandoned_files, temporary_sibling
 
-WRITE = "import sys; from pathlib import Path; from hybrid_pde.data.temporary_files import temporary_sibling; "
+WRITE = (
+    "import sys; from pathlib import Path; from hybrid_pde.data.atomic import temporary_sibling; "
+)
 WRITE += "temporary_sibling(Path(sys.argv[1])).touch()"
 
 
@@ -25,5 +27,5 @@ def test_files_of_processes_that_are_no_more_are_removed(tmp_path: Path) -> None
     for path in (being_written, elsewhere, old, mine, target):
         path.touch()
     os.utime(old, (0, 0))
-    assert remove_leftovers(tmp_path) == 2
+    assert remove_abandoned_files(tmp_path) == 2
     assert sorted(target.parent.iterdir()) == sorted([being_written, elsewhere, mine, target])

@@ -73,7 +73,7 @@ def evaluate_models(
     models: dict[str, list[Predictor]] = {}
     if model:
         if experiment.model.synthetic is not None:
-            ModelRegistry(experiment).synthetic_class()  # registers a user's own, see its module
+            ModelRegistry(experiment).synthetic_class()  # imports a user's module
         paths = [model] if isinstance(model, Path) else model
         models["synthetic"] = [SyntheticPredictor(load_synthetic_model(path)) for path in paths]
     if parameters is not None:

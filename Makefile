@@ -6,68 +6,83 @@ CORES ?= all
 TARGET ?= results/synthetic_model.pt
 ARGS ?=
 
-.PHONY: run resume pin unpin test fuzz audit lint lock clean
+.DEFAULT_GOAL := help
+.PHONY: help install run resume pin unpin test nightly fuzz audit lint lock clean
 
-run: .venv/installed
+help: ## list the targets
+	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /\1	/' | \
+	  awk -F '	' '{ printf "make %-8s  %s\n", $$1, $$2 }'
+	@echo
+	@echo "variables: TARGET=results/<name>/report.html  CORES=8  ARGS='--dry-run'  EXPERIMENT=<name>"
+
+install: .venv/installed-dev ## create .venv with the library (editable) and the tools of the tests
+
+run: .venv/installed ## run the pipeline up to TARGET, on CORES cores
 	$(BIN)/snakemake --cores $(CORES) $(TARGET) $(ARGS)
 
-# after Snakemake itself was killed
-resume: .venv/installed
+resume: .venv/installed ## after Snakemake was killed: end its jobs, unlock, continue
 	$(BIN)/python -m hybrid_pde.workflow.resume $(TARGET) $(ARGS)
 	$(MAKE) run
 
-# the results of EXPERIMENT stay as they are, whatever settings and code become
-pin: .venv/installed
+pin: .venv/installed ## freeze the results of EXPERIMENT
 	$(BIN)/python -m hybrid_pde.workflow.pin "$(EXPERIMENT)"
 
-unpin: .venv/installed
+unpin: .venv/installed ## let the results of EXPERIMENT be computed again
 	$(BIN)/python -m hybrid_pde.workflow.pin --free "$(EXPERIMENT)"
 
-test: .venv/installed-dev
+test: .venv/installed-dev ## run the tests, without the nightly ones
 	$(BIN)/python -m pytest -n auto
 
-# damaged files of every kind: 500 cases are among the tests, this is the nightly run
+# a sample of the damaged files and of the kills is among the tests; the jobs on two nodes need the
+# cluster of tests/slurm/cluster.py
 CASES ?= 10000
 SEED ?= 0
-fuzz: .venv/installed-dev
+KILLS ?= 100
+nightly: .venv/installed-dev fuzz ## run the long suites: fuzzing, kills, physics sweep, two nodes
+	$(BIN)/python -m pytest -m nightly
+	folder=$$(mktemp -d) && \
+	  $(BIN)/python -m tests.resilience --kill $(KILLS) --signal $(KILLS) --directory "$$folder"
+
+fuzz: .venv/installed-dev ## read CASES damaged files of every kind
 	$(BIN)/python -m tests.fuzz.report --cases $(CASES) --seed $(SEED)
 	FUZZ_CASES=$(CASES) $(BIN)/python -m pytest -q tests/fuzz/test_physics.py
 
-# known vulnerabilities of the pinned releases, looked up at pypi.org
-audit: .venv-audit/installed
+audit: .venv-audit/installed ## look up known vulnerabilities of the pinned releases
 	.venv-audit/bin/pip-audit --strict --requirement requirements-dev.lock --no-deps --disable-pip
 
-.venv-audit/installed:
-	$(PYTHON) -m venv .venv-audit
-	.venv-audit/bin/python -m pip install --quiet pip-audit==2.10.1
-	touch $@
-
-lint: .venv/installed-dev
+lint: .venv/installed-dev ## check style, types and rules, as CI does
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile workflow/rules
 	$(BIN)/mypy
 	$(BIN)/snakemake --lint
 
-.venv/installed: requirements.lock
+lock: ## pin the newest releases that requirements*.in allow
+	rm -rf .venv-lock
+	$(PYTHON) -m venv .venv-lock
+	.venv-lock/bin/python -m pip install --quiet --requirement requirements.in
+	.venv-lock/bin/python -m pip freeze | $(RELEASES) > requirements.lock
+	.venv-lock/bin/python -m pip install --quiet --requirement requirements-dev.in
+	.venv-lock/bin/python -m pip freeze | $(RELEASES) > requirements-dev.lock
+	rm -rf .venv-lock
+
+# a local version such as 2.13.0+cpu is no release that others can install
+RELEASES := sed 's/+[a-z0-9.]*$$//'
+
+clean: ## remove results and generated data
+	rm -rf results data .snakemake
+
+.venv/installed: requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --editable .
 	touch $@
 
 .venv/installed-dev: requirements-dev.lock .venv/installed
 	$(BIN)/python -m pip install --quiet --requirement requirements-dev.lock
 	touch $@
 
-# pins the newest releases that requirements*.in allow; a local version such as +cpu is not a
-# release that others can install
-lock:
-	rm -rf .venv-lock
-	$(PYTHON) -m venv .venv-lock
-	.venv-lock/bin/python -m pip install --quiet --requirement requirements.in
-	.venv-lock/bin/python -m pip freeze | sed 's/+[a-z0-9.]*$$//' > requirements.lock
-	.venv-lock/bin/python -m pip install --quiet --requirement requirements-dev.in
-	.venv-lock/bin/python -m pip freeze | sed 's/+[a-z0-9.]*$$//' > requirements-dev.lock
-	rm -rf .venv-lock
-
-clean:
-	rm -rf results data .snakemake
+.venv-audit/installed:
+	$(PYTHON) -m venv .venv-audit
+	.venv-audit/bin/python -m pip install --quiet pip-audit==2.10.1
+	touch $@

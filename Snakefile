@@ -1,8 +1,8 @@
 """From raw files to a calibrated physical model and a surrogate trained with its help.
 
 snakemake --cores 8 results/synthetic_model.pt            the default experiment
-snakemake --cores 8 results/<name>/synthetic_model.pt     that of config/<name>.yaml
-snakemake --cores 8 --config experiment=<name or path>    another default
+snakemake --cores 8 results/<name>/synthetic_model.pt     the experiment config/<name>.yaml
+snakemake --cores 8 --config experiment=<name or path>    another default experiment
 snakemake --cores 8 --config data='{data_dir: /archive}'  settings of the default experiment
 """
 
@@ -17,52 +17,52 @@ from snakemake.settings.types import ExecMode
 from snakemake.utils import min_version
 
 min_version("9.0")
-logging.raiseExceptions = False  # Snakemake's own log may lie on a disk that is full
+logging.raiseExceptions = False  # Snakemake's own log may be on a full disk
 sys.path.insert(0, f"{workflow.basedir}/src")
 
 from hybrid_pde.data.disk_errors import refuse_unwritable
-from hybrid_pde.domain.run_folders import remove_finished_checkpoints
+from hybrid_pde.training.finished_checkpoints import remove_finished_checkpoints
 from hybrid_pde.errors import UserError
 from hybrid_pde.workflow.folder_checks import (
-    makes_nothing,
-    only_pinned,
-    refuse_unusable,
-    told_versions,
+    only_inspects,
+    all_targets_pinned,
+    check_folder,
+    version_warnings,
 )
-from hybrid_pde.workflow.requested_experiments import Plans
-from hybrid_pde.workflow.launch_record import Started
+from hybrid_pde.workflow.requested_experiments import RequestedExperiments
+from hybrid_pde.workflow.launch_record import LaunchRecord
 
 DRY_RUN = workflow.output_settings.dryrun
-# a call of the user's, not what it starts for each job
-MAKES = (
+# a call by the user, not one that Snakemake starts for a job
+RUNS_JOBS = (
     workflow.exec_mode == ExecMode.DEFAULT
     and not DRY_RUN
-    and not makes_nothing(sys.argv[1:])
+    and not only_inspects(sys.argv[1:])
 )
 try:
-    if MAKES:
+    if RUNS_JOBS:
         refuse_unwritable(Path.cwd())
-    PLANS = Plans(config, claim=not DRY_RUN)
-    if MAKES:
-        refuse_unusable(Path.cwd(), sys.argv[1:], PLANS)
-    if MAKES or DRY_RUN:
-        if only_pinned(sys.argv[1:], PLANS):
+    PLANS = RequestedExperiments(config, claim=not DRY_RUN)
+    if RUNS_JOBS:
+        check_folder(Path.cwd(), sys.argv[1:], PLANS)
+    if RUNS_JOBS or DRY_RUN:
+        if all_targets_pinned(sys.argv[1:], PLANS):
             logger.info("Nothing to be done (all requested files are pinned).")
             sys.exit(0)
-        for sentence in told_versions(sys.argv[1:], PLANS):
+        for sentence in version_warnings(sys.argv[1:], PLANS):
             logger.warning(sentence)
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
 
-# only a call of the user's that has jobs to do
+# only in a call by the user that has jobs to run
 onstart:
-    STARTED = Started(Path.cwd())
-    STARTED.begin()
-    atexit.register(STARTED.end)
+    record = LaunchRecord(Path.cwd())
+    record.begin()
+    atexit.register(record.end)
 
 
-# not when a training ends: its job may be ended after it, and be begun again
+# not at the end of a training: its job may still be killed and started again
 onsuccess:
     remove_finished_checkpoints(Path("results"))
 
@@ -76,7 +76,7 @@ wildcard_constraints:
 include: "workflow/rules/common.smk"
 
 
-# here, since Snakemake takes no default target from an included file
+# here, because Snakemake ignores a default target in an included file
 rule all:
     input:
         default_target,

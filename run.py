@@ -16,6 +16,8 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
+sys.path.insert(0, str(Path(__file__).resolve().parent / "src"))  # without an installation
+
 from hybrid_pde.config import load_experiment, parse_experiment
 from hybrid_pde.config.loading import default_experiment, find_experiment
 from hybrid_pde.errors import PinnedError, UserError

@@ -1,8 +1,8 @@
-"""Turns PySINDy's ``examples/data/burgers.mat`` into a raw NetCDF file.
+"""Converts PySINDy's ``examples/data/burgers.mat`` to a raw NetCDF file.
 
     python benchmarks/convert_pdefind.py burgers.mat data/pdefind_burgers/burgers.nc
 
-The file is that of Rudy, Brunton, Proctor and Kutz (2017), Science Advances 3, e1602614:
+The data are from Rudy, Brunton, Proctor and Kutz (2017), Science Advances 3, e1602614:
 u_t + u u_x = 0.1 u_xx, 256 points on the periodic box [-8, 8), 101 frames.
 """
 

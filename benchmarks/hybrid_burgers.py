@@ -1,19 +1,19 @@
-"""Burgers' equation with an unknown force, of which half of the domain is seen.
+"""Hybrid training on Burgers' equation with an unknown force and half of the domain observed.
 
     python -m benchmarks.hybrid_burgers
     python -m benchmarks.hybrid_burgers --seeds 0 --parametrization fourier
 
 u_t + u u_x = −φ_x with φ = sin(2πx/L), periodic, L = 100, 256 cells, no viscosity. There is one
-simulation of 50 steps of 0.1 to train on; its first frame is known, and then its left half. φ is a
-learnable potential. Compared are
+training simulation of 50 steps of 0.1; its first frame is known, afterwards only its left half. φ
+is a learnable potential. The benchmark compares
 
-- the surrogate alone, trained on what is seen,
+- the surrogate alone, trained on the observed values,
 - the calibrated equation alone,
 - both models in hybrid cycles,
 
 by the mean relative L2 error of rollouts over the 50 steps of 5 simulations from other initial
-states, and by the relative error of φ_x in the half that nobody has seen. A seed decides initial
-states and weights.
+states, and by the relative error of φ_x in the unobserved half. A seed decides initial states and
+weights.
 """
 
 import argparse
@@ -39,7 +39,7 @@ from hybrid_pde.numerics.discretization import Discretization
 from hybrid_pde.stages.pipeline import run_experiment
 
 LENGTH, CELLS, STEPS, DT = 100.0, 256, 50, 0.1
-FINER = 4  # the data are means over cells of a grid so much finer
+FINER = 4  # the data are cell means from a grid finer by this factor
 UNSEEN = 5
 INITIAL = GaussianRandomField(amplitude=0.5, length_scale=10.0)
 LAYOUT = FieldLayout("velocity", ("x",))
@@ -47,7 +47,7 @@ PARAMETRIZATIONS: dict[str, dict[str, Any]] = {
     "grid": {"type": "grid", "smoothness": 1e-6},
     "fourier": {"type": "fourier", "modes": 4},
 }
-# one grid of 256 numbers: a Gauss-Newton step takes as many rollouts
+# one field of 256 grid values: a Gauss-Newton step takes as many rollouts
 PHYSICAL: dict[str, Any] = {"max_iterations": 20, "abs_tol": 1e-3, "check_discretization": False}
 ARCHITECTURE: dict[str, Any] = {"hidden_channels": 16, "layers": 3}
 CYCLES, EPOCHS, BATCH, WINDOW, SIMULATIONS = 3, 80, 16, 5, 20
@@ -70,7 +70,7 @@ def force(x: np.ndarray) -> np.ndarray:
 
 
 def write_data(folder: Path, seed: int) -> None:
-    """The simulation to train on, and those that are not seen, solved on a finer grid."""
+    """Write the training simulation and the unseen ones, solved on a finer grid."""
     cells = FINER * CELLS
     config = {
         "run_params": {"model_type": "physical"},
@@ -90,7 +90,7 @@ def write_data(folder: Path, seed: int) -> None:
 
 
 def epochs_of(kind: str) -> int:
-    """Epochs of a training, so that the surrogate alone is updated as often as in all cycles.
+    """Number of epochs that gives the surrogate alone as many updates as all cycles together.
 
     Alone it has one window, of all 50 steps; else windows of 5 steps, and as many generated ones.
     """
@@ -186,7 +186,7 @@ def run(root: Path, kind: str, parametrization: str, seed: int) -> dict[str, flo
 
 
 def table(rows: Mapping[str, list[dict[str, float]]]) -> str:
-    """Mean over the seeds and each of them, a line a figure."""
+    """Mean over the seeds and the value of each, one line per figure."""
     lines = []
     for kind, results in rows.items():
         for name in results[0]:

@@ -1,10 +1,10 @@
-"""How long Snakemake takes to find that nothing is to be done for many simulations.
+"""Time Snakemake takes to find that nothing is to be done for many simulations.
 
     python -m benchmarks.nothing_to_do [COUNT] [FOLDER]
 
-Writes COUNT raw files (1 000) of an own data set and an experiment on them that generates as many,
-puts files without content in the place of all results, has Snakemake take them as made
-(``--touch``), and measures plain second calls.
+Writes COUNT raw files (default 1 000) of a new data set and an experiment that generates as many
+simulations, puts empty files in the place of all results, lets Snakemake accept them (``--touch``),
+and times repeated calls.
 """
 
 import os
@@ -19,9 +19,9 @@ import xarray as xr
 import yaml
 
 from hybrid_pde.config.derived import stages_trained
+from hybrid_pde.domain.run_folders import Run
 from hybrid_pde.workflow import stage_inputs
 from hybrid_pde.workflow.plan import Plan
-from hybrid_pde.workflow.runs import Run
 
 ROOT = Path(__file__).resolve().parents[1]
 TARGET = "results/synthetic_model.pt"
@@ -29,7 +29,7 @@ CALLS = 3
 
 
 def write_experiment(folder: Path, count: int) -> Path:
-    """Raw files of one spatial dimension, and the experiment on them."""
+    """Write 1D raw files, and the experiment on them."""
     raw = folder / "data/many"
     raw.mkdir(parents=True, exist_ok=True)
     x = (np.arange(8) + 0.5) / 8
@@ -62,7 +62,7 @@ def write_experiment(folder: Path, count: int) -> Path:
 
 
 def write_empty_results(folder: Path) -> int:
-    """A file without content in the place of everything that the rules make."""
+    """Write an empty file in the place of every output of the rules."""
     plan = Plan(Path("config/many.yaml"), claim=True)
     run = Run.parse(plan.name)
     files = {TARGET, f"{plan.results}/report.html"}
@@ -76,7 +76,7 @@ def write_empty_results(folder: Path) -> int:
 
 
 def snakemake(folder: Path, *arguments: str) -> str:
-    """What a call on the experiment prints."""
+    """Output of a Snakemake call on the experiment."""
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
     command += ["--profile", str(ROOT / "profiles/default"), "--cores", "1"]
     command += [*arguments, "--config", "experiment=many"]
@@ -94,7 +94,7 @@ def snakemake(folder: Path, *arguments: str) -> str:
 
 
 def measure(folder: Path, count: int) -> list[float]:
-    """Seconds of calls that have nothing to do."""
+    """Durations of calls with nothing to do [s]."""
     write_experiment(folder, count)
     os.chdir(folder)
     print(f"{write_empty_results(folder)} files of results")
@@ -108,7 +108,7 @@ def measure(folder: Path, count: int) -> list[float]:
 
 
 def main(arguments: list[str]) -> None:
-    """Measure, and print the figure."""
+    """Measure and print the times."""
     count = int(arguments[0]) if arguments else 1000
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(arguments[1]).resolve() if len(arguments) > 1 else Path(scratch)

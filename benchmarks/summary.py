@@ -16,7 +16,7 @@ import yaml
 
 
 def parameter_lines(folder: Path, truth: dict[str, float]) -> list[str]:
-    """Each calibrated parameter with its standard deviation and its error, if that is known."""
+    """Each calibrated parameter with its standard deviation, and its error if truth is known."""
     path = folder / "physical" / "parameters.yaml"
     if not path.exists():
         return []
@@ -33,7 +33,7 @@ def parameter_lines(folder: Path, truth: dict[str, float]) -> list[str]:
 
 
 def error_lines(folder: Path) -> list[str]:
-    """Mean VRMSE of each predictor, and how much better than persistence it is."""
+    """Mean VRMSE of each predictor, and its ratio to persistence's."""
     metrics = json.loads((folder / "evaluation" / "metrics.json").read_text(encoding="utf-8"))
     described = metrics["evaluated_on"]
     reference = metrics["persistence"]["vrmse"]
@@ -49,7 +49,7 @@ def error_lines(folder: Path) -> list[str]:
 
 
 def time_lines(folder: Path) -> list[str]:
-    """Wall-clock time and memory of the stages of the experiment itself."""
+    """Wall-clock time and memory of the experiment's stages."""
     lines = []
     for path in sorted((folder / "benchmarks").glob("*.tsv")):
         with path.open(encoding="utf-8") as file:

@@ -1,10 +1,10 @@
-"""What each option of a surrogate's training does to its rollouts.
+"""Effect of each training option on a surrogate's rollouts.
 
     python -m benchmarks.training_options
-    python -m benchmarks.training_options --epochs 5 --seeds 1     # a look at it
+    python -m benchmarks.training_options --epochs 5 --seeds 1     # a quick try
 
-1D Burgers' equation on 128 periodic points, ν = 0.005, simulated by the project's own solver: 4
-simulations of 50 steps to train on, 8 others to roll out on from their first frame. Each row of the
+1D Burgers' equation on 128 periodic points, ν = 0.005, simulated by the project's solver: 4
+training simulations of 50 steps, 8 others for rollouts from their first frame. Each row of the
 table is the baseline with one option changed; the figures are the mean over seeds of the VRMSE over
 50 steps, the standard deviation over seeds (of the initial weights and the order of the windows),
 and the processor time of a training.
@@ -29,7 +29,7 @@ from hybrid_pde.stages.simulate import RawSimulations
 from hybrid_pde.stages.train_synthetic import SurrogateFiles, SurrogateTraining
 
 TRAINED_ON, ROLLED_OUT_ON = range(4), range(4, 12)
-# what differs from the baseline: of `trainer_params`, and of `model.synthetic`
+# changes from the baseline in `trainer_params` and in `model.synthetic`
 OPTIONS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "baseline": ({}, {}),
     "curriculum: {first_steps: 1, share: 0.5}": (

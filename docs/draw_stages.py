@@ -1,7 +1,7 @@
 """Draws the graph of the stages for the README: ``python docs/draw_stages.py``.
 
-Plain SVG text. Boxes carry their own light background and everything between them is a grey that
-stands out from white as well as from black, so that the picture reads on either.
+Plain SVG text. Boxes have a light background, and everything between them is a grey that is visible
+on white and on black.
 """
 
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ STYLES = {
 
 @dataclass(frozen=True)
 class Box:
-    """A stage, or files: where it stands, what it is called, and what it leaves."""
+    """A stage, or files: title, outputs and position."""
 
     title: str
     leaves: str
@@ -47,9 +47,9 @@ class Box:
 
 SIMULATE = Box("simulate", "optional", 0, "upper", "data", optional=True)
 RAW = Box("raw files", "netCDF", 0, "lower", "data")
-CACHE = Box("cache", "a file a simulation", 1, "lower", "data")
+CACHE = Box("cache", "1 file per simulation", 1, "lower", "data")
 PHYSICAL = Box("train physical", "parameters ± std", 2, "upper", "physical")
-AUGMENT = Box("augment", "a file a simulation", 3, "upper", "physical")
+AUGMENT = Box("augment", "1 file per simulation", 3, "upper", "physical")
 SYNTHETIC = Box("train synthetic", "synthetic_model.pt", 4, "lower", "synthetic")
 EVALUATE = Box("evaluate", "metrics, figures", 5, "lower", "result")
 REPORT = Box("report", "report.html", 6, "lower", "result")
@@ -57,12 +57,12 @@ BOXES = (SIMULATE, RAW, CACHE, PHYSICAL, AUGMENT, SYNTHETIC, EVALUATE, REPORT)
 
 
 def draw() -> str:
-    """The picture as SVG text."""
+    """The graph as SVG text."""
     half_width, half_height = BOX_WIDTH / 2, BOX_HEIGHT / 2
     arrows = [
         _arrow(f"M{SIMULATE.x},{SIMULATE.y + half_height} V{RAW.y - half_height}", dashed=True),
         _across(RAW, CACHE),
-        # From the cache up to the physical model, and from its data down to the synthetic one.
+        # From the cache up to the physical model.
         _arrow(
             f"M{CACHE.x},{CACHE.y - half_height} V{PHYSICAL.y + 12} "
             f"Q{CACHE.x},{PHYSICAL.y} {CACHE.x + 12},{PHYSICAL.y} H{PHYSICAL.x - half_width}"
@@ -76,7 +76,7 @@ def draw() -> str:
         _across(CACHE, SYNTHETIC),
         _across(SYNTHETIC, EVALUATE),
         _across(EVALUATE, REPORT),
-        # The calibrated model over the top, the held-out simulations along the bottom.
+        # The calibrated model along the top, the held-out simulations along the bottom.
         _arrow(
             f"M{PHYSICAL.x},{PHYSICAL.y - half_height} V46 Q{PHYSICAL.x},34 {PHYSICAL.x + 12},34 "
             f"H{EVALUATE.x - 12} Q{EVALUATE.x},34 {EVALUATE.x},46 V{EVALUATE.y - half_height}"

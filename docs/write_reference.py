@@ -1,11 +1,10 @@
-"""Writes what the documentation takes from the code: ``python docs/write_reference.py``.
+"""Writes the generated parts of the documentation: ``python docs/write_reference.py``.
 
-``reference.md`` is made as a whole from the experiment's schema and ``reference_texts.yaml``; of
-``workflow.md``, the part between the two marks, from the rules and their programs' docstrings.
+``reference.md`` comes from the experiment's schema and ``reference_texts.yaml``. The part of
+``workflow.md`` between the two marks comes from the rules and the docstrings of their programs.
 """
 
 import ast
-import importlib
 import json
 import re
 import sys
@@ -17,10 +16,13 @@ import yaml
 from pydantic import BaseModel
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(ROOT / "src"))
 
-from hybrid_pde.config.equations import EQUATIONS, ParameterSpec  # noqa: E402
-from hybrid_pde.config.modules import ARCHITECTURE_OPTIONS  # noqa: E402
+from hybrid_pde.config.discovery import (  # noqa: E402
+    architecture_options,
+    built_in_equations,
+)
+from hybrid_pde.config.equations import ParameterSpec  # noqa: E402
 from hybrid_pde.config.schema import Experiment, SharedTraining  # noqa: E402
 
 DOCS = ROOT / "docs"
@@ -37,13 +39,15 @@ STAGES = (
 )
 MARKS = ("<!-- stages: written by docs/write_reference.py -->", "<!-- end of stages -->")
 SHARED = set(SharedTraining.model_fields)
-# Sections of several kinds that have a table for each; of others the key's meaning tells them.
+# Keys with several kinds of section, each with its own table; other kinds are explained in the
+# key's meaning.
 KINDS = {"parametrization", "initial_condition"}
 ARCHITECTURE = "model.synthetic.architecture"
 INTRODUCTION = """# Every key of an experiment
 
-Written by `python docs/write_reference.py`; do not edit. [experiment.md](experiment.md) explains
-how an experiment is put together.
+Look up here what a key means, which values it takes, and what its default is.
+[experiment.md](experiment.md) explains how to write an experiment. This page is written by
+`python docs/write_reference.py`; do not edit it.
 """
 
 Json = dict[str, Any]
@@ -57,8 +61,8 @@ def reference() -> str:
         parts.append(f"## {_title(section)}\n")
         if section == "trainer_params":
             parts.append(
-                "These hold for both models; `trainer_params.physical` and "
-                "`trainer_params.synthetic` may have their own.\n"
+                "These apply to both models; `trainer_params.physical` and "
+                "`trainer_params.synthetic` may override them.\n"
             )
         meanings = texts[section] if section else texts
         rows = [(f"`{key}`", *description, meanings[key]) for key, description in keys.items()]
@@ -87,8 +91,7 @@ def sections() -> dict[str, dict[str, tuple[str, str]]]:
         found[f"trainer_params.{stage}"] = {k: v for k, v in own.items() if k not in SHARED}
     found[""] = {key: value for key, value in found[""].items() if key not in found}
     options: dict[str, dict[str, tuple[str, str]]] = {}
-    for name, (module, options_class) in ARCHITECTURE_OPTIONS.items():
-        options_of = getattr(importlib.import_module(module), options_class)
+    for name, options_of in architecture_options().items():
         options |= dict(_sections_of(options_of, f"{ARCHITECTURE}.{name}"))
     order = list(found)
     place = order.index("model.synthetic") + 1
@@ -105,12 +108,12 @@ def table(titles: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 
 
 def stages() -> str:
-    """The part of ``workflow.md`` on the rules."""
+    """The section of ``workflow.md`` on the rules."""
     return "\n".join(stage_section(stage) for stage in STAGES)
 
 
 def stage_section(stage: str) -> str:
-    """What a rule does and writes, and what it asks of a machine."""
+    """Purpose, outputs and resources of one rule."""
     program = ROOT / "workflow" / "scripts" / f"{stage}.py"
     text = ast.get_docstring(ast.parse(program.read_text(encoding="utf-8")))
     rule = (ROOT / "workflow" / "rules" / f"{stage}.smk").read_text(encoding="utf-8")
@@ -127,19 +130,19 @@ def stage_section(stage: str) -> str:
     outputs = "".join(f"- `{path}`\n" for path in rule_outputs(rule))
     return (
         f"### {stage}\n\n{text}\n\nWrites\n\n{outputs}\n"
-        f"Asks for at most {cores}, {memory} MB and {runtime} minutes, of these two as much again "
-        "at every retry.\n"
+        f"Asks for at most {cores}, {memory} MB and {runtime} minutes; every retry adds the same "
+        "memory and time again.\n"
     )
 
 
 def rule_outputs(rule: str) -> list[str]:
-    """Paths that a rule writes, with its wildcards."""
+    """Output paths of a rule, with its wildcards."""
     block = re.search(r"\n    output:\n((?: {8}.*\n)+)", rule)
     return re.findall(r'"([^"]+)"', block[1]) if block else []
 
 
 def workflow_page() -> str:
-    """The text of ``workflow.md`` with the present rules."""
+    """The text of ``workflow.md`` with the current rules."""
     text = (DOCS / "workflow.md").read_text(encoding="utf-8")
     before, rest = text.split(MARKS[0])
     after = rest.split(MARKS[1])[1]
@@ -228,7 +231,7 @@ def _default(key: str, value: Json, schema: Json) -> str:
 def _equations() -> list[str]:
     """The built-in equations, and their parameters and options."""
     equations, parameters = [], []
-    for spec in EQUATIONS.values():
+    for spec in built_in_equations().values():
         roles = (
             f"`{role.name}`{' (vector)' * role.is_vector}{' (optional)' * role.is_optional}"
             for role in spec.fields
@@ -244,16 +247,17 @@ def _equations() -> list[str]:
         ]
     return [
         "## Equations\n",
-        "A field of the data plays the role of its name, else the next one left in order; an "
-        "optional role is played by the field of its name only. A vector has a component for each "
-        "axis.\n",
+        "A data field fills the role of the same name, else the next free role in order; an "
+        "optional role is filled only by the field of the same name. A vector has one component "
+        "for each axis.\n",
         table(("`model.physical.name`", "Equation", "Fields"), equations),
         "## Parameters of the equations\n",
-        "Keys of `model.physical.pde_params`, and names of learnable and of known parameters; what "
-        "is `true` or `false` chooses a form of the equation and is not learned. One number for a "
-        "parameter with a number for each axis holds for all of them. A field has a value at every "
-        "point: it is [learned with a parametrization](experiment.md#parameters-that-are-fields) "
-        "or [known from the data](data.md#known-parameters).\n",
+        "Keys of `model.physical.pde_params`, and names of learnable and known parameters. A "
+        "`true` or `false` option selects a form of the equation and is not learned. One number "
+        "for a parameter with a number for each axis applies to all axes. A field has a value at "
+        "every point: it is [learned with a parametrization]"
+        "(experiment.md#parameters-that-are-fields) or "
+        "[known from the data](data.md#known-parameters).\n",
         table(("`model.physical.name`", "Parameter", "Unit", "Default", "Value"), parameters),
     ]
 
@@ -266,7 +270,7 @@ def _initial(parameter: ParameterSpec) -> str:
 
 
 def _kind(parameter: ParameterSpec) -> str:
-    """What a parameter's value may be, e.g. ``a number from 0, or a field``."""
+    """Allowed values of a parameter, e.g. ``a number from 0, or a field``."""
     if parameter.components:
         return f"list: {', '.join(parameter.components)}"
     number = "a number for each axis" if parameter.per_axis else "a number"

@@ -1,4 +1,4 @@
-"""Alias of the library for scripts that import ``src``: ``src.x`` is the same object as ``hybrid_pde.x``.
+"""Alias of the library for programs that import ``src``: ``src.x`` is ``hybrid_pde.x`` itself.
 
 New code imports ``hybrid_pde``.
 """

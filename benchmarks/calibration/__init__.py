@@ -1,1 +1,1 @@
-"""Calibration against data made by independent solvers, and against what others do."""
+"""Benchmark of the calibration: data from independent solvers, comparison with other methods."""

@@ -1,9 +1,9 @@
-"""Measures the calibration: what it recovers, how sure it is of it, and what it costs.
+"""Measures the calibration: accuracy, coverage of the standard deviations, time and memory.
 
     python -m benchmarks.calibration --data <folder> [--only pdefind heat ...]
 
 The folder holds the public files ``pdefind_burgers.nc``, ``raissi_AC.h5`` and
-``2D_diff-react_official_params.h5``; everything else is made here, with seeds.
+``2D_diff-react_official_params.h5``; everything else is generated here with fixed seeds.
 """
 
 import argparse
@@ -26,7 +26,7 @@ PROBLEMS = {
 
 
 def main() -> None:
-    """Run the problems that are asked for."""
+    """Run the selected problems."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.calibration")
     parser.add_argument("--data", type=Path, default=Path("data/public"), help="public files")
     parser.add_argument("--only", nargs="+", choices=PROBLEMS, default=list(PROBLEMS))

@@ -1,7 +1,7 @@
-"""Raw files of the calibration benchmark, in the layout that ``docs/data.md`` describes.
+"""Raw files of the calibration benchmark, in the layout described in ``docs/data.md``.
 
-Each function writes NetCDF in double precision, whole or not at all, and every random number is
-drawn from the seed alone.
+Each function writes NetCDF in double precision, completely or not at all. Random numbers depend on
+the seed alone.
 """
 
 from collections.abc import Mapping
@@ -37,7 +37,7 @@ _BURGERS_SUBSTEPS = 5
 
 @dataclass(frozen=True)
 class HeatCase:
-    """Temperatures and what sensors read of them.
+    """Temperatures and their sensor readings.
 
     Attributes:
         times: ``[T]``, from 0 to 1.
@@ -53,7 +53,7 @@ class HeatCase:
 
 
 def write_gray_scott(path: Path, points: int = 64, frames: int = 101, seed: int = 0) -> None:
-    """The solution on twice as many points at every second of them, every 20 units of time.
+    """Every second point of a solution on twice as many points, every 20 time units.
 
     The start, whose square and noise have waves that the points don't resolve, is written without
     those: sampled, the square would be 15 % too large. ``points`` may be 64 or less: the square is
@@ -73,7 +73,7 @@ def write_gray_scott(path: Path, points: int = 64, frames: int = 101, seed: int 
 
 
 def _resolved(u: Array, points: int) -> Array:
-    """Values ``[…, X, Y]`` at fewer points, of the waves that those resolve."""
+    """Values ``[…, X, Y]`` at fewer points, from the modes these resolve."""
     finer = u.shape[-1]
     kept = np.abs(np.fft.fftfreq(finer, 1 / finer)) < points / 2
     modes = np.fft.fft2(u) * kept[:, None] * kept
@@ -103,7 +103,7 @@ def heat_case(run_nodes: int = 200, noise: float = 0.0, seed: int = 0) -> HeatCa
 
 
 def write_heat(case: HeatCase, raw: Path, sensors: Path) -> None:
-    """The temperature in one file, and the readings after time 0 in another one."""
+    """Write the temperature to one file, and the readings after time 0 to another."""
     nodes = heat.nodes(case.frames.shape[1])
     coordinates = {"time": case.times, "x": nodes, "y": nodes}
     _write(raw, {"u": (("time", "x", "y"), case.frames)}, coordinates, boundary="0.0")
@@ -125,12 +125,12 @@ def burgers_set(num: int = 16, frames: int = 20, n: int = 64, seed: int = 0) -> 
     points = REFINE * n
     kx, ky = wavenumbers(points, 1.0)
     smooth = np.exp(-(kx**2 + ky**2) * _LENGTH_SCALE**2 / 4)
-    # One simulation after another: their numbers do not depend on how many there are.
+    # One simulation after another, so that each is independent of their number.
     return np.stack([_burgers(points, smooth, frames, (seed, index)) for index in range(num)])
 
 
 def write_burgers(path: Path, velocity: Array, dt: float = 0.01) -> None:
-    """What :func:`burgers_set` returns, at the cell centres of the unit square."""
+    """Write the arrays of :func:`burgers_set`, at the cell centres of the unit square."""
     frames, points = velocity.shape[1], velocity.shape[-1]
     centres = (np.arange(points) + 0.5) / points
     coordinates = {"time": dt * np.arange(frames), "vector": ["x", "y"], "x": centres, "y": centres}
@@ -158,7 +158,7 @@ def write_allen_cahn(source: Path, target: Path) -> None:
 
 
 def repeats_first_point(u: Array, x: Array) -> bool:
-    """Whether the last point of ``u`` ``[T, X]`` is the periodic image of the first.
+    """True if the last point of ``u`` ``[T, X]`` is the periodic image of the first.
 
     Neighbours differ in a field that changes in space, the two ends of a closed period do not: the
     largest difference of the ends is compared with the usual one of the points beside them.

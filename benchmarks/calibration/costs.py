@@ -1,4 +1,4 @@
-"""What a calibration costs: an iteration, the whole, and its memory."""
+"""Cost of a calibration: time of one iteration, time of the whole, peak memory."""
 
 import subprocess
 import sys
@@ -16,7 +16,7 @@ from benchmarks.calibration.memory_probe import STEPS
 from benchmarks.calibration.targets import percent, say
 from hybrid_pde.data.field_conversion import to_field
 from hybrid_pde.domain.grid import PERIODIC, FieldLayout, Grid
-from hybrid_pde.models.physical.equations.burgers import BurgersPDE
+from hybrid_pde.models.physical import BurgersPDE
 from hybrid_pde.training.physical.objective import Objective
 from hybrid_pde.training.physical.observations import Observations
 from hybrid_pde.training.physical.parameter_vector import ParameterVector
@@ -58,7 +58,7 @@ def iteration(scratch: Path, data: Path) -> None:
 
 
 def whole(scratch: Path, data: Path) -> None:
-    """The calibration of 16 trajectories against L-BFGS-B on un-jitted PhiFlow for each."""
+    """Calibration of 16 trajectories against L-BFGS-B on uncompiled PhiFlow for each."""
     velocity = cases.burgers_set()
     raw = scratch / "burgers"
     cases.write_burgers(raw / "burgers.nc", velocity)
@@ -80,7 +80,7 @@ def whole(scratch: Path, data: Path) -> None:
     theirs = np.mean([each.seconds for each in estimates]) * len(velocity)
     value = float(np.mean([each.viscosity for each in estimates]))
     say(
-        "whole calibration of 16 trajectories, share of the time of L-BFGS-B on un-jitted PhiFlow",
+        "whole calibration of 16 trajectories, share of the time of L-BFGS-B on uncompiled PhiFlow",
         found.seconds / theirs,
         1 / 50,
         f"{theirs / found.seconds:.0f} times faster",
@@ -102,7 +102,7 @@ def memory(scratch: Path, data: Path) -> None:
 
 
 def _peak(steps: int) -> float:
-    """Peak memory of a process of its own [MiB]."""
+    """Peak memory of a separate process [MiB]."""
     command = [sys.executable, "-m", "benchmarks.calibration.memory_probe", str(steps)]
     finished = subprocess.run(command, check=True, capture_output=True, text=True)
     return float(finished.stdout)
@@ -135,7 +135,7 @@ def _objective(frames: torch.Tensor) -> Objective:
 
 
 def _fastest(functions: list[Callable[[], Any]]) -> list[float]:
-    """Shortest time of each, taken in turn so that a busy moment hits all."""
+    """Shortest time of each, measured in turn so that other load affects all alike."""
     for function in functions:
         function()
     seconds = [float("inf")] * len(functions)

@@ -1,4 +1,4 @@
-"""Whether the truth lies within the standard deviations that calibrations state."""
+"""Coverage of the standard deviations: repeated calibrations with different noise."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""One calibration through the library, as a user would run it."""
+"""One calibration with the library, as a user would run it."""
 
 import tempfile
 import time
@@ -14,13 +14,13 @@ from hybrid_pde.factories import TrainerFactory
 
 @dataclass(frozen=True)
 class Fit:
-    """What a calibration found.
+    """Result of a calibration.
 
     Attributes:
-        result: What the trainer returned.
+        result: The dictionary returned by the trainer.
         seconds: Wall time of the calibration, without reading the data.
-        cpu_seconds: Time of all its threads together.
-        warnings: What it warned of.
+        cpu_seconds: Processor time of all threads.
+        warnings: Messages of the warnings.
     """
 
     result: dict[str, Any]
@@ -38,7 +38,7 @@ class Fit:
 
     @property
     def scheme(self) -> str:
-        """Name and order of the scheme that was used."""
+        """Name and order of the selected scheme."""
         used = self.result["numerics"]
         return f"{used['scheme']}-{used['order']}"
 

@@ -1,8 +1,8 @@
-"""Heat in a medium of unknown conductivity, watched by sensors that move: an own solution.
+"""Reference solution of the heat equation with an unknown conductivity and moving sensors.
 
-u_t = κ(x) ∇²u on [-3, 3]² with u = 0 at the boundary, where κ is 0.1 and two Gaussians, cut to
-[0, 2.5]. Fields are ``[T, X, Y]`` on nodes that include the ends, in double precision. The sensors
-start all over the quarter that holds one of the Gaussians, and turn about that quarter's centre.
+u_t = κ(x) ∇²u on [-3, 3]² with u = 0 at the boundary, where κ is 0.1 plus two Gaussians, clipped
+to [0, 2.5]. Fields are ``[T, X, Y]`` on nodes that include the ends, in double precision. The
+sensors start throughout the quarter with one of the Gaussians and rotate about its centre.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,7 +18,7 @@ SENSORS_A_SIDE = 10
 _SENSOR_REGION = (0.0, 3.0)
 _CENTRE = np.array([1.5, 1.5])
 _CONTRACTION = 0.1  # x' = A (x − c), A = [[−0.1, −1], [1, −0.1]]
-# Terms of the Chebyshev series below this share of the first are lost in rounding anyway.
+# Terms of the Chebyshev series below this fraction of the first vanish in rounding.
 _NEGLIGIBLE = 1e-17
 
 
@@ -47,7 +47,7 @@ def initial_temperature(x: Array, y: Array) -> Array:
 
 
 def heat_reference(count: int, times: Sequence[float] | Array) -> Array:
-    """The temperature at ``times``, with differences of order 2 and exact in time.
+    """Temperature at ``times``: differences of order 2 in space, exact in time.
 
     Args:
         count: Nodes along each axis, the ends included.
@@ -62,7 +62,7 @@ def heat_reference(count: int, times: Sequence[float] | Array) -> Array:
 
 
 def diffuse(start: Array, kappa: Array, dx: float, times: Sequence[float] | Array) -> Array:
-    """exp(t κ∇²) of the start by a Chebyshev series; points on the edges keep their values.
+    """exp(t κ∇²) applied to the start by a Chebyshev series; points on the edges keep their values.
 
     κ∇² with κ ≥ 0 has the spectrum [−8 max κ/dx², 0], since it is similar to √κ ∇² √κ. On it,
     exp(z (s − 1)) = Σ (2 − δ_k0) exp(−z) I_k(z) T_k(s) converges faster than any power once
@@ -97,7 +97,7 @@ def diffuse(start: Array, kappa: Array, dx: float, times: Sequence[float] | Arra
 
 
 def sensor_paths(times: Sequence[float] | Array) -> Array:
-    """Places of the 100 sensors, ``[T, 100, 2]``: x(t) = c + exp(A t)(x(0) − c).
+    """Positions of the 100 sensors, ``[T, 100, 2]``: x(t) = c + exp(A t)(x(0) − c).
 
     They start on 10 × 10 points over [0, 3]², the ends included. exp(A t) turns by t and shrinks by
     exp(−0.1 t).

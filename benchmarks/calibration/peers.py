@@ -1,4 +1,4 @@
-"""What the calibration is compared with: the same work in plain torch, and what is usually done.
+"""Baselines for the calibration: the same arithmetic in plain torch, and common practice.
 
 Velocities are ``[B, T, 2, X, Y]`` of frames ``dt`` apart on a periodic square, ``B`` simulations.
 """
@@ -35,7 +35,7 @@ _DIFFUSION_SUBSTEPS = 5
 
 @dataclass(frozen=True)
 class GaussNewtonTerms:
-    """What an iteration for one parameter needs of the residual r and its derivative J.
+    """Sums over the residual r and its derivative J for one iteration with one parameter.
 
     Attributes:
         cost: r·r/2.
@@ -55,13 +55,13 @@ class GaussNewtonTerms:
 
 @dataclass(frozen=True)
 class PeerEstimate:
-    """What one trajectory says about the viscosity.
+    """Viscosity estimated from one trajectory.
 
     Attributes:
         viscosity: The estimate.
         seconds: Wall-clock time of the minimization.
         evaluations: Rollouts with their gradients.
-        converged: Whether the minimization ended by itself.
+        converged: True if the minimization ended by itself.
     """
 
     viscosity: float
@@ -156,7 +156,7 @@ def burgers_rate(u: torch.Tensor, nu: torch.Tensor, dx: float) -> torch.Tensor:
 def unjitted_phiflow_lbfgs(
     frames: torch.Tensor, dt: float, length: float, guess: float, max_iterations: int = 20
 ) -> PeerEstimate:
-    """PhiFlow as its examples use it: one trajectory, steps that are not compiled, L-BFGS-B.
+    """PhiFlow as in its examples: one trajectory, uncompiled steps, L-BFGS-B.
 
     Each frame is a semi-Lagrangian step and five Euler steps of diffusion, in single precision; the
     mean square over the frames is minimized. What is varied is log ν: the first step of L-BFGS-B

@@ -1,7 +1,7 @@
 """Independent pseudo-spectral solutions of Gray-Scott and Burgers in plain numpy.
 
-Nothing here uses the project's numerics: an error in those must not hide in the data that they are
-measured by. Fields are ``[..., C, X, Y]`` on the nodes i·L/n of a periodic box, in double
+Nothing here uses the project's numerics: an error there must not be hidden in the data used to
+measure it. Fields are ``[..., C, X, Y]`` on the nodes i·L/n of a periodic box, in double
 precision; their transforms, marked by ``hat``, are those of ``numpy.fft.rfft2``.
 """
 
@@ -12,10 +12,10 @@ import numpy as np
 
 Array = np.ndarray
 
-# Points of the circle that the weights of the exponential integrator are means over; Kassam and
-# Trefethen take 32, with which they are exact to rounding.
+# Points of the circle over which the weights of the exponential integrator are averaged; with the
+# 32 of Kassam and Trefethen they are exact to rounding.
 _CONTOUR_POINTS = 32
-# Gray-Scott's recorded start: the mixture inside the square, pure a outside of it.
+# Gray-Scott's initial state: a mixture inside the square, pure a outside.
 _SQUARE = 10.0
 _INSIDE = (0.5, 0.25)
 _OUTSIDE = (1.0, 0.0)
@@ -41,7 +41,7 @@ class GrayScott:
 
 
 def gray_scott_start(points: int, length: float, seed: int, noise: float = 0.01) -> Array:
-    """A square of a = 0.5, b = 0.25 amid a = 1, b = 0, with Gaussian noise.
+    """A square of a = 0.5, b = 0.25 in a = 1, b = 0, with Gaussian noise.
 
     Args:
         points: Points along each axis.
@@ -66,7 +66,7 @@ def gray_scott_reference(
     substeps: int = 100,
     equation: GrayScott | None = None,
 ) -> Array:
-    """Gray-Scott's equations from ``start`` on.
+    """Solution of the Gray-Scott equations from ``start``.
 
     The 100 steps of 0.2 a frame are a tenth of the 2 that explicit steps on 64² points would take,
     where D_a and the reaction allow 2-4.
@@ -166,7 +166,7 @@ def exponential_steps(
 
 
 def _contour_means(z: Array, dt: float) -> tuple[Array, Array, Array, Array]:
-    """The weights of ETDRK4, whose closed forms cancel where z is small."""
+    """Weights of ETDRK4 by contour means; their closed forms suffer cancellation for small z."""
     middle, first, inner, last = (np.zeros_like(z) for _ in range(4))
     for j in range(_CONTOUR_POINTS):
         # Only the upper half circle: the weights are real for real z.

@@ -1,4 +1,4 @@
-"""What the calibration is measured on: one function a problem, which prints what it finds."""
+"""Calibration problems with known parameters: one function per problem, which prints the errors."""
 
 from pathlib import Path
 from statistics import median
@@ -63,7 +63,7 @@ def _pdefind_fit(raw: Path, level: float, seed: int) -> Fit:
 
 
 def allen_cahn(scratch: Path, data: Path) -> None:
-    """D and r of the Allen-Cahn data of the first paper on PINNs."""
+    """D and r of the Allen-Cahn data of Raissi et al."""
     raw = scratch / "allen_cahn"
     cases.write_allen_cahn(data / "raissi_AC.h5", raw / "ac.nc")
     found = fit(
@@ -137,11 +137,11 @@ def gray_scott(scratch: Path, data: Path) -> None:
         {
             "name": "GrayScottPDE",
             "pde_params": {"feed": 0.018, "kill": 0.051},
-            # Fronts are as wide as the distance between two points of the data.
+            # Fronts are one grid spacing of the data wide.
             "numerics": {"scheme": "spectral", "refine": 2},
         },
         {
-            "check_discretization": False,  # on 256² for nothing: the run that is read is on 128²
+            "check_discretization": False,  # it would use 256²; the observed run is on 128²
             "learnable_parameters": [
                 {"name": "diffusivity_a", "initial_guess": 0.10, "bounds": [0.01, 1.0]},
                 {"name": "diffusivity_b", "initial_guess": 0.05, "bounds": [0.01, 1.0]},
@@ -207,7 +207,7 @@ _TWO_GAUSSIANS: dict[str, Any] = {
 }
 
 
-# Nodes of the run that is read, noise, what is allowed, and what it is fitted with.
+# Nodes of the observed run, noise, allowed error, and settings of the fit.
 _HEAT_CASES: tuple[tuple[int, float, float, dict[str, int]], ...] = (
     (100, 0.0, 0.001, {"substeps": 25}),
     (200, 0.0, 0.02, {"refine": 2}),
@@ -216,7 +216,7 @@ _HEAT_CASES: tuple[tuple[int, float, float, dict[str, int]], ...] = (
 
 
 def _heat_deviation(std: list[float]) -> float:
-    """The same of errors as large as the standard deviations of amplitudes and centres."""
+    """The same measure for errors equal to the standard deviations of amplitudes and centres."""
     amplitude, centre = np.asarray(std[:2]), np.asarray(std[2:]).reshape(2, 2)
     return _relative(_AMPLITUDE + amplitude, _AMPLITUDE) + _relative(_CENTRE + centre, _CENTRE)
 
@@ -225,7 +225,7 @@ _AMPLITUDE, _CENTRE = np.array([3.0, 2.5]), np.array([[1.0, 1.0], [-2.0, -2.0]])
 
 
 def _heat_error(value: dict[str, Any], order: list[int]) -> float:
-    """Relative errors of amplitudes and centres, whichever Gaussian is called the first."""
+    """Relative errors of amplitudes and centres, with the Gaussians found in the given order."""
     amplitude, centre = (np.asarray(value[key])[order] for key in ("amplitude", "centre"))
     return _relative(amplitude, _AMPLITUDE) + _relative(centre, _CENTRE)
 

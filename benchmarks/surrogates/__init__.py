@@ -1,1 +1,1 @@
-"""Surrogates: how fast they are trained and fed, and what generated data are worth to them."""
+"""Benchmark of surrogates: training rate, reading rate, gain from generated data."""

@@ -1,10 +1,10 @@
-"""Measures what surrogates cost and what they gain.
+"""Measures training and reading rates of surrogates, and their gain from generated data.
 
     python -m benchmarks.surrogates [--only reading rate ...]
 
-Everything is made here, with seeds, but for ``long_rollouts``, which reads the results of the
-shipped experiments. ``burgers_1d`` and ``burgers_2d`` train six surrogates each, some minutes for
-each on one core.
+Everything is generated here with fixed seeds, except for ``long_rollouts``, which reads results of
+the shipped experiments. ``burgers_1d`` and ``burgers_2d`` train six surrogates each, some minutes
+for each on one core.
 """
 
 import argparse
@@ -25,7 +25,7 @@ PROBLEMS = {
 
 
 def main() -> None:
-    """Run the problems that are asked for."""
+    """Run the selected problems."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.surrogates")
     parser.add_argument("--only", nargs="+", choices=PROBLEMS, default=list(PROBLEMS))
     parser.add_argument("--scratch", type=Path, help="folder for what is made, kept if named")

@@ -1,4 +1,4 @@
-"""What generated simulations are worth: the same training with and without them.
+"""Gain from generated simulations: the same training with and without them.
 
 Both trainings make as many optimizer steps, start from the same weights, and keep the weights with
 the smallest error on the same validation simulations. The physical model is calibrated on the real
@@ -28,7 +28,7 @@ UNSEEN = 20
 
 @dataclass(frozen=True)
 class Outcome:
-    """What an experiment found.
+    """Errors of an experiment.
 
     Attributes:
         vrmse: Mean VRMSE of the surrogate's rollouts on the test simulations.
@@ -53,7 +53,7 @@ def burgers_1d(scratch: Path) -> None:
 
 
 def burgers_2d(scratch: Path) -> None:
-    """The default experiment with and without what the calibrated model generates."""
+    """The default experiment with and without generated simulations."""
     pairs = []
     for seed in SEEDS:
         folder = scratch / f"burgers_2d_{seed}"
@@ -143,7 +143,7 @@ def _burgers_1d_pair(folder: Path, seed: int) -> tuple[Outcome, Outcome]:
 
 
 def _pair(config: Mapping[str, Any], folder: Path) -> tuple[Outcome, Outcome]:
-    """The experiment as it is, and with real windows alone."""
+    """The experiment unchanged, and with real windows alone."""
     alone = {**config, "augmentation": {**config["augmentation"], "enabled": False}}
     return _run(config, folder / "both"), _run(alone, folder / "alone")
 

@@ -1,4 +1,4 @@
-"""Which part of files the system holds in memory, and how to make it forget them; Linux only."""
+"""The system's page cache: size of the cached part of files, and eviction; Linux only."""
 
 import ctypes
 import mmap
@@ -8,18 +8,18 @@ from pathlib import Path
 
 
 def forget(paths: Iterable[Path]) -> None:
-    """Drop files from the system's memory, so that what reads them next goes to the disk.
+    """Evict files from the page cache, so that the next read goes to the disk.
 
-    Pages that a process has mapped and used stay.
+    Pages mapped and used by a process stay.
     """
     for path in paths:
         with path.open("rb") as file:
-            os.fsync(file.fileno())  # what is not yet written cannot be dropped
+            os.fsync(file.fileno())  # unwritten pages cannot be evicted
             os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def resident(paths: Iterable[Path]) -> int:
-    """How much of the files is in memory, whichever process read it [bytes]."""
+    """Size of the part of the files in the page cache, whichever process read it [bytes]."""
     return sum(_resident(path) for path in paths)
 
 

@@ -1,4 +1,4 @@
-"""How fast the trainer is beside the barest loop over the same batches.
+"""Training rate of the trainer relative to a minimal loop over the same batches.
 
 Layout: ``B`` windows, ``T`` steps, ``C`` channels, ``X Y`` space.
 """
@@ -34,13 +34,13 @@ _COPIES = 24  # simulations of 66 MB in the cache that memory is too small for
 
 @dataclass(frozen=True)
 class Case:
-    """What is trained.
+    """Model and data of one case.
 
     Attributes:
-        name: What it is called in the table.
-        made: The simulations, the first half of which are taken for real, the rest for generated.
+        name: Its name in the table.
+        made: The simulations, the first half used as real ones, the rest as generated ones.
         synthetic: ``model.synthetic`` without its fields.
-        batch_size: Windows a batch.
+        batch_size: Windows per batch.
         num_predict_steps: Steps of a rollout.
     """
 
@@ -89,7 +89,7 @@ CASES = (
 
 
 def in_memory(scratch: Path) -> None:
-    """Windows a second of ``SyntheticTrainer`` on real and generated windows in memory."""
+    """Windows per second of ``SyntheticTrainer`` on real and generated windows in memory."""
     for number, case in enumerate(CASES):
         experiment = case.experiment()
         store = case.made.write_cache(scratch / f"rate_{number}", SIMULATIONS)
@@ -110,7 +110,7 @@ def in_memory(scratch: Path) -> None:
 
 
 def beyond_memory(scratch: Path) -> None:
-    """The same while no window is in memory before it is drawn.
+    """The same with no window in memory before it is drawn.
 
     The cache is dropped from the system's memory first, and so few windows are drawn that at most a
     quarter of it is there at the end. That is harder than memory for a quarter of the cache, which
@@ -146,7 +146,7 @@ def beyond_memory(scratch: Path) -> None:
 
 
 def _many_copies(folder: Path, made: BurgersSet) -> CacheManager:
-    """A large cache: simulations shifted along the periodic axes, which are solutions too."""
+    """A large cache: simulations shifted along periodic axes, which are solutions again."""
     store, recording = CacheManager(folder), made.recording
     solved = [fields["velocity"] for _, fields in made.simulate(SIMULATIONS)]
     for index in range(_COPIES):
@@ -176,7 +176,7 @@ def _say(what: str, length: int, ours: Seconds, bare: Seconds, least: float, *mo
 
 
 class BareLoop:
-    """The same model, loss, optimizer and limit of the gradient, and nothing else."""
+    """Minimal loop: the same model, loss, optimizer and gradient limit, and nothing else."""
 
     def __init__(self, experiment: Experiment, dataset: AugmentedDataset) -> None:
         training = experiment.trainer_params.synthetic

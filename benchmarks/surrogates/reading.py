@@ -1,4 +1,4 @@
-"""Batches of windows from the cache, against the same windows from files as they often come.
+"""Reading rate of windows from the cache, relative to HDF5 files as they are often distributed.
 
 Layout: ``B`` windows, ``T`` steps, ``C`` channels, ``X Y`` space.
 """
@@ -66,7 +66,7 @@ def _write_hdf5(path: Path, store: SimulationStore) -> None:
 def _from_hdf5(
     file: h5py.File, dataset: HybridDataset, groups: list[list[int]]
 ) -> Iterator[Window]:
-    """Batches as one writes them by hand: every window once into its place."""
+    """Hand-written batches: every window is read once into its place."""
     shape = file["0"].shape[1:]
     for group in groups:
         inputs = torch.empty((len(group), *shape))

@@ -1,4 +1,4 @@
-"""Simulations of Burgers' equation, made with seeds by the project's own solver.
+"""Simulations of Burgers' equation, made by the project's solver with fixed seeds.
 
 Layout: ``T`` time, ``C`` channel, ``X Y`` space.
 """
@@ -38,7 +38,7 @@ class BurgersSet:
 
     @property
     def condition(self) -> GaussianRandomField:
-        """What initial states are drawn from; its root mean square and correlation length."""
+        """Distribution of initial states: root mean square and correlation length."""
         return GaussianRandomField(amplitude=0.7, length_scale=0.15)
 
     @property
@@ -68,7 +68,7 @@ class BurgersSet:
         return generate(model, recording, start, range(count))
 
     def write_raw(self, folder: Path, count: int) -> None:
-        """Raw files as somebody else's solver would leave them."""
+        """Raw files as another solver would write them."""
         folder.mkdir(parents=True, exist_ok=True)
         recording = self.recording
         for index, fields in self.simulate(count):
@@ -76,7 +76,7 @@ class BurgersSet:
             write_raw_file(path, fields, recording.grid, recording.layouts, recording.dt, {})
 
     def write_cache(self, folder: Path, count: int) -> CacheManager:
-        """The same simulations as the cache holds them."""
+        """The same simulations in the cache's format."""
         store, recording = CacheManager(folder), self.recording
         for index, fields in self.simulate(count):
             store.write(

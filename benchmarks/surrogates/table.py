@@ -1,10 +1,10 @@
-"""The rows that the benchmarks print."""
+"""Rows of the table printed by the benchmarks."""
 
 HEADER = "what | to reach | measured | verdict | details"
 
 
 def say(what: str, measured: float, *details: str, least: float = 0.0, most: float = 0.0) -> None:
-    """One row: what was measured, the limit (``least`` or ``most``), and whether it was kept."""
+    """Print one row: quantity, limit (``least`` or ``most``), value, and verdict."""
     reached = measured >= least if least else measured <= most
     limit = f"at least {least:g}" if least else f"at most {most:g}"
     verdict = "reached" if reached else "NOT REACHED"
@@ -12,5 +12,5 @@ def say(what: str, measured: float, *details: str, least: float = 0.0, most: flo
 
 
 def note(what: str, *details: str) -> None:
-    """A row of something that was not measured, or has no limit."""
+    """Print a row without a value or limit."""
     print(what, "-", "-", "-", "; ".join(details), sep=" | ", flush=True)

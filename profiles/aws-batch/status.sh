@@ -1,5 +1,5 @@
 #!/bin/sh
-# Prints what Snakemake asks: whether a job of AWS Batch is running, has ended well, or has failed.
+# Prints for Snakemake whether a job of AWS Batch is running, has succeeded, or has failed.
 case $(aws batch describe-jobs --jobs "$1" --query 'jobs[0].status' --output text) in
   SUCCEEDED) echo success ;;
   FAILED) echo failed ;;

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Prints what Snakemake asks: whether a job of Kubernetes is running, has ended well, or has failed.
+# Prints for Snakemake whether a job of Kubernetes is running, has succeeded, or has failed.
 conditions=$(kubectl get "$1" --output='jsonpath={.status.conditions[?(@.status=="True")].type}')
 case " $conditions " in
   *" Complete "*) echo success ;;

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Prints what Snakemake asks: whether a job of SGE is running, has ended well, or has failed.
+# Prints for Snakemake whether a job of SGE is running, has succeeded, or has failed.
 if qstat -j "$1" >/dev/null 2>&1; then
   echo running
 elif qacct -j "$1" 2>/dev/null | grep -Eq '^exit_status +0 *$'; then
@@ -7,5 +7,5 @@ elif qacct -j "$1" 2>/dev/null | grep -Eq '^exit_status +0 *$'; then
 elif qacct -j "$1" >/dev/null 2>&1; then
   echo failed
 else
-  echo running # it has left the queue and is not accounted yet
+  echo running # it has left the queue but is not in the accounts yet
 fi

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Submits a job of Snakemake's to SGE and prints its id:
 #   submit.sh RULE CORES MEMORY_MB MINUTES PARALLEL_ENVIRONMENT [OPTION…] SCRIPT
-# The memory is asked for by slot, as h_vmem counts it.
+# h_vmem is the memory of each slot.
 set -eu
 rule=$1 cores=$2 memory=$(($3 / $2)) minutes=$4 environment=$5
 shift 5

@@ -1,4 +1,5 @@
 from .config.loading import load_experiment as load_experiment
 from .models.surrogate_file import load_synthetic_model as load_synthetic_model
 
+__version__: str
 __all__ = ["load_experiment", "load_synthetic_model"]

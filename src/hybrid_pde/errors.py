@@ -1,48 +1,51 @@
-"""Errors that a user can cause; each message names the place, the value and the way out."""
+"""Errors that a user can cause.
+
+Every message says where (file, key), what was found, what is allowed, and what to do.
+"""
 
 
 class UserError(ValueError):
-    """Base of every error that a user's input can cause.
+    """Base class of all errors caused by user input.
 
-    Command-line programs print its message alone, without a traceback.
+    Command-line programs print the message without a traceback.
     """
 
 
 class ConfigError(UserError):
-    """The experiment file holds a key or a value that is not allowed."""
+    """The experiment file contains a key or value that is not allowed."""
 
 
 class RawDataError(UserError):
-    """A raw file is unreadable, or does not hold what the experiment asks for."""
+    """A raw file cannot be read or lacks what the experiment needs."""
 
 
 class CacheError(UserError):
-    """A cached simulation is truncated, foreign, or of another schema."""
+    """A cached simulation is truncated, not a cache file, or of another schema version."""
 
 
 class CheckpointError(UserError):
-    """A checkpoint or model file is damaged, or belongs to other settings."""
+    """A checkpoint or model file is damaged or was written with other settings."""
 
 
 class DivergenceError(UserError):
-    """A simulation left the range of finite numbers."""
+    """A simulation produced non-finite values."""
 
 
 class CalibrationError(UserError):
-    """Parameters cannot be estimated from the data as given."""
+    """The parameters cannot be estimated from the given data."""
 
 
 class ExchangeError(UserError):
-    """One model of a hybrid cycle has nothing to teach the other."""
+    """In a hybrid cycle one model has no information for the other."""
 
 
 class StorageError(UserError, OSError):
-    """A disk is full, or cannot be written."""
+    """A disk is full or not writable."""
 
 
 class RunningError(UserError):
-    """Something else works in the same folder, or did so and left its lock."""
+    """Another run is using the same folder, or left its lock behind."""
 
 
 class PinnedError(UserError):
-    """A pinned experiment is asked for what it has not, or its results have changed."""
+    """A pinned experiment lacks a requested result, or its results have changed."""

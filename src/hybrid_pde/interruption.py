@@ -1,6 +1,6 @@
-"""How a program is asked to end, and does so without losing what it has done.
+"""Handling of termination signals, so that a program can save its work before it ends.
 
-A scheduler sends SIGTERM before it kills, a terminal SIGINT for Ctrl-C, and SIGHUP where it is
+A scheduler sends SIGTERM before SIGKILL; a terminal sends SIGINT on Ctrl-C and SIGHUP when it is
 closed.
 """
 
@@ -12,31 +12,34 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-# What `sysexits.h` calls a temporary failure: the same call goes on.
+# A temporary failure in `sysexits.h`: running the same command again resumes the work.
 EXIT_CODE = os.EX_TEMPFAIL
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-# Signals within so many seconds are one.
-_SAME_S = 1.0
+# Signals within this time count as one.
+_REPEAT_S = 1.0
 
 Handler = Callable[[int, FrameType | None], None]
 
 
 class Interrupted(KeyboardInterrupt):
-    """The program was asked to end; no ``except Exception`` on the way takes it for a failure."""
+    """The program received a termination signal.
+
+    A ``KeyboardInterrupt``, so that ``except Exception`` does not treat it as a failure.
+    """
 
     def __init__(self, number: int) -> None:
         super().__init__(f"ended by {signal.Signals(number).name}")
 
 
 class StopRequest:
-    """Lets the first signal wait until what is being done can be saved.
+    """Context manager that records the first signal, so that the work in progress can be saved.
 
-    As a context manager; one that comes a second later or more raises at once (what ends a group of
-    processes is often sent twice). Outside the main thread, where Python
-    handles no signals, nothing is ever requested.
+    A further signal one second later or more raises :class:`Interrupted` at once. (A signal to a
+    process group often arrives twice.) Outside the main thread Python handles no signals, so no
+    stop is ever requested.
 
     Attributes:
-        number: The signal that came, or ``None``.
+        number: The signal received, or ``None``.
     """
 
     def __init__(self) -> None:
@@ -54,13 +57,13 @@ class StopRequest:
     def _note(self, number: int, frame: FrameType | None) -> None:
         if self.number is None:
             self.number, self._since = number, time.monotonic()
-        elif time.monotonic() - self._since >= _SAME_S:
+        elif time.monotonic() - self._since >= _REPEAT_S:
             raise Interrupted(number)
 
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Within the block a signal raises :class:`Interrupted` where the program is."""
+    """Raise :class:`Interrupted` on a signal within the block."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         raise Interrupted(number)
@@ -71,16 +74,16 @@ def interruptible() -> Iterator[None]:
 
 @contextmanager
 def _handled(handler: Handler) -> Iterator[None]:
-    """Handle the signals that are not ignored, as ``nohup`` has SIGHUP ignored."""
+    """Install the handler for all signals that are not ignored (``nohup`` ignores SIGHUP)."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     before = {number: signal.getsignal(number) for number in _SIGNALS}
-    mine = [number for number, found in before.items() if found not in (signal.SIG_IGN, None)]
-    for number in mine:
+    handled = [number for number, found in before.items() if found not in (signal.SIG_IGN, None)]
+    for number in handled:
         signal.signal(number, handler)
     try:
         yield
     finally:
-        for number in mine:
+        for number in handled:
             signal.signal(number, before[number])

@@ -1,4 +1,4 @@
-"""Progress bars of long stages, on a terminal only."""
+"""Progress bars for long stages, shown only on a terminal."""
 
 from collections.abc import Iterable
 from typing import TypeVar
@@ -11,15 +11,15 @@ Item = TypeVar("Item")
 def progress(
     iterable: Iterable[Item], description: str, total: int | None = None, *, quiet: bool = False
 ) -> Iterable[Item]:
-    """The items one by one, with a bar that says how many are done and how long the rest takes.
+    """Iterate over the items and show a progress bar with the remaining time.
 
-    Without a terminal (in a job, in a file of messages) there is no bar.
+    Without a terminal (in a cluster job, or with output sent to a log file) no bar is shown.
 
     Args:
-        iterable: What is gone through.
-        description: What is done, e.g. ``training``.
-        total: Number of items, where the iterable does not tell it.
-        quiet: Whether to show no bar, in the second of several processes for example.
+        iterable: The items.
+        description: Label of the bar, e.g. ``training``.
+        total: Number of items, if the iterable has no length.
+        quiet: Show no bar, e.g. in all but the first of several processes.
     """
     # None asks tqdm to look for a terminal
     return tqdm(iterable, description, total, leave=False, disable=True if quiet else None)

@@ -40,5 +40,5 @@ def rows(page: Path, title: str) -> list[list[str]]:
 
 
 def codes(cell: str) -> list[str]:
-    """What stands between backticks."""
+    """The texts between backticks."""
     return re.findall(r"`([^`]+)`", cell)

@@ -10,9 +10,11 @@ import xarray as xr
 import yaml
 
 from hybrid_pde.config import load_experiment, parse_experiment
-from hybrid_pde.data import CacheManager, DataManager
+from hybrid_pde.data import CacheManager, DataManager, HybridDataset
 from hybrid_pde.data.atomic import sha256_of
 from hybrid_pde.domain.boundary import parse_boundary
+from hybrid_pde.factories import ModelFactory
+from hybrid_pde.models.surrogate_file import save_synthetic_model
 from hybrid_pde.stages.simulate import RawSimulations
 from tests.conftest import ROOT
 from tests.docs.pages import DOCS, blocks, codes, rows, write_named_blocks
@@ -20,7 +22,7 @@ from tests.workflow.snakemake_run import planned_jobs
 from tests.workflow.test_rerun import merged
 from tests.workflow.tiny import write_experiment
 
-# What the parts of experiments shown in the chapter on calibration are added to.
+# Completes the parts of experiments shown in the section on calibration.
 CALIBRATION = {
     "data": {"dset_name": "shown", "fields": ["velocity"]},
     "model": {"physical": {"name": "BurgersPDE"}},
@@ -65,6 +67,25 @@ def test_library_examples_run(working_folder: Path, capsys: pytest.CaptureFixtur
     assert generated.indices() == [0, 1, 2]
     drawn = generated.header(0).source["initial_condition"]
     assert (drawn["type"], drawn["length_scale"]) == ("gaussian_random_field", 0.3)
+
+
+def test_readme_example_runs(working_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = load_experiment("burgers_2d")
+    manager = DataManager("data/burgers_2d", "data/cache", config)
+    surrogate = ModelFactory.create_synthetic_model(config)  # untrained: a rollout is enough here
+    windows = HybridDataset(manager, [0], ["velocity"], num_predict_steps=1)
+    surrogate.fit_normalization(windows)
+    experiment = parse_experiment(config)
+    path = working_folder / "results/synthetic_model.pt"
+    path.parent.mkdir()
+    save_synthetic_model(path, surrogate, experiment, manager.grid, manager.layouts, manager.dt)
+    (block,) = blocks(ROOT / "README.md", "python")
+    exec(compile(block, "README.md", "exec"), {})
+    estimate, shape = capsys.readouterr().out.splitlines()
+    # data in single precision, explained by the scheme they were made with
+    truth = config["generation_params"]["parameters"]["viscosity"]
+    assert float(estimate.removeprefix("viscosity")) == pytest.approx(truth, rel=1e-4)
+    assert shape.endswith("20, 2, 16, 12])")
 
 
 def test_a_cached_simulation_is_read_with_safetensors_alone(

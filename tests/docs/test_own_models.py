@@ -1,4 +1,4 @@
-"""One's own models: of ``docs/experiment.md`` in the workflow, of ``docs/library.md`` in Python."""
+"""User-defined models: ``docs/experiment.md`` in the workflow, ``docs/library.md`` in Python."""
 
 import importlib
 import json

@@ -1,4 +1,4 @@
-"""The examples of ``docs/surrogates.md`` are allowed, and the network of one's own learns."""
+"""The examples of ``docs/surrogates.md`` are valid, and the user-defined network learns."""
 
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,7 @@ import torch
 import yaml
 
 from hybrid_pde.config import load_experiment, parse_experiment
-from hybrid_pde.config.modules import ARCHITECTURES
+from hybrid_pde.config.discovery import architecture_options
 from hybrid_pde.domain.grid import FieldLayout, Grid
 from hybrid_pde.models import ModelRegistry, load_synthetic_model
 from hybrid_pde.models.surrogate_file import save_synthetic_model
@@ -22,7 +22,7 @@ PHYSICAL = {"learnable_parameters": [{"name": "viscosity", "initial_guess": 0.02
 
 @pytest.fixture(autouse=True)
 def registry_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the page registers is gone after a test."""
+    """Removes the models registered by the page after each test."""
     assert ModelRegistry.synthetic_names()
     monkeypatch.setattr(ModelRegistry, "_synthetic", dict(ModelRegistry._synthetic))
 
@@ -50,7 +50,7 @@ def test_shown_parts_of_experiments_are_allowed(tmp_path: Path) -> None:
 
 
 def test_every_architecture_has_a_row() -> None:
-    assert [codes(name)[0] for name, *_ in rows(PAGE, "`name`")] == list(ARCHITECTURES)
+    assert {codes(name)[0] for name, *_ in rows(PAGE, "`name`")} == set(architecture_options())
 
 
 def test_a_network_of_ones_own_learns_to_advect_and_is_kept(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from hybrid_pde.config.equations import EQUATIONS
+from hybrid_pde.config.discovery import built_in_equations
 from hybrid_pde.domain.grid import PERIODIC, Grid
 from hybrid_pde.errors import UserError
 from hybrid_pde.models import ModelRegistry
@@ -46,7 +46,7 @@ def run_case(case: dict[str, Any], note: Path) -> dict[str, Any]:
 
 def _model(case: dict[str, Any]) -> tuple[Any, dict[str, torch.Tensor], Grid]:
     dims = case["dims"]
-    spec = EQUATIONS[case["equation"]]
+    spec = built_in_equations()[case["equation"]]
     names = [role.name for role in spec.fields if not role.is_optional]
     values = {
         name: 0.01 for name, parameter in spec.parameters.items() if parameter.default is None

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from hybrid_pde.data.readers.subprocess_reader import open_apart
+from hybrid_pde.data.raw_files.subprocess_reader import open_in_subprocess
 from hybrid_pde.errors import UserError
 from tests.fuzz import raw_plain
 from tests.fuzz.other_subjects import OTHERS
@@ -62,7 +62,7 @@ class RawSubject(Subject):
 
     def read(self, path: Path) -> Any:
         data = experiment(path.parent, boundary="zero-gradient").data
-        with open_apart(path, data) as raw:
+        with open_in_subprocess(path, data) as raw:
             samples = []
             for sample in range(raw.info.num_samples):
                 raw.known(sample)

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from hybrid_pde.data import DataManager, build_index
-from hybrid_pde.data.readers import subprocess_reader as apart
-from hybrid_pde.data.readers.labelled_file import BLOCK_BYTES
+from hybrid_pde.data.raw_files import subprocess_reader
+from hybrid_pde.data.raw_files.labelled_file import BLOCK_BYTES
 from hybrid_pde.errors import RawDataError
 from tests.conftest import ROOT
 from tests.fuzz.cases import draw
@@ -81,7 +81,7 @@ def test_the_suite_sees_crashes_hangs_and_exceptions(
 def test_a_file_from_which_the_library_never_returns_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(apart, "LIMIT_S", 3)
+    monkeypatch.setattr(subprocess_reader, "LIMIT_S", 3)
     raw_path(tmp_path, "b.nc").write_bytes(HANGING.read_bytes())
     write_simple(raw_path(tmp_path, "a.nc"))
     with pytest.raises(RawDataError, match=r"b\.nc: "):
@@ -94,29 +94,29 @@ def test_a_library_that_crashes_is_an_error_and_the_next_file_is_read(
 ) -> None:
     path = write_simple(raw_path(tmp_path))
     config = experiment(tmp_path)
-    apart.inspect(path, config.data)
-    child = apart._children[os.getpid()]
-    with apart.open_apart(path, config.data) as raw:
-        child.process.send_signal(signal.SIGSEGV)
+    subprocess_reader.read_info(path, config.data)
+    reader = subprocess_reader._processes[os.getpid()]
+    with subprocess_reader.open_in_subprocess(path, config.data) as raw:
+        reader.process.send_signal(signal.SIGSEGV)
         with pytest.raises(RawDataError, match=r"a\.nc: the library .* crashed \(SIGSEGV\)"):
             list(raw.frames(0))
-    assert apart.inspect(path, config.data).num_frames == 5
+    assert subprocess_reader.read_info(path, config.data).num_frames == 5
 
 
 KILLED_WHILE_READING = """
 import os, signal, sys
 from pathlib import Path
-from hybrid_pde.data.readers import subprocess_reader as apart
-from hybrid_pde.data.readers.subprocess_protocol import send
+from hybrid_pde.data.raw_files import subprocess_reader
+from hybrid_pde.data.raw_files.subprocess_protocol import send
 from tests.unit.raw_files import experiment
 
 path = Path(sys.argv[1])
-with apart.open_apart(path, experiment(path.parents[2]).data) as raw:
+with subprocess_reader.open_in_subprocess(path, experiment(path.parents[2]).data) as raw:
     frames = raw.frames(0)
     next(frames)
-    (child,) = apart._children.values()
-    send(child.process.stdin, {"do": "block", "file": 0, "with": {}, "limit_s": 60})
-    while not child.process.stdout.peek(1):
+    (reader,) = subprocess_reader._processes.values()
+    send(reader.process.stdin, {"do": "block", "file": 0, "with": {}, "limit_s": 60})
+    while not reader.process.stdout.peek(1):
         pass
     os.kill(os.getpid(), signal.SIGKILL)
 """

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from hybrid_pde.data.readers import subprocess_reader as apart
+from hybrid_pde.data.raw_files import subprocess_reader
 from hybrid_pde.errors import UserError
 from tests.fuzz.damage import PLACES, damaged, put_in_place
 from tests.fuzz.subjects import SUBJECTS, RawSubject, Subject
@@ -77,9 +77,9 @@ def _placed(
 
 
 def _warm_reader(folder: Path) -> None:
-    """Let the child that reads raw files load its libraries, which are no part of a case."""
-    child = apart._children.get(os.getpid())
-    if child is not None and not child.has_ended:
+    """Let the subprocess that reads raw files load its libraries, which are no part of a case."""
+    reader = subprocess_reader._processes.get(os.getpid())
+    if reader is not None and not reader.has_ended:
         return
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -91,9 +91,11 @@ def _warm_reader(folder: Path) -> None:
 
 
 def _processes() -> list[int]:
-    """This process, and the child that reads raw files."""
-    child = apart._children.get(os.getpid())
-    return [os.getpid()] if child is None or child.has_ended else [os.getpid(), child.process.pid]
+    """This process, and the subprocess that reads raw files."""
+    reader = subprocess_reader._processes.get(os.getpid())
+    return (
+        [os.getpid()] if reader is None or reader.has_ended else [os.getpid(), reader.process.pid]
+    )
 
 
 def _forget_peak() -> None:
@@ -116,7 +118,7 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # libraries may print
     resource.setrlimit(resource.RLIMIT_AS, (MOST, MOST))
-    apart.LIMIT_S = 5  # the files are small
+    subprocess_reader.LIMIT_S = 5  # the files are small
     scratch = Path(sys.argv[1])
     for line in sys.stdin:
         answer = run_case(json.loads(line), scratch / "case")

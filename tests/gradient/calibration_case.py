@@ -9,9 +9,7 @@ from phi.torch.flow import math
 
 from hybrid_pde.data.field_conversion import to_field
 from hybrid_pde.domain.grid import FieldLayout, Grid
-from hybrid_pde.models.physical.equations.advection_diffusion import AdvectionDiffusionPDE
-from hybrid_pde.models.physical.equations.allen_cahn import AllenCahnPDE
-from hybrid_pde.models.physical.equations.burgers import BurgersPDE
+from hybrid_pde.models.physical import AdvectionDiffusionPDE, AllenCahnPDE, BurgersPDE
 from hybrid_pde.models.physical.physical_model import PhysicalModel
 from hybrid_pde.training.physical import PhysicalTrainer
 from tests.physics.periodic_box import coordinates, periodic_grid, physical_config

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from hybrid_pde.training.physical import PhysicalTrainer, coarse_start
-from hybrid_pde.training.physical.coarse_start import meet_on_coarse_grid, on_coarse_grid
+from hybrid_pde.training.physical.coarse_start import minimize_on_coarse_grid, on_coarse_grid
 from hybrid_pde.training.physical.minimization import Minimum, gauss_newton
 from hybrid_pde.training.physical.objective import Objective
 from tests.gradient.test_field_calibration import BUMP, DT, GAUSSIANS, diffused, trainer_of
@@ -18,8 +18,8 @@ TRUTH = np.array([0.05, 0.6 * 0.7 - 0.2, 0.15])
 
 @pytest.fixture
 def everything_is_costly(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(coarse_start, "_COSTLY", 0)
-    monkeypatch.setattr(coarse_start, "_FEWEST", 10)
+    monkeypatch.setattr(coarse_start, "_COSTLY_SIZE", 0)
+    monkeypatch.setattr(coarse_start, "_SMALLEST_NUM_POINTS", 10)
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def test_rounds_meet_the_minimum_of_the_full_grid() -> None:
     objective = objective_of(trainer_of(GAUSSIANS))
     corrected = on_coarse_grid(objective)
     assert corrected is not None
-    met = meet_on_coarse_grid(corrected, objective.vector.start, 30, 1e-8)
+    met = minimize_on_coarse_grid(corrected, objective.vector.start, 30, 1e-8)
     np.testing.assert_allclose(met.z, TRUTH / objective.vector.scale, rtol=1e-6)
     assert met.loss == pytest.approx(objective.loss(met.z), abs=1e-12)
     losses = [loss for _, loss in met.history]
@@ -109,28 +109,28 @@ def test_rounds_that_go_too_far_are_shortened(monkeypatch: pytest.MonkeyPatch) -
     assert corrected is not None
     start = 1.05 * TRUTH / objective.vector.scale
     monkeypatch.setattr(coarse_start, "gauss_newton", overshooting(2.5))
-    met = meet_on_coarse_grid(corrected, start, 30, 1e-8)
+    met = minimize_on_coarse_grid(corrected, start, 30, 1e-8)
     losses = [loss for _, loss in met.history]
     assert max(losses) > losses[0]  # too far
     assert met.loss == min(losses) < 1e-2 * losses[0]
     monkeypatch.setattr(coarse_start, "gauss_newton", overshooting(-1.0))
-    away = meet_on_coarse_grid(corrected, start, 30, 1e-8)
+    away = minimize_on_coarse_grid(corrected, start, 30, 1e-8)
     np.testing.assert_array_equal(away.z, start)  # uphill: never worse than the start
 
 
 def test_other_schemes_have_no_coarse_grid(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(coarse_start, "_COSTLY", 0)
+    monkeypatch.setattr(coarse_start, "_COSTLY_SIZE", 0)
     objective = objective_of(trainer_of(GAUSSIANS))
     assert on_coarse_grid(objective) is None  # too few points
-    monkeypatch.setattr(coarse_start, "_FEWEST", 10)
+    monkeypatch.setattr(coarse_start, "_SMALLEST_NUM_POINTS", 10)
     assert on_coarse_grid(objective) is not None
     estimated = objective_of(trainer_of(GAUSSIANS, initial_state="estimate"))
     assert on_coarse_grid(estimated) is None  # the states are on the full grid
 
 
 def test_diverged_trial_is_no_round(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(coarse_start, "_COSTLY", 0)
-    monkeypatch.setattr(coarse_start, "_FEWEST", 10)
+    monkeypatch.setattr(coarse_start, "_COSTLY_SIZE", 0)
+    monkeypatch.setattr(coarse_start, "_SMALLEST_NUM_POINTS", 10)
     objective = objective_of(trainer_of(GAUSSIANS))
     corrected = on_coarse_grid(objective)
     assert corrected is not None
@@ -141,6 +141,6 @@ def test_diverged_trial_is_no_round(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(coarse_start, "gauss_newton", runs_away)
     with torch.no_grad():
-        met = meet_on_coarse_grid(corrected, start, 30, 1e-8)
+        met = minimize_on_coarse_grid(corrected, start, 30, 1e-8)
     np.testing.assert_array_equal(met.z, start)
     assert met.history[1][1] == np.inf

@@ -76,7 +76,9 @@ def test_its_own_data_are_explained(scheme: str) -> None:
 def test_warning_gives_the_diffusivity_that_a_step_amounts_to() -> None:
     name = "AdvectionDiffusionPDE"
     expected = numerical_diffusivity([0.6, 0.3], GRIDS[name].spacing, DT / 2)
-    text = rf"like a diffusivity of up to {expected:.2g} length²/time at 2 time step\(s\) a frame"
+    text = (
+        rf"numerical diffusivity of up to {expected:.2g} length²/time at 2 time step\(s\) per frame"
+    )
     numerics = {"scheme": "semi_lagrangian", "substeps": 2}
     with pytest.warns(UserWarning, match=text):
         trainer(name, learnable(name, ["diffusivity"]), numerics).train(windows(name), 1)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from hybrid_pde.models.physical.equations.burgers import BurgersPDE
+from hybrid_pde.models.physical import BurgersPDE
 from tests.gradient.calibration_case import DT, TRUTH, Windows, trainer
 from tests.physics.periodic_box import coordinates, periodic_grid, physical_config
 
@@ -77,7 +77,7 @@ def test_resolved_data_raise_no_warning() -> None:
 
 
 def test_data_of_the_same_coarse_scheme_are_told_of_too() -> None:
-    with pytest.warns(UserWarning, match="if a coarse solver made them, its own scheme finds"):
+    with pytest.warns(UserWarning, match="if a coarse solver generated them, use its scheme"):
         error, shift = viscosity(data(SECOND), SECOND)
     assert abs(error) < 1e-9, "the scheme finds the parameter that it was used with"
     assert shift < -5e-4, "which is not that of the equation"

@@ -11,8 +11,7 @@ import yaml
 
 from hybrid_pde.domain.grid import ZERO_GRADIENT
 from hybrid_pde.errors import CalibrationError
-from hybrid_pde.models.physical.equations.burgers import BurgersPDE
-from hybrid_pde.models.physical.equations.diffusion import DiffusionPDE
+from hybrid_pde.models.physical import BurgersPDE, DiffusionPDE
 from hybrid_pde.training.physical import PhysicalTrainer
 from hybrid_pde.training.physical.parameters_file import load_parameters, write_parameters
 from tests.gradient.calibration_case import Windows
@@ -160,10 +159,10 @@ def test_changed_or_absent_field_is_refused(written: Path, tmp_path: Path) -> No
     model = trainer_of(GAUSSIANS).model
     copy = tmp_path / "parameters.yaml"
     copy.write_bytes(written.read_bytes())
-    with pytest.raises(CalibrationError, match=r"diffusivity\.nc: is absent"):
+    with pytest.raises(CalibrationError, match=r"diffusivity\.nc: is missing"):
         load_parameters(copy, model)
     content = bytearray(written.with_name("diffusivity.nc").read_bytes())
     content[-1] ^= 1
     (tmp_path / "diffusivity.nc").write_bytes(content)
-    with pytest.raises(CalibrationError, match=r"diffusivity\.nc: has been changed"):
+    with pytest.raises(CalibrationError, match=r"diffusivity\.nc: was changed"):
         load_parameters(copy, model)

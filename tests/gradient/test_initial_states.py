@@ -9,8 +9,7 @@ import pytest
 import torch
 
 from hybrid_pde.errors import ConfigError
-from hybrid_pde.models.physical.equations.diffusion import DiffusionPDE
-from hybrid_pde.models.physical.equations.kuramoto_sivashinsky import KuramotoSivashinskyPDE
+from hybrid_pde.models.physical import DiffusionPDE, KuramotoSivashinskyPDE
 from hybrid_pde.training.physical import PhysicalTrainer
 from tests.gradient.calibration_case import Windows
 from tests.physics.periodic_box import coordinates, periodic_grid, physical_config
@@ -100,7 +99,7 @@ def test_too_many_states_for_a_dense_jacobian_are_refused() -> None:
     data = Windows(frames, LINE, 1, 1, INTERVAL)
     with pytest.raises(ConfigError, match=r"4960 unknown values .* use method: L-BFGS-B"):
         diffusion(data, "estimate")
-    with pytest.raises(ConfigError, match="adam learns parameters alone"):
+    with pytest.raises(ConfigError, match="adam estimates parameters only"):
         diffusion(data, "estimate", method="adam")
 
 

@@ -36,14 +36,14 @@ class Counted(EvaluationLog):
         super().__init__(folder)
         self.count, self._last = 0, last
 
-    def answer(self, kind: str, z: np.ndarray, evaluate: Callable[[], Any]) -> Any:
+    def evaluate(self, kind: str, z: np.ndarray, evaluate: Callable[[], Any]) -> Any:
         def counted() -> Any:
             if self.count == self._last:
                 raise _EndedError
             self.count += 1
             return evaluate()
 
-        return super().answer(kind, z, counted)
+        return super().evaluate(kind, z, counted)
 
 
 def as_json(result: dict[str, Any]) -> str:
@@ -91,8 +91,8 @@ def test_calibration_goes_on_bit_for_bit(tmp_path: Path, case: str) -> None:
 def test_calibration_on_a_coarse_grid_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(coarse_start, "_COSTLY", 0)
-    monkeypatch.setattr(coarse_start, "_FEWEST", 10)
+    monkeypatch.setattr(coarse_start, "_COSTLY_SIZE", 0)
+    monkeypatch.setattr(coarse_start, "_SMALLEST_NUM_POINTS", 10)
     assert_goes_on(lambda: trainer_of(GAUSSIANS), diffused(BUMP), tmp_path)
 
 
@@ -105,7 +105,7 @@ def test_a_divergence_is_remembered(tmp_path: Path) -> None:
         with CheckpointFolder(tmp_path, {}, every_s=0) as folder:
             log = Counted(folder)
             with pytest.raises(DivergenceError, match="u is not finite"):
-                log.answer("loss", point, diverge)
+                log.evaluate("loss", point, diverge)
             log.flush()
     assert log.count == 0
 
@@ -114,7 +114,7 @@ def test_evaluations_of_another_course_are_dropped(tmp_path: Path, caplog) -> No
     for value in (1.0, 2.0, 2.0):
         with CheckpointFolder(tmp_path, {}, every_s=0) as folder:
             log = Counted(folder)
-            found = log.answer("loss", np.array([value]), lambda value=value: {"loss": value})
+            found = log.evaluate("loss", np.array([value]), lambda value=value: {"loss": value})
             assert found == {"loss": value}
             log.flush()
     assert log.count == 1  # the second one left nothing, as it did not know its place
@@ -127,7 +127,7 @@ def test_evaluations_count_up_to_a_damaged_file(tmp_path: Path, damage: str) -> 
         with CheckpointFolder(tmp_path, {}, every_s=0) as folder:
             log = Counted(folder)
             for value in range(3):
-                found = log.answer("loss", np.array([value]), lambda value=value: {"loss": value})
+                found = log.evaluate("loss", np.array([value]), lambda value=value: {"loss": value})
                 assert found == {"loss": value}
                 log.flush()
             return log.count

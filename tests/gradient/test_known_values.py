@@ -10,11 +10,9 @@ from phi.torch.flow import channel, math, spatial
 
 from hybrid_pde.data.field_conversion import to_field
 from hybrid_pde.domain.grid import ZERO_GRADIENT, FieldLayout, Grid
-from hybrid_pde.models.physical.equations.advection_diffusion import AdvectionDiffusionPDE
-from hybrid_pde.models.physical.equations.burgers import BurgersPDE
-from hybrid_pde.models.physical.equations.diffusion import DiffusionPDE
+from hybrid_pde.models.physical import AdvectionDiffusionPDE, BurgersPDE, DiffusionPDE
+from hybrid_pde.models.physical.conditions import Conditions
 from hybrid_pde.models.physical.physical_model import PhysicalModel
-from hybrid_pde.models.physical.solver import Conditions
 from hybrid_pde.training.physical import PhysicalTrainer
 from tests.physics.periodic_box import coordinates, periodic_grid, physical_config
 from tests.physics.walled_box import box, points_of

@@ -11,7 +11,7 @@ from phi.torch.flow import math
 from hybrid_pde.config import parse_experiment
 from hybrid_pde.data.field_conversion import to_field
 from hybrid_pde.domain.grid import ZERO_GRADIENT, FieldLayout, Grid
-from hybrid_pde.models.physical.equations.navier_stokes import NavierStokesPDE
+from hybrid_pde.models.physical import NavierStokesPDE
 from hybrid_pde.stages.pipeline import run_experiment
 from hybrid_pde.training.physical import PhysicalTrainer
 from tests.physics.periodic_box import coordinates, physical_config

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from hybrid_pde.models.physical.equations.advection_diffusion import AdvectionDiffusionPDE
+from hybrid_pde.models.physical import AdvectionDiffusionPDE
 from hybrid_pde.training.physical.minimization import gauss_newton
 from hybrid_pde.training.physical.objective import Objective
 from hybrid_pde.training.physical.observations import Observations

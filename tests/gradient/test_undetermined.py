@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from hybrid_pde.models.physical.equations.fisher_kpp import FisherKPPPDE
-from hybrid_pde.models.physical.equations.fitzhugh_nagumo import FitzHughNagumoPDE
+from hybrid_pde.models.physical import FisherKPPPDE, FitzHughNagumoPDE
 from hybrid_pde.models.physical.physical_model import PhysicalModel
 from hybrid_pde.training.physical import PhysicalTrainer
 from hybrid_pde.training.physical.uncertainty import assess

@@ -15,7 +15,7 @@ from phi.torch.flow import math
 
 from hybrid_pde.data.field_conversion import to_field
 from hybrid_pde.domain.grid import FieldLayout
-from hybrid_pde.models.physical.equations.burgers import BurgersPDE
+from hybrid_pde.models.physical import BurgersPDE
 from hybrid_pde.training.physical.objective import Objective
 from hybrid_pde.training.physical.observations import Observations
 from hybrid_pde.training.physical.parameter_vector import ParameterVector
@@ -201,7 +201,7 @@ def test_loss_and_derivatives(name: str) -> None:
 
 @pytest.mark.parametrize("rows", [1, 3, 100])
 def test_unknowns_in_batches_of_any_size(monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
-    """Tangents run several at once; how many is a matter of memory alone."""
+    """A tangent rollout runs several at once; how many is a matter of memory alone."""
     objective, _ = objective_of(CASES["everything"])
     at = objective.linearize(objective.start)
     other, _ = objective_of(CASES["everything"])

@@ -13,10 +13,10 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from hybrid_pde.domain.run_folders import remove_finished_checkpoints
 from hybrid_pde.errors import CheckpointError
+from hybrid_pde.evaluation.history import read_rows
 from hybrid_pde.interruption import Interrupted, StopRequest, interruptible
-from hybrid_pde.training.history_file import read_rows
+from hybrid_pde.training.finished_checkpoints import remove_finished_checkpoints
 from tests.learning.surrogate_cases import files_in, settings, simulated, training_in
 from tests.learning.test_synthetic_resume import Noisy, assert_same_training
 
@@ -186,7 +186,7 @@ def test_the_checkpoint_before_a_damaged_one_is_used(store, whole, tmp_path, dam
     damaged = {"flipped": content, "truncated": content[:-50], "empty": b""}[damage]
     saved[-1].write_bytes(damaged)
     training_in(store, settings(**OPTIONS)).run(files, {})
-    assert "going on from the checkpoint before it" in caplog.text
+    assert "resuming from the previous checkpoint" in caplog.text
     assert files.model.read_bytes() == whole.model.read_bytes()
 
 
@@ -261,7 +261,7 @@ def test_two_processes_save_after_the_same_step_and_go_on(store, tmp_path):
     content = torch.load(max(files.checkpoints.glob("*/*_*.pt")), weights_only=True)["content"]
     assert len(content["trainer"]["training"]["processes"]) == 2
     alone = training_in(store, mapping | {"trainer_params": settings(**OPTIONS)["trainer_params"]})
-    with pytest.raises(CheckpointError, match=r"processes: 2 there, 1 here"):
+    with pytest.raises(CheckpointError, match=r"processes: 2 in the checkpoint, 1 in this"):
         alone.trainer.load_state(content["trainer"], "there")
 
     assert run(tmp_path / "broken", signal_at_start=False) == 0

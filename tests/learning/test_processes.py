@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from hybrid_pde.errors import ConfigError, DivergenceError
+from hybrid_pde.evaluation.history import read_rows
 from hybrid_pde.models import load_synthetic_model
-from hybrid_pde.training.history_file import read_rows
 from hybrid_pde.training.synthetic.processes import num_processes, run_together
 from tests.learning.surrogate_cases import (
     files_in,

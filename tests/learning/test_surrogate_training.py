@@ -10,11 +10,11 @@ import torch
 from hybrid_pde.config import parse_experiment
 from hybrid_pde.config.checks.consistency import check_experiment
 from hybrid_pde.errors import CheckpointError, ConfigError
-from hybrid_pde.evaluation.evaluation import evaluate
+from hybrid_pde.evaluation.history import read_rows, read_text_rows
+from hybrid_pde.evaluation.rollout_evaluation import evaluate
 from hybrid_pde.evaluation.synthetic_predictor import SyntheticPredictor
 from hybrid_pde.evaluation.validation import Validation
 from hybrid_pde.models import load_synthetic_model
-from hybrid_pde.training.history_file import read_history, read_rows
 from hybrid_pde.training.synthetic.best_weights import BestWeights
 from hybrid_pde.training.synthetic.epoch_record import is_stale
 from hybrid_pde.training.synthetic.validated_training import ValidatedTraining
@@ -82,7 +82,7 @@ def test_history_has_a_row_an_epoch(store, tmp_path):
     assert rows[0]["learning_rate"] == 3e-3
     assert rows[-1]["train_loss"] < rows[2]["train_loss"]
     assert read_rows(tmp_path / "history.csv") == rows
-    assert read_history(tmp_path / "history.csv")[0]["val_vrmse"] == ""
+    assert read_text_rows(tmp_path / "history.csv")[0]["val_vrmse"] == ""
 
 
 @pytest.mark.parametrize(("keep", "kept"), [("best", 2), ("last", 4)])
@@ -149,12 +149,12 @@ def test_an_interrupted_training_gives_the_same_result(store, tmp_path, monkeypa
 
 def test_best_weights_are_the_earliest_of_equals():
     model, best = torch.nn.Linear(2, 1), BestWeights()
-    best.offer(7, 0.5, model)
+    best.update(7, 0.5, model)
     first = model.weight.detach().clone()
     with torch.no_grad():
         model.weight += 1
-    best.offer(8, 0.5, model)
-    best.offer(9, None, model)
+    best.update(8, 0.5, model)
+    best.update(9, None, model)
     found, other = BestWeights(), torch.nn.Linear(2, 1)
     found.restore(other)
     assert not torch.equal(other.weight, first)

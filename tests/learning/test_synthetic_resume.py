@@ -116,7 +116,8 @@ def test_a_checkpoint_of_other_settings_or_of_another_model_is_refused(tmp_path,
     make_trainer().save_checkpoint(path)
     other = make_trainer(learning_rate=1e-3)
     with pytest.raises(
-        CheckpointError, match=r"trainer_params\.learning_rate: 0\.005 there, 0\.001 here"
+        CheckpointError,
+        match=r"trainer_params\.learning_rate: 0\.005 in the checkpoint, 0\.001 in this",
     ):
         other.load_checkpoint(path)
     make_trainer(test_sim=[3]).load_checkpoint(path)  # what is held out does not matter

@@ -3,8 +3,7 @@
 import torch
 
 from hybrid_pde.domain.boundary import parse_boundary
-from hybrid_pde.domain.grid import Grid
-from hybrid_pde.domain.grid_points import axis_points
+from hybrid_pde.domain.grid import Grid, axis_points
 
 
 def walled_grid(

@@ -11,7 +11,7 @@ from hybrid_pde.data.field_conversion import (
 )
 from hybrid_pde.data.staggered_velocity import Staggering
 from hybrid_pde.domain.grid import ZERO_GRADIENT, FieldLayout, Grid
-from hybrid_pde.models.physical.equations.navier_stokes import NavierStokesPDE
+from hybrid_pde.models.physical import NavierStokesPDE
 from hybrid_pde.numerics.face_projection import divergence_of_cells, project_faces
 from tests.physics.periodic_box import physical_config
 from tests.physics.test_navier_stokes import noise

@@ -10,7 +10,7 @@ from phi.torch.flow import batch, channel, math
 from hybrid_pde.data.field_conversion import BATCH, from_field, to_field
 from hybrid_pde.domain.grid import FieldLayout
 from hybrid_pde.errors import ConfigError
-from hybrid_pde.models.physical.solver import Conditions
+from hybrid_pde.models.physical.conditions import Conditions
 from hybrid_pde.numerics.discretization import Discretization
 from tests.physics.domains import points, walled_grid
 from tests.physics.periodic_box import coordinates, periodic_grid

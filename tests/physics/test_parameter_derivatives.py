@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.autograd import forward_ad
 
-from hybrid_pde.config.equations import EQUATIONS
+from hybrid_pde.config.discovery import built_in_equations
 from hybrid_pde.domain.grid import Grid
 from hybrid_pde.models.physical.physical_model import PhysicalModel
 from tests.physics.domains import points, walled_grid
@@ -69,7 +69,7 @@ def parameters_of(case: str, grid: Grid) -> dict[str, Any]:
     values = {}
     for key, value in given.items():
         if isinstance(value, tuple):
-            vector = EQUATIONS[name].parameters[key].per_axis
+            vector = built_in_equations()[name].parameters[key].per_axis
             field = waves(grid, value[1], vector=vector)
             value = field if vector else field[0]
         values[key] = value

@@ -11,7 +11,7 @@ from hybrid_pde.config.equations import EquationSpec, FieldRole, ParameterSpec
 from hybrid_pde.data.field_conversion import from_field, to_field
 from hybrid_pde.domain.grid import FieldLayout
 from hybrid_pde.errors import ConfigError, DivergenceError
-from hybrid_pde.models.physical.equations.burgers import BurgersPDE
+from hybrid_pde.models.physical import BurgersPDE
 from hybrid_pde.models.physical.field_roles import match_roles
 from hybrid_pde.models.physical.physical_model import PhysicalModel
 from tests.physics.domains import walled_grid

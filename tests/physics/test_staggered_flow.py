@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from hybrid_pde.errors import ConfigError
-from hybrid_pde.models.physical.solver import Conditions
+from hybrid_pde.models.physical.conditions import Conditions
 from hybrid_pde.numerics.discretization import Discretization
 from tests.physics.periodic_box import coordinates, periodic_grid
 from tests.physics.rollouts import rate_of

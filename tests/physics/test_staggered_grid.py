@@ -19,8 +19,8 @@ from hybrid_pde.data.initial_states.random_fields import gaussian_random_state
 from hybrid_pde.data.staggered_conversion import to_staggered
 from hybrid_pde.domain.grid import FieldLayout, Grid
 from hybrid_pde.errors import ConfigError
+from hybrid_pde.models.physical import NavierStokesPDE
 from hybrid_pde.models.physical.ensemble import projections
-from hybrid_pde.models.physical.equations.navier_stokes import NavierStokesPDE
 from hybrid_pde.numerics.discretization import STAGGERED, Discretization
 from hybrid_pde.numerics.face_projection import divergence_of_cells, project_faces
 from tests.physics.staggered_flow import (
@@ -99,7 +99,7 @@ def test_what_does_not_fit_is_refused():
     with pytest.raises(ConfigError, match=r"pde_params\.staggered: true: nothing flows.* 1\.0"):
         last(model(), start, cells((8, 8), ((1.0, 0.0), PERIODIC)), 1, 0.1)
     nodes = Grid(("x", "y"), (8, 8), (0.0, 0.0), (1.0, 1.0), (STICK, STICK), (True, True))
-    with pytest.raises(ConfigError, match="needs cells"):
+    with pytest.raises(ConfigError, match="needs cell centres"):
         last(model(), start, nodes, 1, 0.1)
     assert model().discretization == Discretization(STAGGERED, 2)
     assert np.isfinite(float(last(model(), start, cells((8, 8), (SLIP, SLIP)), 1, 0.1).sum()))

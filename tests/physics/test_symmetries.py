@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from hybrid_pde.config import parse_experiment
-from hybrid_pde.config.checks.symmetries import Held, box_of, find_symmetries
-from hybrid_pde.config.equations import EQUATIONS
+from hybrid_pde.config.checks.symmetries import ValidSymmetries, box_of, find_symmetries
+from hybrid_pde.config.discovery import built_in_equations
 from hybrid_pde.data.initial_states.random_fields import GaussianRandomField, gaussian_random_state
 from hybrid_pde.data.symmetries.transformations import Moves, WindowSymmetries
 from hybrid_pde.domain.grid import FieldLayout, Grid
@@ -18,6 +18,7 @@ from hybrid_pde.factories import ModelFactory
 from hybrid_pde.models.physical.ensemble import projections
 from tests.physics.periodic_box import periodic_grid, physical_config
 
+EQUATIONS = built_in_equations()
 PARAMETERS: dict[str, dict[str, Any]] = {
     "BurgersPDE": {"viscosity": 0.02, "advection": 1.5},
     "AdvectionDiffusionPDE": {"diffusivity": 0.02, "velocity": 0.0},
@@ -85,10 +86,12 @@ class Case:
             frames = self.model.rollout(state, self.grid, STEPS, dt)
             return torch.stack([torch.cat([*f.values()], dim=1) for f in frames], dim=1)
 
-    def moved(self, held: Held, boost: float = 0.0, dt: float = DT) -> WindowSymmetries:
+    def moved(self, held: ValidSymmetries, boost: float = 0.0, dt: float = DT) -> WindowSymmetries:
         return WindowSymmetries(self.grid, self.layouts, self.layouts, held, dt, boost)
 
-    def error(self, held: Held, moves: Moves, boost: float = 0.0, dt: float = DT) -> float:
+    def error(
+        self, held: ValidSymmetries, moves: Moves, boost: float = 0.0, dt: float = DT
+    ) -> float:
         """Largest difference of the moved solution and the solution of the moved start."""
         starts = self.starts()
         targets = self.solved(starts, dt)
@@ -97,7 +100,7 @@ class Case:
         return float((self.solved(inputs, dt) - expected).abs().max())
 
 
-def drawn(case: Case, held: Held, boost: float = 0.0) -> Moves:
+def drawn(case: Case, held: ValidSymmetries, boost: float = 0.0) -> Moves:
     generator = torch.Generator().manual_seed(3)
     return case.moved(held, boost).draw(WINDOWS, generator)
 
@@ -199,18 +202,18 @@ def test_all_symmetries_together_commute_with_the_solution() -> None:
         (
             "NavierStokesPDE",
             {"forcing": [0.8, 2 * torch.pi / 1.3]},
-            Held(translations=(0,), boosts=(0,)),
+            ValidSymmetries(translations=(0,), boosts=(0,)),
         ),
         (
             "NavierStokesPDE",
             {"buoyancy": [0.0, 0.9], "diffusivity": 0.01},
-            Held(translations=(0, 1), reflections=(0,), boosts=(0, 1)),
+            ValidSymmetries(translations=(0, 1), reflections=(0,), boosts=(0, 1)),
         ),
-        ("AdvectionDiffusionPDE", {"velocity": [0.7, 0.0]}, Held((0, 1), (1,))),
+        ("AdvectionDiffusionPDE", {"velocity": [0.7, 0.0]}, ValidSymmetries((0, 1), (1,))),
     ],
 )
 def test_what_points_somewhere_leaves_the_symmetries_across(
-    name: str, parameters: dict[str, Any], held: Held
+    name: str, parameters: dict[str, Any], held: ValidSymmetries
 ) -> None:
     kinds = sorted(EQUATIONS[name].symmetries.names)
     numerics = {"scheme": "spectral", "order": 4, "substeps": 8}
@@ -229,17 +232,22 @@ def test_what_points_somewhere_leaves_the_symmetries_across(
 @pytest.mark.parametrize(
     ("name", "grid", "held", "parameters"),
     [
-        ("KortewegDeVriesPDE", LINE, Held(reflections=(0,)), {}),
-        ("KortewegDeVriesPDE", LINE, Held(reflections=(0,), odd=frozenset({"u"})), {}),
-        ("KuramotoSivashinskyPDE", LINE, Held(reflections=(0,)), {}),
-        ("AdvectionDiffusionPDE", SQUARE, Held(reflections=(0,)), {"velocity": [0.7, 0.0]}),
-        ("NavierStokesPDE", SQUARE, Held(reflections=(0,)), {"forcing": [2.0, 4.833]}),
-        ("NavierStokesPDE", SQUARE, Held(reflections=(1,)), {"forcing": [2.0, 4.833]}),
-        ("NavierStokesPDE", SQUARE, Held(translations=(1,)), {"forcing": [2.0, 4.833]}),
+        ("KortewegDeVriesPDE", LINE, ValidSymmetries(reflections=(0,)), {}),
+        ("KortewegDeVriesPDE", LINE, ValidSymmetries(reflections=(0,), odd=frozenset({"u"})), {}),
+        ("KuramotoSivashinskyPDE", LINE, ValidSymmetries(reflections=(0,)), {}),
+        (
+            "AdvectionDiffusionPDE",
+            SQUARE,
+            ValidSymmetries(reflections=(0,)),
+            {"velocity": [0.7, 0.0]},
+        ),
+        ("NavierStokesPDE", SQUARE, ValidSymmetries(reflections=(0,)), {"forcing": [2.0, 4.833]}),
+        ("NavierStokesPDE", SQUARE, ValidSymmetries(reflections=(1,)), {"forcing": [2.0, 4.833]}),
+        ("NavierStokesPDE", SQUARE, ValidSymmetries(translations=(1,)), {"forcing": [2.0, 4.833]}),
     ],
 )
 def test_what_is_refused_does_not_hold(
-    name: str, grid: Grid, held: Held, parameters: dict[str, Any]
+    name: str, grid: Grid, held: ValidSymmetries, parameters: dict[str, Any]
 ) -> None:
     """Else users would be kept from what helps them."""
     case = Case(name, grid, ["translation", "reflection"], **parameters)

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import time
@@ -14,7 +15,7 @@ import yaml
 from tests.resilience.experiment import NAME
 from tests.resilience.project import Project
 
-PROGRAM = "workflow.scripts."
+PROGRAM = re.compile(r".*workflow/scripts/(\w+)\.py")
 HANGS_AFTER_S = 1800.0
 
 
@@ -124,8 +125,8 @@ class Attempt:
         for process in self.processes():
             with contextlib.suppress(psutil.Error):
                 words = process.cmdline()
-                if words[1:2] == ["-m"] and words[2].startswith(PROGRAM):
-                    return words[2].removeprefix(PROGRAM)
+                if match := PROGRAM.fullmatch("".join(words[1:2])):
+                    return match[1]
         return "Snakemake itself"
 
     def processes(self) -> list[psutil.Process]:

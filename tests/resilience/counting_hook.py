@@ -2,8 +2,8 @@
 
 It is copied as ``sitecustomize.py`` beside a copy of the project, so that Python runs it in every
 stage's program before anything else; the project itself is not changed. What a long stage goes
-through passes through ``hybrid_pde.progress.progress``, which is replaced here by one that takes notes;
-so is ``os.replace``, which gives every finished file its name.
+through passes through ``hybrid_pde.progress.progress``, which is replaced here by one that takes
+notes; so is ``os.replace``, which gives every finished file its name.
 """
 
 import json
@@ -13,7 +13,7 @@ import sys
 import time
 
 LEDGER = os.environ.get("WORK_LEDGER")
-PROGRAM = "workflow.scripts."
+PROGRAM = re.compile(r".*workflow/scripts/(\w+)\.py")
 SIMULATION = re.compile(r"sim_\d+\.(nc|safetensors)")
 
 
@@ -43,5 +43,5 @@ def _install(stage):
     rename, os.replace = os.replace, replace
 
 
-if LEDGER and sys.orig_argv[1:2] == ["-m"] and sys.orig_argv[2].startswith(PROGRAM):
-    _install(sys.orig_argv[2].removeprefix(PROGRAM))
+if LEDGER and (match := PROGRAM.fullmatch("".join(sys.orig_argv[1:2]))):
+    _install(match[1])

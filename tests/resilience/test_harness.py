@@ -72,11 +72,11 @@ def test_hook_counts_what_is_begun_and_what_is_ended(tmp_path: Path) -> None:
         "    os.replace('new', name)\n"
     )
     subprocess.run(
-        [sys.executable, "-m", "workflow.scripts.augment"],
+        [sys.executable, str(program)],
         cwd=tmp_path,
         env={
             **os.environ,
-            "PYTHONPATH": f"{tmp_path}:{ROOT}",
+            "PYTHONPATH": f"{tmp_path}:{ROOT / 'src'}",
             "WORK_LEDGER": str(tmp_path / "ledger.jsonl"),
         },
         check=True,

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from hybrid_pde.config.modules import ARCHITECTURE_OPTIONS, ARCHITECTURES
+from hybrid_pde.config.discovery import architecture_options
 from hybrid_pde.domain.grid import FieldLayout, Grid
 from hybrid_pde.errors import ConfigError
 from hybrid_pde.models import ModelRegistry, load_synthetic_model
@@ -33,8 +33,8 @@ SIDES = [PERIODIC, CLOSED, (0.5, "zero-gradient")]
 
 
 def test_every_architecture_is_tested_and_registered():
-    assert set(SMALL) == set(ARCHITECTURES) == set(ARCHITECTURE_OPTIONS)
-    assert set(ARCHITECTURES) <= set(ModelRegistry.synthetic_names())
+    assert set(SMALL) == set(architecture_options())
+    assert set(SMALL) <= set(ModelRegistry.synthetic_names())
 
 
 @pytest.mark.parametrize("name", EVERY)
@@ -185,12 +185,13 @@ def test_a_grid_that_a_kernel_would_go_around_is_refused():
 
 def test_options_come_with_defaults_and_without_pytorch():
     assert DilatedResNetArchitecture.parse({}).dilations == (1, 2, 4, 8, 4, 2, 1)
-    modules = [module for module, _ in ARCHITECTURE_OPTIONS.values()]
-    program = f"import sys, {', '.join(modules)}; print('torch' in sys.modules)"
+    program = "import sys; from hybrid_pde.config import discovery; "
+    program += "found = discovery.architecture_options(), discovery.equation_classes(); "
+    program += "print(*map(len, found), 'torch' in sys.modules)"
     shown = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    assert shown.stdout.strip() == "False"
+    assert shown.stdout.split() == [str(len(SMALL)), "10", "False"]
 
 
 def test_a_missing_package_is_told_with_the_way_to_get_it(monkeypatch):

@@ -21,7 +21,7 @@ from hybrid_pde.data.initial_states.random_fields import gaussian_random_state, 
 from hybrid_pde.data.initial_states.wall_modes import lift
 from hybrid_pde.data.raw_netcdf_writer import write_raw_file
 from hybrid_pde.domain.grid import FieldLayout, Grid
-from hybrid_pde.domain.known_values import KnownParameter, known_of
+from hybrid_pde.domain.known_values import KnownParameter
 from hybrid_pde.errors import ConfigError, DivergenceError
 from hybrid_pde.factories import ModelFactory
 from hybrid_pde.stages.simulate import RawSimulations
@@ -233,7 +233,7 @@ def test_generated_simulations_have_and_state_their_own_parameters(
     augmentation.store.validate()
     for index in range(3):
         header = augmentation.store.header(index)
-        value = known_of(header)["viscosity"].values
+        value = header.known_by_name["viscosity"].values
         assert value == float(augmentation._drawn(index)["viscosity"])
         assert header.source["drawn"] == {"viscosity": value}
         frames = augmentation.store.load(index).fields["velocity"]
@@ -265,7 +265,7 @@ def test_drawn_parameters_take_precedence_over_those_of_the_source(
     model = ModelFactory.create_physical_model(experiment)
     augmentation = Augmentation(experiment, model, store, CacheManager(tmp_path / "made"))
     augmentation.make([0])
-    known = known_of(augmentation.store.header(0))
+    known = augmentation.store.header(0).known_by_name
     assert 0.01 < known["viscosity"].values < 0.02
     assert known["advection"].values == 0.9
 
@@ -344,7 +344,9 @@ def test_manifest_says_how_much_was_generated(manager: DataManager, tmp_path: Pa
     assert manifest["simulations"] == [0, 1]
     files = [*output.parent.glob("*.safetensors")]
     assert manifest["bytes"] == sum(path.stat().st_size for path in files) > 2 * 6144
-    values = [known_of(CacheManager(output.parent).header(i))["viscosity"].values for i in (0, 1)]
+    values = [
+        CacheManager(output.parent).header(i).known_by_name["viscosity"].values for i in (0, 1)
+    ]
     assert values[0] != values[1] and all(0.008 <= value <= 0.02 for value in values)
 
 

@@ -15,8 +15,8 @@ from hybrid_pde.config import Experiment
 from hybrid_pde.data import DataManager
 from hybrid_pde.data.cache import data_manager as module
 from hybrid_pde.data.cache.channel_statistics import RunningStatistics
-from hybrid_pde.data.readers.labelled_file import BLOCK_BYTES
-from hybrid_pde.data.readers.subprocess_reader import open_apart
+from hybrid_pde.data.raw_files.labelled_file import BLOCK_BYTES
+from hybrid_pde.data.raw_files.subprocess_reader import open_in_subprocess
 from hybrid_pde.errors import CacheError, ConfigError, RawDataError
 from tests.unit.raw_files import cells, experiment, raw_path, wave, write_file, write_simple
 
@@ -28,9 +28,9 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def spy(path: Path, data: Any) -> Any:
         names.append(path.name)
-        return open_apart(path, data)
+        return open_in_subprocess(path, data)
 
-    monkeypatch.setattr(module, "open_apart", spy)
+    monkeypatch.setattr(module, "open_in_subprocess", spy)
     return names
 
 

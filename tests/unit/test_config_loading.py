@@ -287,8 +287,8 @@ def test_experiment_is_checked_against_the_data(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         check_against_data(experiment, "case.yaml", layouts, [9, 8], PERIODIC)
     message = str(caught.value)
-    assert "val_sim: [4]: no such simulation" in message
-    assert "holds 2, counted from 0" in message
+    assert "val_sim: [4]: not found" in message
+    assert "has 2 simulations, counted from 0" in message
     assert "input_specs.velocity: 2: the data have 3 channel(s)" in message
 
 
@@ -326,7 +326,7 @@ WRONG_VALUES = {
     "initial_guess: 0.1": ("initial_guess: -0.1", "initial_guess: -0.1: must not be negative"),
     "{name: diffusivity, initial_guess: 0.1}": (
         "{name: diffusivity, initial_guess: [0.1, 0.2]}",
-        "initial_guess: .*: it is one number",
+        "initial_guess: .*: must be a single number",
     ),
     "fields: [c]": ("fields: [c], variables: {d: c}", "data.variables.d: not in data.fields"),
     "velocity: 0.5}": (
@@ -347,7 +347,7 @@ def test_value_without_meaning_is_refused(tmp_path: Path, right: str) -> None:
 def test_file_whose_name_is_no_folders_needs_a_name_inside(tmp_path: Path) -> None:
     path = tmp_path / "größe 1.yaml"
     path.write_text(HYBRID, encoding="utf-8")
-    with pytest.raises(ConfigError, match="experiment_name: 'größe 1': .*its file's is taken"):
+    with pytest.raises(ConfigError, match="experiment_name: 'größe 1': .*to use the file's name"):
         load_experiment(path)
     named = load_experiment(path, ["run_params.experiment_name=size_1"])
     assert named["run_params"]["experiment_name"] == "size_1"
@@ -356,7 +356,7 @@ def test_file_whose_name_is_no_folders_needs_a_name_inside(tmp_path: Path) -> No
 def test_generated_data_may_have_walls_unless_the_scheme_has_none() -> None:
     walls = "data.boundary={x: periodic, y: zero-gradient}"
     load_experiment("burgers_2d", [walls])
-    with pytest.raises(ConfigError, match="spectral: it needs 'periodic'.*zero-gradient"):
+    with pytest.raises(ConfigError, match="spectral: needs periodic.*zero-gradient"):
         load_experiment("burgers_2d", [walls, "model.physical.numerics=spectral"])
     with pytest.raises(ConfigError, match="data.boundary: .*slippery"):
         load_experiment("burgers_2d", ["data.boundary=slippery"])

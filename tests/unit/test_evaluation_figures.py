@@ -8,15 +8,19 @@ import torch
 from matplotlib.figure import Figure
 from PIL import Image
 
-from hybrid_pde.evaluation.evaluation import Evaluation, evaluate
 from hybrid_pde.evaluation.figures.all_figures import write_figures
 from hybrid_pde.evaluation.figures.animation import write_animation
-from hybrid_pde.evaluation.figures.curves import plot_calibration, plot_error_curves, plot_training
 from hybrid_pde.evaluation.figures.diagnostic_figure import plot_diagnostics
+from hybrid_pde.evaluation.figures.error_curves import plot_error_curves
 from hybrid_pde.evaluation.figures.field_images import lead_frames, plot_prediction, view
 from hybrid_pde.evaluation.figures.style import COLORS
-from hybrid_pde.evaluation.figures.training_figures import write_training_figures
+from hybrid_pde.evaluation.figures.training_figures import (
+    plot_calibration,
+    plot_training,
+    write_training_figures,
+)
 from hybrid_pde.evaluation.predictors import State
+from hybrid_pde.evaluation.rollout_evaluation import Evaluation, evaluate
 from tests.unit.evaluation_cases import waves
 
 PARAMETERS = {

@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from hybrid_pde.errors import ConfigError
-from hybrid_pde.evaluation.evaluation import Evaluation, evaluate, write_metrics
 from hybrid_pde.evaluation.figures.all_figures import write_figures
-from hybrid_pde.evaluation.report.content import notices
+from hybrid_pde.evaluation.report.notices import notices
+from hybrid_pde.evaluation.rollout_evaluation import Evaluation, evaluate, write_metrics
 from hybrid_pde.evaluation.rollout_starts import begin
 from hybrid_pde.evaluation.rollouts_file import rollout_dataset
 from tests.unit.evaluation_cases import Waves, waves

@@ -9,14 +9,14 @@ import pytest
 import torch
 
 from hybrid_pde.domain.known_values import TENSOR_PREFIX, KnownParameter
-from hybrid_pde.evaluation.evaluation import evaluate
 from hybrid_pde.evaluation.measures import long_rollout
 from hybrid_pde.evaluation.measures import step_timing as timing
 from hybrid_pde.evaluation.measures.long_rollout import follow, long_rollouts
 from hybrid_pde.evaluation.measures.step_timing import time_predictors
 from hybrid_pde.evaluation.predictors import Predictor, State
-from hybrid_pde.evaluation.report.diagnostic_tables import long_notices
+from hybrid_pde.evaluation.report.notices import long_rollout_notices
 from hybrid_pde.evaluation.rollout_batches import HeldOut, batched, rolled_out
+from hybrid_pde.evaluation.rollout_evaluation import evaluate
 from hybrid_pde.evaluation.rollout_starts import begin
 from tests.unit.evaluation_cases import Waves, waves
 
@@ -78,7 +78,7 @@ def test_a_rollout_that_is_lost_says_when() -> None:
     assert found["by_lead_time"]["growth"][3:] == [None] * 3
     assert found["spectral_error"]["low"] is None
     json.dumps(found, allow_nan=False)
-    (notice,) = long_notices({"synthetic": {"long_rollout": found}})
+    (notice,) = long_rollout_notices({"synthetic": {"long_rollout": found}})
     assert "after 3 of 6 steps" in notice
 
 
@@ -118,7 +118,7 @@ def test_known_parameters_that_change_in_time_end_the_rollout(
     expected = [float((first + total).abs().max() / first.abs().max()) for total in
                 (1, 3, 6, 10, 15)]  # fmt: skip
     assert found["by_lead_time"]["growth"] == pytest.approx(expected, rel=1e-5)
-    assert "end with the data" in long_notices({"physical": {"long_rollout": found}})[0]
+    assert "end with the data" in long_rollout_notices({"physical": {"long_rollout": found}})[0]
 
 
 def test_a_batch_that_breaks_is_rolled_out_one_by_one() -> None:

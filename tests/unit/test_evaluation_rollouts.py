@@ -10,15 +10,15 @@ import pytest
 import torch
 import xarray as xr
 
-from hybrid_pde.config.equations import EQUATIONS
+from hybrid_pde.config.discovery import built_in_equations
 from hybrid_pde.domain.grid import Grid
 from hybrid_pde.errors import ConfigError, DivergenceError
-from hybrid_pde.evaluation.evaluation import evaluate, write_metrics
 from hybrid_pde.evaluation.physical_predictor import PhysicalPredictor
 from hybrid_pde.evaluation.predictors import persistence
+from hybrid_pde.evaluation.rollout_evaluation import evaluate, write_metrics
 from hybrid_pde.evaluation.rollouts_file import axis_points, rollout_dataset, write_rollouts
 from hybrid_pde.evaluation.synthetic_predictor import SyntheticPredictor
-from hybrid_pde.models.physical.solver import Conditions
+from hybrid_pde.models.physical.conditions import Conditions
 from tests.unit.evaluation_cases import Waves, waves
 
 State = Mapping[str, torch.Tensor]
@@ -148,7 +148,7 @@ def test_synthetic_predictor_stacks_inputs_and_splits_outputs_by_the_specs() -> 
 class _Doubling:
     """A model that doubles in every step, for so many steps."""
 
-    spec = EQUATIONS["BurgersPDE"]
+    spec = built_in_equations()["BurgersPDE"]
 
     def __init__(self, lasts: int = 99) -> None:
         self.lasts = lasts

@@ -14,7 +14,7 @@ from hybrid_pde.config import load_experiment
 from hybrid_pde.data.raw_netcdf_writer import write_raw_file
 from hybrid_pde.domain.grid import FieldLayout
 from hybrid_pde.factories import ModelFactory, TrainerFactory
-from hybrid_pde.models.physical.equations.burgers import BurgersPDE
+from hybrid_pde.models.physical import BurgersPDE
 from hybrid_pde.models.synthetic.architectures.unet.network import UNet
 from hybrid_pde.training.hybrid.hybrid_trainer import HybridTrainer
 from hybrid_pde.training.physical import PhysicalTrainer

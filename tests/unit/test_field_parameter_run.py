@@ -12,8 +12,7 @@ import yaml
 from hybrid_pde.config import Experiment, parse_experiment
 from hybrid_pde.data.cache.cache_manager import CacheManager
 from hybrid_pde.data.raw_netcdf_writer import write_raw_file
-from hybrid_pde.domain.grid import FieldLayout, Grid
-from hybrid_pde.domain.grid_points import axis_points
+from hybrid_pde.domain.grid import FieldLayout, Grid, axis_points
 from hybrid_pde.errors import CalibrationError
 from hybrid_pde.evaluation.report.html_report import report_of_folder
 from hybrid_pde.factories import ModelFactory
@@ -142,7 +141,7 @@ def test_a_changed_field_file_is_not_loaded(
     with open(tmp_path / "diffusivity.nc", "ab") as file:
         file.write(b"\0")
     model = ModelFactory.create_physical_model(experiment)
-    with pytest.raises(CalibrationError, match=r"diffusivity\.nc: has been changed"):
+    with pytest.raises(CalibrationError, match=r"diffusivity\.nc: was changed"):
         load_parameters(tmp_path / "parameters.yaml", model)
 
 

@@ -134,13 +134,13 @@ def test_fields_that_the_data_do_not_name_are_made_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("boundary", "scheme", "message"),
     [
-        ("walls", "auto", r"data\.boundary: 'walls': allowed: periodic, zero-gradient, a number"),
+        ("walls", "auto", r"data\.boundary: 'walls': allowed: periodic, zero-gradient or a number"),
         (
             {"x": 0.0},
             "auto",
-            r"data\.boundary: \['x'\]: the axes are those of generation_params.resolution, ",
+            r"data\.boundary: \['x'\]: must have the axes of generation_params.resolution, ",
         ),
-        (0.0, "spectral", r"numerics\.scheme: spectral: it needs 'periodic' .*boundary is 0\.0"),
+        (0.0, "spectral", r"numerics\.scheme: spectral: needs periodic .*boundary is 0\.0"),
         (None, "spectral", ""),
         (CHANNEL, "auto", ""),
     ],

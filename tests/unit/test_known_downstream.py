@@ -17,13 +17,12 @@ from hybrid_pde.data.cache.data_manager import DataManager
 from hybrid_pde.data.cache.simulation_store import SimulationStore
 from hybrid_pde.data.windows.hybrid_dataset import HybridDataset
 from hybrid_pde.domain.grid import Grid
-from hybrid_pde.domain.known_values import known_of
 from hybrid_pde.errors import ConfigError
-from hybrid_pde.evaluation.evaluation import evaluate
 from hybrid_pde.evaluation.physical_predictor import PhysicalPredictor
+from hybrid_pde.evaluation.rollout_evaluation import evaluate
 from hybrid_pde.factories import ModelFactory
+from hybrid_pde.models.physical.conditions import Conditions
 from hybrid_pde.models.physical.physical_model import PhysicalModel
-from hybrid_pde.models.physical.solver import Conditions
 from hybrid_pde.training.augmentation.augmentation import Augmentation
 from tests.unit.raw_files import cells, raw_path, write_file
 
@@ -163,7 +162,7 @@ def test_generated_simulations_take_over_known_values(
         np.testing.assert_allclose(
             1.5 * first[0] - 0.5 * first[1], expected["inflow"][0], atol=0.15
         )
-    assert known_of(store.header(0))["boundary.x.lower"].static is False
+    assert store.header(0).known_by_name["boundary.x.lower"].static is False
     model = ModelFactory.create_physical_model(manager.experiment)
     assert error_of(model, store, [0, 1, 2, 3]) < 1e-6, "computed with what they are cached with"
 
@@ -201,4 +200,4 @@ def test_simulations_with_other_known_values_are_made_again(
         maker(manager, tmp_path).make([0])
     header = CacheManager(tmp_path).header(0)
     assert header.source["source_simulations"] != before
-    assert known_of(header)["diffusivity"].values == 0.03
+    assert header.known_by_name["diffusivity"].values == 0.03

@@ -25,7 +25,7 @@ from hybrid_pde.data.cache.cache_header import read_header
 from hybrid_pde.data.cache.simulation_store import SimulationStore
 from hybrid_pde.data.field_conversion import from_field
 from hybrid_pde.domain.grid import FieldLayout
-from hybrid_pde.domain.known_values import KnownParameter, known_of
+from hybrid_pde.domain.known_values import KnownParameter
 from hybrid_pde.errors import CacheError, ConfigError, RawDataError
 from tests.unit.raw_files import cells, experiment, raw_path, wave, write_file
 
@@ -82,7 +82,7 @@ def test_every_kind_is_stored(tmp_path: Path) -> None:
     np.testing.assert_allclose(known["flow"], np.moveaxis(FLOW, -1, 1), rtol=1e-7)
     assert (known["D"], known["text"]) == (0.25, 0.75)
     np.testing.assert_array_equal(known["both"], [1, 2])
-    described = known_of(store.header(0))
+    described = store.header(0).known_by_name
     assert described["nu"] == KnownParameter("nu", values=0.1)
     assert described["flow"] == KnownParameter("flow", SPACE, static=False, is_field=True)
     assert described["c_t"].components == SPACE
@@ -304,8 +304,8 @@ def test_kind_must_be_that_of_the_equation(tmp_path: Path) -> None:
     )
     with pytest.raises(ConfigError) as caught:
         check_against_data(typed, "a.yaml", index.layouts, [5], index.grid, index.known)
-    assert "known_parameters.diffusivity: a field: it is a number" in str(caught.value)
-    assert "known_parameters.reaction_rate: numbers (x, y): it is a number" in str(caught.value)
+    assert "known_parameters.diffusivity: a field: must be a number" in str(caught.value)
+    assert "known_parameters.reaction_rate: numbers (x, y): must be a number" in str(caught.value)
     check_against_data(typed, "a.yaml", index.layouts, [5], index.grid)
 
 

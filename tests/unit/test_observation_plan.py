@@ -8,8 +8,7 @@ import torch
 
 from hybrid_pde.config.schema import ObservationParams
 from hybrid_pde.data.observations.observation_plan import ObservationPlan, plan_observations
-from hybrid_pde.domain.grid import PERIODIC, FieldLayout, Grid
-from hybrid_pde.domain.grid_points import axis_points
+from hybrid_pde.domain.grid import PERIODIC, FieldLayout, Grid, axis_points
 from hybrid_pde.errors import ConfigError
 
 # cells along x at 0.05, 0.15, …, 0.95; nodes along y at -1, -0.75, …, 1

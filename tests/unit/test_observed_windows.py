@@ -242,7 +242,7 @@ def test_nothing_to_learn_is_refused(load: Load, tmp_path: Path) -> None:
     dataset = observed(experiment, manager)  # the other simulation is whole
     assert {dataset.window(n)[0] for n in range(len(dataset))} == {1}
     experiment, manager = load({"sensors": "buoys.nc"})
-    with pytest.raises(ConfigError, match="nothing to learn: no window starts with a state"):
+    with pytest.raises(ConfigError, match="no training windows: a surrogate needs"):
         real_windows(experiment, manager)
 
 

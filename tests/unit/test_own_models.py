@@ -109,7 +109,7 @@ REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
         {"name": "decai"},
         "'decai' is unknown; .*'decay'",
     ),
-    "no vector": (EQUATION, {"initial_guess": [1.0]}, "initial_guess: .*: it is one number"),
+    "no vector": (EQUATION, {"initial_guess": [1.0]}, "initial_guess: .*: must be a single number"),
 }
 
 
@@ -202,5 +202,5 @@ def test_only_networks_can_be_registered() -> None:
 
 def test_an_input_that_an_own_equation_has_not_is_refused(tmp_path: Path) -> None:
     check_own_models(plain(tmp_path, input_specs={"u": 1, "decay": 1}), "case.yaml")
-    with pytest.raises(ConfigError, match=r"input_specs\.decai: .* no parameter of DecayPDE"):
+    with pytest.raises(ConfigError, match=r"input_specs\.decai: .* not a parameter of DecayPDE"):
         check_own_models(plain(tmp_path, input_specs={"u": 1, "decai": 1}), "case.yaml")

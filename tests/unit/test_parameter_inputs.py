@@ -10,8 +10,8 @@ import torch
 
 from hybrid_pde.config import parse_experiment
 from hybrid_pde.config.checks.data import check_against_data
-from hybrid_pde.config.checks.surrogate import wrong_inputs
-from hybrid_pde.config.equations import EQUATIONS
+from hybrid_pde.config.checks.surrogate import surrogate_input_errors
+from hybrid_pde.config.discovery import built_in_equations
 from hybrid_pde.data import CacheManager, HybridDataset, collate_windows
 from hybrid_pde.domain.grid import FieldLayout, Grid
 from hybrid_pde.domain.known_values import KnownParameter
@@ -177,7 +177,7 @@ def test_parameters_of_the_equation_and_known_ones_may_be_inputs() -> None:
 
 def test_other_inputs_are_refused_with_what_there_is() -> None:
     (line,) = lines(experiment("hybrid", {"viscosty": 1}))
-    assert "input_specs.viscosty: not in data.fields, and no parameter of BurgersPDE" in line
+    assert "input_specs.viscosty: not in data.fields, and not a parameter of BurgersPDE" in line
     assert "did you mean 'viscosity'" in line
     (line,) = lines(experiment("synthetic", {"viscosity": 1}))
     assert "input_specs.viscosity: not in data.fields, and not in data.known_parameters" in line
@@ -190,7 +190,9 @@ def test_a_parameter_that_is_learned_as_a_field_is_no_input() -> None:
     config["trainer_params"]["physical"]["learnable_parameters"] = [
         {"name": "diffusivity", "initial_guess": 1.0, "parametrization": {"type": "grid"}}
     ]
-    found = list(wrong_inputs(parse_experiment(config), EQUATIONS["DiffusionPDE"]))
+    found = list(
+        surrogate_input_errors(parse_experiment(config), built_in_equations()["DiffusionPDE"])
+    )
     assert len(found) == 1
     assert "input_specs.diffusivity: learned as a field" in found[0]
 
@@ -214,7 +216,7 @@ def test_an_axis_number_each_is_asked_of_a_parameter_that_has_one() -> None:
     config = experiment("hybrid", {"buoyancy": 1})
     config["model"]["physical"]["name"] = "NavierStokesPDE"
     layouts = [FieldLayout("velocity", ("x", "y"))]
-    with pytest.raises(ConfigError, match=r"input_specs\.buoyancy: 1: it has 2 number\(s\)"):
+    with pytest.raises(ConfigError, match=r"input_specs\.buoyancy: 1: must be 2"):
         check_against_data(parse_experiment(config), "case.yaml", layouts, [20, 20], GRID)
 
 

@@ -9,8 +9,7 @@ import torch
 from scipy.optimize import least_squares
 
 from hybrid_pde.config.schema import FourierModes, Gaussians, GridValues, Parametrization
-from hybrid_pde.domain.grid import PERIODIC, ZERO_GRADIENT, Grid
-from hybrid_pde.domain.grid_points import axis_points
+from hybrid_pde.domain.grid import PERIODIC, ZERO_GRADIENT, Grid, axis_points
 from hybrid_pde.errors import ConfigError
 from hybrid_pde.training.physical.fields.parametrization import (
     FieldParametrization,
@@ -253,7 +252,7 @@ def test_as_many_modes_as_the_grid_tells_apart_are_independent(
     matrix = torch.func.jacfwd(field.values)(torch.from_numpy(field.start)).numpy()
     assert matrix.shape == (*grid.shape, numbers)
     assert np.linalg.cond(matrix) < 2
-    message = rf"parametrization.modes: {modes + 1}: {grid.shape[0]} points along x"
+    message = rf"parametrization.modes: {modes + 1}: the {grid.shape[0]} points along x"
     with pytest.raises(ConfigError, match=message):
         made(FourierModes(modes=modes + 1), 1.0, grid)
 
@@ -304,14 +303,18 @@ def test_along_a_line_a_centre_is_a_number() -> None:
         (Gaussians(width=1.0), {"width": 2.0}, r"parametrization.width fixes it at 1"),
         (Gaussians(), {"width": 0.0}, r"initial_guess.width: 0.0: .* at least 0.08333"),
         (Gaussians(width=0.05), None, r"parametrization.width: 0.05: .*does not resolve"),
-        (Gaussians(count=2), {"centre": [[0, 0], [0, 0]]}, r"two Gaussians start as the same"),
-        (Gaussians(clip=(2.0, 1.0)), None, r"parametrization.clip: \[2.0, 1.0\]: the upper limit"),
+        (
+            Gaussians(count=2),
+            {"centre": [[0, 0], [0, 0]]},
+            r"two Gaussians have the same initial guess",
+        ),
+        (Gaussians(clip=(2.0, 1.0)), None, r"parametrization.clip: \[2.0, 1.0\]: must be"),
         (Gaussians(clip=(1.5, None)), None, r"parametrization.clip: .*outside everywhere"),
         (GridValues(), [1.0, 2.0], r"initial_guess: \[1.0, 2.0\]: .*shape \[25, 18\]"),
         (GridValues(), None, r"diffusivity.initial_guess: None: a number, or nested lists"),
         (GridValues(), {"amplitude": 1.0}, r"diffusivity.initial_guess: .*: a number, or nested"),
-        (FourierModes(), [1.0, 2.0], r"initial_guess: \[1.0, 2.0\]: a number, the constant"),
-        (FourierModes(modes=18), 1.0, r"modes: 18: 18 points along y tell 17 modes apart"),
+        (FourierModes(), [1.0, 2.0], r"initial_guess: \[1.0, 2.0\]: not a number, the constant"),
+        (FourierModes(modes=18), 1.0, r"modes: 18: the 18 points along y resolve at most 17 modes"),
     ],
 )
 def test_what_means_nothing_is_refused(section: Parametrization, guess: Any, message: str) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hybrid_pde.data.readers.base import open_raw
+from hybrid_pde.data.raw_files.formats import open_raw
 from hybrid_pde.domain.boundary import BoundaryError, parse_boundary
 from hybrid_pde.domain.grid import Grid
 from hybrid_pde.errors import ConfigError, RawDataError

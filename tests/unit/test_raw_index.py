@@ -13,7 +13,7 @@ import pytest
 
 from hybrid_pde.data import build_index, cache_directory, reading_digest, reading_settings
 from hybrid_pde.data.cache import raw_index as index_module
-from hybrid_pde.data.readers.subprocess_reader import inspect
+from hybrid_pde.data.raw_files.subprocess_reader import read_info
 from hybrid_pde.errors import CacheError, ConfigError, RawDataError
 from tests.unit.raw_files import cells, experiment, raw_path, write_file, write_simple
 
@@ -25,9 +25,9 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def spy(path: Path, data: Any) -> Any:
         names.append(path.name)
-        return inspect(path, data)
+        return read_info(path, data)
 
-    monkeypatch.setattr(index_module, "inspect", spy)
+    monkeypatch.setattr(index_module, "read_info", spy)
     return names
 
 

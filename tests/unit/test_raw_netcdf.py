@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hybrid_pde.data.readers.base import RawFileInfo, open_raw
-from hybrid_pde.data.readers.memory_limits import MOST_AT_ONCE
+from hybrid_pde.data.raw_files.formats import open_raw
+from hybrid_pde.data.raw_files.guards import MAX_ENTRIES_AT_ONCE
+from hybrid_pde.data.raw_files.raw_file import RawFileInfo
 from hybrid_pde.domain.grid import FieldLayout
 from hybrid_pde.errors import ConfigError, RawDataError
 from tests.unit.raw_files import cells, experiment, shared_file, wave, write_file
@@ -26,14 +27,14 @@ def read(path: Path, sample: int = 0, **data: Any) -> tuple[RawFileInfo, dict[st
 
 
 def test_a_long_series_is_read_in_pieces(tmp_path: Path) -> None:
-    times = np.arange(MOST_AT_ONCE + 5) * 0.5
+    times = np.arange(MAX_ENTRIES_AT_ONCE + 5) * 0.5
     path = write_file(
         tmp_path / "a.nc", {"time": times, "x": X}, {"u": (("time", "x"), wave(times, X))}
     )
     with open_raw(path, experiment(tmp_path).data) as raw:
         blocks = [block["u"] for block in raw.frames(0)]
         np.testing.assert_array_equal(raw.times, times)
-    assert [len(block) for block in blocks] == [MOST_AT_ONCE, 5]
+    assert [len(block) for block in blocks] == [MAX_ENTRIES_AT_ONCE, 5]
     expected = wave(times, X).astype(np.float32)
     np.testing.assert_array_equal(np.concatenate(blocks)[:, 0], expected)
 
@@ -292,7 +293,7 @@ def test_streaming_gives_the_same_in_small_blocks(
         tmp_path / "a.nc", {"time": TIMES, "x": X, "y": Y}, {"u": (("time", "x", "y"), U)}
     )
     _, whole = read(path)
-    monkeypatch.setattr("hybrid_pde.data.readers.labelled_file.BLOCK_BYTES", 3 * 8 * 24)
+    monkeypatch.setattr("hybrid_pde.data.raw_files.labelled_file.BLOCK_BYTES", 3 * 8 * 24)
     with open_raw(path, experiment(tmp_path).data) as raw:
         blocks = [block["u"] for block in raw.frames(0)]
     assert [len(block) for block in blocks] == [3, 1]

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from hybrid_pde.data import DataManager, build_index
-from hybrid_pde.data.readers.base import RawFileInfo, open_raw
+from hybrid_pde.data.raw_files.formats import open_raw
+from hybrid_pde.data.raw_files.raw_file import RawFileInfo
 from hybrid_pde.domain.grid import FieldLayout
 from hybrid_pde.errors import ConfigError, RawDataError
 from tests.unit.raw_files import cells, experiment, raw_path, shared_file, wave, write_simple
@@ -172,7 +173,7 @@ def test_named_errors(tmp_path: Path, spoil: Callable[[h5py.File], None], messag
 
 def test_other_files_and_fields(tmp_path: Path) -> None:
     path = tmp_path / "a.h5"
-    with pytest.raises(RawDataError, match=r"a\.h5: is no file"):
+    with pytest.raises(RawDataError, match=r"a\.h5: not a file"):
         read(path)
     path.write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(500))
     with pytest.raises(RawDataError, match=r"a\.h5: cannot be read"):
@@ -208,7 +209,7 @@ def test_frames_are_read_as_they_are_asked_for(
         return values
 
     monkeypatch.setattr(h5py.Dataset, "__getitem__", watched)
-    monkeypatch.setattr("hybrid_pde.data.readers.labelled_file.BLOCK_BYTES", 2 * 8 * 24)
+    monkeypatch.setattr("hybrid_pde.data.raw_files.labelled_file.BLOCK_BYTES", 2 * 8 * 24)
     _, fields = read(path, 1)
     assert largest == 2 * 24
     np.testing.assert_allclose(fields["u"][:, 0], U, rtol=1e-6)

@@ -10,8 +10,7 @@ import yaml
 from PIL import Image
 
 from hybrid_pde.errors import UserError
-from hybrid_pde.evaluation.evaluation import write_metrics
-from hybrid_pde.evaluation.history import parameter_columns, read_history
+from hybrid_pde.evaluation.history import parameter_columns, read_columns
 from hybrid_pde.evaluation.number_format import duration, estimate, number
 from hybrid_pde.evaluation.provenance import collect_provenance
 from hybrid_pde.evaluation.report.cycle_table import read_cycles
@@ -21,6 +20,7 @@ from hybrid_pde.evaluation.report.html_report import (
     report_of_folder,
     write_report,
 )
+from hybrid_pde.evaluation.rollout_evaluation import write_metrics
 
 EXPERIMENT = {
     "run_params": {"experiment_name": "burgers_2d", "model_type": "hybrid"},
@@ -338,12 +338,12 @@ def test_numbers_and_durations_are_readable() -> None:
 def test_histories_are_read_with_gaps_and_errors_are_named(tmp_path: Path) -> None:
     path = tmp_path / "history.csv"
     path.write_text("epoch,train_loss,val_vrmse\n1,0.5,\n2,0.25,0.3\n", encoding="utf-8")
-    history = read_history(path)
+    history = read_columns(path)
     assert history["epoch"] == [1.0, 2.0]
     assert history["val_vrmse"][0] != history["val_vrmse"][0] and history["val_vrmse"][1] == 0.3
     path.write_text("epoch,train_loss\n1,high\n", encoding="utf-8")
     with pytest.raises(UserError, match="history.csv, line 2, column 'train_loss': 'high'"):
-        read_history(path)
+        read_columns(path)
 
 
 def test_columns_of_a_history_belong_to_parameters() -> None:

@@ -144,7 +144,7 @@ def test_a_run_that_is_ended_in_its_second_cycle_goes_on_there(folder: Path) -> 
     written = [path.read_bytes() for path in finished]
     code, output = mine(folder, *overrides)
     assert code == 0, output
-    assert len(re.findall(r"going on after \d+ evaluations", output)) == 2
+    assert len(re.findall(r"resuming after \d+ evaluations", output)) == 2
     assert len(re.findall(r"going on after epoch \d+ of (20|40)", output)) == 2
     assert [path.read_bytes() for path in finished] == written
     assert (results / "synthetic_model.pt").exists()

@@ -11,13 +11,13 @@ import yaml
 
 from hybrid_pde.config import Experiment, parse_experiment
 from hybrid_pde.config.derived import chosen_simulations, cycle_stages
+from hybrid_pde.domain.run_folders import Run
 from hybrid_pde.errors import ConfigError
 from hybrid_pde.models.registry import ModelRegistry
 from hybrid_pde.training.hybrid.cycles import run_cycles
 from hybrid_pde.workflow import code_digest, stage_inputs
 from hybrid_pde.workflow import plan as planning
 from hybrid_pde.workflow.plan import Plan
-from hybrid_pde.workflow.runs import Run
 from tests.workflow.tiny import ROOT, tiny_experiment
 
 STAGES = (

@@ -136,7 +136,7 @@ def started(stage: str, settings: str, log: Path) -> subprocess.CompletedProcess
             *(sys.executable, str(ROOT / f"workflow/scripts/{stage}.py"), "--settings", settings),
             *(*arguments(stage), "--log", str(log)),
         ],
-        env={"PYTHONPATH": str(ROOT / "src"), "PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1"},
+        env={"PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

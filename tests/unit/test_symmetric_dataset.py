@@ -13,7 +13,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from hybrid_pde.config import parse_experiment
-from hybrid_pde.config.checks.symmetries import Held
+from hybrid_pde.config.checks.symmetries import ValidSymmetries
 from hybrid_pde.data.cache.cache_manager import CacheManager
 from hybrid_pde.data.symmetries.symmetric_dataset import SymmetricDataset
 from hybrid_pde.data.symmetries.transformations import Moves, WindowSymmetries
@@ -29,7 +29,7 @@ GRID = periodic_grid((6, 6), (1.5, 1.5))
 VELOCITY, DENSITY = FieldLayout("velocity", ("x", "y")), FieldLayout("density")
 WIND = FieldLayout("wind", ("x", "y"), static=True)
 VECTORS = frozenset({"velocity"})
-ALL = Held((0, 1), (0, 1), ((0, 1),), vectors=VECTORS)
+ALL = ValidSymmetries((0, 1), (0, 1), ((0, 1),), vectors=VECTORS)
 
 
 class Drawn:
@@ -143,14 +143,14 @@ def test_batches_of_a_loader_are_the_windows() -> None:
 
 
 def test_only_the_axes_that_hold_are_moved() -> None:
-    dataset = SymmetricDataset(Drawn(), Held((1,), (0,), vectors=VECTORS))
+    dataset = SymmetricDataset(Drawn(), ValidSymmetries((1,), (0,), vectors=VECTORS))
     assert len(dataset.symmetries.turns) == 2
     assert not dataset._moves.shifts[:, 0].any() and dataset._moves.shifts[:, 1].any()
     assert not dataset._moves.boosts.any()
 
 
 def test_pseudo_scalars_change_sign_with_the_mirror_alone() -> None:
-    held = Held((), (0,), ((0, 1),), vectors=VECTORS, odd=frozenset({"density"}))
+    held = ValidSymmetries((), (0,), ((0, 1),), vectors=VECTORS, odd=frozenset({"density"}))
     source = Drawn()
     dataset = SymmetricDataset(source, held)
     inputs = dataset.gather(range(40))[0]
@@ -172,7 +172,7 @@ def test_galilean_shift_moves_targets_with_the_velocity_that_is_added() -> None:
     layout, length, dt = FieldLayout("u"), 1.7, 0.13
     for points in (16, 15):
         grid = periodic_grid((points,), (length,))
-        held = Held(boosts=(0,), boosted="u", carried_by=1.5)
+        held = ValidSymmetries(boosts=(0,), boosted="u", carried_by=1.5)
         symmetries = WindowSymmetries(grid, [layout], [layout], held, dt, 2.0)
         moves = symmetries.draw(5, torch.Generator().manual_seed(0))
         c = moves.boosts[:, :1]
@@ -187,7 +187,7 @@ def test_galilean_shift_moves_targets_with_the_velocity_that_is_added() -> None:
 
 
 def test_galilean_shift_of_hidden_values_is_refused() -> None:
-    held = Held(boosts=(0, 1), boosted="velocity", vectors=VECTORS)
+    held = ValidSymmetries(boosts=(0, 1), boosted="velocity", vectors=VECTORS)
     with pytest.raises(ConfigError, match=r"galilean: some targets are hidden"):
         SymmetricDataset(Drawn(), held, boost=1.0).gather([0])
     inputs, _ = SymmetricDataset(Drawn(weighted=False), held, boost=1.0).gather(range(40))

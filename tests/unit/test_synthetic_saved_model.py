@@ -151,5 +151,8 @@ def test_a_checkpoint_of_other_settings_is_refused_with_the_difference(tmp_path)
     save_checkpoint(path, {"step": 1}, settings={"rate": 0.1, "boundary": (1, 2), "seed": 0})
     same = {"seed": 0, "boundary": [1, 2], "rate": 0.1}
     assert load_checkpoint(path, settings=same) == {"step": 1}
-    with pytest.raises(CheckpointError, match=r"other settings: rate: 0\.1 there, 0\.2 here;"):
+    with pytest.raises(
+        CheckpointError,
+        match=r"other settings: rate: 0\.1 in the checkpoint, 0\.2 in this training;",
+    ):
         load_checkpoint(path, settings=same | {"rate": 0.2})

@@ -7,15 +7,15 @@ import pytest
 import torch
 from phi.torch.flow import math
 
-from hybrid_pde.config.equations import EQUATIONS
+from hybrid_pde.config.discovery import built_in_equations
 from hybrid_pde.config.schema import GaussianRandomField
 from hybrid_pde.data.field_conversion import to_values
 from hybrid_pde.data.initial_states.random_fields import gaussian_random_state, resembling_state
 from hybrid_pde.data.initial_states.wall_modes import BoxModes, fixed_values, lift, wall_distance
-from hybrid_pde.domain.grid import PERIODIC, ZERO_GRADIENT, FieldLayout, Grid, Side
-from hybrid_pde.domain.grid_points import axis_points
+from hybrid_pde.domain.grid import PERIODIC, ZERO_GRADIENT, FieldLayout, Grid, Side, axis_points
 from hybrid_pde.models.physical.ensemble import projections
-from hybrid_pde.numerics.projection import divergence_at_corners, project
+from hybrid_pde.numerics.projection import project
+from tests.physics.corner_divergence import corner_divergence
 
 FREE, WAVES = ZERO_GRADIENT, (PERIODIC, PERIODIC)
 SIDES: list[tuple[Side, Side]] = [(FREE, FREE), (0.5, 0.5), (1.0, FREE), (FREE, -2.0), (1.0, 3.0)]
@@ -186,7 +186,7 @@ def test_solenoidal_state_has_no_divergence(
     grid = grid_of(sides, False, other, (20, 24))
     layout = FieldLayout("v", ("x", "y"))
     settings = GaussianRandomField(amplitude=0.6, length_scale=0.3)
-    fields = projections(EQUATIONS["NavierStokesPDE"], ["v"], grid)
+    fields = projections(built_in_equations()["NavierStokesPDE"], ["v"], grid)
     free = gaussian_random_state(grid, [layout], settings, (0, 0), solenoidal=fields)["v"]
     drawn = gaussian_random_state(grid, [layout], settings, (0, 0))["v"]
     assert np.sqrt(free.var(axis=(1, 2)).mean()) == pytest.approx(0.6, rel=0.05)
@@ -202,5 +202,5 @@ def test_solenoidal_state_has_no_divergence(
         before = math.max(math.abs(project(as_drawn, grid) - as_drawn))
         assert float(before.max) > 0.1
         if not grid.is_periodic:
-            divergence = divergence_at_corners(values, grid)
+            divergence = corner_divergence(values, grid)
             assert float(math.max(math.abs(divergence)).max) < 1e-11

@@ -8,34 +8,43 @@ from typing import Any
 
 import pytest
 import yaml
-from src.errors import ConfigError
-from src.models.registry import ModelRegistry
-from workflow.plan import Plan
 
+from hybrid_pde.errors import ConfigError
+from hybrid_pde.models.registry import ModelRegistry
+from hybrid_pde.workflow import code_digest as module
+from hybrid_pde.workflow import plan as plan_module
+from hybrid_pde.workflow.plan import Plan
 from tests.workflow.tiny import ROOT, tiny_experiment
-from workflow import code_digest as module
 
 STAGES = ("simulate", "cache", "train_physical", "augment", "train_synthetic", "evaluate", "report")
+LIBRARY = "src/hybrid_pde"
 TREE = {
-    "workflow/scripts/one.py": "from src.direct import start\n\nstart()\n",
-    "workflow/scripts/two.py": "import src.alone\n",
-    "workflow/scripts/three.py": "from src import direct\nfrom src.package import name\n",
-    "src/__init__.py": "",
-    "src/direct.py": '''\
-"""What it is for."""
+    "scripts/one.py": "from hybrid_pde.direct import start\n\nstart()\n",
+    "scripts/two.py": "import hybrid_pde.single\n",
+    "scripts/three.py": "from hybrid_pde import direct\nfrom hybrid_pde.package import name\n",
+    f"{LIBRARY}/__init__.py": "",
+    f"{LIBRARY}/direct.py": '''\
+"""Start of it all."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hybrid_pde.unused import value
+else:
+    import math
 
 
 def start():
     """Say so."""
-    from src.deep import value  # an import inside a function counts too
+    from hybrid_pde.deep import value  # an import inside a function counts too
 
     return value
 ''',
-    "src/deep.py": "import math\n\nvalue = 2 * math.pi\n",
-    "src/alone.py": "value = 3\n",
-    "src/package/__init__.py": "from src.package.inner import name\n",
-    "src/package/inner.py": "from src import deep\n\nname = deep.value\n",
-    "src/unused.py": "value = 4\n",
+    f"{LIBRARY}/deep.py": "import math\n\nvalue = 2 * math.pi\n",
+    f"{LIBRARY}/single.py": "value = 3\n",
+    f"{LIBRARY}/package/__init__.py": "from hybrid_pde.package.inner import name\n",
+    f"{LIBRARY}/package/inner.py": "from hybrid_pde import deep\n\nname = deep.value\n",
+    f"{LIBRARY}/unused.py": "value = 4\n",
 }
 
 
@@ -63,57 +72,58 @@ def what_a_new_process_would_see() -> Iterator[None]:
 
 @pytest.fixture
 def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A small project of three programs."""
+    """A small library and three programs."""
     for name, text in TREE.items():
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
-    monkeypatch.setattr(module, "ROOT", tmp_path)
+    monkeypatch.setattr(module, "PACKAGE", tmp_path / LIBRARY)
     return tmp_path
 
 
-def digests() -> dict[str, str]:
+def digests(root: Path) -> dict[str, str]:
+    """The digest of each program."""
     names = ("one", "two", "three")
-    return {name: module.code_digest([f"workflow.scripts.{name}"]) for name in names}
+    return {name: module.code_digest([], [root / f"scripts/{name}.py"]) for name in names}
 
 
 def changed(root: Path, name: str, old: str, new: str) -> set[str]:
     """Programs whose digest an edit changes."""
-    before = digests()
+    before = digests(root)
     path = root / name
     text = path.read_text(encoding="utf-8")
     assert old in text
     path.write_text(text.replace(old, new), encoding="utf-8")
-    after = digests()
+    after = digests(root)
     return {name for name, digest in before.items() if after[name] != digest}
 
 
 @pytest.mark.parametrize(
     ("name", "old", "new"),
     [
-        ("src/direct.py", "What it is for.", "What else it is for."),
-        ("src/direct.py", '    """Say so."""\n', ""),
-        ("src/direct.py", "counts too", "is seen"),
-        ("src/deep.py", "2 * math.pi", "(2\n    * math.pi)"),
-        ("src/unused.py", "4", "5"),
+        ("direct.py", "Start of it all.", "Start of all."),
+        ("direct.py", '    """Say so."""\n', ""),
+        ("direct.py", "counts too", "is seen"),
+        ("deep.py", "2 * math.pi", "(2\n    * math.pi)"),
+        ("unused.py", "4", "5"),
     ],
-    ids=["docstring", "docstring removed", "comment", "layout", "module that none imports"],
+    ids=["docstring", "docstring removed", "comment", "layout", "module imported for types alone"],
 )
 def test_an_edit_that_changes_no_result_changes_no_digest(
     tree: Path, name: str, old: str, new: str
 ) -> None:
-    assert changed(tree, name, old, new) == set()
+    assert changed(tree, f"{LIBRARY}/{name}", old, new) == set()
 
 
 @pytest.mark.parametrize(
     ("name", "old", "new", "expected"),
     [
-        ("workflow/scripts/two.py", "alone", "unused", {"two"}),
-        ("src/alone.py", "3", "4", {"two"}),
-        ("src/direct.py", "return value", "return -value", {"one", "three"}),
-        ("src/deep.py", "2 *", "3 *", {"one", "three"}),
-        ("src/package/__init__.py", "import name", "import name as name, deep", {"three"}),
-        ("src/package/inner.py", "deep.value", "-deep.value", {"three"}),
+        ("scripts/two.py", "single", "unused", {"two"}),
+        (f"{LIBRARY}/single.py", "3", "4", {"two"}),
+        (f"{LIBRARY}/direct.py", "return value", "return -value", {"one", "three"}),
+        (f"{LIBRARY}/deep.py", "2 *", "3 *", {"one", "three"}),
+        (f"{LIBRARY}/package/__init__.py", "import name", "import name as name, deep", {"three"}),
+        (f"{LIBRARY}/package/inner.py", "deep.value", "-deep.value", {"three"}),
     ],
 )
 def test_an_edit_changes_the_digests_of_those_that_import_it(
@@ -123,44 +133,66 @@ def test_an_edit_changes_the_digests_of_those_that_import_it(
 
 
 def test_a_module_moved_to_another_name_counts(tree: Path) -> None:
-    before = digests()
-    (tree / "src/deep.py").rename(tree / "src/deeper.py")
-    assert {name for name, digest in digests().items() if before[name] != digest} == {
+    before = digests(tree)
+    (tree / LIBRARY / "deep.py").rename(tree / LIBRARY / "deeper.py")
+    assert {name for name, digest in digests(tree).items() if before[name] != digest} == {
         "one",
         "three",
     }
 
 
 def test_a_digest_depends_on_no_path(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = digests()
+    before = digests(tree)
     shutil.copytree(tree, tree / "elsewhere")
-    monkeypatch.setattr(module, "ROOT", tree / "elsewhere")
-    assert digests() == before
+    monkeypatch.setattr(module, "PACKAGE", tree / "elsewhere" / LIBRARY)
+    assert digests(tree / "elsewhere") == before
 
 
-def test_a_file_of_the_users_own_counts_with_what_it_imports(tree: Path) -> None:
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "from hybrid_pde.deep import value\n",
+        "from src.deep import value\n",
+        "from src.hybrid_pde.deep import value\n",
+        "import src.deep\n",
+        "from src import deep\n",
+    ],
+)
+def test_a_file_of_the_users_own_counts_with_what_it_imports(tree: Path, statement: str) -> None:
     own = tree / "my_pde.py"
 
     def digest() -> str:
-        return module.code_digest(["workflow.scripts.two"], [own])
+        return module.code_digest([], [tree / "scripts/two.py", own])
 
-    own.write_text('"""Mine."""\nfrom src.deep import value\n')
+    own.write_text(f'"""Mine."""\n{statement}')
     first = digest()
-    own.write_text('"""My own."""\nfrom src.deep import value  # the number\n')
+    own.write_text(f'"""My own."""\n{statement}  # the number\n'.replace("\n  #", "  #"))
     assert digest() == first
-    (tree / "src/deep.py").write_text("value = 0\n")
+    (tree / LIBRARY / "deep.py").write_text("value = 0\n")
     second = digest()
     assert second != first
-    own.write_text("from src.deep import value\n\nvalue += 1\n")
+    own.write_text(f"{statement}\nvalue = 1\n")
     assert digest() not in {first, second}
 
 
+def test_the_alias_counts_as_the_module_that_it_stands_for(tree: Path) -> None:
+    text = (tree / "scripts/one.py").read_text()
+    for alias in ("src.direct", "src.hybrid_pde.direct"):
+        own = tree / alias / "one.py"
+        own.parent.mkdir()
+        own.write_text(text.replace("hybrid_pde.direct", alias))
+        before = module.code_digest([], [own])
+        path = tree / LIBRARY / "deep.py"
+        path.write_text(path.read_text() + "\nvalue += 1\n")
+        assert module.code_digest([], [own]) != before
+
+
 def test_a_template_counts_as_it_is(tree: Path) -> None:
-    template = tree / "page.html.j2"
+    program, template = tree / "scripts/two.py", tree / "page.html.j2"
     template.write_text("<p>one</p>")
-    before = module.code_digest(["workflow.scripts.two"], [template])
+    before = module.code_digest([], [program, template])
     template.write_text("<p>two</p>")
-    assert module.code_digest(["workflow.scripts.two"], [template]) != before
+    assert module.code_digest([], [program, template]) != before
 
 
 def test_a_file_that_is_no_python_is_named(tree: Path) -> None:
@@ -170,11 +202,11 @@ def test_a_file_that_is_no_python_is_named(tree: Path) -> None:
         module.code_digest([], [own])
 
 
-def test_the_project_has_no_relative_imports_which_would_go_unseen() -> None:
+def test_the_library_has_no_relative_imports_which_would_go_unseen() -> None:
     relative = [
         f"{path}:{node.lineno}"
-        for package in module.PACKAGES
-        for path in (ROOT / package).rglob("*.py")
+        for folder in ("src", "workflow")
+        for path in (ROOT / folder).rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.ImportFrom) and node.level
     ]
@@ -185,11 +217,18 @@ def test_the_project_has_no_relative_imports_which_would_go_unseen() -> None:
 def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A copy of the project's code that plans take their digests from."""
     code = tmp_path_factory.mktemp("project")
-    for package in module.PACKAGES:
+    for folder in ("src", "workflow"):
         leave_out = shutil.ignore_patterns("__pycache__")
-        shutil.copytree(ROOT / package, code / package, ignore=leave_out)
+        shutil.copytree(ROOT / folder, code / folder, ignore=leave_out)
+    package = code / LIBRARY
+    templates = {
+        stage: tuple(package / path.relative_to(plan_module.PACKAGE) for path in paths)
+        for stage, paths in plan_module.TEMPLATES.items()
+    }
     with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setattr(module, "ROOT", code)
+        monkeypatch.setattr(module, "PACKAGE", package)
+        monkeypatch.setattr(plan_module, "SCRIPTS", code / "workflow/scripts")
+        monkeypatch.setattr(plan_module, "TEMPLATES", templates)
         monkeypatch.chdir(code)
         yield code
 
@@ -219,17 +258,23 @@ def lengthened(text: str) -> str:
 
 USES_EQUATION = {"simulate", "train_physical", "augment", "evaluate"}
 USES_SURROGATE = {"train_synthetic", "evaluate"}
+EQUATIONS = f"{LIBRARY}/models/physical/equations"
+ARCHITECTURES = f"{LIBRARY}/models/synthetic/architectures"
 
 
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("src/models/physical/burgers.py", USES_EQUATION),
-        ("src/models/physical/allen_cahn.py", set()),
-        ("src/models/synthetic/unet.py", USES_SURROGATE),
-        ("src/evaluation/report.py", {"report"}),
+        (f"{EQUATIONS}/burgers.py", USES_EQUATION),
+        (f"{EQUATIONS}/allen_cahn.py", set()),
+        (f"{ARCHITECTURES}/unet/network.py", USES_SURROGATE),
+        (f"{ARCHITECTURES}/fno/network.py", set()),
+        (f"{LIBRARY}/evaluation/report/html_report.py", {"report"}),
+        (f"{LIBRARY}/evaluation/report/report.html.j2", {"report"}),
         ("workflow/scripts/augment.py", {"augment"}),
-        ("workflow/stage.py", set(STAGES)),
+        (f"{LIBRARY}/workflow/stage_program.py", set(STAGES)),
+        (f"{LIBRARY}/training/physical/physical_trainer.py", {"train_physical"}),
+        (f"{LIBRARY}/training/synthetic/synthetic_trainer.py", {"train_synthetic"}),
     ],
 )
 def test_code_counts_where_it_is_used(project: Path, name: str, expected: set[str]) -> None:
@@ -237,26 +282,26 @@ def test_code_counts_where_it_is_used(project: Path, name: str, expected: set[st
 
 
 def test_numerics_count_wherever_the_equation_is_solved(project: Path) -> None:
-    found = stages_changed(plan(), project / "src/numerics/discretization.py", lengthened)
+    found = stages_changed(plan(), project / LIBRARY / "numerics/discretization.py", lengthened)
     assert found >= USES_EQUATION
     assert not found & {"cache", "report"}
 
 
 def test_a_docstring_reruns_nothing(project: Path) -> None:
     def edited(text: str) -> str:
-        return text.replace("A uniform rectilinear grid", "A grid")
+        return text.replace('"""', '"""New: ', 1)
 
-    assert stages_changed(plan(), project / "src/data/grid.py", edited) == set()
+    assert stages_changed(plan(), project / LIBRARY / "domain/grid.py", edited) == set()
 
 
 @pytest.mark.parametrize(
     ("kind", "built_in", "name", "expected"),
     [
-        ("physical", "src/models/physical/burgers.py", "BurgersPDE", USES_EQUATION),
-        ("synthetic", "src/models/synthetic/unet.py", "UNet", USES_SURROGATE),
+        ("physical", f"{EQUATIONS}/burgers.py", "BurgersPDE", USES_EQUATION),
+        ("synthetic", f"{ARCHITECTURES}/unet/network.py", "UNet", USES_SURROGATE),
     ],
 )
-def test_a_module_of_ones_own_counts(
+def test_a_users_module_counts(
     project: Path,
     monkeypatch: pytest.MonkeyPatch,
     kind: str,

@@ -21,8 +21,8 @@ from hybrid_pde.data.raw_netcdf_writer import write_raw_file
 from hybrid_pde.domain.grid import PERIODIC, FieldLayout, Grid
 from hybrid_pde.errors import StorageError
 from hybrid_pde.evaluation.figures.style import save_figure
+from hybrid_pde.evaluation.history import write_history
 from hybrid_pde.models.tensor_file import write_tensor_file
-from hybrid_pde.training.history_file import write_history
 from hybrid_pde.workflow.stage_settings import stage_settings
 from tests.workflow.conftest import EXPERIMENT
 from tests.workflow.snakemake_run import run
@@ -176,12 +176,12 @@ def simulate(folder: Path) -> subprocess.CompletedProcess[str]:
     settings = stage_settings(parse_experiment(experiment), "simulate")
     return subprocess.run(
         [
-            *(sys.executable, "-m", "workflow.scripts.simulate", "--settings", settings),
+            *(sys.executable, str(ROOT / "workflow/scripts/simulate.py"), "--settings", settings),
             *("--shard", "000000-000003", "--output", "raw/simulated.json"),
             *("--log", "raw/logs/simulate.log"),
         ],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env=dict(os.environ),
         capture_output=True,
         text=True,
         check=False,

@@ -12,9 +12,9 @@ import pytest
 import torch
 import yaml
 
+from hybrid_pde.domain.run_folders import Run
 from hybrid_pde.workflow import stage_inputs
 from hybrid_pde.workflow.plan import Plan
-from hybrid_pde.workflow.runs import Run
 from tests.workflow.conftest import EXPERIMENT
 from tests.workflow.snakemake_run import command, run
 from workflow.scripts import train_synthetic

@@ -23,11 +23,11 @@ def log_of_failed_stage(folder: Path, settings: str) -> str:
         "--output": "generated.json",
         "--log": "augment.log",
     }
-    command = [sys.executable, "-m", "workflow.scripts.augment"]
+    command = [sys.executable, str(ROOT / "workflow/scripts/augment.py")]
     finished = subprocess.run(
         [*command, *(part for option in options.items() for part in option)],
         cwd=folder,
-        env={"PYTHONPATH": str(ROOT)},
+        env={},
         capture_output=True,
         text=True,
         check=False,
@@ -89,7 +89,7 @@ def test_a_failed_stage_shows_no_traceback_on_the_terminal(
 
 @pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="there is no /proc here")
 def test_a_program_that_is_being_started_ends_without_a_word() -> None:
-    command = [sys.executable, "-m", "workflow.scripts.train_physical", "--settings", "{}"]
+    command = [sys.executable, "workflow/scripts/train_physical.py", "--settings", "{}"]
     started = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 60
     while "numpy" not in Path(f"/proc/{started.pid}/maps").read_text():

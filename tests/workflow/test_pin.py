@@ -38,7 +38,7 @@ def test_pinned_results_are_never_made_again(pinned: Path) -> None:
     assert planned_jobs(pinned, REPORT) == {}
     assert planned_jobs(pinned, REPORT, "--forceall") == {}
     assert run(pinned, REPORT).returncode == 0
-    assert "ask for the other targets without it" in refusal(pinned, REPORT, TARGET)
+    assert "request the other targets without it" in refusal(pinned, REPORT, TARGET)
     assert planned_jobs(pinned, TARGET, "--forceall") == {"synthetic_model": 1}, "the copy"
     shutil.rmtree("data")
     assert planned_jobs(pinned) == {}, "the data may go"
@@ -81,7 +81,7 @@ def test_only_a_finished_experiment_is_pinned_once(
     Path("results/a/report.html").write_text("done")
     assert pin("a") == 1
     assert pinned_names() == ["a"]
-    with pytest.raises(PinnedError, match="pinned already; `make unpin EXPERIMENT=a`"):
+    with pytest.raises(PinnedError, match="already pinned; `make unpin EXPERIMENT=a`"):
         pin("a")
     unpin("a")
     with pytest.raises(PinnedError, match="results/a: not pinned"):
@@ -93,5 +93,5 @@ def test_no_name_leads_out_of_the_results(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(SystemExit, match="no name of an experiment"):
+    with pytest.raises(SystemExit, match="not a name of an experiment"):
         main([name])

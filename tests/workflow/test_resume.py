@@ -11,15 +11,15 @@ from pathlib import Path
 import pytest
 
 from hybrid_pde.errors import RunningError
-from hybrid_pde.workflow.job_lock import alone
-from hybrid_pde.workflow.launch_record import Started
+from hybrid_pde.workflow.job_lock import job_lock
+from hybrid_pde.workflow.launch_record import LaunchRecord
 from hybrid_pde.workflow.live_processes import (
     end_processes,
     slurm_jobs,
-    snakemakes,
+    snakemake_calls,
     stage_processes,
 )
-from hybrid_pde.workflow.resume import free
+from hybrid_pde.workflow.resume import end_jobs
 from tests.workflow.conftest import EXPERIMENT
 from tests.workflow.snakemake_run import command, run
 from tests.workflow.tiny import ROOT, write_experiment
@@ -60,7 +60,7 @@ def resume(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "hybrid_pde.workflow.resume", "--grace-s", "1", *arguments],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
         capture_output=True,
         text=True,
         check=False,
@@ -72,7 +72,7 @@ def test_second_call_names_the_process_of_the_first(
 ) -> None:
     second = run(tmp_path, TARGET)
     assert second.returncode != 0
-    assert f"another Snakemake makes files there (process {started.pid})" in second.stdout
+    assert f"another Snakemake is writing there (process {started.pid})" in second.stdout
     assert "Traceback" not in second.stdout
     refused = resume(tmp_path)
     assert refused.returncode == 1
@@ -100,12 +100,14 @@ def test_resume_ends_orphans_and_unlocks_after_a_kill(
     assert not any(orphan.is_running() for orphan in orphans)
     again = run(tmp_path, TARGET, "--until", "simulate")
     assert again.returncode == 0, again.stdout
-    assert not (tmp_path / ".snakemake/started").exists() or not Started(tmp_path).elsewhere()
+    assert (
+        not (tmp_path / ".snakemake/started").exists() or not LaunchRecord(tmp_path).other_hosts()
+    )
 
 
 def test_resume_where_nothing_is_wrong_does_no_harm(tmp_path: Path) -> None:
     write_experiment(tmp_path / EXPERIMENT)
-    assert free(tmp_path, 1.0) == []
+    assert end_jobs(tmp_path, 1.0) == []
     freed = resume(tmp_path, TARGET)
     assert freed.returncode == 0, freed.stderr
 
@@ -115,10 +117,10 @@ def test_call_on_another_login_node_is_asked_about(tmp_path: Path) -> None:
     started.mkdir(parents=True)
     (started / "login2.cluster.999").touch()
     (started / f"{socket.gethostname()}.4").touch()
-    assert Started(tmp_path).elsewhere() == ["login2.cluster"]
+    assert LaunchRecord(tmp_path).other_hosts() == ["login2.cluster"]
     with pytest.raises(RunningError, match="last called here on login2.cluster.*--gone"):
-        free(tmp_path, 1.0)
-    assert free(tmp_path, 1.0, gone=True) == []
+        end_jobs(tmp_path, 1.0)
+    assert end_jobs(tmp_path, 1.0, gone=True) == []
     assert not list(started.iterdir())
 
 
@@ -127,24 +129,25 @@ def test_processes_of_other_folders_and_other_programs_are_left_alone(tmp_path: 
     sleep = "import time; time.sleep(60)"
     for folder in (here, there):
         folder.mkdir()
-    stage = [sys.executable, "-c", sleep, "-m", "workflow.scripts.augment"]
+    stage = [sys.executable, "-c", sleep, "/a/workflow/scripts/augment.py", "--settings", "{}"]
     programs = [
         (here, stage),
         (there, stage),
         (here, [sys.executable, "-c", sleep]),
         (there, [sys.executable, "-c", sleep, "results/snakemake"]),
-        (here, ["bash", "-c", "sleep 60; echo -m workflow.scripts.cache --shard 0"]),
+        (here, [sys.executable, "-c", sleep, "workflow/scripts/cache.py"]),  # e.g. an editor
+        (here, ["bash", "-c", "sleep 60; echo '/b c/workflow/scripts'/cache.py --shard 0"]),
     ]
     running = [subprocess.Popen(words, cwd=folder) for folder, words in programs]
     try:
         wait_for(lambda: len(stage_processes(here)) == 3)  # the shell's sleep is one
         found = {process.pid for process in stage_processes(here)}
         assert running[0].pid in found
-        assert running[4].pid in found
+        assert running[5].pid in found
         assert end_processes(stage_processes(here), 10.0) == 0
         assert running[0].poll() is not None
-        assert [process.poll() for process in running[1:4]] == [None] * 3
-        assert not snakemakes(there)
+        assert [process.poll() for process in running[1:5]] == [None] * 4
+        assert not snakemake_calls(there)
     finally:
         for process in running:
             process.kill()
@@ -186,14 +189,14 @@ def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_resume_cancels_the_slurm_jobs_of_this_folder(slurm: Path) -> None:
     assert slurm_jobs(slurm) == ["11", "12", "15_2"], "not itself, nor what others started"
-    assert free(slurm, 5.0) == ["cancelled Slurm jobs 11, 12, 15_2"]
+    assert end_jobs(slurm, 5.0) == ["cancelled Slurm jobs 11, 12, 15_2"]
     assert (slurm / "cancelled").read_text().split() == ["11", "12", "15_2"]
 
 
 def test_jobs_that_stay_in_the_queue_are_told(slurm: Path) -> None:
     (slurm / "bin/scancel").write_text("#!/bin/sh\n")
-    with pytest.raises(RunningError, match="11, 12, 15_2 stay in the queue; call again"):
-        free(slurm, 0.1)
+    with pytest.raises(RunningError, match="11, 12, 15_2 remain in the queue; call again"):
+        end_jobs(slurm, 0.1)
 
 
 def test_slurm_that_does_not_answer_is_told_where_it_has_been_used(slurm: Path) -> None:
@@ -209,14 +212,16 @@ def test_a_second_process_of_the_same_job_is_refused(
 ) -> None:
     monkeypatch.setattr("hybrid_pde.workflow.job_lock.WAIT_S", 0.1)
     log = tmp_path / "logs/augment.log"
-    with alone(log):
-        with pytest.raises(RunningError, match=r"augment\.log: another process does this job"):
-            alone(log).__enter__()
-        with alone(tmp_path / "logs/other.log"):
+    with job_lock(log):
+        with pytest.raises(
+            RunningError, match=r"augment\.log: another process is still running this job"
+        ):
+            job_lock(log).__enter__()
+        with job_lock(tmp_path / "logs/other.log"):
             pass
         monkeypatch.setenv("RANK", "1")
-        with alone(log):  # of a group the first one holds the lock for all
+        with job_lock(log):  # of a group the first one holds the lock for all
             pass
         monkeypatch.delenv("RANK")
-    with alone(log):
+    with job_lock(log):
         pass

@@ -1,11 +1,14 @@
 """Every rule says what it needs and what triggers it again, and Snakemake's linter agrees."""
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.workflow.snakemake_run import run
+from tests.workflow.snakemake_run import TARGET, command, run
 from tests.workflow.tiny import ROOT, write_experiment
 
 RULE = re.compile(r"^rule (\w+):\n((?:(?: {4}.*)?\n)+)", re.MULTILINE)
@@ -41,7 +44,7 @@ def test_every_stage_has_a_rule_a_program_and_a_file_of_its_name() -> None:
     assert set(RULES) == STAGES | {"all", "synthetic_model"}
     for stage in STAGES:
         assert f"rule {stage}:" in (ROOT / f"workflow/rules/{stage}.smk").read_text("utf-8")
-        assert f"python -m workflow.scripts.{stage} " in RULES[stage]["shell"]
+        assert f"{{PYTHON}} {{SCRIPTS}}/{stage}.py" in RULES[stage]["shell"]
         assert (ROOT / f"workflow/scripts/{stage}.py").is_file()
 
 
@@ -68,6 +71,64 @@ def test_shell_waits_for_the_program_that_a_signal_ends() -> None:
     # else Snakemake gives up the job while its program is still saving
     common = (ROOT / "workflow/rules/common.smk").read_text("utf-8")
     assert "trap : TERM;" in common.partition("shell.prefix(")[2].partition(")\n")[0]
+
+
+CONDA = """#!/bin/sh
+case "$*" in
+  *version*) echo conda 24.11.0 ;;
+  *) echo '{"conda_prefix": "/conda", "platform": "linux-64", "get": {}}' ;;
+esac
+"""
+
+
+@pytest.mark.parametrize("sdm", [(), ("--sdm", "conda")], ids=["none", "conda"])
+def test_interpreter_is_snakemakes_unless_an_environment_has_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sdm: tuple[str, ...]
+) -> None:
+    write_experiment(tmp_path / "config/burgers_2d.yaml")
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/conda").write_text(CONDA)
+    (tmp_path / "bin/conda").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
+    shown = run(tmp_path, "--dry-run", "--printshellcmds", *sdm, TARGET)
+    assert shown.returncode == 0, shown.stdout
+    python = "python" if sdm else sys.executable
+    for stage in ("simulate", "train_physical", "train_synthetic"):
+        assert f" {python} {ROOT}/workflow/scripts/{stage}.py --settings" in shown.stdout
+
+
+def test_no_path_of_the_project_is_put_into_the_environment() -> None:
+    for path in (ROOT / "workflow/rules").glob("*.smk"):
+        assert not re.search(r"PYTHONPATH|export ", path.read_text(encoding="utf-8")), path
+
+
+DRY_RUN = """
+import sys
+from snakemake.cli import main
+
+try:
+    main(sys.argv[1:])
+except SystemExit as ended:
+    assert not ended.code, ended.code
+heavy = {"torch", "phi", "phiml", "matplotlib", "lightning"}
+print("loaded:", sorted(heavy & set(sys.modules)))
+"""
+
+
+def test_a_dry_run_loads_no_torch(tmp_path: Path) -> None:
+    write_experiment(tmp_path / "config/burgers_2d.yaml")
+    words = [*command("--dry-run", TARGET)]
+    finished = subprocess.run(
+        [sys.executable, "-c", DRY_RUN, *words[words.index("--snakefile") :]],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert finished.returncode == 0, finished.stdout
+    assert "train_synthetic" in finished.stdout
+    assert finished.stdout.rstrip().endswith("loaded: []")
 
 
 @pytest.mark.parametrize("name", WORKING)

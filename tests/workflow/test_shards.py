@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hybrid_pde.data.cache.manifests import digests_of, simulations_of
-from hybrid_pde.workflow.shards import Shard, holding, manifest_name, parse_shard, shards
+from hybrid_pde.workflow.shards import Shard, manifest_name, parse_shard, shards, shards_with
 
 
 def on_disk(directory: Path, *made: Shard, kind: str = "cached") -> Path:
@@ -76,9 +76,9 @@ def test_every_simulation_is_in_one_shard_whatever_is_on_disk(tmp_path: Path) ->
 
 def test_holding_takes_shards_with_any_of_the_simulations() -> None:
     divided = [(0, 3), (4, 7), (8, 9)]
-    assert holding([1, 2, 9], divided) == [(0, 3), (8, 9)]
-    assert holding([3, 4], divided) == [(0, 3), (4, 7)]
-    assert holding([], divided) == holding([10], divided) == []
+    assert shards_with([1, 2, 9], divided) == [(0, 3), (8, 9)]
+    assert shards_with([3, 4], divided) == [(0, 3), (4, 7)]
+    assert shards_with([], divided) == shards_with([10], divided) == []
 
 
 def test_name_of_a_manifest_and_its_range() -> None:

@@ -1,18 +1,28 @@
 import shlex
 from pathlib import Path
 
+from snakemake.settings.types import DeploymentMethod
+
 from hybrid_pde.workflow import stage_inputs
-from hybrid_pde.workflow.runs import Run
+from hybrid_pde.domain.run_folders import Run
 
 ENVIRONMENT = "../envs/environment.yaml"
 
-# The interpreter that runs Snakemake has the packages, whatever `python` means in the shell.
-# A scheduler ends a job by SIGTERM to all of its processes; the shell takes it and waits, since
-# Snakemake would else give up the stage's program, which is still saving.
-shell.prefix(
-    f"set -euo pipefail; trap : TERM; export PYTHONPATH={shlex.quote(str(workflow.basedir))}:{shlex.quote(str(workflow.basedir))}/src; "
-    f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; "
-)
+SCRIPTS = shlex.quote(f"{workflow.basedir}/workflow/scripts")
+
+if workflow.deployment_settings.deployment_method & {
+    DeploymentMethod.CONDA,
+    DeploymentMethod.APPTAINER,
+}:
+    PYTHON, LAUNCHER_PATH = "python", "$PATH"  # the environment's own
+else:
+    # the interpreter that runs Snakemake has the packages, whatever `python` means in the shell
+    PYTHON = shlex.quote(sys.executable)
+    LAUNCHER_PATH = f"{shlex.quote(str(Path(sys.executable).parent))}:$PATH"
+
+# A scheduler ends a job by SIGTERM to all of its processes. The shell takes it and waits:
+# otherwise Snakemake gives up the program, which is still saving.
+shell.prefix("set -euo pipefail; trap : TERM; ")
 
 
 def run_of(wildcards):
@@ -29,17 +39,17 @@ def plan_of(wildcards):
 
 
 def stage_cfg(stage):
-    """The settings on which the stage's result depends."""
+    """The settings that the stage's result depends on."""
     return lambda wildcards: plan_of(wildcards).settings(stage, run_of(wildcards))
 
 
 def stage_code(stage):
-    """A digest of the code that the stage runs."""
+    """Digest of the code that the stage runs."""
     return lambda wildcards: plan_of(wildcards).code(stage)
 
 
 def inputs_of(stage):
-    """What a stage reads, by name."""
+    """Input files of a stage, by name."""
 
     def inputs(wildcards):
         return getattr(stage_inputs, stage)(plan_of(wildcards), run_of(wildcards))
@@ -48,23 +58,23 @@ def inputs_of(stage):
 
 
 def per_attempt(amount):
-    """So much at the first attempt, and as much again at every retry."""
+    """This amount for the first attempt, and as much more for every retry."""
     return lambda wildcards, attempt: amount * attempt
 
 
 def checkpoint_every_s(wildcards):
-    """How often progress is saved: a resource, since it changes no result as params would."""
+    """Seconds between checkpoints: a resource, because no result depends on it."""
     return int(plan_of(wildcards).experiment.workflow.checkpoint_every_s)
 
 
 def shard_of(wildcards):
-    """First and last simulation of a shard."""
+    """Indices of the first and the last simulation of a shard."""
     first, last = wildcards.shard.split("-")
     return int(first), int(last)
 
 
 def plan_by(attribute, directory):
-    """The experiment with this cache or raw folder."""
+    """The experiment with this folder as its ``cache_dir`` or ``raw_dir``."""
     try:
         return PLANS.by_directory(attribute, directory)
     except UserError as error:
@@ -72,12 +82,12 @@ def plan_by(attribute, directory):
 
 
 def default_results(wildcards):
-    """The default experiment's surrogate, with its evaluation and its report."""
+    """Surrogate, evaluation and report of the default experiment."""
     plan = PLANS.default
     if plan.experiment.run_params.model_type == "physical":
         raise WorkflowError(
             f"{plan.path}: run_params.model_type: 'physical': trains no synthetic model; "
-            f"ask for {plan.results}/physical/parameters.yaml"
+            f"request {plan.results}/physical/parameters.yaml"
         )
     return {
         "model": f"{plan.results}/synthetic_model.pt",
@@ -87,7 +97,7 @@ def default_results(wildcards):
 
 
 def default_target(wildcards):
-    """What plain `snakemake` makes."""
+    """The target of plain `snakemake`."""
     plan = PLANS.default
     if plan.experiment.run_params.model_type == "physical":
         return [

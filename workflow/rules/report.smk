@@ -19,5 +19,5 @@ rule report:
     message:
         "write the report of {wildcards.experiment}"
     shell:
-        "python -m workflow.scripts.report --settings {params.cfg:q} --results"
+        "{PYTHON} {SCRIPTS}/report.py --settings {params.cfg:q} --results"
         " results/{wildcards.experiment} --output {output:q} --threads {threads} --log {log:q}"

@@ -17,5 +17,5 @@ rule simulate:
     message:
         "simulate raw files {wildcards.shard} in {wildcards.raw}"
     shell:
-        "python -m workflow.scripts.simulate --settings {params.cfg:q} --shard {wildcards.shard} --code {params.code}"
+        "{PYTHON} {SCRIPTS}/simulate.py --settings {params.cfg:q} --shard {wildcards.shard} --code {params.code}"
         " --output {output:q} --threads {threads} --log {log:q}"

@@ -14,9 +14,9 @@ rule train_synthetic:
     resources:
         mem_mb=per_attempt(16000),
         runtime=per_attempt(720),
-        # what starts several processes, on one node or several: `srun …`, `torchrun …`
+        # command that starts several processes, on one node or several: `srun …`, `torchrun …`
         launch="",
-        # a folder on the node's own disk, e.g. `$TMPDIR`, that simulations are copied to
+        # folder on the node's own disk for copies of the simulations, e.g. `$TMPDIR`
         scratch="",
         checkpoint_every_s=checkpoint_every_s,
         tensorboard=lambda wildcards: int(
@@ -28,7 +28,8 @@ rule train_synthetic:
     message:
         "train the synthetic model of {wildcards.run}"
     shell:
-        "{resources.launch} python -m workflow.scripts.train_synthetic --settings {params.cfg:q}"
+        "PATH={LAUNCHER_PATH} {resources.launch} {PYTHON} {SCRIPTS}/train_synthetic.py"
+        " --settings {params.cfg:q}"
         " --code {params.code} --run {wildcards.run} --cache {input.cache:q} --augmented {input.augmented:q}"
         " --parameters {input.parameters:q} --warm-start {input.warm_start:q}"
         " --model {output.model:q} --history {output.history:q}"

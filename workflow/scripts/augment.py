@@ -5,7 +5,12 @@ diverges is left out and named in the log.
 """
 
 import argparse
+import sys
 from pathlib import Path
+
+if __name__ == "__main__":  # finds the repository without an installation
+    sys.path[0] = str(Path(__file__).resolve().parents[2])
+    import workflow.scripts  # noqa: F401
 
 from hybrid_pde.workflow.shards import parse_shard
 from hybrid_pde.workflow.stage_program import run_stage, stage_parser

@@ -4,7 +4,12 @@ The results of each cycle stay in its folder.
 """
 
 import argparse
+import sys
 from pathlib import Path
+
+if __name__ == "__main__":  # finds the repository without an installation
+    sys.path[0] = str(Path(__file__).resolve().parents[2])
+    import workflow.scripts  # noqa: F401
 
 from hybrid_pde.workflow.stage_program import run_stage, stage_parser
 

@@ -6,9 +6,14 @@ hybrid cycle starts with the model of the cycle before.
 """
 
 import argparse
+import sys
 from pathlib import Path
 
-from hybrid_pde.workflow.runs import Run
+if __name__ == "__main__":  # finds the repository without an installation
+    sys.path[0] = str(Path(__file__).resolve().parents[2])
+    import workflow.scripts  # noqa: F401
+
+from hybrid_pde.domain.run_folders import Run
 from hybrid_pde.workflow.stage_program import run_stage, stage_parser
 
 

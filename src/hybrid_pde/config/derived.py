@@ -1,8 +1,9 @@
-"""What follows from an experiment: what it trains, on what it is evaluated, what it simulates."""
+"""Properties derived from an experiment: trained models, evaluated simulations, cycles."""
 
 from collections.abc import Sequence
 
-from hybrid_pde.config.equations import EQUATIONS, EquationSpec
+from hybrid_pde.config.discovery import built_in_equations
+from hybrid_pde.config.equations import EquationSpec
 from hybrid_pde.config.schema import Experiment
 from hybrid_pde.errors import ConfigError
 
@@ -16,17 +17,19 @@ def stages_trained(experiment: Experiment) -> tuple[str, ...]:
 
 
 def held_out_simulations(experiment: Experiment) -> tuple[list[int], str]:
-    """Which simulations are evaluated, and what they are.
+    """Simulations used for evaluation.
 
     Returns:
-        Indices and ``test``; in their absence ``validation``, and in the absence of both
-        ``train``, whose errors say nothing about unseen data.
+        Their indices and split: ``test``; without test simulations ``validation``; without either
+        ``train``, where errors say nothing about unseen data.
     """
     training = getattr(experiment.trainer_params, stages_trained(experiment)[-1])
     for key, split in (("test_sim", "test"), ("val_sim", "validation"), ("train_sim", "train")):
         if indices := getattr(training, key):
             return list(indices), split
-    raise ConfigError("trainer_params.train_sim: missing; there is nothing to evaluate on")
+    raise ConfigError(
+        "trainer_params.train_sim: missing; list the simulations to train and evaluate on"
+    )
 
 
 def chosen_simulations(given: Sequence[int] | None, train_sim: Sequence[int]) -> list[int]:
@@ -42,20 +45,20 @@ def chosen_simulations(given: Sequence[int] | None, train_sim: Sequence[int]) ->
 
 
 def equation_of(experiment: Experiment) -> EquationSpec | None:
-    """The physical model's equation, where it is a built-in one."""
+    """The physical model's equation, or ``None`` if it is not a built-in one."""
     section = experiment.model.physical
-    return None if section is None or section.module else EQUATIONS.get(section.name)
+    return None if section is None or section.module else built_in_equations().get(section.name)
 
 
 def generated_fields(experiment: Experiment) -> list[str]:
-    """What the fields of generated simulations are called: the equation's names, else the data's.
+    """Names of the fields of generated simulations: the equation's names, else the data's.
 
-    Diagnostics, which are derived from them, are not among them, nor are optional fields that the
-    data do not name. Where the data name fewer fields than the equation has, all are made.
+    Diagnostics, which are derived from other fields, are left out, as are optional fields that the
+    data do not name. If the data name fewer fields than the equation has, all are generated.
     """
     generation = experiment.generation_params
     name = generation.equation if generation else None
-    spec = EQUATIONS.get(name) if name else equation_of(experiment)
+    spec = built_in_equations().get(name) if name else equation_of(experiment)
     fields = [field for field in experiment.data.fields if field not in DIAGNOSTICS]
     if spec is None:
         return fields
@@ -65,7 +68,7 @@ def generated_fields(experiment: Experiment) -> list[str]:
 
 
 def num_cycles(experiment: Experiment) -> int:
-    """How often the two models teach each other; an experiment of one model has no cycles."""
+    """Number of hybrid cycles; 1 for an experiment with a single model."""
     return experiment.hybrid.cycles if experiment.run_params.model_type == "hybrid" else 1
 
 
@@ -87,14 +90,14 @@ def cycle_stages(experiment: Experiment, cycle: int) -> tuple[str, ...]:
 
 
 def replicate_of(experiment: Experiment, replicate: int) -> Experiment:
-    """The experiment of a surrogate with another seed; replicate 0 is the experiment itself."""
+    """The experiment with the seed of a replicate; replicate 0 is the experiment itself."""
     run = experiment.run_params
     seeded = run.model_copy(update={"seed": run.seed + replicate})
     return experiment.model_copy(update={"run_params": seeded})
 
 
 def is_augmented(experiment: Experiment) -> bool:
-    """Whether the surrogate also sees generated simulations."""
+    """Whether the surrogate is also trained on generated simulations."""
     augmentation = experiment.augmentation
     return (
         experiment.run_params.model_type == "hybrid"
@@ -105,15 +108,15 @@ def is_augmented(experiment: Experiment) -> bool:
 
 
 def needs_equation(experiment: Experiment) -> bool:
-    """Whether the surrogate's training must know the equation.
+    """Whether training the surrogate needs the equation.
 
-    It does for the symmetries that hold, for values of its parameters among the inputs, and to fill
-    in what is hidden.
+    It does to select valid symmetries, for parameter values among the inputs, and to fill in hidden
+    values.
     """
     section = experiment.model.synthetic
     if experiment.model.physical is None or section is None:
         return False
-    told = set(section.input_specs) - set(experiment.data.fields)
+    parameters = set(section.input_specs) - set(experiment.data.fields)
     return bool(
-        experiment.augmentation.symmetries or told or experiment.data.observations is not None
+        experiment.augmentation.symmetries or parameters or experiment.data.observations is not None
     )

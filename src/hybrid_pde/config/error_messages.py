@@ -1,4 +1,4 @@
-"""How a wrong key or value is told: the place, the value, what is allowed."""
+"""Formatting of configuration errors: location, value, what is allowed."""
 
 import difflib
 from collections.abc import Iterable
@@ -17,43 +17,49 @@ def suggest(value: str, allowed: Iterable[str]) -> str:
     return f"{value!r} is unknown{hint} Allowed: {', '.join(names) or 'none'}"
 
 
-def refuse(source: str, lines: Iterable[str]) -> None:
-    """Raise an error with every line once, if there is any.
+def raise_errors(source: str, lines: Iterable[str]) -> None:
+    """Raise one error that lists all lines, each once; do nothing if there are none.
+
+    Args:
+        source: File that the settings come from.
+        lines: Error messages, each beginning with its key.
 
     Raises:
-        ConfigError: if there is a line.
+        ConfigError: if there is any line.
     """
     found = dict.fromkeys(f"{source}: {line}" for line in lines)
     if found:
         raise ConfigError("\n".join(found))
 
 
-def describe(error: ValidationError, source: str, keys_of: dict[str, list[str]]) -> str:
-    """A validation error as lines ``file: key: value: what is allowed``.
+def format_validation_error(
+    error: ValidationError, source: str, keys_of: dict[str, list[str]]
+) -> str:
+    """Format a validation error as lines ``file: key: value: what is allowed``.
 
     Args:
-        error: What the schema found.
+        error: The validation error of the schema.
         source: File that the values come from.
-        keys_of: Allowed keys of every section, by the section's dotted path (``""`` is the top).
+        keys_of: Allowed keys of each section, by dotted path (``""`` is the top level).
     """
     by_key: dict[str, str] = {}
     for details in error.errors():
-        path = [str(part) for part in details["loc"] if not _is_branch(part)]
-        key, section = _place(path, keys_of)
-        by_key.setdefault(key, _line(key, section, details, keys_of))
+        path = [str(part) for part in details["loc"] if not _is_union_member(part)]
+        key, section = _locate(path, keys_of)
+        by_key.setdefault(key, _format_line(key, section, details, keys_of))
     return "\n".join(f"{source}: {line}" for line in by_key.values())
 
 
-def _is_branch(part: int | str) -> bool:
-    """Whether a place is only the name of one type of a union, e.g. ``list[float]``."""
+def _is_union_member(part: int | str) -> bool:
+    """Whether a part of a location only names one type of a union, e.g. ``list[float]``."""
     return isinstance(part, str) and ("[" in part or part in {"float", "int", "str"})
 
 
-def _place(path: list[str], keys_of: dict[str, list[str]]) -> tuple[str, str]:
-    """The key as the file has it, and the section that it stands in.
+def _locate(path: list[str], keys_of: dict[str, list[str]]) -> tuple[str, str]:
+    """The key as written in the file, and its section.
 
-    A section of several kinds has one for each, ``….parametrization.gaussians``: the kind is no
-    key of the file.
+    A section with several types has an entry for each, e.g. ``….parametrization.gaussians``; the
+    type is not a key in the file.
     """
     shown, section, inside = "", "", ""
     for part in path:
@@ -68,7 +74,9 @@ def _place(path: list[str], keys_of: dict[str, list[str]]) -> tuple[str, str]:
     return shown, section.rpartition(".")[0] if inside == section else section
 
 
-def _line(dotted: str, section: str, details: ErrorDetails, keys_of: dict[str, list[str]]) -> str:
+def _format_line(
+    dotted: str, section: str, details: ErrorDetails, keys_of: dict[str, list[str]]
+) -> str:
     kind, last = details["type"], dotted.rpartition(".")[2]
     if kind == "extra_forbidden":
         return f"{dotted}: the key {suggest(last, keys_of.get(section, []))}"

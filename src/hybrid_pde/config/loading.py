@@ -1,4 +1,4 @@
-"""Reads an experiment file; Snakemake, ``run.py`` and the library all come through here."""
+"""Loading of experiment files, shared by Snakemake, ``run.py`` and the library."""
 
 import copy
 from collections.abc import Iterable, Mapping
@@ -9,7 +9,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from hybrid_pde.config.checks.consistency import check_experiment
-from hybrid_pde.config.error_messages import describe
+from hybrid_pde.config.error_messages import format_validation_error
 from hybrid_pde.config.schema import (
     Experiment,
     PhysicalTraining,
@@ -28,14 +28,14 @@ SHARED = set(SharedTraining.model_fields)
 
 
 def load_experiment(name_or_path: str | Path, overrides: Iterable[str] = ()) -> dict[str, Any]:
-    """The experiment of a file as a plain mapping with every default filled in.
+    """Load an experiment file as a plain mapping with all defaults filled in.
 
     Args:
         name_or_path: ``burgers_2d`` for ``config/burgers_2d.yaml``, or the path of a YAML file.
-        overrides: ``key.subkey=value`` each; they win over the file.
+        overrides: Settings ``key.subkey=value`` that take precedence over the file.
 
     Raises:
-        ConfigError: naming file, key, value, and what is allowed.
+        ConfigError: with file, key, value, and what is allowed.
     """
     path = find_experiment(name_or_path)
     raw = read_yaml(path)
@@ -54,10 +54,10 @@ def load_experiment(name_or_path: str | Path, overrides: Iterable[str] = ()) -> 
 
 
 def parse_experiment(config: Mapping[str, Any] | Experiment) -> Experiment:
-    """A mapping, possibly partial, as a typed experiment.
+    """Convert a mapping, possibly partial, to a typed experiment.
 
     Raises:
-        ConfigError: naming the key, the value, and what is allowed.
+        ConfigError: with key, value, and what is allowed.
     """
     if isinstance(config, Experiment):
         return config
@@ -65,10 +65,10 @@ def parse_experiment(config: Mapping[str, Any] | Experiment) -> Experiment:
 
 
 def to_mapping(experiment: Experiment) -> dict[str, Any]:
-    """The experiment as plain types; :func:`parse_experiment` gives the same one back.
+    """Convert an experiment to plain types; :func:`parse_experiment` is the inverse.
 
-    Trainer settings are flat for an experiment of one model, and in a section for each stage
-    where both models are trained.
+    Trainer settings are flat for an experiment with one model, and in one section per stage if
+    both models are trained.
     """
     mapping = experiment.model_dump(mode="json")
     mapping["data"]["cache_dir"] = experiment.data.cache_dir or str(
@@ -84,7 +84,7 @@ def find_experiment(name_or_path: str | Path) -> Path:
     """Path of the experiment file.
 
     Raises:
-        ConfigError: if there is none, naming those that there are.
+        ConfigError: if it does not exist; the message lists the available experiments.
     """
     given = Path(name_or_path)
     if given.suffix in {".yaml", ".yml"}:
@@ -96,13 +96,13 @@ def find_experiment(name_or_path: str | Path) -> Path:
             return path
     known = sorted(path.stem for path in candidates[0].parent.glob("*.yaml"))
     raise ConfigError(
-        f"experiment: {str(name_or_path)!r}: no file {candidates[0]}; "
-        f"there are {', '.join(known) or 'none'} in {candidates[0].parent}"
+        f"experiment: {str(name_or_path)!r}: there is no file {candidates[0]}; "
+        f"available in {candidates[0].parent}: {', '.join(known) or 'none'}"
     )
 
 
 def as_overrides(settings: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """Nested settings as a list of ``key.subkey=value``."""
+    """Flatten nested settings to a list of ``key.subkey=value``."""
     overrides: list[str] = []
     for key, value in settings.items():
         if isinstance(value, Mapping):
@@ -113,20 +113,22 @@ def as_overrides(settings: Mapping[str, Any], prefix: str = "") -> list[str]:
 
 
 def default_experiment() -> str:
-    """The experiment that ``config/config.yaml`` names.
+    """Name of the default experiment, from ``config/config.yaml``.
 
     Raises:
-        ConfigError: if it names none.
+        ConfigError: if the file does not name one.
     """
     path = find_experiment("config")
     name = read_yaml(path).get("experiment")
     if not isinstance(name, str):
-        raise ConfigError(f"{path}: experiment: {name!r}: it names the default experiment")
+        raise ConfigError(
+            f"{path}: experiment: {name!r}: must be the name of the default experiment"
+        )
     return name
 
 
 def keys_by_section() -> dict[str, list[str]]:
-    """Allowed keys of every section, by the section's dotted path."""
+    """Allowed keys of each section, by the section's dotted path."""
     keys = _keys_of(Experiment, "")
     stage_keys = {name for stage in STAGES.values() for name in stage.model_fields}
     keys["trainer_params"] = sorted({*keys["trainer_params"], *stage_keys})
@@ -142,21 +144,23 @@ def _parse(raw: dict[str, Any], source: str, overridden: set[str]) -> Experiment
     if run is None:
         run = raw["run_params"] = {}
     for section in [key for key, value in raw.items() if value is None]:
-        del raw[section]  # an empty section means its defaults
+        del raw[section]  # an empty section takes its defaults
     if isinstance(run, dict) and run.get("model_type") is None:
-        run["model_type"] = _model_type(raw.get("model"))
+        run["model_type"] = _implied_model_type(raw.get("model"))
     trainer = raw.get("trainer_params")
     if isinstance(trainer, dict) and isinstance(run, dict):
-        raw["trainer_params"] = _distribute(trainer, str(run["model_type"]), source, overridden)
+        raw["trainer_params"] = _distribute_to_stages(
+            trainer, str(run["model_type"]), source, overridden
+        )
     _order_channels(raw)
     try:
         return Experiment.model_validate(raw)
     except ValidationError as error:
-        raise ConfigError(describe(error, source, keys_by_section())) from None
+        raise ConfigError(format_validation_error(error, source, keys_by_section())) from None
 
 
 def _order_channels(raw: dict[str, Any]) -> None:
-    """Let the surrogate's channels follow ``data.fields``, whatever the order of its specs."""
+    """Order the surrogate's fields as in ``data.fields``, whatever the order of its specs."""
     data, model = raw.get("data"), raw.get("model")
     section = model.get("synthetic") if isinstance(model, dict) else None
     fields = data.get("fields") if isinstance(data, dict) else None
@@ -168,20 +172,20 @@ def _order_channels(raw: dict[str, Any]) -> None:
             section[key] = {name: specs[name] for name in [*known, *specs]}
 
 
-def _model_type(model: Any) -> str:
-    """The type that the models given imply."""
+def _implied_model_type(model: Any) -> str:
+    """The model type implied by the models in the file."""
     given = [stage for stage in STAGES if isinstance(model, dict) and model.get(stage)]
     return given[0] if len(given) == 1 else "hybrid"
 
 
-def _distribute(
+def _distribute_to_stages(
     trainer: dict[str, Any], model_type: str, source: str, overridden: set[str]
 ) -> dict[str, Any]:
-    """Sort flat trainer settings into the sections of the stages that use them."""
+    """Move flat trainer settings into the sections of the stages that use them."""
     for stage in STAGES:
         if not isinstance(given := trainer.get(stage) or {}, dict):
             raise ConfigError(
-                f"{source}: trainer_params.{stage}: {given!r:.80}: a section of settings"
+                f"{source}: trainer_params.{stage}: {given!r:.80}: must be a section of settings"
             )
     sections = {stage: dict(trainer.get(stage) or {}) for stage in STAGES}
     result: dict[str, Any] = {}
@@ -190,7 +194,7 @@ def _distribute(
             continue
         stages = _stages_of(key, model_type)
         if key in SHARED or not stages:
-            result[key] = value  # the schema refuses a key that no stage has
+            result[key] = value  # the schema rejects keys that no stage has
         flat_wins = f"trainer_params.{key}" in overridden
         for stage in stages:
             section_wins = f"trainer_params.{stage}.{key}" in overridden
@@ -198,7 +202,8 @@ def _distribute(
             if twice and key not in SHARED:
                 raise ConfigError(
                     f"{source}: trainer_params.{key}: {value!r}: given here and in "
-                    f"trainer_params.{stage}.{key} ({sections[stage][key]!r}); keep one of them"
+                    f"trainer_params.{stage}.{key} ({sections[stage][key]!r}); keep only one of "
+                    "them"
                 )
             if flat_wins:
                 sections[stage][key] = value
@@ -215,16 +220,18 @@ def _stages_of(key: str, model_type: str) -> list[str]:
 
 
 def _apply_overrides(raw: dict[str, Any], overrides: Iterable[str]) -> set[str]:
-    """Write ``key.subkey=value`` into the raw mapping; returns the keys written."""
+    """Apply settings ``key.subkey=value`` to the raw mapping; returns the keys set."""
     written = set()
     for override in overrides:
         key, equals, text = override.lstrip("+").partition("=")
         if not equals or not key:
-            raise ConfigError(f"override {override!r}: an override has the form key.subkey=value")
+            raise ConfigError(f"override {override!r}: must have the form key.subkey=value")
         try:
             value = yaml.safe_load(text)
         except yaml.YAMLError:
-            raise ConfigError(f"override {override!r}: {text!r} is no YAML value") from None
+            raise ConfigError(
+                f"override {override!r}: {text!r} is not a valid YAML value"
+            ) from None
         *sections, last = key.split(".")
         target = raw
         for section in sections:
@@ -232,7 +239,9 @@ def _apply_overrides(raw: dict[str, Any], overrides: Iterable[str]) -> set[str]:
                 target[section] = {}
             target = target[section]
             if not isinstance(target, dict):
-                raise ConfigError(f"override {override!r}: {section!r} has no keys of its own")
+                raise ConfigError(
+                    f"override {override!r}: {section!r} is a value, not a section, and has no keys"
+                )
         target[last] = value
         written.add(key)
     return written
@@ -243,7 +252,7 @@ def _keys_of(model: type[BaseModel], prefix: str) -> dict[str, list[str]]:
     for name, info in model.model_fields.items():
         dotted = f"{prefix}.{name}" if prefix else name
         nested = _models_in(info.annotation)
-        if len(nested) > 1:  # the kinds of one section, told apart by its type
+        if len(nested) > 1:  # a section with several types, selected by its key `type`
             keys[dotted] = ["type"]
         for each in nested:
             kind = f".{each.model_fields['type'].default}" if len(nested) > 1 else ""

@@ -1,4 +1,4 @@
-"""Reads a YAML file without making objects, and without the surprises that YAML has."""
+"""Strict and safe reading of YAML files: no objects, no duplicate keys, bounded size."""
 
 from pathlib import Path
 from typing import Any
@@ -7,11 +7,11 @@ import yaml
 
 from hybrid_pde.errors import ConfigError
 
-MAX_ENTRIES = 100_000  # of a file; a few nested aliases stand for any number of them
+MAX_ENTRIES = 100_000  # per file, aliases expanded: nested aliases can multiply without limit
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """A safe loader that refuses a key given twice, which YAML would silently let win."""
+    """A safe loader that rejects duplicate keys, of which YAML silently keeps the last."""
 
 
 def _mapping_without_duplicates(loader: _StrictLoader, node: yaml.MappingNode) -> Any:
@@ -19,7 +19,7 @@ def _mapping_without_duplicates(loader: _StrictLoader, node: yaml.MappingNode) -
     for key_node, _ in node.value:
         line = key_node.start_mark.line + 1
         if not isinstance(key_node, yaml.ScalarNode):
-            raise yaml.YAMLError(f"line {line}: a key is text, no list and no mapping")
+            raise yaml.YAMLError(f"line {line}: a key must be text, not a list or mapping")
         if key_node.value in seen:
             raise yaml.YAMLError(f"line {line}: the key {key_node.value!r} is given twice")
         seen.add(str(key_node.value))
@@ -32,10 +32,10 @@ _StrictLoader.add_constructor(
 
 
 def _num_entries(node: yaml.Node, known: dict[int, int]) -> int:
-    """Number of entries below a node, where every alias counts as often as it is used.
+    """Number of entries below a node, with every alias expanded.
 
     Raises:
-        RecursionError: if a node is part of itself.
+        RecursionError: if a node contains itself.
     """
     if isinstance(node, yaml.ScalarNode):
         return 1
@@ -47,22 +47,22 @@ def _num_entries(node: yaml.Node, known: dict[int, int]) -> int:
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """The sections of an experiment file.
+    """Read the sections of an experiment file.
 
     Raises:
-        ConfigError: if it cannot be read, is no YAML or no mapping, or has a key twice.
+        ConfigError: if it cannot be read, is not YAML or not a mapping, or has duplicate keys.
     """
     try:
         with path.open(encoding="utf-8") as file:
             loader = _StrictLoader(file)
             node = loader.get_single_node()
             if node is not None and _num_entries(node, {}) > MAX_ENTRIES:
-                raise ValueError(f"more than {MAX_ENTRIES} entries, aliases written out")
+                raise ValueError(f"more than {MAX_ENTRIES} entries with aliases expanded")
             raw = None if node is None else loader.construct_document(node)
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
         raise ConfigError(f"{path}: not a YAML file: {' '.join(str(error).split())}") from None
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
     if not isinstance(raw, dict):
-        raise ConfigError(f"{path}: an experiment is a mapping of sections, not {raw!r:.80}")
+        raise ConfigError(f"{path}: an experiment must be a mapping of sections, not {raw!r:.80}")
     return raw

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
 PERIODIC = "periodic"
@@ -105,6 +107,16 @@ class FieldLayout:
             ValueError: if the values are of other types.
         """
         return TypeAdapter(cls).validate_python(values)
+
+
+def axis_points(grid: Grid) -> dict[str, NDArray[np.float64]]:
+    """Coordinates of the grid's points along each axis [length]."""
+    return {
+        axis: lower + spacing * (np.arange(points, dtype=np.float64) + (0.0 if nodes else 0.5))
+        for axis, lower, spacing, points, nodes in zip(
+            grid.axes, grid.lower, grid.spacing, grid.shape, grid.nodes_on_boundary, strict=True
+        )
+    }
 
 
 def _as_lists(value: Any) -> Any:

@@ -6,12 +6,9 @@ Layout: ``T`` time, ``C`` component, ``X Y Z`` space. Numbers are ``[]``, ``[C]`
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hybrid_pde.domain.grid import FieldLayout
-
-if TYPE_CHECKING:
-    from hybrid_pde.data.cache.cache_header import CacheHeader
 
 TENSOR_PREFIX = "known:"  # of a field's tensor; a data field may have the parameter's name
 
@@ -56,15 +53,6 @@ class KnownParameter:
     def from_dict(cls, values: dict[str, Any]) -> "KnownParameter":
         """The parameter that :meth:`to_dict` described."""
         return cls(**{key: as_tuples(value) for key, value in values.items()})
-
-
-def known_of(header: "CacheHeader") -> dict[str, KnownParameter]:
-    """The known parameters of a cached simulation, by name; those that are fields without values.
-
-    Args:
-        header: What the simulation's numbers are.
-    """
-    return {parameter.name: parameter for parameter in header.known}
 
 
 def known_disagreement(

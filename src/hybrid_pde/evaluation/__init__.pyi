@@ -1,5 +1,3 @@
-from .evaluation import Evaluation as Evaluation
-from .evaluation import write_metrics as write_metrics
 from .figures.all_figures import write_figures as write_figures
 from .figures.training_figures import write_training_figures as write_training_figures
 from .measures.metrics import compute_metrics as compute_metrics
@@ -9,6 +7,8 @@ from .provenance import collect_provenance as collect_provenance
 from .report.html_report import ReportInputs as ReportInputs
 from .report.html_report import report_of_folder as report_of_folder
 from .report.html_report import write_report as write_report
+from .rollout_evaluation import Evaluation as Evaluation
+from .rollout_evaluation import write_metrics as write_metrics
 from .rollout_samples import RolloutSample as RolloutSample
 from .rollouts_file import write_rollouts as write_rollouts
 from .synthetic_predictor import SyntheticPredictor as SyntheticPredictor

@@ -1,4 +1,4 @@
-"""Histories of training, one CSV row an epoch or iteration."""
+"""Training histories: CSV files with one row an epoch or iteration."""
 
 import csv
 import math
@@ -6,12 +6,33 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from hybrid_pde.data.atomic import atomic_path
 from hybrid_pde.errors import UserError
 
+Row = dict[str, Any]
 History = dict[str, list[float]]
 
 
-def read_history(path: str | Path) -> History:
+def write_history(path: Path, rows: list[Row]) -> None:
+    """Write one row an epoch or iteration as CSV, atomically."""
+    with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, fieldnames=list(rows[0]) if rows else [])
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def read_rows(path: Path) -> list[Row]:
+    """The rows of a training's history as the numbers that they were written from."""
+    return [{name: _number(cell) for name, cell in row.items()} for row in read_text_rows(path)]
+
+
+def read_text_rows(path: Path) -> list[Row]:
+    """The rows of a history as text."""
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def read_columns(path: str | Path) -> History:
     """The columns of a history file; an empty cell is NaN.
 
     Raises:
@@ -59,3 +80,10 @@ def component(value: Any, index: int) -> float | None:
     """A number, or one of a list of numbers; None where it is missing."""
     chosen = value[index] if isinstance(value, list | tuple) else value
     return None if chosen is None else float(chosen)
+
+
+def _number(cell: str) -> int | float | None:
+    """What a cell of a training's history was written from."""
+    if not cell:
+        return None
+    return int(cell) if cell.isdecimal() else float(cell)

@@ -35,6 +35,16 @@ def estimate(value: float | None, std: float | None) -> str:
     return f"({text}) × 10{str(scale).translate(SUPERSCRIPTS)}" if scale else text
 
 
+def mean_error(value: float | None, diverged: int) -> str:
+    """A mean error; ∞ where it is missing because a simulation diverged."""
+    return "∞" if value is None and diverged else number(value, 3)
+
+
+def plural(count: int, noun: str) -> str:
+    """A count with its noun, e.g. ``3 simulations``."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
 def percent(share: float) -> str:
     """A share in percent with two significant digits."""
     return f"{number(100 * share, 2)} %"

@@ -47,7 +47,7 @@ class PhysicalPredictor:
     def __call__(self, initial: State, steps: int) -> dict[str, torch.Tensor]:
         """The states after ``initial``, with the known parameters that are among its entries."""
         # PhiFlow, which a surrogate needs not
-        from hybrid_pde.models.physical.recorded_conditions import recorded_conditions
+        from hybrid_pde.models.physical.conditions import recorded_conditions
 
         values = {each.name: initial[TENSOR_PREFIX + each.name] for each in self.known}
         conditions = recorded_conditions(self.known, values)

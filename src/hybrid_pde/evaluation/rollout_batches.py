@@ -9,8 +9,7 @@ from dataclasses import dataclass
 import torch
 
 from hybrid_pde.evaluation.predictors import Predictor, State
-from hybrid_pde.evaluation.rollout_starts import Beginning
-from hybrid_pde.evaluation.simulation import Simulation
+from hybrid_pde.evaluation.rollout_starts import Beginning, Simulation
 
 MAX_SIMULATIONS = 8  # in one rollout; more gain little (a solver's cost is then per value)
 MAX_BYTES = 2**27  # of the truth of such a batch; predictions take as much, each for a while

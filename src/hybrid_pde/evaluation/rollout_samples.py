@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hybrid_pde.domain.grid import FieldLayout, Grid
-from hybrid_pde.evaluation.simulation import Simulation
+from hybrid_pde.evaluation.rollout_starts import Simulation
 
 
 @dataclass(frozen=True)

@@ -6,19 +6,42 @@ Layout: ``T`` frames, ``C`` channels, ``X Y Z`` space.
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
-from hybrid_pde.domain.grid import Grid
+from hybrid_pde.domain.grid import FieldLayout, Grid
 from hybrid_pde.domain.known_values import TENSOR_PREFIX, KnownParameter
 from hybrid_pde.errors import ConfigError
-from hybrid_pde.evaluation.simulation import Simulation
 
 logger = logging.getLogger(__name__)
+
+
+class Simulation(Protocol):
+    """A cached simulation: ``fields`` holds ``[T, C, *space]``, static ones without ``T``."""
+
+    @property
+    def dt(self) -> float:
+        """Time between frames [time]."""
+
+    @property
+    def grid(self) -> Grid:
+        """Where the values lie."""
+
+    @property
+    def layouts(self) -> tuple[FieldLayout, ...]:
+        """The fields, static ones included."""
+
+    @property
+    def fields(self) -> Mapping[str, torch.Tensor]:
+        """The values, read when subscripted; NaN where missing."""
+
+    @property
+    def known(self) -> Mapping[str, torch.Tensor]:
+        """Values of the known parameters, ``[T, …]`` for those that change in time."""
 
 
 @dataclass(frozen=True)

@@ -1,16 +1,22 @@
-"""Which models there are: built-in ones by name, and a user's own from a Python file."""
+"""Models by name: built-in ones, and those in a Python file of the user."""
 
 import importlib
 import importlib.util
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from hybrid_pde.config import Experiment, parse_experiment
+from hybrid_pde.config.discovery import (
+    architecture_module,
+    architecture_options,
+    classes_in,
+    equation_classes,
+)
 from hybrid_pde.config.error_messages import suggest
-from hybrid_pde.config.modules import ARCHITECTURES, EQUATION_MODULES
 from hybrid_pde.errors import ConfigError
+from hybrid_pde.models.physical.equation import Equation
 
 if TYPE_CHECKING:
     from hybrid_pde.domain.grid import Grid
@@ -22,13 +28,14 @@ _USER_NETWORK = "hybrid_pde.models.synthetic.user_network"
 
 
 class ModelRegistry:
-    """Makes the models that an experiment names.
+    """Creates the models that an experiment names.
 
     Args:
         config: The experiment, a plain mapping or an :class:`Experiment`.
     """
 
-    _physical: dict[str, type["PhysicalModel"]] = {}
+    # those of the user; built-in ones are found by their folder
+    _physical: dict[str, type[Equation]] = {}
     _synthetic: dict[str, type["SyntheticModel"]] = {}
 
     def __init__(self, config: Mapping[str, Any] | Experiment) -> None:
@@ -36,8 +43,25 @@ class ModelRegistry:
 
     @classmethod
     def register_physical(cls, name: str) -> Callable[[Class], Class]:
-        """Class decorator: the equation is called ``name`` in ``model.physical.name``."""
-        return _registration(cls._physical, name)
+        """Class decorator: the equation is called ``name`` in ``model.physical.name``.
+
+        The class is a ``PhysicalModel``, or a plain :class:`Equation`, of which
+        :func:`hybrid_pde.models.physical.physical_model.physical_model_class` makes one.
+
+        Raises:
+            TypeError: if the class is neither.
+        """
+
+        def register(given: Class) -> Class:
+            if not issubclass(given, Equation):
+                raise TypeError(
+                    f"{given.__name__}: registered as the equation {name!r}; it must be a subclass "
+                    "of PhysicalModel or Equation"
+                )
+            cls._physical[name] = given
+            return given
+
+        return register
 
     @classmethod
     def register_synthetic(cls, name: str) -> Callable[[Class], Class]:
@@ -45,6 +69,9 @@ class ModelRegistry:
 
         The class is a ``SyntheticModel``, or a plain ``torch.nn.Module`` that becomes the network
         of one, see :func:`hybrid_pde.models.synthetic.user_network.surrogate_of`.
+
+        Raises:
+            TypeError: if the class is neither.
         """
 
         def register(given: Class) -> Class:
@@ -58,36 +85,36 @@ class ModelRegistry:
     @classmethod
     def physical_names(cls) -> list[str]:
         """Names of all equations that can be used."""
-        _import_all(EQUATION_MODULES.values())
-        return sorted(cls._physical)
+        return sorted({*cls._physical, *equation_classes()})
 
     @classmethod
     def synthetic_names(cls) -> list[str]:
         """Names of all surrogates that can be used."""
-        _import_all(ARCHITECTURES.values())
-        return sorted(cls._synthetic)
+        return sorted({*cls._synthetic, *architecture_options()})
 
     def physical_class(self) -> type["PhysicalModel"]:
-        """The class that ``model.physical`` names.
+        """The class of the model that ``model.physical`` names.
 
         Raises:
             ConfigError: if the experiment has no physical model, or an unknown one.
         """
+        from hybrid_pde.models.physical.physical_model import physical_model_class
+
         section = self.experiment.model.physical
         if section is None:
             raise ConfigError("model.physical: missing; it names the equation")
-        self._import_own(section.module, "model.physical.module")
-        names = self.physical_names()
-        if section.name not in names:
-            raise ConfigError(f"model.physical.name: {suggest(section.name, names)}")
-        return self._physical[section.name]
+        self._import_user_module(section.module, "model.physical.module")
+        known: dict[str, type[Equation]] = {**equation_classes(), **self._physical}
+        if section.name not in known:
+            raise ConfigError(f"model.physical.name: {suggest(section.name, sorted(known))}")
+        return physical_model_class(known[section.name])
 
     def get_physical_model(self) -> "PhysicalModel":
         """The physical model with its learnable parameters at their initial guesses."""
         return self.physical_class()(self.experiment)
 
     def synthetic_class(self) -> type["SyntheticModel"]:
-        """The class that ``model.synthetic`` names.
+        """The class of the model that ``model.synthetic`` names.
 
         Raises:
             ConfigError: if the experiment has no synthetic model, or an unknown one.
@@ -95,22 +122,28 @@ class ModelRegistry:
         section = self.experiment.model.synthetic
         if section is None:
             raise ConfigError("model.synthetic: missing; it names the surrogate's architecture")
-        self._import_own(section.module, "model.synthetic.module")
-        names = self.synthetic_names()
-        if section.name not in names:
-            raise ConfigError(f"model.synthetic.name: {suggest(section.name, names)}")
-        return self._synthetic[section.name]
+        self._import_user_module(section.module, "model.synthetic.module")
+        return self.registered_synthetic(section.name)
 
     @classmethod
     def registered_synthetic(cls, name: str) -> type["SyntheticModel"]:
-        """The surrogate of that name, without importing a file of the user's.
+        """The surrogate of that name, without importing a file of the user.
 
         Raises:
             ConfigError: if it is neither built in nor registered by a module imported before.
         """
         if name not in cls.synthetic_names():
-            raise ConfigError(f"model.synthetic.name: {suggest(name, cls._synthetic)}")
-        return cls._synthetic[name]
+            raise ConfigError(f"model.synthetic.name: {suggest(name, cls.synthetic_names())}")
+        if name in cls._synthetic:
+            return cls._synthetic[name]
+        options, module = architecture_options()[name], architecture_module(name)
+        for each in classes_in(module):
+            if getattr(each, "options_class", None) is options:
+                return each
+        raise ConfigError(
+            f"model.synthetic.name: {name}: {module} has no class with options_class = "
+            f"{options.__name__}"
+        )
 
     def get_synthetic_model(self, grid: "Grid | None" = None) -> "SyntheticModel":
         """The surrogate with weights drawn from ``run_params.seed``.
@@ -118,7 +151,7 @@ class ModelRegistry:
         Args:
             grid: Grid of the data, which gives the number of axes and the padding. Without one
                 the axes follow from ``architecture.spatial_dims``, else from the widest vector
-                among the outputs (two for scalars), and every axis is taken to be periodic.
+                among the outputs (two for scalars), and every axis is periodic.
         """
         section = self.experiment.model.synthetic
         model_class = self.synthetic_class()
@@ -131,7 +164,7 @@ class ModelRegistry:
             self.experiment, spatial_dims=dims, boundary=(("periodic", "periodic"),) * dims
         )
 
-    def _import_own(self, module: str | None, key: str) -> None:
+    def _import_user_module(self, module: str | None, key: str) -> None:
         if module is None:
             return
         path = Path(self.experiment.project_root) / module
@@ -151,16 +184,3 @@ class ModelRegistry:
             del sys.modules[name]
             kind = type(error).__name__
             raise ConfigError(f"{key}: {path}: cannot be imported: {kind}: {error}") from error
-
-
-def _registration(table: dict[str, Any], name: str) -> Callable[[Class], Class]:
-    def register(model_class: Class) -> Class:
-        table[name] = model_class
-        return model_class
-
-    return register
-
-
-def _import_all(modules: Iterable[str]) -> None:
-    for module in modules:
-        importlib.import_module(module)

@@ -1,11 +1,11 @@
 """Whether a user's own models are there and have what the experiment asks of them."""
 
-from hybrid_pde.config.checks.augmentation import wrong_draws
+from hybrid_pde.config.checks.augmentation import drawn_parameter_errors
 from hybrid_pde.config.checks.equation import check_equation
-from hybrid_pde.config.checks.surrogate import wrong_inputs
-from hybrid_pde.config.checks.symmetries import unclaimed
+from hybrid_pde.config.checks.surrogate import surrogate_input_errors
+from hybrid_pde.config.checks.symmetries import unsupported_symmetries
 from hybrid_pde.config.derived import stages_trained
-from hybrid_pde.config.error_messages import refuse
+from hybrid_pde.config.error_messages import raise_errors
 from hybrid_pde.config.schema import Experiment
 from hybrid_pde.errors import ConfigError
 
@@ -41,5 +41,8 @@ def check_own_models(experiment: Experiment, source: str) -> None:
     if spec is not None:
         check_equation(experiment, source, spec)
         if "synthetic" in trained:
-            refuse(source, wrong_inputs(experiment, spec))
-        refuse(source, [*wrong_draws(experiment, spec), *unclaimed(experiment, spec)])
+            raise_errors(source, surrogate_input_errors(experiment, spec))
+        raise_errors(
+            source,
+            [*drawn_parameter_errors(experiment, spec), *unsupported_symmetries(experiment, spec)],
+        )

@@ -1,1 +1,1 @@
-"""Differential operators, time integrators and their stability limits, in PhiML."""
+"""Differential operators, time integrators and stability limits on PhiML tensors."""

@@ -1,4 +1,8 @@
-"""How large the eigenvalues of central differences are, which limits the time step."""
+"""Largest eigenvalues of central differences along an axis, for the stability limit.
+
+Interior: the Fourier symbol of the stencil on an infinite line. Walls: numerical eigenvalues of the
+operator on a line with the boundary closures.
+"""
 
 from collections.abc import Callable
 from functools import lru_cache
@@ -11,23 +15,23 @@ from hybrid_pde.domain.grid import PERIODIC, Grid
 from hybrid_pde.numerics.operators import Operators
 from hybrid_pde.numerics.stencils import central_weights, staggered_weights
 
-# Eigenvalues of longer lines are those of an endless one and of its ends.
+# Longer lines have the eigenvalues of an infinite line and of the ends.
 _LONGEST_LINE = 48
 
 
 def largest_eigenvalue(
     scheme: Callable[[Grid, int], Operators], grid: Grid, accuracy: int, order: int
 ) -> float:
-    """Largest |eigenvalue| of a derivative along any axis, times the spacing to its order.
+    """Largest |λ| dxⁿ of the derivative of order n along any axis.
 
-    The second derivative includes the flux form, and the fourth the product of two second ones,
-    as the mixed derivatives of ∇⁴ have it.
+    The second derivative includes the flux form; the fourth includes the product of two second
+    derivatives, as in the mixed derivatives of ∇⁴.
 
     Args:
-        scheme: Makes the operators of a grid and an order of accuracy.
-        grid: The grid; what its walls prescribe does not matter.
+        scheme: Factory of the operators on a grid, with an order of accuracy.
+        grid: The grid; prescribed values at walls have no influence.
         accuracy: Order of accuracy of the differences.
-        order: Order of the derivative.
+        order: Order n of the derivative.
     """
     sizes = []
     for n, sides, on_wall in zip(grid.shape, grid.boundary, grid.nodes_on_boundary, strict=True):
@@ -45,7 +49,7 @@ def _of_line(
 ) -> float:
     found = [_largest_symbol(central_weights(accuracy, order), odd=order % 2 == 1)]
     if order == 2:
-        # Of the flux form: the weights alternate in sign, as the shortest wave does.
+        # Flux form, for the shortest wave: the weights alternate in sign, as it does.
         found.append((2 * float(np.abs(staggered_weights(accuracy, 1)).sum())) ** 2)
     if order == 4:
         found.append(_of_line(scheme, line, accuracy, 2) ** 2)
@@ -64,7 +68,7 @@ def _of_line(
 
 
 def _largest_symbol(weights: np.ndarray, odd: bool) -> float:
-    """Largest |eigenvalue| of a central difference on an endless line of spacing 1."""
+    """Largest |eigenvalue| of a central difference on an infinite line of spacing 1."""
     angles = np.linspace(0.0, pi, 2001)
     wave = np.sin if odd else np.cos
     outer = sum(2 * weight * wave(j * angles) for j, weight in enumerate(weights[1:], 1))

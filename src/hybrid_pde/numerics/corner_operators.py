@@ -1,12 +1,12 @@
-"""Differences and means from the points of a line to the corners between them.
+"""One-dimensional difference and mean operators from grid points to the corners between them.
 
-With cell centres, the corners of an axis are the faces of its cells, the wall among them; with
-nodes on the boundary they are the middles between nodes. Velocities live at the points, pressures
-and divergences at the corners, so that a pressure needs no condition at a wall.
+With cell centres, the corners along an axis are the faces of its cells, including walls; with
+points on the boundary they are the midpoints. Velocities are located at the points, pressure and
+divergence at the corners, so the pressure needs no boundary condition at a wall.
 
 Sources: Almgren, Bell and Szymczak (1996), SIAM Journal on Scientific Computing 17, 358 (pressure
-at the corners of cells). Lynch, Rice and Thomas (1964), Numerische Mathematik 6, 185 (products of
-the eigenvectors of lines).
+at cell corners); Lynch, Rice and Thomas (1964), Numerische Mathematik 6, 185 (tensor-product
+eigenvectors).
 """
 
 from collections.abc import Mapping
@@ -19,23 +19,23 @@ from scipy.linalg import eigh
 from hybrid_pde.domain.grid import PERIODIC, Grid
 
 _ENDS = {"lower": 0, "upper": -1}
-# Shares between 0 and 1 this close to an end belong to a mode without difference, or without mean;
+# Generalized eigenvalues this close to 0 or 1 belong to modes with zero difference or zero mean;
 # the next ones are (π/n)², 4e-5 for 512 points.
 _ROUNDING = 1e-10
 
 
 @dataclass(frozen=True)
 class LineOperators:
-    """The one-dimensional operators along one axis, from its n points to its m corners.
+    """Operators along one axis, from its n points to its m corners.
 
     Attributes:
         difference: Derivative at the corners ``[m, n]`` [1/length].
         mean: Mean of the neighbours at the corners ``[m, n]``.
         outside: By side with a fixed value half a cell outside the points: the column ``[m]`` of
-            ``difference`` that this value would have.
-        held: By side with a fixed value on its node: whether a point is that ``[n]``.
-        weight: Inverse of the part of a cell around each point that lies in the domain, 0 for
-            points that are held ``[n]``.
+            ``difference`` for this value.
+        held: By side with a fixed value on its points: mask of the point on that side ``[n]``.
+        weight: Inverse fraction of the cell around each point that lies in the domain, 0 for held
+            points ``[n]``.
     """
 
     difference: np.ndarray
@@ -48,7 +48,7 @@ class LineOperators:
         """Eigenvectors V ``[m, m]`` in columns, and the diagonals of VᵀKV and VᵀMV.
 
         K = D W Dᵀ and M = B W Bᵀ with the difference D, the mean B and the weights W. They have no
-        null vector in common: a constant has no difference, an alternating vector no mean.
+        common null vector: K vanishes on constants, M on alternating vectors.
         """
         stiffness = (self.difference * self.weight) @ self.difference.T
         mass = (self.mean * self.weight) @ self.mean.T
@@ -63,14 +63,14 @@ def line_operators(grid: Grid, position: int) -> LineOperators:
 
     Args:
         grid: Grid of the points.
-        position: Which of the grid's axes.
+        position: Index of the axis.
     """
     n, dx, sides = grid.shape[position], grid.spacing[position], grid.boundary[position]
     if sides == (PERIODIC, PERIODIC):
         column = np.fft.ifft(1j * _wavenumbers(n, dx)).real
         rows, columns = np.indices((n, n))
         return LineOperators(column[(rows - columns) % n], np.eye(n), {}, {}, np.ones(n))
-    # Corner j lies between the points j - 1 and j, so that the first and the last are beyond them.
+    # Corner j lies between the points j - 1 and j; the first and the last corner lie outside.
     right, left = np.eye(n + 1, n), np.eye(n + 1, n, -1)
     difference, mean = (right - left) / dx, (right + left) / 2
     fixed = {side: end for side, end in _ENDS.items() if not isinstance(sides[end], str)}
@@ -80,7 +80,7 @@ def line_operators(grid: Grid, position: int) -> LineOperators:
             weight[end] = 0.0 if side in fixed else 2.0
         held = {side: np.eye(n, dtype=bool)[end] for side, end in fixed.items()}
         return LineOperators(difference[1:-1], mean[1:-1], {}, held, weight)
-    # Half a cell beyond the centres is the wall; p = 0 on a zero-gradient side needs no corner.
+    # The wall is half a cell outside; zero-gradient sides have p = 0 and need no corner.
     kept = slice(0 if "lower" in fixed else 1, n + 1 if "upper" in fixed else n)
     columns_outside = {"lower": -np.eye(n + 1)[0] / dx, "upper": np.eye(n + 1)[-1] / dx}
     outside = {side: columns_outside[side][kept] for side in fixed}
@@ -90,5 +90,5 @@ def line_operators(grid: Grid, position: int) -> LineOperators:
 def _wavenumbers(n: int, dx: float) -> np.ndarray:
     k = 2 * pi * np.fft.fftfreq(n, dx)
     if n % 2 == 0:
-        k[n // 2] = 0.0  # the grid has no derivative of this mode: cos(πi) without its sin(πi)
+        k[n // 2] = 0.0  # Nyquist mode: cos(πi) has no partner sin(πi) on the grid
     return k

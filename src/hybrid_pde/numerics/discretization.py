@@ -1,4 +1,4 @@
-"""Which discretizations there are, and which of them fit a grid."""
+"""Available discretizations, and their compatibility with a grid."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from hybrid_pde.numerics.spectral import Spectral
 from hybrid_pde.numerics.staggered import StaggeredDifference
 from hybrid_pde.numerics.weno import Weno
 
-# The order where the experiment gives none: of the differences, and of the exponential integrator.
+# Default orders, of the differences and of the exponential integrator.
 DEFAULT_ORDER = {"finite_difference": 4, "spectral": 4}
 SPLIT = ("semi_lagrangian", "mac_cormack")
 STAGGERED = "staggered"
@@ -23,17 +23,17 @@ _WENO_POINTS = 6
 
 @dataclass(frozen=True)
 class Discretization:
-    """A scheme for the derivatives in space and the steps in time.
+    """A scheme for spatial derivatives and time stepping.
 
     Attributes:
         scheme: ``finite_difference``, ``spectral``, ``weno``, ``semi_lagrangian``,
-            ``mac_cormack``; or ``staggered``, differences with the velocity on the faces of cells,
-            which the equation's option of that name chooses.
+            ``mac_cormack``; or ``staggered``, differences with the velocity on cell faces, selected
+            by the equation's option of that name.
         order: Order of the differences, 2, 4 or 6; of the exponential integrator of ``spectral``,
             2 or 4; ``None`` for the other schemes.
-        refine: How many times finer than the data's the grid is that the equation is solved on.
-        substeps_factor: Steps in time for each one that stability demands.
-        coarsen: How many times coarser than that grid the one is that a calibration starts on.
+        refine: Refinement of the grid of the solution relative to that of the data.
+        substeps_factor: Number of time steps per stable time step.
+        coarsen: Coarsening of that grid at the start of a calibration.
     """
 
     scheme: str = "finite_difference"
@@ -70,31 +70,32 @@ class Discretization:
 
     @property
     def is_second_order(self) -> bool:
-        """Whether derivatives are differences of order two."""
+        """Whether derivatives are second-order differences."""
         return self.scheme == "finite_difference" and self.order == 2
 
     @property
     def is_staggered(self) -> bool:
-        """Whether velocities stand on the faces of cells."""
+        """Whether velocities are located on cell faces."""
         return self.scheme == STAGGERED
 
     @property
     def is_split(self) -> bool:
-        """Whether advection is a step of its own."""
+        """Whether advection is a separate step."""
         return self.scheme in SPLIT
 
     @property
     def has_forward_mode(self) -> bool:
-        """Whether forward-mode derivatives go through it."""
+        """Whether the scheme supports forward-mode derivatives."""
         return not self.is_split
 
     def operators(self, grid: Grid) -> Operators:
         """The derivatives on a grid.
 
         Raises:
-            ConfigError: if the grid has too few points, or a boundary that the scheme has not.
+            ConfigError: if the grid has too few points, or a boundary that the scheme does not
+                support.
         """
-        if problem := self.misfit(grid):
+        if problem := self.incompatibility(grid):
             key = f"numerics.scheme: {self.scheme}"
             if self.is_staggered:
                 key = "pde_params.staggered: true"
@@ -110,15 +111,15 @@ class Discretization:
         assert self.order is not None
         return FiniteDifference(grid, self.order)
 
-    def misfit(self, grid: Grid) -> str | None:
-        """Why the scheme cannot be used on the grid; ``None`` if it can."""
+    def incompatibility(self, grid: Grid) -> str | None:
+        """The reason why the scheme cannot be used on the grid; ``None`` if it can."""
         if self.scheme == "spectral" and not grid.is_periodic:
             return (
                 "it needs 'periodic' on every axis, data.boundary is "
                 f"{dict(zip(grid.axes, map(list, grid.boundary), strict=True))}; "
                 "finite_difference takes any boundary"
             )
-        if self.is_staggered and (problem := _without_faces(grid)):
+        if self.is_staggered and (problem := _staggering_incompatibility(grid)):
             return problem
         widest = {"finite_difference": self.order or 2, "weno": _WENO_POINTS}.get(self.scheme, 2)
         if min(grid.shape) <= widest:
@@ -127,10 +128,10 @@ class Discretization:
         return None
 
 
-def _without_faces(grid: Grid) -> str | None:
-    """Why velocities cannot stand on the faces of the grid's cells."""
+def _staggering_incompatibility(grid: Grid) -> str | None:
+    """The reason why the grid cannot be staggered; ``None`` if it can."""
     if any(grid.nodes_on_boundary):
-        return "it needs cells; the data's points lie on the boundary"
+        return "it needs cell centres; the points of the data lie on the boundary"
     fixed = [side for sides in grid.boundary for side in sides if not isinstance(side, str)]
     if any(fixed):
         return (
@@ -145,5 +146,5 @@ CANDIDATES = (
     *(Discretization("finite_difference", order) for order in ORDERS),
     Discretization("spectral", 4),
 )
-# For equations that advect: data with shocks are explained by a scheme that captures them.
+# Additional candidate for equations with advection, for data with shocks.
 SHOCK_CANDIDATE = Discretization("weno", None)

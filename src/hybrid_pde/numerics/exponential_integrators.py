@@ -1,9 +1,9 @@
-"""Exponential Runge-Kutta methods: the stiff linear part exactly, the rest explicitly.
+"""Exponential Runge-Kutta methods ETDRK2 and ETDRK4 in Fourier space.
 
-For u_t = L u + N(u) with L diagonal in Fourier space, a step of the length h multiplies modes with
-exp(hL) and with combinations of h φ_k(hL), where φ_0(z) = e^z and φ_k(z) = (φ_{k-1}(z) -
-1/(k-1)!)/z. Neither diffusion nor dispersion limits the step then. An equation gives its full rate
-R(u); N(u) is R(u) - L u, mode by mode.
+For u_t = L u + N(u) with L diagonal in Fourier space, a step h multiplies modes by exp(hL) and by
+combinations of h φ_k(hL), where φ_0(z) = e^z and φ_k(z) = (φ_{k-1}(z) - 1/(k-1)!)/z. The linear
+part is integrated exactly, so neither diffusion nor dispersion limits the step; the nonlinear part
+is explicit. An equation gives its full rate R(u); N(u) = R(u) - L u, mode by mode.
 
 Sources: Cox and Matthews (2002), J. Comput. Phys. 176, 430-455, equations 22 and 26-29; Hochbruck
 and Ostermann (2010), Acta Numerica 19, section 2.1, for φ_k.
@@ -15,22 +15,23 @@ from math import factorial
 import torch
 from phi.torch.flow import channel, math
 
-from hybrid_pde.numerics.fourier import to_modes, to_values
+from hybrid_pde.numerics.fourier_transform import to_modes, to_values
 
 Values = dict[str, math.Tensor]
-# The dimension of the weights of one role; in one tensor, because each argument of a compiled step
-# costs 0.03 ms a call.
+# Dimension of the weights of one role. They share one tensor, because each argument of a compiled
+# step costs 0.03 ms per call.
 WEIGHT = "weight"
 
-# Factors of φ_0, φ_1, … in each weight, of z = hL and of z = hL/2; h is a factor of all with k > 0.
+# Factors of φ_0, φ_1, … in each weight, for z = hL and z = hL/2; all with k > 0 are multiplied by
+# h.
 _WHOLE_STEP: dict[int, dict[str, tuple[float, ...]]] = {
     2: {"whole": (1,), "stage": (0, 1), "first": (0, 1, -1), "last": (0, 0, 1)},
     4: {"whole": (1,), "first": (0, 1, -3, 4), "middle": (0, 0, 2, -4), "last": (0, 0, -1, 4)},
 }
 _HALF_STEP: dict[int, dict[str, tuple[float, ...]]] = {2: {}, 4: {"half": (1,), "stage": (0, 0.5)}}
 
-# Up to |z| = 1 the quotients lose digits to cancellation, and this many terms of the power series
-# are exact to double precision: 1/(18 + 4)! < 1e-21.
+# For |z| <= 1 the quotients suffer from cancellation; this many terms of the power series are exact
+# to double precision: 1/(18 + 4)! < 1e-21.
 _SERIES_TERMS = 18
 _LARGEST_PHI = 4
 
@@ -38,20 +39,20 @@ _LARGEST_PHI = 4
 def coefficients(
     symbols: Mapping[str, math.Tensor], dt: math.Tensor, order: int
 ) -> dict[str, Values]:
-    """What steps of one length multiply modes with; computed once for all of them.
+    """Weights of all steps of one length.
 
-    First derivatives by the symbols go through, forward and reverse; those by ``dt`` do not, nor
-    second derivatives.
+    Differentiable once with respect to the symbols, in forward and reverse mode; not with respect
+    to ``dt``.
 
     Args:
-        symbols: L by role [1/time], real or complex; dimensions of the modes, and any others.
+        symbols: L by role [1/time], real or complex, over the modes and any other dimensions.
         dt: Time step h [time].
         order: 2 or 4.
 
     Returns:
         By role a tensor with the dimensions of L and ``weight``: ``linear`` L, ``whole`` exp(hL),
-        those of the stages, and for order 4 ``half`` exp(hL/2); in the present precision, real
-        where L is.
+        the weights of the stages, and for order 4 ``half`` exp(hL/2); in the current precision,
+        real if L is real.
     """
     return {role: _weights(symbol, dt, order) for role, symbol in symbols.items()}
 
@@ -62,17 +63,18 @@ def exponential_step(
     weights: Mapping[str, math.Tensor],
     order: int,
 ) -> Values:
-    """One step with an error of order dt³ or dt⁵: ETDRK2 or ETDRK4.
+    """One step of ETDRK2 or ETDRK4: local error O(dt³) or O(dt⁵).
 
     Args:
-        rate: Full rate of change of every field [field/time], of a state; the linear part included.
+        rate: Full rate of change of every field [field/time] as a function of the state, including
+            the linear part.
         state: Real fields by role.
         weights: The :func:`coefficients` of the step.
-        order: 2 or 4, that of ``weights``.
+        order: 2 or 4, as for ``weights``.
 
     Returns:
-        Real fields by role. A linear part that ``rate`` consists of is exact whatever the step; in
-        a role whose symbol is 0, order 4 is the classical Runge-Kutta method.
+        Real fields by role. A purely linear rate is integrated exactly for any step; for a role
+        with symbol 0, order 4 is the classical Runge-Kutta method.
     """
     step = _second_order if order == 2 else _fourth_order
     unpacked = {
@@ -87,7 +89,7 @@ def exponential_step(
             for role, mode in modes.items()
         }
 
-    def rest(modes: Mapping[str, math.Tensor], values: Mapping[str, math.Tensor]) -> Values:
+    def nonlinear(modes: Mapping[str, math.Tensor], values: Mapping[str, math.Tensor]) -> Values:
         rates = rate(dict(values))
         return {
             role: to_modes(math.expand(rates[role], sizes[role]))
@@ -96,15 +98,15 @@ def exponential_step(
         }
 
     modes = {role: to_modes(u) for role, u in state.items()}
-    begin = rest(modes, state)
-    return fields(step(modes, begin, lambda now: rest(now, fields(now)), unpacked))
+    begin = nonlinear(modes, state)
+    return fields(step(modes, begin, lambda now: nonlinear(now, fields(now)), unpacked))
 
 
 def _second_order(
-    u: Values, begin: Values, rest: Callable[[Values], Values], weights: Mapping[str, Values]
+    u: Values, begin: Values, nonlinear: Callable[[Values], Values], weights: Mapping[str, Values]
 ) -> Values:
-    """Equation 22 of Cox and Matthews, with the two occurrences of N(u) put together."""
-    end = rest(
+    """Equation 22 of Cox and Matthews, with the two occurrences of N(u) combined."""
+    end = nonlinear(
         {role: w["whole"] * u[role] + w["stage"] * begin[role] for role, w in weights.items()}
     )
     return {
@@ -114,16 +116,16 @@ def _second_order(
 
 
 def _fourth_order(
-    u: Values, begin: Values, rest: Callable[[Values], Values], weights: Mapping[str, Values]
+    u: Values, begin: Values, nonlinear: Callable[[Values], Values], weights: Mapping[str, Values]
 ) -> Values:
     """Equations 26-29 of Cox and Matthews."""
     halfway = {role: w["half"] * u[role] for role, w in weights.items()}
     a = {role: halfway[role] + w["stage"] * begin[role] for role, w in weights.items()}
-    middle_a = rest(a)
-    middle_b = rest(
+    middle_a = nonlinear(a)
+    middle_b = nonlinear(
         {role: halfway[role] + w["stage"] * middle_a[role] for role, w in weights.items()}
     )
-    end = rest(
+    end = nonlinear(
         {
             role: w["half"] * a[role] + w["stage"] * (2.0 * middle_b[role] - begin[role])
             for role, w in weights.items()
@@ -151,8 +153,8 @@ def _weights(symbol: math.Tensor, dt: math.Tensor, order: int) -> math.Tensor:
             scale = 1.0 if factors[0] else h
             values[name] = scale * _combination(factors, phi)
             slopes[name] = scale * _combination(factors, slope)
-    # Derivatives are attached by a line that has the value 0: differentiating each operation above
-    # would cost many times as much.
+    # Derivatives are attached through a term of value 0: differentiating each operation above would
+    # be many times as expensive.
     change = linear - linear.detach()
     packed = math.reshaped_tensor(
         torch.stack(list(values.values())) + torch.stack(list(slopes.values())) * change,
@@ -172,8 +174,8 @@ def _combination(factors: Sequence[float], parts: Sequence[torch.Tensor]) -> tor
 def _phi_functions(z: torch.Tensor) -> list[torch.Tensor]:
     """φ_0(z) … φ_4(z), to rounding for every z.
 
-    The mean over a circle around z, which Kassam and Trefethen (2005) use, loses digits where the
-    circle passes close to 0, as for some complex z it does.
+    The contour mean of Kassam and Trefethen (2005), over a circle around z, loses accuracy if the
+    circle passes close to 0, which happens for some complex z.
     """
     is_small = z.abs() < 1
     small, large = torch.where(is_small, z, 0), torch.where(is_small, 1, z)

@@ -1,17 +1,19 @@
-"""The part without divergence of a velocity on the faces of cells, in one go: no iterations.
+"""Projection of a staggered velocity onto divergence-free fields, by a direct solve.
 
-Tensors have named dimensions: any batch dimensions, ``vector`` with a component for each axis,
-spatial ones x, y, z. Component i of entry (p, q, r) stands in the middle of the lower face across
-axis i of cell (p, q, r), so that all components have the shape of the cells. Across a periodic
-axis the face after the last is the first one; between walls the first face is the lower wall, and
-the upper wall, after the last one, is not stored: nothing flows through either.
+The velocity is on a marker-and-cell (MAC) grid. Tensors have named dimensions: any batch
+dimensions, ``vector`` with a component for each axis, spatial ones x, y, z. Component i of entry
+(p, q, r) is located at the centre of the lower face across axis i of cell (p, q, r), so all
+components have the shape of the cells. Across a periodic axis the face after the last is the first
+one. Between walls the first face is the lower wall; the upper wall is not stored. Nothing flows
+through walls.
 
-The divergence of a cell is the sum of what leaves through its faces. The pressure stands at the
-centres of cells and obeys the five-point Poisson equation, which waves diagonalize along periodic
-axes and cosines between walls; they are found by a fast transform where every axis is periodic.
+The divergence of a cell is the net outflow through its faces. The pressure is located at cell
+centres and satisfies the 2d+1-point Poisson equation, which is diagonalized by Fourier modes along
+periodic axes and by cosines between walls. If every axis is periodic, the fast Fourier transform is
+used.
 
-Sources: Harlow and Welch (1965), Physics of Fluids 8, 2182 (the grid). Strang (1999), SIAM Review
-41, 135 (the cosines).
+Sources: Harlow and Welch (1965), Physics of Fluids 8, 2182 (grid); Strang (1999), SIAM Review 41,
+135 (cosine modes).
 """
 
 from functools import lru_cache, reduce
@@ -20,22 +22,21 @@ import numpy as np
 from phi.torch.flow import channel, math, spatial
 
 from hybrid_pde.domain.grid import PERIODIC, Grid
-from hybrid_pde.numerics.fourier import to_modes, to_values
+from hybrid_pde.numerics.fourier_transform import to_modes, to_values
 from hybrid_pde.numerics.projection import multiply_along, with_tangent_of
 
 
 def project_faces(v: math.Tensor, grid: Grid) -> math.Tensor:
-    """The velocity less the gradient that makes the divergence of every cell zero.
+    """Orthogonal projection v − ∇p with zero divergence in every cell, exact to rounding.
 
-    It is the orthogonal projection, exact to rounding: linear, and differentiable in forward and
-    reverse mode. What stands on a wall becomes zero.
+    Linear, and differentiable in forward and reverse mode. Components on walls become zero.
 
     Args:
         v: Velocity on the lower faces, or a rate of change of it.
         grid: The cells.
 
     Returns:
-        A field like ``v``.
+        A field of the shape of ``v``.
     """
     closed = [_closed(v.vector[axis], axis, grid) for axis in grid.axes]
     pressure = _poisson(grid).solve(_divergence(closed, grid))
@@ -47,7 +48,7 @@ def project_faces(v: math.Tensor, grid: Grid) -> math.Tensor:
 
 
 def divergence_of_cells(v: math.Tensor, grid: Grid) -> math.Tensor:
-    """What :func:`project_faces` makes zero, at the centres of cells [v/length]."""
+    """Divergence at cell centres [v/length], which :func:`project_faces` makes zero."""
     return _divergence([v.vector[axis] for axis in grid.axes], grid)
 
 
@@ -57,14 +58,14 @@ def is_walled(grid: Grid, axis: str) -> bool:
 
 
 def next_face(u: math.Tensor, axis: str, grid: Grid) -> math.Tensor:
-    """Values on the upper faces of cells, of those on the lower ones; 0 on the upper wall."""
+    """Values on the upper faces of cells from those on the lower faces; 0 on the upper wall."""
     first = u[{axis: slice(0, 1)}]
     last = first * 0.0 if is_walled(grid, axis) else first
     return math.concat([u[{axis: slice(1, None)}], last], axis)
 
 
 def previous_cell(u: math.Tensor, axis: str) -> math.Tensor:
-    """Values at the centres before the lower faces; on a wall, where none is, the last ones."""
+    """Values at the centres below the lower faces; at a lower wall, the last value as a filler."""
     return math.concat([u[{axis: slice(-1, None)}], u[{axis: slice(0, -1)}]], axis)
 
 
@@ -78,14 +79,14 @@ def _slope(pressure: math.Tensor, axis: str, grid: Grid) -> math.Tensor:
 
 
 def _closed(u: math.Tensor, axis: str, grid: Grid) -> math.Tensor:
-    """The component with nothing through the wall."""
+    """The component with zero flow through the walls."""
     if not is_walled(grid, axis):
         return u
     return math.concat([u[{axis: slice(0, 1)}] * 0.0, u[{axis: slice(1, None)}]], axis)
 
 
 class _Poisson:
-    """Solves ∇²p = f of mean zero, with the divergence of the gradient for ∇²."""
+    """Solver of ∇²p = f for f of mean zero; ∇² is the discrete divergence of the gradient."""
 
     def __init__(self, grid: Grid) -> None:
         self._sizes = dict(zip(grid.axes, grid.shape, strict=True))
@@ -102,12 +103,12 @@ class _Poisson:
                 -((2 / grid.spacing[position] * np.sin(np.pi * number / 2 / n)) ** 2)
             )
         total = reduce(np.add.outer, eigenvalues)
-        total[(0,) * len(grid.axes)] = np.inf  # the mean, which a pressure is free to have
-        with math.precision(64):  # whatever is in force at the first call
+        total[(0,) * len(grid.axes)] = np.inf  # the mean of the pressure is arbitrary
+        with math.precision(64):  # independent of the precision at the first call
             self._inverse = math.wrap(1 / total, spatial(*grid.axes))
 
     def solve(self, f: math.Tensor) -> math.Tensor:
-        """The p whose mean is zero."""
+        """The solution p of mean zero."""
         if self._is_periodic:
             modes = to_modes(f)
             inverse = math.to_complex(self._inverse)
@@ -121,12 +122,12 @@ class _Poisson:
 
 
 def _modes(n: int, walled: bool) -> np.ndarray:
-    """Orthonormal modes of n cells, in columns: cosines, or waves of rising wavenumber."""
+    """Orthonormal modes of n cells, in columns: cosines, or Fourier modes by wavenumber."""
     centre = np.arange(n) + 0.5
     if walled:
         modes = np.cos(np.pi / n * np.outer(centre, np.arange(n)))
     else:
-        number = np.arange(1, n + 1) // 2  # 0, 1, 1, 2, 2, …: a cosine and a sine each
+        number = np.arange(1, n + 1) // 2  # 0, 1, 1, 2, 2, …: a cosine and a sine of each
         angle = 2 * np.pi / n * np.outer(centre - 0.5, number)
         modes = np.where(np.arange(n) % 2, np.cos(angle), np.sin(angle))
         modes[:, 0] = 1.0

@@ -15,28 +15,28 @@ from phi.torch.flow import math, spatial
 
 from hybrid_pde.domain.grid import Grid, Side
 from hybrid_pde.numerics.axis_eigenvalues import largest_eigenvalue
-from hybrid_pde.numerics.flux_form import flux_divergence
 from hybrid_pde.numerics.ghost_points import extend, mirror_rule, rules_of, smooth_rule
 from hybrid_pde.numerics.stencils import GhostRule, central_weights
+from hybrid_pde.numerics.variable_diffusion import flux_divergence
 
 ORDERS = (2, 4, 6)
 _ENDS = ("lower", "upper")
 
 
 class FiniteDifference:
-    """Operators that replace derivatives by central differences.
+    """Differential operators as central differences.
 
-    Beyond a wall, first and second derivatives see the polynomial through the wall's condition
-    and the nearest points (:func:`smooth_rule`), so that solutions keep the order of accuracy up
-    to the wall, the sixth included. Order 2 with cell centres is the finite-volume scheme: the
-    ghost is the first point's value at zero slope, 2g − u₀ at a prescribed value g. Third and
-    fourth derivatives need a second condition at a wall: zero second derivative where a value is
-    prescribed, zero third derivative at zero slope.
+    For first and second derivatives, ghost points at a wall lie on the polynomial through the wall
+    condition and the nearest points (:func:`smooth_rule`), so solutions keep the order of accuracy
+    up to the wall, including order 6. Order 2 with cell centres is the finite-volume scheme: the
+    ghost point is u₀ at zero slope, 2g − u₀ at a prescribed value g. Third and fourth derivatives
+    need a second condition at a wall: zero second derivative at a prescribed value, zero third
+    derivative at zero slope.
 
-    Between any two walls no mode of diffusion grows (8 to 64 points: real parts below 1e-12 of the
-    largest eigenvalue), nor does one of a flow that enters at a prescribed value with a cell Péclet
-    number v dx/κ of 5 or less. Where a flow runs from zero slope into a prescribed value, order 2
-    has modes that grow by up to 0.3 % per dx/v at 5, order 4 by 2 %, order 6 by 6 %.
+    Between walls, diffusion has no growing mode (8 to 64 points: real parts below 1e-12 of the
+    largest eigenvalue), nor does advection-diffusion that enters at a prescribed value with a cell
+    Péclet number v dx/κ <= 5. If the flow runs from zero slope into a prescribed value, modes grow
+    at Péclet number 5 by up to 0.3 % (order 2), 2 % (order 4) or 6 % (order 6) per dx/v.
 
     Args:
         grid: Grid and boundary conditions of every tensor.
@@ -65,7 +65,7 @@ class FiniteDifference:
             self.boundary_values[key] = value
 
     def with_boundary(self, values: Mapping[str, math.Tensor | float]) -> Self:
-        """The operators with the prescribed values of ``boundary.<axis>.<side>`` in ``values``."""
+        """The operators with the prescribed values ``boundary.<axis>.<side>`` of ``values``."""
         own = {key: values[key] for key in self.boundary_values if key in values}
         if not own:
             return self
@@ -92,9 +92,9 @@ class FiniteDifference:
         return total
 
     def biharmonic(self, u: math.Tensor) -> math.Tensor:
-        """∇⁴u = ∇²∇²u: the fourth derivatives and twice the mixed ones, ∂ᵢ²∂ⱼ²u."""
+        """∇⁴u = ∇²∇²u: Σ ∂ᵢ⁴u plus twice the mixed derivatives ∂ᵢ²∂ⱼ²u."""
         total = sum(self.derivative(u, axis, 4) for axis in self.grid.axes)
-        # ∂ᵢ²u vanishes on a wall of j, along which the prescribed value is uniform.
+        # ∂ᵢ²u vanishes on a wall across axis j, since the prescribed value is uniform along it.
         homogeneous = self.with_boundary(dict.fromkeys(self.boundary_values, 0.0))
         for first, second in combinations(self.grid.axes, 2):
             mixed = homogeneous.derivative(self.derivative(u, first, 2), second, 2)
@@ -102,7 +102,7 @@ class FiniteDifference:
         return total
 
     def diffuse(self, diffusivity: math.Tensor | float, u: math.Tensor) -> math.Tensor:
-        """∇·(κ∇u); in flux form (:func:`flux_divergence`) where κ >= 0 is a field."""
+        """∇·(κ∇u); in flux form (:func:`flux_divergence`) if κ >= 0 is a field."""
         if not math.wrap(diffusivity).shape.spatial:
             return diffusivity * self.laplacian(u)
         return sum(
@@ -113,52 +113,37 @@ class FiniteDifference:
     def advect(self, velocity: math.Tensor, u: math.Tensor) -> math.Tensor:
         """Advective derivative (velocity·∇)u in advective form.
 
-        On a periodic line u ∂u/∂x conserves Σu: with antisymmetric weights w it is the sum over j
-        of w_j (u_i u_{i+j} − u_{i−j} u_i), differences of fluxes.
+        On a periodic line u ∂u/∂x conserves Σu: with antisymmetric weights w it equals
+        Σ_j w_j (u_i u_{i+j} − u_{i−j} u_i), a difference of fluxes.
 
         Args:
             velocity: Vector with a component of the dimension ``vector`` for each axis, uniform or
-                a field; on a line a scalar will do.
+                a field; in 1D also a scalar.
             u: Scalar or vector; a vector is advected component by component.
         """
         return sum(_component(velocity, axis) * self.gradient(u, axis) for axis in self.grid.axes)
-
-    def advect_conservative(self, velocity: math.Tensor, u: math.Tensor) -> math.Tensor:
-        """Divergence of the flux, ∇·(velocity u); on a periodic box its sum is zero.
-
-        Args:
-            velocity: As for :meth:`advect`; a field obeys the boundary conditions of the grid.
-            u: Scalar or vector; a vector is advected component by component.
-        """
-        terms = []
-        for axis in self.grid.axes:
-            speed = _component(velocity, axis)
-            _, outer = self._weights(axis, 1)
-            flux = self.pad(u, axis) * (self.pad(speed, axis) if axis in speed.shape else speed)
-            terms += self._differences(flux, axis, 1, outer)
-        return sum(terms[1:], terms[0])
 
     def divergence(self, v: math.Tensor) -> math.Tensor:
         """∇·v of a vector with a component for each axis."""
         return sum(self.gradient(v.vector[axis], axis) for axis in self.grid.axes)
 
     def solenoidal(self, v: math.Tensor) -> math.Tensor:
-        """The vector field less a gradient, so that its divergence is zero."""
-        # Here, because only equations of incompressible flow pay for the import.
+        """Projection of ``v`` onto divergence-free fields, v − ∇p with ∇²p = ∇·v."""
+        # Imported here, because only equations of incompressible flow need SciPy's linear algebra.
         from hybrid_pde.numerics.projection import project
 
         return project(v, self.grid)
 
     def at_velocity(self, v: math.Tensor) -> math.Tensor:
-        """The vector field itself: every component stands at the grid's points."""
+        """The vector field itself: all components are located at the grid points."""
         return v
 
     def hold(self, rate: math.Tensor, slopes: Mapping[str, math.Tensor]) -> math.Tensor:
-        """The rate, with that of points on a wall with a prescribed value: 0, or its slope.
+        """Replace the rate of points on walls with a prescribed value by its time derivative.
 
         Args:
             rate: Rate of change of a field.
-            slopes: Rates of change of prescribed values, by ``boundary.<axis>.<side>``.
+            slopes: Rates of change of prescribed values, by ``boundary.<axis>.<side>``; default 0.
         """
         free = np.ones(self.grid.shape)
         lines = zip(self.grid.axes, self.grid.shape, self.grid.nodes_on_boundary, strict=True)
@@ -176,15 +161,14 @@ class FiniteDifference:
         return rate * math.wrap(free, spatial(*self.grid.axes))
 
     def eigenvalue(self, order: int) -> float:
-        """Largest |eigenvalue| of the ``order``-th derivative, times the spacing to that power.
+        """Largest |λ| dxⁿ of the derivative of order n along any axis.
 
-        Of the axis that has the largest; the flux form counts with the second derivative, and the
-        mixed derivatives with the fourth.
+        The second derivative includes the flux form, the fourth the mixed derivatives.
         """
         return largest_eigenvalue(FiniteDifference, self.grid, self.order, order)
 
     def pad(self, u: math.Tensor, axis: str, width: int | None = None) -> math.Tensor:
-        """The tensor with ``width`` ghost points, by default order / 2, at both ends of an axis."""
+        """Add ``width`` ghost points, by default order / 2, at both ends of an axis."""
         width = self.order // 2 if width is None else width
 
         def choose(side: Side, on_wall: bool) -> GhostRule:
@@ -207,7 +191,7 @@ class FiniteDifference:
         return extend(u, axis, rules, (lower, upper))
 
     def _weights(self, axis: str, order: int) -> tuple[float, list[float]]:
-        """Weight of the point itself, and of those to the right."""
+        """Weights of the point itself and of the points to the right."""
         centre, *outer = central_weights(self.order, order) / self.spacing[axis] ** order
         return float(centre), list(map(float, outer))
 

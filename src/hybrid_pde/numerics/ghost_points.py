@@ -1,4 +1,4 @@
-"""Points beyond the ends of a grid, so that one stencil serves every point.
+"""Ghost points beyond the ends of a grid, so that one stencil applies to every point.
 
 Tensors have named dimensions: any batch and channel dimensions, spatial ones x, y, z.
 """
@@ -11,7 +11,7 @@ from phi.torch.flow import batch, math, spatial
 from hybrid_pde.domain.grid import PERIODIC, ZERO_GRADIENT, Grid, Side
 from hybrid_pde.numerics.stencils import SLOPE, VALUE, GhostRule, mirrored_ghosts, polynomial_ghosts
 
-# Of the condition at a wall and whether the nearest point lies on it.
+# Ghost rule for the condition at a wall and whether the nearest point lies on the wall.
 Choice = Callable[[Side, bool], GhostRule]
 
 
@@ -21,13 +21,12 @@ def extend(
     rules: Sequence[GhostRule] | int,
     values: Sequence[math.Tensor | float] = (0.0, 0.0),
 ) -> math.Tensor:
-    """A tensor with ghost points before and after its points along one axis.
+    """Add ghost points at both ends of one axis of a tensor.
 
     Args:
         u: Tensor with the dimension ``axis``.
-        axis: Axis that is extended.
-        rules: How the ghosts beyond the (lower, upper) end follow; a number of ghosts where the
-            axis is periodic.
+        axis: The axis to extend.
+        rules: Ghost rules of the (lower, upper) end; the number of ghost points on a periodic axis.
         values: Prescribed values at the (lower, upper) end.
     """
     u = _ordered(u)
@@ -35,8 +34,8 @@ def extend(
         head, tail = u[{axis: slice(0, rules)}], u[{axis: slice(-rules, None)}]
         return math.concat([tail, u, head], axis)
     lower, upper = rules
-    # Rules count from the wall outwards and inwards; along the axis that is descending for the
-    # ghosts below the lower end, and for the points before the upper end.
+    # Rules count from the wall, outwards for ghosts and inwards for points. This is descending
+    # along the axis for ghosts at the lower end and points at the upper end.
     parts = [u]
     if len(lower.weights):
         near = u[{axis: slice(0, lower.num_points)}]
@@ -48,7 +47,7 @@ def extend(
 
 
 def rules_of(grid: Grid, axis: str, choose: Choice, width: int) -> Sequence[GhostRule] | int:
-    """The rules for both ends of an axis, or the number of ghosts if it is periodic."""
+    """The rules for both ends of an axis, or the number of ghost points if it is periodic."""
     index = grid.axes.index(axis)
     sides, on_wall = grid.boundary[index], grid.nodes_on_boundary[index]
     if PERIODIC in sides:
@@ -57,12 +56,12 @@ def rules_of(grid: Grid, axis: str, choose: Choice, width: int) -> Sequence[Ghos
 
 
 def smooth_rule(side: Side, on_wall: bool, width: int, order: int) -> GhostRule:
-    """Ghosts on the polynomial through the wall's condition and the nearest points.
+    """Ghost points on the polynomial through the wall condition and the nearest points.
 
-    Its degree is the lowest for which the solution of a problem of second order has an error of
-    ``order``: one less than that where a value is prescribed, for which two orders are gained at
-    the wall; the order itself where the slope is, for which one is gained. Degrees above that make
-    waves that run into a wall grow. With a point on the wall the value there is the condition.
+    Its degree is the lowest one for which the solution of a second-order problem has an error of
+    order ``order``: ``order`` − 1 for a prescribed value, where two orders are gained at the wall,
+    ``order`` for a prescribed slope, where one is gained. With higher degrees, waves that run into
+    a wall grow. If a point lies on the wall, its value is the condition.
 
     Source: Svärd and Nordström (2006), Journal of Computational Physics 218, 333-352.
     """
@@ -75,7 +74,7 @@ def smooth_rule(side: Side, on_wall: bool, width: int, order: int) -> GhostRule:
 
 
 def mirror_rule(side: Side, on_wall: bool, width: int) -> GhostRule:
-    """Ghosts that mirror the points: oddly about a prescribed value, evenly at zero slope."""
+    """Ghost points mirrored oddly about a prescribed value, evenly at zero slope."""
     return mirrored_ghosts(width, on_wall, side != ZERO_GRADIENT)
 
 
@@ -86,7 +85,7 @@ def _ghosts(
     prescribed: np.ndarray,
     value: math.Tensor | float,
 ) -> math.Tensor:
-    """Ghosts from the points before a wall and the value that is prescribed at it."""
+    """Ghost points from the points next to a wall and its prescribed value."""
     row, column = batch(row=len(weights)), batch(column=weights.shape[1])
     matrix = math.wrap(np.ascontiguousarray(weights), row & column)
     result = math.rename_dims(math.dot(near, axis, matrix, "column"), "row", spatial(axis))
@@ -99,11 +98,10 @@ def _ghosts(
 
 
 def _ordered(u: math.Tensor, axes: Sequence[str] = ()) -> math.Tensor:
-    """The tensor as it lies in memory wherever nothing else is asked for.
+    """The tensor with its dimensions in memory order: batch, channel, spatial.
 
-    Tensors are joined in the order of dimensions that the first of them names; sums name another
-    one than they keep, a product the axis of its matrix last, and every operation after it would
-    walk through memory with strides.
+    Concatenation uses the dimension order of the first tensor. Sums and matrix products permute
+    dimensions; without this call all later operations would be strided.
     """
     names = [*u.shape.batch.names, *u.shape.channel.names, *(axes or u.shape.spatial.names)]
     return math.reshaped_tensor(u.native(names), [u.shape[name] for name in names])

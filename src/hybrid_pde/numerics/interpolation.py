@@ -1,6 +1,6 @@
-"""Values between the points of a grid, by local polynomials.
+"""Interpolation between grid points by local polynomials (Lagrange).
 
-Layout: ``P`` positions, ``A`` axes, ``K`` grid points that a value is made of.
+Layout: ``P`` positions, ``A`` axes, ``K`` grid points per interpolated value.
 
 Source: Abramowitz and Stegun (1964), Handbook of Mathematical Functions, 25.2.1.
 """
@@ -11,25 +11,24 @@ import torch
 from hybrid_pde.domain.grid import PERIODIC, Grid
 from hybrid_pde.errors import ConfigError
 
-_QUINTIC = 6  # points a polynomial of degree 5 goes through
-# A position on the rim may lie outside by the rounding of a 32-bit coordinate [domain length].
+_QUINTIC = 6  # points of a polynomial of degree 5
+# Tolerance for positions on the boundary, for rounded 32-bit coordinates [domain length].
 _ROUNDING = 1e-6
 
 
 def interpolation_matrix(grid: Grid, points: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-    """Weights of the grid's points for the values at arbitrary positions, with an error O(dx⁶).
+    """Weights of grid points for values at arbitrary positions, with an error O(dx⁶).
 
-    ``(u.flatten()[indices] * weights).sum(-1)`` is the product of quintics along each axis,
-    through the three points on either side of the position; through the nearest six where a wall is
-    closer, and around the end of a periodic axis.
+    ``(u.flatten()[indices] * weights).sum(-1)`` evaluates the tensor product of quintic polynomials
+    through three points on either side of the position; through the nearest six points close to a
+    wall. Periodic axes wrap around.
 
     Args:
         grid: Grid of the values.
         points: Positions ``[P, A]`` in the domain [length].
 
     Returns:
-        Indices ``[P, K]`` into the grid's points in the order of its axes, and weights ``[P, K]``
-        in double precision.
+        Indices ``[P, K]`` into the flattened grid, and weights ``[P, K]`` in double precision.
 
     Raises:
         ConfigError: naming the first position outside the domain.
@@ -54,7 +53,7 @@ def line_weights(
         grid: The grid.
         index: Number of the axis.
         positions: Positions along it [length].
-        num_points: Points that each polynomial goes through, at most those of the axis.
+        num_points: Number of points of each polynomial, at most that of the axis.
 
     Returns:
         Indices ``[P, num_points]`` of the points along the axis, and their weights.
@@ -83,7 +82,7 @@ def _check_inside(grid: Grid, positions: np.ndarray) -> None:
     outside = np.flatnonzero(~inside.all(axis=1))
     if len(outside):
         number = int(outside[0])
-        place = ", ".join(
+        position_text = ", ".join(
             f"{axis}={value:.6g}" for axis, value in zip(grid.axes, positions[number], strict=True)
         )
         domain = ", ".join(
@@ -91,6 +90,6 @@ def _check_inside(grid: Grid, positions: np.ndarray) -> None:
             for axis, low, high in zip(grid.axes, grid.lower, grid.upper, strict=True)
         )
         raise ConfigError(
-            f"position {number} ({place}) lies outside the domain {domain}; leave out such "
+            f"position {number} ({position_text}) lies outside the domain {domain}; leave out such "
             "positions, or correct data.domain"
         )

@@ -1,4 +1,4 @@
-"""What an equation's right-hand side may use of a discretization.
+"""Interface of the differential operators for the right-hand sides of equations.
 
 Tensors are PhiML's: any batch and channel dimensions, vectors with the dimension ``vector``,
 spatial dimensions x, y, z.
@@ -7,17 +7,17 @@ spatial dimensions x, y, z.
 from collections.abc import Mapping
 from typing import Protocol
 
-from phi.torch.flow import math
+from phiml import math
 
 from hybrid_pde.domain.grid import Grid
 
 
 class Operators(Protocol):
-    """Spatial derivatives on one grid, with its boundary conditions."""
+    """Spatial derivatives on one grid with its boundary conditions."""
 
     @property
     def grid(self) -> Grid:
-        """The grid that the tensors live on."""
+        """The grid of all tensors."""
 
     def gradient(self, u: math.Tensor, axis: str) -> math.Tensor:
         """First derivative ∂u/∂axis."""
@@ -41,16 +41,16 @@ class Operators(Protocol):
         """∇·v."""
 
     def solenoidal(self, v: math.Tensor) -> math.Tensor:
-        """The vector field less a gradient, so that its divergence is zero."""
+        """Projection of ``v`` onto divergence-free fields, v − ∇p with ∇²p = ∇·v."""
 
     def at_velocity(self, v: math.Tensor) -> math.Tensor:
-        """A vector field given at the points of scalars, where the velocity's components stand."""
+        """A vector field at scalar points, interpolated to the points of velocity components."""
 
     def hold(self, rate: math.Tensor, slopes: Mapping[str, math.Tensor]) -> math.Tensor:
-        """The rate, with that of points that the boundary prescribes: 0, or the value's slope."""
+        """Replace the rate of prescribed boundary points by 0 or by the rate in ``slopes``."""
 
     def with_boundary(self, values: Mapping[str, math.Tensor]) -> "Operators":
-        """The operators with the fixed values of ``boundary.<axis>.<side>`` among ``values``."""
+        """The operators with the prescribed values ``boundary.<axis>.<side>`` of ``values``."""
 
     def eigenvalue(self, order: int) -> float:
-        """Largest |eigenvalue| of the derivative of that order, times the spacing to that power."""
+        """Largest |λ| dxⁿ of the derivative of order n."""

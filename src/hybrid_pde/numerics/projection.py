@@ -1,15 +1,14 @@
-"""The divergence-free part of a vector field, in one go: no iterations.
+"""Projection of a collocated velocity onto divergence-free fields, by a direct solve.
 
 Tensors have named dimensions: any batch dimensions, ``vector`` with a component for each axis,
 spatial ones x, y, z.
 
-An iterative pressure solver as PhiFlow's ``make_incompressible`` (conjugate gradients) has no
-forward-mode derivative, which calibration is built on, and costs many times as much. On a box both
-are avoidable: the operators are products of one-dimensional ones, whose eigenvectors are computed
-once.
+Iterative pressure solvers such as PhiFlow's ``make_incompressible`` (conjugate gradients) have no
+forward-mode derivative, which calibration needs, and are many times as expensive. On a box the
+operators are tensor products of one-dimensional operators, whose eigenvectors are computed once.
 
-Source of the periodic one: Canuto, Hussaini, Quarteroni and Zang (2006), Spectral Methods, section
-3.4; of the other see :mod:`hybrid_pde.numerics.corner_operators`.
+Sources: Canuto, Hussaini, Quarteroni and Zang (2006), Spectral Methods, section 3.4 (periodic box);
+:mod:`hybrid_pde.numerics.corner_operators` (box with walls).
 """
 
 from collections.abc import Mapping
@@ -21,56 +20,38 @@ from phi.torch.flow import batch, channel, math, spatial
 
 from hybrid_pde.domain.grid import Grid
 from hybrid_pde.numerics.corner_operators import LineOperators, line_operators
-from hybrid_pde.numerics.fourier import symbols, to_modes, to_values
+from hybrid_pde.numerics.fourier_transform import symbols, to_modes, to_values
 
 
 def project(
     v: math.Tensor, grid: Grid, wall_values: Mapping[str, math.Tensor] | None = None
 ) -> math.Tensor:
-    """The vector field less the gradient that makes its divergence zero: v − ∇p, ∇²p = ∇·v.
+    """Projection v − ∇p with ∇²p = ∇·v, which has zero divergence.
 
-    Where every axis is periodic, the projection is exact for every mode that the grid resolves,
-    and keeps the mean. Else it is the orthogonal projection onto the fields whose discrete
-    divergence vanishes at the corners between the points: central differences and means across
-    axes with walls, spectral derivatives along periodic ones. It is of order 2, up to the walls.
-    The normal gradient of p is what a wall does not let through; p = 0 at a zero-gradient side,
-    where flow may leave (nodes on such a side: order 1 there). A velocity that alternates from
-    point to point along two axes with walls has no divergence in this sense: nothing but viscosity
-    damps it.
+    If every axis is periodic, the projection is exact for every resolved mode and preserves the
+    mean. Otherwise it is the orthogonal projection onto fields whose discrete divergence vanishes
+    at the corners between the points. That divergence uses central differences and means across
+    axes with walls, spectral derivatives along periodic axes, and is of order 2 up to the walls. At
+    a wall the normal gradient of p cancels the flow through it; p = 0 at a zero-gradient side,
+    where fluid may leave (points on such a side: order 1). A velocity that alternates from point to
+    point along two axes with walls has zero discrete divergence; only viscosity damps it.
 
     Linear, and differentiable in forward and reverse mode.
 
     Args:
-        v: Velocity, or a rate of change of it; the dimension ``vector`` has a component an axis.
+        v: Velocity, or its rate of change, with one component per axis.
         grid: Grid of ``v``.
-        wall_values: What ``v`` is at sides with a fixed value, by ``boundary.<axis>.<side>``: a
-            number or one a component, uniform or varying along the side; 0 where not named, which
-            is right for the rate of change at a wall whose value is constant. Nodes on such a side
-            are set to it.
+        wall_values: Values of ``v`` at sides with a fixed value, by ``boundary.<axis>.<side>``: a
+            number or one per component, uniform or varying along the side. The default 0 is right
+            for the rate of change at a wall with a constant value. Points on the side are set to
+            it.
 
     Returns:
-        A field like ``v``.
+        A field of the shape of ``v``.
     """
     if grid.is_periodic:
         return _project_periodic(v, grid)
     return _box_projection(grid).apply(v, wall_values or {})
-
-
-def divergence_at_corners(
-    v: math.Tensor, grid: Grid, wall_values: Mapping[str, math.Tensor] | None = None
-) -> math.Tensor:
-    """The divergence that :func:`project` makes zero on a grid with walls [v/length].
-
-    Args:
-        v: Velocity.
-        grid: Grid of ``v``, not periodic on every axis.
-        wall_values: As in :func:`project`; with nodes on the boundary ``v`` has them itself.
-
-    Returns:
-        Values at the corners between points; at those on a wall, where half of the surrounding
-        cell lies outside, half the divergence.
-    """
-    return _box_projection(grid).divergence(v, wall_values or {})
 
 
 def _project_periodic(v: math.Tensor, grid: Grid) -> math.Tensor:
@@ -83,18 +64,18 @@ def _project_periodic(v: math.Tensor, grid: Grid) -> math.Tensor:
 
 @lru_cache(maxsize=32)
 def _fourier_constants(grid: Grid) -> tuple[math.Tensor, math.Tensor]:
-    """What ∇ multiplies the modes by, and ∇∇⁻²; 0 for modes without divergence, as the mean."""
-    with math.precision(64):  # whatever is in force at the first call
+    """Fourier symbols of ∇ and ∇∇⁻²; the latter is 0 for divergence-free modes such as the mean."""
+    with math.precision(64):  # independent of the precision at the first call
         first = symbols(grid)["first"]
         square = math.real(math.sum(first * first, "vector"))
         return first, first * math.safe_div(1.0, square)
 
 
 def with_tangent_of(constant: math.Tensor, u: math.Tensor) -> math.Tensor:
-    """The constant, with a tangent of zeros where ``u`` has a tangent.
+    """The constant, with a zero tangent if ``u`` has a tangent.
 
-    PyTorch 2.13 takes about ten times as long for a product of a tensor with a tangent and one
-    without.
+    In PyTorch 2.13 the product of a tensor with a tangent and one without takes about ten times as
+    long.
     """
     sample = u[dict.fromkeys(u.shape.batch.names, 0)]
     return math.where(math.wrap(True), constant, sample)
@@ -127,13 +108,13 @@ class _BoxProjection:
             for normal in grid.axes
         )
         with math.precision(64):
-            # 0 for modes without divergence
+            # 0 for divergence-free modes
             self._inverse = math.safe_div(1.0, math.wrap(eigenvalues, spatial(",".join(grid.axes))))
 
     def apply(self, v: math.Tensor, wall_values: Mapping[str, math.Tensor]) -> math.Tensor:
-        """Pv, where v is affine in the values at the walls."""
+        """Pv; affine in the values at the walls."""
         v = self._with_walls(v, wall_values)
-        divergence = self._divergence(v, wall_values, self._modal)
+        divergence = self._divergence(v, wall_values)
         pressure = divergence * with_tangent_of(math.to_float(self._inverse), divergence)
         gradient = []
         for normal in self._axes:
@@ -144,27 +125,19 @@ class _BoxProjection:
             gradient.append(component)
         return v - math.stack(gradient, channel(vector=",".join(self._axes)))
 
-    def divergence(self, v: math.Tensor, wall_values: Mapping[str, math.Tensor]) -> math.Tensor:
-        """∇·v at the corners."""
-        return self._divergence(v, wall_values, self._lines)
-
-    def _divergence(
-        self,
-        v: math.Tensor,
-        wall_values: Mapping[str, math.Tensor],
-        lines: Mapping[str, LineOperators],
-    ) -> math.Tensor:
+    def _divergence(self, v: math.Tensor, wall_values: Mapping[str, math.Tensor]) -> math.Tensor:
+        """Modes of the divergence at the corners."""
         total: Any = 0.0
         for normal in self._axes:
-            component = multiply_along(lines[normal].difference, v.vector[normal], normal)
-            for side, column in lines[normal].outside.items():
+            component = multiply_along(self._modal[normal].difference, v.vector[normal], normal)
+            for side, column in self._modal[normal].outside.items():
                 key = f"boundary.{normal}.{side}"
                 if key in wall_values:
                     value = _component(wall_values[key], normal)
                     component = component + math.wrap(column, spatial(normal)) * value
             for axis in self._axes:
                 if axis != normal:
-                    component = multiply_along(lines[axis].mean, component, axis)
+                    component = multiply_along(self._modal[axis].mean, component, axis)
             total = total + component
         return total
 

@@ -1,4 +1,4 @@
-"""The way between the data's grid and another one on which an equation is solved.
+"""Interpolation between the grid of the data and the grid on which an equation is solved.
 
 Layout of native tensors: ``B`` simulations, ``C`` channels, ``X Y Z`` space, ``[B, C, X, Y, Z]``.
 """
@@ -12,25 +12,24 @@ import torch
 from hybrid_pde.domain.grid import PERIODIC, Grid
 from hybrid_pde.numerics.interpolation import line_weights
 
-_QUINTIC = 6  # points a polynomial of degree 5 goes through
+_QUINTIC = 6  # points of a polynomial of degree 5
 
 
 class Resampling:
     """Interpolation onto a grid that is ``factor / divisor`` times finer, and back.
 
-    Along a periodic axis by the trigonometric polynomial through all points, exact for every mode
-    that the grid resolves (Trefethen 2000, Spectral Methods in MATLAB, chapter 3); between walls
-    by polynomials of degree 5 through the nearest six points, with an error O(dx⁶). Linear, one
-    product with a matrix an axis, so derivatives of any kind go through.
+    Periodic axes use the trigonometric polynomial through all points, exact for every resolved mode
+    (Trefethen 2000, Spectral Methods in MATLAB, chapter 3). Axes with walls use polynomials of
+    degree 5 through the nearest six points, with an error O(dx⁶). The operation is linear, one
+    matrix product per axis, and differentiable in forward and reverse mode.
 
     Args:
         grid: The data's grid.
-        factor: How many times finer, 1 or more.
-        divisor: How many times coarser, 1 or more; rounded to whole numbers of points.
+        factor: Refinement, 1 or more.
+        divisor: Coarsening, 1 or more; the numbers of points are rounded.
 
     Attributes:
-        grid: The other grid on the same domain; its first and last points lie on walls where the
-            data's do.
+        grid: The other grid on the same domain, with points on the same walls.
     """
 
     def __init__(self, grid: Grid, factor: int, divisor: int = 1) -> None:
@@ -45,14 +44,14 @@ class Resampling:
         self._coarser = [_line_matrix(self.grid, grid, axis) for axis in axes]
 
     def refine(self, u: torch.Tensor) -> torch.Tensor:
-        """Values ``[B, C, *space]`` of the data's grid at the points of the other one."""
+        """Interpolate ``[B, C, *space]`` from the grid of the data to the other grid."""
         return _apply(self._finer, u)
 
     def coarsen(self, u: torch.Tensor) -> torch.Tensor:
-        """Values ``[B, C, *space]`` of the other grid at the points of the data's, not averaged.
+        """Interpolate ``[B, C, *space]`` from the other grid to that of the data; no averaging.
 
-        For a finer one the inverse of :meth:`refine`, to rounding, along periodic axes and between
-        walls that have points on them; else up to O(dx⁶).
+        For a finer grid this inverts :meth:`refine` to rounding along periodic axes and between
+        walls with points on them, elsewhere up to O(dx⁶).
         """
         return _apply(self._coarser, u)
 
@@ -60,7 +59,7 @@ class Resampling:
 def _apply(matrices: list[torch.Tensor], u: torch.Tensor) -> torch.Tensor:
     for axis, matrix in enumerate(matrices):
         shape = u.shape[: 2 + axis], u.shape[3 + axis :]
-        # As lines, or as columns of a row of planes: a product with strides takes thrice as long.
+        # Contiguous lines or columns: a strided matrix product takes three times as long.
         lines = u.reshape(-1, u.shape[2 + axis], shape[1].numel())
         if axis == len(matrices) - 1:
             lines = lines.squeeze(-1) @ matrix.T.to(u)
@@ -77,7 +76,7 @@ def _line_matrix(source: Grid, target: Grid, axis: int) -> torch.Tensor:
         length = source.upper[axis] - source.lower[axis]
         angles = 2 * pi / length * (wanted[:, None] - _line(source, axis))
         waves = [np.cos(k * angles) for k in range(n // 2 + 1)]
-        # Every mode stands for itself and its negative, but for the mean and the Nyquist mode.
+        # Each mode counts for ±k, except the mean and the Nyquist mode.
         shares = [1.0 if k == 0 or 2 * k == n else 2.0 for k in range(len(waves))]
         matrix = sum(share * wave for share, wave in zip(shares, waves, strict=True)) / n
     else:

@@ -1,11 +1,14 @@
-"""The classical fourth-order Runge-Kutta method."""
+"""The classical fourth-order Runge-Kutta method.
+
+Source: Hairer, Nørsett and Wanner (1993), Solving Ordinary Differential Equations I, II.1.
+"""
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
 State = Mapping[str, Any]
 
-# Largest |λ dt| on the negative real and on the imaginary axis for which the method is stable.
+# Largest stable |λ dt| on the negative real and on the imaginary axis.
 REAL_LIMIT = 2.785
 IMAGINARY_LIMIT = 2.828
 
@@ -13,15 +16,13 @@ IMAGINARY_LIMIT = 2.828
 def runge_kutta_4(
     rate: Callable[[State, Any], Mapping[str, Any]], state: State, dt: Any
 ) -> dict[str, Any]:
-    """One step of u' = rate(u, t) with an error of order dt⁵.
+    """One step of u' = rate(u, t): local error O(dt⁵), global error O(dt⁴).
 
     Args:
-        rate: Rate of change of every field [field/time], of a state and the time since the step
-            began.
-        state: Fields by name; anything that adds and multiplies.
+        rate: Rate of change of every field [field/time] as a function of the state and the time
+            since the start of the step.
+        state: Fields by name; any type with addition and multiplication.
         dt: Time step [time].
-
-    Source: Hairer, Nørsett and Wanner (1993), Solving Ordinary Differential Equations I, II.1.
     """
     half = dt * 0.5
     k1 = rate(state, 0.0 * dt)

@@ -1,4 +1,4 @@
-"""Fourier derivatives on a periodic box, exact for every mode that the grid resolves.
+"""Fourier spectral derivatives on a periodic box, exact for every resolved mode.
 
 Tensors have named dimensions: any batch and channel dimensions, spatial ones x, y, z.
 
@@ -11,19 +11,18 @@ from math import pi
 from phi.torch.flow import math, spatial
 
 from hybrid_pde.domain.grid import Grid
-from hybrid_pde.numerics.fourier import symbols, to_modes, to_values
+from hybrid_pde.numerics.fourier_transform import symbols, to_modes, to_values
 
 
 class Spectral:
-    """Operators that multiply Fourier modes, of all axes at once.
+    """Differential operators as multipliers of Fourier modes.
 
-    Products of two fields are free of aliasing by the 2/3 rule: both factors and the product are
-    cut to the lower two thirds of the wavenumbers, so that no product of two kept modes folds back
-    onto a kept one.
+    Products of two fields are dealiased by the 2/3 rule: both factors and the product are truncated
+    to the lower two thirds of the wavenumbers.
 
     Args:
         grid: A grid that is periodic along every axis.
-        constants: The operators' :attr:`constants`, where they come in as arguments.
+        constants: The multipliers (:attr:`constants`), if they are passed as arguments.
     """
 
     def __init__(self, grid: Grid, constants: Mapping[str, math.Tensor] | None = None) -> None:
@@ -32,17 +31,16 @@ class Spectral:
 
     @property
     def grid(self) -> Grid:
-        """The grid that the tensors live on."""
+        """The grid of all tensors."""
         return self._grid
 
     @property
     def constants(self) -> dict[str, math.Tensor]:
-        """What modes are multiplied with, in the present precision.
+        """Multipliers of the Fourier modes, in the current precision.
 
-        A compiled function may take them as arguments, see :meth:`with_constants`: one that closes
-        over them costs many times as much under forward-mode differentiation, where PyTorch 2.13
-        spends 0.1-0.5 ms on each operation of a tensor that has a tangent with one that has none.
-        Arguments can be given zero tangents.
+        A compiled function should take them as arguments, see :meth:`with_constants`. In forward
+        mode PyTorch 2.13 needs 0.1-0.5 ms for each operation on a tensor with a tangent and one
+        without; arguments can have zero tangents, captured constants cannot.
         """
         return {
             name: math.to_complex(value) if name == "first" else math.to_float(value)
@@ -50,7 +48,7 @@ class Spectral:
         }
 
     def with_constants(self, constants: Mapping[str, math.Tensor]) -> "Spectral":
-        """The same operators with :attr:`constants` that were passed through an argument."""
+        """The same operators with the given :attr:`constants`."""
         return Spectral(self._grid, constants)
 
     def gradient(self, u: math.Tensor, axis: str) -> math.Tensor:
@@ -72,8 +70,8 @@ class Spectral:
     def diffuse(self, diffusivity: math.Tensor, u: math.Tensor) -> math.Tensor:
         """∇·(κ∇u).
 
-        Of a field κ, the mean acts on every mode and the rest on the dealiased ones, so that all
-        modes decay where κ > 0.
+        For a field κ, its mean acts on all modes and the deviation from the mean on the dealiased
+        modes, so that all modes decay if κ > 0.
 
         Args:
             diffusivity: κ [length²/time], a number or a field.
@@ -83,11 +81,11 @@ class Spectral:
         if not diffusivity.shape.spatial:
             return diffusivity * self.laplacian(u)
         mean = math.mean(diffusivity, spatial)
-        modes, rest = self._modes(u), self._cut(diffusivity - mean)
+        modes, deviation = self._modes(u), self._cut(diffusivity - mean)
         kept = modes * self._kept
         total = mean * (modes * self._laplacian())
         for axis in self._grid.axes:
-            flux = rest * self._values(kept * self._first(axis))
+            flux = deviation * self._values(kept * self._first(axis))
             total = total + self._modes(flux) * (self._kept * self._first(axis))
         return self._values(total)
 
@@ -102,46 +100,30 @@ class Spectral:
         if not velocity.shape.spatial:
             return self._multiply(u, self._along(velocity))
         kept = self._modes(u) * self._kept
-        wind = self._values(kept) if velocity is u else self._cut(velocity)
+        advecting = self._values(kept) if velocity is u else self._cut(velocity)
         return self._cut(
             sum(
-                wind.vector[axis] * self._values(kept * self._first(axis))
+                advecting.vector[axis] * self._values(kept * self._first(axis))
                 for axis in self._grid.axes
             )
         )
-
-    def advect_conservative(self, velocity: math.Tensor, u: math.Tensor) -> math.Tensor:
-        """∇·(velocity u), dealiased where the velocity is a field; its sum is zero.
-
-        Args:
-            velocity: Vector, uniform in space or a field.
-            u: Scalar or vector, each component a density.
-        """
-        if not velocity.shape.spatial:
-            return self._multiply(u, self._along(velocity))
-        density = self._cut(u)
-        wind = density if velocity is u else self._cut(velocity)
-        modes = sum(
-            self._modes(wind.vector[axis] * density) * self._first(axis) for axis in self._grid.axes
-        )
-        return self._values(modes * self._kept)
 
     def divergence(self, v: math.Tensor) -> math.Tensor:
         """∇·v of a vector field: the sum of ∂v_i/∂x_i, a scalar."""
         return self._values(self._along(self._modes(v)))
 
     def at_velocity(self, v: math.Tensor) -> math.Tensor:
-        """The vector field itself: every component stands at the grid's points."""
+        """The vector field itself: all components are located at the grid points."""
         return v
 
     def solenoidal(self, v: math.Tensor) -> math.Tensor:
-        """The vector field less a gradient, so that its divergence is zero."""
+        """Projection of ``v`` onto divergence-free fields, v − ∇p with ∇²p = ∇·v."""
         from hybrid_pde.numerics.projection import project
 
         return project(v, self._grid)
 
     def hold(self, rate: math.Tensor, slopes: Mapping[str, math.Tensor]) -> math.Tensor:
-        """The rate as it is: a periodic box prescribes no points."""
+        """The unchanged rate: a periodic box has no prescribed points."""
         return rate
 
     def with_boundary(self, values: Mapping[str, math.Tensor]) -> "Spectral":
@@ -149,11 +131,11 @@ class Spectral:
         return self
 
     def eigenvalue(self, order: int) -> float:
-        """Largest |eigenvalue| of the derivative of that order, times the spacing to that power."""
+        """Largest |λ| dxⁿ of the derivative of order n: πⁿ."""
         return pi**order
 
     def symbol(self, order: int, coefficient: math.Tensor) -> math.Tensor:
-        """What a term with a constant coefficient multiplies the modes by [1/time].
+        """Fourier symbol of a term with a constant coefficient [1/time].
 
         Args:
             order: 0 for u itself, 1 for v·∇u, 2 for ∇²u, 3 for Σ ∂³u/∂x_i³, 4 for ∇⁴u.
@@ -161,7 +143,7 @@ class Spectral:
                 vector v.
 
         Returns:
-            Tensor over the kept wavenumbers; complex for odd orders.
+            Tensor over the wavenumbers; complex for odd orders.
         """
         if order == 0:
             return coefficient * (1.0 + 0.0 * self._kept)

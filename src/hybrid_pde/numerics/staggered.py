@@ -1,11 +1,11 @@
-"""Differences of order 2 with the velocity on the faces of cells.
+"""Second-order differences on a staggered (MAC) grid, with the velocity on cell faces.
 
 Tensors have named dimensions: any batch dimensions, ``vector`` with a component for each axis,
-spatial ones x, y, z. Scalars stand at the centres of cells, vectors on their lower faces, see
+spatial ones x, y, z. Scalars are located at cell centres, vectors on the lower faces, see
 :mod:`hybrid_pde.numerics.face_projection`.
 
 Sources: Harlow and Welch (1965), Physics of Fluids 8, 2182. Morinishi, Lund, Vasilyev and Moin
-(1998), Journal of Computational Physics 143, 90, section 3 (what the scheme conserves).
+(1998), Journal of Computational Physics 143, 90, section 3 (conservation).
 """
 
 from collections.abc import Mapping
@@ -24,14 +24,15 @@ from hybrid_pde.numerics.ghost_points import extend, rules_of, smooth_rule
 
 
 class StaggeredDifference(FiniteDifference):
-    """Operators of an incompressible flow on the faces, of the scalars that it carries at centres.
+    """Operators of an incompressible flow: velocity on cell faces, transported scalars at centres.
 
-    Nothing flows through walls. Along a wall with a prescribed value the fluid has its velocity;
-    along one of zero gradient it slips. Scalars have the prescribed value there, or no flux.
+    Nothing flows through walls. Along a wall with a prescribed value the fluid moves with that
+    velocity (no slip); along a wall of zero gradient it slips freely. Scalars have the prescribed
+    value at the wall, or zero flux.
 
-    Advection is the divergence of the flux ∇·(v u): on a velocity without divergence the same as
-    (v·∇)u. The sum of every scalar, and on a periodic box of every component, is conserved to
-    rounding; so is the sum of squares, but for the errors in time.
+    Advection is in flux form, ∇·(v u), which equals (v·∇)u for a divergence-free velocity. The sum
+    of every scalar, and on a periodic box of every velocity component, is conserved to rounding;
+    the sum of squares is conserved up to the time-stepping error.
 
     Args:
         grid: The cells, with no points on walls.
@@ -44,18 +45,18 @@ class StaggeredDifference(FiniteDifference):
         super().__init__(grid, 2, boundary_values)
 
     def derivative(self, u: math.Tensor, axis: str, order: int) -> math.Tensor:
-        """Derivative of a scalar, at the centres."""
-        assert "vector" not in u.shape, "components of a vector stand on different faces"
+        """Derivative of a scalar, at cell centres."""
+        assert "vector" not in u.shape, "components of a vector are located on different faces"
         return super().derivative(u, axis, order)
 
     def laplacian(self, u: math.Tensor) -> math.Tensor:
-        """∇²u where u stands."""
+        """∇²u at the points of u."""
         if "vector" not in u.shape:
             return super().laplacian(u)
         return self._vector({axis: self._spread(u.vector[axis], axis) for axis in self.grid.axes})
 
     def advect(self, velocity: math.Tensor, u: math.Tensor) -> math.Tensor:
-        """∇·(velocity u), with the velocity on the faces and u the same, or a scalar."""
+        """∇·(velocity u) with the velocity on faces; u is the velocity itself or a scalar."""
         if "vector" in u.shape:
             return self._advect_itself(u)
         terms = []
@@ -65,22 +66,22 @@ class StaggeredDifference(FiniteDifference):
         return sum(terms[1:], terms[0])
 
     def divergence(self, v: math.Tensor) -> math.Tensor:
-        """∇·v at the centres."""
+        """∇·v at cell centres."""
         return divergence_of_cells(v, self.grid)
 
     def solenoidal(self, v: math.Tensor) -> math.Tensor:
-        """The vector field less a gradient, so that its divergence is zero; 0 on walls."""
+        """Projection of ``v`` onto divergence-free fields, v − ∇p; 0 on walls."""
         return project_faces(v, self.grid)
 
     def at_velocity(self, v: math.Tensor) -> math.Tensor:
-        """A vector field given at the centres, on the faces; on walls it has no meaning."""
+        """A vector field interpolated from centres to faces; values on walls are meaningless."""
         return self._vector({axis: _before(v.vector[axis], axis) for axis in self.grid.axes})
 
     def _advect_itself(self, u: math.Tensor) -> math.Tensor:
-        """Σ_j ∂_j (u_j u_i): products of means, at centres for j = i, else at the edges of cells.
+        """Σ_j ∂_j (u_j u_i): products of means, at centres for j = i, else at cell edges.
 
-        An edge stands at the lower end of its cell along both axes. On a wall its flux is zero, as
-        the velocity across it is.
+        An edge is located at the lower end of its cell along both axes. On a wall its flux is zero,
+        because the normal velocity is zero.
         """
         grid, rates = self.grid, {}
         for axis in grid.axes:
@@ -96,7 +97,7 @@ class StaggeredDifference(FiniteDifference):
         return self._vector(rates)
 
     def _spread(self, u: math.Tensor, component: str) -> math.Tensor:
-        """∇² of one component, on its faces; on a wall it has no meaning."""
+        """∇² of one component, on its faces; values on walls are meaningless."""
         terms = []
         for axis in self.grid.axes:
             if axis == component:
@@ -108,7 +109,7 @@ class StaggeredDifference(FiniteDifference):
         return sum(terms[1:], terms[0])
 
     def _along_walls(self, u: math.Tensor, axis: str, component: str) -> math.Tensor:
-        """The component with a ghost at both ends of an axis, between whose walls it runs along."""
+        """A tangential velocity component with one ghost point at both ends of an axis."""
         rules = rules_of(self.grid, axis, lambda side, on_wall: smooth_rule(side, on_wall, 1, 2), 1)
         values: list[math.Tensor | float] = []
         for end in ("lower", "upper"):
@@ -124,5 +125,5 @@ class StaggeredDifference(FiniteDifference):
 
 
 def _before(u: math.Tensor, axis: str) -> math.Tensor:
-    """Mean of neighbours along an axis, half a cell before; uniform along it, u itself."""
+    """Mean of neighbours half a cell below along an axis; u itself if uniform along it."""
     return 0.5 * (u + previous_cell(u, axis)) if axis in u.shape else u

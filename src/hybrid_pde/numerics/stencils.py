@@ -1,7 +1,7 @@
-"""Weights of differences, interpolations and ghost points on points of spacing 1.
+"""Weights of differences, interpolation and ghost points for unit spacing.
 
-All come from demanding that polynomials be treated exactly, solved in rational numbers, so that
-symmetric stencils are symmetric to the last digit.
+All weights are exact for polynomials. They are solved for in rational arithmetic, so symmetric
+stencils are symmetric to the last digit.
 
 Source: Fornberg (1988), Mathematics of Computation 51, 699-706.
 """
@@ -19,11 +19,11 @@ VALUE, SLOPE = 0, 1
 
 @dataclass(frozen=True, eq=False)
 class GhostRule:
-    """How points beyond a wall follow from those before it.
+    """Linear rule for the ghost points beyond a wall.
 
     Attributes:
-        weights: ``[ghost, point]``, both counted from the wall.
-        prescribed: ``[ghost]``, weight of the value that is prescribed at the wall.
+        weights: Weights of the points ``[ghost, point]``, both counted from the wall.
+        prescribed: Weight of the prescribed value at the wall ``[ghost]``.
     """
 
     weights: np.ndarray
@@ -31,7 +31,7 @@ class GhostRule:
 
     @property
     def num_points(self) -> int:
-        """How many points before the wall are used."""
+        """Number of points inside the wall that the rule uses."""
         return self.weights.shape[1]
 
 
@@ -51,13 +51,13 @@ def difference_weights(offsets: tuple[float, ...], derivative: int) -> np.ndarra
 
 @lru_cache
 def central_weights(accuracy: int, derivative: int) -> np.ndarray:
-    """Weights of the point itself and of those to the right, of a central difference.
+    """Weights of a central difference at the point itself and at the points to the right.
 
-    Those to the left have the same weights, or for an odd derivative the opposite ones.
+    Points to the left have the same weights, or the opposite ones for an odd derivative.
 
     Args:
-        accuracy: Its order, an even number.
-        derivative: 1 for the first derivative, ….
+        accuracy: Order of accuracy, an even number.
+        derivative: Order of the derivative, 1 or more.
     """
     reach = (accuracy + derivative - 1) // 2
     return difference_weights(tuple(range(-reach, reach + 1)), derivative)[reach:]
@@ -65,10 +65,10 @@ def central_weights(accuracy: int, derivative: int) -> np.ndarray:
 
 @lru_cache
 def staggered_weights(accuracy: int, derivative: int) -> np.ndarray:
-    """Weights of the points at ½, 3/2, … to the right, for a place halfway between points.
+    """Weights of the points at ½, 3/2, … to the right, for the midpoint between two points.
 
     Args:
-        accuracy: Order, an even number.
+        accuracy: Order of accuracy, an even number.
         derivative: 0 for interpolation, 1 for the first derivative.
     """
     reach = accuracy // 2
@@ -79,19 +79,18 @@ def staggered_weights(accuracy: int, derivative: int) -> np.ndarray:
 def polynomial_ghosts(
     count: int, first: float, num_points: int, condition: int | None
 ) -> GhostRule:
-    """Ghost points on the polynomial through the nearest points and the wall's condition.
+    """Ghost points on the polynomial through the nearest points and the wall condition.
 
     Args:
         count: Number of ghosts, at first − 1, first − 2, … [spacing].
         first: Distance of the nearest point from the wall: ½, or 0 with a point on it.
         num_points: Number of points, at first, first + 1, ….
-        condition: ``VALUE`` or ``SLOPE`` (which is zero) prescribed at the wall; ``None`` for
-            extrapolation.
+        condition: ``VALUE`` or ``SLOPE`` (zero) prescribed at the wall; ``None`` for extrapolation.
     """
     start = Fraction(first)
     positions = [start + i for i in range(num_points)]
     degrees = range(num_points + (condition is not None))
-    # A row a condition, a column a coefficient of the polynomial.
+    # One row per condition, one column per coefficient of the polynomial.
     rows = [[x**k for k in degrees] for x in positions]
     if condition is not None:
         rows.append([Fraction(int(k == condition)) for k in degrees])
@@ -109,13 +108,13 @@ def polynomial_ghosts(
 
 @lru_cache
 def mirrored_ghosts(count: int, on_wall: bool, odd: bool) -> GhostRule:
-    """Ghost points that mirror those before the wall.
+    """Ghost points that mirror the points inside the wall.
 
     Args:
         count: Number of ghosts.
-        on_wall: Whether the nearest point lies on the wall, instead of half a spacing before it.
-        odd: Whether the function less its value at the wall changes its sign there (its second
-            derivative is zero); else it is even (its odd derivatives are zero).
+        on_wall: Whether the nearest point lies on the wall, instead of half a spacing inside.
+        odd: Whether the function minus its value at the wall is odd (zero second derivative);
+            otherwise it is even (zero odd derivatives).
     """
     skipped = int(on_wall)
     sign = -1.0 if odd else 1.0
@@ -131,7 +130,7 @@ def mirrored_ghosts(count: int, on_wall: bool, odd: bool) -> GhostRule:
 def _solve(
     matrix: Sequence[Sequence[Fraction]], right: Sequence[Sequence[Fraction]]
 ) -> list[list[Fraction]]:
-    """Gauss-Jordan elimination; the matrices here are invertible."""
+    """Gauss-Jordan elimination of an invertible matrix."""
     rows = [[*left, *side] for left, side in zip(matrix, right, strict=True)]
     size = len(rows)
     for column in range(size):

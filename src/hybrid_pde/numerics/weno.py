@@ -1,14 +1,15 @@
-"""Weighted essentially non-oscillatory differences of fifth order: advection that takes shocks.
+"""Fifth-order weighted essentially non-oscillatory (WENO) advection for solutions with shocks.
 
-Where the solution is smooth, five points give a derivative of fifth order; beside a shock, the
-weights of the three-point stencils that cross it vanish, so that nothing oscillates.
+The derivative is a weighted combination of three three-point stencils. In smooth regions it is of
+fifth order; near a shock the weights of the stencils that cross it vanish, which avoids
+oscillations.
 
 Tensors have named dimensions: any batch and channel dimensions, spatial ones x, y, z.
 
 Sources: Jiang and Shu (1996), Journal of Computational Physics 126, 202-228 (flux splitting and
-smoothness); Jiang and Peng (2000), SIAM Journal on Scientific Computing 21, 2126-2143 (advective
-form); Borges, Carmona, Costa and Don (2008), Journal of Computational Physics 227, 3191-3211
-(weights "Z", which keep the order where a derivative vanishes).
+smoothness indicators); Jiang and Peng (2000), SIAM Journal on Scientific Computing 21, 2126-2143
+(advective form); Borges, Carmona, Costa and Don (2008), Journal of Computational Physics 227,
+3191-3211 (WENO-Z weights, which keep the order at critical points).
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,29 +22,28 @@ from hybrid_pde.numerics.ghost_points import mirror_rule, rules_of
 from hybrid_pde.numerics.runge_kutta import IMAGINARY_LIMIT
 from hybrid_pde.numerics.stencils import GhostRule
 
-# Shares of the three stencils with which they make up the difference of fifth order.
-_SHARES = (0.1, 0.6, 0.3)
-# A stencil's smoothness counts at least as this part of all three: bounds their ratios, whatever
-# the unit of the field.
+# Linear weights with which the three stencils combine to the fifth-order difference.
+_LINEAR_WEIGHTS = (0.1, 0.6, 0.3)
+# Lower bound of a smoothness indicator relative to the sum of all three; independent of the unit of
+# the field.
 _LEAST_ROUGHNESS = 1e-6
-# Keeps 0/0 from a constant field, and is a normal number in single precision too.
+# Avoids 0/0 for a constant field; a normal number in single precision too.
 _TINY = 1e-30
-# Points beyond each end of an axis that the widest stencil reaches.
+# Ghost points at each end of an axis for the widest stencil.
 _REACH = 3
-# Largest |v| dt / dx of the Runge-Kutta method. On smooth solutions 1.73 is stable (the largest c
-# with |R(c λ)| <= 1 for all eigenvalues λ of the fifth-order upwind difference). The total
-# variation of a standing shock grew by 2 % at 1.14, and by 0.2 % at 1.0, where the safety factor of
-# 0.8 puts it.
+# Largest Courant number |v| dt / dx of the Runge-Kutta method. On smooth solutions 1.73 is stable
+# (the largest c with |R(c λ)| <= 1 for all eigenvalues λ of the fifth-order upwind difference). The
+# total variation of a standing shock grows by 2 % at 1.14 and by 0.2 % at 1.0, which is the limit
+# times the safety factor of 0.8.
 LARGEST_COURANT = 1.25
 
 
 class Weno(FiniteDifference):
-    """Fourth-order central differences, with advection by fifth-order upwind ones.
+    """Fourth-order central differences with fifth-order upwind WENO advection.
 
-    A shock needs no resolving: it is kept three or four spacings wide, where its width by
-    diffusion alone is less. At a wall the field is mirrored, evenly where its slope is zero and
-    oddly about a prescribed value, which is of second order in the spacing. What flows in through
-    a wall of zero slope is not determined by the equation: without diffusion it may grow there.
+    An unresolved shock is three or four spacings wide. At a wall the field is mirrored: evenly at
+    zero slope, oddly about a prescribed value, which is of second order in the spacing. Inflow
+    through a wall of zero slope is not determined by the equation and may grow without diffusion.
 
     Args:
         grid: Grid of every field.
@@ -58,15 +58,15 @@ class Weno(FiniteDifference):
         super().__init__(grid, 4, boundary_values)
 
     def advect(self, velocity: math.Tensor, u: math.Tensor) -> math.Tensor:
-        """(velocity·∇)u, upwind.
+        """Upwind (velocity·∇)u.
 
-        A field that advects itself (``velocity is u``) takes the derivative of each component
-        along its own axis from the flux, ∂(u²/2)/∂x, so that a shock has the speed of the
-        conservation law, and Σu is kept on a periodic line. The other products, and those of any
-        other velocity, are in advective form: right where one of the two factors is smooth.
+        For self-advection (``velocity is u``) the derivative of each component along its own axis
+        is the flux derivative ∂(u²/2)/∂x, so shocks have the speed of the conservation law and Σu
+        is conserved on a periodic line. All other products are in advective form, which is correct
+        if one of the two factors is smooth.
 
-        The side is upwind for a rate that *subtracts* the result, times a factor that is positive;
-        with a negative factor the scheme is unstable.
+        The scheme is stable for rates that subtract a positive multiple of the result; with a
+        negative factor it is unstable.
 
         Args:
             velocity: Vector with a component of the dimension ``vector`` for each axis, uniform
@@ -91,14 +91,14 @@ class Weno(FiniteDifference):
         return math.stack(components, u.shape["vector"])
 
     def eigenvalue(self, order: int) -> float:
-        """Largest |eigenvalue| of a derivative, times the spacing to the power of its order.
+        """Largest |λ| dxⁿ of the derivative of order n.
 
-        That of first order is the imaginary one with the same largest stable step.
+        For n = 1, the imaginary eigenvalue with the same largest stable step.
         """
         return IMAGINARY_LIMIT / LARGEST_COURANT if order == 1 else super().eigenvalue(order)
 
     def _upwind(self, velocity: math.Tensor, u: math.Tensor, axis: str) -> math.Tensor:
-        """Upwind v ∂u/∂axis: the five differences more on the side the flow comes from."""
+        """Upwind v ∂u/∂axis from the five differences shifted to the upstream side."""
         n = u.shape.get_size(axis)
         values = _steps(self._with_ghosts(u, axis), axis)
         bends = _steps(values, axis)
@@ -115,8 +115,8 @@ class Weno(FiniteDifference):
     def _flux_derivative(self, u: math.Tensor, axis: str) -> math.Tensor:
         """∂(u²/2)/∂axis by local Lax-Friedrichs splitting, as a difference of face fluxes.
 
-        The smoothness of u is taken for that of the split fluxes u²/2 ± s u: they have critical
-        points of their own, where the order would be lost, and all four reconstructions share it.
+        All four reconstructions use the smoothness of u instead of that of the split fluxes
+        u²/2 ± s u, which have additional critical points with a loss of order.
         """
         n = u.shape.get_size(axis)
         values = self._with_ghosts(u, axis)
@@ -124,21 +124,21 @@ class Weno(FiniteDifference):
         ratios = _roughness_ratios(_stencil(values, axis, n))
         onward, back = _weights(ratios), _weights(ratios[::-1])
         sums = []
-        # From the points before and behind each face; at the faces, the halves of the split meet.
+        # Reconstructions at each face from the points below and above it.
         for quantity in (fluxes, values):
             steps, middle = _stencil(quantity, axis, n), _part(quantity, axis, 2, n + 2)
             before = _part(middle + _offset(steps, onward), axis, 0, n + 1)
             behind = _part(middle - _offset(steps[::-1], back), axis, 1, n + 1)
             sums.append((before, behind))
         (flux_before, flux_behind), (before, behind) = sums
-        # The speed |∂(u²/2)/∂u| = |u|, the larger of the two sides of the face.
+        # The speed |∂(u²/2)/∂u| = |u|, the maximum of both sides of the face.
         speeds = math.abs(_part(values, axis, 2, n + 2))
         speed = math.maximum(_part(speeds, axis, 0, n + 1), _part(speeds, axis, 1, n + 1))
         flux = flux_before + flux_behind + speed * (before - behind)
         return _steps(flux, axis) * (0.5 / self.spacing[axis])
 
     def _with_ghosts(self, u: math.Tensor, axis: str) -> math.Tensor:
-        """``u`` with three points more on each side of an axis."""
+        """``u`` with three ghost points on each side of an axis."""
 
         def choose(side: Side, on_wall: bool) -> GhostRule:
             return mirror_rule(side, on_wall, _REACH)
@@ -147,7 +147,7 @@ class Weno(FiniteDifference):
 
 
 def _roughness_ratios(steps: Sequence[math.Tensor]) -> list[math.Tensor]:
-    """By how much each stencil's share grows before all are normalized; 1 where all is smooth.
+    """WENO-Z factors 1 + (τ / (β_k + ε))² of the linear weights; 1 for a smooth field.
 
     Args:
         steps: The four differences between five neighbours.
@@ -164,18 +164,18 @@ def _roughness_ratios(steps: Sequence[math.Tensor]) -> list[math.Tensor]:
 
 
 def _weights(ratios: Sequence[math.Tensor]) -> list[math.Tensor]:
-    """Of the stencils 0-2, 1-3 and 2-4 of five neighbours; their sum is 1/6."""
-    raw = [share * ratio for share, ratio in zip(_SHARES, ratios, strict=True)]
+    """Weights of the stencils 0-2, 1-3 and 2-4 of five neighbours; their sum is 1/6."""
+    raw = [weight * ratio for weight, ratio in zip(_LINEAR_WEIGHTS, ratios, strict=True)]
     scale = 1 / (6 * (raw[0] + raw[1] + raw[2]))
     return [weight * scale for weight in raw]
 
 
 def _offset(steps: Sequence[math.Tensor], weights: Sequence[math.Tensor]) -> math.Tensor:
-    """What the value half a spacing downwind of the middle one of five has more than that.
+    """Reconstructed value half a spacing downwind of the middle of five points, minus its value.
 
-    The five, in the order of the flow, are means over cells. Of fluxes at points, the values at
-    faces have the derivative as their difference; of differences between neighbours, the value is
-    the derivative at a point.
+    The five values, in flow direction, are cell means. For fluxes, differences of the reconstructed
+    face values are the derivative; for differences of neighbours, the reconstructed value itself is
+    the derivative at the point.
     """
     e1, e2, e3, e4 = steps
     upwind, middle, downwind = weights
@@ -183,7 +183,7 @@ def _offset(steps: Sequence[math.Tensor], weights: Sequence[math.Tensor]) -> mat
 
 
 def _stencil(padded: math.Tensor, axis: str, n: int) -> list[math.Tensor]:
-    """The four differences around each of the n points and the two ghosts next to them."""
+    """The four differences around each of the n points and the two adjacent ghost points."""
     steps = _steps(padded, axis)
     return [_part(steps, axis, k, n + 2) for k in range(4)]
 

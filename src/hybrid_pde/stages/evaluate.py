@@ -11,12 +11,12 @@ from hybrid_pde.config.schema import Experiment
 from hybrid_pde.data.atomic import write_json
 from hybrid_pde.data.cache.simulation_store import SimulationStore
 from hybrid_pde.domain.known_values import KnownParameter
-from hybrid_pde.evaluation.evaluation import Evaluation, evaluate, write_metrics
 from hybrid_pde.evaluation.figures.all_figures import write_figures
 from hybrid_pde.evaluation.measures.long_rollout import long_rollouts
 from hybrid_pde.evaluation.measures.step_timing import time_predictors
 from hybrid_pde.evaluation.physical_predictor import PhysicalPredictor
 from hybrid_pde.evaluation.predictors import Predictor, persistence
+from hybrid_pde.evaluation.rollout_evaluation import Evaluation, evaluate, write_metrics
 from hybrid_pde.evaluation.rollouts_file import write_rollouts
 from hybrid_pde.evaluation.synthetic_predictor import SyntheticPredictor
 from hybrid_pde.models.registry import ModelRegistry

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hybrid_pde.data.atomic import atomic_path
-from hybrid_pde.training.history_file import read_history, write_history
+from hybrid_pde.evaluation.history import read_text_rows, write_history
 
 HISTORIES = ("physical/history.csv", "synthetic/history.csv")
 
@@ -29,7 +29,7 @@ def collect_cycles(folders: Sequence[Path], results: Path) -> None:
         rows = [
             {"cycle": number, **row}
             for number, folder in enumerate(folders, 1)
-            for row in read_history(folder / name)
+            for row in read_text_rows(folder / name)
             if row.get("train_loss") != ""
         ]
         write_history(results / name, rows)

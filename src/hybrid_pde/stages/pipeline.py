@@ -16,11 +16,7 @@ from hybrid_pde.config.schema import Experiment
 from hybrid_pde.data.atomic import sha256_of
 from hybrid_pde.data.cache.cache_manager import CacheManager
 from hybrid_pde.data.cache.data_manager import DataManager
-from hybrid_pde.domain.run_folders import (
-    cycle_folder,
-    remove_finished_checkpoints,
-    replicate_folder,
-)
+from hybrid_pde.domain.run_folders import cycle_folder, replicate_folder
 from hybrid_pde.models.user_models import check_own_models
 from hybrid_pde.stages.augment import generate_simulations
 from hybrid_pde.stages.evaluate import evaluate_models
@@ -29,6 +25,7 @@ from hybrid_pde.stages.hybrid import collect_cycles
 from hybrid_pde.stages.simulate import RawSimulations
 from hybrid_pde.stages.train_physical import CalibrationFiles, GuidanceFiles, calibrate
 from hybrid_pde.stages.train_synthetic import SurrogateFiles, SurrogateTraining, calibrated_model
+from hybrid_pde.training.finished_checkpoints import remove_finished_checkpoints
 from hybrid_pde.training.hybrid.cycles import run_cycles
 from hybrid_pde.training.synthetic.training_windows import check_left_out
 

@@ -16,13 +16,13 @@ from hybrid_pde.data.cache.manifests import digests_of, simulations_of
 from hybrid_pde.data.cache.scratch_copies import on_scratch
 from hybrid_pde.data.cache.simulation_store import SimulationStore
 from hybrid_pde.errors import CheckpointError
+from hybrid_pde.evaluation.history import Row, read_rows, write_history
 from hybrid_pde.interruption import StopRequest
 from hybrid_pde.models.registry import ModelRegistry
 from hybrid_pde.models.surrogate_file import load_saved_model, save_synthetic_model
 from hybrid_pde.models.synthetic.synthetic_model import SyntheticModel
 from hybrid_pde.stages.threads import limit_threads
 from hybrid_pde.training.checkpoint_folder import CheckpointFolder
-from hybrid_pde.training.history_file import Row, read_rows, write_history
 from hybrid_pde.training.synthetic.epoch_record import is_stale
 from hybrid_pde.training.synthetic.processes import num_processes, run_together
 from hybrid_pde.training.synthetic.synthetic_trainer import SyntheticTrainer

@@ -1,4 +1,4 @@
-"""Trainers: they are handed a model, and data in their ``train`` method."""
+"""Trainers of physical and synthetic models."""
 
 import lazy_loader
 

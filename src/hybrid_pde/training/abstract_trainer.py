@@ -1,4 +1,4 @@
-"""What every trainer has."""
+"""Base class of all trainers."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,14 +7,14 @@ from hybrid_pde.config import Experiment, parse_experiment
 
 
 class AbstractTrainer:
-    """Holds the experiment; models and data are made outside and handed in.
+    """Base class with the experiment and the seed; models and data are passed in by the caller.
 
     Args:
         config: The experiment, a plain mapping or an :class:`Experiment`.
 
     Attributes:
-        experiment: The experiment with every default filled in.
-        seed: Seed of everything random in the training.
+        experiment: The experiment with all defaults.
+        seed: Random seed of the training.
     """
 
     def __init__(self, config: Mapping[str, Any] | Experiment) -> None:

@@ -1,4 +1,4 @@
-"""Training checkpoints: a state, the settings that it belongs to, and the random generators."""
+"""Checkpoint files: training state, settings, and states of the random generators."""
 
 import hashlib
 import json
@@ -19,12 +19,12 @@ _KIND = "training checkpoint"
 def save_checkpoint(
     path: str | Path, state: Mapping[str, Any], *, settings: Mapping[str, Any] | None = None
 ) -> None:
-    """Write a state so that ``path`` holds either the old checkpoint or the whole new one.
+    """Write a checkpoint atomically.
 
     Args:
-        path: File to write; its folder is made if need be.
+        path: File to write; missing folders are created.
         state: Tensors and plain types, nested in mappings, lists and tuples.
-        settings: JSON types that the state belongs to.
+        settings: Settings that the state belongs to, in JSON types.
     """
     write_tensor_file(path, _KIND, {"settings": _plain(settings or {}), "state": dict(state)})
 
@@ -32,46 +32,46 @@ def save_checkpoint(
 def load_checkpoint(
     path: str | Path, *, settings: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
-    """The state that :func:`save_checkpoint` wrote, its tensors on the CPU.
+    """Read the state of :func:`save_checkpoint`, with tensors on the CPU.
 
     Args:
         path: File to read.
-        settings: What the state must belong to; without them any checkpoint is taken.
+        settings: Settings of the training; without them any checkpoint is accepted.
 
     Raises:
-        CheckpointError: if the file is absent, damaged, foreign, or of other settings.
+        CheckpointError: if the file is missing, damaged, of another kind, or of other settings.
     """
     content = read_tensor_file(path, _KIND, settings=dict, state=dict)
     if settings is not None:
-        refuse_other_settings(content["settings"], settings, str(path))
+        check_settings(content["settings"], settings, str(path))
     return content["state"]
 
 
-def refuse_other_settings(theirs: Mapping[str, Any], ours: Mapping[str, Any], source: str) -> None:
-    """Compare the settings of a checkpoint with those of a training.
+def check_settings(theirs: Mapping[str, Any], ours: Mapping[str, Any], source: str) -> None:
+    """Check that a checkpoint has the settings of the training.
 
     Raises:
-        CheckpointError: if they differ; it names the keys.
+        CheckpointError: if they differ, with the keys.
     """
     found, wanted = _plain(theirs), _plain(ours)
     if found != wanted:
         raise CheckpointError(
             f"{source}: belongs to other settings: {_differences(found, wanted)}; "
-            "take the settings back, or start anew without this checkpoint"
+            "restore the settings, or start without this checkpoint"
         )
 
 
 def digest(settings: Mapping[str, Any]) -> str:
-    """SHA-256 of the settings as canonical JSON, whatever the order of their keys."""
+    """SHA-256 of the settings as canonical JSON, independent of the order of keys."""
     text = json.dumps(settings, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def random_states(device: torch.device | None = None) -> dict[str, Any]:
-    """States of the global generators of Python, NumPy and PyTorch as plain types and tensors.
+    """States of the global random generators of Python, NumPy and PyTorch.
 
     Args:
-        device: A GPU, whose generator is among them then.
+        device: If a GPU, the state of its generator is included.
     """
     algorithm, keys, position, has_gauss, cached = np.random.get_state(legacy=True)
     words = [int(key) for key in keys]
@@ -84,7 +84,7 @@ def random_states(device: torch.device | None = None) -> dict[str, Any]:
 
 
 def restore_random_states(states: Mapping[str, Any], device: torch.device | None = None) -> None:
-    """Put the global generators back to what :func:`random_states` saw."""
+    """Restore the global random generators from :func:`random_states`."""
     algorithm, words, position, has_gauss, cached = states["numpy"]
     keys = np.array(words, dtype=np.uint32)
     random.setstate(states["python"])
@@ -100,4 +100,7 @@ def _plain(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 def _differences(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> str:
     keys = [key for key in {**theirs, **ours} if theirs.get(key) != ours.get(key)]
-    return "; ".join(f"{key}: {theirs.get(key)!r} there, {ours.get(key)!r} here" for key in keys)
+    return "; ".join(
+        f"{key}: {theirs.get(key)!r} in the checkpoint, {ours.get(key)!r} in this training"
+        for key in keys
+    )

@@ -1,4 +1,4 @@
-"""Where an interrupted training leaves what it has done."""
+"""Checkpoint folders: writing, reading and pruning the checkpoints of one training."""
 
 import contextlib
 import logging
@@ -12,31 +12,31 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from hybrid_pde.data.atomic import sha256_of
-from hybrid_pde.domain.run_folders import FINISHED
 from hybrid_pde.errors import CheckpointError
 from hybrid_pde.models.tensor_file import read_tensor_file, write_tensor_file
 from hybrid_pde.training.checkpoint import digest
+from hybrid_pde.training.finished_checkpoints import FINISHED
 
-_NAME = re.compile(r"(\d{8})_([0-9a-f]{16})\.pt")
+_NAME_PATTERN = re.compile(r"(\d{8})_([0-9a-f]{16})\.pt")
 _KIND = "checkpoint"
-_NEW = "new.pt"
-# Checkpoints before their time take no more than this share of it.
-_SHARE = 0.05
+_UNFINISHED_NAME = "new.pt"
+# Early checkpoints take at most this fraction of the run time.
+_LARGEST_TIME_FRACTION = 0.05
 
 logger = logging.getLogger(__name__)
 
 
 class CheckpointFolder:
-    """A folder for one training, named by the digest of all that decides its result.
+    """The checkpoints of one training, in a folder named by the digest of its identity.
 
-    As a context manager it holds a lock, so that no second process trains the same; the folder
-    stays, and :func:`remove_finished_checkpoints` removes it after :meth:`finish`. It lies outside
-    the outputs of its stage, which Snakemake deletes when a job fails. The files are numbered, and
-    named by a digest of what is in them.
+    As a context manager it holds a lock against a second process with the same training. The folder
+    is outside the outputs of the stage, which Snakemake deletes when a job fails.
+    :func:`remove_finished_checkpoints` removes it after :meth:`finish`. File names have a number
+    and the digest of the content.
 
     Args:
         root: Folder of all checkpoints.
-        identity: Settings, code and inputs of the training, as JSON types.
+        identity: Everything that determines the result (settings, code, inputs), as JSON types.
         every_s: Longest time between two checkpoints [s].
     """
 
@@ -52,7 +52,7 @@ class CheckpointFolder:
             self._lock.acquire(timeout=1)
         except Timeout:
             raise CheckpointError(
-                f"{self.directory}: another process trains this; wait for it, or end it"
+                f"{self.directory}: another process runs this training; wait for it, or stop it"
             ) from None
         return self
 
@@ -65,13 +65,17 @@ class CheckpointFolder:
         self._lock.release()
 
     def is_due(self, at_good_place: bool = False) -> bool:
-        """Whether it is time for a checkpoint.
+        """Whether a checkpoint is due.
 
         Args:
-            at_good_place: Where going on costs least, as after an epoch: there it is time whenever
-                saving takes a small share of the time.
+            at_good_place: Whether resuming here is cheap, as after an epoch; a checkpoint is then
+                due earlier, as long as saving takes a small fraction of the time.
         """
-        wait = min(self._every_s, self._took / _SHARE) if at_good_place else self._every_s
+        wait = (
+            min(self._every_s, self._took / _LARGEST_TIME_FRACTION)
+            if at_good_place
+            else self._every_s
+        )
         return time.monotonic() - self._last >= wait
 
     def save(self, content: Mapping[str, Any], keep: int | None = None) -> None:
@@ -79,12 +83,12 @@ class CheckpointFolder:
 
         Args:
             content: Tensors and plain types.
-            keep: How many of the last files stay; by default all.
+            keep: Number of files to keep; by default all.
         """
         since = time.monotonic()
         found = self._files()
         number = int(found[-1].name[:8]) + 1 if found else 1
-        written = self.directory / _NEW
+        written = self.directory / _UNFINISHED_NAME
         write_tensor_file(written, _KIND, {"content": dict(content)})
         name = f"{number:08d}_{sha256_of(written)[:16]}.pt"
         found.append(written.rename(self.directory / name))
@@ -94,7 +98,7 @@ class CheckpointFolder:
         self._took = self._last - since
 
     def last(self) -> dict[str, Any] | None:
-        """The newest checkpoint that is whole, if there is one."""
+        """The newest undamaged checkpoint, if any."""
         for path in reversed(self._files()):
             content = _content(path)
             if content is not None:
@@ -102,7 +106,7 @@ class CheckpointFolder:
         return None
 
     def all(self) -> list[dict[str, Any]]:
-        """All checkpoints in their order, up to the first one that is missing or damaged."""
+        """All checkpoints in order, up to the first missing or damaged one."""
         result: list[dict[str, Any]] = []
         for number, path in enumerate(self._files(), 1):
             content = _content(path) if int(path.name[:8]) == number else None
@@ -111,28 +115,30 @@ class CheckpointFolder:
             result.append(content)
         return result
 
-    def forget(self, kept: int) -> None:
+    def truncate(self, kept: int) -> None:
         """Delete all but the first ``kept`` files."""
         for path in self._files()[kept:]:
             path.unlink(missing_ok=True)
 
     def finish(self) -> None:
-        """Note that the result is written; the checkpoints may go now, and stay until then."""
-        with contextlib.suppress(OSError):  # the result is what counts
+        """Mark the training as finished, so that its checkpoints can be removed."""
+        with contextlib.suppress(OSError):  # the result is already written
             (self.directory / FINISHED).touch()
 
     def _files(self) -> list[Path]:
-        return sorted(path for path in self.directory.glob("*.pt") if _NAME.fullmatch(path.name))
+        return sorted(
+            path for path in self.directory.glob("*.pt") if _NAME_PATTERN.fullmatch(path.name)
+        )
 
 
 def _content(path: Path) -> dict[str, Any] | None:
-    """What a file holds; ``None``, with a warning, if that is not what was written."""
-    match = _NAME.fullmatch(path.name)
+    """Content of a file; ``None``, with a warning, if it is damaged."""
+    match = _NAME_PATTERN.fullmatch(path.name)
     assert match is not None
     try:
         if sha256_of(path)[:16] != match[2]:
             raise CheckpointError(f"{path}: damaged")
         return read_tensor_file(path, _KIND)["content"]
     except (CheckpointError, OSError) as error:
-        logger.warning("%s; going on from the checkpoint before it", error)
+        logger.warning("%s; resuming from the previous checkpoint", error)
         return None

@@ -1,1 +1,1 @@
-"""What the Snakemake rules ask for, and what surrounds a run."""
+"""Plans of experiments for the Snakemake rules, and checks and records around a run."""

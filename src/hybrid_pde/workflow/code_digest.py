@@ -1,7 +1,7 @@
-"""A digest of the code that a stage runs, so that an edit re-runs the stages that it concerns.
+"""Digest of the code that a stage runs, so that an edit re-runs the stages it affects.
 
-Only what can change a result counts: syntax trees without docstrings, of the stage's program and
-of all modules of the project that it imports, directly or through others.
+It covers the stage's program and all modules of the library that the program imports, directly or
+through others. Docstrings, comments, layout and imports for type checkers do not count.
 """
 
 import ast
@@ -16,21 +16,22 @@ PACKAGE = Path(__file__).resolve().parents[1]
 
 
 def code_digest(modules: Iterable[str], files: Iterable[Path] = ()) -> str:
-    """Digest of the named modules, of files of the user's, and of all that they import.
+    """Digest of modules and files, and of all library modules that they import.
 
     Args:
-        modules: Dotted names, e.g. ``workflow.scripts.train_physical``.
-        files: Files that are no modules of the project: a user's own Python files, templates.
+        modules: Dotted names, e.g. ``hybrid_pde.models.physical.equations.burgers``.
+        files: Files outside the library and files that are no modules: the stage's program, a
+            user's model, a template.
 
     Raises:
-        ConfigError: if a Python file is none.
+        ConfigError: if a ``.py`` file is not valid Python.
     """
     return _digest(tuple(modules), tuple(files))
 
 
 @cache
 def _digest(modules: tuple[str, ...], files: tuple[Path, ...]) -> str:
-    """What the jobs of a stage ask for one after the other."""
+    """The digest; computed once for all jobs of a stage."""
     pending = list(modules)
     trees = {}
     for path in files:
@@ -55,7 +56,7 @@ def _digest(modules: tuple[str, ...], files: tuple[Path, ...]) -> str:
 @cache
 def _imported(path: Path) -> tuple[str, ...]:
     names: list[str] = []
-    for node in _run_statements(_parsed(path)):
+    for node in _executed_nodes(_parsed(path)):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
@@ -66,21 +67,21 @@ def _imported(path: Path) -> tuple[str, ...]:
 
 
 def _library_name(name: str) -> str | None:
-    """``hybrid_pde.x`` for itself and for its alias ``src.x``; ``None`` for other packages."""
+    """``hybrid_pde.x`` for itself and its alias ``src.x``; ``None`` for other packages."""
     parts = name.split(".")
     if parts[0] == "src":
         parts = parts[1:] if parts[1:2] == [PACKAGE.name] else [PACKAGE.name, *parts[1:]]
     return ".".join(parts) if parts[0] == PACKAGE.name else None
 
 
-def _run_statements(tree: ast.AST) -> Iterator[ast.AST]:
-    """All nodes but those in ``if TYPE_CHECKING`` blocks, which never run."""
+def _executed_nodes(tree: ast.AST) -> Iterator[ast.AST]:
+    """All nodes except those in ``if TYPE_CHECKING`` blocks, which never run."""
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.If) and _is_type_checking(node.test):
-            yield from (each for part in node.orelse for each in [part, *_run_statements(part)])
+            yield from (each for part in node.orelse for each in [part, *_executed_nodes(part)])
             continue
         yield node
-        yield from _run_statements(node)
+        yield from _executed_nodes(node)
 
 
 def _is_type_checking(test: ast.expr) -> bool:

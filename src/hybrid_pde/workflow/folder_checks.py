@@ -1,7 +1,7 @@
-"""What is wrong with the working directory, told before Snakemake meets it.
+"""Checks of the working directory and the targets before Snakemake plans anything.
 
-Its own check of the lock comes when all is planned, and cannot tell another call that runs from one
-that was killed.
+Snakemake checks its lock only after planning, and cannot distinguish a call that still runs from
+one that was killed.
 """
 
 import re
@@ -13,36 +13,37 @@ from snakemake.cli import get_argument_parser
 
 from hybrid_pde.data.disk_errors import refuse_unwritable
 from hybrid_pde.errors import PinnedError, RunningError
-from hybrid_pde.workflow.library_versions import other_versions
-from hybrid_pde.workflow.live_processes import snakemakes
+from hybrid_pde.workflow.library_versions import version_differences
+from hybrid_pde.workflow.live_processes import snakemake_calls
 from hybrid_pde.workflow.pin import EXPERIMENT_NAME, check_pinned
 from hybrid_pde.workflow.plan import Plan
-from hybrid_pde.workflow.requested_experiments import Plans
+from hybrid_pde.workflow.requested_experiments import RequestedExperiments
 
 _LOCKS = ".snakemake/locks"
 _RESULTS = re.compile(rf"(?:\./)?results/({EXPERIMENT_NAME})/.*")
-# options with which Snakemake makes nothing
-_LOOKING = re.compile(
+# options with which Snakemake runs no job
+_INSPECTING = re.compile(
     "-S|-D|-l|--(unlock|nolock|summary|detailed-summary|lint|report|dag|rulegraph|filegraph|d3dag|"
     "list.*|archive|cleanup-metadata|print-compilation)(=.*)?"
 )
 
 
-def asked_for(arguments: Iterable[str], plans: Plans) -> list[Plan]:
-    """Experiments that are asked for and not pinned; the default one where none is named."""
+def requested_plans(arguments: Iterable[str], plans: RequestedExperiments) -> list[Plan]:
+    """Requested experiments that are not pinned; the default one if no target names any."""
     return [plans[name] for name in _names(arguments, plans) if name not in plans.pinned]
 
 
-def only_pinned(arguments: Sequence[str], plans: Plans) -> bool:
-    """Check the pinned experiments that are asked for.
+def all_targets_pinned(arguments: Sequence[str], plans: RequestedExperiments) -> bool:
+    """Check the requested experiments that are pinned.
 
-    Snakemake has no rule for their files, and refuses targets without one.
+    Snakemake has no rule for their files, and rejects targets without a rule.
 
     Returns:
-        Whether all targets are pinned results that are there, so that there is nothing to do.
+        Whether all targets are existing pinned results, so that nothing is to be done.
 
     Raises:
-        PinnedError: if one has not, or no longer, what is asked for, or others are asked for too.
+        PinnedError: if a pinned result is missing or has changed, or if pinned and other targets
+            are mixed.
     """
     pinned = [name for name in _names(arguments, plans) if name in plans.pinned]
     for name in pinned:
@@ -51,41 +52,43 @@ def only_pinned(arguments: Sequence[str], plans: Plans) -> bool:
         return False
     targets = get_argument_parser().parse_known_args(arguments)[0].targets
     matches = {target: _RESULTS.fullmatch(target) for target in targets}
-    there = [target for target, match in matches.items() if match and match[1] in plans.pinned]
-    if there and len(there) < len(targets):
-        raise PinnedError(f"{there[0]}: is pinned and there; ask for the other targets without it")
-    return bool(there)
+    existing = [target for target, match in matches.items() if match and match[1] in plans.pinned]
+    if existing and len(existing) < len(targets):
+        raise PinnedError(
+            f"{existing[0]}: is pinned and exists; request the other targets without it"
+        )
+    return bool(existing)
 
 
-def told_versions(arguments: Iterable[str], plans: Plans) -> list[str]:
-    """Sentences on results of the experiments asked for that other libraries made."""
+def version_warnings(arguments: Iterable[str], plans: RequestedExperiments) -> list[str]:
+    """A warning for each other version of a library that made results of these experiments."""
     folders = []
-    for plan in asked_for(arguments, plans):
+    for plan in requested_plans(arguments, plans):
         results = Path(plan.results)
         runs = (each for kind in ("cycle_*", "replicate_*") for each in results.glob(kind))
         folders += [Path(plan.raw_dir), results, *sorted(runs)]
-    return other_versions(folders)
+    return version_differences(folders)
 
 
-def makes_nothing(arguments: Iterable[str]) -> bool:
-    """Whether the command line has an option with which Snakemake only looks, or unlocks."""
-    return any(_LOOKING.fullmatch(word) for word in arguments)
+def only_inspects(arguments: Iterable[str]) -> bool:
+    """Whether an option makes Snakemake only show something, or unlock, and run no job."""
+    return any(_INSPECTING.fullmatch(word) for word in arguments)
 
 
-def refuse_unusable(folder: Path, arguments: Sequence[str], plans: Plans) -> None:
-    """Refuse to make what another call of Snakemake makes, has left locked, or cannot be written.
+def check_folder(folder: Path, arguments: Sequence[str], plans: RequestedExperiments) -> None:
+    """Check that no other call of Snakemake uses or locks the folders, and that they are writable.
 
     Args:
         folder: The working directory.
         arguments: The command line of this call.
-        plans: Its experiments.
+        plans: The experiments.
 
     Raises:
-        RunningError: naming the other process, or the way to remove the lock.
-        StorageError: if there is no place for the results.
+        RunningError: naming the other process, or how to remove the lock.
+        StorageError: if the results cannot be written.
     """
     locked = _locked_outputs(folder)
-    for plan in asked_for(arguments, plans):
+    for plan in requested_plans(arguments, plans):
         refuse_unwritable(Path(plan.results))
         for directory in (plan.results, plan.cache_dir, plan.raw_dir):
             if any(path.startswith(f"{directory}/") for path in locked):
@@ -93,22 +96,22 @@ def refuse_unusable(folder: Path, arguments: Sequence[str], plans: Plans) -> Non
 
 
 def _reason(folder: Path, directory: str) -> str:
-    others = snakemakes(folder)
+    others = snakemake_calls(folder)
     if others:
         numbers = ", ".join(str(process.pid) for process in others)
         return (
-            f"{directory}: another Snakemake makes files there (process {numbers}): wait for it, "
+            f"{directory}: another Snakemake is writing there (process {numbers}): wait for it, "
             f"or stop it with `kill -INT {others[0].pid}`"
         )
     return (
-        f"{folder}: locked by a Snakemake that does not run on {socket.gethostname()} any more: "
-        "`make resume` ends the jobs that it left, unlocks and goes on where it was "
+        f"{folder}: locked by a Snakemake that no longer runs on {socket.gethostname()}: "
+        "`make resume` ends the jobs that it left, unlocks, and continues "
         "(`snakemake --unlock` only unlocks)"
     )
 
 
 def _locked_outputs(folder: Path) -> set[str]:
-    """Files that other calls of Snakemake were to make."""
+    """Files that other calls of Snakemake have locked as their outputs."""
     files: set[str] = set()
     for path in (folder / _LOCKS).glob("*.output.lock"):
         try:
@@ -118,7 +121,7 @@ def _locked_outputs(folder: Path) -> set[str]:
     return files
 
 
-def _names(arguments: Iterable[str], plans: Plans) -> list[str]:
-    """Experiments whose results are among the targets."""
+def _names(arguments: Iterable[str], plans: RequestedExperiments) -> list[str]:
+    """Names of the experiments in the targets; the default one if there are none."""
     matches = [_RESULTS.fullmatch(word) for word in arguments]
     return sorted({match[1] for match in matches if match} or {plans.default.name})

@@ -1,4 +1,4 @@
-"""A job is done by one process at a time, even if a killed Snakemake has left one that lives on."""
+"""Lock of a job, so that it never runs twice, even if a killed Snakemake left it running."""
 
 import contextlib
 import os
@@ -10,25 +10,28 @@ from filelock import FileLock, Timeout
 from hybrid_pde.data.temporary_files import remove_leftovers
 from hybrid_pde.errors import RunningError
 
-# what a job that has been asked to end may take to save its state
+# how long a job may take to save its state after SIGTERM
 WAIT_S = 10.0
 
 
 def is_first_process() -> bool:
-    """Whether this is the one of several processes of a job that writes."""
+    """Whether this process is the one of its job that writes files."""
     return os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0")) == "0"
 
 
 @contextlib.contextmanager
-def alone(log: Path | None) -> Iterator[None]:
-    """Hold the lock of a job, which is known by its log.
+def job_lock(log: Path | None) -> Iterator[None]:
+    """Hold the lock of a job; a lock file beside the job's log stands for the job.
 
-    A job's files are written atomically and from its settings alone; but an orphan with other
-    settings than those of today would replace what has just been made, under a manifest that says
-    otherwise. The lock goes with its process, however that ends.
+    An orphan with outdated settings would replace files that have just been written, and the
+    manifest would no longer match them. The operating system releases the lock when the process
+    ends, however it ends. Only the first process of a job holds it.
+
+    Args:
+        log: The job's log; without one nothing is locked.
 
     Raises:
-        RunningError: if another process does this job.
+        RunningError: if another process runs this job.
     """
     if log is None or not is_first_process():
         yield
@@ -38,8 +41,8 @@ def alone(log: Path | None) -> Iterator[None]:
         held = FileLock(log.with_name(f".{log.name}.lock")).acquire(timeout=WAIT_S)
     except Timeout:
         raise RunningError(
-            f"{log}: another process does this job still; `make resume` ends it and goes on"
+            f"{log}: another process is still running this job; `make resume` ends it and continues"
         ) from None
     with held:
-        remove_leftovers(log.parent.parent)  # the folder that a job's logs and results lie in
+        remove_leftovers(log.parent.parent)  # results lie beside the folder of logs
         yield

@@ -1,6 +1,6 @@
-"""Which machines calls of Snakemake were started on, as login nodes share a folder.
+"""Record of the machines on which Snakemake was started in a folder that login nodes share.
 
-A process can be looked for on its own machine alone.
+A process can be seen only on the machine it runs on.
 """
 
 import contextlib
@@ -11,8 +11,8 @@ from pathlib import Path
 _DIRECTORY = ".snakemake/started"
 
 
-class Started:
-    """One empty file a call of Snakemake, from its first job to its end.
+class LaunchRecord:
+    """One empty file for each call of Snakemake, from its first job to its end.
 
     Args:
         folder: The working directory of the workflow.
@@ -23,26 +23,26 @@ class Started:
         self._own = self._directory / f"{socket.gethostname()}.{os.getpid()}"
 
     def begin(self) -> None:
-        """Note that this process starts jobs."""
-        # a folder that cannot be written is told by Snakemake
+        """Record that this process starts jobs."""
+        # Snakemake itself reports a folder that cannot be written
         with contextlib.suppress(OSError):
             self._directory.mkdir(parents=True, exist_ok=True)
             self._own.touch()
 
     def end(self) -> None:
-        """Note that this process has ended its jobs."""
+        """Remove the record of this process."""
         with contextlib.suppress(OSError):
             self._own.unlink(missing_ok=True)
 
-    def elsewhere(self) -> list[str]:
-        """Other machines on which a call was started and not ended."""
+    def other_hosts(self) -> list[str]:
+        """Other machines with a call that was started and not ended."""
         if not self._directory.is_dir():
             return []
         hosts = {path.name.rpartition(".")[0] for path in self._directory.iterdir()}
         return sorted(hosts - {socket.gethostname()})
 
     def clear(self) -> None:
-        """Forget all calls."""
+        """Remove the records of all calls."""
         if self._directory.is_dir():
             for path in self._directory.iterdir():
                 path.unlink(missing_ok=True)

@@ -1,6 +1,6 @@
-"""Which libraries each result was made with: recorded beside its log, told where others are used.
+"""Versions of the libraries that made each result, recorded beside the job's log.
 
-Another version of a library is no reason to make a result again: that is the user's to decide.
+A different version re-runs nothing; the user gets a warning and decides.
 """
 
 import json
@@ -10,21 +10,21 @@ from pathlib import Path
 from hybrid_pde.data.atomic import write_json
 from hybrid_pde.evaluation.provenance import collect_provenance
 
-LIBRARIES = ("torch", "phiflow", "phiml")  # those that results come from
+LIBRARIES = ("torch", "phiflow", "phiml")  # those that determine results
 _SUFFIX = ".versions.json"
 
 
 def record_versions(log: Path | None) -> None:
-    """Note beside a job's log what its result was made with."""
+    """Record the versions beside a job's log."""
     if log is not None:
         write_json(log.with_suffix(_SUFFIX), collect_provenance())
 
 
-def other_versions(folders: list[Path]) -> list[str]:
-    """A sentence for each library of which results were made with another version than today's.
+def version_differences(folders: list[Path]) -> list[str]:
+    """A warning for each version of a library that made results and is not the installed one.
 
     Args:
-        folders: Those of results, e.g. ``results/<name>`` and its hybrid cycles.
+        folders: Folders of results, e.g. ``results/<name>`` and its hybrid cycles.
     """
     installed = collect_provenance()["packages"]
     jobs: dict[tuple[str, str], list[str]] = defaultdict(list)
@@ -34,8 +34,8 @@ def other_versions(folders: list[Path]) -> list[str]:
                 if library in LIBRARIES and version != installed.get(library):
                     jobs[library, version].append(str(folder / path.name.removesuffix(_SUFFIX)))
     return [
-        f"made with {library} {version}, not today's {installed.get(library)}: "
-        f"{', '.join(names)}; they are kept, `snakemake --forceall` makes them anew"
+        f"made with {library} {version}, not the installed {installed.get(library)}: "
+        f"{', '.join(names)}; they are kept, `snakemake --forceall` recomputes them"
         for (library, version), names in sorted(jobs.items())
     ]
 
@@ -44,4 +44,4 @@ def _recorded(path: Path) -> dict[str, str]:
     try:
         return dict(json.loads(path.read_text("utf-8"))["packages"])
     except (OSError, ValueError, KeyError, TypeError):
-        return {}  # nothing depends on it
+        return {}  # a missing or damaged record only means no warning

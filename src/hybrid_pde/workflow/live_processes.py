@@ -1,4 +1,4 @@
-"""What still runs in a folder: calls of Snakemake, programs of stages, jobs of Slurm."""
+"""Running processes of a folder: calls of Snakemake, programs of stages, Slurm jobs."""
 
 import contextlib
 import os
@@ -14,30 +14,35 @@ import psutil
 from hybrid_pde.errors import RunningError
 
 _SPAWNED = {"subprocess", "remote"}  # --mode of a Snakemake that runs one job for another one
-_STAGE = "-m workflow.scripts."
+# a program of a stage with its first option; no editor or pager that has the file open
+_STAGE = re.compile(r"workflow/scripts'?/\w+\.py --")
 # the executor plugin names all jobs of a call by one random id, after a prefix of the user's
 _SLURM_NAME = re.compile(r"(?:.*_)?[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _SLURM_LOGS = ".snakemake/slurm_logs"
 POLL_S = 1.0
 
 
-def snakemakes(folder: Path) -> list[psutil.Process]:
-    """Calls of Snakemake by a user that run in the folder, on this machine."""
+def snakemake_calls(folder: Path) -> list[psutil.Process]:
+    """Snakemake processes that a user started in the folder, on this machine."""
     return [process for process, words in _processes(folder) if _is_call(words)]
 
 
 def stage_processes(folder: Path) -> list[psutil.Process]:
-    """Programs of stages in the folder, on this machine, with the shells around them."""
+    """Programs of stages in the folder, on this machine, with their shells and children."""
     found = [process for process, words in _processes(folder) if _is_job(words)]
     children = [child for process in found for child in _children(process)]
     return list(dict.fromkeys([*found, *children]))
 
 
 def end_processes(processes: Sequence[psutil.Process], grace_s: float) -> int:
-    """End processes: SIGTERM, which lets a training save its state, and SIGKILL for what stays.
+    """End processes by SIGTERM, so that a training saves its state, then by SIGKILL.
+
+    Args:
+        processes: The processes.
+        grace_s: Time between the two signals [s].
 
     Returns:
-        How many had to be killed.
+        Number of processes that had to be killed.
     """
     for process in processes:
         with contextlib.suppress(psutil.NoSuchProcess):
@@ -54,7 +59,7 @@ def slurm_jobs(folder: Path) -> list[str]:
     """Ids of Snakemake's Slurm jobs whose work directory is the folder; none without Slurm.
 
     Raises:
-        RunningError: if the queue does not answer.
+        RunningError: if Slurm does not answer.
     """
     if shutil.which("squeue") is None:
         return []
@@ -63,7 +68,7 @@ def slurm_jobs(folder: Path) -> list[str]:
     except RunningError:
         if (folder / _SLURM_LOGS).exists():
             raise
-        return []  # its programs are installed, and nothing of this folder has ever used them
+        return []  # Slurm is installed, but this folder has never used it
     jobs = []
     for line in queue.splitlines():
         number, _, rest = line.strip().partition("|")
@@ -75,13 +80,13 @@ def slurm_jobs(folder: Path) -> list[str]:
 
 
 def cancel_slurm_jobs(folder: Path, grace_s: float) -> list[str]:
-    """Cancel the folder's Slurm jobs and wait until they have left the queue.
+    """Cancel the folder's Slurm jobs and wait until they have left the queue, at most ``grace_s``.
 
     Returns:
-        Their ids.
+        The ids of the cancelled jobs.
 
     Raises:
-        RunningError: if they stay in the queue.
+        RunningError: if jobs remain in the queue.
     """
     cancelled = slurm_jobs(folder)
     if not cancelled:
@@ -91,7 +96,7 @@ def cancel_slurm_jobs(folder: Path, grace_s: float) -> list[str]:
     while left := slurm_jobs(folder):
         if time.monotonic() > deadline:
             raise RunningError(
-                f"{folder}: Slurm jobs {', '.join(left)} stay in the queue; call again when "
+                f"{folder}: Slurm jobs {', '.join(left)} remain in the queue; call again when "
                 "`squeue` no longer lists them"
             )
         time.sleep(POLL_S)
@@ -99,7 +104,7 @@ def cancel_slurm_jobs(folder: Path, grace_s: float) -> list[str]:
 
 
 def _processes(folder: Path) -> Iterable[tuple[psutil.Process, list[str]]]:
-    """Processes in the folder with their command lines, but for this one and its ancestors."""
+    """Processes in the folder and their command lines, except this one and its ancestors."""
     this = psutil.Process()
     around = {this.pid, *(parent.pid for parent in this.parents())}
     for process in psutil.process_iter():
@@ -110,7 +115,7 @@ def _processes(folder: Path) -> Iterable[tuple[psutil.Process, list[str]]]:
             if words and Path(process.cwd()) == folder:
                 yield process, words
         except (psutil.Error, OSError):
-            continue  # has just ended, or is another user's
+            continue  # it has just ended, or belongs to another user
 
 
 def _children(process: psutil.Process) -> list[psutil.Process]:
@@ -125,7 +130,7 @@ def _is_call(words: list[str]) -> bool:
 
 
 def _is_job(words: list[str]) -> bool:
-    return _STAGE in " ".join(words) or (_is_snakemake(words) and _is_spawned(words))
+    return bool(_STAGE.search(" ".join(words))) or (_is_snakemake(words) and _is_spawned(words))
 
 
 def _is_snakemake(words: list[str]) -> bool:
@@ -144,7 +149,7 @@ def _slurm(*command: str) -> str:
     except (subprocess.SubprocessError, OSError) as error:
         said = getattr(error, "stderr", None) or str(error)
         raise RunningError(
-            f"{command[0]}: {' '.join(said.split())}: whether jobs of this folder still run cannot "
-            "be told; call again when Slurm answers"
+            f"{command[0]}: {' '.join(said.split())}: unknown whether jobs of this folder "
+            "still run; call again when Slurm answers"
         ) from None
     return finished.stdout

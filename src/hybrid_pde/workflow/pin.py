@@ -1,7 +1,7 @@
-"""Freezes a finished experiment: no rule makes its results again, whatever code and settings say.
+"""Pinning of finished experiments: no rule recomputes their results after any change.
 
 ``make pin EXPERIMENT=name`` writes ``results/<name>/pinned.json``: date, versions, and a digest of
-each result. ``make unpin EXPERIMENT=name`` removes it. A result that has changed since is an error.
+each result. ``make unpin EXPERIMENT=name`` removes it. A result that has changed is an error.
 """
 
 import argparse
@@ -22,23 +22,23 @@ _RESULTS = Path("results")
 
 
 def pinned_names() -> list[str]:
-    """Experiments that are pinned in the working directory."""
+    """Names of the pinned experiments in the working directory."""
     return sorted(path.parent.name for path in _RESULTS.glob(f"*/{NAME}"))
 
 
 def pin(name: str) -> int:
-    """Freeze an experiment.
+    """Pin an experiment.
 
     Returns:
-        The number of results.
+        The number of pinned files.
 
     Raises:
-        PinnedError: if it is not finished, or pinned already.
+        PinnedError: if it is not finished, or already pinned.
     """
     folder = _folder(name)
     if (folder / NAME).exists():
         check_pinned(name)
-        raise PinnedError(f"{folder}: pinned already; `make unpin EXPERIMENT={name}` frees it")
+        raise PinnedError(f"{folder}: already pinned; `make unpin EXPERIMENT={name}` frees it")
     if not (folder / "report.html").is_file():
         raise PinnedError(f"{folder}: no report.html; finish the experiment, then pin it")
     files = {}
@@ -52,52 +52,54 @@ def pin(name: str) -> int:
 
 
 def unpin(name: str) -> None:
-    """Let the rules make an experiment again.
+    """Let the rules recompute an experiment.
 
     Raises:
         PinnedError: if it is not pinned.
     """
     path = _folder(name) / NAME
     if not path.exists():
-        raise PinnedError(f"{path.parent}: not pinned; pinned are {pinned_names()}")
+        raise PinnedError(
+            f"{path.parent}: not pinned; pinned are: {', '.join(pinned_names()) or 'none'}"
+        )
     path.unlink()
 
 
 def check_pinned(name: str, targets: list[str] | None = None) -> None:
-    """Check that a pinned experiment's results are there as they were.
+    """Check that the results of a pinned experiment exist and are unchanged.
 
     Args:
-        name: Its name.
-        targets: Files that are asked for; those in its folder have to be there.
+        name: Name of the experiment.
+        targets: Requested files; those in its folder must exist.
 
     Raises:
         PinnedError: naming the first file that is missing or has changed.
     """
     folder = _folder(name)
-    way_out = f"restore it, or `make unpin EXPERIMENT={name}` and have it made again"
+    remedy = f"restore it, or `make unpin EXPERIMENT={name}` and recompute it"
     for relative, recorded in _read(folder / NAME)["files"].items():
         path = folder / relative
         if not path.is_file():
-            raise PinnedError(f"{path}: is pinned and has been removed; {way_out}")
+            raise PinnedError(f"{path}: is pinned and has been removed; {remedy}")
         same = _status(path) == {key: recorded[key] for key in ("bytes", "mtime_ns")}
         if not same and sha256_of(path) != recorded["sha256"]:
-            raise PinnedError(f"{path}: is pinned and has changed; {way_out}")
+            raise PinnedError(f"{path}: is pinned and has changed; {remedy}")
     for target in targets or []:
         if Path(target).is_relative_to(folder) and not Path(target).exists():
             raise PinnedError(
-                f"{target}: {folder} is pinned without it; `make unpin EXPERIMENT={name}` and have "
-                "it made"
+                f"{target}: {folder} is pinned without it; `make unpin EXPERIMENT={name}` and "
+                "compute it"
             )
 
 
 def _folder(name: str) -> Path:
     if not re.fullmatch(EXPERIMENT_NAME, name):
-        raise PinnedError(f"{name!r}: no name of an experiment; call with EXPERIMENT=name")
+        raise PinnedError(f"{name!r}: not a name of an experiment; call with EXPERIMENT=name")
     return _RESULTS / name
 
 
 def _status(path: Path) -> dict[str, int]:
-    """What tells without reading that a file is as it was."""
+    """Size and time of a file, which show without reading it that it is unchanged."""
     status = path.stat()
     return {"bytes": status.st_size, "mtime_ns": status.st_mtime_ns}
 
@@ -113,7 +115,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def main(arguments: list[str]) -> None:
-    """Pin or free an experiment, or exit with 1 and a sentence."""
+    """Pin or unpin an experiment; exits with 1 and a message after an error."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("experiment", help="name of its folder in results/")
     parser.add_argument("--free", action="store_true", help="unpin it")

@@ -1,4 +1,4 @@
-"""What the rules ask about experiments: their files, shards, settings and code."""
+"""An experiment as the rules see it: files, shards, settings and code."""
 
 import os
 from collections.abc import Collection, Iterable
@@ -13,16 +13,18 @@ from hybrid_pde.config.derived import (
     num_cycles,
     stages_trained,
 )
-from hybrid_pde.config.modules import ARCHITECTURES, EQUATION_MODULES
+from hybrid_pde.config.discovery import architecture_module, equation_module
+from hybrid_pde.config.raw_formats import AUTO
 from hybrid_pde.config.schema import GivenStates
 from hybrid_pde.data.cache.cache_location import cache_directory, reading_digest
 from hybrid_pde.data.cache.raw_index import RawIndex, build_index
+from hybrid_pde.data.raw_files.formats import reader_files
+from hybrid_pde.domain.run_folders import Run
 from hybrid_pde.errors import RawDataError
 from hybrid_pde.models.user_models import check_own_models
 from hybrid_pde.workflow import stage_settings as settings
 from hybrid_pde.workflow.code_digest import PACKAGE, code_digest
-from hybrid_pde.workflow.runs import Run
-from hybrid_pde.workflow.shards import Shard, holding, manifest_name, shards
+from hybrid_pde.workflow.shards import Shard, manifest_name, shards, shards_with
 
 SYNTHETIC_STAGES = {"train_synthetic", "guide", "evaluate"}
 USER_NETWORK = "hybrid_pde.models.synthetic.user_network"  # the registry imports it by name
@@ -44,9 +46,10 @@ class Plan:
 
     Args:
         path: The experiment file.
-        claim: Whether the cache folder may be marked as this experiment's; a dry run marks none.
-        overrides: ``key.subkey=value`` each; they win over the file.
-        pinned: Names of experiments that are not run: their data may be gone.
+        claim: Whether the cache folder may be marked as used by this experiment; false in a dry
+            run.
+        overrides: ``key.subkey=value`` each; they take precedence over the file.
+        pinned: Names of pinned experiments, which are not run and may have lost their data.
 
     Raises:
         ConfigError, RawDataError: if the experiment cannot run, before anything is computed.
@@ -87,12 +90,12 @@ class Plan:
 
     @cached_property
     def index(self) -> RawIndex:
-        """The raw files that are there."""
+        """The raw files that exist."""
         return build_index(self.experiment, strict=False)
 
     @cached_property
     def num_simulations(self) -> int:
-        """How many simulations the data set has, or will have."""
+        """Number of simulations that the data set has, or will have."""
         if self.experiment.generation_params is not None:
             return self.experiment.generation_params.num_simulations
         return self.index.num_simulations
@@ -107,7 +110,7 @@ class Plan:
 
         Args:
             stage: Name of the stage.
-            run: The cycle or replicate that the stage is of.
+            run: The cycle or replicate that the stage belongs to.
         """
         cycle, replicate = (run.cycle, run.replicate) if run else (1, 0)
         return settings.stage_settings(self.experiment, stage, cycle, replicate)
@@ -117,9 +120,9 @@ class Plan:
         model = self.experiment.model
         modules: list[str] = []
         own = [SCRIPTS / f"{stage}.py", *TEMPLATES.get(stage, ())]
-        for section, is_used, built_in in (
-            (model.physical, self._solves(stage), EQUATION_MODULES),
-            (model.synthetic, stage in SYNTHETIC_STAGES, ARCHITECTURES),
+        for section, is_used, module_of in (
+            (model.physical, self._solves(stage), equation_module),
+            (model.synthetic, stage in SYNTHETIC_STAGES, architecture_module),
         ):
             if section is not None and is_used:
                 if section.module:
@@ -127,25 +130,32 @@ class Plan:
                     if section is model.synthetic:
                         modules.append(USER_NETWORK)
                 else:
-                    modules.append(built_in[section.name])
+                    modules.append(module_of(section.name))
+        # readers are found by their folder, not imported
+        if stage == "cache":
+            own += reader_files(self.experiment.data.format)
+        elif stage == "augment":  # initial states may have another format than the data
+            own += reader_files(AUTO)
         return code_digest(modules, own)
 
     def cache_manifests(self, indices: list[int]) -> list[str]:
-        """Manifests of the shards that hold the given simulations."""
+        """Manifests of the shards that contain the given simulations."""
         divided = self.shards(self.num_simulations, self.cache_dir, "cached")
-        return [f"{self.cache_dir}/{manifest_name('cached', s)}" for s in holding(indices, divided)]
+        return [
+            f"{self.cache_dir}/{manifest_name('cached', s)}" for s in shards_with(indices, divided)
+        ]
 
     def raw_inputs(self, shard: Shard) -> list[str]:
-        """Raw files of a shard of the cache, or the manifests of the shards that make them."""
+        """Raw files of a shard of the cache, or manifests of the shards that simulate them."""
         indices = range(shard[0], shard[1] + 1)
         if self.is_generated:
             divided = self.shards(self.num_simulations, self.raw_dir, "simulated")
-            needed = holding(indices, divided)
+            needed = shards_with(indices, divided)
             return [f"{self.raw_dir}/{manifest_name('simulated', s)}" for s in needed]
         return list(dict.fromkeys(str(self.index.simulations[i][0]) for i in indices))
 
     def sensor_files(self) -> list[str]:
-        """Files of readings that the calibration sees beside the simulations."""
+        """Files of sensor readings that the calibration uses besides the simulations."""
         observations = self.experiment.data.observations
         if observations is None or observations.sensors is None:
             return []
@@ -180,5 +190,5 @@ class Plan:
             raise RawDataError("\n".join(wrong))
 
     def shards(self, count: int, directory: str, kind: str) -> list[Shard]:
-        """How simulations in a folder are divided among jobs."""
+        """Division of the simulations in a folder among jobs."""
         return shards(count, self.experiment.workflow.sims_per_job, Path(directory), kind)

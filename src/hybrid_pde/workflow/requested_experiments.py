@@ -1,4 +1,4 @@
-"""The experiments that one call of Snakemake touches."""
+"""The experiments that one call of Snakemake needs."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -9,23 +9,24 @@ from typing import Any
 from hybrid_pde.config import load_experiment, parse_experiment
 from hybrid_pde.config.derived import num_cycles
 from hybrid_pde.config.loading import CONFIG_DIR, as_overrides, default_experiment, find_experiment
+from hybrid_pde.domain.run_folders import RUN_FOLDERS
 from hybrid_pde.errors import ConfigError, UserError
 from hybrid_pde.workflow.pin import EXPERIMENT_NAME, pinned_names
 from hybrid_pde.workflow.plan import Plan
-from hybrid_pde.workflow.runs import RUN_FOLDERS
 
 
-class Plans:
-    """All experiments that the targets of one call of Snakemake touch.
+class RequestedExperiments:
+    """All experiments that the targets of one call of Snakemake need.
 
     Args:
-        settings: What ``--config`` says: ``experiment``, the name or path of the default experiment
-            (else that of ``config/config.yaml``), and sections that override its own.
+        settings: The ``--config`` of the call: ``experiment``, the name or path of the default
+            experiment (otherwise ``config/config.yaml`` names it), and sections that override
+            the sections of its file.
         claim: See :class:`Plan`.
 
     Attributes:
         default: The default experiment.
-        pinned: Names of those whose results are taken as they are.
+        pinned: Names of the pinned experiments.
     """
 
     def __init__(self, settings: Mapping[str, Any], claim: bool) -> None:
@@ -37,19 +38,19 @@ class Plans:
         self.default = self._add(path, as_overrides(sections))
 
     def __getitem__(self, name: str) -> Plan:
-        """The experiment whose results lie in ``results/<name>``."""
+        """The experiment with results in ``results/<name>``."""
         if name not in self._by_name:
             plan = self._add(find_experiment(name))
             if plan.name != name:
                 raise ConfigError(
                     f"{plan.path}: run_params.experiment_name: {plan.name!r}: its results lie in "
-                    f"results/{plan.name}; ask for results/{plan.name}/…"
+                    f"results/{plan.name}; request results/{plan.name}/…"
                 )
         return self._by_name[name]
 
     @cached_property
     def names_with_cycles(self) -> list[str]:
-        """Experiments of more than one hybrid cycle, the default one and those in the folder."""
+        """Experiments with several hybrid cycles: the default one and all in ``config/``."""
         plans = [self.default.experiment]
         for path in sorted(Path(CONFIG_DIR).glob("*.yaml")):
             if path == self.default.path:
@@ -57,28 +58,28 @@ class Plans:
             try:
                 plans.append(parse_experiment(load_experiment(path)))
             except UserError:
-                continue  # whatever is wrong with a neighbour, nobody asked for it
+                continue  # an invalid file that this call does not need
         return sorted({each.name for each in plans if num_cycles(each) > 1})
 
     def run_pattern(self) -> str:
         """Regular expression of the runs that stages train in.
 
-        With more than one cycle nothing is trained in the experiment's own folder, which takes the
+        With several cycles nothing is trained in the experiment's own folder, which receives the
         last cycle's results.
         """
         with_cycles = _any_of(self.names_with_cycles)
         return rf"(?!(?:{with_cycles})/(?!cycle_)){self.experiment_pattern()}{RUN_FOLDERS}"
 
     def hybrid_pattern(self) -> str:
-        """Regular expression of the experiments of more than one cycle."""
+        """Regular expression of the experiments with several cycles."""
         return f"(?!{_any_of(self.pinned)}/)(?:{_any_of(self.names_with_cycles)})"
 
     def experiment_pattern(self) -> str:
-        """Regular expression of the experiments that rules make: all but those that are pinned."""
+        """Regular expression of the experiments that rules compute: all except pinned ones."""
         return f"(?!{_any_of(self.pinned)}/){EXPERIMENT_NAME}"
 
     def by_directory(self, attribute: str, directory: str) -> Plan:
-        """The experiment with this cache or raw folder."""
+        """The experiment with this folder as its ``cache_dir`` or ``raw_dir`` (``attribute``)."""
         for plan in self._by_name.values():
             if getattr(plan, attribute) == directory:
                 return plan
@@ -86,7 +87,7 @@ class Plans:
             try:
                 plan = self._add(path)
             except UserError:
-                continue  # whatever is wrong with a neighbour, nobody asked for it
+                continue  # an invalid file that this call does not need
             if getattr(plan, attribute) == directory:
                 return plan
         raise ConfigError(f"{directory}: no experiment in {CONFIG_DIR}/ has this folder")
@@ -95,7 +96,7 @@ class Plans:
         plan = Plan(path, self._claim, overrides, self.pinned)
         for other in self._by_name.values():
             if other.cache_dir == plan.cache_dir and other.reading != plan.reading:
-                # in a dry run nobody has claimed the folder; it is the first one's
+                # a dry run marks no folder; the first experiment gets it
                 plan.cache_dir = f"{plan.cache_dir}/{plan.reading}"
                 break
         known = self._by_name.setdefault(plan.name, plan)
@@ -110,18 +111,18 @@ class Plans:
 
     @staticmethod
     def _refuse_conflict(plan: Plan, other: Plan) -> None:
-        """Two experiments must not simulate different things into the same folder."""
+        """Reject two experiments that simulate different data into the same folder."""
         if plan.raw_dir != other.raw_dir:
             return
         if plan.is_generated != other.is_generated or (
             plan.is_generated and plan.settings("simulate") != other.settings("simulate")
         ):
             raise ConfigError(
-                f"{plan.path}: generation_params: differ from those of {other.path}, which has the "
+                f"{plan.path}: generation_params: differ from {other.path}, which has the "
                 f"same raw folder {plan.raw_dir}; give one of them another data.dset_name"
             )
 
 
 def _any_of(names: Iterable[str]) -> str:
-    """Regular expression of names; that of none matches nothing."""
+    """Regular expression that matches one of the names, and nothing if there are none."""
     return f"(?:{'|'.join(re.escape(name) for name in names) or '(?!)'})"

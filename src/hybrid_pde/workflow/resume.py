@@ -1,7 +1,7 @@
-"""After Snakemake itself was killed: makes sure that no job of this folder lives on, and unlocks.
+"""Cleaning up after a killed Snakemake: ends the jobs it left in this folder, and unlocks.
 
-``make resume`` calls this and then goes on. Options and targets of Snakemake are handed on to
-``snakemake --unlock``, which has to read the same experiment.
+``make resume`` calls this and then runs Snakemake again. Options and targets of Snakemake are
+passed to ``snakemake --unlock``, which must read the same experiment.
 """
 
 import argparse
@@ -10,11 +10,11 @@ import sys
 from pathlib import Path
 
 from hybrid_pde.errors import RunningError, UserError
-from hybrid_pde.workflow.launch_record import Started
+from hybrid_pde.workflow.launch_record import LaunchRecord
 from hybrid_pde.workflow.live_processes import (
     cancel_slurm_jobs,
     end_processes,
-    snakemakes,
+    snakemake_calls,
     stage_processes,
 )
 
@@ -22,7 +22,7 @@ SNAKEFILE = Path(__file__).resolve().parents[3] / "Snakefile"
 
 
 def parser() -> argparse.ArgumentParser:
-    """The program's options; all others are Snakemake's."""
+    """The program's options; all others go to Snakemake."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument(
         "--grace-s",
@@ -33,13 +33,13 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument(
         "--gone",
         action="store_true",
-        help="the other machine that Snakemake ran on here is gone, or runs it no more",
+        help="Snakemake no longer runs on the other machine on which it was started here",
     )
     return options
 
 
-def free(folder: Path, grace_s: float, gone: bool = False) -> list[str]:
-    """End all that a killed Snakemake has left running in a folder.
+def end_jobs(folder: Path, grace_s: float, gone: bool = False) -> list[str]:
+    """End everything that a killed Snakemake has left running in a folder.
 
     Args:
         folder: The working directory of the workflow.
@@ -47,36 +47,36 @@ def free(folder: Path, grace_s: float, gone: bool = False) -> list[str]:
         gone: Whether calls of Snakemake on other machines are known to have ended.
 
     Returns:
-        What was ended, a sentence each.
+        A message for each kind of job that was ended.
 
     Raises:
-        RunningError: if Snakemake runs here still, or may run on another machine.
+        RunningError: if Snakemake still runs here, or may run on another machine.
     """
-    started = Started(folder)
-    alive = snakemakes(folder)
+    record = LaunchRecord(folder)
+    alive = snakemake_calls(folder)
     if alive:
         numbers = ", ".join(str(process.pid) for process in alive)
         raise RunningError(
             f"{folder}: Snakemake runs here (process {numbers}): wait for it, or stop it with "
             f"`kill -INT {alive[0].pid}`; there is nothing to resume"
         )
-    elsewhere = started.elsewhere()
-    if elsewhere and not gone:
+    others = record.other_hosts()
+    if others and not gone:
         raise RunningError(
-            f"{folder}: Snakemake was last called here on {', '.join(elsewhere)}: resume there, or "
-            "add --gone if it runs no more on that machine"
+            f"{folder}: Snakemake was last called here on {', '.join(others)}: resume there, or "
+            "add --gone if it no longer runs on that machine"
         )
-    told = []
+    ended = []
     cancelled = cancel_slurm_jobs(folder, grace_s)
     if cancelled:
-        told.append(f"cancelled Slurm jobs {', '.join(cancelled)}")
+        ended.append(f"cancelled Slurm jobs {', '.join(cancelled)}")
     orphans = stage_processes(folder)
     if orphans:
         killed = end_processes(orphans, grace_s)
         numbers = ", ".join(str(process.pid) for process in orphans)
-        told.append(f"ended processes {numbers}" + (f", {killed} by force" if killed else ""))
-    started.clear()
-    return told
+        ended.append(f"ended processes {numbers}" + (f", {killed} by force" if killed else ""))
+    record.clear()
+    return ended
 
 
 def unlock(folder: Path, arguments: list[str]) -> None:
@@ -87,9 +87,10 @@ def unlock(folder: Path, arguments: list[str]) -> None:
         arguments: Options and targets of the call that was killed.
 
     Raises:
-        RunningError: if Snakemake cannot, e.g. since the experiment has a mistake.
+        RunningError: if Snakemake cannot, e.g. because the experiment is invalid.
     """
-    snakefile = [] if _has_snakefile(arguments) else ["--snakefile", str(SNAKEFILE)]
+    given = _has_snakefile(arguments) or not SNAKEFILE.is_file()  # else that of this folder
+    snakefile = [] if given else ["--snakefile", str(SNAKEFILE)]
     finished = subprocess.run(
         [sys.executable, "-m", "snakemake", *snakefile, "--unlock", *arguments],
         cwd=folder,
@@ -102,16 +103,16 @@ def unlock(folder: Path, arguments: list[str]) -> None:
 
 
 def main(arguments: list[str]) -> None:
-    """Free and unlock the working directory, or exit with 1 and a sentence."""
+    """End jobs and unlock the working directory; exits with 1 and a message after an error."""
     options, others = parser().parse_known_args(arguments)
     folder = Path.cwd().resolve()
     try:
-        for sentence in free(folder, options.grace_s, options.gone):
+        for sentence in end_jobs(folder, options.grace_s, options.gone):
             print(sentence, flush=True)
         unlock(folder, others)
     except UserError as error:
         sys.exit(f"{error}")
-    print(f"{folder}: unlocked; the same call as before goes on", flush=True)
+    print(f"{folder}: unlocked; the same call as before continues", flush=True)
 
 
 def _has_snakefile(arguments: list[str]) -> bool:

@@ -1,4 +1,4 @@
-"""How simulations are divided among jobs: a shard is a range of indices with one manifest."""
+"""Shards of simulations, the work of one job: a range of indices with one manifest."""
 
 import re
 from collections.abc import Iterable
@@ -11,8 +11,13 @@ Shard = tuple[int, int]  # first and last index
 def shards(count: int, size: int, directory: Path, kind: str) -> list[Shard]:
     """Divide ``count`` simulations into shards of at most ``size``.
 
-    Shards that are on disk already stay as they are, so neither another size nor further
-    simulations make anything that is there again.
+    Existing shards are kept, so neither another size nor further simulations recompute anything.
+
+    Args:
+        count: Number of simulations.
+        size: Largest number of simulations in a shard.
+        directory: Folder of the manifests.
+        kind: First word of a manifest's name, e.g. ``cached``.
     """
     found = [_NAME.fullmatch(path.name) for path in sorted(directory.glob(f"{kind}_*.json"))]
     existing = [(int(match[1]), int(match[2])) for match in found if match]
@@ -27,8 +32,8 @@ def shards(count: int, size: int, directory: Path, kind: str) -> list[Shard]:
     return result
 
 
-def holding(indices: Iterable[int], among: Iterable[Shard]) -> list[Shard]:
-    """The shards that hold at least one of the simulations."""
+def shards_with(indices: Iterable[int], among: Iterable[Shard]) -> list[Shard]:
+    """The shards that contain at least one of the simulations."""
     wanted = set(indices)
     return [shard for shard in among if any(shard[0] <= index <= shard[1] for index in wanted)]
 

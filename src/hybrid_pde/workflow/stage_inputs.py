@@ -1,4 +1,4 @@
-"""What each stage reads, by the names that its rule uses; one function a stage."""
+"""Input files of each stage by the names that its rule uses, one function for each stage."""
 
 from pathlib import Path
 
@@ -8,16 +8,15 @@ from hybrid_pde.config.derived import (
     needs_equation,
     stages_trained,
 )
-from hybrid_pde.domain.run_folders import cycle_folder, replicate_folder
+from hybrid_pde.domain.run_folders import Run, cycle_folder, replicate_folder
 from hybrid_pde.workflow.plan import EVALUATION_FILES, Plan
-from hybrid_pde.workflow.runs import Run
 from hybrid_pde.workflow.shards import manifest_name
 
 Files = dict[str, list[str]]
 
 
 def train_physical(plan: Plan, run: Run) -> Files:
-    """What a calibration reads: simulations, sensors, and what the cycle before left."""
+    """Simulations, sensors, and in later cycles the previous result and the guidance."""
     kinds, previous, guidance = ["train_sim"], [], []
     if run.cycle > 1:
         previous = [f"{run.before}/physical/parameters.yaml"]
@@ -33,7 +32,7 @@ def train_physical(plan: Plan, run: Run) -> Files:
 
 
 def augment(plan: Plan, run: Run) -> Files:
-    """What the calibrated model needs to generate simulations."""
+    """Simulations, calibrated parameters, and files of initial states."""
     return {
         "cache": plan.cache_manifests(plan.simulations("physical", ("train_sim",))),
         "parameters": [f"{run.folder}/physical/parameters.yaml"],
@@ -42,7 +41,7 @@ def augment(plan: Plan, run: Run) -> Files:
 
 
 def guide(plan: Plan, run: Run) -> Files:
-    """What a synthetic model needs to predict what is not seen."""
+    """Simulations and the surrogate of the previous cycle."""
     return {
         "cache": plan.cache_manifests(plan.simulations("physical", ("train_sim",))),
         "model": [f"{run.before}/synthetic_model.pt"],
@@ -50,22 +49,22 @@ def guide(plan: Plan, run: Run) -> Files:
 
 
 def train_synthetic(plan: Plan, run: Run) -> Files:
-    """What the training of a surrogate reads."""
-    taught = "physical" in stages_trained(plan.experiment)
-    # replicates differ in the seed alone, and have no cycles
+    """Real and generated simulations, parameters, and in later cycles the previous surrogate."""
+    calibrated = "physical" in stages_trained(plan.experiment)
+    # replicates differ only in the seed, and have no cycles
     source = plan.results if run.replicate else run.folder
     used = plan.simulations("synthetic", ("train_sim", "val_sim"))
     return {
         "cache": plan.cache_manifests(used),
         "augmented": _augmented(plan, source),
         "parameters": [f"{source}/physical/parameters.yaml"]
-        * (taught and needs_equation(plan.experiment)),
+        * (calibrated and needs_equation(plan.experiment)),
         "warm_start": [f"{run.before}/synthetic_model.pt"] if run.cycle > 1 else [],
     }
 
 
 def _augmented(plan: Plan, folder: str) -> list[str]:
-    """Manifests of a run's generated simulations, none where there is no augmentation."""
+    """Manifests of a run's generated simulations; none without augmentation."""
     if not is_augmented(plan.experiment):
         return []
     directory = f"{folder}/augmented"
@@ -75,7 +74,7 @@ def _augmented(plan: Plan, folder: str) -> list[str]:
 
 
 def hybrid(plan: Plan, _: Run) -> Files:
-    """What each hybrid cycle leaves."""
+    """Results of all hybrid cycles."""
     folders = [cycle_folder(Path(plan.results), k + 1) for k in range(plan.cycles)]
     return {
         name: [f"{folder}/{file}" for folder in folders]
@@ -89,7 +88,7 @@ def hybrid(plan: Plan, _: Run) -> Files:
 
 
 def evaluate(plan: Plan, _: Run) -> Files:
-    """Held-out simulations and the models that there are."""
+    """Held-out simulations and the trained models."""
     trained = stages_trained(plan.experiment)
     physical, synthetic = "physical" in trained, "synthetic" in trained
     replicates = plan.experiment.trainer_params.synthetic.replicates
@@ -103,7 +102,7 @@ def evaluate(plan: Plan, _: Run) -> Files:
 
 
 def report(plan: Plan, run: Run) -> Files:
-    """What the report shows."""
+    """All results that the report shows."""
     trained = stages_trained(plan.experiment)
     files = [f"{plan.results}/{stage}/history.csv" for stage in trained]
     files += evaluate(plan, run)["parameters"]

@@ -1,4 +1,4 @@
-"""What every stage's program does around its one call into the library."""
+"""Options, logging, errors and locks that all stages' programs share."""
 
 import argparse
 import copy
@@ -12,48 +12,48 @@ from typing import Any
 from hybrid_pde.data.disk_errors import disk_reason
 from hybrid_pde.errors import UserError
 from hybrid_pde.interruption import EXIT_CODE, Interrupted, interruptible
-from hybrid_pde.workflow.job_lock import alone, is_first_process
+from hybrid_pde.workflow.job_lock import is_first_process, job_lock
 from hybrid_pde.workflow.library_versions import record_versions
 
 Main = Callable[[argparse.Namespace], None]
 
 
 def stage_parser(description: str | None) -> argparse.ArgumentParser:
-    """A parser with the options that every stage has.
+    """A parser with the options that all stages have.
 
     Args:
         description: The program's docstring.
     """
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument(
-        "--settings", type=_settings, required=True, help="a part of an experiment as JSON"
+        "--settings", type=_settings, required=True, help="part of an experiment, as JSON"
     )
     parser.add_argument("--threads", type=int, default=1, help="threads of the numerical libraries")
-    parser.add_argument("--log", type=Path, help="file that takes messages and tracebacks")
+    parser.add_argument("--log", type=Path, help="file for messages and tracebacks")
     return parser
 
 
 def run_stage(main: Main, parser: argparse.ArgumentParser) -> None:
-    """Run a stage's program: messages go to the terminal and the log, a traceback to the log alone.
+    """Run a stage's program: messages go to the terminal and the log, tracebacks only to the log.
 
-    Exits with 1 after an error that the user can mend, told in one sentence, and with 75 (a
-    temporary failure, after which the same call goes on) where a signal has ended it.
+    Exits with 1 after an error that the user can correct, which is one message; with 2 after an
+    unexpected error; with 75 (temporary failure: the same call continues) after a signal.
     """
     arguments = parser.parse_args()
     _log_to(None)
     logger = logging.getLogger("stage")
     try:
-        with interruptible(), alone(arguments.log):
+        with interruptible(), job_lock(arguments.log):
             _log_to(arguments.log)
             main(arguments)
             if is_first_process():
                 record_versions(arguments.log)
     except Interrupted as ended:
-        logger.error("%s; the same call goes on", ended)
+        logger.error("%s; the same call continues", ended)
         sys.exit(EXIT_CODE)
     except UserError as error:
-        if error.__cause__ is not None:  # e.g. what went wrong inside a user's own module
-            logger.debug("its cause", exc_info=error.__cause__)
+        if error.__cause__ is not None:  # e.g. an exception in a user's own module
+            logger.debug("cause", exc_info=error.__cause__)
         logger.error("%s", error)
         sys.exit(1)
     except Exception as error:
@@ -82,7 +82,7 @@ def _log_to(path: Path | None) -> None:
     logging.basicConfig(level=logging.INFO, handlers=handlers, force=True)
     logging.getLogger("stage").setLevel(logging.DEBUG)
     logging.captureWarnings(True)
-    logging.raiseExceptions = False  # a full disk is told once, not for every line of the log
+    logging.raiseExceptions = False  # report a full disk once, not for every line of the log
 
 
 class _WithoutTraceback(logging.Formatter):

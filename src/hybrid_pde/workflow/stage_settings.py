@@ -1,7 +1,7 @@
-"""The part of an experiment that each stage's result depends on.
+"""Settings of each stage: the part of an experiment that its result depends on.
 
-A stage's settings are a partial experiment: what is left out can change without re-running it.
-Names and paths are left out, since no result depends on them.
+They are a partial experiment. Keys that are left out can change without re-running the stage; names
+and paths are among them, because no result depends on them.
 """
 
 import json
@@ -21,8 +21,8 @@ from hybrid_pde.config.derived import (
 from hybrid_pde.config.schema import Experiment, GivenStates
 
 JSON = dict[str, Any]
-# how a file of raw data is read, besides its fields
-READING = {"variables", "dims", "domain", "boundary", "time_unit", "select", "format"}
+# keys that say how a raw file is read, besides its fields
+READING_KEYS = {"variables", "dims", "domain", "boundary", "time_unit", "select", "format"}
 
 
 def stage_settings(experiment: Experiment, stage: str, cycle: int = 1, replicate: int = 0) -> str:
@@ -31,17 +31,17 @@ def stage_settings(experiment: Experiment, stage: str, cycle: int = 1, replicate
     Args:
         experiment: The experiment.
         stage: Name of the stage.
-        cycle: Which hybrid cycle the stage is of, from 1.
-        replicate: Which surrogate is trained, from 0.
+        cycle: Number of the hybrid cycle, from 1.
+        replicate: Number of the surrogate that is trained, from 0.
     """
     settings = _STAGES[stage](replicate_of(experiment, replicate))
     if stage == "train_physical" and cycle > 1:
-        settings = _taught(experiment, settings)
+        settings = _guided(experiment, settings)
     return json.dumps(settings, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
 def simulate(experiment: Experiment) -> JSON:
-    """What a generated raw file depends on; how many there are is the shard's business."""
+    """Settings of a generated raw file; their number does not matter to one file."""
     assert experiment.generation_params is not None
     generation = experiment.generation_params.model_dump(mode="json", exclude={"num_simulations"})
     if generation["seed"] is None:
@@ -56,7 +56,7 @@ def simulate(experiment: Experiment) -> JSON:
             "physical": {
                 "name": generation["equation"],
                 "module": physical.get("module"),
-                # the truth stands in generation_params; guesses and numerics have no say here
+                # generation_params has the true values; guesses and numerics do not matter
                 "pde_params": generation["parameters"],
             }
         },
@@ -64,30 +64,32 @@ def simulate(experiment: Experiment) -> JSON:
 
 
 def cache(experiment: Experiment) -> JSON:
-    """What the content of a cached simulation depends on, besides its raw file."""
+    """Settings of a cached simulation, besides its raw file."""
     data = experiment.data.model_dump(
         mode="json", exclude={"data_dir", "dset_name", "cache_dir", "observations"}
     )
     section = experiment.data.observations
     if section is not None and section.missing != "error":
-        # the only one of them that decides what is read; the others hide what has been
+        # decides what is read; the other keys hide values that have been read
         data["observations"] = {"missing": section.missing}
     return {"data": data}
 
 
 def train_physical(experiment: Experiment) -> JSON:
-    """What the calibration depends on, besides the cached simulations."""
-    training = experiment.trainer_params.physical.model_dump(mode="json")
+    """Settings of the calibration, besides the cached simulations."""
+    training = experiment.trainer_params.physical.model_dump(
+        mode="json", exclude={"val_sim", "test_sim"}
+    )
     return {
         "run_params": {"model_type": "physical", "seed": experiment.run_params.seed},
-        "data": {**_solved(experiment), **_observed(experiment)},
+        "data": {**_equation_data(experiment), **_calibration_data(experiment)},
         "model": {"physical": _physical_model(experiment)},
-        "trainer_params": {"physical": _without_held_out(training)},
+        "trainer_params": {"physical": training},
     }
 
 
 def augment(experiment: Experiment) -> JSON:
-    """What a generated simulation depends on, besides the calibrated parameters."""
+    """Settings of a generated simulation, besides the calibrated parameters."""
     augmentation = experiment.augmentation.model_dump(
         mode="json",
         exclude={
@@ -102,7 +104,7 @@ def augment(experiment: Experiment) -> JSON:
     training = experiment.trainer_params.physical
     settings = {
         "run_params": {"model_type": "physical", "seed": experiment.run_params.seed},
-        "data": _solved(experiment),
+        "data": _equation_data(experiment),
         "model": {"physical": _physical_model(experiment)},
         "augmentation": augmentation,
         "trainer_params": {
@@ -114,8 +116,8 @@ def augment(experiment: Experiment) -> JSON:
     }
     if isinstance(experiment.augmentation.initial_condition, GivenStates):
         path = augmentation["initial_condition"]["path"]
-        augmentation["initial_condition"]["path"] = _from_here(experiment, path)
-        settings["data"] |= experiment.data.model_dump(mode="json", include=READING)
+        augmentation["initial_condition"]["path"] = _from_working_directory(experiment, path)
+        settings["data"] |= experiment.data.model_dump(mode="json", include=READING_KEYS)
     if augmentation["initial_condition"] is None and experiment.generation_params is not None:
         condition = experiment.generation_params.initial_condition
         augmentation["initial_condition"] = condition.model_dump(mode="json")
@@ -123,7 +125,7 @@ def augment(experiment: Experiment) -> JSON:
 
 
 def train_synthetic(experiment: Experiment) -> JSON:
-    """What the surrogate depends on, besides the cached and the generated simulations."""
+    """Settings of the surrogate, besides the cached and the generated simulations."""
     assert experiment.model.synthetic is not None
     training = experiment.trainer_params.synthetic.model_dump(
         mode="json", exclude={"test_sim", "replicates"}
@@ -133,7 +135,7 @@ def train_synthetic(experiment: Experiment) -> JSON:
             "model_type": experiment.run_params.model_type,
             "seed": experiment.run_params.seed,
         },
-        "data": {"fields": experiment.data.fields, **_hidden(experiment)},
+        "data": {"fields": experiment.data.fields, **_observations(experiment)},
         "model": {"synthetic": _synthetic_model(experiment)},
         "trainer_params": {"synthetic": training},
         "augmentation": {"symmetries": experiment.augmentation.symmetries},
@@ -143,7 +145,7 @@ def train_synthetic(experiment: Experiment) -> JSON:
             settings["augmentation"][key] = getattr(experiment.augmentation, key)
     if needs_equation(experiment):
         settings["model"]["physical"] = _physical_model(experiment)
-        settings["data"] |= _solved(experiment)
+        settings["data"] |= _equation_data(experiment)
         if "physical" in stages_trained(experiment):
             physical = experiment.trainer_params.physical
             settings["trainer_params"]["physical"] = {
@@ -161,14 +163,14 @@ def train_synthetic(experiment: Experiment) -> JSON:
 
 
 def guide(experiment: Experiment) -> JSON:
-    """What the synthetic model's predictions for a calibration depend on, besides the model."""
+    """Settings of the surrogate's predictions for a calibration, besides the model."""
     physical = experiment.trainer_params.physical
     return {
         "run_params": {"model_type": "hybrid", "seed": experiment.run_params.seed},
-        "data": {**_solved(experiment), **_hidden(experiment)},
+        "data": {**_equation_data(experiment), **_observations(experiment)},
         "model": {
             "synthetic": _synthetic_model(experiment),
-            # which fields are free of divergence; nothing is solved
+            # says which fields are divergence-free; nothing is solved
             "physical": {key: _physical_model(experiment)[key] for key in ("name", "module")},
         },
         "trainer_params": {
@@ -182,12 +184,12 @@ def guide(experiment: Experiment) -> JSON:
 
 
 def hybrid(experiment: Experiment) -> JSON:
-    """What is taken over from the cycles depends on them alone."""
+    """Settings of the copy of the last cycle's results: only the number of cycles."""
     return {"hybrid": {"cycles": num_cycles(experiment)}}
 
 
 def evaluate(experiment: Experiment) -> JSON:
-    """What the evaluation depends on, besides models and cached simulations."""
+    """Settings of the evaluation, besides models and cached simulations."""
     settings: JSON = {
         "run_params": {"model_type": experiment.run_params.model_type},
         "data": {"fields": experiment.data.fields},
@@ -200,33 +202,33 @@ def evaluate(experiment: Experiment) -> JSON:
     for stage in stages_trained(experiment):
         settings["trainer_params"][stage] = {key: indices}
     if experiment.model.synthetic is not None and experiment.model.synthetic.module:
-        # a built-in model is known by the file alone; a module is run only if the experiment says
+        # the file describes a built-in model; a module is run only if the experiment names it
         settings["model"]["synthetic"] = _synthetic_model(experiment)
     if "physical" in stages_trained(experiment):
-        settings["data"] = _solved(experiment)
+        settings["data"] = _equation_data(experiment)
         settings["model"]["physical"] = _physical_model(experiment)
         settings["trainer_params"]["physical"]["learnable_parameters"] = _learnable(experiment)
     return settings
 
 
 def report(experiment: Experiment) -> JSON:
-    """What the report shows: everything that says what was done, and nothing of how."""
+    """Settings that the report shows: all except how the workflow runs."""
     return experiment.model_dump(mode="json", exclude={"workflow", "project_root"})
 
 
-def _solved(experiment: Experiment) -> JSON:
-    """What of the data the physical model knows: its fields, and whose values each brings along."""
+def _equation_data(experiment: Experiment) -> JSON:
+    """Fields and per-simulation parameters, the data settings of the physical model."""
     return experiment.data.model_dump(mode="json", include={"fields", "known_parameters"})
 
 
 def _learnable(experiment: Experiment) -> list[JSON]:
-    """The learnable parameters, whose guesses a model is made with."""
+    """The learnable parameters with their initial guesses."""
     learnable = experiment.trainer_params.physical.learnable_parameters
     return [parameter.model_dump(mode="json") for parameter in learnable]
 
 
-def _taught(experiment: Experiment, settings: JSON) -> JSON:
-    """The calibration's settings where the synthetic model of the cycle before teaches it."""
+def _guided(experiment: Experiment, settings: JSON) -> JSON:
+    """Settings of a calibration that the surrogate of the previous cycle guides."""
     section = experiment.hybrid
     settings["hybrid"] = {
         "interaction_weight": section.interaction_weight,
@@ -238,20 +240,20 @@ def _taught(experiment: Experiment, settings: JSON) -> JSON:
     return settings
 
 
-def _hidden(experiment: Experiment) -> JSON:
-    """What is hidden of the data; that there are sensors hides the frames."""
+def _observations(experiment: Experiment) -> JSON:
+    """Observations, which hide the rest of the data; with sensors all frames are hidden."""
     section = experiment.data.observations
     if section is None:
         return {}
     observations = section.model_dump(mode="json")
     if section.sensors is not None:
-        observations["sensors"] = _from_here(experiment, section.sensors)
+        observations["sensors"] = _from_working_directory(experiment, section.sensors)
     return {"observations": observations}
 
 
-def _observed(experiment: Experiment) -> JSON:
-    """What of the data the calibration sees; names and units are those of a file of sensors."""
-    hidden, section = _hidden(experiment), experiment.data.observations
+def _calibration_data(experiment: Experiment) -> JSON:
+    """Observations and, for a file of sensor readings, how it is read."""
+    hidden, section = _observations(experiment), experiment.data.observations
     if section is None or section.sensors is None:
         return hidden
     read = experiment.data.model_dump(mode="json", include={"variables", "dims", "time_unit"})
@@ -269,23 +271,15 @@ def _synthetic_model(experiment: Experiment) -> JSON:
 
 
 def _with_module(experiment: Experiment, section: JSON) -> JSON:
-    """The section with the path of its module."""
+    """The section with its module's path relative to the working directory."""
     if section["module"] is not None:
-        section["module"] = _from_here(experiment, section["module"])
+        section["module"] = _from_working_directory(experiment, section["module"])
     return section
 
 
-def _from_here(experiment: Experiment, path: str) -> str:
-    """A path relative to the project as it is seen from the folder that Snakemake runs in."""
+def _from_working_directory(experiment: Experiment, path: str) -> str:
+    """A path relative to the project as a path relative to the working directory."""
     return os.path.normpath(Path(experiment.project_root) / path)
-
-
-def _without_held_out(training: JSON) -> JSON:
-    return _without(_without(training, "val_sim"), "test_sim")
-
-
-def _without(settings: JSON, key: str) -> JSON:
-    return {name: value for name, value in settings.items() if name != key}
 
 
 _STAGES = {

@@ -1,1 +1,1 @@
-"""Consistency checks that a schema cannot express."""
+"""Consistency checks between keys of an experiment, and between an experiment and its data."""

@@ -1,4 +1,4 @@
-"""Whether what is to be generated, and how windows are to be turned, can be done."""
+"""Checks of ``augmentation``: generated simulations and symmetries."""
 
 from collections.abc import Iterator, Sequence
 from math import prod
@@ -10,10 +10,11 @@ from hybrid_pde.config.checks.symmetries import (
     box_of,
     box_of_generation,
     find_symmetries,
-    unclaimed,
+    unsupported_symmetries,
 )
 from hybrid_pde.config.derived import equation_of, is_augmented, stages_trained
-from hybrid_pde.config.equations import EQUATIONS, EquationSpec, ParameterSpec
+from hybrid_pde.config.discovery import built_in_equations
+from hybrid_pde.config.equations import EquationSpec, ParameterSpec
 from hybrid_pde.config.error_messages import suggest
 from hybrid_pde.config.schema import Experiment, GivenStates, Number, PerturbedField
 
@@ -25,30 +26,31 @@ VALUE_BYTES = 4
 MB = 1e6
 
 
-def wrong_augmentation(experiment: Experiment) -> Iterator[str]:
-    """A line for every mistake in ``augmentation`` that shows without the data.
+def augmentation_errors(experiment: Experiment) -> Iterator[str]:
+    """Errors in ``augmentation`` that can be found without the data.
 
     Args:
         experiment: The typed experiment.
     """
     if is_augmented(experiment):
-        yield from _wrong_states(experiment)
+        yield from _initial_condition_errors(experiment)
         section = experiment.model.physical
-        if section is not None and not section.module and section.name in EQUATIONS:
-            yield from wrong_draws(experiment, EQUATIONS[section.name])
+        equations = built_in_equations()
+        if section is not None and not section.module and section.name in equations:
+            yield from drawn_parameter_errors(experiment, equations[section.name])
     if "synthetic" in stages_trained(experiment):
-        yield from _wrong_symmetries(experiment)
+        yield from _symmetry_errors(experiment)
     generation, spec = experiment.generation_params, equation_of(experiment)
     if is_augmented(experiment) and generation is not None and spec is not None:
         dims, names = len(generation.resolution), experiment.data.fields
-        played = [r for r in spec.fields if not r.is_optional or r.name in names]
-        channels = sum(dims if role.is_vector else 1 for role in played)
+        roles = [r for r in spec.fields if not r.is_optional or r.name in names]
+        channels = sum(dims if role.is_vector else 1 for role in roles)
         points = prod(generation.resolution.values())
-        yield from _too_large(experiment, channels * points, generation.steps)
+        yield from _disk_space_errors(experiment, channels * points, generation.steps)
 
 
-def wrong_draws(experiment: Experiment, spec: EquationSpec) -> Iterator[str]:
-    """A line for every parameter that cannot be drawn as ``augmentation.parameters`` says.
+def drawn_parameter_errors(experiment: Experiment, spec: EquationSpec) -> Iterator[str]:
+    """Errors in ``augmentation.parameters``, the distribution of generated parameters.
 
     Args:
         experiment: The typed experiment.
@@ -59,35 +61,45 @@ def wrong_draws(experiment: Experiment, spec: EquationSpec) -> Iterator[str]:
     key, drawn = "augmentation.parameters", experiment.augmentation.parameters
     learnable = experiment.trainer_params.physical.learnable_parameters
     if drawn == "distribution" and not [p for p in learnable if p.parametrization is None]:
-        yield f"{key}: distribution: no number is learned; give ranges, or leave it out"
+        yield (
+            f"{key}: distribution: trainer_params.learnable_parameters has no number to sample; "
+            "give ranges, or leave it out"
+        )
     for name, (lower, upper) in {} if isinstance(drawn, str) else drawn.items():
         if name not in spec.parameters:
-            yield f"{key}.{name}: no parameter of {spec.name}: {suggest(name, spec.parameters)}"
+            yield f"{key}.{name}: not a parameter of {spec.name}: {suggest(name, spec.parameters)}"
             continue
-        yield from _wrong_range(f"{key}.{name}", spec.parameters[name], lower, upper)
+        yield from _range_errors(f"{key}.{name}", spec.parameters[name], lower, upper)
         if name in [p.name for p in learnable if p.parametrization is not None]:
-            yield f"{key}.{name}: {[lower, upper]}: it is learned as a field, which is not drawn"
+            yield (
+                f"{key}.{name}: {[lower, upper]}: learned as a field, which cannot be sampled; "
+                "leave it out"
+            )
 
 
-def misfit_augmentation(
+def augmentation_data_errors(
     experiment: Experiment,
     layouts: Sequence["FieldLayout"],
     frames: Sequence[int | None],
     grid: "Grid",
     known: Sequence["KnownParameter"],
 ) -> Iterator[str]:
-    """A line for everything in ``augmentation`` that the data do not allow.
+    """Errors in ``augmentation`` that depend on the data.
 
     Args:
         experiment: The typed experiment.
-        layouts: The fields of the data.
-        frames: Number of frames of each simulation, ``None`` for one that cannot be read.
-        grid: The grid of the data.
-        known: Kinds of the known parameters in the data.
+        layouts: Fields of the data.
+        frames: Number of frames of each simulation; ``None`` if it cannot be read.
+        grid: Grid of the data.
+        known: Known parameters of the data, without values.
     """
     section = experiment.model.physical
-    own = section is not None and section.module
-    if experiment.augmentation.symmetries and "synthetic" in stages_trained(experiment) and not own:
+    is_user_model = section is not None and section.module
+    if (
+        experiment.augmentation.symmetries
+        and "synthetic" in stages_trained(experiment)
+        and not is_user_model
+    ):
         box = box_of(grid, layouts, known)
         yield from find_symmetries(experiment, equation_of(experiment), box)[1]
     if is_augmented(experiment):
@@ -95,84 +107,84 @@ def misfit_augmentation(
         lengths = [frames[index] for index in first if index < len(frames)]
         channels = sum(each.channels for each in layouts if not each.static)
         if lengths and lengths[0] is not None:
-            yield from _too_large(experiment, channels * prod(grid.shape), lengths[0] - 1)
+            yield from _disk_space_errors(experiment, channels * prod(grid.shape), lengths[0] - 1)
 
 
-def _wrong_states(experiment: Experiment) -> Iterator[str]:
+def _initial_condition_errors(experiment: Experiment) -> Iterator[str]:
     condition = experiment.augmentation.initial_condition
     if isinstance(condition, GivenStates):
         path = Path(experiment.project_root) / condition.path
         if not path.is_file():
             yield (
-                f"augmentation.initial_condition.path: {condition.path!r}: no such file: {path}; "
+                f"augmentation.initial_condition.path: {condition.path!r}: file not found: {path}; "
                 f"the path is relative to project_root, {experiment.project_root!r}"
             )
     seen = experiment.data.observations
     if isinstance(condition, PerturbedField) and seen is not None and seen.hides:
         yield (
-            "augmentation.initial_condition.type: perturbed: states of any frame would show what "
-            "data.observations hides; take resembling or gaussian_random_field"
+            "augmentation.initial_condition.type: perturbed: frames of the data would reveal "
+            "values that data.observations hides; use resembling or gaussian_random_field"
         )
 
 
-def _wrong_range(key: str, parameter: ParameterSpec, lower: float, upper: float) -> Iterator[str]:
+def _range_errors(key: str, parameter: ParameterSpec, lower: float, upper: float) -> Iterator[str]:
     if lower >= upper:
-        yield f"{key}: {[lower, upper]}: the lower end must be less than the upper one"
+        yield f"{key}: {[lower, upper]}: the lower end must be less than the upper end"
     elif parameter.positive and lower < 0:
         yield f"{key}: {[lower, upper]}: must not be negative"
     if parameter.components:
         yield (
-            f"{key}: {[lower, upper]}: it has {', '.join(parameter.components)}, which no one "
-            "range is for"
+            f"{key}: {[lower, upper]}: has the components {', '.join(parameter.components)}, but "
+            "a range needs a single number; leave it out"
         )
 
 
-def _wrong_symmetries(experiment: Experiment) -> Iterator[str]:
+def _symmetry_errors(experiment: Experiment) -> Iterator[str]:
     section, generation = experiment.model.physical, experiment.generation_params
     if section is not None and section.module:
-        return  # its symmetries are known when its file is loaded
+        return  # checked when its file is loaded
     spec = equation_of(experiment)
     if generation is None or not experiment.augmentation.symmetries:
-        yield from unclaimed(experiment, spec)
+        yield from unsupported_symmetries(experiment, spec)
     elif spec is None:
         yield (
-            f"{KEY}: {experiment.augmentation.symmetries}: they are those of the equation in "
-            "model.physical, which is missing; name there what generation_params simulates"
+            f"{KEY}: {experiment.augmentation.symmetries}: they depend on the equation, but "
+            "model.physical is missing; name the equation of generation_params there"
         )
     else:
-        yield from _untrue(experiment, spec)
+        yield from _contradicting_parameters(experiment, spec)
         yield from find_symmetries(experiment, spec, box_of_generation(experiment, spec))[1]
 
 
-def _untrue(experiment: Experiment, spec: EquationSpec) -> Iterator[str]:
-    """Parameters that are not learned, and that the data are simulated with another value of."""
+def _contradicting_parameters(experiment: Experiment, spec: EquationSpec) -> Iterator[str]:
+    """Errors for fixed parameters that differ between ``generation_params`` and the model."""
     section, generation = experiment.model.physical, experiment.generation_params
     assert section is not None and generation is not None
     learned = [p.name for p in experiment.trainer_params.physical.learnable_parameters]
     for name, parameter in spec.parameters.items():
-        held = section.pde_params.get(name, parameter.default)
-        made = generation.parameters.get(name, parameter.default)
-        if name in learned or held is None or made is None or _same(held, made):
+        fixed = section.pde_params.get(name, parameter.default)
+        simulated = generation.parameters.get(name, parameter.default)
+        if name in learned or fixed is None or simulated is None or _same(fixed, simulated):
             continue
         yield (
-            f"{KEY}: {experiment.augmentation.symmetries}: generation_params simulates with "
-            f"{name} = {made}, model.physical has {held}; give it in model.physical.pde_params"
+            f"{KEY}: {experiment.augmentation.symmetries}: generation_params simulates with {name} "
+            f"= {simulated}, but model.physical has {fixed}; set it in model.physical.pde_params"
         )
 
 
 def _same(one: bool | Number | tuple[float, ...], other: bool | Number | tuple[float, ...]) -> bool:
     first, second = ([*v] if isinstance(v, list | tuple) else [v] for v in (one, other))
-    length = max(len(first), len(second))  # one number stands for that of every axis
+    length = max(len(first), len(second))  # a single number holds for every axis
     return first * (length // len(first)) == second * (length // len(second))
 
 
-def _too_large(experiment: Experiment, values: int, steps: int) -> Iterator[str]:
-    """Whether the generated simulations take more than ``max_disk_mb``.
+def _disk_space_errors(experiment: Experiment, values: int, steps: int) -> Iterator[str]:
+    """Error if the generated simulations take more than ``max_disk_mb``.
 
     Args:
         experiment: The typed experiment.
-        values: Numbers in a frame.
-        steps: Frames after the first, where ``augmentation.steps`` does not say it.
+        values: Values per frame.
+        steps: Number of frames after the first if ``augmentation.steps`` is not set.
     """
     augmentation = experiment.augmentation
     frames = (augmentation.steps or steps) + 1
@@ -181,5 +193,5 @@ def _too_large(experiment: Experiment, values: int, steps: int) -> Iterator[str]
         yield (
             f"augmentation.max_disk_mb: {augmentation.max_disk_mb:g}: "
             f"{augmentation.num_simulations} simulations of {frames} frames take {needed:.4g} MB; "
-            "allow it, or lower augmentation.num_simulations or augmentation.steps"
+            "raise it, or lower augmentation.num_simulations or augmentation.steps"
         )

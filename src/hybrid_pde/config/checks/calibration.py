@@ -1,4 +1,4 @@
-"""Whether what is to be estimated, and how, can be done: what no equation need be known for."""
+"""Checks of the calibration that do not depend on the equation."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,8 +17,8 @@ from hybrid_pde.config.schema import (
 GAUSSIAN_GUESSES = ("amplitude", "centre", "width")
 
 
-def wrong_calibration(experiment: Experiment) -> Iterator[str]:
-    """A line for every mistake in learnable parameters, method, numerics and observations.
+def calibration_errors(experiment: Experiment) -> Iterator[str]:
+    """Errors in learnable parameters, method, numerics and observations.
 
     Args:
         experiment: The typed experiment, which calibrates a physical model.
@@ -29,84 +29,90 @@ def wrong_calibration(experiment: Experiment) -> Iterator[str]:
     if not training.learnable_parameters:
         yield (
             "trainer_params.learnable_parameters: No 'learnable_parameters' defined; "
-            "list what is to be estimated, e.g. [{name: viscosity, initial_guess: 0.02}]"
+            "list the parameters to estimate, e.g. [{name: viscosity, initial_guess: 0.02}]"
         )
     names = [parameter.name for parameter in training.learnable_parameters]
     for position, parameter in enumerate(training.learnable_parameters):
         key = learnable_key(position)
         if parameter.name in names[:position]:
             yield f"{key}.name: {parameter.name!r}: given twice"
-        yield from _wrong_bounds(key, parameter)
+        yield from _bounds_errors(key, parameter)
         if parameter.parametrization is None:
-            yield from _wrong_number(key, parameter)
+            yield from _initial_guess_errors(key, parameter)
         else:
-            yield from _wrong_field(key, parameter)
-    yield from _wrong_method(training)
-    yield from _wrong_numerics(section.numerics)
-    yield from _wrong_observations(experiment)
+            yield from _field_errors(key, parameter)
+    yield from _method_errors(training)
+    yield from _numerics_errors(section.numerics)
+    yield from _observation_errors(experiment)
 
 
 def learnable_key(position: int) -> str:
-    """Where a learnable parameter stands in the experiment."""
+    """Key of a learnable parameter in the experiment."""
     return f"trainer_params.learnable_parameters[{position}]"
 
 
-def _wrong_bounds(key: str, parameter: LearnableParameter) -> Iterator[str]:
+def _bounds_errors(key: str, parameter: LearnableParameter) -> Iterator[str]:
     lower, upper = parameter.bounds or (None, None)
     if lower is not None and upper is not None and lower >= upper:
-        yield f"{key}.bounds: {[lower, upper]}: the lower bound must be less than the upper one"
+        yield f"{key}.bounds: {[lower, upper]}: the lower bound must be less than the upper bound"
     guess = parameter.initial_guess
     for number in guess if isinstance(guess, list) else [guess]:
         if not isinstance(number, float):
             continue
         if (lower is not None and number < lower) or (upper is not None and number > upper):
-            yield f"{key}.initial_guess: {number}: outside its bounds {[lower, upper]}"
+            yield f"{key}.initial_guess: {number}: outside the bounds {[lower, upper]}"
 
 
-def _wrong_number(key: str, parameter: LearnableParameter) -> Iterator[str]:
+def _initial_guess_errors(key: str, parameter: LearnableParameter) -> Iterator[str]:
     lower, upper = parameter.bounds or (None, None)
     guess = parameter.initial_guess
     if guess is None and (lower is None or upper is None):
-        yield f"{key}.initial_guess: missing; without it both bounds are needed, to start between"
+        yield f"{key}.initial_guess: missing; give it, or both bounds to start between them"
     if isinstance(guess, dict):
         yield (
-            f"{key}.initial_guess: {guess}: it is a number; a field needs a parametrization too, "
-            "e.g. {type: gaussians}"
+            f"{key}.initial_guess: {guess}: must be a number; to learn a field, add a "
+            "parametrization, e.g. {type: gaussians}"
         )
     if parameter.scale == "log" and (lower is None or lower <= 0):
         yield (
-            f"{key}.scale: log: needs a lower bound above zero, and bounds is "
+            f"{key}.scale: log: needs a lower bound above zero; bounds: "
             f"{'missing' if parameter.bounds is None else [lower, upper]}"
         )
 
 
-def _wrong_field(key: str, parameter: LearnableParameter) -> Iterator[str]:
+def _field_errors(key: str, parameter: LearnableParameter) -> Iterator[str]:
     section, guess = parameter.parametrization, parameter.initial_guess
     assert section is not None
     kind = section.type
     if parameter.scale == "log":
-        yield f"{key}.scale: log: a field is learned on a linear scale; leave it out"
+        yield f"{key}.scale: log: fields are learned on a linear scale; leave it out"
     if parameter.bounds is not None and not isinstance(section, GridValues):
         instead = "parametrization.clip" if isinstance(section, Gaussians) else "type: grid"
-        yield f"{key}.bounds: {[*parameter.bounds]}: {kind} have none; {instead} limits a field"
+        yield (
+            f"{key}.bounds: {[*parameter.bounds]}: {kind} have no bounds; use {instead} to limit "
+            "the field"
+        )
     if isinstance(section, Gaussians):
-        yield from _wrong_gaussians(key, section, guess)
+        yield from _gaussian_errors(key, section, guess)
     elif guess is None:
-        yield f"{key}.initial_guess: missing; {kind} start from a number"
+        yield f"{key}.initial_guess: missing; {kind} need a number to start from"
     elif isinstance(guess, dict) or (isinstance(guess, list) and section.type == "fourier"):
-        yield f"{key}.initial_guess: {guess}: {kind} start from a number"
+        yield f"{key}.initial_guess: {guess}: must be a number for {kind}"
 
 
-def _wrong_gaussians(
+def _gaussian_errors(
     key: str, section: Gaussians, guess: float | list[float] | dict | None
 ) -> Iterator[str]:
     lower, upper = section.clip or (None, None)
     if lower is not None and upper is not None and lower >= upper:
-        yield f"{key}.parametrization.clip: {[lower, upper]}: the upper limit comes second"
+        yield (
+            f"{key}.parametrization.clip: {[lower, upper]}: the lower limit must be less than the "
+            "upper limit"
+        )
     if guess is not None and not isinstance(guess, dict):
         yield (
-            f"{key}.initial_guess: {guess}: gaussians start from a mapping of "
-            f"{', '.join(GAUSSIAN_GUESSES)}; parametrization.background is a number"
+            f"{key}.initial_guess: {guess}: gaussians need a mapping with "
+            f"{', '.join(GAUSSIAN_GUESSES)}; the background is parametrization.background"
         )
         return
     for name in guess or {}:
@@ -115,51 +121,59 @@ def _wrong_gaussians(
     if guess and "width" in guess and section.width is not None:
         yield (
             f"{key}.initial_guess.width: {guess['width']}: parametrization.width fixes it at "
-            f"{section.width:g}; leave one of them out"
+            f"{section.width:g}; give only one of them"
         )
 
 
-def _wrong_method(training: PhysicalTraining) -> Iterator[str]:
-    """Single steps from one point are all that the stochastic methods make."""
+def _method_errors(training: PhysicalTraining) -> Iterator[str]:
+    """Errors for options that the stochastic methods do not support."""
     if training.method not in ("adam", "sgd"):
         return
     instead = "use gauss-newton or L-BFGS-B"
     if training.initial_state == "estimate":
         yield (
-            f"trainer_params.initial_state: estimate: {training.method} learns parameters alone; "
+            f"trainer_params.initial_state: estimate: {training.method} estimates parameters only; "
             f"{instead}"
         )
     if training.starts > 1:
         yield (
-            f"trainer_params.starts: {training.starts}: {training.method} starts once; {instead}"
+            f"trainer_params.starts: {training.starts}: {training.method} supports a single start; "
+            f"{instead}"
         )
 
 
-def _wrong_numerics(numerics: NumericsParams) -> Iterator[str]:
+def _numerics_errors(numerics: NumericsParams) -> Iterator[str]:
     allowed = SCHEME_ORDERS[numerics.scheme]
     if numerics.order is not None and numerics.order not in allowed:
-        has = f"allowed: {', '.join(map(str, allowed))}" if allowed else "it has none"
+        has = (
+            f"allowed: {', '.join(map(str, allowed))}"
+            if allowed
+            else "the scheme has no orders; leave it out"
+        )
         yield f"model.physical.numerics.order: {numerics.order}: {numerics.scheme}: {has}"
     if numerics.substeps is not None and numerics.refine > 1:
         yield (
-            f"model.physical.numerics.substeps: {numerics.substeps}: with refine: "
-            f"{numerics.refine} the finer grid says how many it needs; leave one of them out"
+            f"model.physical.numerics.substeps: {numerics.substeps}: not allowed with refine: "
+            f"{numerics.refine}, where the finer grid sets the substeps; give only one of them"
         )
 
 
-def _wrong_observations(experiment: Experiment) -> Iterator[str]:
+def _observation_errors(experiment: Experiment) -> Iterator[str]:
     section, key = experiment.data.observations, "data.observations"
     if section is None:
         return
     if section.times is not None and not section.times:
-        yield f"{key}.times: []: nothing is seen; leave it out for all times"
+        yield f"{key}.times: []: no frame is observed; leave it out to observe all times"
     for axis, (lower, upper) in section.region.items():
         if lower is not None and upper is not None and lower >= upper:
-            yield f"{key}.region.{axis}: {[lower, upper]}: the lower end comes first"
+            yield (
+                f"{key}.region.{axis}: {[lower, upper]}: the lower end must be less than the upper "
+                "end"
+            )
     if section.sensors is not None:
         path = Path(experiment.project_root) / section.sensors
         if not path.is_file():
             yield (
-                f"{key}.sensors: {section.sensors!r}: no such file: {path}; the path is relative "
+                f"{key}.sensors: {section.sensors!r}: file not found: {path}; the path is relative "
                 f"to project_root, {experiment.project_root!r}"
             )

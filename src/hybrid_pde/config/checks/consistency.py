@@ -1,44 +1,44 @@
-"""What the schema cannot say: whether an experiment's sections fit each other."""
+"""Checks that the sections of an experiment are consistent with each other."""
 
 import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from hybrid_pde.config.checks.augmentation import wrong_augmentation
-from hybrid_pde.config.checks.calibration import wrong_calibration
-from hybrid_pde.config.checks.data import missing_simulations
-from hybrid_pde.config.checks.equation import wrong_equation, wrong_values
-from hybrid_pde.config.checks.hybrid import wrong_hybrid
-from hybrid_pde.config.checks.surrogate import wrong_surrogate
-from hybrid_pde.config.checks.training import wrong_training
+from hybrid_pde.config.checks.augmentation import augmentation_errors
+from hybrid_pde.config.checks.calibration import calibration_errors
+from hybrid_pde.config.checks.data import simulation_errors
+from hybrid_pde.config.checks.equation import equation_errors, parameter_value_errors
+from hybrid_pde.config.checks.hybrid import hybrid_errors
+from hybrid_pde.config.checks.surrogate import surrogate_errors
+from hybrid_pde.config.checks.training import training_errors
 from hybrid_pde.config.derived import generated_fields, stages_trained
-from hybrid_pde.config.equations import EQUATIONS
-from hybrid_pde.config.error_messages import refuse, suggest
+from hybrid_pde.config.discovery import built_in_equations
+from hybrid_pde.config.error_messages import raise_errors, suggest
 from hybrid_pde.config.schema import Experiment
 
 NAMED_SIDES = ("periodic", "zero-gradient")
-SIDES_ALLOWED = "allowed: periodic, zero-gradient, a number, for all axes, each axis or each side"
+SIDES_ALLOWED = "allowed: periodic, zero-gradient or a number, for all axes, per axis or per side"
 
 
 def check_experiment(experiment: Experiment, source: str) -> None:
-    """Refuse an experiment whose sections contradict each other.
+    """Check that the sections of an experiment are consistent.
 
     Args:
         experiment: The typed experiment.
-        source: Its file, for the message.
+        source: File of the experiment, for error messages.
 
     Raises:
-        ConfigError: with a line for every contradiction.
+        ConfigError: with a line for each inconsistency.
     """
-    refuse(source, _contradictions(experiment))
+    raise_errors(source, _consistency_errors(experiment))
 
 
-def _contradictions(experiment: Experiment) -> Iterator[str]:
+def _consistency_errors(experiment: Experiment) -> Iterator[str]:
     if not experiment.data.dset_name:
-        yield "data.dset_name: missing; it names the folder of the raw files in data.data_dir"
+        yield "data.dset_name: missing; name the folder of the raw files in data.data_dir"
     if not experiment.data.fields:
-        yield "data.fields: missing; it lists the fields to read"
+        yield "data.fields: missing; list the fields to read"
     for name in experiment.data.variables:
         if name not in experiment.data.fields:
             known = suggest(name, experiment.data.fields)
@@ -46,85 +46,95 @@ def _contradictions(experiment: Experiment) -> Iterator[str]:
     for stage in stages_trained(experiment):
         if getattr(experiment.model, stage) is None:
             kind = experiment.run_params.model_type
-            yield f"model.{stage}: missing; run_params.model_type: {kind} needs it"
+            yield f"model.{stage}: missing; required by run_params.model_type: {kind}"
             return
-        yield from _wrong_simulations(experiment, stage)
-        yield from _wrong_module(experiment, stage)
+        yield from _split_errors(experiment, stage)
+        yield from _module_errors(experiment, stage)
     if "physical" in stages_trained(experiment):
-        yield from wrong_calibration(experiment)
-        yield from wrong_equation(experiment)
+        yield from calibration_errors(experiment)
+        yield from equation_errors(experiment)
     if "synthetic" in stages_trained(experiment):
-        yield from wrong_surrogate(experiment)
-        yield from wrong_training(experiment)
-        yield from wrong_augmentation(experiment)
-    yield from wrong_hybrid(experiment)
+        yield from surrogate_errors(experiment)
+        yield from training_errors(experiment)
+        yield from augmentation_errors(experiment)
+    yield from hybrid_errors(experiment)
     if experiment.generation_params is not None:
-        yield from _wrong_generation(experiment)
+        yield from _generation_errors(experiment)
         generation = experiment.generation_params
         frames = [generation.steps + 1] * generation.num_simulations
-        yield from missing_simulations(experiment, frames)
+        yield from simulation_errors(experiment, frames)
 
 
-def _wrong_simulations(experiment: Experiment, stage: str) -> Iterator[str]:
+def _split_errors(experiment: Experiment, stage: str) -> Iterator[str]:
     training = getattr(experiment.trainer_params, stage)
     if not training.train_sim:
-        yield "trainer_params.train_sim: missing; it lists the simulations to train on, from 0"
+        yield "trainer_params.train_sim: missing; list the simulations to train on, counted from 0"
     kinds = ("train_sim", "val_sim", "test_sim")
     for position, kind in enumerate(kinds):
         indices = getattr(training, kind)
         if len(set(indices)) < len(indices):
-            yield f"trainer_params.{kind}: {indices}: an index is given twice"
+            yield (
+                f"trainer_params.{kind}: {indices}: an index is given twice; list each simulation "
+                "once"
+            )
         for other in kinds[position + 1 :]:
             common = sorted({*indices} & {*getattr(training, other)})
             if common:
                 yield (
-                    f"trainer_params.{other}: {common}: also in trainer_params.{kind}; a held-out "
-                    "simulation must not be trained on"
+                    f"trainer_params.{other}: {common}: also in trainer_params.{kind}; list each "
+                    "simulation in one of them only"
                 )
 
 
-def _wrong_module(experiment: Experiment, stage: str) -> Iterator[str]:
+def _module_errors(experiment: Experiment, stage: str) -> Iterator[str]:
     module = getattr(experiment.model, stage).module
     if module and not (Path(experiment.project_root) / module).is_file():
-        yield f"model.{stage}.module: {module!r}: no such file in {experiment.project_root!r}"
+        yield (
+            f"model.{stage}.module: {module!r}: file not found in project_root, "
+            f"{experiment.project_root!r}"
+        )
 
 
-def _wrong_generation(experiment: Experiment) -> Iterator[str]:
+def _generation_errors(experiment: Experiment) -> Iterator[str]:
     generation = experiment.generation_params
     assert generation is not None
     physical = experiment.model.physical
     name = generation.equation or (physical.name if physical else None)
     if name is None:
-        yield "generation_params.equation: missing; it names the equation to simulate"
+        yield "generation_params.equation: missing; name the equation to simulate"
         return
-    if name not in EQUATIONS and not (physical and physical.module):
-        yield f"generation_params.equation: {suggest(name, EQUATIONS)}"
+    equations = built_in_equations()
+    if name not in equations and not (physical and physical.module):
+        yield f"generation_params.equation: {suggest(name, equations)}"
         return
     if set(generation.domain) - set(generation.resolution):
         yield (
-            f"generation_params.domain: {sorted(generation.domain)}: the axes are those of "
+            f"generation_params.domain: {sorted(generation.domain)}: must use the axes of "
             f"generation_params.resolution, {sorted(generation.resolution)}"
         )
-    yield from _wrong_walls(experiment)
-    if name not in EQUATIONS:
+    yield from _boundary_errors(experiment)
+    if name not in equations:
         return
-    spec = EQUATIONS[name]
+    spec = equations[name]
     key = "generation_params.parameters"
-    yield from wrong_values(key, spec, generation.parameters, [*generation.parameters])
-    made = [*generated_fields(experiment), *generation.diagnostics]
+    yield from parameter_value_errors(key, spec, generation.parameters, [*generation.parameters])
+    generated = [*generated_fields(experiment), *generation.diagnostics]
     for field in experiment.data.fields:
-        if field not in made:
-            yield f"data.fields: {field!r}: generation_params makes no such field, but {made}"
+        if field not in generated:
+            yield (
+                f"data.fields: {field!r}: generation_params does not generate it; it generates "
+                f"{generated}"
+            )
 
 
-def _wrong_walls(experiment: Experiment) -> Iterator[str]:
-    """Whether the boundary is one on the axes that are simulated."""
+def _boundary_errors(experiment: Experiment) -> Iterator[str]:
+    """Errors in ``data.boundary`` on the simulated axes."""
     generation, stated = experiment.generation_params, experiment.data.boundary
     assert generation is not None
     axes, sides = sorted(generation.resolution), _sides(stated)
     if isinstance(stated, Mapping) and sorted(stated) != axes:
         yield (
-            f"data.boundary: {sorted(stated)}: the axes are those of "
+            f"data.boundary: {sorted(stated)}: must have the axes of "
             f"generation_params.resolution, {axes}"
         )
     for side in sides:
@@ -134,13 +144,13 @@ def _wrong_walls(experiment: Experiment) -> Iterator[str]:
     has_walls = any(side != "periodic" for side in sides)
     if has_walls and section is not None and section.numerics.scheme == "spectral":
         yield (
-            f"model.physical.numerics.scheme: spectral: it needs 'periodic' on every axis, "
-            f"data.boundary is {stated!r}; finite_difference takes any boundary"
+            "model.physical.numerics.scheme: spectral: needs periodic boundaries on every axis, "
+            f"but data.boundary is {stated!r}; use finite_difference"
         )
 
 
 def _sides(boundary: Any) -> list[Any]:
-    """All that ``data.boundary`` says, whether for all axes, for each axis, or for each side."""
+    """All boundary conditions in ``data.boundary``, in any of its nested forms."""
     if isinstance(boundary, Mapping):
         return [side for value in boundary.values() for side in _sides(value)]
     return [] if boundary is None else [boundary]

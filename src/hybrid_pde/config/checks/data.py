@@ -1,14 +1,14 @@
-"""Whether the data hold what an experiment asks of them."""
+"""Checks of an experiment against its data."""
 
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from hybrid_pde.config.checks.augmentation import misfit_augmentation
+from hybrid_pde.config.checks.augmentation import augmentation_data_errors
 from hybrid_pde.config.checks.calibration import learnable_key
 from hybrid_pde.config.checks.equation import fields_by_role
 from hybrid_pde.config.checks.surrogate import options_of
 from hybrid_pde.config.derived import equation_of, held_out_simulations, stages_trained
-from hybrid_pde.config.error_messages import refuse, suggest
+from hybrid_pde.config.error_messages import raise_errors, suggest
 from hybrid_pde.config.schema import Experiment
 from hybrid_pde.errors import ConfigError
 
@@ -25,38 +25,41 @@ def check_against_data(
     grid: "Grid",
     known: Sequence["KnownParameter"] = (),
 ) -> None:
-    """Refuse an experiment that asks for what the data do not hold.
+    """Check that the data contain what the experiment needs.
 
     Args:
         experiment: The typed experiment.
-        source: Its file, for the message.
-        layouts: The fields of the data.
-        frames: Number of frames of each simulation, ``None`` for one that cannot be read.
-        grid: The grid of the data.
-        known: Kinds of the known parameters in the data.
+        source: File of the experiment, for error messages.
+        layouts: Fields of the data.
+        frames: Number of frames of each simulation; ``None`` if it cannot be read.
+        grid: Grid of the data.
+        known: Known parameters of the data, without values.
 
     Raises:
-        ConfigError: with a line for every request that cannot be met.
+        ConfigError: with a line for each mismatch.
     """
-    lines = [*missing_simulations(experiment, frames), *_misfits(experiment, layouts)]
-    lines += [*_misfit_parameters(experiment, grid, known), *_misfit_grid(experiment, grid)]
+    lines = [*simulation_errors(experiment, frames), *_channel_errors(experiment, layouts)]
+    lines += [
+        *_parameter_input_errors(experiment, grid, known),
+        *_architecture_errors(experiment, grid),
+    ]
     if "physical" in stages_trained(experiment):
         lines += [
-            *_unplayable(experiment, layouts, grid),
-            *_unsolvable(experiment, grid),
-            *_misshapen(experiment, known),
-            *_outside(experiment, grid),
+            *_role_errors(experiment, layouts, grid),
+            *_solver_errors(experiment, grid),
+            *_known_parameter_errors(experiment, known),
+            *_region_errors(experiment, grid),
         ]
-    lines += misfit_augmentation(experiment, layouts, frames, grid, known)
-    refuse(source, lines)
+    lines += augmentation_data_errors(experiment, layouts, frames, grid, known)
+    raise_errors(source, lines)
 
 
-def missing_simulations(experiment: Experiment, frames: Sequence[int | None]) -> Iterator[str]:
-    """A line for every simulation asked for that is not there, or is too short.
+def simulation_errors(experiment: Experiment, frames: Sequence[int | None]) -> Iterator[str]:
+    """Errors for simulations that do not exist or are too short.
 
     Args:
         experiment: The typed experiment.
-        frames: Number of frames of each simulation, ``None`` for one that cannot be read.
+        frames: Number of frames of each simulation; ``None`` if it cannot be read.
     """
     for stage in stages_trained(experiment):
         training = getattr(experiment.trainer_params, stage)
@@ -64,32 +67,32 @@ def missing_simulations(experiment: Experiment, frames: Sequence[int | None]) ->
             missing = [index for index in getattr(training, kind) if index >= len(frames)]
             if missing:
                 yield (
-                    f"trainer_params.{kind}: {missing}: no such simulation; "
-                    f"{experiment.raw_dir} holds {len(frames)}, counted from 0"
+                    f"trainer_params.{kind}: {missing}: not found; "
+                    f"{experiment.raw_dir} has {len(frames)} simulations, counted from 0"
                 )
         needed = training.num_predict_steps
         for index in [*training.train_sim, *training.val_sim]:
-            if (held := _frames_of(index, frames)) is not None and held <= needed:
+            if (held := _num_frames(index, frames)) is not None and held <= needed:
                 yield (
                     f"trainer_params.num_predict_steps: {needed}: simulation {index} has {held} "
-                    f"frames, and a start and its targets need {needed + 1}"
+                    f"frames, but a start and its targets need {needed + 1}; lower it"
                 )
                 break
     steps = experiment.evaluation_params.num_steps or 1
     for index in held_out_simulations(experiment)[0]:
-        if (held := _frames_of(index, frames)) is not None and held <= steps:
+        if (held := _num_frames(index, frames)) is not None and held <= steps:
             yield (
                 f"evaluation_params.num_steps: {steps}: simulation {index} has {held - 1} frames "
-                "after its first; null takes all there are"
+                "after its first; lower it, or use null for all frames"
             )
             break
 
 
-def _frames_of(index: int, frames: Sequence[int | None]) -> int | None:
+def _num_frames(index: int, frames: Sequence[int | None]) -> int | None:
     return frames[index] if index < len(frames) else None
 
 
-def _misfits(experiment: Experiment, layouts: Sequence["FieldLayout"]) -> Iterator[str]:
+def _channel_errors(experiment: Experiment, layouts: Sequence["FieldLayout"]) -> Iterator[str]:
     by_name = {layout.name: layout for layout in layouts}
     section = experiment.model.synthetic
     if section is None or "synthetic" not in stages_trained(experiment):
@@ -103,18 +106,21 @@ def _misfits(experiment: Experiment, layouts: Sequence["FieldLayout"]) -> Iterat
                     f"{layout.channels} channel(s)"
                 )
             if layout is not None and layout.static and specs == "output_specs":
-                yield f"model.synthetic.output_specs.{name}: constant in time, so an input only"
+                yield (
+                    f"model.synthetic.output_specs.{name}: constant in time, so it can only be an "
+                    "input"
+                )
             if layout is not None and not layout.static and name not in section.output_specs:
                 yield (
-                    f"model.synthetic.input_specs.{name}: changes in time, so a rollout needs it "
-                    "among model.synthetic.output_specs too"
+                    f"model.synthetic.input_specs.{name}: changes in time, so a rollout has to "
+                    "predict it; add it to model.synthetic.output_specs"
                 )
 
 
-def _misfit_parameters(
+def _parameter_input_errors(
     experiment: Experiment, grid: "Grid", known: Sequence["KnownParameter"]
 ) -> Iterator[str]:
-    """Inputs of the surrogate that are parameters of other numbers than the data's."""
+    """Errors for parameters among the surrogate's inputs that do not match the data."""
     section = experiment.model.synthetic
     if section is None or "synthetic" not in stages_trained(experiment):
         return
@@ -127,19 +133,19 @@ def _misfit_parameters(
         if (parameter := by_name.get(name)) is not None:
             if parameter.is_field or not parameter.static:
                 yield (
-                    f"{key}: {parameter.describe()} in the data; a parameter that is an input is a "
-                    "number, or a number an axis, that is constant in time"
+                    f"{key}: {parameter.describe()} in the data; as an input, a parameter must be "
+                    "a number, or one number per axis, that is constant in time"
                 )
             elif parameter.layout.channels != channels:
                 yield f"{key}: {channels}: the data have {parameter.layout.channels} number(s)"
         elif spec is None or name not in spec.parameters:
             continue
         elif spec.parameters[name].per_axis and channels != len(grid.axes):
-            yield f"{key}: {channels}: it has {len(grid.axes)} number(s), one for each axis"
+            yield f"{key}: {channels}: must be {len(grid.axes)}, one number per axis"
 
 
-def _misfit_grid(experiment: Experiment, grid: "Grid") -> Iterator[str]:
-    """What keeps the surrogate's architecture from working on the grid of the data."""
+def _architecture_errors(experiment: Experiment, grid: "Grid") -> Iterator[str]:
+    """Errors if the surrogate's architecture does not fit the grid of the data."""
     section = experiment.model.synthetic
     if section is None or section.module or "synthetic" not in stages_trained(experiment):
         return
@@ -149,39 +155,39 @@ def _misfit_grid(experiment: Experiment, grid: "Grid") -> Iterator[str]:
         yield str(error)
 
 
-def _unplayable(
+def _role_errors(
     experiment: Experiment, layouts: Sequence["FieldLayout"], grid: "Grid"
 ) -> Iterator[str]:
-    """Roles of the equation that the fields of the data cannot play."""
+    """Errors for fields of the equation that are missing or have other channels in the data."""
     spec = equation_of(experiment)
     if spec is None:
         return
     by_name = {layout.name: layout for layout in layouts if not layout.static}
-    played = fields_by_role(spec, list(by_name))
-    if missing := [role for role, name in played.items() if name is None]:
+    matched = fields_by_role(spec, list(by_name))
+    if missing := [role for role, name in matched.items() if name is None]:
         yield (
-            f"data.fields: {experiment.data.fields}: {spec.name} needs the fields {[*played]}; of "
-            f"those that change in time there is none for {', '.join(missing)}"
+            f"data.fields: {experiment.data.fields}: {spec.name} needs the fields {[*matched]}; "
+            f"no field that changes in time was found for {', '.join(missing)}"
         )
     vectors = {role.name for role in spec.fields if role.is_vector}
-    for role, name in played.items():
+    for role, name in matched.items():
         wanted = len(grid.axes) if role in vectors else 1
         if name is not None and by_name[name].channels != wanted:
             yield (
-                f"data.fields: {name!r}: the data have {by_name[name].channels} channel(s), as "
-                f"{role} of {spec.name} it needs {wanted}; data.variables says which they are"
+                f"data.fields: {name!r}: the data have {by_name[name].channels} channel(s), but "
+                f"{role} of {spec.name} has {wanted}; list its variables in data.variables"
             )
 
 
-def _unsolvable(experiment: Experiment, grid: "Grid") -> Iterator[str]:
-    """What keeps the physical model from running on the grid of the data."""
+def _solver_errors(experiment: Experiment, grid: "Grid") -> Iterator[str]:
+    """Errors if the physical model cannot run on the grid of the data."""
     section = experiment.model.physical
     assert section is not None
     if section.numerics.scheme == "spectral" and not grid.is_periodic:
         sides = dict(zip(grid.axes, map(list, grid.boundary), strict=True))
         yield (
-            f"model.physical.numerics.scheme: spectral: it needs 'periodic' on every axis, "
-            f"data.boundary is {sides}; finite_difference takes any boundary"
+            "model.physical.numerics.scheme: spectral: needs periodic boundaries on every axis, "
+            f"but data.boundary is {sides}; use finite_difference"
         )
     spec = equation_of(experiment)
     per_axis = None if spec is None else {n for n, p in spec.parameters.items() if p.per_axis}
@@ -196,18 +202,18 @@ def _unsolvable(experiment: Experiment, grid: "Grid") -> Iterator[str]:
             values.append((parameter.name, f"{key}.initial_guess", parameter.initial_guess))
         elif per_axis is not None and parameter.name in per_axis and len(grid.axes) > 1:
             yield (
-                f"{key}.parametrization: {parameter.parametrization.type}: {parameter.name} has a "
-                f"component for each axis, {axes}; only a number for each can be learned"
+                f"{key}.parametrization: {parameter.parametrization.type}: {parameter.name} has "
+                f"one component per axis, and {axes}; learn one number per axis instead"
             )
     for name, key, value in values:
         if per_axis is not None and name not in per_axis:
             continue
         if isinstance(value, list) and len(value) != len(grid.axes):
-            yield f"{key}: {value}: {axes}, a number for each"
+            yield f"{key}: {value}: {axes}; give one number per axis"
 
 
-def _outside(experiment: Experiment, grid: "Grid") -> Iterator[str]:
-    """Regions of observation in which nothing of the data lies."""
+def _region_errors(experiment: Experiment, grid: "Grid") -> Iterator[str]:
+    """Errors for observed regions outside the domain of the data."""
     section = experiment.data.observations
     for axis, (lower, upper) in ({} if section is None else section.region).items():
         key = f"data.observations.region.{axis}"
@@ -220,23 +226,25 @@ def _outside(experiment: Experiment, grid: "Grid") -> Iterator[str]:
             yield f"{key}: {[lower, upper]}: outside the domain [{first:g}, {last:g}]"
 
 
-def _misshapen(experiment: Experiment, known: Sequence["KnownParameter"]) -> Iterator[str]:
-    """Known parameters of another kind than the equation takes."""
+def _known_parameter_errors(
+    experiment: Experiment, known: Sequence["KnownParameter"]
+) -> Iterator[str]:
+    """Errors for known parameters of a kind that the equation does not accept."""
     spec = equation_of(experiment)
     for parameter in known:
         wanted = spec.parameters.get(parameter.name) if spec is not None else None
         if wanted is None:
-            continue  # a boundary value, or an equation of the user's own
+            continue  # a boundary value, or a user-defined equation
         if wanted.components:
             yield (
-                f"data.known_parameters.{parameter.name}: it has {', '.join(wanted.components)}; "
-                "give them in model.physical.pde_params"
+                f"data.known_parameters.{parameter.name}: has the components "
+                f"{', '.join(wanted.components)}; set them in model.physical.pde_params"
             )
         elif (parameter.is_field and not wanted.is_field) or (
             parameter.components and not wanted.per_axis
         ):
-            expected = "a number for each axis" if wanted.per_axis else "a number"
+            expected = "one number per axis" if wanted.per_axis else "a number"
             yield (
-                f"data.known_parameters.{parameter.name}: {parameter.describe()}: it is {expected}"
-                f"{' or a field' if wanted.is_field else ''}"
+                f"data.known_parameters.{parameter.name}: {parameter.describe()}: must be "
+                f"{expected}{' or a field' if wanted.is_field else ''}"
             )

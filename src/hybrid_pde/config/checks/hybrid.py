@@ -1,4 +1,4 @@
-"""What the schema cannot say of hybrid cycles and replicates."""
+"""Checks of hybrid cycles and replicates."""
 
 from collections.abc import Iterator
 
@@ -6,30 +6,31 @@ from hybrid_pde.config.derived import is_augmented, num_cycles
 from hybrid_pde.config.schema import Experiment
 
 
-def wrong_hybrid(experiment: Experiment) -> Iterator[str]:
-    """A line for everything that no training could make sense of."""
+def hybrid_errors(experiment: Experiment) -> Iterator[str]:
+    """Errors for hybrid cycles and replicates that are not possible."""
     training = experiment.trainer_params
     cycles = experiment.hybrid.cycles
     kind = experiment.run_params.model_type
     if cycles > 1 and kind != "hybrid":
         yield (
-            f"hybrid.cycles: {cycles}: run_params.model_type: {kind} trains one model alone; "
-            "run_params.model_type: hybrid trains two that can teach each other"
+            f"hybrid.cycles: {cycles}: run_params.model_type: {kind} trains a single model, but "
+            "cycles need two; use run_params.model_type: hybrid"
         )
     if num_cycles(experiment) > 1:
         if not is_augmented(experiment) and experiment.data.observations is None:
             yield (
-                f"hybrid.cycles: {cycles}: the physical model would teach the synthetic one "
-                "nothing; set augmentation.enabled, num_simulations and alpha above 0"
+                f"hybrid.cycles: {cycles}: cycles have no effect, since the physical model "
+                "generates no data; set augmentation.enabled, num_simulations and alpha above 0"
             )
         if training.synthetic.replicates > 1:
             yield (
-                f"trainer_params.synthetic.replicates: {training.synthetic.replicates}: with "
-                f"hybrid.cycles: {cycles} surrogates of other seeds would need calibrations of "
-                "their own; run the experiment with other values of run_params.seed instead"
+                f"trainer_params.synthetic.replicates: {training.synthetic.replicates}: not "
+                f"available with hybrid.cycles: {cycles}, where each seed needs its own "
+                "calibration; run the experiment with other values of run_params.seed instead"
             )
         if training.physical.method in {"adam", "sgd"}:
             yield (
                 f"trainer_params.physical.method: {training.physical.method}: hybrid.cycles: "
-                f"{cycles} needs a method that weighs observations, gauss-newton or L-BFGS-B"
+                f"{cycles} needs a method that can weight observations; use gauss-newton or "
+                "L-BFGS-B"
             )

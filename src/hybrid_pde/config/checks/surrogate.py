@@ -1,13 +1,12 @@
-"""Whether the surrogate's architecture, inputs and outputs are such as there can be."""
+"""Checks of the surrogate's architecture, inputs and outputs."""
 
-import importlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from hybrid_pde.config.derived import equation_of
+from hybrid_pde.config.discovery import architecture_options
 from hybrid_pde.config.equations import EquationSpec, ParameterSpec
 from hybrid_pde.config.error_messages import suggest
-from hybrid_pde.config.modules import ARCHITECTURE_OPTIONS, ARCHITECTURES
 from hybrid_pde.config.schema import Experiment
 from hybrid_pde.errors import ConfigError
 
@@ -15,31 +14,31 @@ _INPUTS = "model.synthetic.input_specs"
 
 
 class Options(Protocol):
-    """What the options of an architecture say of a grid."""
+    """Options of an architecture, which can check a grid."""
 
     def check_grid(
         self, space: Sequence[int], boundary: Sequence[tuple[str | float, str | float]]
     ) -> None:
-        """Refuse a grid that the network cannot work on."""
+        """Raise :class:`ConfigError` for a grid that the network does not support."""
 
 
 def options_of(name: str, architecture: Mapping[str, Any]) -> Options:
-    """The options of a built-in architecture with their defaults.
+    """The options of a built-in architecture with defaults filled in.
 
     Raises:
-        ConfigError: naming every key that is wrong, its value, and what is allowed.
+        ConfigError: with key, value and what is allowed for each invalid option.
     """
-    module, options = ARCHITECTURE_OPTIONS[name]
-    found: Options = getattr(importlib.import_module(module), options).parse(architecture)
-    return found
+    options: Options = architecture_options()[name].parse(architecture)
+    return options
 
 
-def wrong_surrogate(experiment: Experiment) -> Iterator[str]:
-    """A line for everything in ``model.synthetic`` that cannot be."""
+def surrogate_errors(experiment: Experiment) -> Iterator[str]:
+    """Errors in ``model.synthetic``."""
     section = experiment.model.synthetic
     assert section is not None
-    if not section.module and section.name not in ARCHITECTURES:
-        yield f"model.synthetic.name: {suggest(section.name, ARCHITECTURES)}"
+    architectures = architecture_options()
+    if not section.module and section.name not in architectures:
+        yield f"model.synthetic.name: {suggest(section.name, architectures)}"
     elif not section.module:
         try:
             options_of(section.name, section.architecture)
@@ -49,14 +48,14 @@ def wrong_surrogate(experiment: Experiment) -> Iterator[str]:
     if section.bundle > steps:
         yield (
             f"model.synthetic.bundle: {section.bundle}: trainer_params.num_predict_steps is "
-            f"{steps}, so the training would never see the frames after; it must be as large"
+            f"{steps}, so later frames of a bundle would not be trained; raise num_predict_steps"
         )
-    moves = {"translation", "galilean"} & set(experiment.augmentation.symmetries)
-    if section.coordinates and moves:
+    shifts = {"translation", "galilean"} & set(experiment.augmentation.symmetries)
+    if section.coordinates and shifts:
         yield (
-            f"model.synthetic.coordinates: {section.coordinates}: a surrogate that knows the place "
-            f"learns what differs from place to place; augmentation.symmetries: {sorted(moves)} "
-            "say that nothing does; leave one of them out"
+            f"model.synthetic.coordinates: {section.coordinates}: position inputs let the "
+            "surrogate learn differences between places; augmentation.symmetries: "
+            f"{sorted(shifts)} assume that there are none; remove one of them"
         )
     for name in section.output_specs:
         if name not in experiment.data.fields:
@@ -66,21 +65,21 @@ def wrong_surrogate(experiment: Experiment) -> Iterator[str]:
         if section.input_specs.get(name, channels) != channels:
             yield (
                 f"model.synthetic.output_specs.{name}: {channels}: model.synthetic.input_specs "
-                f"says {section.input_specs[name]}"
+                f"has {section.input_specs[name]}; use the same number"
             )
     physical = experiment.model.physical
     if experiment.run_params.model_type == "hybrid" and physical is not None and physical.module:
-        return  # its parameters are known when its file is loaded, see wrong_inputs
+        return  # checked by surrogate_input_errors when its file is loaded
     hybrid = experiment.run_params.model_type == "hybrid"
-    yield from wrong_inputs(experiment, equation_of(experiment) if hybrid else None)
+    yield from surrogate_input_errors(experiment, equation_of(experiment) if hybrid else None)
 
 
-def wrong_inputs(experiment: Experiment, spec: EquationSpec | None) -> Iterator[str]:
-    """A line for every input that is neither a field nor a parameter with constant numbers.
+def surrogate_input_errors(experiment: Experiment, spec: EquationSpec | None) -> Iterator[str]:
+    """Errors for inputs that are neither a field nor a constant parameter.
 
     Args:
         experiment: The typed experiment.
-        spec: The equation that is calibrated, whose parameters have values; ``None`` where none is.
+        spec: The calibrated equation, or ``None`` without calibration.
     """
     section = experiment.model.synthetic
     assert section is not None
@@ -90,22 +89,25 @@ def wrong_inputs(experiment: Experiment, spec: EquationSpec | None) -> Iterator[
         if name in fields:
             continue
         if name not in known and name not in parameters:
-            source = f"no parameter of {spec.name}" if spec else "not in data.known_parameters"
+            source = f"not a parameter of {spec.name}" if spec else "not in data.known_parameters"
             allowed = suggest(name, [*fields, *{**known, **parameters}])
             yield f"{_INPUTS}.{name}: not in data.fields, and {source}: {allowed}"
         elif name in parameters:
-            yield from _wrong_number(experiment, name, channels, parameters[name])
+            yield from _channel_errors(experiment, name, channels, parameters[name])
 
 
-def _wrong_number(
+def _channel_errors(
     experiment: Experiment, name: str, channels: int, spec: ParameterSpec
 ) -> Iterator[str]:
-    """Whether the parameter has that many numbers, and no value for each point."""
+    """Errors if a parameter is a field or has another number of components."""
     learnable = experiment.trainer_params.physical.learnable_parameters
     if any(each.name == name and each.parametrization is not None for each in learnable):
         yield (
-            f"{_INPUTS}.{name}: learned as a field, and a parameter that is an input is a number, "
-            "or a number an axis; leave it out"
+            f"{_INPUTS}.{name}: learned as a field, but an input must be a number, or one "
+            "number per axis; leave it out"
         )
     elif not spec.per_axis and channels != max(1, len(spec.components)):
-        yield f"{_INPUTS}.{name}: {channels}: it has {max(1, len(spec.components))} number(s)"
+        yield (
+            f"{_INPUTS}.{name}: {channels}: must be {max(1, len(spec.components))}, its number of "
+            "components"
+        )

@@ -1,4 +1,4 @@
-"""Which of the symmetries asked for hold for an equation on the grid of the data."""
+"""Symmetries that hold for an equation on the grid of the data."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,13 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 from hybrid_pde.config.checks.equation import fields_by_role
-from hybrid_pde.config.checks.symmetry_obstacles import PERIODIC, UNNAMED, Axis, Box, Obstacles
+from hybrid_pde.config.checks.symmetry_obstacles import (
+    PERIODIC,
+    UNKNOWN_EQUATION,
+    Axis,
+    Box,
+    Obstacles,
+)
 from hybrid_pde.config.equations import EquationSpec
 from hybrid_pde.config.schema import Experiment
 
@@ -18,17 +24,17 @@ KEY = "augmentation.symmetries"
 
 
 @dataclass(frozen=True)
-class Held:
-    """The symmetries asked for that hold, by the positions of the axes.
+class ValidSymmetries:
+    """The requested symmetries that hold, by axis index.
 
     Attributes:
-        translations: Axes to move along.
-        reflections: Axes to reverse.
-        rotations: Planes to turn in.
-        boosts: Axes along which a constant velocity is added.
-        boosted: The field that it is added to.
-        carried_by: Speed of everything else for a velocity of 1.
-        vectors: Fields whose components turn.
+        translations: Axes along which windows may be shifted.
+        reflections: Axes that may be reversed.
+        rotations: Planes in which windows may be rotated.
+        boosts: Axes along which a constant velocity may be added.
+        boosted: The field to which it is added.
+        carried_by: Advection speed of all fields per unit of added velocity.
+        vectors: Fields with components that transform as a vector.
         odd: Scalar fields that change sign under a reflection.
     """
 
@@ -45,12 +51,12 @@ class Held:
 def box_of(
     grid: "Grid", layouts: Sequence["FieldLayout"], known: Sequence["KnownParameter"] = ()
 ) -> Box:
-    """The box of a data set.
+    """The properties of a data set that decide which symmetries hold.
 
     Args:
-        grid: Its grid.
-        layouts: Its fields.
-        known: Kinds of the known parameters.
+        grid: Grid of the data.
+        layouts: Fields of the data.
+        known: Known parameters of the data, without values.
     """
     columns = (grid.axes, grid.shape, grid.spacing, grid.boundary, grid.nodes_on_boundary)
     return Box(
@@ -65,11 +71,11 @@ def box_of(
 
 
 def box_of_generation(experiment: Experiment, spec: EquationSpec) -> Box:
-    """The box of the data that the experiment simulates itself.
+    """The properties of data that the experiment simulates itself.
 
     Args:
         experiment: The typed experiment, with ``generation_params``.
-        spec: The equation that is simulated.
+        spec: The simulated equation.
     """
     generation = experiment.generation_params
     assert generation is not None
@@ -79,40 +85,40 @@ def box_of_generation(experiment: Experiment, spec: EquationSpec) -> Box:
         sides = _sides(experiment.data.boundary, name)
         axes.append(Axis(name, points, (upper - lower) / points, sides))
     vectors = {role.name for role in spec.fields if role.is_vector}
-    played = fields_by_role(spec, experiment.data.fields)
-    return Box(tuple(axes), frozenset(n for role, n in played.items() if n and role in vectors))
+    matched = fields_by_role(spec, experiment.data.fields)
+    return Box(tuple(axes), frozenset(n for role, n in matched.items() if n and role in vectors))
 
 
 def find_symmetries(
     experiment: Experiment, spec: EquationSpec | None, box: Box
-) -> tuple[Held, list[str]]:
-    """What holds of ``augmentation.symmetries``, and a line for each that does not on any axis.
+) -> tuple[ValidSymmetries, list[str]]:
+    """The requested symmetries that hold, and an error for each that holds on no axis.
 
     Args:
         experiment: The typed experiment.
-        spec: The equation, if there is one.
-        box: The data.
+        spec: The equation, or ``None`` without one.
+        box: Properties of the data.
     """
-    rules = Obstacles(experiment, spec or UNNAMED, box)
+    rules = Obstacles(experiment, spec or UNKNOWN_EQUATION, box)
     wanted = experiment.augmentation.symmetries
-    lines = [*unclaimed(experiment, spec)]
-    refused = {line.split(": ")[1] for line in lines}
+    lines = [*unsupported_symmetries(experiment, spec)]
+    unsupported = {line.split(": ")[1] for line in lines}
     found: dict[str, tuple[int, ...]] = {}
     planes: tuple[tuple[int, int], ...] = ()
     for name in dict.fromkeys(wanted):
-        if name in refused:
+        if name in unsupported:
             continue
         choices = [*combinations(range(len(box.axes)), 2 if name == "rotation" else 1)]
         obstacles = {axes: rules.obstacle(name, axes) for axes in choices}
         kept = [axes for axes, obstacle in obstacles.items() if obstacle is None]
         if not kept:
             whys = dict.fromkeys(each for each in obstacles.values() if each is not None)
-            lines.append(f"{KEY}: {name}: {'; '.join(whys) or 'it needs two axes'}; leave it out")
+            lines.append(f"{KEY}: {name}: {'; '.join(whys) or 'needs two axes'}; leave it out")
         elif name == "rotation":
             planes = tuple((axes[0], axes[1]) for axes in kept)
         else:
             found[name] = tuple(axes[0] for axes in kept)
-    held = Held(
+    held = ValidSymmetries(
         found.get("translation", ()),
         found.get("reflection", ()),
         planes,
@@ -125,27 +131,30 @@ def find_symmetries(
     return held, lines
 
 
-def unclaimed(experiment: Experiment, spec: EquationSpec | None) -> Iterator[str]:
-    """A line for every symmetry asked for that the equation does not have on any box.
+def unsupported_symmetries(experiment: Experiment, spec: EquationSpec | None) -> Iterator[str]:
+    """Errors for requested symmetries that the equation never has.
 
     Args:
         experiment: The typed experiment.
-        spec: The equation, if there is one.
+        spec: The equation, or ``None`` without one.
     """
-    has = (spec or UNNAMED).symmetries.names
+    has = (spec or UNKNOWN_EQUATION).symmetries.names
     for name in dict.fromkeys(experiment.augmentation.symmetries):
         if name not in has and spec is None:
             yield (
-                f"{KEY}: {name}: no equation is named that says which field it changes, and how; "
+                f"{KEY}: {name}: needs an equation that says how fields transform; "
                 "name it in model.physical, or leave the symmetry out"
             )
         elif name not in has:
             known = ", ".join(sorted(has)) or "none"
-            yield f"{KEY}: {name}: {(spec or UNNAMED).name} does not have it; it has {known}"
+            yield (
+                f"{KEY}: {name}: {(spec or UNKNOWN_EQUATION).name} does not have this symmetry; "
+                f"allowed: {known}"
+            )
 
 
 def _sides(boundary: Any, axis: str) -> tuple[str | float, str | float]:
-    """What ``data.boundary`` says of the two ends of an axis."""
+    """Boundary conditions at the two ends of an axis, from ``data.boundary``."""
     if isinstance(boundary, Mapping) and axis in boundary:
         boundary = boundary[axis]
     if boundary is None:

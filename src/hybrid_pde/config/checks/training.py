@@ -1,12 +1,12 @@
-"""Whether the options of a surrogate's training fit each other."""
+"""Checks of the options for training a surrogate."""
 
 from collections.abc import Iterator
 
 from hybrid_pde.config.schema import Experiment
 
 
-def wrong_training(experiment: Experiment) -> Iterator[str]:
-    """Say what of ``trainer_params`` contradicts the rest.
+def training_errors(experiment: Experiment) -> Iterator[str]:
+    """Errors in ``trainer_params`` of the surrogate.
 
     Args:
         experiment: An experiment that trains a surrogate.
@@ -15,16 +15,16 @@ def wrong_training(experiment: Experiment) -> Iterator[str]:
     steps = training.num_predict_steps
     if training.patience is not None and not training.val_sim:
         yield (
-            f"trainer_params.patience: {training.patience}: without trainer_params.val_sim there "
-            "is no error that could stop the training; name simulations to validate on"
+            f"trainer_params.patience: {training.patience}: early stopping needs validation "
+            "simulations; list them in trainer_params.val_sim"
         )
     if training.curriculum is not None and training.curriculum.first_steps > steps:
         yield (
-            f"trainer_params.curriculum.first_steps: {training.curriculum.first_steps}: more than "
-            f"trainer_params.num_predict_steps, {steps}"
+            f"trainer_params.curriculum.first_steps: {training.curriculum.first_steps}: must not "
+            f"exceed trainer_params.num_predict_steps, {steps}"
         )
     if training.pushforward >= steps:
         yield (
             f"trainer_params.pushforward: {training.pushforward}: must be less than "
-            f"trainer_params.num_predict_steps, {steps}, so that a step keeps its gradient"
+            f"trainer_params.num_predict_steps, {steps}, so that at least one step has a gradient"
         )

@@ -65,6 +65,11 @@ class CacheHeader:
         """Layouts of all tensors in their order in the file: fields, then known parameters."""
         return (*self.layouts, *(each.layout for each in self.known if each.is_field))
 
+    @property
+    def known_by_name(self) -> dict[str, KnownParameter]:
+        """The known parameters by name; fields have no values here."""
+        return {parameter.name: parameter for parameter in self.known}
+
     def shape(self, layout: FieldLayout) -> tuple[int, ...]:
         """Shape of a tensor."""
         space = (layout.channels, *self.grid.shape)

@@ -23,8 +23,8 @@ from hybrid_pde.data.cache.compatibility import disagreement
 from hybrid_pde.data.cache.raw_index import RawIndex, build_index, default_name
 from hybrid_pde.data.cache.simulation_store import SimulationStore
 from hybrid_pde.data.cache.source_digests import SourceDigests
-from hybrid_pde.data.readers.base import RawFile
-from hybrid_pde.data.readers.subprocess_reader import open_apart
+from hybrid_pde.data.raw_files.raw_file import RawFile
+from hybrid_pde.data.raw_files.subprocess_reader import open_in_subprocess
 from hybrid_pde.domain.grid import FieldLayout, Grid
 from hybrid_pde.errors import CacheError, ConfigError, RawDataError, StorageError, UserError
 from hybrid_pde.progress import progress
@@ -198,7 +198,7 @@ class DataManager(SimulationStore):
 
     def _build(self, index: int, raw_file: Path, source: dict[str, Any]) -> None:
         assert self.index is not None
-        with open_apart(raw_file, self.experiment.data) as raw:
+        with open_in_subprocess(raw_file, self.experiment.data) as raw:
             difference = disagreement(raw.info, self.index.infos[raw_file])
             if difference:
                 raise RawDataError(f"{raw_file}: {difference} a moment ago")

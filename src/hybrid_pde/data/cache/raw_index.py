@@ -12,8 +12,9 @@ from hybrid_pde.config import Experiment, parse_experiment
 from hybrid_pde.data.atomic import write_json
 from hybrid_pde.data.cache.cache_location import cache_directory, digest_of, reading_digest
 from hybrid_pde.data.cache.compatibility import disagreement
-from hybrid_pde.data.readers.base import RawFileInfo, suffixes
-from hybrid_pde.data.readers.subprocess_reader import inspect
+from hybrid_pde.data.raw_files.formats import suffixes
+from hybrid_pde.data.raw_files.raw_file import RawFileInfo
+from hybrid_pde.data.raw_files.subprocess_reader import read_info
 from hybrid_pde.domain.grid import FieldLayout, Grid
 from hybrid_pde.domain.known_values import KnownParameter, known_disagreement
 from hybrid_pde.errors import ConfigError, RawDataError
@@ -116,7 +117,7 @@ def build_index(
             continue
         opened += 1
         try:
-            infos[path] = inspect(path, experiment.data)
+            infos[path] = read_info(path, experiment.data)
         except RawDataError as error:
             errors[path] = str(error)
     if opened and infos:

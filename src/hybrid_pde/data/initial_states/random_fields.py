@@ -4,7 +4,8 @@ Layout: ``C`` channels, ``X Y Z`` space. Every state depends on the seed and its
 so that it is the same whatever else is drawn beside it.
 
 States fulfil the conditions at the walls of their grid; a wall of a fixed value is fulfilled by a
-field that has these values (see :func:`hybrid_pde.data.initial_states.wall_modes.lift`) and what is drawn about it.
+field that has these values (see
+:func:`hybrid_pde.data.initial_states.wall_modes.lift`) and what is drawn about it.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -9,11 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
+from hybrid_pde.config.raw_formats import AUTO
 from hybrid_pde.config.schema import DataParams
 from hybrid_pde.data.cache.compatibility import disagreement
 from hybrid_pde.data.initial_states.random_fields import State
-from hybrid_pde.data.readers.base import RawFileInfo, suffixes
-from hybrid_pde.data.readers.subprocess_reader import inspect, open_apart
+from hybrid_pde.data.raw_files.formats import suffixes
+from hybrid_pde.data.raw_files.raw_file import RawFileInfo
+from hybrid_pde.data.raw_files.subprocess_reader import open_in_subprocess, read_info
 from hybrid_pde.domain.grid import FieldLayout, Grid
 from hybrid_pde.errors import ConfigError
 
@@ -40,26 +42,27 @@ class StatesFromFile:
     def __init__(
         self, path: Path, data: DataParams, grid: Grid, layouts: Sequence[FieldLayout]
     ) -> None:
-        if not path.is_file() or path.suffix.lower() not in suffixes("auto"):
+        if not path.is_file() or path.suffix.lower() not in suffixes(AUTO):
             raise ConfigError(f"{KEY}: {path}: no file of {', '.join(suffixes('auto'))}")
         names = [each.name for each in layouts]
         self._path = path
         self._data = data.model_copy(
             update={
                 "fields": names,
+                "format": AUTO,
                 "variables": {k: v for k, v in data.variables.items() if k in names},
                 "known_parameters": {},
                 "observations": None,
                 "select": data.select.model_copy(update={"time": None, "stride": 1}),
             }
         )
-        info = inspect(path, self._data)
+        info = read_info(path, self._data)
         self._check(info, grid, tuple(layouts))
         self.count: int = info.num_samples
 
     def state(self, index: int) -> State:
         """The state ``[C, *space]`` of each field; after the last one the first one again."""
-        with open_apart(self._path, self._data) as file:
+        with open_in_subprocess(self._path, self._data) as file:
             block = next(iter(file.frames(index % self.count)))
         return {name: np.asarray(values[0], np.float64) for name, values in block.items()}
 

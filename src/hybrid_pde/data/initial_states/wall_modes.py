@@ -19,8 +19,7 @@ import numpy as np
 from scipy import fft
 
 from hybrid_pde.domain.boundary import SIDES
-from hybrid_pde.domain.grid import PERIODIC, ZERO_GRADIENT, Grid
-from hybrid_pde.domain.grid_points import axis_points
+from hybrid_pde.domain.grid import PERIODIC, ZERO_GRADIENT, Grid, axis_points
 
 Array = np.ndarray
 # By whether the (lower, upper) wall holds the value: family, type for cells and for nodes on the

@@ -12,8 +12,7 @@ import torch
 
 from hybrid_pde.config.error_messages import suggest
 from hybrid_pde.config.schema import Interval, ObservationParams
-from hybrid_pde.domain.grid import FieldLayout, Grid
-from hybrid_pde.domain.grid_points import axis_points
+from hybrid_pde.domain.grid import FieldLayout, Grid, axis_points
 from hybrid_pde.errors import ConfigError
 
 SLACK = 1e-3  # of a step or a spacing: how far a stated time or end may lie from a frame or point

@@ -9,14 +9,14 @@ import numpy as np
 import xarray as xr
 
 from hybrid_pde.config.schema import DataParams
-from hybrid_pde.data.readers.dimension_roles import (
+from hybrid_pde.data.raw_files.blocks import decode
+from hybrid_pde.data.raw_files.dimension_roles import (
     component_dim,
     dimension_roles,
     field_sources,
     field_variables,
 )
-from hybrid_pde.data.readers.packed_values import decode
-from hybrid_pde.data.readers.time_axis import time_scale
+from hybrid_pde.data.raw_files.time_axis import time_scale
 from hybrid_pde.domain.grid import FieldLayout
 from hybrid_pde.errors import ConfigError, RawDataError
 

@@ -11,9 +11,9 @@ import numpy as np
 
 from hybrid_pde.config.schema import DataParams
 from hybrid_pde.data.observations.sensor_file import KEY, SensorFile
-from hybrid_pde.data.readers.error_context import naming
-from hybrid_pde.data.readers.netcdf import open_dataset
-from hybrid_pde.data.readers.subprocess_reader import try_out_whole
+from hybrid_pde.data.raw_files.guards import errors_name_file
+from hybrid_pde.data.raw_files.netcdf_file import open_dataset
+from hybrid_pde.data.raw_files.subprocess_reader import check_readable
 from hybrid_pde.domain.grid import FieldLayout, Grid
 from hybrid_pde.errors import ConfigError
 
@@ -68,8 +68,8 @@ def read_sensors(
     """
     if not path.is_file():
         raise ConfigError(f"{KEY}: no such file (file {path})")
-    try_out_whole(path)
-    with open_dataset(path) as dataset, naming(path):
+    check_readable(path)
+    with open_dataset(path) as dataset, errors_name_file(path):
         file = SensorFile(dataset, layouts, grid.axes, data or DataParams(), simulation)
         times = _between_frames(file.times(), times_range)
         values = {name: file.values(name) for name in file.measured}

@@ -8,7 +8,7 @@ grid whose axes fit, points go to points: nothing is interpolated.
 import math
 from dataclasses import dataclass
 
-from hybrid_pde.config.checks.symmetries import Held
+from hybrid_pde.config.checks.symmetries import ValidSymmetries
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Turn:
         return math.prod(self.signs) * (-1) ** swaps
 
 
-def turns_of(held: Held, num_axes: int) -> list[Turn]:
+def turns_of(held: ValidSymmetries, num_axes: int) -> list[Turn]:
     """All reflections and rotations that those which hold make up, first the one that does nothing.
 
     Args:

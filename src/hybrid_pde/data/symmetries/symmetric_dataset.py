@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import torch
 from torch.utils.data import Dataset
 
-from hybrid_pde.config.checks.symmetries import Held
+from hybrid_pde.config.checks.symmetries import ValidSymmetries
 from hybrid_pde.data.symmetries.transformations import WindowSymmetries
 from hybrid_pde.data.windows.window_batch import Window, WindowBatch, WindowSource
 from hybrid_pde.domain.grid import FieldLayout, Grid
@@ -38,7 +38,7 @@ class SymmetricDataset(Dataset[Any]):
     """
 
     def __init__(
-        self, source: BatchSource, held: Held, *, seed: int = 0, boost: float = 0.0
+        self, source: BatchSource, held: ValidSymmetries, *, seed: int = 0, boost: float = 0.0
     ) -> None:
         self.source = source
         self.seed = seed

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import torch
 
-from hybrid_pde.config.checks.symmetries import Held
+from hybrid_pde.config.checks.symmetries import ValidSymmetries
 from hybrid_pde.data.symmetries.grid_rotations import Turn, turns_of
 from hybrid_pde.data.windows.window_batch import Window
 from hybrid_pde.domain.grid import FieldLayout, Grid
@@ -51,7 +51,7 @@ class WindowSymmetries:
         grid: Grid,
         inputs: Sequence[FieldLayout],
         outputs: Sequence[FieldLayout],
-        held: Held,
+        held: ValidSymmetries,
         dt: float,
         boost: float,
     ) -> None:
@@ -184,7 +184,7 @@ class _Channels:
         cls,
         layouts: Sequence[FieldLayout],
         axes: Sequence[str],
-        held: Held,
+        held: ValidSymmetries,
         turns: Sequence[Turn],
     ) -> "_Channels":
         """The channels of some fields in their order."""

@@ -10,7 +10,6 @@ import torch
 
 from hybrid_pde.data.cache.cache_header import CacheHeader
 from hybrid_pde.domain.grid import FieldLayout
-from hybrid_pde.domain.known_values import known_of
 from hybrid_pde.errors import ConfigError
 
 Values = Mapping[str, Sequence[float]]
@@ -48,7 +47,7 @@ def parameter_channels(
             simulation has no value for it.
     """
     fields = {layout.name for layout in headers[0].layouts}
-    brought = {name for header in headers for name in known_of(header)}
+    brought = {name for header in headers for name in header.known_by_name}
     wanted = [name for name in names if name not in fields and name in brought | {*defaults}]
     own = {name: tuple(map(float, defaults[name])) for name in wanted if name in defaults}
     values = [
@@ -79,7 +78,7 @@ def as_channels(numbers: torch.Tensor, space: Sequence[int]) -> torch.Tensor:
 def _numbers(
     name: str, header: CacheHeader, default: tuple[float, ...] | None
 ) -> tuple[float, ...]:
-    parameter = known_of(header).get(name)
+    parameter = header.known_by_name.get(name)
     if parameter is None:
         if default is None:
             raise ConfigError(

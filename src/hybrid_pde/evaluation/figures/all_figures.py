@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from hybrid_pde.evaluation.evaluation import Evaluation
 from hybrid_pde.evaluation.figures.animation import write_animation
-from hybrid_pde.evaluation.figures.curves import plot_error_curves
 from hybrid_pde.evaluation.figures.diagnostic_figure import plot_diagnostics
+from hybrid_pde.evaluation.figures.error_curves import plot_error_curves
 from hybrid_pde.evaluation.figures.field_images import plot_prediction
 from hybrid_pde.evaluation.figures.style import save_figure
+from hybrid_pde.evaluation.rollout_evaluation import Evaluation
 
 PICTURES = {
     "error_curves": "error_curves.png",

@@ -35,7 +35,7 @@ def plot_diagnostics(metrics: Mapping[str, Any], spectra: Spectra) -> Figure:
 
     Args:
         metrics: The content of ``metrics.json``.
-        spectra: See :class:`hybrid_pde.evaluation.evaluation.Evaluation`.
+        spectra: See :class:`hybrid_pde.evaluation.rollout_evaluation.Evaluation`.
     """
     names = [name for name in PREDICTORS if name in metrics]
     models = [name for name in names if name != "persistence"]

@@ -9,6 +9,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from hybrid_pde.data.atomic import atomic_path
+from hybrid_pde.evaluation.measures import metrics
 
 # Okabe and Ito (2008), distinguishable with every common kind of colour blindness.
 COLORS = {
@@ -17,12 +18,7 @@ COLORS = {
     "physical": "#D55E00",
     "persistence": "#8a8a8a",
 }
-LABELS = {
-    "truth": "truth",
-    "synthetic": "synthetic model",
-    "physical": "physical model",
-    "persistence": "persistence",
-}
+LABELS = {"truth": "truth", **{name: label.lower() for name, label in metrics.LABELS.items()}}
 LINE_STYLES: dict[str, Any] = {
     "truth": "-",
     "synthetic": "-",

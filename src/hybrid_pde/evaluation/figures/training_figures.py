@@ -1,14 +1,26 @@
-"""Figures of what happened in training, from the histories that the stages leave."""
+"""Figures of training histories: loss of the surrogate, parameters over the calibration."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hybrid_pde.evaluation.figures.curves import plot_calibration, plot_training
-from hybrid_pde.evaluation.figures.style import save_figure
-from hybrid_pde.evaluation.history import History
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from hybrid_pde.evaluation.figures.style import (
+    COLORS,
+    grid_lines,
+    new_figure,
+    save_figure,
+    styled,
+)
+from hybrid_pde.evaluation.history import History, component, parameter_columns
+from hybrid_pde.evaluation.number_format import estimate
 
 PICTURES = {"training": "training.png", "calibration": "calibration.png"}
+STANDARD_DEVIATIONS = 2  # half the width of the band around an estimate, about 95 %
 
 
 def write_training_figures(
@@ -37,3 +49,98 @@ def write_training_figures(
         paths["calibration"] = Path(folder) / PICTURES["calibration"]
         save_figure(paths["calibration"], plot_calibration(physical, parameters["parameters"]))
     return paths
+
+
+def plot_training(history: Mapping[str, Sequence[float]]) -> Figure:
+    """Training loss of the surrogate over the epochs, and its validation error where measured."""
+    with styled():
+        figure = new_figure(7.0, 3.6)
+        axes = figure.subplots()
+        epochs = np.asarray(history["epoch"])
+        axes.plot(epochs, history["train_loss"], color=COLORS["synthetic"], linewidth=1.8)
+        axes.set_yscale("log")
+        axes.set_xlabel("epoch")
+        _mark_cycles(axes, epochs, history)
+        axes.set_ylabel("training loss", color=COLORS["synthetic"])
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        grid_lines(axes)
+        validation = np.asarray(history.get("val_vrmse", []), dtype=float)
+        if np.isfinite(validation).any():
+            measured = np.isfinite(validation)
+            twin = axes.twinx()
+            twin.plot(
+                epochs[measured], validation[measured], color="#009E73", linewidth=1.8,
+                linestyle=(0, (4, 1.5)), marker="o" if measured.sum() < 25 else None, markersize=4,
+            )  # fmt: skip
+            twin.set_yscale("log")
+            twin.set_ylabel("validation VRMSE", color="#009E73")
+            twin.spines["right"].set_visible(True)
+    return figure
+
+
+def plot_calibration(
+    history: Mapping[str, Sequence[float]], parameters: Mapping[str, Mapping[str, Any]]
+) -> Figure:
+    """Each parameter over the iterations, with the final value ± 2 standard deviations.
+
+    Args:
+        history: Columns ``iteration``, ``loss`` and the parameters; ``cycle`` where there are
+            several hybrid cycles.
+        parameters: For each name ``value``, ``std``, ``unit``, ``determined``.
+    """
+    columns = parameter_columns(history, parameters)
+    with styled():
+        panels = len(columns) + 1
+        figure = new_figure(8.4, 3.1 * -(-panels // 2))
+        grid = figure.subplots(-(-panels // 2), 2, squeeze=False).ravel()
+        # each hybrid cycle counts its own
+        iterations = np.asarray(history["iteration"])
+        if "cycle" in history:
+            iterations = np.arange(len(iterations))
+        for axes, (column, (name, index)) in zip(grid, columns.items(), strict=False):
+            _draw_parameter(axes, iterations, history[column], parameters[name], index)
+            unit = parameters[name].get("unit")
+            axes.set_ylabel(f"{column.replace('_', ' ')}" + (f"  [{unit}]" if unit else ""))
+        loss = grid[panels - 1]
+        values = np.asarray(history["loss"], dtype=float)
+        loss.plot(iterations, values, color=COLORS["physical"], linewidth=1.8, marker="o", ms=4)
+        if (values > 0).any():
+            loss.set_yscale("log")
+        loss.set_ylabel("loss")
+        for axes in grid[:panels]:
+            axes.set_xlabel("iteration")
+            _mark_cycles(axes, iterations, history)
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+            grid_lines(axes)
+        for axes in grid[panels:]:
+            axes.set_visible(False)
+    return figure
+
+
+def _draw_parameter(
+    axes: Axes,
+    iterations: np.ndarray,
+    values: Sequence[float],
+    parameter: Mapping[str, Any],
+    index: int,
+) -> None:
+    color = COLORS["physical"]
+    axes.plot(iterations, values, color=color, linewidth=1.8, marker="o", markersize=4, zorder=3)
+    final, std = component(parameter["value"], index), component(parameter.get("std"), index)
+    if final is None:
+        axes.set_title("not determined by the data", loc="left", color="#a00000")
+        return
+    axes.axhline(final, color=color, linewidth=0.8)
+    title = estimate(final, None)
+    if std is not None:
+        half = STANDARD_DEVIATIONS * std
+        axes.axhspan(final - half, final + half, color=color, alpha=0.18, linewidth=0)
+        title = f"{estimate(final, half)}  ({STANDARD_DEVIATIONS} std)"
+    # On the right: the axis' power of ten stands on the left.
+    axes.set_title(title, loc="right", fontsize="small")
+
+
+def _mark_cycles(axes: Axes, at: np.ndarray, history: Mapping[str, Sequence[float]]) -> None:
+    """A line where each hybrid cycle but the first begins."""
+    for row in np.flatnonzero(np.diff(history.get("cycle", []))) + 1:
+        axes.axvline((at[row - 1] + at[row]) / 2, color="#bbbbbb", linewidth=0.8, zorder=0)

@@ -15,7 +15,12 @@ from numpy.typing import ArrayLike, NDArray
 from hybrid_pde.domain.grid import FieldLayout
 from hybrid_pde.evaluation.measures.averages import Terms, average, mean_over_space, padded
 
-PREDICTORS = ("synthetic", "physical", "persistence")
+LABELS = {
+    "synthetic": "Synthetic model",
+    "physical": "Physical model",
+    "persistence": "Persistence",
+}
+PREDICTORS = tuple(LABELS)
 MEASURES = ("vrmse", "nrmse", "relative_l2")
 # A field that is uniform up to the rounding of float32 (6e-8 of its size) has no variance to
 # compare an error with; a spread below this share of its size is such rounding.

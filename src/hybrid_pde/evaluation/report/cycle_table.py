@@ -9,9 +9,9 @@ import numpy as np
 import yaml
 
 from hybrid_pde.config import Experiment
-from hybrid_pde.evaluation.history import History, read_history
+from hybrid_pde.evaluation.history import History, read_columns
 from hybrid_pde.evaluation.number_format import MISSING, number
-from hybrid_pde.evaluation.report.content import parameter_rows
+from hybrid_pde.evaluation.report.parameter_tables import parameter_rows
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def read_cycles(folder: Path) -> list[Cycle]:
         parameters, history = path / "physical/parameters.yaml", path / "synthetic/history.csv"
         if parameters.exists() and history.exists():
             content = yaml.safe_load(parameters.read_text(encoding="utf-8"))
-            found.append(Cycle(int(path.name[-2:]), content, read_history(history)))
+            found.append(Cycle(int(path.name[-2:]), content, read_columns(history)))
     return found
 
 

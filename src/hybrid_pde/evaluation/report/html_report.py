@@ -16,24 +16,22 @@ from hybrid_pde.data.atomic import atomic_path
 from hybrid_pde.data.cache.simulation_store import SimulationStore
 from hybrid_pde.domain.run_folders import cycle_folder
 from hybrid_pde.evaluation import number_format as numbers
-from hybrid_pde.evaluation.history import History, read_history
+from hybrid_pde.evaluation.history import History, read_columns
 from hybrid_pde.evaluation.provenance import collect_provenance
-from hybrid_pde.evaluation.report.content import (
-    headline_cards,
-    metric_rows,
-    notices,
-    numerics_summary,
-    parameter_rows,
-    scheme_rows,
-    subtitle,
-)
 from hybrid_pde.evaluation.report.cycle_table import Cycle, cycle_rows, read_cycles
 from hybrid_pde.evaluation.report.diagnostic_tables import (
     diagnostic_rows,
     kept_quantities,
     long_steps,
-    table_notes,
 )
+from hybrid_pde.evaluation.report.error_tables import metric_rows, table_notes
+from hybrid_pde.evaluation.report.notices import notices
+from hybrid_pde.evaluation.report.parameter_tables import (
+    numerics_summary,
+    parameter_rows,
+    scheme_rows,
+)
+from hybrid_pde.evaluation.report.summary import headline_cards, subtitle
 
 TEMPLATE = "report.html.j2"
 MEDIA_TYPES = {".png": "image/png", ".gif": "image/gif", ".svg": "image/svg+xml"}
@@ -111,7 +109,7 @@ def report_of_folder(
     folder = Path(folder)
     parameters = _read(folder / "physical" / "parameters.yaml")
     histories = {
-        stage: read_history(file)
+        stage: read_columns(file)
         for stage in ("synthetic", "physical")
         if (file := folder / stage / "history.csv").exists()
     }

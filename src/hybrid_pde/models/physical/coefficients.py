@@ -1,9 +1,9 @@
-"""An equation as a stepper sees it: its functions, and its parameters during a frame.
+"""Parameters of an equation during a frame: shared values, values of each simulation, slopes.
 
 Layout of native tensors: ``B`` simulations, ``C`` channels, ``A`` axes, ``X Y Z`` space.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,34 +11,10 @@ import torch
 import torch.autograd.forward_ad as forward_ad
 from phi.torch.flow import channel, math, spatial
 
-from hybrid_pde.config.equations import EquationSpec
 from hybrid_pde.domain.grid import Grid
-from hybrid_pde.numerics.operators import Operators
+from hybrid_pde.models.physical.equation import COMPONENT, Values
 
 Natives = dict[str, torch.Tensor]
-Values = dict[str, math.Tensor]
-Rate = Callable[[Values, Values, Operators], Values]
-LinearTerms = Mapping[str, Mapping[int, math.Tensor]]
-COMPONENT = "component"
-
-
-@dataclass(frozen=True)
-class Equation:
-    """What a stepper needs of a model.
-
-    Attributes:
-        spec: Its fields and parameters.
-        rate: Its right-hand side.
-        velocity: Velocity of advection, of a state and parameters.
-        constrain: What transport has to leave as it was, see :class:`PhysicalModel`.
-        linear_terms: Coefficients of constant-coefficient derivatives by role and order.
-    """
-
-    spec: EquationSpec
-    rate: Rate
-    velocity: Callable[[Values, Values], math.Tensor]
-    constrain: Callable[[Values, Values, Operators], Values]
-    linear_terms: Callable[[Values], LinearTerms]
 
 
 @dataclass(frozen=True)
@@ -46,9 +22,10 @@ class Coefficients:
     """The parameters during one frame.
 
     Attributes:
-        shared: Values of all simulations: a number, ``[A]`` an axis, or a field ``[(A,) *space]``.
-        individual: Values of each simulation, the same with a leading ``B``.
-        slopes: Rate of change of individual values [1/time], for those that change in time.
+        shared: Values of all simulations: a number, ``[A]`` numbers, one for each axis, or a field
+            ``[(A,) *space]``.
+        individual: Values of each simulation, with a leading ``B``.
+        slopes: Rate of change [1/time] of the individual values that change in time.
     """
 
     shared: Natives
@@ -56,9 +33,9 @@ class Coefficients:
     slopes: Natives = field(default_factory=dict)
 
     def after(self, time: float) -> "Coefficients":
-        """The values some time later."""
-        moved = {name: self.individual[name] + time * slope for name, slope in self.slopes.items()}
-        return Coefficients(self.shared, {**self.individual, **moved})
+        """The values after a time."""
+        later = {name: self.individual[name] + time * slope for name, slope in self.slopes.items()}
+        return Coefficients(self.shared, {**self.individual, **later})
 
 
 def wrap_parameter(
@@ -67,13 +44,14 @@ def wrap_parameter(
     grid: Grid,
     leading: Sequence[Any] = (),
 ) -> math.Tensor:
-    """A parameter with its dimensions named, as a right-hand side takes it.
+    """A parameter as a PhiML tensor, the form in which a right-hand side takes it.
 
     Args:
-        value: A number, numbers ``[A]`` an axis, named numbers, or a field ``[(A,) *space]``.
-        components: What named numbers are called.
+        value: A number, numbers ``[A]``, one for each axis, named numbers, or a field
+            ``[(A,) *space]``.
+        components: Names of named numbers.
         grid: Grid of fields.
-        leading: Dimensions of simulations before those of the value.
+        leading: Dimensions of simulations, which precede those of the value.
     """
     own, space = value.shape[len(leading) :], [spatial(axis) for axis in grid.axes]
     is_field = own[-len(space) :] == grid.shape
@@ -94,7 +72,7 @@ def parameters_at(parameters: Values, slopes: Values, time: math.Tensor) -> Valu
 
 
 def is_differentiated(state: Natives, parameters: Coefficients) -> bool:
-    """Whether reverse-mode derivatives are recorded of them."""
+    """Whether reverse-mode derivatives with respect to them are recorded."""
     groups = (state, parameters.shared, parameters.individual, parameters.slopes)
     return torch.is_grad_enabled() and any(
         value.requires_grad for group in groups for value in group.values()
@@ -102,7 +80,7 @@ def is_differentiated(state: Natives, parameters: Coefficients) -> bool:
 
 
 def has_tangents(state: Natives, parameters: Coefficients) -> bool:
-    """Whether one of them carries a forward-mode derivative."""
+    """Whether any of them carries a forward-mode derivative."""
     groups = (state, parameters.shared, parameters.individual, parameters.slopes)
     return any(
         forward_ad.unpack_dual(value).tangent is not None
@@ -112,9 +90,10 @@ def has_tangents(state: Natives, parameters: Coefficients) -> bool:
 
 
 def with_tangents(value: Any) -> Any:
-    """Tensors, those without a tangent with one of zeros.
+    """The tensors, with a tangent of zeros where there was none.
 
-    PyTorch takes ten times as long over a number with a tangent and one without as over two with.
+    Operations on two tensors of which only one has a tangent take PyTorch ten times as long as
+    operations on two that have one.
     """
     if isinstance(value, dict):
         return {name: with_tangents(each) for name, each in value.items()}

@@ -19,18 +19,15 @@ from hybrid_pde.data.staggered_velocity import Staggering
 from hybrid_pde.domain.grid import FieldLayout, Grid
 from hybrid_pde.domain.known_values import KnownParameter
 from hybrid_pde.errors import DivergenceError
+from hybrid_pde.models.physical.conditions import recorded_conditions
 from hybrid_pde.models.physical.field_roles import match_roles
 from hybrid_pde.models.physical.physical_model import PhysicalModel
-from hybrid_pde.models.physical.recorded_conditions import recorded_conditions
 from hybrid_pde.numerics.face_projection import project_faces
 from hybrid_pde.numerics.projection import project
 from hybrid_pde.numerics.staggered import StaggeredDifference
 from hybrid_pde.progress import progress
 
 GROUP = 5  # simulations advanced together; more are hardly faster, and the last group costs more
-
-# Roles whose divergence vanishes, by equation: the solver keeps the divergence of the start.
-SOLENOIDAL = {"NavierStokesPDE": ("velocity",)}
 
 logger = logging.getLogger(__name__)
 
@@ -73,7 +70,8 @@ def projections(
     """
     roles = match_roles(spec, names)
     project_on = _project_faces if staggered else _project
-    return {roles[role]: partial(project_on, grid) for role in SOLENOIDAL.get(spec.name, ())}
+    free = [role.name for role in spec.fields if role.is_solenoidal and role.name in roles]
+    return {roles[name]: partial(project_on, grid) for name in free}
 
 
 def _project(grid: Grid, velocity: np.ndarray, held: Mapping[str, float]) -> np.ndarray:

@@ -1,46 +1,47 @@
-"""A differentiable PDE solver whose parameters are torch parameters.
+"""Differentiable PDE solver with the equation's parameters as torch parameters.
 
 Layout of native tensors: ``B`` simulations, ``C`` channels, ``X Y Z`` space, ``[B, C, X, Y, Z]``.
 """
 
-from abc import ABC, abstractmethod
+import copyreg
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any, overload
 
 import torch
 from phi.torch.flow import Field, math
 
 from hybrid_pde.config import Experiment, parse_experiment
-from hybrid_pde.config.equations import EquationSpec
+from hybrid_pde.config.checks.equation import staggered_conflict
 from hybrid_pde.config.schema import NumericsParams
 from hybrid_pde.data.field_conversion import from_field, grid_of, layout_of, to_field
 from hybrid_pde.data.staggered_conversion import to_staggered
 from hybrid_pde.domain.grid import Grid
 from hybrid_pde.errors import ConfigError
-from hybrid_pde.models.physical.coefficients import LinearTerms, Natives, Values
+from hybrid_pde.models.physical.coefficients import Natives
+from hybrid_pde.models.physical.conditions import Conditions, conditions_of, split_known
+from hybrid_pde.models.physical.equation import Equation
 from hybrid_pde.models.physical.field_roles import match_roles
 from hybrid_pde.models.physical.initial_parameters import (
     initial_values,
     learnable_parameters,
     pde_options,
 )
-from hybrid_pde.models.physical.known_conditions import conditions_of, split_known
-from hybrid_pde.models.physical.solver import Conditions, Course, Solver
+from hybrid_pde.models.physical.solver import RolloutSpec, Solver
 from hybrid_pde.numerics.discretization import Discretization
-from hybrid_pde.numerics.operators import Operators
 
 
-class PhysicalModel(torch.nn.Module, ABC):
-    """An equation u_t = rate(u; parameters), discretized on the grid of the fields handed in.
+class PhysicalModel(torch.nn.Module, Equation):
+    """An equation u_t = rate(u; parameters), discretized on the grid of the given fields.
 
-    A subclass gives ``spec`` (fields, parameters, units) and :meth:`rate`; the hooks that bound
-    the time step have defaults by the parameters' units.
+    :func:`physical_model_class` makes one of an :class:`Equation`, which needs no PyTorch. A direct
+    subclass gives ``spec`` and ``rate`` itself; see :class:`Equation` for the methods that bound
+    the time step.
 
     Args:
         config: The experiment, a plain mapping or an :class:`Experiment`.
 
     Attributes:
-        spec: What the equation's fields and parameters are called.
         discretization: The scheme in use; set it to change the scheme.
         precision: ``single`` or ``double``, of rollouts.
 
@@ -48,85 +49,30 @@ class PhysicalModel(torch.nn.Module, ABC):
         ConfigError: if a parameter has no value, or one that is not allowed.
     """
 
-    spec: EquationSpec
-
     def __init__(self, config: Mapping[str, Any] | Experiment) -> None:
         super().__init__()
         self.experiment = parse_experiment(config)
         section = self.experiment.model.physical
         self.numerics = NumericsParams() if section is None else section.numerics
         self.precision: str = self.numerics.precision
-        self.discretization = _initial_scheme(self.numerics)
         learnable = learnable_parameters(self.spec, self.experiment)
         for name, value in initial_values(self.spec, self.experiment).items():
             if hasattr(self, name):
                 raise ConfigError(
-                    f"{self.spec.name}: a parameter can't be called {name!r}: a model has an "
-                    "attribute of that name"
+                    f"{self.spec.name}: parameter {name!r}: PhysicalModel has an attribute of that "
+                    "name; rename the parameter"
                 )
             self.register_parameter(
                 name, torch.nn.Parameter(value, requires_grad=name in learnable)
             )
         self.options = pde_options(self.spec, self.experiment)
+        self.discretization = self._initial_scheme()
         self._solver = Solver(self)
-
-    @abstractmethod
-    def rate(self, state: Values, parameters: Values, operators: Operators) -> Values:
-        """Rate of change of every field [field/time].
-
-        Parameters must be taken from the argument, never from ``self``: the step is compiled once
-        and called with other values.
-
-        Args:
-            state: PhiML tensor by role; vectors have the dimension ``vector``.
-            parameters: PhiML tensor by name; numbers an axis have the dimension ``vector``, named
-                numbers the dimension ``component``, fields the spatial dimensions.
-            operators: Derivatives, see :class:`hybrid_pde.numerics.operators.Operators`.
-        """
-
-    def bound_speed(self, state: Values, parameters: Values) -> math.Tensor:
-        """Velocity of advection [length/time]; its largest magnitude bounds the time step.
-
-        It is also what the semi-Lagrangian schemes transport every field with. Default: the sum of
-        the equation's vector fields and its parameters in length/time.
-        """
-        fields = [state[role.name] for role in self.spec.fields if role.is_vector]
-        return sum([*fields, *self._with_unit(parameters, "length/time")], math.wrap(0.0))
-
-    def bound_diffusivities(self, parameters: Values) -> Sequence[math.Tensor]:
-        """Diffusivities, of which the largest counts; default: parameters in length²/time."""
-        return self._with_unit(parameters, "length²/time")
-
-    def bound_reaction(self, state: Values, parameters: Values) -> math.Tensor:
-        """∂rate/∂u of the terms without derivatives [1/time]; default: parameters in 1/time."""
-        return sum(map(math.abs, self._with_unit(parameters, "1/time")), math.wrap(0.0))
-
-    def linear_terms(self, parameters: Values) -> LinearTerms:
-        """The terms of the rate with constant coefficients, by role and order of derivative.
-
-        Order 0 is u, 1 with a vector v is v·∇u, 2 is ∇²u, 3 is Σ ∂³u/∂x_i³, 4 is ∇⁴u. The
-        exponential integrator of the spectral scheme solves them exactly, so that they do not bound
-        its time step. A term may be left out, and one with a coefficient that varies in space must
-        be. Default: none.
-        """
-        return {}
-
-    def constrain(self, before: Values, moved: Values, operators: Operators) -> Values:
-        """The state after a step of transport, within what the equation demands of every state.
-
-        Only for schemes that transport fields apart from the rest of the rate. Default: as it is.
-
-        Args:
-            before: The state before transport.
-            moved: The state after it.
-            operators: Derivatives.
-        """
-        return moved
 
     def predict_trajectory(
         self, initial_fields: Mapping[str, Any], steps: int, dt: float
     ) -> dict[str, list[Field]]:
-        """The fields at dt, 2 dt, … steps·dt after the given ones, which are not repeated.
+        """The fields at dt, 2 dt, … steps·dt after the initial ones, which are not repeated.
 
         Differentiable with respect to the parameters that require a gradient; under
         ``torch.no_grad()`` nothing is recorded.
@@ -134,9 +80,9 @@ class PhysicalModel(torch.nn.Module, ABC):
         Args:
             initial_fields: Cell-centred fields by name, possibly with the batch dimension
                 ``window``; a velocity may be a staggered grid, and then stays one. An entry with
-                the name of a parameter, or of a fixed boundary value (``boundary.x.lower``), is its
-                known value in these simulations: a PhiML tensor, a field, or a list of
-                ``steps + 1`` of them for what changes in time.
+                the name of a parameter, or of a fixed boundary value (``boundary.x.lower``), is
+                its known value in these simulations: a PhiML tensor, a field, or, if it changes in
+                time, a list of ``steps + 1`` of them.
             steps: Number of frames.
             dt: Time between frames [time].
 
@@ -200,18 +146,18 @@ class PhysicalModel(torch.nn.Module, ABC):
         entries: Sequence[str] | None = None,
         conditions: Conditions | None = None,
     ) -> Iterator[torch.Tensor] | Iterator[Natives]:
-        """Frame after frame, none of which is kept.
+        """Yields the frames one after the other, without keeping them.
 
         Args:
             state: ``[(B,) C, *space]`` by field name; or the tensor alone for one field.
             grid: Grid of every field.
             steps: Number of frames.
             dt: Time between frames [time]; or between each two of them.
-            parameters: Values to use, possibly with derivatives; the model's own, detached, by
-                default.
-            entries: What the entries of the batch are called in messages; by default
+            parameters: Values to use, possibly with derivatives; by default the model's own,
+                detached.
+            entries: Names of the entries of the batch in error messages; by default
                 ``simulation 0``, ``simulation 1``, ….
-            conditions: What differs from simulation to simulation.
+            conditions: Parameters and boundary values of each simulation.
 
         Yields:
             The state at dt, 2 dt, …, in the form of ``state`` and in the model's precision.
@@ -220,11 +166,20 @@ class PhysicalModel(torch.nn.Module, ABC):
             parameters = {name: value.detach() for name, value in self.named_parameters()}
         intervals = [float(dt)] * steps if isinstance(dt, int | float) else list(dt)
         assert len(intervals) == steps, f"{len(intervals)} intervals, {steps} steps"
-        course = Course(grid, intervals, parameters, conditions or Conditions(), entries)
+        spec = RolloutSpec(
+            grid,
+            intervals,
+            parameters,
+            conditions or Conditions(),
+            entries,
+            self.discretization,
+            torch.float32 if self.precision == "single" else torch.float64,
+            self.numerics.substeps,
+        )
         if isinstance(state, torch.Tensor):
             role = self.spec.fields[0].name
-            return (frame[role] for frame in self._solver.rollout({role: state}, course))
-        return self._solver.rollout(state, course)
+            return (frame[role] for frame in self._solver.rollout({role: state}, spec))
+        return self._solver.rollout(state, spec)
 
     @property
     def substeps_used(self) -> int:
@@ -240,25 +195,30 @@ class PhysicalModel(torch.nn.Module, ABC):
         return f"runge-kutta-chebyshev, {stages} stages"
 
     def set_parameters(self, values: Mapping[str, torch.Tensor]) -> None:
-        """Take over values by name; numbers an axis, or a field, may replace a scalar."""
+        """Set parameters by name; a number for each axis, or a field, may replace a scalar."""
         for name, value in values.items():
             parameter = self.get_parameter(name)
             parameter.data = value.detach().to(torch.float64).reshape(value.shape).clone()
 
     def expand_per_axis(self, num_axes: int) -> None:
-        """Give every parameter with a number for each axis its ``num_axes`` components."""
+        """Repeat scalars ``num_axes`` times, of the parameters with a number for each axis."""
         for name, spec in self.spec.parameters.items():
             parameter = self.get_parameter(name)
             if spec.per_axis and parameter.ndim == 0:
                 parameter.data = parameter.data.repeat(num_axes)
 
-    def _with_unit(self, parameters: Values, unit: str) -> list[math.Tensor]:
-        return [
-            parameters[name] for name, spec in self.spec.parameters.items() if spec.unit == unit
-        ]
+    def _initial_scheme(self) -> Discretization:
+        """The scheme of the experiment; for ``auto`` finite differences, until the data choose."""
+        section, numerics = self.experiment.model.physical, self.numerics
+        if prescribed := self.prescribed_scheme():
+            if section is not None and (problem := staggered_conflict(section)):
+                raise ConfigError(problem)
+            return Discretization(*prescribed, numerics.refine)
+        scheme = "finite_difference" if numerics.scheme == "auto" else numerics.scheme
+        return Discretization.of(scheme, numerics.order, numerics.refine)
 
     def __getstate__(self) -> dict[str, Any]:
-        # Compiled steps can be neither copied nor stored; they are made again where needed.
+        # Compiled steps can be neither copied nor pickled; a copy compiles its own.
         return {key: value for key, value in self.__dict__.items() if key != "_solver"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -266,7 +226,29 @@ class PhysicalModel(torch.nn.Module, ABC):
         self._solver = Solver(self)
 
 
-def _initial_scheme(numerics: NumericsParams) -> Discretization:
-    """The scheme asked for; for ``auto`` the differences, until the data choose."""
-    scheme = "finite_difference" if numerics.scheme == "auto" else numerics.scheme
-    return Discretization.of(scheme, numerics.order, numerics.refine)
+@cache
+def physical_model_class(equation: type[Equation]) -> type[PhysicalModel]:
+    """The physical model of an equation; of a :class:`PhysicalModel` the class itself.
+
+    Raises:
+        TypeError: if the equation has an attribute that would replace one of the model.
+    """
+    if issubclass(equation, PhysicalModel):
+        return equation
+    own = {name for base in equation.__mro__ if base not in Equation.__mro__ for name in vars(base)}
+    own -= {*vars(Equation), *vars(object)} - {"__init__"}
+    if clash := sorted(own & {*dir(PhysicalModel)}):
+        raise TypeError(
+            f"{equation.__name__}: {', '.join(clash)}: PhysicalModel has attributes of that name; "
+            "rename those of the equation"
+        )
+    made = type(equation.spec.name, (equation, PhysicalModel), {"__doc__": equation.__doc__})
+    made.__module__ = __package__
+    copyreg.pickle(made, lambda model: (_restored, (equation,), model.__getstate__()))
+    return made
+
+
+def _restored(equation: type[Equation]) -> PhysicalModel:
+    """An empty model, for the state of a pickled one."""
+    made = physical_model_class(equation)
+    return made.__new__(made)

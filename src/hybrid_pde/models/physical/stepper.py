@@ -18,15 +18,14 @@ from hybrid_pde.data.field_conversion import BATCH
 from hybrid_pde.domain.grid import FieldLayout, Grid
 from hybrid_pde.models.physical.coefficients import (
     Coefficients,
-    Equation,
     Natives,
-    Values,
     has_tangents,
     is_differentiated,
     parameters_at,
     with_tangents,
     wrap_parameter,
 )
+from hybrid_pde.models.physical.equation import Equation, Values
 from hybrid_pde.numerics.discretization import Discretization
 from hybrid_pde.numerics.exponential_integrators import coefficients, exponential_step
 from hybrid_pde.numerics.runge_kutta import runge_kutta_4
@@ -175,7 +174,7 @@ class Stepper:
     ) -> Values:
         if isinstance(self.operators, SplitAdvection):
             present = parameters_at(parameters, slopes, elapsed)
-            velocity = self.equation.velocity(state, present)
+            velocity = self.equation.bound_speed(state, present)
             operators = self.operators.with_boundary(present)
             moved = operators.transport(state, velocity, dt)
             state = self.equation.constrain(state, moved, operators)

@@ -21,7 +21,7 @@ from hybrid_pde.models.physical.ensemble import projections
 from hybrid_pde.models.registry import ModelRegistry
 from hybrid_pde.models.synthetic.synthetic_model import SyntheticModel
 from hybrid_pde.training.augmentation.source_simulations import SourceSimulation
-from hybrid_pde.training.synthetic.observed_frames import ObservedFrames, SeenSimulation
+from hybrid_pde.training.synthetic.observed_frames import ObservedFrames, ObservedSimulation
 
 logger = logging.getLogger(__name__)
 
@@ -93,7 +93,7 @@ class GuidanceMaker:
             )
         return made
 
-    def _predict_hidden(self, index: int, seen: SeenSimulation) -> None:
+    def _predict_hidden(self, index: int, seen: ObservedSimulation) -> None:
         first = seen.first_whole
         channels = [layout.channels for layout in self._layouts]
         parts = seen.values[first].split(channels)

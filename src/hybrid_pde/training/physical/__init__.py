@@ -1,4 +1,4 @@
-"""Calibration: estimation of a physical model's parameters."""
+"""Calibration of the parameters of physical models."""
 
 import lazy_loader
 

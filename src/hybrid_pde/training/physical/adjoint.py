@@ -1,71 +1,95 @@
-"""The loss of windows with its reverse-mode derivative in little memory.
+"""Checkpointed reverse-mode derivatives of rollouts.
 
-The rollout is cut into segments of about the root of its number of frames. Only the states between
-them are kept; on the way back a segment is computed again. The steps of a frame are cut likewise.
+The rollout is cut into about √n segments of √n frames. Only the states between segments are stored;
+the backward pass recomputes each segment. The time steps within a frame are checkpointed in the
+same way.
 
 Source: Griewank and Walther (2008), Evaluating Derivatives, chapter 12.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from math import ceil, sqrt
-from typing import TYPE_CHECKING
 
 import torch
 from torch.utils.checkpoint import checkpoint
 
-from hybrid_pde.training.physical.observation_times import conditions_at, stops_of
+from hybrid_pde.models.physical.physical_model import PhysicalModel
+from hybrid_pde.training.physical.initial_state_unknowns import InitialStates
+from hybrid_pde.training.physical.observation_times import ObservationTime, conditions_at
+from hybrid_pde.training.physical.observations import Observations
+from hybrid_pde.training.physical.parameter_vector import ParameterVector
 
-if TYPE_CHECKING:
-    from hybrid_pde.training.physical.objective import Objective
+Misfit = Callable[[ObservationTime, dict[str, torch.Tensor]], torch.Tensor]
 
 
-def window_gradient(
-    objective: "Objective", z: torch.Tensor, numbers: Sequence[int]
-) -> torch.Tensor:
-    """Share of the loss of some windows, differentiable by ``z``.
+class AdjointRollout:
+    """Rollouts with gradients with respect to parameters and initial states.
 
     Args:
-        objective: What is minimized.
-        z: All unknowns, ``[n]``.
-        numbers: Windows of equal course.
+        model: The equation.
+        observations: The windows.
+        vector: The learnable parameters.
+        states: The initial states, if they are unknowns.
     """
-    observations, size = objective.observations, len(objective.vector)
-    stops = stops_of(observations, numbers, objective.dt)
-    length = ceil(sqrt(len(stops)))
-    if objective.states is None:
-        state = observations.initial(numbers)
-    else:
-        state = objective.states.states(z[size:], numbers)
-    names = list(state)
-    total = objective.initial_misfit(z, numbers)
-    conditions = observations.conditions(numbers)
-    entries = [f"window {number}" for number in numbers]
 
-    def advance(begin: int, z: torch.Tensor, *values: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        part = stops[begin : begin + length]
-        before = stops[begin - 1].time if begin else 0.0
-        loss = torch.zeros((), dtype=torch.float64)
-        now = dict(zip(names, values, strict=True))
-        frames = objective.model.rollout(
-            now,
-            observations.grid,
-            len(part),
-            [stop.interval for stop in part],
-            objective.vector.decode(z[:size]),
-            entries,
-            conditions_at(conditions, part, before),
-        )
-        for stop, now in zip(part, frames, strict=True):
-            objective.substeps_used = max(objective.substeps_used, objective.model.substeps_used)
-            if stop.frame is not None or stop.reading is not None:
-                loss = loss + objective.misfit(numbers, stop, now)
-        return loss, *(now[name] for name in names)
+    def __init__(
+        self,
+        model: PhysicalModel,
+        observations: Observations,
+        vector: ParameterVector,
+        states: InitialStates | None,
+    ) -> None:
+        self._model, self._observations, self._vector = model, observations, vector
+        self._states = states
 
-    for begin in range(0, len(stops), length):
-        # The other kind of checkpoint hooks into saved tensors, which compiled steps do not bear.
-        loss, *values = checkpoint(
-            advance, begin, z, *(state[name] for name in names), use_reentrant=True
-        )
-        total = total + loss
-        state = dict(zip(names, values, strict=True))
-    return total
+    def losses(
+        self,
+        z: torch.Tensor,
+        numbers: Sequence[int],
+        instants: Sequence[ObservationTime],
+        misfit: Misfit,
+    ) -> Iterator[torch.Tensor]:
+        """Loss of each segment of the rollout, differentiable with respect to ``z``.
+
+        Args:
+            z: All unknowns, ``[n]``.
+            numbers: Windows with equal observation times.
+            instants: Times at which the rollout is compared with observations.
+            misfit: Loss of one observation time, from that time and the state.
+        """
+        size = len(self._vector)
+        length = ceil(sqrt(len(instants)))
+        if self._states is None:
+            state = self._observations.initial(numbers)
+        else:
+            state = self._states.states(z[size:], numbers)
+        names = list(state)
+        conditions = self._observations.conditions(numbers)
+        entries = [f"window {number}" for number in numbers]
+
+        def advance(begin: int, z: torch.Tensor, *values: torch.Tensor) -> tuple[torch.Tensor, ...]:
+            part = instants[begin : begin + length]
+            before = instants[begin - 1].time if begin else 0.0
+            loss = torch.zeros((), dtype=torch.float64)
+            now = dict(zip(names, values, strict=True))
+            frames = self._model.rollout(
+                now,
+                self._observations.grid,
+                len(part),
+                [instant.interval for instant in part],
+                self._vector.decode(z[:size]),
+                entries,
+                conditions_at(conditions, part, before),
+            )
+            for instant, now in zip(part, frames, strict=True):
+                loss = loss + misfit(instant, now)
+            return loss, *(now[name] for name in names)
+
+        for begin in range(0, len(instants), length):
+            # Non-reentrant checkpoints hook into saved tensors, which compiled steps do not
+            # support.
+            loss, *values = checkpoint(
+                advance, begin, z, *(state[name] for name in names), use_reentrant=True
+            )
+            yield loss
+            state = dict(zip(names, values, strict=True))

@@ -1,4 +1,4 @@
-"""How far the estimate depends on the grid and the time step."""
+"""Discretization error of the estimate: its change on a finer grid with a smaller time step."""
 
 from dataclasses import replace
 
@@ -9,7 +9,7 @@ from hybrid_pde.numerics.discretization import Discretization
 from hybrid_pde.training.physical.minimization import gauss_newton
 from hybrid_pde.training.physical.objective import Objective
 
-# As many windows are enough to see a shift, and cheap on the finer grid.
+# Enough windows to measure the shift, at low cost on the finer grid.
 NUM_WINDOWS = 4
 MAX_ITERATIONS = 4
 TOLERANCE = 1e-3
@@ -18,16 +18,16 @@ TOLERANCE = 1e-3
 def discretization_shift(objective: Objective, unknowns: np.ndarray) -> np.ndarray | None:
     """Change of the parameters when the estimate is repeated on a grid twice as fine.
 
-    Both estimates are made on the same few windows, from the same initial states, with the steps in
-    time that the finer grid demands; the exponential integrator, which needs no more of them, takes
-    twice as many.
+    It measures discretization bias, which the standard deviation does not include. Both estimates
+    use the same few windows and the same initial states. The finer grid has smaller stable time
+    steps; for the exponential integrator, which has no stability limit, their number is doubled.
 
     Args:
-        objective: The fit.
-        unknowns: Its minimum.
+        objective: The objective.
+        unknowns: All unknowns at the minimum.
 
     Returns:
-        The shift of each parameter in its own unit; ``None`` if the finer solution diverges.
+        The shift of each parameter in physical units; ``None`` if the finer solution diverges.
     """
     model, used = objective.model, objective.model.discretization
     held = objective.with_states_held(unknowns)
@@ -50,7 +50,7 @@ def discretization_shift(objective: Objective, unknowns: np.ndarray) -> np.ndarr
 
 
 def refined(used: Discretization) -> Discretization:
-    """The same scheme on a grid twice as fine, with a step in time that is finer too."""
+    """The same scheme on a grid twice as fine with smaller time steps."""
     by_stability = used.scheme in ("finite_difference", "weno", "staggered")
     factor = used.substeps_factor * (1 if by_stability else 2)
     return replace(used, refine=2 * used.refine, substeps_factor=factor)
@@ -59,12 +59,12 @@ def refined(used: Discretization) -> Discretization:
 def describe_shift(
     name: str, value: float, shift: float, std: float, used: Discretization
 ) -> str | None:
-    """What to say of a parameter that depends on the grid; ``None`` if it hardly does."""
+    """Warning for a parameter that depends on the grid; ``None`` if it hardly does."""
     if abs(shift) <= 0.01 * abs(value) or abs(shift) <= std:
         return None
     return (
         f"{name} = {value:.4g} changes by {shift:.2g} when grid and time step are refined: the "
-        f"discretization ({used.label}) is part of the estimate. If the data are resolved, set "
-        f"model.physical.numerics.refine: {2 * used.refine} or a higher order; if a coarse solver "
-        "made them, its own scheme finds its own parameter"
+        f"estimate depends on the discretization ({used.label}). If the data are resolved, set "
+        f"model.physical.numerics.refine: {2 * used.refine} or a higher order; "
+        "if a coarse solver generated them, use its scheme"
     )

@@ -1,7 +1,7 @@
-"""What a calibration has evaluated, so that one that was ended goes on where it was.
+"""Evaluation log for resuming interrupted calibrations.
 
-An optimizer has no state that could be saved, but it is deterministic: it runs again from its
-start, and is handed what had been evaluated, until it comes to what had not.
+The state of SciPy's optimizers cannot be saved, but they are deterministic. A resumed calibration
+starts again from the beginning and replays logged evaluations until it reaches a new one.
 """
 
 import logging
@@ -20,32 +20,32 @@ logger = logging.getLogger(__name__)
 
 
 class EvaluationLog:
-    """Keeps evaluations in a folder, and knows those that an earlier process has left there.
+    """Stores evaluations in a folder, and replays those of an earlier process.
 
     Args:
-        folder: Where they are kept; without one everything is evaluated.
+        folder: Folder of the log; without one nothing is stored.
     """
 
     def __init__(self, folder: CheckpointFolder | None = None) -> None:
         self._folder = folder
         files = [] if folder is None else folder.all()
         if folder is not None:
-            folder.forget(len(files))
+            folder.truncate(len(files))
         self._known = deque(each for file in files for each in file["evaluations"])
         self._new: list[Mapping[str, Any]] = []
         if self._known:
-            logger.info("going on after %d evaluations", len(self._known))
+            logger.info("resuming after %d evaluations", len(self._known))
 
-    def answer(self, kind: str, z: np.ndarray, evaluate: Callable[[], Values]) -> Values:
-        """The result of an evaluation, made now or before.
+    def evaluate(self, kind: str, z: np.ndarray, evaluate: Callable[[], Values]) -> Values:
+        """The result of an evaluation, from the log or computed.
 
         Args:
-            kind: What is evaluated.
-            z: Where.
-            evaluate: Makes the result.
+            kind: Name of the evaluated function.
+            z: Point of the evaluation.
+            evaluate: Computes the result.
 
         Raises:
-            DivergenceError: if the evaluation raised it, now or before.
+            DivergenceError: if the evaluation raised it, also in the log.
         """
         found = self._next(kind, z)
         if found is None:
@@ -60,7 +60,7 @@ class EvaluationLog:
         return found["values"]
 
     def flush(self) -> None:
-        """Write what is not written yet."""
+        """Write pending evaluations."""
         if self._folder is not None and self._new:
             self._folder.save({"evaluations": self._new})
             self._new = []
@@ -71,11 +71,11 @@ class EvaluationLog:
         found = self._known.popleft()
         if found["kind"] == kind and np.array_equal(found["z"].numpy(), z):
             return found
-        logger.warning("the calibration does not repeat itself on this machine; it begins anew")
+        logger.warning("the calibration does not repeat itself on this machine; it restarts")
         assert self._folder is not None
-        self._folder.forget(0)
+        self._folder.truncate(0)
         self._known.clear()
-        self._folder = None  # what follows would stand at the wrong place
+        self._folder = None  # later evaluations would be out of order
         return None
 
 

@@ -1,4 +1,4 @@
-"""Training of models that work on PhiFlow fields."""
+"""Base class of trainers for models on PhiFlow fields."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,17 +16,18 @@ Sample = Any
 
 
 class FieldTrainer(AbstractTrainer, ABC):
-    """Trains parameters of a model on pairs of initial and target fields.
+    """Base class for training model parameters on pairs of initial and target fields.
 
     Args:
         config: The experiment, a plain mapping or an :class:`Experiment`.
-        model: The model whose parameters are trained.
-        learnable_params: Their values to start from, PhiML tensors or torch parameters.
+        model: The model to train.
+        learnable_params: Initial values of the learnable parameters, PhiML tensors or torch
+            parameters.
 
     Attributes:
-        model: The model, which holds the estimate after :meth:`train`.
-        optimizer: Torch optimizer, kept across calls of :meth:`train`; ``None`` for methods that
-            have none.
+        model: The model; after :meth:`train` it has the estimated parameters.
+        optimizer: Torch optimizer, kept across calls of :meth:`train`; ``None`` for methods
+            without one.
     """
 
     def __init__(
@@ -46,10 +47,10 @@ class FieldTrainer(AbstractTrainer, ABC):
 
         Args:
             data_source: Pairs ``({name: Field}, {name: [Field, …]})``.
-            num_epochs: Number of passes, in addition to those made before.
+            num_epochs: Number of passes, in addition to earlier calls.
 
         Returns:
-            ``train_losses`` (one an epoch), ``final_loss`` and ``num_epochs``.
+            ``train_losses`` (one per epoch), ``final_loss`` and ``num_epochs``.
         """
         samples = self._prepare(data_source)
         if self.optimizer is None:
@@ -65,7 +66,7 @@ class FieldTrainer(AbstractTrainer, ABC):
         }
 
     def _prepare(self, data_source: Iterable[Sample]) -> Iterable[Sample]:
-        """Look at the samples before the first step; by default they are kept in a list."""
+        """Prepare the samples before the first step; by default, a list."""
         return list(data_source)
 
     def _train_epoch(self, samples: Iterable[Sample]) -> float:
@@ -80,4 +81,4 @@ class FieldTrainer(AbstractTrainer, ABC):
 
     @abstractmethod
     def _create_optimizer(self) -> torch.optim.Optimizer | None:
-        """The optimizer of the learnable parameters."""
+        """Create the optimizer of the learnable parameters."""

@@ -1,7 +1,7 @@
-"""Frames that observations are made of, every distinct one kept once.
+"""Storage of observed frames without duplicates.
 
-The values of a frame that are seen weigh 1, the others nothing, or what a prediction in their place
-weighs.
+Observed values have the weight 1, hidden values 0, or the weight of the predictions that replace
+them.
 
 Layout of native tensors: ``C`` channels, ``X Y Z`` space, ``[C, X, Y, Z]``.
 """
@@ -14,45 +14,49 @@ import torch
 
 
 class FrameStore:
-    """Frames and what is seen of them, by position in the order in which they came."""
+    """Frames and their masks, by position in order of arrival."""
 
     def __init__(self) -> None:
         self._frames: list[torch.Tensor] = []
         self._masks: dict[int, torch.Tensor] = {}
-        self._rest: dict[int, float] = {}
+        self._hidden_weights: dict[int, float] = {}
         self._position: dict[bytes, int] = {}
 
     @property
     def has_predictions(self) -> bool:
-        """Whether some values are predictions in the place of hidden ones."""
-        return bool(self._rest)
+        """Whether some hidden values are replaced by predictions."""
+        return bool(self._hidden_weights)
 
     def without_predictions(self) -> "FrameStore":
-        """The same frames, of which only what is seen counts."""
-        seen = copy(self)
-        seen._rest = {}
-        return seen
+        """The same frames, with weight 0 for all hidden values."""
+        other = copy(self)
+        other._hidden_weights = {}
+        return other
 
     def add(
-        self, name: str, frame: torch.Tensor, mask: torch.Tensor | None, rest: float = 0.0
+        self,
+        name: str,
+        frame: torch.Tensor,
+        mask: torch.Tensor | None,
+        hidden_weight: float = 0.0,
     ) -> int:
-        """Position of a field's frame, which is kept unless it is there.
+        """Position of a frame, which is stored unless it is already there.
 
         Args:
             name: The field.
             frame: Its values; hidden ones are 0, or predictions.
-            mask: Which of them are seen; ``None`` for all.
-            rest: Weight of those that are not, which are predictions then.
+            mask: Which values are observed; ``None`` for all.
+            hidden_weight: Weight of the predictions that replace hidden values; 0 without any.
         """
-        digest = _digest(name, frame, mask, rest)
+        digest = _digest(name, frame, mask, hidden_weight)
         if digest not in self._position:
             position = len(self._frames)
             self._position[digest] = position
             self._frames.append(frame)
             if mask is not None:
                 self._masks[position] = mask
-                if rest > 0:
-                    self._rest[position] = rest
+                if hidden_weight > 0:
+                    self._hidden_weights[position] = hidden_weight
         return self._position[digest]
 
     def frame(self, position: int) -> torch.Tensor:
@@ -67,29 +71,30 @@ class FrameStore:
         """Number of values of a frame."""
         return self._frames[position].numel()
 
-    def hides_of(self, position: int) -> bool:
-        """Whether something of a frame is hidden."""
+    def hides(self, position: int) -> bool:
+        """Whether some values of a frame are hidden."""
         return position in self._masks
 
-    def num_seen(self, position: int) -> int:
-        """Number of values of a frame that are seen."""
+    def num_observed(self, position: int) -> int:
+        """Number of observed values of a frame."""
         mask = self._masks.get(position)
         return self.size(position) if mask is None else int(mask.sum())
 
     def weight(self, position: int) -> float:
         """Sum of the weights of a frame's values."""
-        seen = self.num_seen(position)
-        return seen + self._rest.get(position, 0.0) * (self.size(position) - seen)
+        observed = self.num_observed(position)
+        hidden = self.size(position) - observed
+        return observed + self._hidden_weights.get(position, 0.0) * hidden
 
-    def seen(self, position: int) -> torch.Tensor:
-        """The values of a frame that are seen, ``[n]``."""
+    def observed(self, position: int) -> torch.Tensor:
+        """Observed values of a frame, ``[n]``."""
         mask, frame = self._masks.get(position), self._frames[position]
         return frame.reshape(-1) if mask is None else frame[mask]
 
     def masked(self, weights: torch.Tensor, positions: Sequence[int]) -> torch.Tensor | None:
-        """What residuals are multiplied by: ``[B, 1, 1…]`` times the root of each value's weight.
+        """Factors ``[B, 1, 1…]`` multiplied by the square root of the weight of each value.
 
-        ``None`` where nothing weighs anything.
+        ``None`` if all weights are 0.
         """
         if all(position not in self._masks for position in positions):
             return weights
@@ -100,10 +105,14 @@ class FrameStore:
         mask = self._masks.get(position)
         if mask is None:
             return torch.ones(self._frames[position].shape, dtype=torch.float64)
-        return torch.where(mask, 1.0, self._rest.get(position, 0.0) ** 0.5).double()
+        return torch.where(mask, 1.0, self._hidden_weights.get(position, 0.0) ** 0.5).double()
 
 
-def _digest(name: str, frame: torch.Tensor, mask: torch.Tensor | None, rest: float) -> bytes:
+def _digest(
+    name: str, frame: torch.Tensor, mask: torch.Tensor | None, hidden_weight: float
+) -> bytes:
     content = frame.double().contiguous().numpy().tobytes()
-    hidden = b"" if mask is None else mask.contiguous().numpy().tobytes() + str(rest).encode()
+    hidden = (
+        b"" if mask is None else mask.contiguous().numpy().tobytes() + str(hidden_weight).encode()
+    )
     return hashlib.blake2b(name.encode() + b"\0" + content + hidden, digest_size=16).digest()

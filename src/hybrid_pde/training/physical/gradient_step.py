@@ -1,4 +1,4 @@
-"""Single steps of a torch optimizer on what is learned."""
+"""Single optimizer steps (Adam, SGD) on the learnable parameters."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,6 @@ import numpy as np
 import torch
 
 from hybrid_pde.errors import DivergenceError
-from hybrid_pde.training.physical.adjoint import window_gradient
 from hybrid_pde.training.physical.evaluation_log import Values
 from hybrid_pde.training.physical.objective import Objective
 from hybrid_pde.training.physical.parameter_vector import ParameterVector
@@ -15,8 +14,8 @@ from hybrid_pde.training.physical.parameter_vector import ParameterVector
 class GradientSteps:
     """Adam or gradient descent on the vector of learnable parameters.
 
-    The vector's entries are of order one, so that the learning rate is relative to the initial
-    guesses.
+    The entries of the vector are of order one, so the learning rate is relative to the initial
+    guess.
 
     Args:
         vector: The learnable parameters.
@@ -34,14 +33,16 @@ class GradientSteps:
         self.optimizer: torch.optim.Optimizer = kind([self.z], lr=learning_rate)
 
     def step(self, objective: Objective, numbers: Sequence[int]) -> float:
-        """One step on some windows; returns their loss before it.
+        """One step on some windows; returns their loss before the step.
 
         Raises:
-            DivergenceError: if the rollout or the gradient leaves the finite numbers.
+            DivergenceError: if the rollout or the gradient is not finite.
         """
         with torch.no_grad():
-            self.z.copy_(torch.from_numpy(self.vector.read()))  # others may have changed the model
-        found = objective.log.answer(
+            self.z.copy_(
+                torch.from_numpy(self.vector.read())
+            )  # the model may have changed since the last step
+        found = objective.log.evaluate(
             "step", self.z.detach().numpy(), lambda: self._gradient(objective, numbers)
         )
         self.z.grad = found["gradient"].clone()
@@ -52,7 +53,7 @@ class GradientSteps:
 
     def _gradient(self, objective: Objective, numbers: Sequence[int]) -> Values:
         self.optimizer.zero_grad()
-        loss = window_gradient(objective, self.z, numbers) + objective.penalty_loss(self.z)
+        loss = objective.window_loss(self.z, numbers) + objective.penalty_loss(self.z)
         loss.backward()
         if self.z.grad is None or not bool(torch.isfinite(self.z.grad).all()):
             values = dict(

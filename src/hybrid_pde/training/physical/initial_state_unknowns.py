@@ -1,4 +1,4 @@
-"""Initial states as unknowns.
+"""Initial states as unknowns of a calibration.
 
 Layout of native tensors: ``B`` windows, ``C`` channels, ``X Y Z`` space, ``[B, C, X, Y, Z]``; the
 unknowns are the states of all windows one after the other, each field divided by its scale.
@@ -12,21 +12,22 @@ import torch
 from hybrid_pde.errors import ConfigError
 from hybrid_pde.training.physical.observations import Observations
 
-# A dense Jacobian of more unknowns than this needs gigabytes and minutes.
+# Largest number of unknowns of a dense Jacobian; more need gigabytes and minutes.
 MAX_DENSE = 4096
 
 
 class InitialStates:
     """The initial state of every window as unknowns of order one.
 
-    Observed values start as observed; hidden ones at the mean of the observed ones.
+    The first guess of observed values is the observation, that of hidden values the mean of the
+    observed ones.
 
     Args:
         observations: The windows.
 
     Attributes:
-        start: The unknowns at first, ``[W · size]``.
-        size: Unknowns a window.
+        start: The first guess, ``[W · size]``.
+        size: Number of unknowns per window.
     """
 
     def __init__(self, observations: Observations) -> None:
@@ -40,16 +41,16 @@ class InitialStates:
                 if weight is None:
                     values = torch.zeros_like(values)
                 elif weight.shape[1:] == values.shape:
-                    seen = weight[0] > 0
-                    values = torch.where(seen, values, values[seen].mean())
+                    is_observed = weight[0] > 0
+                    values = torch.where(is_observed, values, values[is_observed].mean())
                 parts.append(values.reshape(-1) / observations.scale[name])
         self.start = torch.cat(parts).numpy()
 
     def check_dense(self) -> None:
-        """Refuse a Jacobian that is too large.
+        """Check that a dense Jacobian is small enough.
 
         Raises:
-            ConfigError: naming the way out.
+            ConfigError: if it is too large.
         """
         if len(self.start) > MAX_DENSE:
             raise ConfigError(
@@ -59,18 +60,18 @@ class InitialStates:
             )
 
     def states(self, unknowns: torch.Tensor, numbers: Sequence[int]) -> dict[str, torch.Tensor]:
-        """States ``[B, C, *space]`` of windows from all unknowns, differentiably."""
+        """States ``[B, C, *space]`` of windows from all unknowns, differentiable."""
         rows = unknowns.reshape(-1, self.size)[list(numbers)]
         found, first = {}, 0
-        for name, like in self._shapes().items():
-            count = like.numel()
+        for name, template in self._shapes().items():
+            count = template.numel()
             part = rows[:, first : first + count] * self._observations.scale[name]
-            found[name] = part.reshape(len(numbers), *like.shape)
+            found[name] = part.reshape(len(numbers), *template.shape)
             first += count
         return found
 
     def residual(self, unknowns: torch.Tensor, numbers: Sequence[int]) -> torch.Tensor:
-        """Weighted differences to the observed initial frames, ``[B, size]``."""
+        """Weighted differences from the observed initial frames, ``[B, size]``."""
         states, observed = self.states(unknowns, numbers), self._observations.initial(numbers)
         parts = []
         for name in self._observations.fields:
@@ -80,15 +81,15 @@ class InitialStates:
         return torch.cat(parts, dim=1)
 
     def block(self, unknowns: np.ndarray, numbers: Sequence[int], before: int) -> torch.Tensor:
-        """``[J r]`` of the initial frames, ``[before + size + 1, B, size]``: columns first."""
+        """``[J r]`` of the initial frames, ``[before + size + 1, B, size]``, columns first."""
         residual = self.residual(torch.from_numpy(np.array(unknowns)), numbers)
         weights = []
-        for name, like in self._shapes().items():
+        for name, template in self._shapes().items():
             weight = self._observations.initial_weight(numbers, name)
             if weight is None:
                 weight = torch.zeros(1, 1, dtype=torch.float64)
             scaled = weight * self._observations.scale[name]
-            weights.append(scaled.expand(len(numbers), *like.shape).flatten(1))
+            weights.append(scaled.expand(len(numbers), *template.shape).flatten(1))
         columns = torch.diag_embed(torch.cat(weights, dim=1)).transpose(0, 1)
         zeros = torch.zeros(before, *residual.shape, dtype=torch.float64)
         return torch.cat([zeros, columns, residual.unsqueeze(0)])

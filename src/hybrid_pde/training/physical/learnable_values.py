@@ -1,4 +1,4 @@
-"""Values of learnable parameters that a calibration starts from."""
+"""Initial values of learnable parameters, given by the caller of a calibration."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -18,7 +18,7 @@ def learnable_values(experiment: Experiment, model: PhysicalModel) -> list[torch
 
 
 def set_learnable(model: PhysicalModel, names: Sequence[str], values: Sequence[Any]) -> None:
-    """Set the model's learnable parameters to the values handed in.
+    """Set the learnable parameters of a model.
 
     Args:
         model: The model.
@@ -26,12 +26,12 @@ def set_learnable(model: PhysicalModel, names: Sequence[str], values: Sequence[A
         values: A PhiML tensor, torch parameter or number for each name.
 
     Raises:
-        ConfigError: if there are too many or too few, one has a wrong shape, or is not finite.
+        ConfigError: for a wrong number of values, a wrong shape, or a value that is not finite.
     """
     if len(values) != len(names):
         raise ConfigError(
-            f"learnable_params: {len(values)} given, learnable_parameters names {len(names)}: "
-            f"{list(names)}"
+            f"learnable_params: {len(values)} given; learnable_parameters names {len(names)}: "
+            f"{list(names)}; give one value for each"
         )
     model.set_parameters(
         {name: _value(model, name, value) for name, value in zip(names, values, strict=True)}
@@ -51,7 +51,7 @@ def _value(model: PhysicalModel, name: str, value: Any) -> torch.Tensor:
     )
     if not fits:
         raise ConfigError(
-            f"learnable_params: {name} has the shape {tuple(tensor.shape)}, the model's has "
+            f"learnable_params: {name} has the shape {tuple(tensor.shape)}; that of the model is "
             f"{tuple(present.shape)}"
         )
     if not bool(torch.isfinite(tensor).all()):

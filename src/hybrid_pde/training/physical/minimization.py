@@ -1,4 +1,4 @@
-"""Two ways to minimize the misfit within bounds, both SciPy's.
+"""Bounded minimization of the misfit with SciPy: Gauss-Newton and L-BFGS-B.
 
 Sources: Branch, Coleman and Li (1999), SIAM J. Sci. Comput. 21, 1-23 (bounded Gauss-Newton);
 Byrd, Lu, Nocedal and Zhu (1995), SIAM J. Sci. Comput. 16, 1190-1208 (L-BFGS-B).
@@ -17,26 +17,27 @@ from hybrid_pde.training.physical.objective import Objective
 
 CONVERGED, MAX_ITERATIONS, DIVERGED = "converged", "max_iterations", "diverged"
 
-# A relative change of the loss below this is rounding.
+# Relative change of the loss that is rounding error.
 _ROUNDING = 1e-14
-# Near the minimum |r|² falls by σ² where the parameters come nearer by one standard deviation: with
-# N values, a relative change of 1e-4/N is a hundredth of a standard deviation.
+# Near the minimum, moving the parameters by one standard deviation changes |r|² by σ². With N
+# values, a relative change of 1e-4/N is a hundredth of a standard deviation.
 _IRRELEVANT = 1e-4
-# A step that is not made is a tenth of what counts: what it would have changed stays an error.
-_UNMADE = 0.1
-# An L-BFGS-B run whose line search gives up has converged if its gradient has shrunk this much.
+# A final step is skipped if it is below this fraction of the tolerance, since its effect remains as
+# an error.
+_SKIPPED = 0.1
+# Relative gradient at which an L-BFGS-B run has converged even if its line search fails.
 _FLAT = 1e-5
 
 
 @dataclass
 class Minimum:
-    """Where a minimization ended.
+    """End of a minimization.
 
     Attributes:
         z: The best point found.
         loss: The loss there.
         status: ``converged``, ``max_iterations`` or ``diverged``.
-        history: Every point that was evaluated, ``(z, loss)``.
+        history: All evaluated points, ``(z, loss)``.
     """
 
     z: np.ndarray
@@ -44,8 +45,8 @@ class Minimum:
     status: str = CONVERGED
     history: list[tuple[np.ndarray, float]] = field(default_factory=list)
 
-    def note(self, z: np.ndarray, loss: float) -> None:
-        """Keep a point, and remember it as the best one if it is."""
+    def add(self, z: np.ndarray, loss: float) -> None:
+        """Add a point to the history, and update the best point."""
         self.history.append((np.array(z), loss))
         if loss < self.loss:
             self.z, self.loss = np.array(z), loss
@@ -54,16 +55,16 @@ class Minimum:
 def gauss_newton(
     objective: Objective, z: np.ndarray, max_iterations: int, tolerance: float
 ) -> Minimum:
-    """Bounded nonlinear least squares, each step from one linearization.
+    """Bounded nonlinear least squares, one linearization per step.
 
-    A trial point whose rollout diverges counts as not finite, on which SciPy's trust region
-    shrinks and tries again.
+    If the rollout diverges at a trial point, the residual is infinite and SciPy shrinks the trust
+    region.
 
     Args:
-        objective: What is minimized.
+        objective: The objective.
         z: All unknowns to start from.
-        max_iterations: Steps at most.
-        tolerance: Smallest relative change of the parameters that counts; 0 for rounding.
+        max_iterations: Largest number of steps.
+        tolerance: Relative change of the parameters at convergence; 0 for rounding.
 
     Raises:
         DivergenceError: if the rollout diverges at the start.
@@ -72,7 +73,7 @@ def gauss_newton(
         objective.states.check_dense()
     best: Linearization = objective.linearize(z)
     at, found = best, Minimum(best.z, best.loss)
-    found.note(at.z, at.loss)
+    found.add(at.z, at.loss)
     least = max(_ROUNDING, _IRRELEVANT / objective.num_values)
 
     def residual(z: np.ndarray) -> np.ndarray:
@@ -82,18 +83,19 @@ def gauss_newton(
                 trial = objective.linearize(z)
             except DivergenceError:
                 return np.full(len(at.residual), np.inf)
-            found.note(trial.z, trial.loss)
+            found.add(trial.z, trial.loss)
             at = trial
             best = at if at.loss < best.loss else best
         return at.residual
 
     def jacobian(z: np.ndarray) -> np.ndarray:
-        # The rotation of R differs from one evaluation to the next: both halves must be of one.
+        # R is unique only up to a rotation: residual and Jacobian must be of one evaluation.
         if not np.array_equal(z, at.z):
             residual(z)
-        # Asked for at points that are kept. SciPy would make the next step to see that it is small.
+        # Called at accepted points. SciPy would evaluate the next step before it detects
+        # convergence.
         if _is_minimum(at, least, tolerance):
-            raise _ArrivedError
+            raise _ConvergedError
         return at.jacobian
 
     try:
@@ -110,27 +112,27 @@ def gauss_newton(
             max_nfev=max_iterations + 1,
         )
         found.status = MAX_ITERATIONS if result.status == 0 else CONVERGED
-    except _ArrivedError:
+    except _ConvergedError:
         found.status = CONVERGED
-    objective.keep(best)
+    objective.reuse(best)
     return found
 
 
-class _ArrivedError(Exception):
-    """A minimization is where no step is worth its cost."""
+class _ConvergedError(Exception):
+    """The minimization has converged; ends SciPy's iteration."""
 
 
 def _is_minimum(at: Linearization, least: float, tolerance: float) -> bool:
-    """Whether the full step from a point gains a share below ``least``, or is hardly a step.
+    """Whether the full Gauss-Newton step reduces the loss by less than ``least``, or is too short.
 
-    Nor is there one where nothing depends on any unknown, or all is explained.
+    Also true if the Jacobian or the residual is zero.
     """
     if not at.jacobian.any() or not at.residual.any():
         return True
     step = np.linalg.lstsq(at.jacobian, -at.residual, rcond=None)[0]
     gain = float(np.sum((at.jacobian @ step) ** 2) / np.sum(at.residual**2))
-    return gain <= _UNMADE**2 * least or bool(
-        np.all(np.abs(step) <= _UNMADE * tolerance * np.abs(at.z))
+    return gain <= _SKIPPED**2 * least or bool(
+        np.all(np.abs(step) <= _SKIPPED * tolerance * np.abs(at.z))
     )
 
 
@@ -138,17 +140,17 @@ def lbfgsb(objective: Objective, z: np.ndarray, max_iterations: int, tolerance: 
     """Bounded quasi-Newton minimization with reverse-mode gradients.
 
     Args:
-        objective: What is minimized.
+        objective: The objective.
         z: All unknowns to start from.
-        max_iterations: Iterations at most.
-        tolerance: Smallest relative change of the parameters that counts; 0 for rounding.
+        max_iterations: Largest number of iterations.
+        tolerance: Relative change of the parameters at convergence; 0 for rounding.
 
     Raises:
         DivergenceError: if the rollout diverges at the start.
     """
     start_loss, start_gradient = objective.loss_and_gradient(z)
     found = Minimum(np.array(z), start_loss)
-    # In units of the initial gradient, the first trial step moves parameters by their own size.
+    # In units of the initial gradient, the first trial step changes parameters by their own size.
     unit = float(np.max(np.abs(start_gradient))) or 1.0
     last = np.array(z)
 
@@ -156,11 +158,13 @@ def lbfgsb(objective: Objective, z: np.ndarray, max_iterations: int, tolerance: 
         try:
             loss, gradient = objective.loss_and_gradient(z)
         except DivergenceError:
-            away = z - found.z
-            # A steep bowl around the best point: the line search turns back.
-            steep = 1e3 * (start_loss + unit)
-            return (found.loss + steep * float(1 + away @ away)) / unit, 2 * steep * away / unit
-        found.note(z, loss)
+            offset = z - found.z
+            # A steep quadratic around the best point makes the line search turn back.
+            curvature = 1e3 * (start_loss + unit)
+            return (
+                found.loss + curvature * float(1 + offset @ offset)
+            ) / unit, 2 * curvature * offset / unit
+        found.add(z, loss)
         return loss / unit, gradient / unit
 
     def stop_if_small(intermediate_result: Any) -> None:
@@ -183,6 +187,14 @@ def lbfgsb(objective: Objective, z: np.ndarray, max_iterations: int, tolerance: 
     stopped = result.status == 99  # by the callback
     found.status = CONVERGED if result.success or stopped or flat else MAX_ITERATIONS
     return found
+
+
+def history_of_point(objective: Objective, z: np.ndarray) -> list[tuple[np.ndarray, float]]:
+    """The history of one evaluation at parameters z; empty if the rollout diverges."""
+    try:
+        return [(z, objective.loss(objective.complete(z)))]
+    except DivergenceError:
+        return []
 
 
 METHODS: dict[str, Callable[[Objective, np.ndarray, int, float], Minimum]] = {

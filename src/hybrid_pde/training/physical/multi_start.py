@@ -1,4 +1,4 @@
-"""A whole minimization: from several starts, and against priors."""
+"""Minimization from several starts, over growing time horizons, and with priors."""
 
 import logging
 import warnings
@@ -7,22 +7,22 @@ import numpy as np
 
 from hybrid_pde.config.schema import PhysicalTraining
 from hybrid_pde.errors import CalibrationError, DivergenceError
-from hybrid_pde.training.physical.coarse_start import meet_on_coarse_grid, on_coarse_grid
+from hybrid_pde.training.physical.coarse_start import minimize_on_coarse_grid, on_coarse_grid
 from hybrid_pde.training.physical.minimization import MAX_ITERATIONS, METHODS, Minimum
 from hybrid_pde.training.physical.objective import Objective
 from hybrid_pde.training.physical.uncertainty import assess
 
-# Iterations that every start gets before the best one goes on.
+# Iterations of every start before the best one is continued.
 _FIRST_ITERATIONS = 10
-# Relative change of the parameters that ends a fit on a part of the frames.
-_ROUGHLY = 1e-3
-# Windows of so many frames are approached over these shares of them.
-_LONG = 24
-_SHARES = (1 / 8, 1 / 4, 1 / 2)
-# Largest standard deviation, relative to the parameter, that a part of the frames is believed with.
-_TRUSTED = 0.1
-# Rounds that weigh priors against the noise found in the round before, and the change of the noise
-# that ends them.
+# Tolerance of a fit to a part of the frames.
+_HORIZON_TOLERANCE = 1e-3
+# Windows of at least this many frames are first fitted on these fractions of their frames.
+_LONG_WINDOW = 24
+_HORIZON_FRACTIONS = (1 / 8, 1 / 4, 1 / 2)
+# Largest relative standard deviation for which a fit to a part of the frames is accepted.
+_LARGEST_RELATIVE_STD = 0.1
+# Largest number of rounds that update the noise variance for priors, and the relative change of the
+# noise variance at which they end.
 _ROUNDS = 6
 _SAME_NOISE = 0.05
 
@@ -32,13 +32,13 @@ logger = logging.getLogger(__name__)
 def calibrate(
     objective: Objective, start: np.ndarray, settings: PhysicalTraining, seed: int
 ) -> Minimum:
-    """The best minimum from all starts.
+    """The best minimum of all starts.
 
     Args:
-        objective: What is minimized.
+        objective: The objective.
         start: The first start, all unknowns.
         settings: Method, iterations, tolerance, number of starts.
-        seed: Of the other starts.
+        seed: Seed of the other starts.
 
     Raises:
         DivergenceError: if the rollout diverges from every start.
@@ -52,11 +52,11 @@ def calibrate(
     if not objective.observations.hides_starts:
         size = len(objective.vector)
         held = objective.with_states_held(start) if coarse is None else coarse
-        near, passed = _approached(held, start[:size], settings)
-        start, history = np.concatenate([near, start[size:]]), [*history, *passed]
+        near, evaluated = _growing_horizon(held, start[:size], settings)
+        start, history = np.concatenate([near, start[size:]]), [*history, *evaluated]
     if coarse is not None:
-        met = meet_on_coarse_grid(coarse, start, settings.max_iterations, settings.abs_tol)
-        start, history = met.z, [*history, *met.history]
+        rough = minimize_on_coarse_grid(coarse, start, settings.max_iterations, settings.abs_tol)
+        start, history = rough.z, [*history, *rough.history]
     found = minimize(objective, start, settings.max_iterations, settings.abs_tol)
     history += found.history
     if objective.vector.has_priors:
@@ -70,39 +70,42 @@ def calibrate(
     found.history = history
     if found.status == MAX_ITERATIONS:
         warnings.warn(
-            f"{settings.method} has not converged in max_iterations = {settings.max_iterations}; "
-            "the estimate is the best one so far",
+            f"trainer_params.physical.max_iterations: {settings.max_iterations}: {settings.method} "
+            "has not converged; the estimate is the best point so far. Increase max_iterations",
             stacklevel=2,
         )
     return found
 
 
-def _approached(
+def _growing_horizon(
     objective: Objective, z: np.ndarray, settings: PhysicalTraining
 ) -> tuple[np.ndarray, list[tuple[np.ndarray, float]]]:
-    """Parameters near the minimum, at little cost, and the points that were passed.
+    """Approximate parameters from a growing time horizon, and the evaluated points.
 
-    Long windows are fitted over a growing share of their frames: the misfit of a long rollout has
-    many minima where that of a short one has one, and short ones cost less. A share of which the
-    parameters are not determined is passed over. Initial states, where they are unknown too, are
-    held as they were observed until the parameters are near.
+    Long windows are fitted on a growing fraction of their frames: the misfit of a long rollout may
+    have many local minima where that of a short one has a single minimum, and short rollouts are
+    cheaper. A fraction that does not determine the parameters is skipped. Initial states are held
+    at their observed values.
 
-    Source: Pisarenko and Sornette (2004), Phys. Rev. E 69, 036122, on the minima of long windows.
+    Source: Pisarenko and Sornette (2004), Phys. Rev. E 69, 036122, on local minima for long
+    windows.
     """
     minimize = METHODS[settings.method]
     longest = objective.observations.windows[0].num_frames
-    shares = _SHARES if longest >= _LONG else ()
+    fractions = _HORIZON_FRACTIONS if longest >= _LONG_WINDOW else ()
     history: list[tuple[np.ndarray, float]] = []
-    for share in shares:
+    for fraction in fractions:
         try:
-            part = objective.until(max(2, round(share * longest)))
-            found = minimize(part, z, _FIRST_ITERATIONS, _ROUGHLY)
+            part = objective.until(max(2, round(fraction * longest)))
+            found = minimize(part, z, _FIRST_ITERATIONS, _HORIZON_TOLERANCE)
             at = part.linearize(found.z)
         except (CalibrationError, DivergenceError):
             continue
         history += found.history
         trust = assess(at.jacobian, at.residual, part.num_values, len(z))
-        if trust.determined.all() and np.all(trust.std <= _TRUSTED * np.maximum(1, np.abs(z))):
+        if trust.determined.all() and np.all(
+            trust.std <= _LARGEST_RELATIVE_STD * np.maximum(1, np.abs(z))
+        ):
             z = found.z
     return z, history
 
@@ -125,7 +128,7 @@ def _best_start(
             found = minimize(objective, unknowns, iterations, settings.abs_tol)
         except DivergenceError as error:
             problem = error
-            logger.info("start %d of %d diverges", number + 1, settings.starts)
+            logger.info("start %d of %d: diverged", number + 1, settings.starts)
             continue
         history += found.history
         logger.info("start %d of %d: loss %.3g", number + 1, settings.starts, found.loss)
@@ -141,7 +144,7 @@ def _best_start(
 def draw(
     lower: np.ndarray, upper: np.ndarray, start: np.ndarray, random: np.random.Generator
 ) -> np.ndarray:
-    """A point z, uniform within the bounds; where one is open, within thrice the start's size."""
+    """A random z, uniform within the bounds; open bounds are at 3 times the size of the start."""
     reach = 3 * np.maximum(np.abs(start), 1.0)
     low = np.where(np.isfinite(lower), lower, np.minimum(start, upper) - reach)
     high = np.where(np.isfinite(upper), upper, np.maximum(start, lower) + reach)

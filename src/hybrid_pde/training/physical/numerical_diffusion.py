@@ -1,4 +1,4 @@
-"""What a scheme that smears the fields does to an estimate, said before it is made."""
+"""Warning of numerical diffusion in calibrations with semi-Lagrangian schemes."""
 
 import warnings
 
@@ -15,10 +15,10 @@ _DIFFUSIVITY = "length²/time"
 
 
 def warn_of_numerical_diffusion(objective: Objective) -> None:
-    """Warn of advection along characteristics, and how much diffusion it amounts to.
+    """Warn if the scheme is semi-Lagrangian, with its numerical diffusivity.
 
     Args:
-        objective: The fit at its start.
+        objective: The objective at the start of the calibration.
     """
     model = objective.model
     if not model.discretization.is_split:
@@ -26,37 +26,38 @@ def warn_of_numerical_diffusion(objective: Objective) -> None:
     try:
         amount = f"{largest_numerical_diffusivity(objective):.2g} {_DIFFUSIVITY}"
     except DivergenceError:
-        return  # the calibration meets it at once, and knows what to do about it
-    steps = f"at {model.substeps_used} time step(s) a frame"
+        return  # the calibration itself will report the divergence
+    steps = f"at {model.substeps_used} time step(s) per frame"
     learned = [
         name
         for name in objective.vector.parameters
         if model.spec.parameters[name].unit == _DIFFUSIVITY
     ]
     if model.discretization.scheme == "semi_lagrangian":
-        does = f"smears the fields like a diffusivity of up to {amount} {steps}"
-        effect = f", which the estimate of {', '.join(learned)} lacks" if learned else ""
+        diffusion = f"has a numerical diffusivity of up to {amount} {steps}"
+        bias = f", by which the estimate of {', '.join(learned)} is too small" if learned else ""
     else:
-        does = (
-            f"corrects a numerical diffusivity of up to {amount} {steps}, but not at extrema and "
-            "not all of it"
+        diffusion = (
+            f"corrects a numerical diffusivity of up to {amount} {steps}, but only in part and not "
+            "at extrema"
         )
-        effect = f"; the estimate of {', '.join(learned)} comes out too small" if learned else ""
+        bias = f"; the estimate of {', '.join(learned)} is too small" if learned else ""
     warnings.warn(
-        f"model.physical.numerics.scheme: {model.discretization.scheme} {does}{effect}. It is for "
-        "data that it made itself; finite_difference, spectral and weno smear less",
+        f"model.physical.numerics.scheme: {model.discretization.scheme} {diffusion}{bias}. "
+        "Use it only for data generated with the same scheme; finite_difference, spectral and weno "
+        "are less diffusive",
         stacklevel=4,
     )
 
 
 @torch.no_grad()
 def largest_numerical_diffusivity(objective: Objective) -> float:
-    """The diffusivity that a semi-Lagrangian step amounts to [length²/time].
+    """Largest numerical diffusivity of a semi-Lagrangian step [length²/time].
 
-    The speed and the time step are those of the first frame of the first window.
+    Evaluated with the speed and the time step of the first frame of the first window.
 
     Raises:
-        DivergenceError: if it diverges.
+        DivergenceError: if the rollout diverges.
     """
     model, observations, grid = objective.model, objective.observations, objective.observations.grid
     parameters = objective.vector.decode(torch.from_numpy(objective.vector.read()))
@@ -69,7 +70,7 @@ def largest_numerical_diffusivity(objective: Objective) -> float:
         parameters,
         conditions=conditions,
     )
-    next(rollout)  # which finds how many steps a frame takes
+    next(rollout)  # determines the number of steps per frame
     own, _ = conditions.during(0, objective.dt)
     natives = {**parameters, **{name: value[0] for name, value in own.items()}}
     fields, _ = next(iter(observations))
@@ -78,7 +79,7 @@ def largest_numerical_diffusivity(objective: Objective) -> float:
         named = {
             name: wrap_parameter(value, specs[name].components, grid)
             for name, value in natives.items()
-            if name in specs  # values at a boundary move nothing
+            if name in specs  # excludes boundary values
         }
         state = {role: fields[name].values for role, name in roles.items()}
         speed = model.bound_speed(state, named)

@@ -1,15 +1,16 @@
-"""The residual between rollouts and observations, and its derivatives.
+"""Objective of a calibration: weighted residual of rollouts, loss and derivatives.
 
-The residual r has one entry a window and observed value, divided by the field's standard deviation
-and by the root of how often its observation occurs. With N distinct observed numbers the loss is
-|r|²/N, a mean square in units of the data's variance. Where initial states are estimated, their
-observed values are observations too, and the states are unknowns beside the parameters.
+The residual r has one entry per window and observed value. Each is divided by the standard
+deviation of the field and by the square root of the number of windows that contain the observation.
+With N distinct observed values the loss is |r|²/N, a mean square in units of the data variance. If
+initial states are estimated, they are unknowns beside the parameters, and their observed values are
+observations too.
 
 Layout of native tensors: ``G`` states of each window, ``B`` windows, ``C`` channels, ``X Y Z``
 space.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 
 import numpy as np
@@ -17,37 +18,42 @@ import torch
 
 from hybrid_pde.errors import DivergenceError
 from hybrid_pde.models.physical.physical_model import PhysicalModel
-from hybrid_pde.training.physical.adjoint import window_gradient
+from hybrid_pde.training.physical.adjoint import AdjointRollout
 from hybrid_pde.training.physical.evaluation_log import EvaluationLog, Values
 from hybrid_pde.training.physical.initial_state_unknowns import InitialStates
 from hybrid_pde.training.physical.linearization import Linearization, Reduction
-from hybrid_pde.training.physical.observation_times import Stop, stops_of
+from hybrid_pde.training.physical.observation_times import ObservationTime, observation_times
 from hybrid_pde.training.physical.observations import Observations
 from hybrid_pde.training.physical.parameter_vector import ParameterVector
-from hybrid_pde.training.physical.sensor_readings import read_states
-from hybrid_pde.training.physical.tangent_rollout import Tangents
+from hybrid_pde.training.physical.regularization import (
+    linearized_regularization,
+    regularization_residual,
+)
+from hybrid_pde.training.physical.residual import predicted_values, residual_at
+from hybrid_pde.training.physical.tangent_rollout import TangentRollout
 
-# Variance of data without errors, in units of their field's: rounding. Priors of what such data do
-# not determine keep a weight.
-_EXACT = 1e-16
+# Smallest noise variance, in units of the field variance: rounding errors. With exact data, priors
+# still determine what the data do not.
+_SMALLEST_VARIANCE = 1e-16
 
 
 class Objective:
-    """Misfit of a model to observations as a function of what is learned.
+    """Misfit of a model to observations as a function of the unknowns.
 
-    The unknowns are z of the parameters, and after them those of the initial states.
+    The unknowns are the parameters z, followed by the initial states if they are estimated.
 
     Args:
-        model: The model; its own parameters stay as they are.
-        observations: What is fitted.
+        model: The model; its own parameters are not changed.
+        observations: The observations to fit.
         vector: The learnable parameters.
         dt: Time between frames [time].
-        estimate_states: Whether the windows' initial states are unknown too.
-        log: Keeps what was evaluated.
+        estimate_states: Whether the initial states of the windows are unknowns.
+        log: Log of evaluations, for resuming.
 
     Attributes:
-        noise_variance: Variance of the observations' errors, in units of their fields' variance,
-            which priors are weighed against.
+        noise_variance: Variance of the observation errors, in units of the field variance; scales
+            the weight of priors.
+        substeps_used: Largest number of time steps per frame of the last linearization.
     """
 
     def __init__(
@@ -61,7 +67,7 @@ class Objective:
     ) -> None:
         self.model, self.vector, self.dt = model, vector, dt
         self.log = log or EvaluationLog()
-        self._given = observations
+        self._original = observations
         self.observations = observations.with_starts_observed() if estimate_states else observations
         self.states = InitialStates(self.observations) if estimate_states else None
         self.noise_variance = 1e-4
@@ -70,16 +76,16 @@ class Objective:
 
     @property
     def num_values(self) -> float:
-        """Number of distinct observed numbers, predicted ones in their place as they weigh."""
+        """Number of distinct observed values; predicted values count with their weight."""
         return self.observations.num_values
 
     @property
     def start(self) -> np.ndarray:
-        """The model's present parameters, and initial states as they were observed."""
+        """All unknowns at the current parameters of the model and the observed initial states."""
         return self.complete(self.vector.read())
 
     def complete(self, z: np.ndarray) -> np.ndarray:
-        """The parameters z with the observed initial states, where those are unknowns."""
+        """The parameters z, followed by the observed initial states if these are unknowns."""
         return z if self.states is None else np.concatenate([z, self.states.start])
 
     def bounds(self) -> tuple[np.ndarray, np.ndarray]:
@@ -91,18 +97,17 @@ class Objective:
         )
 
     def without_predictions(self) -> "Objective":
-        """The misfit to what was observed alone.
+        """The misfit to observations only, without predicted values.
 
         Raises:
-            CalibrationError: if that is nothing.
-            ConfigError: if initial states are unknown that only predictions start from.
+            CalibrationError: if nothing was observed.
         """
-        real = self._given.without_predictions()
+        real = self._original.without_predictions()
         return self._with(real, self.states is not None)
 
     def with_states_held(self, unknowns: np.ndarray) -> "Objective":
-        """The misfit as a function of the parameters alone, from the initial states at a point."""
-        observations = self._given
+        """The misfit as a function of the parameters only, with initial states fixed at a point."""
+        observations = self._original
         if self.states is not None:
             everything = range(len(observations.windows))
             states = torch.from_numpy(np.array(unknowns[len(self.vector) :]))
@@ -113,7 +118,7 @@ class Objective:
         """The misfit of the first frames of every window.
 
         Raises:
-            CalibrationError: if nothing is seen by then.
+            CalibrationError: if nothing is observed in these frames.
         """
         observations = self.observations.until(num_frames, self.dt)
         return self._with(observations, self.states is not None)
@@ -127,38 +132,38 @@ class Objective:
         return other
 
     def loss(self, unknowns: np.ndarray) -> float:
-        """|r|²/N alone.
+        """The loss |r|²/N.
 
         Raises:
-            DivergenceError: if a rollout leaves the finite numbers.
+            DivergenceError: if a rollout is no longer finite.
         """
-        return self.log.answer("loss", unknowns, lambda: {"loss": self._loss(unknowns)})["loss"]
+        return self.log.evaluate("loss", unknowns, lambda: {"loss": self._loss(unknowns)})["loss"]
 
     @torch.no_grad()
     def _loss(self, unknowns: np.ndarray) -> float:
         point = torch.from_numpy(np.array(unknowns))
-        tangents = Tangents(self.model, self.observations, self.vector, self.states)
+        tangents = TangentRollout(self.model, self.observations, self.vector, self.states)
         total = float(self.penalty_loss(point))
         for numbers in self.observations.chunks():
-            stops = stops_of(self.observations, numbers, self.dt)
+            instants = observation_times(self.observations, numbers, self.dt)
             total += float(self.initial_misfit(point, numbers))
-            states = tangents.run([point], numbers, stops)
-            for stop, state in zip(stops, states, strict=True):
-                total += float(self.misfit(numbers, stop, state))
+            states = tangents.run([point], numbers, instants)
+            for instant, state in zip(instants, states, strict=True):
+                total += float(self.misfit(numbers, instant, state))
         return total
 
     def linearize(self, unknowns: np.ndarray) -> Linearization:
-        """Residual and Jacobian by forward-mode derivatives, one pass an unknown.
+        """Residual and Jacobian by forward-mode derivatives, one pass per unknown.
 
-        The passes run in lockstep over the frames, and each frame is folded into a triangle at
-        once: memory depends neither on the number of frames nor on that of the observations.
+        The passes run in lockstep over the frames, and each frame is reduced by QR immediately:
+        memory depends neither on the number of frames nor on the number of observations.
 
         Raises:
-            DivergenceError: if a rollout leaves the finite numbers.
+            DivergenceError: if a rollout is no longer finite.
         """
         if self._last is not None and np.array_equal(unknowns, self._last.z):
             return self._last
-        found = self.log.answer("linearize", unknowns, lambda: self._linearize(unknowns))
+        found = self.log.evaluate("linearize", unknowns, lambda: self._linearize(unknowns))
         self.substeps_used = found["substeps"]
         jacobian, residual = found["jacobian"].numpy(), found["residual"].numpy()
         self._last = Linearization(np.array(unknowns), jacobian, residual, found["loss"])
@@ -167,166 +172,123 @@ class Objective:
     def _linearize(self, unknowns: np.ndarray) -> Values:
         self.substeps_used = 0
         reduction = Reduction(len(self.vector), self.states)
-        tangents = Tangents(self.model, self.observations, self.vector, self.states)
+        tangents = TangentRollout(self.model, self.observations, self.vector, self.states)
         for numbers in self.observations.chunks():
-            stops = stops_of(self.observations, numbers, self.dt)
+            instants = observation_times(self.observations, numbers, self.dt)
             with torch.no_grad():
-                for block in self._initial_blocks(unknowns, numbers):
-                    reduction.fold(numbers, block)
-                # Closed also when the loop is left by an error: a level of derivatives is open.
-                with closing(tangents.rollout(unknowns, numbers, stops)) as run:
-                    for stop, values, slopes in run:
+                if self.states is not None:
+                    first = len(self.vector)
+                    reduction.fold(numbers, self.states.block(unknowns[first:], numbers, first))
+                # The generator holds an open forward-mode level: close it after errors too.
+                with closing(tangents.rollout(unknowns, numbers, instants)) as run:
+                    for instant, values, slopes in run:
                         self.substeps_used = max(self.substeps_used, self.model.substeps_used)
-                        block = self._block(numbers, stop, values, slopes)
+                        columns = predicted_values(self.observations, numbers, instant, slopes)
+                        block = torch.cat([columns, self._residual(numbers, instant, values)])
                         self._check(block, unknowns)
                         reduction.fold(numbers, block)
-        at = reduction.finish(unknowns, self._penalties(unknowns), self.num_values)
+        penalties = linearized_regularization(
+            self.vector, unknowns, self.noise_variance, self.num_values
+        )
+        at = reduction.finish(unknowns, penalties, self.num_values)
         return {
-            # copies, since how numbers lie in memory may decide their last bits
+            # copies, because the memory layout may affect the last bits of later products
             "jacobian": torch.from_numpy(at.jacobian.copy()),
             "residual": torch.from_numpy(at.residual.copy()),
             "loss": at.loss,
             "substeps": self.substeps_used,
         }
 
-    def keep(self, at: Linearization) -> None:
-        """Answer :meth:`linearize` at a point with what was found there before."""
+    def reuse(self, at: Linearization) -> None:
+        """Reuse a linearization for :meth:`linearize` at its point."""
         self._last = at
 
     def loss_and_gradient(self, unknowns: np.ndarray) -> tuple[float, np.ndarray]:
-        """|r|²/N and its gradient, by reverse-mode derivatives.
+        """The loss |r|²/N and its gradient, by reverse-mode derivatives.
 
-        Steps are recomputed on the way back, so that memory grows with the root of their number.
+        Memory grows with the square root of the number of steps, see
+        :mod:`hybrid_pde.training.physical.adjoint`.
 
         Raises:
-            DivergenceError: if a rollout leaves the finite numbers.
+            DivergenceError: if a rollout is no longer finite.
         """
-        found = self.log.answer("gradient", unknowns, lambda: self._gradient(unknowns))
+        found = self.log.evaluate("gradient", unknowns, lambda: self._gradient(unknowns))
         return found["loss"], found["gradient"].numpy()
 
     def _gradient(self, unknowns: np.ndarray) -> Values:
         z = torch.tensor(unknowns, dtype=torch.float64, requires_grad=True)
         total = 0.0
         for numbers in self.observations.chunks():
-            part = window_gradient(self, z, numbers)
+            part = self.window_loss(z, numbers)
             part.backward()
             total += float(part.detach())
         extra = self.penalty_loss(z)
-        if extra.requires_grad:  # there is a penalty
+        if extra.requires_grad:  # without priors and smoothness it is constant
             extra.backward()
         total += float(extra.detach())
         assert z.grad is not None
         if not bool(torch.isfinite(z.grad).all()):
             raise DivergenceError(
-                f"{self.model.spec.name}: the gradient is not finite at {self._place(unknowns)}"
+                f"{self.model.spec.name}: the gradient is not finite at {self._named(unknowns)}"
             )
         return {"loss": total, "gradient": z.grad}
 
+    def window_loss(self, z: torch.Tensor, numbers: Sequence[int]) -> torch.Tensor:
+        """Contribution of windows with equal observation times to the loss, differentiable."""
+
+        def misfit(instant: ObservationTime, state: dict[str, torch.Tensor]) -> torch.Tensor:
+            self.substeps_used = max(self.substeps_used, self.model.substeps_used)
+            return self.misfit(numbers, instant, state)
+
+        instants = observation_times(self.observations, numbers, self.dt)
+        rollout = AdjointRollout(self.model, self.observations, self.vector, self.states)
+        total = self.initial_misfit(z, numbers)
+        for loss in rollout.losses(z, numbers, instants, misfit):
+            total = total + loss
+        return total
+
     def weigh_priors(self, unknowns: np.ndarray) -> None:
-        """Take over the variance of the observations' errors that is left at a point."""
+        """Set ``noise_variance`` to the residual variance of the observations at a point."""
         at = self.linearize(unknowns)
-        penalty = float((self._penalty_residual(torch.from_numpy(unknowns)) ** 2).sum())
+        penalty = float((self._regularization(torch.from_numpy(unknowns)) ** 2).sum())
         freedom = max(1, self.num_values - len(unknowns))
         squares = at.loss * self.num_values - penalty
-        self.noise_variance = max(squares / freedom, _EXACT)
+        self.noise_variance = max(squares / freedom, _SMALLEST_VARIANCE)
         self._last = None
 
     def misfit(
-        self, numbers: Sequence[int], stop: Stop, state: dict[str, torch.Tensor]
+        self, numbers: Sequence[int], instant: ObservationTime, state: dict[str, torch.Tensor]
     ) -> torch.Tensor:
-        """Share of the loss of one stop, differentiably."""
+        """Contribution of one observation time to the loss, differentiable."""
         lifted = {name: value.unsqueeze(0) for name, value in state.items()}
-        return (self._residual(numbers, stop, lifted) ** 2).sum() / self.num_values
+        return (self._residual(numbers, instant, lifted) ** 2).sum() / self.num_values
 
     def initial_misfit(self, z: torch.Tensor, numbers: Sequence[int]) -> torch.Tensor:
-        """Share of the loss of estimated initial states, differentiably."""
+        """Contribution of estimated initial states to the loss, differentiable."""
         if self.states is None:
             return torch.zeros((), dtype=torch.float64)
         residual = self.states.residual(z[len(self.vector) :], numbers)
         return (residual**2).sum() / self.num_values
 
     def penalty_loss(self, z: torch.Tensor) -> torch.Tensor:
-        """Share of the loss of priors and of the smoothness of fields, differentiably."""
-        return (self._penalty_residual(z) ** 2).sum() / self.num_values
+        """Contribution of priors and smoothness to the loss, differentiable."""
+        return (self._regularization(z) ** 2).sum() / self.num_values
 
-    def _penalty_residual(self, unknowns: torch.Tensor) -> torch.Tensor:
-        z = unknowns[: len(self.vector)]
-        priors = self.vector.priors(z) * self.noise_variance**0.5
-        return torch.cat([priors, self.vector.penalty(z) * self.num_values**0.5])
-
-    def _penalties(self, unknowns: np.ndarray) -> torch.Tensor:
-        """``[J r]`` of priors and smoothness, ``[m, n + 1]``."""
-        size = len(self.vector)
-        z = torch.from_numpy(np.array(unknowns[:size]))
-        residual = self._penalty_residual(z)
-        if not len(residual):
-            return torch.zeros(0, len(unknowns) + 1, dtype=torch.float64)
-        jacobian = torch.func.jacfwd(self._penalty_residual)(z)
-        rest = torch.zeros(len(residual), len(unknowns) - size, dtype=torch.float64)
-        return torch.cat([jacobian.detach(), rest, residual.detach()[:, None]], dim=1)
-
-    def _initial_blocks(self, unknowns: np.ndarray, numbers: list[int]) -> Iterator[torch.Tensor]:
-        if self.states is not None:
-            yield self.states.block(unknowns[len(self.vector) :], numbers, len(self.vector))
-
-    def _block(
-        self,
-        numbers: Sequence[int],
-        stop: Stop,
-        values: dict[str, torch.Tensor],
-        slopes: dict[str, torch.Tensor],
-    ) -> torch.Tensor:
-        """``[J r]`` of one stop, ``[n + 1, B, values]``."""
-        columns = self._observed(numbers, stop, slopes)
-        return torch.cat([columns, self._residual(numbers, stop, values)])
+    def _regularization(self, unknowns: torch.Tensor) -> torch.Tensor:
+        return regularization_residual(self.vector, unknowns, self.noise_variance, self.num_values)
 
     def _check(self, block: torch.Tensor, unknowns: np.ndarray) -> None:
         if not bool(torch.isfinite(block).all()):
             raise DivergenceError(
                 f"{self.model.spec.name}: the derivatives of the rollout are not finite at "
-                f"{self._place(unknowns)}"
+                f"{self._named(unknowns)}"
             )
 
-    def _observed(
-        self, numbers: Sequence[int], stop: Stop, states: dict[str, torch.Tensor]
-    ) -> torch.Tensor:
-        """What is observed of states ``[G, B, C, *space]``, weighted, ``[G, B, values]``."""
-        parts = []
-        for name in self.observations.fields:
-            if stop.frame is not None:
-                weight = self.observations.weight(numbers, stop.frame, name)
-                if weight is not None:
-                    parts.append((states[name] * weight).flatten(2))
-            if stop.reading is not None:
-                readings = self._readings(numbers)
-                present = torch.stack([each.present[name][stop.reading] for each in readings])
-                read = read_states(readings, stop.reading, states[name])
-                parts.append((read * present / self.observations.scale[name]).flatten(2))
-        return torch.cat(parts, dim=2)
-
-    def _expected(self, numbers: Sequence[int], stop: Stop) -> torch.Tensor:
-        """The observations themselves, weighted likewise, ``[B, values]``."""
-        parts = []
-        for name in self.observations.fields:
-            if stop.frame is not None:
-                weight = self.observations.weight(numbers, stop.frame, name)
-                if weight is not None:
-                    target = self.observations.target(numbers, stop.frame, name)
-                    parts.append((target * weight).flatten(1))
-            if stop.reading is not None:
-                readings = self._readings(numbers)
-                values = torch.stack([each.values[name][stop.reading] for each in readings])
-                parts.append((values / self.observations.scale[name]).flatten(1))
-        return torch.cat(parts, dim=1)
-
     def _residual(
-        self, numbers: Sequence[int], stop: Stop, states: dict[str, torch.Tensor]
+        self, numbers: Sequence[int], instant: ObservationTime, states: dict[str, torch.Tensor]
     ) -> torch.Tensor:
-        return self._observed(numbers, stop, states) - self._expected(numbers, stop)
+        return residual_at(self.observations, numbers, instant, states)
 
-    def _readings(self, numbers: Sequence[int]) -> list:
-        return [self.observations.windows[number].readings for number in numbers]
-
-    def _place(self, unknowns: np.ndarray) -> dict[str, float]:
+    def _named(self, unknowns: np.ndarray) -> dict[str, float]:
         values = self.vector.values(unknowns[: len(self.vector)])
         return dict(zip(self.vector.labels, values.tolist(), strict=True))

@@ -1,4 +1,4 @@
-"""Windows of which a calibration sees only a part.
+"""Calibration windows restricted to the observed values.
 
 Layout of native tensors: ``T`` time, ``C`` channel, ``X Y Z`` space; ``K`` reading times, ``S``
 sensors.
@@ -27,21 +27,21 @@ logger = logging.getLogger(__name__)
 
 
 class ObservedDataset:
-    """A data set behind what ``data.observations`` lets through.
+    """A data set with the hidden values, noise and sensors of ``data.observations``.
 
-    Where values are hidden, only windows that start with a simulation are left, since the states
-    that later ones start from are not known; unless initial states are estimated.
+    If values are hidden and initial states are known, only windows at the start of a simulation are
+    used, because later states are not known.
 
     Args:
-        dataset: All windows as PhiFlow fields, in the order of time.
-        experiment: Its observations, and whether the initial state is known.
+        dataset: All windows as PhiFlow fields, in time order.
+        experiment: Sections ``data.observations`` and ``trainer_params.physical.initial_state``.
 
     Attributes:
         grid: Grid of the fields.
         dt: Time between frames [time].
 
     Raises:
-        ConfigError: if the observations ask for what there is not, or hide everything.
+        ConfigError: if the observations do not fit the data, or hide everything.
     """
 
     def __init__(self, dataset: HybridDataset, experiment: Experiment) -> None:
@@ -53,7 +53,7 @@ class ObservedDataset:
         self._known = training.initial_state == "known"
         self._data: DataParams = experiment.data
         self._root = Path(experiment.project_root)
-        self._seen = ObservedValues(
+        self._values = ObservedValues(
             dataset.store,
             section,
             experiment.run_params.seed,
@@ -66,9 +66,9 @@ class ObservedDataset:
         else:
             self._windows = list(windows)
         if self._known and section.missing == "mask":
-            self._windows = self._with_whole_starts()
-        for window in self._windows:  # what cannot be met is said before anything is computed
-            self._seen.plan(dataset.window(window)[0])
+            self._windows = self._with_complete_starts()
+        for window in self._windows:  # reports errors before anything is computed
+            self._values.plan(dataset.window(window)[0])
             if section.sensors is not None:
                 self._sensor(dataset.window(window)[0])
 
@@ -85,7 +85,7 @@ class ObservedDataset:
         return len(self._windows)
 
     def __iter__(self) -> Iterator[Any]:
-        """Pairs of fields with noise; hidden values are in them, :meth:`mask` says which."""
+        """Pairs of fields with noise; hidden values are included, see :meth:`mask`."""
         return (self[number] for number in range(len(self)))
 
     def __getitem__(self, number: int) -> tuple[dict[str, Any], dict[str, list[Any]]]:
@@ -103,18 +103,18 @@ class ObservedDataset:
         return initial, targets
 
     def mask(self, window: int, name: str, frame: int) -> torch.Tensor | None:
-        """Which values ``[C, *space]`` of a window's frame are seen; ``None`` for all.
+        """Mask of observed values ``[C, *space]`` of a frame; ``None`` for all.
 
         Args:
             window: Number of the window.
             name: The field.
-            frame: Frame of the window, 0 for its initial state.
+            frame: Frame of the window; 0 for its initial state.
         """
         simulation, start = self._dataset.window(self._windows[window])
-        return self._seen.mask(simulation, name, start + frame)
+        return self._values.mask(simulation, name, start + frame)
 
     def readings(self, window: int) -> Readings | None:
-        """What sensors read during a window."""
+        """Sensor readings during a window."""
         if self._section.sensors is None:
             return None
         simulation, start = self._dataset.window(self._windows[window])
@@ -133,9 +133,9 @@ class ObservedDataset:
                 read = found.values[layout.name][within].reshape(shape)
             else:
                 read = np.full(shape, np.nan)
-            there = np.isfinite(read)
-            present[layout.name] = torch.from_numpy(there)
-            values[layout.name] = torch.from_numpy(np.where(there, read, 0.0))
+            is_present = np.isfinite(read)
+            present[layout.name] = torch.from_numpy(is_present)
+            values[layout.name] = torch.from_numpy(np.where(is_present, read, 0.0))
         return Readings(
             torch.from_numpy(since[within]),
             torch.as_tensor(indices).reshape(*positions.shape[:2], -1),
@@ -144,24 +144,24 @@ class ObservedDataset:
             present,
         )
 
-    def _with_whole_starts(self) -> list[int]:
-        """The windows whose first frame has no missing value."""
-        whole = []
+    def _with_complete_starts(self) -> list[int]:
+        """The windows without missing values in the first frame."""
+        complete = []
         for window in self._windows:
             simulation, start = self._dataset.window(window)
             fields = self._dataset.store.load(simulation).fields
             names = [layout.name for layout in self._dataset.output_layouts]
             if all(bool(torch.isfinite(fields[name][start]).all()) for name in names):
-                whole.append(window)
-        if not whole:
+                complete.append(window)
+        if not complete:
             raise ConfigError(
-                "data.observations.missing: mask: every window starts with a state that has holes; "
-                "trainer_params.physical.initial_state: estimate fills them"
+                "data.observations.missing: mask: the first frame of every window has "
+                "missing values; set trainer_params.physical.initial_state: estimate"
             )
-        left_out = len(self._windows) - len(whole)
+        left_out = len(self._windows) - len(complete)
         if left_out:
-            logger.info("%d windows are left out: values of their first frame miss", left_out)
-        return whole
+            logger.info("%d windows left out: missing values in their first frame", left_out)
+        return complete
 
     def _sensor(self, simulation: int) -> SensorReadings:
         if simulation not in self._sensors:
@@ -181,7 +181,7 @@ class ObservedDataset:
         return self._dataset.store.header(simulation).times
 
     def _noisy(self, simulation: int, name: str, frame: int, field: Any) -> Any:
-        layout = self._seen.layouts[name]
+        layout = self._values.layouts[name]
         with math.precision(64):  # otherwise PhiFlow casts to single precision
             native = from_field(field, self.grid, layout)
-            return to_field(self._seen.noisy(simulation, name, frame, native), self.grid, layout)
+            return to_field(self._values.noisy(simulation, name, frame, native), self.grid, layout)

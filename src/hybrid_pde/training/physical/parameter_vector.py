@@ -1,4 +1,4 @@
-"""The learnable parameters as one vector of numbers of order one."""
+"""The learnable parameters as one vector of scaled numbers."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,24 +14,24 @@ from hybrid_pde.errors import ConfigError
 from hybrid_pde.models.physical.physical_model import PhysicalModel
 from hybrid_pde.training.physical.fields.parametrization import create_parametrization
 
-# Bounds this far apart speak of a quantity whose order of magnitude is unknown.
-_DECADES = 100.0
-# Relative difference between NumPy's exponential and torch's.
+# Ratio of the bounds from which the order of magnitude is considered unknown (logarithmic scale).
+_LOG_RATIO = 100.0
+# Relative difference between the exponentials of NumPy and torch.
 _LAST_BITS = 4 * float(np.finfo(np.float64).eps)
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One number that is learned.
+    """One learnable number.
 
     Attributes:
-        parameter: Name of its parameter.
+        parameter: Name of the parameter.
         label: ``viscosity``, ``velocity[0]``, ``diffusivity.centre[1].x``.
-        start: Where it starts, in its own unit.
-        scale: Its magnitude, in its own unit.
+        start: Initial guess, in physical units.
+        scale: Magnitude, in physical units.
         lower: Lower bound, ``-inf`` for none.
         upper: Upper bound, ``inf`` for none.
-        is_log: Whether its logarithm is learned.
+        is_log: Whether the logarithm is learned.
     """
 
     parameter: str
@@ -47,17 +47,17 @@ class ParameterVector:
     """Maps named parameters to a vector z and back.
 
     θ = scale · z, or scale · exp(z − 1) for an entry on a logarithmic scale. The scale is the
-    magnitude of the initial guess, so that z starts at 1, and one relative tolerance serves a
-    viscosity of 1e-4 and a rate of 5 alike.
+    magnitude of the initial guess, so z starts at 1 and one relative tolerance suits parameters of
+    any magnitude.
 
     Args:
         model: The model at its initial guess.
-        learnable: The parameters to be estimated, in the order of the experiment.
-        grid: Grid of the data; without it, parameters that are fields are left out.
-        guess: The numbers to start from and to be scaled by; the model's present ones by default.
+        learnable: The parameters to estimate, in the order of the experiment.
+        grid: Grid of the data; without it, field parameters are left out.
+        guess: Initial values, which also set the scale; by default those of the model.
 
     Attributes:
-        entries: What each number of the vector is.
+        entries: Description of each number of the vector.
 
     Raises:
         ConfigError: if an initial guess lies outside its bounds.
@@ -102,19 +102,19 @@ class ParameterVector:
 
     @property
     def labels(self) -> list[str]:
-        """A name for every entry: ``viscosity``, ``velocity[0]``."""
+        """Name of every entry: ``viscosity``, ``velocity[0]``."""
         return [entry.label for entry in self.entries]
 
     def on(self, grid: Grid) -> "ParameterVector":
-        """The same vector on the data's grid: numbers an axis are expanded, fields have a place."""
+        """The vector on the grid of the data, with per-axis parameters expanded and with fields."""
         if self.grid == grid:
             return self
         self._model.expand_per_axis(len(grid.axes))
-        # The model may have left its guess since (a checkpoint was loaded): z keeps its meaning.
+        # Scaled by the first guess, so that z keeps its meaning after a checkpoint was loaded.
         return ParameterVector(self._model, self._learnable, grid, self._guess)
 
     def encode(self, theta: np.ndarray) -> np.ndarray:
-        """Z of values in their own units."""
+        """Z of values in physical units."""
         if not len(theta):
             return np.zeros(0)
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -122,22 +122,22 @@ class ParameterVector:
         return np.where(self.is_log, logarithm, theta / self.scale)
 
     def values(self, z: np.ndarray) -> np.ndarray:
-        """The entries at z in their own units."""
+        """The entries at z in physical units."""
         return np.where(self.is_log, self.scale * np.exp(z - 1), self.scale * z)
 
     def slopes(self, z: np.ndarray) -> np.ndarray:
-        """∂θ/∂z of every entry, in its own unit."""
+        """∂θ/∂z of every entry, in physical units."""
         return np.where(self.is_log, self.values(z), self.scale)
 
     def read(self) -> np.ndarray:
-        """Z of the model's present parameters."""
+        """Z of the current parameters of the model."""
         written = self.values(self._z) if len(self) else np.zeros(0)
         theta = written.copy()
         for name in self.parameters:
             if name not in self._fields:
                 own = self._model.get_parameter(name).detach().reshape(-1).cpu().numpy()
                 theta[self.owned(name)] = own
-        # What was written is read to the last bit: what is known of that point stays known.
+        # Written values are read back to the last bit, so cached evaluations at z remain valid.
         same = np.isclose(theta, written, rtol=_LAST_BITS, atol=0)
         return np.where(same, self._z, self.encode(theta))
 
@@ -147,12 +147,22 @@ class ParameterVector:
         decoded = self.decode(torch.from_numpy(self._z))
         self._model.set_parameters({name: decoded[name] for name in self.parameters})
 
-    def project(self) -> None:
-        """Move the model's parameters onto the nearest values within bounds."""
-        self.write(np.clip(self.read(), self.lower, self.upper))
+    def set_result(self, parameters: Mapping[str, Any]) -> None:
+        """Set the model's parameters to the result of an earlier calibration, within the bounds.
+
+        Args:
+            parameters: The entry ``parameters`` of the result; parameters with the value ``None``
+                are set to their initial guess.
+        """
+        theta = self.values(self.start)
+        for name in self.parameters:
+            found = parameters[name]
+            if found["value"] is not None:
+                theta[self.owned(name)] = found.get("learned", found["value"])
+        self.write(np.clip(self.encode(theta), self.lower, self.upper))
 
     def decode(self, z: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Every parameter of the model, the learnable ones at z ``[n]``, differentiably."""
+        """All parameters of the model, the learnable ones at z ``[n]``, differentiable."""
         scale, is_log = torch.from_numpy(self.scale), torch.from_numpy(self.is_log)
         theta = scale * z
         if bool(is_log.any()):
@@ -167,7 +177,7 @@ class ParameterVector:
         return decoded
 
     def penalty(self, z: torch.Tensor) -> torch.Tensor:
-        """Residuals of the smoothness of learned fields, ``[m]``, whose squares add to the loss."""
+        """Smoothness residuals of learned fields, ``[m]``; their squares are added to the loss."""
         parts = [torch.zeros(0, dtype=torch.float64)]
         for name, field in self._fields.items():
             owned = self.owned(name)
@@ -188,7 +198,7 @@ class ParameterVector:
 
     @property
     def has_priors(self) -> bool:
-        """Whether a parameter has one."""
+        """Whether some parameter has a prior."""
         return any(parameter.prior is not None for parameter in self._learnable.values())
 
     def owned(self, name: str) -> list[int]:
@@ -200,7 +210,7 @@ class ParameterVector:
         return name in self._fields
 
     def describe(self, z: np.ndarray, name: str) -> dict[str, Any]:
-        """What a field is made of at z, in plain types."""
+        """Description of a field at z, in plain types."""
         return self._fields[name].describe(torch.from_numpy(self.values(z)[self.owned(name)]))
 
     def by_name(self, flat: Sequence[float] | np.ndarray, name: str) -> float | list[float]:
@@ -218,17 +228,17 @@ class ParameterVector:
         largest = float(value.abs().max())
         spread = 0.0 if low <= 0 else high / low
         is_log = parameter.scale == "log" or (
-            parameter.scale == "auto" and spec.positive and _DECADES <= spread < inf
+            parameter.scale == "auto" and spec.positive and _LOG_RATIO <= spread < inf
         )
         sizes = [low, high] if max(abs(low), abs(high)) < inf else [0.0]
-        otherwise = largest or max(map(abs, sizes)) or 1.0
+        default = largest or max(map(abs, sizes)) or 1.0
         entries = []
         for component, start in enumerate(value.reshape(-1).tolist()):
             label = name
             if value.ndim:
-                place = spec.components[component] if spec.components else component
-                label = f"{name}[{place}]"
-            entries.append(Entry(name, label, start, abs(start) or otherwise, low, high, is_log))
+                component_name = spec.components[component] if spec.components else component
+                label = f"{name}[{component_name}]"
+            entries.append(Entry(name, label, start, abs(start) or default, low, high, is_log))
         return entries
 
     def _check_start(self) -> None:
@@ -236,7 +246,8 @@ class ParameterVector:
             if not entry.lower <= entry.start <= entry.upper:
                 raise ConfigError(
                     f"trainer_params.learnable_parameters: the initial guess of {entry.label}, "
-                    f"{entry.start:g}, lies outside its bounds [{entry.lower:g}, {entry.upper:g}]"
+                    f"{entry.start:g}, lies outside its bounds [{entry.lower:g}, {entry.upper:g}]; "
+                    "change the initial guess or the bounds"
                 )
 
 

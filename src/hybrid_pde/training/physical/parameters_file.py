@@ -1,4 +1,4 @@
-"""The files that a calibration leaves: ``parameters.yaml`` and ``history.csv``."""
+"""Result files of a calibration: ``parameters.yaml`` and the NetCDF files of field parameters."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,24 +10,23 @@ import xarray as xr
 import yaml
 
 from hybrid_pde.data.atomic import atomic_path, sha256_of
-from hybrid_pde.domain.grid import Grid
-from hybrid_pde.domain.grid_points import axis_points
+from hybrid_pde.domain.grid import Grid, axis_points
 from hybrid_pde.errors import CalibrationError
 from hybrid_pde.models.physical.physical_model import PhysicalModel
 from hybrid_pde.numerics.discretization import Discretization
 
 KEYS = ("parameters", "undetermined_directions", "status", "loss", "iterations", "numerics")
-# What only the calibrations of later hybrid cycles have.
+# Additional keys of calibrations in later hybrid cycles.
 CYCLE_KEYS = ("reverted", "validation")
-# What a file of another content makes of reading it.
+# Errors from reading a file with other content.
 _DAMAGED = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
 
 
 def write_parameters(path: Path, result: Mapping[str, Any]) -> None:
-    """Write what :meth:`PhysicalTrainer.train` returned, without its history, atomically.
+    """Write the result of :meth:`PhysicalTrainer.train` without its history, atomically.
 
-    A parameter that is a field has its values in a NetCDF file beside, which is named and whose
-    digest is kept, so that what is made with it knows when it has changed.
+    The values of a field parameter are written to a NetCDF file in the same folder;
+    ``parameters.yaml`` has the name and the digest of this file.
     """
     parameters = {name: dict(parameter) for name, parameter in result["parameters"].items()}
     for name, values in result["fields"].items():
@@ -48,10 +47,10 @@ def write_parameters(path: Path, result: Mapping[str, Any]) -> None:
 
 
 def read_parameters(path: Path) -> dict[str, Any]:
-    """What :func:`write_parameters` wrote.
+    """Read ``parameters.yaml``.
 
     Raises:
-        CalibrationError: if the file is absent or not one of ours.
+        CalibrationError: if the file is missing or has other content.
     """
     try:
         if not path.is_file():
@@ -66,10 +65,10 @@ def read_parameters(path: Path) -> dict[str, Any]:
 
 
 def read_result(path: Path) -> dict[str, Any]:
-    """What :func:`write_parameters` was given, fields included, but for the history.
+    """Read the result of a calibration including fields, without its history.
 
     Raises:
-        CalibrationError: if a file is absent, not one of ours, or has been changed.
+        CalibrationError: if a file is missing, has other content, or was changed.
     """
     result = read_parameters(path)
     result["fields"] = {}
@@ -84,19 +83,19 @@ def read_result(path: Path) -> dict[str, Any]:
         raise
     except _DAMAGED as error:
         raise CalibrationError(
-            f"{path}: damaged: {error!r}; delete it, the stage train_physical writes it anew"
+            f"{path}: damaged: {error!r}; delete it and re-run the stage train_physical"
         ) from None
     return result
 
 
 def set_result(model: PhysicalModel, result: Mapping[str, Any]) -> None:
-    """Set the model to what a calibration found, and to the scheme that it was found with.
+    """Set the parameters and the discretization of a model to the result of a calibration.
 
-    A parameter that the data did not determine stays as it is.
+    Parameters that the data do not determine are not changed.
 
     Args:
         model: The model.
-        result: What :meth:`PhysicalTrainer.train` returned, or :func:`read_result`.
+        result: The result of :meth:`PhysicalTrainer.train` or :func:`read_result`.
     """
     values = {
         name: torch.as_tensor(result["fields"].get(name, parameter["value"]), dtype=torch.float64)
@@ -109,7 +108,7 @@ def set_result(model: PhysicalModel, result: Mapping[str, Any]) -> None:
 
 
 def load_parameters(path: Path, model: PhysicalModel) -> None:
-    """Set the model to calibrated values, and to the scheme that they were found with.
+    """Set the parameters and the discretization of a model to those of a result file.
 
     Raises:
         CalibrationError: if a parameter is not determined by the data.
@@ -137,7 +136,7 @@ def _write_field(
 
 def _read_field(path: Path, name: str, digest: str) -> np.ndarray:
     if not path.is_file() or sha256_of(path) != digest:
-        state = "has been changed" if path.is_file() else "is absent"
-        raise CalibrationError(f"{path}: {state}; the stage train_physical writes it anew")
+        state = "was changed" if path.is_file() else "is missing"
+        raise CalibrationError(f"{path}: {state}; re-run the stage train_physical")
     with xr.open_dataset(path, engine="netcdf4") as dataset:
         return dataset[name].values

@@ -1,7 +1,6 @@
-"""Calibration: the parameters of a PDE from observed fields."""
+"""Trainer that calibrates the parameters of a PDE on observed fields."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from math import inf
 from typing import Any
 
@@ -15,26 +14,19 @@ from hybrid_pde.models.physical.initial_parameters import learnable_parameters
 from hybrid_pde.models.physical.physical_model import PhysicalModel
 from hybrid_pde.numerics.discretization import Discretization
 from hybrid_pde.training import checkpoint
-from hybrid_pde.training.physical.calibration_summary import (
-    history_row,
-    numerics_report,
-    parameter_report,
-    undetermined_directions,
-    warn_of_shifts,
-)
+from hybrid_pde.training.physical.calibration_result import assess_estimate, calibration_result
 from hybrid_pde.training.physical.discretization_check import discretization_shift
 from hybrid_pde.training.physical.evaluation_log import EvaluationLog
 from hybrid_pde.training.physical.field_trainer import FieldTrainer, Sample
 from hybrid_pde.training.physical.gradient_step import GradientSteps
-from hybrid_pde.training.physical.initial_state_unknowns import MAX_DENSE
 from hybrid_pde.training.physical.learnable_values import set_learnable
-from hybrid_pde.training.physical.linearization import Linearization
 from hybrid_pde.training.physical.minimization import (
     CONVERGED,
     DIVERGED,
     MAX_ITERATIONS,
     METHODS,
     Minimum,
+    history_of_point,
 )
 from hybrid_pde.training.physical.multi_start import calibrate
 from hybrid_pde.training.physical.numerical_diffusion import warn_of_numerical_diffusion
@@ -42,26 +34,26 @@ from hybrid_pde.training.physical.objective import Objective
 from hybrid_pde.training.physical.observations import Observations
 from hybrid_pde.training.physical.parameter_vector import ParameterVector
 from hybrid_pde.training.physical.scheme_selection import select_discretization
-from hybrid_pde.training.physical.uncertainty import Uncertainty, assess
+from hybrid_pde.training.physical.uncertainty import Uncertainty
 
 
 class PhysicalTrainer(FieldTrainer):
     """Estimates learnable parameters from windows of observed fields.
 
-    ``gauss-newton`` and ``L-BFGS-B`` make one minimization over all windows an epoch, ``adam`` and
-    ``sgd`` one step a window; their learning rate is relative to the initial guess.
+    ``gauss-newton`` and ``L-BFGS-B`` make one minimization over all windows per epoch, ``adam`` and
+    ``sgd`` one step per window. Their learning rate is relative to the initial guess.
 
     Args:
         config: The experiment, a plain mapping or an :class:`Experiment`.
         model: The model; its learnable parameters are set to ``learnable_params``.
-        learnable_params: Where to start, in the order of ``learnable_parameters``.
+        learnable_params: Initial guess, in the order of ``learnable_parameters``.
 
     Raises:
         ConfigError: without learnable parameters, for unknown ones, for a wrong number or shape
-            of values, or an initial guess outside its bounds.
+            of values, or for an initial guess outside its bounds.
 
     Attributes:
-        log: Keeps what is evaluated; one with a folder lets a calibration that was ended go on.
+        log: Log of evaluations; with a folder, an interrupted calibration can be resumed.
     """
 
     def __init__(
@@ -94,11 +86,11 @@ class PhysicalTrainer(FieldTrainer):
         self.optimizer = self._create_optimizer()
 
     def train(self, data_source: Iterable[Sample], num_epochs: int) -> dict[str, Any]:
-        """Estimate the parameters; afterwards the model holds the estimate.
+        """Estimate the parameters and set the model to the estimate.
 
         Args:
             data_source: Pairs ``({name: Field}, {name: [Field, …]})``; its attribute ``dt`` is
-                the time between frames, ``model.physical.dt`` where it has none.
+                the time between frames, by default ``model.physical.dt``.
             num_epochs: Minimizations, or passes over the windows.
 
         Returns:
@@ -108,9 +100,9 @@ class PhysicalTrainer(FieldTrainer):
             ``num_epochs``.
 
         Raises:
-            CalibrationError: for observations that are empty, not finite, or do not match.
+            CalibrationError: for observations that are empty, not finite, or inconsistent.
             ConfigError: if dt is unknown, or the equation does not fit the data.
-            DivergenceError: if a rollout leaves the finite numbers, unless
+            DivergenceError: if a rollout is no longer finite, unless
                 ``suppress_convergence_errors``; the model then keeps the best estimate.
         """
         dt = getattr(data_source, "dt", None)
@@ -125,12 +117,12 @@ class PhysicalTrainer(FieldTrainer):
             self.model.precision = precision
 
     def start_from(self, previous: Mapping[str, Any]) -> None:
-        """Let the next training start where an earlier one ended, with its discretization.
+        """Start the next training from an earlier result, with its discretization.
 
         Args:
-            previous: What :meth:`train` returned, or
-                :func:`~hybrid_pde.training.physical.parameters_file.read_result`. A parameter that it did not
-                determine starts at its initial guess.
+            previous: The result of :meth:`train` or of ``read_result`` in
+                :mod:`hybrid_pde.training.physical.parameters_file`. Parameters that it did not
+                determine start at their initial guess.
         """
         used = previous["numerics"]
         self.model.discretization = Discretization(used["scheme"], used["order"], used["refine"])
@@ -149,10 +141,10 @@ class PhysicalTrainer(FieldTrainer):
         checkpoint.save_checkpoint(path, state, settings=self._identity())
 
     def load_checkpoint(self, path: str) -> None:
-        """Go on where :meth:`save_checkpoint` was called.
+        """Restore the state of :meth:`save_checkpoint`.
 
         Raises:
-            CheckpointError: if the file is damaged, or of another equation or method.
+            CheckpointError: if the file is damaged, or belongs to another equation or method.
         """
         state = checkpoint.load_checkpoint(path, settings=self._identity())
         self.model.set_parameters(state["parameters"])
@@ -162,27 +154,14 @@ class PhysicalTrainer(FieldTrainer):
         checkpoint.restore_random_states(state["random"])
 
     def _restore(self) -> None:
-        """Take over a checkpoint's vector and optimizer, once the vector has its length."""
+        """Set vector and optimizer from a checkpoint, once the vector has its final length."""
         state = self._restored
         if state is None or len(state["z"]) != len(self.vector):
-            return  # fields are not known before their grid is
+            return  # field parameters are known only after the grid
         self.vector.write(state["z"].numpy())
         if self.optimizer is not None:
             self.optimizer.load_state_dict(state["optimizer"])
         self._restored = None
-
-    def _take_over(self) -> None:
-        """Set the vector to where an earlier training ended."""
-        if self._previous is None:
-            return
-        theta = self.vector.values(self.vector.start)
-        for name in self.vector.parameters:
-            found = self._previous[name]
-            if found["value"] is not None:
-                theta[self.vector.owned(name)] = found.get("learned", found["value"])
-        z = self.vector.encode(theta)
-        self.vector.write(np.clip(z, self.vector.lower, self.vector.upper))
-        self._previous = None
 
     def _identity(self) -> dict[str, Any]:
         return {
@@ -195,7 +174,8 @@ class PhysicalTrainer(FieldTrainer):
     def _prepare(self, data_source: Iterable[Sample]) -> Iterable[Sample]:
         if self.dt is None:
             raise ConfigError(
-                "model.physical.dt: missing; the data source has no attribute 'dt' either"
+                "model.physical.dt: missing, and the data source has no attribute 'dt'; set the "
+                "time between frames"
             )
         visibility: Any = data_source if hasattr(data_source, "readings") else None
         grid = getattr(data_source, "grid", None)
@@ -209,7 +189,9 @@ class PhysicalTrainer(FieldTrainer):
                 self._restore()
             else:
                 self._steps.vector = vector
-        self._take_over()
+        if self._previous is not None:
+            self.vector.set_result(self._previous)
+            self._previous = None
         self.objective = self._objective(self.observations)
         if self._candidates is None:
             self._candidates = []
@@ -218,7 +200,7 @@ class PhysicalTrainer(FieldTrainer):
                 self.objective = self._objective(self.observations)
                 if self.settings.method in METHODS:
                     self._guess = self.vector.read()
-                    self.vector.write(optimum)  # nearer than the initial guess
+                    self.vector.write(optimum)  # closer than the initial guess
             warn_of_numerical_diffusion(self.objective)
         return self.observations
 
@@ -243,16 +225,19 @@ class PhysicalTrainer(FieldTrainer):
                 raise
             return self._minimum.loss
         after = self.vector.read()
-        still = np.all(np.abs(after - before) <= self.settings.abs_tol * np.abs(after))
-        self._minimum.status = CONVERGED if still else MAX_ITERATIONS
-        self._minimum.note(after, loss)
+        has_converged = np.all(np.abs(after - before) <= self.settings.abs_tol * np.abs(after))
+        self._minimum.status = CONVERGED if has_converged else MAX_ITERATIONS
+        self._minimum.add(after, loss)
         return loss
 
     def _minimize(self) -> float:
         assert self._minimum is not None and self.objective is not None
         if self._minimum.status == CONVERGED:
             return self._minimum.loss  # another minimization would stay where this one ended
-        history = self._minimum.history + self._loss_of_guess()
+        history = self._minimum.history
+        if self._guess is not None:  # the scheme selection replaced it
+            history = history + history_of_point(self.objective, self._guess)
+            self._guess = None
         seed = self.experiment.run_params.seed
         self._minimum = calibrate(self.objective, self._start(), self.settings, seed)
         self._minimum.history = history + self._minimum.history
@@ -260,36 +245,24 @@ class PhysicalTrainer(FieldTrainer):
         return self._minimum.loss
 
     def _start(self) -> np.ndarray:
-        """All unknowns to start from: the model's, and the initial states found before, if any."""
+        """Start of all unknowns: current parameters, and initial states found before, if any."""
         assert self._minimum is not None and self.objective is not None
         z = self.vector.read()
         states = self._minimum.z[len(z) :]
         return np.concatenate([z, states]) if len(states) else self.objective.complete(z)
 
-    def _loss_of_guess(self) -> list[tuple[np.ndarray, float]]:
-        """The initial guess with its loss, once, where the comparison of schemes went past it."""
-        guess, self._guess = self._guess, None
-        if guess is None:
-            return []
-        assert self.objective is not None
-        unknowns = self.objective.complete(guess)
-        try:
-            return [(guess, self.objective.loss(unknowns))]
-        except DivergenceError:
-            return []
-
     def _train_sample(
         self, initial_fields: Mapping[str, Field], target_fields: Mapping[str, Sequence[Field]]
     ) -> float:
-        if self._steps is None:  # a minimization over this sample alone
+        if self._steps is None:  # a minimization over this sample only
             return float(self.train([(initial_fields, target_fields)], 1)["final_loss"])
         if self.dt is None:
-            raise ConfigError("model.physical.dt: missing; it is the time between frames")
+            raise ConfigError("model.physical.dt: missing; set the time between frames")
         objective = self.objective
         window = getattr(initial_fields, "window", None)
         if objective is None or window is None:
-            alone = Observations([(initial_fields, target_fields)], self.model)
-            return self._steps.step(self._objective(alone), range(len(alone.windows)))
+            sample = Observations([(initial_fields, target_fields)], self.model)
+            return self._steps.step(self._objective(sample), range(len(sample.windows)))
         return self._steps.step(objective, [window])
 
     def _create_optimizer(self) -> torch.optim.Optimizer | None:
@@ -298,70 +271,25 @@ class PhysicalTrainer(FieldTrainer):
         if self.settings.initial_state == "estimate":
             raise ConfigError(
                 f"trainer_params.physical.initial_state: estimate: {self.settings.method} learns "
-                "parameters alone; use gauss-newton or L-BFGS-B"
+                "parameters only; use gauss-newton or L-BFGS-B"
             )
         self._steps = GradientSteps(self.vector, self.settings.method, self.settings.learning_rate)
         return self._steps.optimizer
 
     def _result(self) -> dict[str, Any]:
-        assert self.objective is not None and self.observations is not None
-        assert self.dt is not None
+        assert self.objective is not None
         uncertainty: Uncertainty | None = None
         shift: np.ndarray | None = None
         loss = inf if self._minimum is None else self._minimum.loss
         try:
             unknowns = self._start()
-            uncertainty, loss = self._assess(unknowns, loss)
+            weigh_priors = self.vector.has_priors and self.settings.method in METHODS
+            uncertainty, loss = assess_estimate(self.objective, unknowns, loss, weigh_priors)
             if self.settings.check_discretization and self.settings.method == "gauss-newton":
                 shift = discretization_shift(self.objective, unknowns)
         except DivergenceError:
             if not self.settings.suppress_convergence_errors:
                 raise
-        history = [] if self._minimum is None else self._minimum.history
-        parameters = parameter_report(self.model, self.vector, uncertainty, shift)
-        warn_of_shifts(parameters, self.model.discretization)
-        return {
-            "parameters": parameters,
-            "undetermined_directions": undetermined_directions(self.vector, uncertainty),
-            "status": MAX_ITERATIONS if self._minimum is None else self._minimum.status,
-            "loss": loss,
-            "iterations": len(history),
-            "numerics": numerics_report(
-                self.model,
-                self.observations,
-                self.dt,
-                self.objective.substeps_used,
-                self._candidates or [],
-            ),
-            "fields": {
-                name: self.model.get_parameter(name).detach().numpy()
-                for name in self.vector.parameters
-                if self.vector.is_field(name)
-            },
-            "history": [
-                history_row(number, *point, self.vector) for number, point in enumerate(history)
-            ],
-        }
-
-    def _assess(self, unknowns: np.ndarray, loss: float) -> tuple[Uncertainty | None, float]:
-        """Standard deviations and loss; a Jacobian of too many unknowns is not made.
-
-        What predictions determine counts as determined, but the deviations are those that the
-        observations alone give at the estimate: a prediction is no measurement.
-        """
-        assert self.objective is not None
-        if len(unknowns) > MAX_DENSE:
-            return None, loss
-        at = self.objective.linearize(unknowns)
-        found = self._uncertainty(self.objective, at)
-        if self.objective.observations.are_guided:
-            real = self.objective.without_predictions()
-            seen = real.linearize(unknowns[: len(real.start)])
-            found = replace(found, std=self._uncertainty(real, seen).std)
-        return found, at.loss
-
-    def _uncertainty(self, objective: Objective, at: Linearization) -> Uncertainty:
-        jacobian, residual = at.of_parameters(len(self.vector))
-        weighed = self.vector.has_priors and self.settings.method in METHODS
-        variance = objective.noise_variance if weighed else None
-        return assess(jacobian, residual, objective.num_values, len(at.z), variance)
+        return calibration_result(
+            self.objective, self._minimum, loss, uncertainty, shift, self._candidates or []
+        )

@@ -1,7 +1,7 @@
-"""Which discretization explains the data best.
+"""Selection of the discretization with the smallest residual.
 
-Data made with a coarse scheme are best explained by that scheme. A wrong parameter hides the
-difference, so every candidate's parameters are fitted on a short stretch before it is compared.
+Data generated with a coarse scheme are best explained by that scheme. Wrong parameters hide the
+difference, so the parameters are fitted for every candidate on a short stretch of the data.
 """
 
 from collections.abc import Sequence
@@ -17,26 +17,25 @@ from hybrid_pde.numerics.discretization import CANDIDATES, SHOCK_CANDIDATE, Disc
 from hybrid_pde.training.physical.minimization import gauss_newton
 from hybrid_pde.training.physical.objective import Objective
 
-# A stretch long enough to tell the schemes apart, and short next to the calibration itself.
+# Long enough to distinguish schemes, short compared with the calibration itself.
 NUM_WINDOWS = 4
 NUM_FRAMES = 4
 MAX_ITERATIONS = 8
 TOLERANCE = 1e-3
-# Losses that differ by fewer standard deviations of their scatter do not tell schemes apart.
+# Losses that differ by fewer standard deviations are considered equal.
 _DEVIATIONS = 4
-# Loss at which a scheme for smooth data explains them: 1 % of their standard deviation.
+# Loss at which a scheme for smooth solutions explains the data: 1 % of their standard deviation.
 _EXPLAINED = 1e-4
 
 
 def select_discretization(objective: Objective) -> tuple[list[dict[str, Any]], np.ndarray]:
-    """Give the model the scheme with the smallest residual on a short stretch.
+    """Set the model to the scheme with the smallest residual on a short stretch of the data.
 
-    Where values are hidden the stretch is as long as the windows, since a short one may show too
-    little.
+    If values are hidden, the stretch has the full length of the windows.
 
     Returns:
-        For every candidate its scheme, order, loss (``None`` if it diverged) and parameters; and
-        where the chosen one's fit ended, as a point z of the parameters.
+        Scheme, order, loss (``None`` if it diverged) and parameters of every candidate; and the
+        estimate z of the chosen one.
     """
     model, vector, whole = objective.model, objective.vector, objective.observations
     frames = whole.windows[0].num_frames if whole.hides else NUM_FRAMES
@@ -45,14 +44,15 @@ def select_discretization(objective: Objective) -> tuple[list[dict[str, Any]], n
     optimum, report = start, []
     tried: list[tuple[float, Discretization, np.ndarray]] = []
     for candidate in candidates(model):
-        if candidate.misfit(stretch.grid) is not None:
+        if candidate.incompatibility(stretch.grid) is not None:
             continue
         if candidate.scheme == "weno" and any(loss < _EXPLAINED for loss, _, _ in tried):
-            continue  # no shocks, and it costs more than all others together
+            continue  # no shocks; WENO costs more than all other candidates
         model.discretization = candidate
         entry: dict[str, Any] = {"scheme": candidate.scheme, "order": candidate.order}
         try:
-            # Noise in a known start is the same for all schemes; a hidden start has to be found.
+            # A noisy but visible initial state affects all schemes alike; a hidden one is
+            # estimated.
             estimate = objective.states is not None and stretch.hides_starts
             trial = Objective(model, stretch, vector, objective.dt, estimate, log=objective.log)
             found = gauss_newton(trial, trial.complete(start), MAX_ITERATIONS, TOLERANCE)
@@ -61,7 +61,7 @@ def select_discretization(objective: Objective) -> tuple[list[dict[str, Any]], n
             continue
         finally:
             model.discretization = before
-        start = found.z[: len(vector)]  # the next candidate's optimum is near
+        start = found.z[: len(vector)]  # close to the optimum of the next candidate
         values = vector.values(start)
         named = {name: vector.by_name(values, name) for name in vector.parameters}
         report.append({**entry, "loss": found.loss, "parameters": named})
@@ -74,24 +74,26 @@ def select_discretization(objective: Objective) -> tuple[list[dict[str, Any]], n
 def _preferred(
     tried: Sequence[tuple[float, Discretization, np.ndarray]], num_values: float
 ) -> tuple[float, Discretization, np.ndarray]:
-    """The most accurate of the schemes whose loss is the smallest but for chance.
+    """The most accurate scheme among those with equally small loss.
 
-    The mean of N squared errors scatters by √(2/N) of itself.
+    The mean of N squared errors has a relative standard deviation of √(2/N).
     """
     smallest = min(loss for loss, _, _ in tried)
-    alike = smallest * (1 + _DEVIATIONS * sqrt(2 / num_values))
-    return max((each for each in tried if each[0] <= alike), key=lambda each: _accuracy(each[1]))
+    largest_equal = smallest * (1 + _DEVIATIONS * sqrt(2 / num_values))
+    return max(
+        (each for each in tried if each[0] <= largest_equal), key=lambda each: _accuracy(each[1])
+    )
 
 
 def _accuracy(scheme: Discretization) -> tuple[bool, int]:
-    """What orders schemes by their error on smooth data; WENO's is about that of order 4."""
+    """Sort key of the accuracy on smooth data; WENO is about as accurate as order 4."""
     return scheme.scheme == "spectral", scheme.order or 3
 
 
 def candidates(model: PhysicalModel) -> Sequence[Discretization]:
-    """The schemes to compare: WENO among them for equations whose vector fields carry others.
+    """The schemes to compare; WENO only for equations with advection.
 
-    Where an option of the equation has chosen the scheme, that one alone.
+    If an option of the equation selects the scheme, only that one.
     """
     if model.discretization.is_staggered:
         return [model.discretization]

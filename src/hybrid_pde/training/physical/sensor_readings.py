@@ -1,4 +1,4 @@
-"""What sensors read during a window, ready to be compared with a state.
+"""Sensor readings during a window, and their prediction from states.
 
 Layout of native tensors: ``B`` windows, ``C`` channels, ``X Y Z`` space; ``K`` times, ``S``
 sensors.
@@ -12,14 +12,14 @@ import torch
 
 @dataclass(frozen=True)
 class Readings:
-    """Readings at points between those of the grid.
+    """Readings at arbitrary positions.
 
     Attributes:
         times: Times since the window's start [time], ascending, ``[K]``.
-        indices: Points of the flattened grid that make up each reading, ``[K, S, P]``.
-        weights: Their weights, ``[K, S, P]``.
-        values: Readings by field, ``[K, S, C]``; 0 where there is none.
-        present: Which of them are there, by field, ``[K, S, C]``.
+        indices: Points of the flattened grid for the interpolation, ``[K, S, P]``.
+        weights: Interpolation weights, ``[K, S, P]``.
+        values: Readings by field, ``[K, S, C]``; 0 if missing.
+        present: Mask of existing readings by field, ``[K, S, C]``.
     """
 
     times: torch.Tensor
@@ -34,7 +34,7 @@ class Readings:
         return sum(int(present.sum()) for present in self.present.values())
 
     def until(self, time: float) -> "Readings | None":
-        """The readings up to a time since the window's start; ``None`` if there are none."""
+        """The readings up to a time since the start of the window; ``None`` without any."""
         kept = self.times <= time
         if not bool(kept.any()):
             return None
@@ -48,11 +48,11 @@ class Readings:
 
 
 def read_states(readings: Sequence[Readings], number: int, states: torch.Tensor) -> torch.Tensor:
-    """What the sensors of each window would read of a field at their ``number``-th time.
+    """Predicted sensor readings of each window at its ``number``-th time.
 
     Args:
-        readings: Of each window of the batch.
-        number: Which of their times.
+        readings: Readings of each window of the batch.
+        number: Index of the time.
         states: ``[G, B, C, *space]``, ``G`` states of each window.
 
     Returns:

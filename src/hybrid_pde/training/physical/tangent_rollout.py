@@ -1,4 +1,4 @@
-"""Rollouts with derivatives by every unknown, in lockstep.
+"""Rollouts with forward-mode derivatives with respect to all unknowns, in lockstep.
 
 Layout of native tensors: ``G`` unknowns, ``B`` windows, ``C`` channels, ``X Y Z`` space.
 """
@@ -10,30 +10,30 @@ import numpy as np
 import torch
 import torch.autograd.forward_ad as forward_ad
 
+from hybrid_pde.models.physical.conditions import Conditions
 from hybrid_pde.models.physical.physical_model import PhysicalModel
-from hybrid_pde.models.physical.solver import Conditions
 from hybrid_pde.training.physical.initial_state_unknowns import InitialStates
-from hybrid_pde.training.physical.observation_times import Stop, conditions_at
+from hybrid_pde.training.physical.observation_times import ObservationTime, conditions_at
 from hybrid_pde.training.physical.observations import CHUNK_VALUES, Observations
 from hybrid_pde.training.physical.parameter_vector import ParameterVector
 
 States = dict[str, torch.Tensor]
-# Relative step of central differences, where a scheme has no forward mode: the cube root of the
-# rounding error balances it against the error of the difference.
+# Relative step of central differences, for schemes without forward mode: the cube root of machine
+# precision balances rounding and truncation errors.
 _DIFFERENCE = 6e-6
 
 
-class Tangents:
-    """Derivatives of rollouts by parameters and initial states.
+class TangentRollout:
+    """Derivatives of rollouts with respect to parameters and initial states.
 
-    Several unknowns are one batch, each with parameters of its own; unknown initial states of all
-    windows are differentiated at once, since each concerns its window alone.
+    Several unknowns form one batch, each with its own parameters. The initial states of all windows
+    are differentiated at once, because each affects only its own window.
 
     Args:
         model: The equation.
         observations: The windows.
         vector: The learnable parameters.
-        states: The initial states, where they are unknown.
+        states: The initial states, if they are unknowns.
     """
 
     def __init__(
@@ -49,31 +49,31 @@ class Tangents:
         _load_forward_mode()
 
     def rollout(
-        self, unknowns: np.ndarray, numbers: Sequence[int], stops: Sequence[Stop]
-    ) -> Generator[tuple[Stop, States, States], None, None]:
-        """At every stop the states ``[1, B, C, *space]`` and their derivatives ``[G, B, …]``.
+        self, unknowns: np.ndarray, numbers: Sequence[int], instants: Sequence[ObservationTime]
+    ) -> Generator[tuple[ObservationTime, States, States], None, None]:
+        """States ``[1, B, C, *space]`` and derivatives ``[G, B, …]`` at every observation time.
 
         Raises:
-            DivergenceError: if a rollout leaves the finite numbers.
+            DivergenceError: if a rollout is no longer finite.
         """
         values = self._observations.state_size * len(numbers)
         size = max(1, CHUNK_VALUES // values)
         groups = [range(self._count)[i : i + size] for i in range(0, self._count, size)]
         if self._model.discretization.has_forward_mode:
             with forward_ad.dual_level():
-                yield from self._lockstep(unknowns, numbers, stops, groups)
+                yield from self._lockstep(unknowns, numbers, instants, groups)
         else:
-            yield from self._differences(unknowns, numbers, stops)
+            yield from self._differences(unknowns, numbers, instants)
 
     def _lockstep(
         self,
         unknowns: np.ndarray,
         numbers: Sequence[int],
-        stops: Sequence[Stop],
+        instants: Sequence[ObservationTime],
         groups: Sequence[Sequence[int]],
-    ) -> Generator[tuple[Stop, States, States], None, None]:
-        runs = [self._dual_run(unknowns, numbers, stops, group) for group in groups]
-        for stop, *states in zip(stops, *runs, strict=True):
+    ) -> Generator[tuple[ObservationTime, States, States], None, None]:
+        runs = [self._dual_run(unknowns, numbers, instants, group) for group in groups]
+        for instant, *states in zip(instants, *runs, strict=True):
             primal: States = {}
             slopes: States = {}
             for name in self._observations.fields:
@@ -86,22 +86,22 @@ class Tangents:
                 ]
                 joined = torch.cat(tangents)
                 slopes[name] = joined.reshape(-1, len(numbers), *joined.shape[1:])
-            yield stop, primal, slopes
+            yield instant, primal, slopes
 
     def _dual_run(
         self,
         unknowns: np.ndarray,
         numbers: Sequence[int],
-        stops: Sequence[Stop],
+        instants: Sequence[ObservationTime],
         group: Sequence[int],
     ) -> Iterator[States]:
         duals = [self._dual(unknowns, entry) for entry in group]
-        return self.run(duals, numbers, stops)
+        return self.run(duals, numbers, instants)
 
     def _dual(self, unknowns: np.ndarray, entry: int) -> torch.Tensor:
-        """The unknowns of one window with a tangent along one of them, ``[p + size]`` or ``[p]``.
+        """The unknowns with a unit tangent along one of them.
 
-        An initial state's tangent is that of every window's own state.
+        The tangent of an initial-state value is set in all windows at once.
         """
         point = torch.from_numpy(np.array(unknowns))
         tangent = torch.zeros_like(point)
@@ -114,7 +114,10 @@ class Tangents:
         return forward_ad.make_dual(point, tangent)
 
     def run(
-        self, points: Sequence[torch.Tensor], numbers: Sequence[int], stops: Sequence[Stop]
+        self,
+        points: Sequence[torch.Tensor],
+        numbers: Sequence[int],
+        instants: Sequence[ObservationTime],
     ) -> Iterator[States]:
         """Rollouts of the windows ``[G·B, C, *space]`` from each of several points."""
         size, observations = len(self._vector), self._observations
@@ -123,7 +126,7 @@ class Tangents:
         if len(points) == 1:
             parameters = decoded[0]
         else:
-            # Learned values differ within the batch; the others are shared.
+            # Learnable parameters differ within the batch; the others are shared.
             parameters = {n: v for n, v in decoded[0].items() if n not in self._vector.parameters}
             learned = {
                 name: torch.cat([_repeat(each[name], len(numbers)) for each in decoded])
@@ -141,17 +144,17 @@ class Tangents:
         return self._model.rollout(
             state,
             observations.grid,
-            len(stops),
-            [stop.interval for stop in stops],
+            len(instants),
+            [instant.interval for instant in instants],
             parameters,
             entries,
-            conditions_at(conditions, stops),
+            conditions_at(conditions, instants),
         )
 
     def _differences(
-        self, unknowns: np.ndarray, numbers: Sequence[int], stops: Sequence[Stop]
-    ) -> Generator[tuple[Stop, States, States], None, None]:
-        """Central differences, every shifted point a batch of simulations of its own."""
+        self, unknowns: np.ndarray, numbers: Sequence[int], instants: Sequence[ObservationTime]
+    ) -> Generator[tuple[ObservationTime, States, States], None, None]:
+        """Derivatives by central differences; the shifted points are batch entries."""
         point = torch.from_numpy(np.array(unknowns))
         shifts = []
         for entry in range(self._count):
@@ -165,14 +168,14 @@ class Tangents:
             shifts.append(shift)
         points = [point, *(point + s for s in shifts), *(point - s for s in shifts)]
         widths = torch.stack([2 * s.abs().max() for s in shifts])
-        for stop, state in zip(stops, self.run(points, numbers, stops), strict=True):
+        for instant, state in zip(instants, self.run(points, numbers, instants), strict=True):
             primal, slopes = {}, {}
             for name in self._observations.fields:
                 each = state[name].reshape(len(points), len(numbers), *state[name].shape[1:])
                 above, below = each[1:].split(self._count)
                 primal[name] = each[:1]
                 slopes[name] = (above - below) / widths.reshape(-1, *(1,) * (above.ndim - 1))
-            yield stop, primal, slopes
+            yield instant, primal, slopes
 
 
 def _repeat(value: torch.Tensor, size: int) -> torch.Tensor:
@@ -180,7 +183,7 @@ def _repeat(value: torch.Tensor, size: int) -> torch.Tensor:
 
 
 def _load_forward_mode() -> None:
-    """Let PyTorch load its rules, which it does at the first use by a means it has deprecated."""
+    """Load PyTorch's forward-mode rules, without the deprecation warning of the first use."""
     with warnings.catch_warnings(), forward_ad.dual_level():
         warnings.simplefilter("ignore", DeprecationWarning)
         forward_ad.make_dual(torch.zeros(()), torch.zeros(()))

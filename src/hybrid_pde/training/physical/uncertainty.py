@@ -1,24 +1,24 @@
-"""How well the data determine the parameters."""
+"""Uncertainty and identifiability of the parameters from the Jacobian."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-# Singular values of the Jacobian with columns of unit length: below this share of the largest, a
-# combination of parameters leaves the prediction unchanged to within the rounding of the rollout.
+# Relative singular value of the Jacobian, with columns of unit length, below which a combination of
+# parameters does not change the prediction within rounding errors of the rollout.
 DEPENDENT = 1e-8
-# A parameter that shifts the prediction by less than this, in standard deviations of the data and
-# for a change by its own size, has no influence.
+# A parameter has no influence if a change by its own size changes the prediction by less than this,
+# in standard deviations of the data.
 NO_INFLUENCE = 1e-10
 
 
 @dataclass(frozen=True)
 class Uncertainty:
-    """Standard deviations of z, and what is not determined.
+    """Standard deviations of z, and undetermined directions.
 
     Attributes:
-        std: Standard deviation of every entry of z; NaN where it is not determined, or where there
-            are no more observations than parameters.
+        std: Standard deviation of every entry of z; NaN if it is not determined, or if there are
+            not more observations than parameters.
         determined: Whether the data determine each entry.
         directions: Each undetermined direction as weights of the entries.
     """
@@ -35,14 +35,16 @@ def assess(
     num_unknowns: int,
     variance: float | None = None,
 ) -> Uncertainty:
-    """Covariance (JᵀJ)⁻¹ σ² with σ² = |r|²/(N − n), for independent errors of equal size.
+    """Standard deviations from the covariance (JᵀJ)⁻¹ σ² with σ² = |r|²/(N − n).
+
+    Valid for independent errors of equal variance.
 
     Args:
-        jacobian: ``[rows, p]`` at the estimate, of the parameters.
-        residual: ``[rows]`` at the estimate.
+        jacobian: Jacobian at the estimate with respect to the parameters, ``[rows, p]``.
+        residual: Residual at the estimate, ``[rows]``.
         num_values: Number of distinct observed values N.
-        num_unknowns: Number of all unknowns n, initial states included.
-        variance: σ², where priors in J are weighed against it.
+        num_unknowns: Number of all unknowns n, including initial states.
+        variance: σ², if priors are part of the Jacobian.
 
     Source: Seber and Wild (2003), Nonlinear Regression, section 2.1.
     """
@@ -62,7 +64,7 @@ def assess(
                 weights[present] = direction / lengths[present]
                 weights /= np.max(np.abs(weights))
                 directions.append(weights)
-                determined &= np.abs(weights) < 1e-3  # what hardly takes part stays determined
+                determined &= np.abs(weights) < 1e-3  # small contributions are ignored
         keep = singular > DEPENDENT * singular[0]
         inverse = ((right[keep] / singular[keep, None]) ** 2).sum(axis=0)
         if variance is None and num_values > num_unknowns:

@@ -1,4 +1,4 @@
-"""Training of neural surrogates."""
+"""Training of neural surrogates (synthetic models)."""
 
 import lazy_loader
 

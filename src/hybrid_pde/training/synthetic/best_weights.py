@@ -1,4 +1,4 @@
-"""The weights with the smallest validation error of a training."""
+"""Weights with the smallest validation error of a training."""
 
 import math
 from collections.abc import Mapping
@@ -8,11 +8,11 @@ import torch
 
 
 class BestWeights:
-    """Holds a copy of the weights that were best so far.
+    """A copy of the best weights so far.
 
     Attributes:
-        epoch: Number of epochs that had been done; ``None`` before the first.
-        error: Their error.
+        epoch: Number of completed epochs at that time; ``None`` without weights.
+        error: Their validation error.
     """
 
     def __init__(self) -> None:
@@ -20,8 +20,8 @@ class BestWeights:
         self.error = math.inf
         self._weights: dict[str, torch.Tensor] = {}
 
-    def offer(self, epoch: int, error: float | None, model: torch.nn.Module) -> None:
-        """Take over the model's weights if their error is the smallest; the earliest of equals."""
+    def update(self, epoch: int, error: float | None, model: torch.nn.Module) -> None:
+        """Copy the weights of the model if their error is smaller than all before."""
         if error is None or not error < self.error:
             return
         self.epoch, self.error = epoch, error
@@ -30,14 +30,14 @@ class BestWeights:
         }
 
     def restore(self, model: torch.nn.Module) -> None:
-        """Give the model these weights, if there are any."""
+        """Set the model to the best weights, if any."""
         if self._weights:
             model.load_state_dict(self._weights)
 
     def state(self) -> dict[str, Any]:
-        """What :meth:`load_state` takes: tensors and plain types."""
+        """The state, as tensors and plain types."""
         return {"epoch": self.epoch, "error": self.error, "weights": self._weights}
 
     def load_state(self, state: Mapping[str, Any]) -> None:
-        """Take what :meth:`state` gave."""
+        """Restore the result of :meth:`state`."""
         self.epoch, self.error, self._weights = state["epoch"], state["error"], state["weights"]

@@ -1,4 +1,4 @@
-"""Batches of windows for the training of a surrogate."""
+"""Data loaders of training windows."""
 
 from typing import Any
 
@@ -19,14 +19,14 @@ def batches(
     batch_size: int | None = None,
     shuffle: bool = True,
 ) -> DataLoader[Any]:
-    """Whole batches of a data set.
+    """A data loader of a data set.
 
     Args:
         experiment: Sections ``trainer_params.synthetic``, ``augmentation`` and the seed.
         dataset: The windows.
-        batch_size: Windows a batch, by default ``trainer_params.synthetic.batch_size``.
-        shuffle: Whether they come in an order that only seed and epoch decide, as many of them as
-            ``windows_per_epoch`` says, each moved by a random one of ``augmentation.symmetries``.
+        batch_size: Windows per batch, by default ``trainer_params.synthetic.batch_size``.
+        shuffle: Whether to shuffle (depending only on seed and epoch), to draw
+            ``windows_per_epoch`` windows, and to apply random ``augmentation.symmetries``.
     """
     training = experiment.trainer_params.synthetic
     size = batch_size or training.batch_size

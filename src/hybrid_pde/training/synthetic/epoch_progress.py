@@ -1,4 +1,4 @@
-"""How far an epoch is, so that a training can go on in its middle."""
+"""Progress within an epoch, for resuming a training in the middle of an epoch."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,12 +14,12 @@ from hybrid_pde.training.synthetic.epoch_sampler import EpochSampler
 
 @dataclass
 class WithinEpoch:
-    """How far the present epoch is; all zero between two epochs.
+    """Progress within the current epoch; all zero between epochs.
 
     Attributes:
-        batches: Batches that this process has trained on.
-        windows: Windows in them.
-        total: Sum of their losses, each times the windows of its batch.
+        batches: Number of batches completed by this process.
+        windows: Number of windows in these batches.
+        total: Sum of the batch losses, weighted with the number of windows.
     """
 
     batches: int = 0
@@ -28,27 +28,27 @@ class WithinEpoch:
 
 
 class EpochProgress:
-    """What is done of an epoch, and the random states to go on with.
+    """Progress and random states within an epoch.
 
     Args:
-        device: Where the model is trained.
+        device: Device of the model.
 
     Attributes:
-        within: How far the epoch is.
+        within: Progress within the epoch.
     """
 
     def __init__(self, device: torch.device) -> None:
         self.within = WithinEpoch()
         self._device = device
-        self._random_before: torch.Tensor | None = None  # of the caller, while an epoch is going on
-        self._random_within: dict[str, Any] | None = None  # what a checkpoint goes on with
+        self._random_before: torch.Tensor | None = None  # of the caller, during an epoch
+        self._random_within: dict[str, Any] | None = None  # from a checkpoint
 
     @contextmanager
     def epoch(self, seed: int) -> Iterator[None]:
-        """An epoch with random numbers of its own; the caller's generators are left alone."""
+        """Context of an epoch with its own random numbers; restores the global generators."""
         devices = [self._device] if self._device.type == "cuda" else []
         self._random_before = torch.get_rng_state()
-        if self._random_within is None:  # an epoch that an error has ended begins anew
+        if self._random_within is None:  # an epoch that ended in an error restarts
             self.within = WithinEpoch()
         with torch.random.fork_rng(devices=devices):
             torch.manual_seed(seed)
@@ -57,13 +57,14 @@ class EpochProgress:
         self.within = WithinEpoch()
 
     def batches_left(self, data_source: DataLoader) -> Iterator[Any]:
-        """The batches of the present epoch that are not done: all, but right after a checkpoint.
+        """The remaining batches of the current epoch; all of them unless resumed from a checkpoint.
 
-        What an :class:`~hybrid_pde.training.synthetic.epoch_sampler.EpochSampler` orders is not read again.
+        With an :class:`~hybrid_pde.training.synthetic.epoch_sampler.EpochSampler`, completed
+        batches are not read again.
         """
         done, sampler = self.within.batches, getattr(data_source, "sampler", None)
         if isinstance(sampler, EpochSampler) and not data_source.num_workers:
-            sampler.leave_out(done * (data_source.batch_size or 1))
+            sampler.skip_next(done * (data_source.batch_size or 1))
             done = 0
         batches = iter(data_source)
         for _ in range(done):
@@ -74,7 +75,7 @@ class EpochProgress:
         return batches
 
     def state(self) -> dict[str, Any]:
-        """What :meth:`load_state` takes, of this process: plain types and tensors."""
+        """The state of this process, as tensors and plain types."""
         return {
             "within": asdict(self.within) if self.within.batches else None,
             "random": random_states(self._device),
@@ -82,7 +83,7 @@ class EpochProgress:
         }
 
     def load_state(self, state: Mapping[str, Any]) -> None:
-        """Go on from what :meth:`state` gave."""
+        """Restore the result of :meth:`state`."""
         restore_random_states(state["random"], self._device)
         self.within, self._random_within = WithinEpoch(), None
         if state["within"] is not None:

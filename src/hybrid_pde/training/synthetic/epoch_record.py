@@ -1,10 +1,10 @@
-"""What is done after every epoch of a surrogate's training."""
+"""Callback after every epoch: validation, best weights, history and early stopping."""
 
 import logging
 import time
 from collections.abc import Callable, Sequence
 
-from hybrid_pde.training.history_file import Row
+from hybrid_pde.evaluation.history import Row
 from hybrid_pde.training.synthetic.best_weights import BestWeights
 from hybrid_pde.training.synthetic.synthetic_trainer import SyntheticTrainer
 from hybrid_pde.training.synthetic.tensor_trainer import TensorTrainer
@@ -14,17 +14,17 @@ logger = logging.getLogger(__name__)
 
 
 class EpochRecord:
-    """Validates, remembers the best weights, writes the history, and says when to stop.
+    """The ``on_epoch_end`` callback of a surrogate training; see :meth:`TensorTrainer.train`.
 
-    It is the ``on_epoch_end`` of :meth:`TensorTrainer.train`.
+    It validates, keeps the best weights, adds to the history, and stops early.
 
     Args:
-        trainer: The training.
-        validate: The validation error of the model as it is; ``None`` where there is none.
-        keeps_start: Whether the weights that the training starts from may be its result.
+        trainer: The trainer.
+        validate: Computes the validation error of the current model; ``None`` without validation.
+        keeps_start: Whether the initial weights may be the result.
         best: The best weights so far.
-        history: Rows of the epochs so far; those that come are added.
-        scalars: Takes the rows too.
+        history: Rows of the epochs so far; new rows are appended.
+        scalars: TensorBoard writer.
     """
 
     def __init__(
@@ -43,14 +43,14 @@ class EpochRecord:
         self._since = time.monotonic()
 
     def start(self) -> None:
-        """Validate the weights that the training starts from, where they may be its result."""
+        """Validate the initial weights, if they may be the result."""
         if self._keeps_start:
             error = self._validate()
-            self._best.offer(self._trainer.epoch, error, self._trainer.model)
+            self._best.update(self._trainer.epoch, error, self._trainer.model)
             self._add(self._trainer.epoch, None, error)
 
     def __call__(self, epoch: int, loss: float, trainer: TensorTrainer) -> bool:
-        """Record an epoch; true where the training is to stop."""
+        """Record an epoch; returns whether to stop the training."""
         is_last, done = epoch == self._last_epoch, epoch - trainer.first_epoch
         error = None
         if is_last or done % self._training.validate_every == 0:
@@ -58,15 +58,17 @@ class EpochRecord:
         self._add(epoch, loss, error)
         stops = is_stale(self._history, self._training.patience)
         if self._training.keep == "best" or (self._keeps_start and (is_last or stops)):
-            self._best.offer(epoch, error, trainer.model)
-        told = "" if error is None else f", validation VRMSE {error:.3g}"
-        logger.info("epoch %d of %d: loss %.3g%s", epoch, self._last_epoch, loss, told)
+            self._best.update(epoch, error, trainer.model)
+        validation = "" if error is None else f", validation VRMSE {error:.3g}"
+        logger.info("epoch %d of %d: loss %.3g%s", epoch, self._last_epoch, loss, validation)
         if stops and not is_last:
-            logger.info("stopped: no smaller error in %d validations", self._training.patience)
+            logger.info(
+                "early stopping: no smaller error in %d validations", self._training.patience
+            )
         return stops
 
     def _add(self, epoch: int, loss: float | None, error: float | None) -> None:
-        """A row of the history; one without a loss is what the training started from."""
+        """Add a row to the history; the row of the initial weights has no loss."""
         now = time.monotonic()
         row: Row = {
             "epoch": epoch,
@@ -83,7 +85,7 @@ class EpochRecord:
 
 
 def is_stale(history: Sequence[Row], patience: int | None) -> bool:
-    """Whether the last ``patience`` validations had no smaller error than one before."""
+    """Whether none of the last ``patience`` validations reduced the smallest error."""
     errors = [row["val_vrmse"] for row in history if row["val_vrmse"] is not None]
     if patience is None or not errors:
         return False

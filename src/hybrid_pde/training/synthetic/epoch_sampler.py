@@ -1,4 +1,4 @@
-"""The order of training windows, a function of seed and epoch alone."""
+"""Sampler of training windows that depends only on seed and epoch."""
 
 import hashlib
 import math
@@ -9,32 +9,32 @@ from torch.utils.data import Sampler
 
 
 def epoch_seed(seed: int, epoch: int, rank: int = 0) -> int:
-    """A seed of 63 bits for one epoch, so that neighbouring epochs and seeds are unrelated.
+    """A 63-bit seed for one epoch, uncorrelated between epochs, seeds and processes.
 
     Args:
         seed: ``run_params.seed``.
         epoch: Number of the epoch, from 0.
-        rank: Number of the process among those that train together; each draws its own numbers.
+        rank: Rank of the process among those that train together.
     """
     text = f"{seed}/{epoch}/{rank}" if rank else f"{seed}/{epoch}"
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
 
 
 class EpochSampler(Sampler[int]):
-    """Shuffles with a permutation that depends only on the seed and the epoch.
+    """Shuffles windows with a permutation that depends only on the seed and the epoch.
 
-    A training that goes on after an interruption therefore sees its windows in the order in which
-    it would have seen them. Trainers call :meth:`set_epoch` before every epoch, and, where several
-    processes train together, :meth:`set_shard`: the process of rank r takes every n-th window from
-    the r-th on, so that n batches, one of each, are what one process would take in a batch n times
-    as large. Where the windows do not divide by n, the last ones are filled up with the first.
+    A resumed training therefore uses the same order as an uninterrupted one. Trainers call
+    :meth:`set_epoch` before every epoch and, with several processes, :meth:`set_shard`. The process
+    of rank r of n takes every n-th window from the r-th on, so that one batch of each process
+    corresponds to one batch of n times the size in a single process. If the number of windows is
+    not divisible by n, the first windows are repeated at the end.
 
     Args:
-        length_or_dataset: Number of windows, or the data set that holds them.
+        length_or_dataset: Number of windows, or the data set.
         seed: ``run_params.seed``.
-        windows_per_epoch: Windows that an epoch draws: the epochs take their windows one after the
-            other from one permutation after the other, so that each comes once before one comes
-            again. By default an epoch has every window once.
+        windows_per_epoch: Number of windows per epoch, taken consecutively from a sequence of
+            permutations, so that every window is used once before any is repeated. By default an
+            epoch has every window once.
     """
 
     def __init__(
@@ -43,21 +43,21 @@ class EpochSampler(Sampler[int]):
         self._source = length_or_dataset
         self._windows = windows_per_epoch
         self._rank, self._processes = 0, 1
-        self._left_out = 0
+        self._num_skipped = 0
         self.seed = seed
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the windows of this epoch and their order, counted from 0."""
+        """Set the epoch, counted from 0."""
         self.epoch = epoch
 
     def set_shard(self, rank: int, processes: int) -> None:
-        """Take the share of one process of several."""
+        """Set the rank of this process and the number of processes."""
         self._rank, self._processes = rank, processes
 
-    def leave_out(self, count: int) -> None:
-        """Begin the next pass, and no other, after this process's first ``count`` windows."""
-        self._left_out = count
+    def skip_next(self, count: int) -> None:
+        """Skip the first ``count`` windows of this process in the next pass only."""
+        self._num_skipped = count
 
     def __len__(self) -> int:
         return math.ceil(self._epoch_length() / self._processes)
@@ -71,9 +71,9 @@ class EpochSampler(Sampler[int]):
             generator = torch.Generator().manual_seed(epoch_seed(self.seed, number))
             order = torch.randperm(available, generator=generator)
             drawn += order[start : start + length - len(drawn)].tolist()
-        left_out, self._left_out = self._left_out, 0
-        places = range(self._rank, len(self) * self._processes, self._processes)[left_out:]
-        return (drawn[place % length] for place in places)
+        skipped, self._num_skipped = self._num_skipped, 0
+        positions = range(self._rank, len(self) * self._processes, self._processes)[skipped:]
+        return (drawn[position % length] for position in positions)
 
     def _available(self) -> int:
         return self._source if isinstance(self._source, int) else len(self._source)

@@ -1,7 +1,7 @@
-"""Where a training runs: on the CPU, on a GPU, or in several processes with a GPU each.
+"""Devices and processes of a training: CPU, one GPU, or several processes with one GPU each.
 
-Several processes are started by ``torchrun``, by Slurm's ``srun``, or by :func:`run_together`; all
-three then train the same way.
+Several processes are started by ``torchrun``, by Slurm's ``srun``, or by :func:`run_together`; the
+training is the same.
 """
 
 import logging
@@ -29,28 +29,28 @@ from hybrid_pde.config.schema import SyntheticTraining
 from hybrid_pde.errors import ConfigError, UserError
 from hybrid_pde.interruption import EXIT_CODE, Interrupted, StopRequest
 
-_STARTED_HERE = "HYBRID_PDE_PROCESSES"  # number of processes that `run_together` started
+_STARTED_HERE = "HYBRID_PDE_PROCESSES"  # number of processes started by `run_together`
 
 
 class StatesInSinglePrecision(MixedPrecision):
-    """Mixed precision whose inputs stay as they are: a state is what small increments add up in."""
+    """Mixed precision with inputs in single precision, since states accumulate small increments."""
 
     def convert_input(self, data: Any) -> Any:
-        """The inputs as they are; autocast converts what the network computes with."""
+        """The unchanged inputs; autocast converts them inside the network."""
         return data
 
 
 def make_fabric(training: SyntheticTraining) -> Fabric:
-    """The place where a training runs, ready for models.
+    """The launched Fabric of this process.
 
-    A batch job is not taken for one of many processes: only what ``torchrun``, ``srun`` or
-    :func:`run_together` has started is.
+    Only processes started by ``torchrun``, ``srun`` or :func:`run_together` train together; a batch
+    job itself counts as a single process.
 
     Args:
         training: ``devices`` and ``precision``.
 
     Raises:
-        ConfigError: if there are not as many devices, or they lack the precision.
+        ConfigError: if there are too few devices, or they do not support the precision.
     """
     environment, local, nodes = _environment(training.devices)
     available = torch.cuda.device_count()
@@ -80,16 +80,11 @@ def make_fabric(training: SyntheticTraining) -> Fabric:
     return fabric
 
 
-def started_together(devices: int) -> bool:
-    """Whether this process is one of several that were started to train together."""
-    return num_processes(devices) > 1
-
-
 def num_processes(devices: int) -> int:
-    """How many processes were started to train together, this one among them."""
+    """Number of processes that train together, including this one."""
     if TorchElasticEnvironment.detect():
         return int(os.environ["WORLD_SIZE"])
-    # a batch script sees the tasks of its allocation too; only `srun` makes a step of them
+    # SLURM_NTASKS is also set in batch scripts; SLURM_STEP_* only within `srun`
     tasks = int(os.environ.get("SLURM_STEP_NUM_TASKS", "1"))
     if devices > 1 and tasks > 1:
         return tasks
@@ -99,20 +94,20 @@ def num_processes(devices: int) -> int:
 def run_together(function: Callable[..., Any], arguments: Sequence[Any], processes: int) -> None:
     """Call ``function(*arguments)`` in new processes that train together, and wait for them.
 
-    Their messages go to the handlers of this process. An error that the user can mend is raised
-    here as it was there.
+    Their log records go to the handlers of this process. A :class:`UserError` of a process is
+    raised here.
 
     Args:
-        function: Importable by its name.
-        arguments: What can be pickled.
-        processes: How many.
+        function: A function that can be imported by name.
+        arguments: Arguments that can be pickled.
+        processes: Number of processes.
     """
     context = torch.multiprocessing.get_context("spawn")
     records, errors = context.Queue(), context.SimpleQueue()
     listener = QueueListener(records, *logging.getLogger().handlers, respect_handler_level=True)
     listener.start()
     threads = max(1, torch.get_num_threads() // processes)
-    # as bytes: tensors among a new process's arguments would lie in memory that all of them change
+    # pickled here: torch would put tensor arguments in memory shared and modified by all processes
     call = pickle.dumps((function, tuple(arguments)))
     shared = (processes, find_free_network_port(), threads, records, errors, call)
     try:
@@ -126,16 +121,16 @@ def run_together(function: Callable[..., Any], arguments: Sequence[Any], process
 
 
 def _start_and_wait(shared: tuple[Any, ...], processes: int) -> None:
-    """What ends this process ends the others, which save before."""
+    """Start the processes and forward a stop request to them; they save before they end."""
     with StopRequest() as stop:
         context = torch.multiprocessing.start_processes(
             _process, shared, processes, join=False, start_method="spawn"
         )
-        told = False
+        is_forwarded = False
         try:
             while not context.join(timeout=0.2):
-                if stop.number is not None and not told:
-                    told = True
+                if stop.number is not None and not is_forwarded:
+                    is_forwarded = True
                     for process in context.processes:
                         process.terminate()
         except torch.multiprocessing.ProcessExitedException as error:
@@ -166,21 +161,21 @@ def _process(
     level = logging.INFO if rank == 0 else logging.ERROR
     logging.basicConfig(level=level, handlers=[QueueHandler(records)], force=True)
     logging.captureWarnings(True)
-    function, arguments = pickle.loads(call)  # of the process that started this one
+    function, arguments = pickle.loads(call)  # from the parent process
     try:
         function(*arguments)
     except UserError as error:
         errors.put(error)
         raise
-    except Interrupted:  # which torch would take for a good end
+    except Interrupted:  # torch would treat it as success
         sys.exit(EXIT_CODE)
-    # not after an error: it would wait for processes that wait for this one
+    # not after an error, which would be a deadlock
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
 
 
 def _environment(devices: int) -> tuple[ClusterEnvironment, int, int]:
-    """Who started the processes, how many of them on this machine, and on how many machines."""
+    """Launcher of the processes, number of them on this machine, and number of machines."""
     count = num_processes(devices)
     if TorchElasticEnvironment.detect():
         local = int(os.environ["LOCAL_WORLD_SIZE"])
@@ -188,17 +183,17 @@ def _environment(devices: int) -> tuple[ClusterEnvironment, int, int]:
     if _STARTED_HERE in os.environ:
         return LightningEnvironment(), count, 1
     if count > 1:
-        if "SLURM_NTASKS_PER_NODE" not in os.environ:  # Fabric asks for it
+        if "SLURM_NTASKS_PER_NODE" not in os.environ:  # required by Fabric
             raise ConfigError(
-                f"trainer_params.devices: {devices}: srun has to be told how many processes a node "
-                "gets: --ntasks-per-node instead of --ntasks"
+                f"trainer_params.devices: {devices}: srun needs the number of processes per node; "
+                "use --ntasks-per-node instead of --ntasks"
             )
         nodes = int(os.environ.get("SLURM_STEP_NUM_NODES", "1"))
         return SLURMEnvironment(), count // nodes, nodes
     if devices > 1:
         raise ConfigError(
-            f"trainer_params.devices: {devices}: this is one process; the stage that trains the "
-            f"surrogate starts {devices} itself, a program of your own starts them with "
-            f"torchrun --nproc-per-node {devices}"
+            f"trainer_params.devices: {devices}: this is a single process; the stage "
+            f"train_synthetic starts {devices} processes itself, your own program must be started "
+            f"with torchrun --nproc-per-node {devices}"
         )
     return LightningEnvironment(), 1, 1

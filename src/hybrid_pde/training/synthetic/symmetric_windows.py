@@ -1,4 +1,4 @@
-"""The symmetries that an experiment asks for, applied to the surrogate's windows.
+"""Symmetry augmentation of training windows.
 
 Layout: ``B`` windows, ``T`` steps, ``C`` channels, ``X Y Z`` space.
 """
@@ -6,7 +6,7 @@ Layout: ``B`` windows, ``T`` steps, ``C`` channels, ``X Y Z`` space.
 import logging
 from typing import Any, TypeVar
 
-from hybrid_pde.config.checks.symmetries import Held, box_of, find_symmetries
+from hybrid_pde.config.checks.symmetries import ValidSymmetries, box_of, find_symmetries
 from hybrid_pde.config.derived import equation_of
 from hybrid_pde.config.equations import EquationSpec
 from hybrid_pde.config.schema import Experiment
@@ -18,11 +18,11 @@ from hybrid_pde.models.registry import ModelRegistry
 logger = logging.getLogger(__name__)
 
 Source = TypeVar("Source", bound=BatchSource)
-SAMPLED_WINDOWS = 64  # enough for the size of a velocity to a few percent
+SAMPLED_WINDOWS = 64  # gives the standard deviation of a velocity to a few percent
 
 
 def with_symmetries(experiment: Experiment, dataset: Source) -> Source | SymmetricDataset:
-    """The windows, each moved by a random symmetry; the data set itself where none is asked for.
+    """The windows with random symmetry transformations; the data set itself without symmetries.
 
     Args:
         experiment: Sections ``augmentation``, ``model`` and ``data``, the learnable parameters,
@@ -30,19 +30,19 @@ def with_symmetries(experiment: Experiment, dataset: Source) -> Source | Symmetr
         dataset: Windows of native tensors, real ones or real and generated ones.
 
     Raises:
-        ConfigError: naming each symmetry that does not hold, and why.
+        ConfigError: if a symmetry does not hold, with the reason for each.
     """
     if not experiment.augmentation.symmetries:
         return dataset
     spec = _equation(experiment)
     known = [kind for part in _parts(dataset) for kind in _known(part)]
     layouts = {each.name: each for each in (*dataset.output_layouts, *dataset.layouts)}
-    # a parameter among the inputs is constant, and turns with the window
+    # an input parameter is constant in space and is transformed with the window
     fields = [each for name, each in layouts.items() if name in experiment.data.fields]
     held, lines = find_symmetries(experiment, spec, box_of(dataset.grid, fields, known))
     if lines:
         raise ConfigError("\n".join(lines))
-    _tell(held, dataset.grid.axes, spec)
+    _log_symmetries(held, dataset.grid.axes, spec)
     seed = experiment.run_params.seed
     boost = _deviation(dataset, held.boosted) if held.boosts else 0.0
     return SymmetricDataset(dataset, held, seed=seed, boost=boost)
@@ -56,14 +56,14 @@ def _equation(experiment: Experiment) -> EquationSpec | None:
 
 
 def _parts(dataset: Any) -> list[Any]:
-    """The data sets of simulations that a mixture is made of."""
+    """The data sets of a mixture."""
     real = getattr(dataset, "real_dataset", None)
     return [dataset] if real is None else [*_parts(real), *_parts(dataset.generated)]
 
 
 def _known(part: Any) -> tuple[KnownParameter, ...]:
-    """What simulations bring along; those of one store are of the same kind."""
-    part = getattr(part, "windows", part)  # those behind what may be seen
+    """Known parameters of the simulations; all simulations of a store have the same ones."""
+    part = getattr(part, "windows", part)  # the windows inside ObservedWindows
     store = getattr(part, "store", None)
     return () if store is None else store.header(part.sim_indices[0]).known
 
@@ -79,10 +79,12 @@ def _deviation(dataset: BatchSource, name: str) -> float:
             mean = channels.mean(dim=(0, *range(2, channels.ndim)), keepdim=True)
             return float((channels - mean).square().mean().sqrt())
         first += layout.channels
-    raise AssertionError(f"{name} is no input")
+    raise AssertionError(f"{name} is not an input")
 
 
-def _tell(held: Held, axes: tuple[str, ...], spec: EquationSpec | None) -> None:
+def _log_symmetries(
+    held: ValidSymmetries, axes: tuple[str, ...], spec: EquationSpec | None
+) -> None:
     kinds = {
         "translation along": [axes[i] for i in held.translations],
         "reflection of": [axes[i] for i in held.reflections],
@@ -90,9 +92,9 @@ def _tell(held: Held, axes: tuple[str, ...], spec: EquationSpec | None) -> None:
         "Galilean shift along": [axes[i] for i in held.boosts],
     }
     text = "; ".join(f"{kind} {', '.join(names)}" for kind, names in kinds.items() if names)
-    logger.info("windows are moved by %s", text)
+    logger.info("windows are transformed by %s", text)
     if spec is None:
         logger.warning(
-            "augmentation.symmetries: no equation is named in model.physical, so that they are "
-            "taken to hold; vectors turn, and scalars do not change"
+            "augmentation.symmetries: model.physical names no equation; the symmetries are assumed "
+            "to hold, vectors are rotated and scalars are unchanged"
         )

@@ -1,8 +1,8 @@
-"""Training of a surrogate on rollouts.
+"""Trainer of neural surrogates on rollouts.
 
 Layout: ``B`` windows, ``T`` steps, ``C`` channels, ``X Y Z`` space; a batch is an input
-``[B, C_in, *space]`` with targets ``[B, T, C_out, *space]``, and with weights of the same shape
-where values are weighted.
+``[B, C_in, *space]`` with targets ``[B, T, C_out, *space]``, optionally
+with weights of the same shape.
 """
 
 import math
@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader
 from hybrid_pde.config import Experiment
 from hybrid_pde.errors import DivergenceError
 from hybrid_pde.models.synthetic.synthetic_model import SyntheticModel
+from hybrid_pde.training.synthetic.collectives import mean_over_processes
 from hybrid_pde.training.synthetic.schedules import rollout_steps
 from hybrid_pde.training.synthetic.tensor_trainer import TensorTrainer
 
@@ -27,13 +28,13 @@ class SyntheticTrainer(TensorTrainer):
     """Minimises the mean squared error of rollouts, in units of the data's standard deviation.
 
     loss = Σ w ((rollout − target) / σ)² / Σ w over windows, steps, channels and points, with
-    w = 1 where a batch has no weights, and the gradient taken through the whole rollout. σ is the
-    model's ``output_std``; a model whose normalisation was not set has σ = 1.
+    w = 1 for a batch without weights. The gradient is taken through the whole rollout. σ is the
+    ``output_std`` of the model; σ = 1 if its normalisation was not set.
 
-    ``curriculum``, ``pushforward`` and ``input_noise`` change what an epoch minimises: how many of
-    the targets it sees, how many of the first steps no gradient goes through (Brandstetter et al.
-    2022, "Message Passing Neural PDE Solvers", section 3.1), and what rollouts start from
-    (Sanchez-Gonzalez et al. 2020, "Learning to Simulate Complex Physics with Graph Networks").
+    ``curriculum`` limits the number of rollout steps, ``pushforward`` excludes the first steps from
+    the gradient (Brandstetter et al. 2022, "Message Passing Neural PDE Solvers", section 3.1), and
+    ``input_noise`` adds noise to the initial state (Sanchez-Gonzalez et al. 2020, "Learning to
+    Simulate Complex Physics with Graph Networks").
 
     Args:
         config: The experiment, a plain mapping or an :class:`Experiment`.
@@ -41,7 +42,7 @@ class SyntheticTrainer(TensorTrainer):
         cycle: See :class:`TensorTrainer`.
 
     Attributes:
-        steps: Number of steps of the rollouts of the last epoch.
+        steps: Number of rollout steps in the last epoch.
     """
 
     model: SyntheticModel
@@ -58,7 +59,7 @@ class SyntheticTrainer(TensorTrainer):
         self.steps = self._training.num_predict_steps
         self._wrapped.mark_forward_method("rollout")
         if self._training.compile:
-            # in place, so that the names of the weights stay
+            # in place, so that the names of the weights do not change
             self.model.network.compile()
 
     def loss(
@@ -73,10 +74,9 @@ class SyntheticTrainer(TensorTrainer):
 
         Args:
             state: ``[B, C_in, *space]``.
-            targets: ``[B, T, C_out, *space]``; where the weight is 0 they may be anything.
+            targets: ``[B, T, C_out, *space]``; values of weight 0 are ignored and may be NaN.
             weights: Like ``targets``, 0 or more.
-            pushed: Number of first steps, less than T, that no gradient goes through and whose
-                errors do not count.
+            pushed: Number of first steps, less than T, without gradient and without errors.
         """
         with self.fabric.autocast():
             if pushed:
@@ -89,10 +89,10 @@ class SyntheticTrainer(TensorTrainer):
         if weights is None:
             return ((predictions - targets) / scale).square().mean()
         weights = weights[:, pushed:]
-        # before the square, so that no gradient of a hidden value that is no number comes through
+        # before the square, so that NaN in hidden values gives no NaN gradient
         errors = torch.where(weights > 0, predictions - targets, 0) / scale
-        # each process divides by the mean of all: the mean of their gradients is that of one loss
-        total = self._mean_of_processes(weights.sum())
+        # divided by the mean over processes, so that the mean gradient is that of the global loss
+        total = mean_over_processes(self.fabric, weights.sum())
         return (weights * errors.square()).sum() / total.clamp_min(torch.finfo(total.dtype).tiny)
 
     def _create_optimizer(self) -> torch.optim.Optimizer:
@@ -118,19 +118,21 @@ class SyntheticTrainer(TensorTrainer):
                 windows += len(batch[0])
                 position += 1
             norm = self._clip_gradient()
-            if self._training.precision != "fp16":  # which leaves out a step that is too large
+            if (
+                self._training.precision != "fp16"
+            ):  # fp16 loss scaling skips steps with infinite gradients
                 self._check_finite("gradient", norm, position - 1)
             self._wrapped_optimizer.step()
-            if position < len(data_source):  # else the epoch is done
+            if position < len(data_source):  # otherwise the epoch is complete
                 self._step_done(position, windows, total)
         if windows == 0:
-            raise ValueError("the data source has no batch; it needs at least one window")
-        # every process has as many windows
+            raise ValueError("the data source has no batches; it needs at least one window")
+        # all processes have the same number of windows
         mean = torch.tensor(total / windows, dtype=torch.float64)
-        return self._mean_of_processes(mean).item()
+        return mean_over_processes(self.fabric, mean).item()
 
     def _batch_loss(self, batch: Batch, position: int) -> torch.Tensor:
-        """Loss of one batch, with all that an epoch does to it."""
+        """Loss of one batch with curriculum, pushforward and input noise."""
         state, targets, *weights = (part.to(self.device) for part in batch)
         done = self.share_done(self.epoch)
         self.steps = rollout_steps(self._training.curriculum, targets.shape[1], done)
@@ -139,7 +141,7 @@ class SyntheticTrainer(TensorTrainer):
         return self.loss(self._noisy(state), *shortened, pushed=pushed)
 
     def _noisy(self, state: torch.Tensor) -> torch.Tensor:
-        """The start of a rollout with noise on the predicted fields."""
+        """The initial state with noise on the predicted fields."""
         if not self._training.input_noise:
             return state
         predicted = self.model.predicted_part(state)
@@ -154,15 +156,8 @@ class SyntheticTrainer(TensorTrainer):
         draw = random.Random(f"pushforward/{self.seed}/{self.epoch}/{position}")
         return draw.randint(0, min(self._training.pushforward, steps - 1))
 
-    def _mean_of_processes(self, value: torch.Tensor) -> torch.Tensor:
-        if self.fabric.world_size == 1:
-            return value
-        reduced = self.fabric.all_reduce(value.to(self.device), reduce_op="mean")
-        assert isinstance(reduced, torch.Tensor)
-        return reduced
-
     def _clip_gradient(self) -> torch.Tensor:
-        """Limit the gradient's norm; returns what it was."""
+        """Clip the gradient; returns its norm before clipping."""
         limit = self._training.gradient_clip
         norm = self.fabric.clip_gradients(
             self._wrapped,
@@ -170,7 +165,7 @@ class SyntheticTrainer(TensorTrainer):
             max_norm=math.inf if limit is None else limit,
             error_if_nonfinite=False,
         )
-        assert norm is not None  # it is only None when values are clipped instead
+        assert norm is not None  # None only for clipping by value
         return norm
 
     def _check_finite(self, what: str, value: torch.Tensor, position: int) -> None:
@@ -180,11 +175,11 @@ class SyntheticTrainer(TensorTrainer):
             f"epoch {self.epoch + 1}, batch {position + 1}: the {what} is {value.item()}; choose a "
             "smaller trainer_params.learning_rate "
             f"({self.optimizer.param_groups[0]['lr']:.3g} in this epoch) or num_predict_steps, "
-            "and see that the data are finite"
+            "and check that the data are finite"
         )
 
 
 def _groups(batches: Iterator[Batch], size: int) -> Iterator[list[Batch]]:
-    """The batches in groups of ``size``, the last one of what is left."""
+    """The batches in groups of ``size``; the last group may be smaller."""
     while group := list(islice(batches, size)):
         yield group

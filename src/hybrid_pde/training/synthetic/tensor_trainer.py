@@ -1,4 +1,4 @@
-"""The training loop of models on tensors; what an epoch does is left to subclasses."""
+"""Training loop of models on tensors; subclasses define an epoch."""
 
 import math
 from abc import abstractmethod
@@ -15,10 +15,11 @@ from hybrid_pde.errors import CheckpointError
 from hybrid_pde.progress import progress
 from hybrid_pde.training.abstract_trainer import AbstractTrainer
 from hybrid_pde.training.checkpoint import (
+    check_settings,
     load_checkpoint,
-    refuse_other_settings,
     save_checkpoint,
 )
+from hybrid_pde.training.synthetic.collectives import gather_from_processes
 from hybrid_pde.training.synthetic.epoch_progress import EpochProgress, WithinEpoch
 from hybrid_pde.training.synthetic.epoch_sampler import epoch_seed
 from hybrid_pde.training.synthetic.processes import make_fabric
@@ -29,11 +30,11 @@ ProgressCallback = Callable[["TensorTrainer"], None]
 
 
 class TrainingResult(TypedDict):
-    """What :meth:`TensorTrainer.train` returns.
+    """Result of :meth:`TensorTrainer.train`.
 
     ``train_losses`` holds the loss of each epoch of this call, ``final_loss`` the last of them
-    (NaN without any), ``num_epochs`` their number, and ``best_epoch`` the epoch of the smallest
-    loss, in the counting of :attr:`TensorTrainer.epoch` (``None`` without any).
+    (NaN without epochs), ``num_epochs`` their number, and ``best_epoch`` the epoch of the smallest
+    loss, counted as :attr:`TensorTrainer.epoch` (``None`` without epochs).
     """
 
     train_losses: list[float]
@@ -43,31 +44,32 @@ class TrainingResult(TypedDict):
 
 
 class TensorTrainer(AbstractTrainer):
-    """Trains a model that was made outside on data that are handed to :meth:`train`.
+    """Trains a given model on the data of :meth:`train`.
 
-    Epochs are numbered through over all calls of :meth:`train`; optimizer, schedule and random
-    numbers go on from one call to the next, whatever the data. Every epoch draws its random
-    numbers (dropout, the shuffling of a loader) from a generator seeded by ``run_params.seed`` and
-    the epoch's number, and leaves the caller's generators alone.
+    Epochs are counted over all calls of :meth:`train`; optimizer, schedule and random numbers
+    continue from one call to the next. Every epoch draws its random numbers (dropout, shuffling of
+    a loader) from a generator seeded by ``run_params.seed`` and the number of the epoch, and leaves
+    the global generators unchanged.
 
-    The same program trains on the CPU, on a GPU, and in several processes (see
-    :mod:`hybrid_pde.training.synthetic.processes`): each then takes its share of every epoch's windows, gradients
-    and losses are averaged over all, and the first alone writes files and calls ``on_epoch_end``.
+    The same program trains on the CPU, on a GPU, and in several processes
+    (:mod:`hybrid_pde.training.synthetic.processes`). Each process then trains on its part of the
+    windows, gradients and losses are averaged over all processes, and only the first one writes
+    files and calls ``on_epoch_end``.
 
     Args:
         config: The experiment, a plain mapping or an :class:`Experiment`.
         model: Module to train, in place.
-        cycle: ``(k, n)`` for the k-th of n trainings that are one: its epochs are counted on from
-            those of the trainings before, and the schedules run over the epochs of all.
+        cycle: ``(k, n)`` for the k-th of n consecutive trainings: epochs are counted from the first
+            training, and schedules run over the epochs of all.
 
     Attributes:
-        model: The module that was passed.
-        optimizer: Optimizer of its parameters, made by :meth:`_create_optimizer`.
+        model: The module to train.
+        optimizer: Optimizer of its parameters, from :meth:`_create_optimizer`.
         scheduler: Schedule of the learning rate, stepped after each epoch.
-        device: Where the model lies: a GPU if PyTorch sees one, else the CPU.
+        device: Device of the model: a GPU if PyTorch finds one, otherwise the CPU.
         fabric: The processes that train together, and their devices.
-        first_epoch: Number of epochs of the trainings before.
-        epoch: Number of epochs done, those before this training and before a checkpoint included.
+        first_epoch: Number of epochs of earlier trainings.
+        epoch: Number of completed epochs, including earlier trainings and checkpoints.
         losses: Loss of each epoch of this training.
     """
 
@@ -94,28 +96,28 @@ class TensorTrainer(AbstractTrainer):
 
     @property
     def device(self) -> torch.device:
-        """Where the model lies."""
+        """Device of the model."""
         return self.fabric.device
 
     @property
     def within_epoch(self) -> WithinEpoch:
-        """How far the present epoch is."""
+        """Progress within the current epoch."""
         return self._progress.within
 
     @abstractmethod
     def _create_optimizer(self) -> torch.optim.Optimizer:
-        """The optimizer of ``self.model``; called once, when the trainer is made."""
+        """Create the optimizer of ``self.model``; called once, in ``__init__``."""
 
     @abstractmethod
     def _train_epoch_with_data(self, data_source: DataLoader) -> float:
         """One pass over the data; returns the mean loss."""
 
     def share_done(self, epoch: int) -> float:
-        """Share of the scheduled epochs that are done after ``epoch`` of them."""
+        """Completed fraction of the scheduled epochs after ``epoch`` epochs."""
         return epoch / self._scheduled_epochs
 
     def learning_rate(self, epoch: int) -> float:
-        """Learning rate of the epoch that follows ``epoch`` others."""
+        """Learning rate of the epoch after ``epoch`` completed ones."""
         training = self.experiment.trainer_params.synthetic
         return training.learning_rate * rate_factor(training.scheduler, self.share_done(epoch))
 
@@ -127,20 +129,21 @@ class TensorTrainer(AbstractTrainer):
         *,
         on_progress: ProgressCallback | None = None,
     ) -> TrainingResult:
-        """Train for ``num_epochs`` epochs more.
+        """Train for ``num_epochs`` further epochs.
 
         Args:
-            data_source: Batches to train on. If its data set, its sampler or its batch sampler has
-                ``set_epoch``, that is called with the epoch's number (from 0) before each epoch.
-                Several processes need an :class:`~hybrid_pde.training.synthetic.epoch_sampler.EpochSampler`.
-            num_epochs: Epochs in addition to those done before; after a checkpoint that was saved
-                within an epoch, this epoch is the first of them.
-            on_epoch_end: Called as ``on_epoch_end(epoch, loss, trainer)`` after each epoch with
-                the number of epochs done so far and the epoch's training loss; a true result ends
-                the training. Validation and early stopping come in here.
-            on_progress: Called as ``on_progress(trainer)`` after each step of the optimizer and
-                each epoch, in all processes: where :meth:`state` may be saved. What it raises ends
-                the training.
+            data_source: Batches of training data. If its data set, its sampler or its batch sampler
+                has ``set_epoch``, this is called with the number of the epoch (from 0) before each
+                epoch. With several processes its sampler must be an
+                :class:`~hybrid_pde.training.synthetic.epoch_sampler.EpochSampler`.
+            num_epochs: Epochs in addition to the completed ones; after a checkpoint within an
+                epoch, that epoch is the first of them.
+            on_epoch_end: Called as ``on_epoch_end(epoch, loss, trainer)`` after each epoch with the
+                number of completed epochs and the training loss; a true result stops the training.
+                Use it for validation and early stopping.
+            on_progress: Called as ``on_progress(trainer)`` after each optimizer step and each
+                epoch, in all processes; :meth:`state` may be saved there. Its exceptions stop the
+                training.
 
         Raises:
             DivergenceError: if the loss is no longer finite.
@@ -160,8 +163,8 @@ class TensorTrainer(AbstractTrainer):
             self.scheduler.step()
             self.epoch += 1
             self.losses.append(loss)
-            stops = self._stops(loss, on_epoch_end)
-            self._tell_progress()
+            stops = self._should_stop(loss, on_epoch_end)
+            self._report_progress()
             if stops:
                 break
         losses = self.losses[before:]
@@ -173,66 +176,50 @@ class TensorTrainer(AbstractTrainer):
         )
 
     def save_checkpoint(self, path: str | Path) -> None:
-        """Write :meth:`state` to a file, atomically; called in all processes, the first writes."""
+        """Write :meth:`state` to a file, atomically; call it in all processes, the first writes."""
         state = self.state()
         if self.fabric.is_global_zero:
             save_checkpoint(path, state["training"], settings=state["settings"])
 
     def load_checkpoint(self, path: str | Path) -> None:
-        """Go on from a checkpoint as if the training had not been interrupted.
+        """Resume from a checkpoint as if the training had not been interrupted.
 
         Raises:
             CheckpointError: if the file is damaged, or belongs to other settings or another model.
         """
         state = load_checkpoint(path, settings=self._settings())
-        self._take_over(state, str(path))
+        self._restore(state, str(path))
 
     def state(self) -> dict[str, Any]:
-        """All that the training needs to go on, as tensors and plain types.
+        """Everything needed to resume the training, as tensors and plain types.
 
-        Model, optimizer, schedule, epochs, how far the present one is, and the random states of all
-        processes, which have to call this together.
+        Model, optimizer, schedule, epochs, progress within the current epoch, and the random states
+        of all processes. All processes must call it together.
         """
         training = {
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "scheduler": self.scheduler.state_dict(),
-            "scaler": self.fabric.strategy.precision.state_dict(),  # of losses in half precision
+            "scaler": self.fabric.strategy.precision.state_dict(),  # loss scaling of fp16
             "losses": self.losses,
-            "processes": self._of_processes(self._progress.state()),
+            "processes": gather_from_processes(self.fabric, self._progress.state()),
         }
         return {"training": training, "settings": self._settings()}
 
     def load_state(self, state: Mapping[str, Any], source: str) -> None:
-        """Go on from what :meth:`state` gave.
+        """Resume from a state.
 
         Args:
-            state: The state.
-            source: Where it comes from, for messages.
+            state: Result of :meth:`state`.
+            source: Origin of the state, for messages.
 
         Raises:
             CheckpointError: if it belongs to other settings or another model.
         """
-        refuse_other_settings(state["settings"], self._settings(), source)
-        self._take_over(state["training"], source)
+        check_settings(state["settings"], self._settings(), source)
+        self._restore(state["training"], source)
 
-    def largest_of_processes(self, value: int) -> int:
-        """The largest of the values that the processes call this with together."""
-        if self.fabric.world_size == 1:
-            return value
-        reduced = self.fabric.all_reduce(torch.tensor(value, device=self.device), reduce_op="max")
-        assert isinstance(reduced, torch.Tensor)
-        return int(reduced)
-
-    def _of_processes(self, own: dict[str, Any]) -> list[dict[str, Any]]:
-        """What each process has, by its rank."""
-        if self.fabric.world_size == 1:
-            return [own]
-        found: list[Any] = [None] * self.fabric.world_size
-        torch.distributed.all_gather_object(found, own)
-        return found
-
-    def _take_over(self, state: Mapping[str, Any], source: str) -> None:
+    def _restore(self, state: Mapping[str, Any], source: str) -> None:
         try:
             self.model.load_state_dict(state["model"])
             self.optimizer.load_state_dict(state["optimizer"])
@@ -245,19 +232,19 @@ class TensorTrainer(AbstractTrainer):
         self._progress.load_state(state["processes"][self.fabric.global_rank])
 
     def _step_done(self, batches: int, windows: int, total: float) -> None:
-        """Note how far the epoch is, after a step of the optimizer; see :class:`WithinEpoch`."""
+        """Update the progress within the epoch, see :class:`WithinEpoch`, after a step."""
         self._progress.within = WithinEpoch(batches, windows, total)
-        self._tell_progress()
+        self._report_progress()
 
-    def _tell_progress(self) -> None:
+    def _report_progress(self) -> None:
         if self._on_progress is not None:
             self._on_progress(self)
 
     def _settings(self) -> dict[str, Any]:
-        """What a checkpoint belongs to, as JSON types."""
+        """Settings that a checkpoint belongs to, as JSON types."""
         model = self.experiment.model.synthetic
         training = self.experiment.trainer_params.synthetic.model_dump(mode="json")
-        held_out = {"val_sim", "test_sim"}  # no training sees them
+        held_out = {"val_sim", "test_sim"}  # do not affect the training
         return {
             "run_params.seed": self.experiment.run_params.seed,
             "processes": self.fabric.world_size,
@@ -276,8 +263,8 @@ class TensorTrainer(AbstractTrainer):
             self.optimizer, lambda epoch: rate_factor(kind, self.share_done(first + epoch))
         )
 
-    def _stops(self, loss: float, on_epoch_end: EpochCallback | None) -> bool:
-        """What the callback says, in all processes."""
+    def _should_stop(self, loss: float, on_epoch_end: EpochCallback | None) -> bool:
+        """Whether the callback stops the training, in all processes."""
         if on_epoch_end is None:
             return False
         stops = bool(on_epoch_end(self.epoch, loss, self)) if self.fabric.is_global_zero else False
@@ -291,7 +278,7 @@ class TensorTrainer(AbstractTrainer):
         if set_shard is None:
             raise ValueError(
                 f"sampler: {type(sampler).__name__}: {self.fabric.world_size} processes train "
-                "together; give the loader an EpochSampler, which hands each its share"
+                "together; use an EpochSampler, which gives each process its part"
             )
         set_shard(self.fabric.global_rank, self.fabric.world_size)
 

@@ -1,4 +1,4 @@
-"""A training's history as TensorBoard shows it."""
+"""TensorBoard output of the training history."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,8 +11,8 @@ class Scalars:
     """Writes the columns of a history as TensorBoard scalars, one step an epoch.
 
     Args:
-        folder: Where ``tensorboard --logdir`` looks; what a training left there goes on.
-        epoch: Number of epochs done; what is there of later ones is dropped.
+        folder: Folder for ``tensorboard --logdir``; existing data are continued.
+        epoch: Number of completed epochs; data of later epochs are removed.
 
     Raises:
         ConfigError: if TensorBoard is not installed.
@@ -24,17 +24,17 @@ class Scalars:
         except ImportError as error:
             raise ConfigError(
                 "workflow.tensorboard: true: the package 'tensorboard' is not installed; install "
-                "it, or leave the key out (history.csv has the same numbers)"
+                "it, or remove the key (history.csv has the same numbers)"
             ) from error
         self._writer = SummaryWriter(str(folder), purge_step=epoch + 1)
 
     def write(self, row: Mapping[str, Any]) -> None:
-        """Add an epoch: its numbers, without those that it lacks."""
+        """Add the numbers of an epoch; missing ones are skipped."""
         for name, value in row.items():
             if name != "epoch" and value is not None:
                 self._writer.add_scalar(name, value, row["epoch"])
         self._writer.flush()
 
     def close(self) -> None:
-        """Finish the file."""
+        """Close the file."""
         self._writer.close()

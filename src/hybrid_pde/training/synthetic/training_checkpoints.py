@@ -1,34 +1,35 @@
-"""Checkpoints of a surrogate's training, within epochs too."""
+"""Checkpoints of a surrogate training, including checkpoints within epochs."""
 
 import logging
 import signal
 from collections.abc import Sequence
 from typing import Any
 
+from hybrid_pde.evaluation.history import Row
 from hybrid_pde.interruption import Interrupted, StopRequest
 from hybrid_pde.training.checkpoint_folder import CheckpointFolder
-from hybrid_pde.training.history_file import Row
 from hybrid_pde.training.synthetic.best_weights import BestWeights
+from hybrid_pde.training.synthetic.collectives import max_over_processes
 from hybrid_pde.training.synthetic.tensor_trainer import TensorTrainer
 
-# The newest may be damaged by what ended the machine.
-_KEPT = 2
+# The newest file may be damaged if the machine crashes.
+_NUM_KEPT = 2
 _SAVE, _SAVE_AND_STOP = 1, 2
 
 logger = logging.getLogger(__name__)
 
 
 class TrainingCheckpoints:
-    """Saves trainer, best weights and history when it is time, and when the program is to end.
+    """The ``on_progress`` callback that saves checkpoints; see :meth:`TensorTrainer.train`.
 
-    It is the ``on_progress`` of :meth:`TensorTrainer.train`; what one of several processes has been
-    asked is done by all of them after the same step.
+    It saves trainer, best weights and history when a checkpoint is due, and when a stop was
+    requested. With several processes, all of them save and stop after the same step.
 
     Args:
-        folder: Where the checkpoints go.
-        stop: Knows of signals.
+        folder: Folder of the checkpoints.
+        stop: Stop request from signals.
         best: The best weights so far.
-        history: Rows of the epochs so far; those that come are added by others.
+        history: Rows of the epochs so far.
     """
 
     def __init__(
@@ -37,7 +38,7 @@ class TrainingCheckpoints:
         self._folder, self._stop, self._best, self._history = folder, stop, best, history
 
     def resume(self, trainer: TensorTrainer) -> None:
-        """Bring trainer, best weights and history to the last checkpoint, if there is one.
+        """Restore trainer, best weights and history from the last checkpoint, if any.
 
         Raises:
             CheckpointError: if it belongs to other settings or another model.
@@ -50,22 +51,26 @@ class TrainingCheckpoints:
         self._history[:] = content["history"]
 
     def __call__(self, trainer: TensorTrainer) -> None:
-        """Save if it is time.
+        """Save if a checkpoint is due.
 
         Raises:
-            Interrupted: after saving, if the program has been asked to end.
+            Interrupted: after saving, if a stop was requested.
         """
-        wanted = trainer.largest_of_processes(self._wanted(trainer))
+        wanted = max_over_processes(trainer.fabric, self._wanted(trainer))
         if not wanted:
             return
         state = trainer.state()
         if trainer.fabric.is_global_zero:
-            self._folder.save(self._content(state, self._history), keep=_KEPT)
+            self._folder.save(self._content(state, self._history), keep=_NUM_KEPT)
         if wanted == _SAVE_AND_STOP:
-            trainer.fabric.barrier()  # until the first process has saved
-            place = trainer.epoch, trainer.within_epoch.batches
-            logger.info("saved after epoch %d, batch %d; the same call goes on", *place)
-            raise Interrupted(self._stop.number or signal.SIGTERM)  # another process got it
+            trainer.fabric.barrier()  # wait until the first process has saved
+            position = trainer.epoch, trainer.within_epoch.batches
+            logger.info(
+                "saved after epoch %d, batch %d; the same call resumes from here", *position
+            )
+            raise Interrupted(
+                self._stop.number or signal.SIGTERM
+            )  # the signal may have reached another process
 
     def _wanted(self, trainer: TensorTrainer) -> int:
         if self._stop.number is not None:

@@ -1,4 +1,4 @@
-"""Windows that a surrogate is trained on: observed real ones and generated ones.
+"""Training windows of a surrogate: real windows as far as observed, and generated ones.
 
 Layout: ``T`` steps, ``C`` channels, ``X Y Z`` space.
 """
@@ -25,7 +25,7 @@ def real_windows(
     use_sliding_window: bool = True,
     physical: PhysicalModel | None = None,
 ) -> RealWindows:
-    """Windows of native tensors with the surrogate's channels, from any store.
+    """Windows of native tensors with the channels of the surrogate.
 
     Args:
         experiment: Sections ``model.synthetic``, ``trainer_params`` and ``data.observations``.
@@ -40,9 +40,9 @@ def real_windows(
     """
     section, steps = experiment.model.synthetic, experiment.trainer_params.synthetic
     if section is None:
-        raise ConfigError("model.synthetic: missing; it says which fields go in and out")
+        raise ConfigError("model.synthetic: missing; it defines the input and output fields")
     is_observed = experiment.data.observations is not None
-    # Without a model that fills in what is hidden, windows are as long as it takes to see anything.
+    # Without a model that fills in hidden values, ObservedWindows chooses the length of windows.
     is_free = is_observed and physical is None
     windows = HybridDataset(
         store,
@@ -63,7 +63,7 @@ def real_windows(
 def parameter_inputs(
     experiment: Experiment, physical: PhysicalModel
 ) -> dict[str, tuple[float, ...]]:
-    """Calibrated values of the parameters that are inputs of the surrogate, by name.
+    """Calibrated values of parameters that are inputs of the surrogate, by name.
 
     Raises:
         ConfigError: if one is a field.
@@ -78,8 +78,8 @@ def parameter_inputs(
         numbers = named[name].detach().reshape(-1).tolist()
         if len(numbers) != channels:
             raise ConfigError(
-                f"model.synthetic.input_specs.{name}: {channels}: the calibrated parameter is "
-                f"{len(numbers)} numbers"
+                f"model.synthetic.input_specs.{name}: {channels}: the calibrated parameter has "
+                f"{len(numbers)} value(s)"
             )
         found[name] = tuple(numbers)
     return found
@@ -89,21 +89,21 @@ def mix(
     experiment: Experiment,
     real: RealWindows,
     generated: CacheManager,
-    made: Sequence[int],
+    generated_indices: Sequence[int],
 ) -> RealWindows | AugmentedDataset:
-    """Real and generated windows in the proportion ``augmentation.alpha``; real ones without any.
+    """Mix real and generated windows with the fraction ``augmentation.alpha`` of generated ones.
 
     Args:
         experiment: Section ``augmentation`` and the seed.
         real: Windows of the training simulations.
         generated: Store of the generated simulations.
-        made: Those that are there.
+        generated_indices: Indices of the generated simulations; without any, real windows only.
     """
-    if not made:
+    if not generated_indices:
         return real
     return AugmentedDataset(
         real,
-        real.like(generated, made),
+        real.like(generated, generated_indices),
         experiment.augmentation.alpha,
         seed=experiment.run_params.seed,
     )

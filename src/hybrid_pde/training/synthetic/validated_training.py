@@ -10,10 +10,11 @@ import torch
 from hybrid_pde.config.schema import Experiment
 from hybrid_pde.data.cache.cache_manager import CacheManager
 from hybrid_pde.data.cache.simulation_store import SimulationStore
+from hybrid_pde.data.windows.augmented_dataset import AugmentedDataset
+from hybrid_pde.evaluation.history import Row
 from hybrid_pde.evaluation.synthetic_predictor import SyntheticPredictor
 from hybrid_pde.evaluation.validation import Validation
 from hybrid_pde.models.synthetic.synthetic_model import SyntheticModel
-from hybrid_pde.training.history_file import Row
 from hybrid_pde.training.synthetic.best_weights import BestWeights
 from hybrid_pde.training.synthetic.data_loaders import batches
 from hybrid_pde.training.synthetic.epoch_record import EpochRecord
@@ -81,7 +82,7 @@ class ValidatedTraining:
         self._training = experiment.trainer_params.synthetic
         self._data, self._cycle, self._is_warm = data, cycle, is_warm
         self._given_trainer = trainer
-        dataset = data.real
+        dataset: RealWindows | AugmentedDataset = data.real
         if data.generated is not None:
             dataset = mix(experiment, data.real, data.generated, data.made)
         self._loader = batches(experiment, dataset)

@@ -1,20 +1,35 @@
 """The advection-diffusion equation."""
 
-from hybrid_pde.config.equations import EQUATIONS
-from hybrid_pde.models.physical.coefficients import LinearTerms, Values
-from hybrid_pde.models.physical.physical_model import PhysicalModel
-from hybrid_pde.models.registry import ModelRegistry
+from hybrid_pde.config.equations import ISOTROPIC, EquationSpec, FieldRole, ParameterSpec
+from hybrid_pde.models.physical.equation import Equation, LinearTerms, Values
 from hybrid_pde.numerics.operators import Operators
 
 
-@ModelRegistry.register_physical("AdvectionDiffusionPDE")
-class AdvectionDiffusionPDE(PhysicalModel):
+class AdvectionDiffusion(Equation):
     """Transport of a scalar, c_t + v·∇c = D ∇²c, with a velocity v uniform in space or a field.
+
+    Fields: ``concentration`` c. Parameters: ``diffusivity`` D, ``velocity`` v, one number for each
+    axis or a field. One to three dimensions, any boundary.
+
+    To try first: ``diffusivity: 0.01`` and ``velocity: 0.5`` in a box of length 1. The finite
+    differences need a few points across √(D t), the width of a smoothed front.
+
+    Order of convergence: ``test_order_of_the_rate_in_a_field_of_flow`` and
+    ``test_order_in_a_flow_out_of_a_box`` in ``tests/physics/test_advection_diffusion.py``.
 
     Source: LeVeque (2007), Finite Difference Methods for ODEs and PDEs, section 10.
     """
 
-    spec = EQUATIONS["AdvectionDiffusionPDE"]
+    spec = EquationSpec(
+        name="AdvectionDiffusionPDE",
+        formula="c_t + v·∇c = D ∇²c",
+        fields=(FieldRole("concentration"),),
+        parameters={
+            "diffusivity": ParameterSpec("length²/time", positive=True),
+            "velocity": ParameterSpec("length/time", per_axis=True, is_field=True),
+        },
+        symmetries=ISOTROPIC,
+    )
 
     def rate(self, state: Values, parameters: Values, operators: Operators) -> Values:
         """D ∇²c − v·∇c."""

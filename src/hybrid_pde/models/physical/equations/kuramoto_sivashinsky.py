@@ -1,27 +1,49 @@
 """The Kuramoto-Sivashinsky equation."""
 
-from phi.torch.flow import math
+from phiml import math
 
-from hybrid_pde.config.equations import EQUATIONS
-from hybrid_pde.models.physical.coefficients import LinearTerms, Values
-from hybrid_pde.models.physical.physical_model import PhysicalModel
-from hybrid_pde.models.physical.self_advection import advect_itself
-from hybrid_pde.models.registry import ModelRegistry
+from hybrid_pde.config.equations import EquationSpec, FieldRole, ParameterSpec, SymmetrySpec
+from hybrid_pde.models.physical.equation import Equation, LinearTerms, Values, advect_itself
 from hybrid_pde.numerics.operators import Operators
 
 
-@ModelRegistry.register_physical("KuramotoSivashinskyPDE")
-class KuramotoSivashinskyPDE(PhysicalModel):
+class KuramotoSivashinsky(Equation):
     """Flame fronts u_t + a u u_x + b u_xx + c u_xxxx = 0, chaotic on boxes longer than 20 √(c/b).
 
-    Waves longer than 2π√(c/b) grow. Over a few tens of time units two solutions that were close
-    have nothing in common, so that windows to calibrate on should be shorter. With more than one
-    axis u_x is a sum over the axes, u_xx is ∇²u, u_xxxx is ∇⁴u.
+    Fields: ``u``. Parameters: ``advection`` a, ``second_order`` b, ``fourth_order`` c (1 each by
+    default). Usually one-dimensional; with several axes u_x is a sum over the axes, u_xx is ∇²u,
+    u_xxxx is ∇⁴u. Any boundary.
+
+    Waves longer than 2π√(c/b) grow. Within a few tens of time units neighbouring solutions
+    decorrelate, so calibrate on shorter windows.
+
+    To try first: the default parameters in a periodic box of length 22 with 64 points and the
+    spectral scheme.
+
+    Order of convergence: ``test_waves_along_the_diagonal_of_a_plane`` in
+    ``tests/physics/test_dispersive_waves.py``.
 
     Source: Kassam and Trefethen (2005), SIAM J. Sci. Comput. 26, 1214-1233.
     """
 
-    spec = EQUATIONS["KuramotoSivashinskyPDE"]
+    spec = EquationSpec(
+        name="KuramotoSivashinskyPDE",
+        formula="u_t + a u u_x + b u_xx + c u_xxxx = 0",
+        fields=(FieldRole("u"),),
+        parameters={
+            "advection": ParameterSpec("length/time", default=1.0),
+            "second_order": ParameterSpec("length²/time", default=1.0),
+            "fourth_order": ParameterSpec("length⁴/time", default=1.0, positive=True),
+        },
+        # u_x is a sum over the axes: reflecting one of several axes gives another equation
+        symmetries=SymmetrySpec(
+            frozenset({"translation", "reflection", "galilean"}),
+            single_axis=frozenset({"reflection"}),
+            odd=frozenset({"u"}),
+            boosted="u",
+            carried_by="advection",
+        ),
+    )
 
     def rate(self, state: Values, parameters: Values, operators: Operators) -> Values:
         """−a u u_x − b u_xx − c u_xxxx."""

@@ -1,59 +1,77 @@
 """The incompressible Navier-Stokes equations."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
-from phi.torch.flow import channel, math, spatial
+from phiml import math
+from phiml.math import channel, spatial
 
-from hybrid_pde.config import Experiment
-from hybrid_pde.config.checks.equation import staggered_conflict
-from hybrid_pde.config.equations import EQUATIONS
+from hybrid_pde.config.equations import EquationSpec, FieldRole, ParameterSpec, SymmetrySpec
 from hybrid_pde.domain.grid import Grid
 from hybrid_pde.errors import ConfigError
-from hybrid_pde.models.physical.coefficients import COMPONENT, LinearTerms, Values
-from hybrid_pde.models.physical.physical_model import PhysicalModel
-from hybrid_pde.models.registry import ModelRegistry
-from hybrid_pde.numerics.discretization import STAGGERED, Discretization
+from hybrid_pde.models.physical.equation import COMPONENT, Equation, LinearTerms, Values
 from hybrid_pde.numerics.operators import Operators
 
 
-@ModelRegistry.register_physical("NavierStokesPDE")
-class NavierStokesPDE(PhysicalModel):
-    """Incompressible flow u_t = P[−(u·∇)u + ν ∇²u + f], optionally with a density that it carries.
+class NavierStokes(Equation):
+    """Incompressible flow u_t = P[−(u·∇)u + ν ∇²u + f], optionally with an advected density.
 
-    P takes away the gradient of the pressure, see :func:`hybrid_pde.numerics.projection.project`. The
-    state is used as it is given and only its rate is projected: ∇·u stays what it is at the start.
-    (Where nodes lie on a wall that moves along itself, fluid at rest beside it has a divergence
-    too; project such a start.) The density obeys ρ_t + u·∇ρ = D ∇²ρ and acts on the flow by the
-    buoyancy β ρ, β a vector.
+    Fields: ``velocity`` u, ``density`` ρ (optional). Parameters: ``viscosity`` ν, ``forcing`` f
+    (none by default), ``buoyancy`` β, one number for each axis, and ``diffusivity`` D of the
+    density. Two or three dimensions, any boundary.
+
+    P removes the gradient of the pressure, see
+    :func:`hybrid_pde.numerics.projection.project`. Only the rate is projected, not the state: ∇·u
+    keeps its initial value. (Where nodes lie on a wall that moves along itself, fluid at rest
+    beside it has a divergence, too: project such an initial state.) The density obeys
+    ρ_t + u·∇ρ = D ∇²ρ and acts on the flow by the buoyancy β ρ.
 
     The forcing ``[amplitude A, wavenumber k]`` is Kolmogorov's, f_x = A sin(k y), also in three
     dimensions: along the first axis, with k in radians per length (2π m / L fits a periodic box)
-    and y the coordinate of the data. A forcing given as a vector field, at the points of the data,
-    is used as it is. Laminar,
-    below u/(ν k) of about 1.4, it keeps up the flow u_x = A/(ν k²) sin(k y).
+    and y the coordinate of the data. A forcing given as a vector field at the points of the data
+    is used unchanged. The flow u_x = A/(ν k²) sin(k y) is stable where u/(ν k) is below about 1.4.
 
-    With the option ``staggered`` the velocity stands on the faces of cells, see
-    :class:`hybrid_pde.numerics.staggered.StaggeredDifference`, and the density at their centres, where the
-    data have both; :class:`hybrid_pde.data.staggered_velocity.Staggering` says how the two are related. The
-    start is projected. Nothing flows through walls: along sides of zero gradient fluid slips, where
-    it can leave without the option, and the velocity that a side prescribes is along it.
+    With the option ``staggered`` the velocity is defined on cell faces, see
+    :class:`hybrid_pde.numerics.staggered.StaggeredDifference`, and the density at cell centres,
+    where the data have both; :class:`hybrid_pde.data.staggered_velocity.Staggering` converts
+    between the two. The initial velocity is projected. Nothing flows through walls: fluid slips
+    along sides of zero gradient (through which it flows out without the option), and a velocity
+    that a side prescribes is along that side.
+
+    To try first: ``viscosity: 0.01`` for velocities of about 1 in a box of length 1 (a Reynolds
+    number of 100). ``viscosity: 0.025`` and ``forcing: [1.0, 4.0]`` in a periodic box of length 2π
+    keep up a weakly turbulent flow (Chandler and Kerswell, 2013, J. Fluid Mech. 722, 554).
+
+    Order of convergence: ``test_taylor_green_converges_at_the_stated_order`` in
+    ``tests/physics/test_navier_stokes.py``, and ``test_taylor_green_converges_at_second_order`` in
+    ``tests/physics/test_staggered_flow.py``.
 
     Sources: Chorin (1968), Mathematics of Computation 22, 745. Meshalkin and Sinai (1961), Journal
     of Applied Mathematics and Mechanics 25, 1700 (the forcing).
     """
 
-    spec = EQUATIONS["NavierStokesPDE"]
-
-    def __init__(self, config: Mapping[str, Any] | Experiment) -> None:
-        super().__init__(config)
-        if self.options["staggered"]:
-            section = self.experiment.model.physical
-            assert section is not None
-            if problem := staggered_conflict(section):
-                raise ConfigError(problem)
-            self.discretization = Discretization(STAGGERED, 2, self.numerics.refine)
+    spec = EquationSpec(
+        name="NavierStokesPDE",
+        formula="u_t + (u·∇)u = −∇p + ν ∇²u + f, ∇·u = 0; ρ_t + u·∇ρ = D ∇²ρ, f ∋ β ρ",
+        fields=(
+            FieldRole("velocity", is_vector=True, is_solenoidal=True),
+            FieldRole("density", is_optional=True),
+        ),
+        parameters={
+            "viscosity": ParameterSpec("length²/time", positive=True),
+            "forcing": ParameterSpec(
+                "length/time²",
+                default=(0.0, 1.0),
+                components=("amplitude", "wavenumber"),
+                acts_along=(0,),
+                varies_along=(1,),
+            ),
+            "buoyancy": ParameterSpec("length/time²", default=0.0, per_axis=True),
+            "diffusivity": ParameterSpec("length²/time", default=0.0, positive=True),
+        },
+        options={"staggered": False},
+        symmetries=SymmetrySpec(
+            frozenset({"translation", "reflection", "rotation", "galilean"}), boosted="velocity"
+        ),
+    )
 
     def rate(self, state: Values, parameters: Values, operators: Operators) -> Values:
         """P[ν ∇²u − (u·∇)u + f + β ρ], and D ∇²ρ − u·∇ρ."""
@@ -69,13 +87,17 @@ class NavierStokesPDE(PhysicalModel):
         force = force + operators.at_velocity(given)
         return {"velocity": operators.solenoidal(force), **rates}
 
+    def prescribed_scheme(self) -> tuple[str, int] | None:
+        """Second-order differences on a staggered grid with the option ``staggered``."""
+        return ("staggered", 2) if self.options["staggered"] else None
+
     def bound_speed(self, state: Values, parameters: Values) -> math.Tensor:
-        """The velocity, which carries itself and the density.
+        """The velocity, which advects itself and the density.
 
         Raises:
             ConfigError: if it has one component, or one through a wall that lets nothing through.
-                (Not in :meth:`rate`: PhiML takes a compilation that an exception ended for one that
-                still goes on.)
+                (Not in :meth:`rate`: PhiML treats a compilation that an exception ended as still
+                running.)
         """
         u = state["velocity"]
         if u.vector.size == 1:
@@ -93,7 +115,7 @@ class NavierStokesPDE(PhysicalModel):
         return {**moved, "velocity": before["velocity"] + operators.solenoidal(change)}
 
     def linear_terms(self, parameters: Values) -> LinearTerms:
-        """ν ∇²u, which the projection leaves free of divergence, and D ∇²ρ."""
+        """ν ∇²u, whose divergence vanishes with that of u, and D ∇²ρ."""
         return {
             "velocity": {2: parameters["viscosity"]},
             "density": {2: parameters["diffusivity"]},
@@ -101,7 +123,7 @@ class NavierStokesPDE(PhysicalModel):
 
 
 def _check_walls(parameters: Values) -> None:
-    """Refuse prescribed velocities that have a component through their wall."""
+    """Reject prescribed velocities with a component through their wall."""
     for name, value in parameters.items():
         if name.startswith("boundary."):
             axis = name.split(".")[1]

@@ -1,4 +1,4 @@
-"""The initial guess of a field parameter as the experiment states it, and what is wrong with it."""
+"""Checks of the initial guess of a field parameter in the experiment file."""
 
 from typing import Any, NamedTuple
 
@@ -7,15 +7,15 @@ import numpy as np
 from hybrid_pde.errors import ConfigError
 
 
-class Entry(NamedTuple):
-    """One number of a parametrization.
+class FieldCoefficient(NamedTuple):
+    """One learnable number of a parametrization.
 
     Attributes:
-        label: What it is called in messages and results.
-        start: Where it starts, in its own unit.
-        scale: Its magnitude, above zero.
-        lower: Smallest value that has a meaning, ``-inf`` where there is none.
-        upper: Largest value that has a meaning, ``inf`` where there is none.
+        label: Name in messages and results.
+        start: Initial value, in physical units.
+        scale: Magnitude, above zero.
+        lower: Smallest meaningful value, ``-inf`` for no limit.
+        upper: Largest meaningful value, ``inf`` for no limit.
     """
 
     label: str
@@ -25,32 +25,32 @@ class Entry(NamedTuple):
     upper: float = np.inf
 
 
-def wrong(key: str, value: Any, allowed: str) -> ConfigError:
-    """The error for a value of a learnable parameter that means nothing.
+def invalid_value(key: str, value: Any, allowed: str) -> ConfigError:
+    """The error for an invalid value of a learnable parameter.
 
     Args:
         key: Parameter and key, e.g. ``diffusivity.initial_guess.centre``.
-        value: What stands there.
-        allowed: What may stand there.
+        value: The value found.
+        allowed: Description of the error or of allowed values.
     """
     return ConfigError(f"trainer_params.learnable_parameters: {key}: {value!r}: {allowed}")
 
 
 def finite_numbers(key: str, value: Any, allowed: str) -> np.ndarray:
-    """A number or nested lists of numbers as an array; numbers may be written as strings.
+    """A number or nested lists of numbers as an array; numbers may be strings.
 
     Raises:
-        ConfigError: if it is anything else.
+        ConfigError: for any other value.
     """
     try:
         numbers = np.asarray(value, dtype=np.float64)
     except (TypeError, ValueError):
-        raise wrong(key, value, allowed) from None
+        raise invalid_value(key, value, allowed) from None
     if not np.isfinite(numbers).all():
-        raise wrong(key, value, allowed)
+        raise invalid_value(key, value, allowed)
     return numbers
 
 
 def magnitude(value: np.ndarray) -> float:
-    """Mean size of some numbers; 1 where all are zero."""
+    """Mean absolute value of numbers; 1 if all are zero."""
     return float(np.abs(value).mean()) or 1.0

@@ -1,7 +1,7 @@
-"""Fields that are learned through a vector of numbers: which there are, and what they offer.
+"""Interface and selection of the parametrizations of field parameters.
 
-Native torch tensors throughout: ``n`` numbers, ``X Y Z`` space. Both modes of differentiation go
-through.
+Layout of native tensors: ``n`` learnable numbers, ``X Y Z`` space. All operations support forward
+and reverse mode.
 """
 
 from typing import Any, Protocol
@@ -11,20 +11,20 @@ import torch
 
 from hybrid_pde.config.schema import FourierModes, Gaussians, Parametrization
 from hybrid_pde.domain.grid import Grid
-from hybrid_pde.training.physical.fields.fourier import FourierField
-from hybrid_pde.training.physical.fields.gaussians import GaussianField
-from hybrid_pde.training.physical.fields.grid_values import GridField
+from hybrid_pde.training.physical.fields.fourier_field import FourierField
+from hybrid_pde.training.physical.fields.gaussian_field import GaussianField
+from hybrid_pde.training.physical.fields.grid_field import GridField
 
 
 class FieldParametrization(Protocol):
     """A field κ(x; θ) on a grid.
 
     Attributes:
-        labels: A name for every number, e.g. ``diffusivity.centre[0].x``.
-        start: θ of the initial guess ``[n]``, in the parameter's own units.
+        labels: Name of every number, e.g. ``diffusivity.centre[0].x``.
+        start: θ of the initial guess ``[n]``, in physical units.
         scale: Magnitude of every number, above zero.
-        lower: Smallest values that have a meaning, ``-inf`` where there is none.
-        upper: Largest values that have a meaning, ``inf`` where there is none.
+        lower: Smallest meaningful values, ``-inf`` for no limit.
+        upper: Largest meaningful values, ``inf`` for no limit.
     """
 
     labels: list[str]
@@ -34,30 +34,30 @@ class FieldParametrization(Protocol):
     upper: np.ndarray
 
     def values(self, theta: torch.Tensor) -> torch.Tensor:
-        """κ at the grid's points ``[*space]`` from θ ``[n]``."""
+        """κ at the grid points ``[*space]`` from θ ``[n]``."""
 
     def penalty(self, theta: torch.Tensor) -> torch.Tensor | None:
-        """Residuals ``[m]`` whose sum of squares the loss gains; ``None`` where there are none."""
+        """Residuals ``[m]``; their squares are added to the loss. ``None`` without a penalty."""
 
     def describe(self, theta: torch.Tensor) -> dict[str, Any]:
-        """What θ means, as JSON types."""
+        """Description of θ, in JSON types."""
 
 
 def create_parametrization(
     section: Parametrization, grid: Grid, initial_guess: Any, label: str
 ) -> FieldParametrization:
-    """The parametrization that an experiment asks for.
+    """Create the parametrization of an experiment.
 
     Args:
-        section: Its kind and options.
-        grid: Where the field lives.
-        initial_guess: As the experiment states it: a mapping of ``amplitude``, ``centre`` and
-            ``width`` for Gaussians, a number for modes, a number or nested lists of the grid's
-            shape for values on the grid.
-        label: The parameter's name.
+        section: Type and options of the parametrization.
+        grid: Grid of the field.
+        initial_guess: The initial guess of the experiment: a mapping of ``amplitude``, ``centre``
+            and ``width`` for Gaussians, a number for modes, a number or nested lists of the shape
+            of the grid for grid values.
+        label: Name of the parameter.
 
     Raises:
-        ConfigError: naming the key of the guess, its value, and what is allowed.
+        ConfigError: for an invalid initial guess.
     """
     if isinstance(section, Gaussians):
         return GaussianField(section, grid, initial_guess, label)

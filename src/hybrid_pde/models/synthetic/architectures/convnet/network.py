@@ -5,13 +5,11 @@ Layout: ``B`` windows, ``C`` channels, ``X Y Z`` space.
 
 from torch import nn
 
-from hybrid_pde.models.registry import ModelRegistry
 from hybrid_pde.models.synthetic.architectures.convnet.options import ConvNetArchitecture
 from hybrid_pde.models.synthetic.convolutional_model import ConvolutionalModel
 from hybrid_pde.models.synthetic.layers import PreActivated, Stack
 
 
-@ModelRegistry.register_synthetic("ConvNet")
 class ConvNet(ConvolutionalModel[ConvNetArchitecture]):
     """Surrogate whose step is a stack of convolutions; options of :class:`ConvNetArchitecture`.
 

@@ -1,5 +1,7 @@
 """The options of a plain stack of convolutions; no PyTorch."""
 
+from typing import ClassVar
+
 from pydantic import PositiveInt
 
 from hybrid_pde.models.synthetic.architecture_options import ConvolutionArchitecture
@@ -13,4 +15,5 @@ class ConvNetArchitecture(ConvolutionArchitecture):
             direction.
     """
 
+    name: ClassVar[str] = "ConvNet"
     layers: PositiveInt = 6

@@ -8,7 +8,6 @@ Layout: ``B`` windows, ``C`` channels, ``X Y Z`` space.
 
 from torch import nn
 
-from hybrid_pde.models.registry import ModelRegistry
 from hybrid_pde.models.synthetic.architectures.dilated_resnet.options import (
     DilatedResNetArchitecture,
 )
@@ -16,7 +15,6 @@ from hybrid_pde.models.synthetic.convolutional_model import ConvolutionalModel
 from hybrid_pde.models.synthetic.layers import Stack, residual_block
 
 
-@ModelRegistry.register_synthetic("DilatedResNet")
 class DilatedResNet(ConvolutionalModel[DilatedResNetArchitecture]):
     """Surrogate whose step is a dilated ResNet; options of :class:`DilatedResNetArchitecture`.
 

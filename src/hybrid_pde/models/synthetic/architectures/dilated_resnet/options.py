@@ -1,6 +1,6 @@
 """The options of a dilated residual network; no PyTorch."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, PositiveInt
 
@@ -17,6 +17,7 @@ class DilatedResNetArchitecture(ConvolutionArchitecture):
             the default a block sees 22 points in each direction.
     """
 
+    name: ClassVar[str] = "DilatedResNet"
     norm: Literal["group", "none"] = "none"
     blocks: PositiveInt = 2
     dilations: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = (1, 2, 4, 8, 4, 2, 1)

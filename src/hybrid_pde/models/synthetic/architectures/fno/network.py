@@ -15,14 +15,12 @@ from torch import nn
 from torch.nn import functional
 
 from hybrid_pde.domain.grid import PERIODIC
-from hybrid_pde.models.registry import ModelRegistry
 from hybrid_pde.models.synthetic.architectures.fno.options import FNOArchitecture
 from hybrid_pde.models.synthetic.convolutional_model import PaddedModel
 from hybrid_pde.models.synthetic.layers import ACTIVATIONS
 from hybrid_pde.models.synthetic.padding import Boundary
 
 
-@ModelRegistry.register_synthetic("FNO")
 class FNO(PaddedModel[FNOArchitecture]):
     """Surrogate whose step is a Fourier neural operator; options of :class:`FNOArchitecture`.
 

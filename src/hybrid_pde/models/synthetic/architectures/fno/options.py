@@ -21,6 +21,7 @@ class FNOArchitecture(Architecture):
             layer, as the boundary says, and cut off behind the last; a periodic axis needs none.
     """
 
+    name: ClassVar[str] = "FNO"
     needs: ClassVar[tuple[str, str] | None] = ("neuralop", "neuraloperator")
 
     hidden_channels: PositiveInt = 32

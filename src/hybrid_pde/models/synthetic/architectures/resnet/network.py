@@ -7,13 +7,11 @@ Layout: ``B`` windows, ``C`` channels, ``X Y Z`` space.
 
 from torch import nn
 
-from hybrid_pde.models.registry import ModelRegistry
 from hybrid_pde.models.synthetic.architectures.resnet.options import ResNetArchitecture
 from hybrid_pde.models.synthetic.convolutional_model import ConvolutionalModel
 from hybrid_pde.models.synthetic.layers import Stack, residual_block
 
 
-@ModelRegistry.register_synthetic("ResNet")
 class ResNet(ConvolutionalModel[ResNetArchitecture]):
     """Surrogate whose step is a residual network; the options are :class:`ResNetArchitecture`'s.
 

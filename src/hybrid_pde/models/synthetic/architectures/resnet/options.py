@@ -1,6 +1,6 @@
 """The options of a residual network; no PyTorch."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import PositiveInt
 
@@ -16,5 +16,6 @@ class ResNetArchitecture(ConvolutionArchitecture):
             kernel in each direction.
     """
 
+    name: ClassVar[str] = "ResNet"
     norm: Literal["group", "none"] = "none"
     blocks: PositiveInt = 4

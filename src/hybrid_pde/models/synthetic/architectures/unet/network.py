@@ -13,7 +13,6 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from hybrid_pde.models.registry import ModelRegistry
 from hybrid_pde.models.synthetic.architectures.unet.options import UNetArchitecture
 from hybrid_pde.models.synthetic.convolutional_model import ConvolutionalModel
 from hybrid_pde.models.synthetic.layers import ACTIVATIONS, CONVOLUTIONS, residual_block
@@ -31,7 +30,6 @@ _ADAPTIVE_POOLS: tuple[Callable[..., torch.Tensor], ...] = (
 )
 
 
-@ModelRegistry.register_synthetic("UNet")
 class UNet(ConvolutionalModel[UNetArchitecture]):
     """Surrogate whose step is a residual U-Net; the options are :class:`UNetArchitecture`'s.
 

@@ -1,7 +1,7 @@
 """The options of a U-Net; kept apart so that an experiment is checked without PyTorch."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, PositiveInt
 
@@ -21,6 +21,7 @@ class UNetArchitecture(ConvolutionArchitecture):
         blocks: Residual blocks on every level, on the way down and on the way up.
     """
 
+    name: ClassVar[str] = "UNet"
     depth: int = Field(default=1, ge=0, le=8)
     norm: Literal["group", "none"] = "none"
     blocks: PositiveInt = 1

@@ -1,0 +1,33 @@
+"""Formats of raw files: the values of ``data.format``, from the readers found in their folder."""
+
+import importlib
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
+
+from hybrid_pde.config.discovery import modules_in
+from hybrid_pde.config.error_messages import suggest
+
+READERS = "hybrid_pde.data.readers"
+AUTO = "auto"  # the reader follows from the ending of the file's name
+
+
+def reader_modules() -> dict[str, str]:
+    """Dotted name of the reader's module by format."""
+    return {importlib.import_module(name).FORMAT: name for name in modules_in(READERS)}
+
+
+def _check_format(name: str) -> str:
+    allowed = [AUTO, *reader_modules()]
+    if name not in allowed:
+        message = suggest(name, allowed).removeprefix(f"{name!r} is ")  # the caller adds the value
+        raise PydanticCustomError("unknown_format", "{message}", {"message": message})
+    return name
+
+
+def _add_choices(json_schema: dict[str, Any]) -> None:
+    json_schema["enum"] = [AUTO, *reader_modules()]
+
+
+RawFormat = Annotated[str, AfterValidator(_check_format), Field(json_schema_extra=_add_choices)]

@@ -1,0 +1,120 @@
+"""Section ``trainer_params``: calibration of the physical model, training of the surrogate."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
+
+from hybrid_pde.config.schema.section import Index, Interval, Number, Section
+
+
+class SharedTraining(Section):
+    """Simulations that a stage uses, and the number of steps predicted from each start."""
+
+    train_sim: list[Index] = []
+    val_sim: list[Index] = []
+    test_sim: list[Index] = []
+    num_predict_steps: PositiveInt = 8
+
+
+class GridValues(Section):
+    """A field with one learned value per grid point.
+
+    The loss includes ``smoothness`` times the mean square of L ∇κ/κ₀, with the domain length L
+    along each axis and the initial guess κ₀.
+    """
+
+    type: Literal["grid"] = "grid"
+    smoothness: NonNegativeFloat = 1e-6
+
+
+class Gaussians(Section):
+    """A background plus Gaussians with learned amplitude, centre and width.
+
+    κ(x) = background + Σ a exp(−|x − c|² / w²), clipped to ``clip``; ``width`` fixes the width.
+    """
+
+    type: Literal["gaussians"] = "gaussians"
+    count: PositiveInt = 1
+    background: float = 0.0
+    width: PositiveFloat | None = None
+    clip: Interval | None = None
+
+
+class FourierModes(Section):
+    """A field parametrized by low-wavenumber Fourier modes (cosines on non-periodic axes)."""
+
+    type: Literal["fourier"] = "fourier"
+    modes: PositiveInt = 4
+
+
+Parametrization = Annotated[GridValues | Gaussians | FourierModes, Field(discriminator="type")]
+
+
+class Prior(Section):
+    """A Gaussian prior of a parameter, in the parameter's unit."""
+
+    mean: float
+    std: PositiveFloat
+
+
+class LearnableParameter(Section):
+    """An equation parameter estimated from the data."""
+
+    name: str
+    initial_guess: Number | list[Any] | dict[str, Any] | None = None
+    bounds: Interval | None = None
+    scale: Literal["auto", "linear", "log"] = "auto"
+    prior: Prior | None = None
+    parametrization: Parametrization | None = None
+
+
+class PhysicalTraining(SharedTraining):
+    """Calibration of the physical model."""
+
+    learnable_parameters: list[LearnableParameter] = []
+    method: Literal["gauss-newton", "L-BFGS-B", "adam", "sgd"] = "gauss-newton"
+    epochs: PositiveInt = 1
+    max_iterations: PositiveInt = 100
+    abs_tol: NonNegativeFloat = 1e-6
+    starts: PositiveInt = 1
+    initial_state: Literal["known", "estimate"] = "known"
+    check_discretization: bool = True
+    learning_rate: PositiveFloat = 1e-3
+    suppress_convergence_errors: bool = False
+
+
+class Curriculum(Section):
+    """Rollouts that grow from ``first_steps`` to full length over a share of the epochs."""
+
+    first_steps: PositiveInt = 1
+    share: Annotated[float, Field(gt=0.0, le=1.0)] = 0.5
+
+
+class SyntheticTraining(SharedTraining):
+    """Training of the surrogate."""
+
+    epochs: PositiveInt = 100
+    batch_size: PositiveInt = 32
+    windows_per_epoch: PositiveInt | None = None
+    learning_rate: PositiveFloat = 1e-3
+    weight_decay: NonNegativeFloat = 0.0
+    scheduler: Literal["constant", "cosine", "exponential", "one_cycle"] = "cosine"
+    gradient_clip: PositiveFloat | None = 1.0
+    accumulate: PositiveInt = 1
+    curriculum: Curriculum | None = None
+    pushforward: Index = 0
+    input_noise: NonNegativeFloat = 0.0
+    patience: PositiveInt | None = None
+    validate_every: PositiveInt = 1
+    keep: Literal["best", "last"] = "best"
+    replicates: PositiveInt = 1
+    precision: Literal["single", "bf16", "fp16"] = "single"
+    devices: PositiveInt = 1
+    compile: bool = False
+
+
+class TrainerParams(SharedTraining):
+    """Settings of both stages; a stage's own section may override them."""
+
+    physical: PhysicalTraining = PhysicalTraining()
+    synthetic: SyntheticTraining = SyntheticTraining()

@@ -1,0 +1,1 @@
+"""Raw files: labelled contents, blocks of values, and reading in a subprocess."""

@@ -1,0 +1,236 @@
+"""A raw file as labelled variables: what it holds, worked out from names and coordinates.
+
+Layout: ``T`` time, ``C`` channel, ``X Y Z`` space in ascending order.
+"""
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from hybrid_pde.config.schema import DataParams
+from hybrid_pde.data.raw_files.blocks import BlockReader, decode
+from hybrid_pde.data.raw_files.dimension_roles import (
+    SPACE,
+    check_dims,
+    dimension_roles,
+    field_sources,
+    field_variables,
+)
+from hybrid_pde.data.raw_files.guards import (
+    MAX_ENTRIES_AT_ONCE,
+    check_frame,
+    check_size,
+    errors_name_file,
+)
+from hybrid_pde.data.raw_files.parameter_values import ParameterReader
+from hybrid_pde.data.raw_files.raw_file import Block, RawFileInfo
+from hybrid_pde.data.raw_files.space_axes import Axis, make_axis, make_grid
+from hybrid_pde.data.raw_files.time_axis import Frames, select_frames, time_scale
+from hybrid_pde.domain.boundary import BoundaryError, parse_attribute, parse_boundary
+from hybrid_pde.domain.grid import PERIODIC, Grid
+from hybrid_pde.domain.known_values import KnownParameter
+from hybrid_pde.errors import ConfigError, RawDataError
+
+BLOCK_BYTES = 16 * 2**20  # of one field in double precision; more gains no speed
+
+
+class LabelledFile:
+    """An open file of named dimensions; see :class:`hybrid_pde.data.raw_files.raw_file.RawFile`."""
+
+    def __init__(self, path: Path, dataset: xr.Dataset, data: DataParams) -> None:
+        check_dims(data.dims)
+        self._path = path
+        self._dataset = dataset
+        self._roles = dimension_roles(dataset, data.dims)
+        variables = [
+            variable for name in data.fields for variable in field_variables(dataset, name, data)
+        ]
+        self._dim_of = self._dimensions(variables)
+        names = [axis for axis in SPACE if axis in self._dim_of]
+        _check_axes(data, names)
+        samples = dataset.sizes[self._dim_of["sample"]] if "sample" in self._dim_of else 1
+        self._check_sizes([*variables, *data.known_parameters.values()], names, samples)
+        self._sources = field_sources(dataset, self._roles, names, data)
+        frames = self._read_times(data)
+        axes = [self._read_axis(axis, data) for axis in names]
+        grid, stated = self._read_grid(axes, data)
+        self._reader = BlockReader(dataset, self._roles, frames, axes, self._masked(data))
+        self._known = ParameterReader(self._reader, self._dim_of, grid, data)
+        self.info = RawFileInfo(
+            num_samples=samples,
+            num_frames=len(frames.times),
+            start=float(frames.times[0]),
+            dt=frames.dt,
+            grid=grid,
+            layouts=tuple(source.layout for source in self._sources),
+            boundary_stated=stated,
+            known=self._known.parameters,
+        )
+
+    @property
+    def times(self) -> np.ndarray:
+        """Time of each selected frame [time], double precision."""
+        return self._reader.frames.times
+
+    def static(self, sample: int) -> Block:
+        """The tensors without a time axis, ``[C, *space]`` float32 each."""
+        with errors_name_file(self._path):
+            return {
+                source.layout.name: self._reader.read(source, sample, 0, 1)[0]
+                for source in (*self._sources, *self._known.fields)
+                if source.layout.static
+            }
+
+    def known(self, sample: int) -> tuple[KnownParameter, ...]:
+        """The known parameters; the values of those that are fields are among the tensors."""
+        with errors_name_file(self._path):
+            return self._known.read(sample)
+
+    def frames(self, sample: int) -> Iterator[Block]:
+        """The other tensors block by block, ``[T, C, *space]`` float32, in the order of time."""
+        every = (*self._sources, *self._known.fields)
+        sources = [source for source in every if not source.layout.static]
+        channels = max(source.layout.channels for source in sources)
+        points = math.prod(axis.stop - axis.start for axis in self._reader.axes)
+        length = min(max(1, BLOCK_BYTES // (8 * channels * points)), MAX_ENTRIES_AT_ONCE)
+        for first in range(0, self.info.num_frames, length):
+            last = min(first + length, self.info.num_frames)
+            with errors_name_file(self._path):
+                block = {
+                    source.layout.name: self._reader.read(source, sample, first, last)
+                    for source in sources
+                }
+            yield block
+
+    def _masked(self, data: DataParams) -> frozenset[str]:
+        """Fields that may have holes: those observed; a static one is given, so it is whole."""
+        if data.observations is None or data.observations.missing == "error":
+            return frozenset()
+        return frozenset(s.layout.name for s in self._sources if not s.layout.static)
+
+    def _dimensions(self, variables: list[str]) -> dict[str, str]:
+        """The dimension of each role among the variables asked for."""
+        found: dict[str, str] = {}
+        for variable in variables:
+            for dim in map(str, self._dataset[variable].dims):
+                role = self._roles.get(dim)
+                size = self._dataset.sizes[dim]
+                if size == 0:
+                    raise RawDataError(f"{variable}: its dimension {dim!r} is empty")
+                if role is None and size > 1:
+                    raise RawDataError(
+                        f"{variable}: its dimension {dim!r} is none that is known (time, x, y, z, "
+                        f"sample, vector); say which it is, e.g. data.dims: {{x: {dim}}}"
+                    )
+                if role is None or role == "vector" or (role in SPACE and size == 1):
+                    continue
+                if found.setdefault(role, dim) != dim:
+                    raise RawDataError(
+                        f"{variable}: its dimension {dim!r} and {found[role]!r} are both {role}; "
+                        "all fields lie on the same points"
+                    )
+        if "time" not in found:
+            raise RawDataError(
+                f"{', '.join(variables)}: no time axis; where it has another name, say "
+                "which it is: data.dims: {time: …}"
+            )
+        if not set(found) & set(SPACE):
+            raise RawDataError(f"{', '.join(variables)}: no spatial axis of 2 points or more")
+        return found
+
+    def _check_sizes(self, variables: list[str], axes: list[str], num_samples: int) -> None:
+        """Refuse what does not fit into memory, before anything is read."""
+        for axis in ("time", *axes):
+            check_size(axis, [self._dataset.sizes[self._dim_of[axis]]])
+        for name in variables:
+            if name in self._dataset.variables:
+                check_frame(self._dataset[name].variable, name, self._roles, num_samples)
+
+    def _coordinate(self, role: str, data: DataParams) -> xr.DataArray | None:
+        """The coordinate variable of a role's dimension."""
+        dim = self._dim_of[role]
+        for name in (data.dims.get(role, dim), dim):
+            if name in self._dataset.variables and self._dataset[name].dims == (dim,):
+                return self._dataset[name]
+        return None
+
+    def _read_times(self, data: DataParams) -> Frames:
+        coordinate = self._coordinate("time", data)
+        dim = self._dim_of["time"]
+        if coordinate is None:
+            raise RawDataError(f"time: the dimension {dim!r} has no coordinate variable")
+        try:
+            raw = decode(_in_memory(coordinate.variable))
+            unit = coordinate.attrs.get("units")
+            calendar = str(coordinate.attrs.get("calendar", "standard")).lower()
+            scale = time_scale(None if unit is None else str(unit), calendar, data.time_unit)
+            times = raw.astype(np.float64) * scale
+            return select_frames(times, data.select, _resolution(raw) * scale)
+        except ConfigError:
+            raise
+        except ValueError as error:
+            raise RawDataError(f"{coordinate.name}: {error}") from None
+
+    def _read_axis(self, axis: str, data: DataParams) -> Axis:
+        dim = self._dim_of[axis]
+        coordinate = self._coordinate(axis, data)
+        try:
+            if coordinate is None:
+                return make_axis(axis, self._dataset.sizes[dim], None, 0.0, data)
+            raw = decode(_in_memory(coordinate.variable))
+            resolution = float(np.nanmax(_resolution(raw)))
+            return make_axis(axis, len(raw), raw.astype(np.float64), resolution, data)
+        except ConfigError:
+            raise
+        except ValueError as error:
+            raise RawDataError(f"{axis} ({dim}): {error}") from None
+
+    def _read_grid(self, axes: list[Axis], data: DataParams) -> tuple[Grid, bool]:
+        """The grid, and whether its boundary was stated anywhere."""
+        stated: Any = data.boundary
+        names = [axis.name for axis in axes]
+        from_file = stated is None and "boundary" in self._dataset.attrs
+        try:
+            if from_file:
+                stated = parse_attribute(self._dataset.attrs["boundary"])
+            boundary = parse_boundary(PERIODIC if stated is None else stated, names)
+        except BoundaryError as error:
+            if from_file:
+                raise RawDataError(f"attribute boundary: {error}") from None
+            raise ConfigError(f"data.boundary: {error}") from None
+        return make_grid(axes, boundary, data), stated is not None
+
+
+def _check_axes(data: DataParams, axes: list[str]) -> None:
+    """Refuse settings for axes that the file does not have, and domains without an extent."""
+    for axis, (lower, upper) in data.domain.items():
+        if lower >= upper:
+            raise ConfigError(f"data.domain.{axis}: {[lower, upper]}: the upper end comes second")
+    for key, section in (
+        ("data.domain", data.domain),
+        ("data.select.crop", data.select.crop),
+        ("data.select.coarsen", data.select.coarsen),
+    ):
+        for axis in section:
+            if axis not in axes:
+                raise ConfigError(f"{key}.{axis}: no such axis; there are {', '.join(axes)}")
+
+
+def _in_memory(coordinate: xr.Variable) -> xr.Variable:
+    """A coordinate with its values, read piece by piece."""
+    (dim,), (count,) = coordinate.dims, coordinate.shape
+    starts = range(0, max(count, 1), MAX_ENTRIES_AT_ONCE)
+    pieces = [coordinate[first : first + MAX_ENTRIES_AT_ONCE].load() for first in starts]
+    return xr.Variable.concat(pieces, dim)
+
+
+def _resolution(values: np.ndarray) -> np.ndarray:
+    """Distance from each number to the next one of its type."""
+    if values.dtype.kind != "f":
+        return np.zeros(values.shape)
+    with np.errstate(invalid="ignore"):
+        return np.spacing(np.abs(values)).astype(np.float64)

@@ -1,0 +1,43 @@
+"""Messages between a process and the subprocess that reads raw files for it.
+
+A message is a line of JSON, followed by the bytes of the tensors that it names.
+"""
+
+import json
+from typing import IO, Any
+
+import numpy as np
+
+from hybrid_pde.data.raw_files.raw_file import Block
+
+_TENSORS = "tensors"  # pairs of name and shape
+
+
+def send(stream: IO[bytes], message: dict[str, Any], block: Block | None = None) -> None:
+    """Write a message and its tensors in single precision."""
+    tensors = {name: np.ascontiguousarray(values) for name, values in (block or {}).items()}
+    shapes = [[name, values.shape] for name, values in tensors.items()]
+    stream.write(json.dumps({**message, _TENSORS: shapes}).encode() + b"\n")
+    for values in tensors.values():
+        assert values.dtype == np.float32, values.dtype
+        stream.write(values.reshape(-1).view(np.uint8).data)
+    stream.flush()
+
+
+def receive(stream: IO[bytes]) -> tuple[dict[str, Any], Block]:
+    """Read a message and its tensors.
+
+    Raises:
+        EOFError: if the other process has ended.
+    """
+    line = stream.readline()
+    if not line.endswith(b"\n"):
+        raise EOFError
+    message: dict[str, Any] = json.loads(line)
+    block: Block = {}
+    for name, shape in message.pop(_TENSORS):
+        block[name] = np.empty(shape, np.float32)
+        content = block[name].reshape(-1).view(np.uint8)
+        if stream.readinto(content) != content.nbytes:  # type: ignore[attr-defined]
+            raise EOFError
+    return message, block

@@ -1,0 +1,57 @@
+"""Units of time and their length in seconds (CF conventions)."""
+
+import re
+
+SECONDS = {
+    "nanosecond": 1e-9,
+    "microsecond": 1e-6,
+    "millisecond": 1e-3,
+    "second": 1.0,
+    "minute": 60.0,
+    "hour": 3600.0,
+    "day": 86400.0,
+    "week": 604800.0,
+}
+ABBREVIATIONS = {
+    "ns": "nanosecond",
+    "us": "microsecond",
+    "μs": "microsecond",
+    "ms": "millisecond",
+    "s": "second",
+    "sec": "second",
+    "min": "minute",
+    "h": "hour",
+    "hr": "hour",
+    "d": "day",
+}
+DIMENSIONLESS = ("", "1", "-", "none", "dimensionless", "nondimensional")
+# Days in a month and in a year, for the calendars in which every one of them is equally long.
+MONTH_DAYS = {"360_day": 30}
+YEAR_DAYS = {"360_day": 360, "365_day": 365, "noleap": 365, "366_day": 366, "all_leap": 366}
+
+
+def unit_seconds(unit: str | None, calendar: str) -> float | None:
+    """Length of a CF time unit in seconds; ``None`` for no unit or a dimensionless one.
+
+    Args:
+        unit: ``hours``, ``s``, or with a reference date, ``days since 1970-01-01``.
+        calendar: CF calendar, on which the length of months and years depends.
+
+    Raises:
+        ValueError: if the unit is not one of time, or has no fixed length.
+    """
+    if unit is None or unit.strip().lower() in DIMENSIONLESS:
+        return None
+    word = re.split(r"\s+since\s+", unit.strip(), flags=re.IGNORECASE)[0].strip()
+    name = ABBREVIATIONS.get(word, word.lower())
+    name = ABBREVIATIONS.get(name, name)
+    if name not in SECONDS and name.endswith("s"):
+        name = ABBREVIATIONS.get(name[:-1], name[:-1])
+    if name in SECONDS:
+        return SECONDS[name]
+    days = {"month": MONTH_DAYS, "year": YEAR_DAYS}.get(name)
+    if days is None:
+        raise ValueError(f"{unit!r} is no unit of time; known: {', '.join(SECONDS)}, month, year")
+    if calendar not in days:
+        raise ValueError(f"a {name} has no fixed length in the calendar {calendar!r}")
+    return days[calendar] * SECONDS["day"]

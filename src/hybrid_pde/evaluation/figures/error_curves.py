@@ -1,0 +1,104 @@
+"""Curves: error over lead time, training of the surrogate, calibration of the parameters."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from hybrid_pde.evaluation.figures.style import (
+    COLORS,
+    LABELS,
+    LINE_STYLES,
+    grid_lines,
+    new_figure,
+    styled,
+)
+from hybrid_pde.evaluation.measures.metrics import PREDICTORS
+
+
+def plot_error_curves(metrics: Mapping[str, Any], measure: str = "vrmse") -> Figure:
+    """Error over lead time, a line a predictor, with the range over the simulations.
+
+    A line ends where a simulation diverges, marked with a cross.
+
+    Args:
+        metrics: The content of ``metrics.json``.
+        measure: ``vrmse``, ``nrmse`` or ``relative_l2``.
+    """
+    described = metrics["evaluated_on"]
+    with styled():
+        figure = new_figure(7.0, 4.0)
+        axes = figure.subplots()
+        drawn = [
+            _draw_curve(axes, name, metrics[name], measure, described["dt"])
+            for name in PREDICTORS
+            if name in metrics
+        ]
+        count = len(described["simulations"])
+        plural = "s" if count > 1 else ""
+        axes.set_title(
+            f"{count} {described['split']} simulation{plural}" + _shading(metrics, count),
+            loc="left",
+        )
+        axes.set_xlabel(f"lead time t   (one step = {described['dt']:.4g})")
+        axes.set_ylabel("VRMSE" if measure == "vrmse" else measure)
+        axes.set_xlim(0, None)
+        if any(drawn):
+            axes.set_yscale("log")
+        if measure == "vrmse" and axes.get_ylim()[1] > 0.7:
+            axes.axhline(1.0, color="#bbbbbb", linewidth=0.8, zorder=0)
+            axes.annotate(
+                "as bad as the mean", (1, 1), xycoords=axes.get_yaxis_transform(),
+                xytext=(-2, 3), textcoords="offset points", ha="right", fontsize=8.5,
+                color="#888888",
+            )  # fmt: skip
+        grid_lines(axes)
+        axes.legend(loc="best")
+    return figure
+
+
+def _draw_curve(axes: Axes, name: str, metrics: Mapping[str, Any], measure: str, dt: float) -> bool:
+    """Whether there was anything to draw."""
+    mean = np.array(metrics["by_lead_time"][measure], dtype=float)
+    low, high = _band(metrics, measure)
+    times = dt * np.arange(1, len(mean) + 1)
+    # A perfect prediction has no place on a logarithmic axis.
+    mean = np.where(mean > 0, mean, np.nan)
+    marker = "o" if np.isfinite(mean).sum() < 2 else None
+    axes.fill_between(times, low, high, color=COLORS[name], alpha=0.15, linewidth=0)
+    axes.plot(
+        times, mean, color=COLORS[name], linestyle=LINE_STYLES[name], linewidth=2.0,
+        marker=marker, label=LABELS[name],
+    )  # fmt: skip
+    if metrics["diverged"] and np.isfinite(mean).any():
+        last = int(np.flatnonzero(np.isfinite(mean))[-1])
+        axes.plot(
+            times[last], mean[last], marker="X", markersize=9, color=COLORS[name],
+            markeredgecolor="white", linestyle="none",
+            label=f"{LABELS[name]}: {metrics['diverged']} diverged",
+        )  # fmt: skip
+    return bool(np.isfinite(mean).any())
+
+
+def _band(metrics: Mapping[str, Any], measure: str) -> tuple[np.ndarray, np.ndarray]:
+    """What is shaded: mean ± std over replicates, or the range over the simulations."""
+    spread = metrics.get("replicates", {}).get("by_lead_time", {})
+    if measure in spread:
+        mean = np.array(metrics["by_lead_time"][measure], dtype=float)
+        std = np.array(spread[measure]["std"], dtype=float)
+        # what would be below zero has no place on a logarithmic axis
+        return np.maximum(mean - std, 1e-2 * mean), mean + std
+    bounds = metrics["range_by_lead_time"][measure]
+    low, high = (np.array(bounds[end], dtype=float) for end in ("min", "max"))
+    return low, high
+
+
+def _shading(metrics: Mapping[str, Any], simulations: int) -> str:
+    """What the title says of the bands."""
+    parts = ["smallest to largest"] if simulations > 1 else []
+    replicates = metrics.get("synthetic", {}).get("replicates", {}).get("count", 1)
+    if replicates > 1:
+        parts.append(f"synthetic: ± std of {replicates} trainings")
+    return f"; shaded: {'; '.join(parts)}" if parts else ""

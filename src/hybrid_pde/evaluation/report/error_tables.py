@@ -1,0 +1,73 @@
+"""Tables of the errors of each predictor, and of the time that a step takes."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from hybrid_pde.evaluation.measures.metrics import LABELS, PREDICTORS
+from hybrid_pde.evaluation.number_format import duration, mean_error, number
+
+
+def metric_rows(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """A row for each predictor: errors over all, at the first and last step, of each field."""
+    rows = []
+    for name in (name for name in PREDICTORS if name in metrics):
+        found = metrics[name]
+        over_time = found["by_lead_time"]["vrmse"]
+        errors = {
+            "vrmse": found["vrmse"],
+            "relative_l2": found["relative_l2"],
+            "first": over_time[0],
+            "last": over_time[-1],
+        }
+        rows.append(
+            {
+                "kind": name,
+                "label": LABELS[name],
+                **{key: mean_error(value, found["diverged"]) for key, value in errors.items()},
+                "spread": _replicate_spread(found),
+                "by_field": {
+                    key: mean_error(values["vrmse"], found["diverged"])
+                    for key, values in found["by_field"].items()
+                },
+            }
+        )
+    return rows
+
+
+def table_notes(metrics: Mapping[str, Any], timing: Mapping[str, Any]) -> list[str]:
+    """Sentences below the table of errors: on replicates, and on the time that a step takes."""
+    notes = []
+    if replicates := metrics.get("synthetic", {}).get("replicates"):
+        notes.append(
+            f"The synthetic model's errors are means over {replicates['count']} trainings that "
+            "differ in their seed, ± their standard deviation."
+        )
+    batch = timing.get("batch", {})
+    parts = [
+        f"{duration(batch[name])} of the {LABELS[name].lower()}"
+        for name in ("synthetic", "physical")
+        if name in batch
+    ]
+    if parts:
+        notes.append(
+            f"In a batch of {batch['simulations']}, a step of each takes {' and '.join(parts)}."
+        )
+    speedup = timing.get("speedup", {})
+    parts = [
+        f"{_speed_ratio(speedup[key])} {what}"
+        for key, what in (("one", "for one simulation"), ("batch", "in the batch"))
+        if key in speedup
+    ]
+    if parts:
+        notes.append(f"The synthetic model is {' and '.join(parts)}.")
+    return notes
+
+
+def _replicate_spread(found: Mapping[str, Any]) -> str:
+    """``± 0.002`` behind a mean VRMSE; empty for a single surrogate."""
+    replicates = found.get("replicates")
+    return f" ± {number(replicates['vrmse']['std'], 2)}" if replicates else ""
+
+
+def _speed_ratio(ratio: float) -> str:
+    return f"{number(ratio, 2)} × faster" if ratio >= 1 else f"{number(1 / ratio, 2)} × slower"

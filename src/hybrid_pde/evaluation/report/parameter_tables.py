@@ -1,0 +1,120 @@
+"""Tables of calibrated parameters and of the discretizations that were compared."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from hybrid_pde.config import Experiment
+from hybrid_pde.evaluation.history import component
+from hybrid_pde.evaluation.number_format import MISSING, estimate, number, percent, plural
+
+AXES = "xyz"
+UNDETERMINED = "not determined"
+
+
+def parameter_rows(experiment: Experiment, parameters: Mapping[str, Any]) -> list[dict[str, str]]:
+    """A row for each parameter, or for each component of one; one for a field."""
+    generation = experiment.generation_params
+    true_values = generation.parameters if generation else {}
+    rows = []
+    for name, parameter in parameters.get("parameters", {}).items():
+        if "labels" in parameter:
+            rows.append(_field_row(name, parameter))
+            continue
+        value = parameter["value"]
+        many = isinstance(value, list)
+        for index in range(len(value) if many else 1):
+            at = component(value, index)
+            known = true_values.get(name)
+            if isinstance(known, list) and not many:
+                known = None
+            rows.append(
+                {
+                    "name": f"{name} {AXES[index] if len(value) <= 3 else index}" if many else name,
+                    "estimate": _estimate(at, component(parameter.get("std"), index)),
+                    "unit": parameter.get("unit") or "",
+                    "initial_guess": number(component(parameter.get("initial_guess"), index)),
+                    "bounds": _bounds(parameter.get("bounds")),
+                    "discretization_error": number(
+                        component(parameter.get("discretization_error"), index), 2
+                    ),
+                    "known": _known(at, component(known, index)),
+                }
+            )
+    return rows
+
+
+def _field_row(name: str, parameter: Mapping[str, Any]) -> dict[str, str]:
+    """What describes a parameter that is a field; its values lie in a file of their own."""
+    value = parameter["value"]
+    described = (
+        UNDETERMINED
+        if value is None
+        else "; ".join(
+            f"{key} {f'{len(part)} numbers' if isinstance(part, Mapping) else number(part)}"
+            for key, part in value.items()
+            if key not in ("file", "sha256")
+        )
+    )
+    learned = len(parameter["labels"])
+    return {
+        "name": name,
+        "estimate": described,
+        "unit": parameter.get("unit") or "",
+        "initial_guess": MISSING,
+        "bounds": MISSING,
+        "discretization_error": MISSING,
+        "known": f"a field of {plural(learned, 'learned number')}"
+        + (f", in {value['file']}" if value else ""),
+    }
+
+
+def numerics_summary(parameters: Mapping[str, Any]) -> str:
+    """The discretization in one line."""
+    used = parameters.get("numerics") or {}
+    parts = [_scheme(used)] if used.get("scheme") else []
+    parts += [str(used[key]) for key in ("time_stepping",) if used.get(key)]
+    if used.get("substeps"):
+        parts.append(plural(used["substeps"], "step") + " a frame")
+    if used.get("precision"):
+        parts.append(f"{used['precision']} precision")
+    return ", ".join(parts)
+
+
+def scheme_rows(parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """A row for each discretization that was tried: its loss, and what it would have estimated."""
+    return [
+        {
+            "scheme": _scheme(candidate),
+            "loss": "diverged" if candidate["loss"] is None else number(candidate["loss"], 3),
+            "parameters": ", ".join(
+                f"{name} {number(value)}"
+                for name, value in (candidate.get("parameters") or {}).items()
+            ),
+        }
+        for candidate in (parameters.get("numerics") or {}).get("candidates") or []
+    ]
+
+
+def _scheme(numerics: Mapping[str, Any]) -> str:
+    order = numerics.get("order")
+    return str(numerics["scheme"]).replace("_", " ") + (f", order {order}" if order else "")
+
+
+def _estimate(value: float | None, std: float | None) -> str:
+    return UNDETERMINED if value is None else estimate(value, std)
+
+
+def _known(value: float | None, known: float | None) -> str:
+    """The value that the data were generated with, and how far the estimate is from it."""
+    if known is None:
+        return ""
+    if value is None or not known:
+        return f"generated with {number(known)}"
+    return f"generated with {number(known)}; {percent(abs(value / known - 1))} off"
+
+
+def _bounds(bounds: Any) -> str:
+    if bounds is None:
+        return MISSING
+    low, high = bounds
+    return f"{'−∞' if low is None else number(low)} … {'∞' if high is None else number(high)}"

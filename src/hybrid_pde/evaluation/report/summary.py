@@ -1,0 +1,99 @@
+"""Head of a report: one sentence on the experiment, and a card for each key number."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hybrid_pde.config import Experiment
+from hybrid_pde.config.discovery import built_in_equations
+from hybrid_pde.evaluation.measures.metrics import LABELS, PREDICTORS
+from hybrid_pde.evaluation.number_format import mean_error, number, plural
+from hybrid_pde.evaluation.report.parameter_tables import UNDETERMINED, parameter_rows
+
+MAX_PARAMETER_CARDS = 4
+
+
+@dataclass(frozen=True)
+class Card:
+    """A key number: what it is, the number, its unit, and one line of context."""
+
+    kind: str
+    title: str
+    value: str
+    unit: str
+    note: str
+
+
+def subtitle(experiment: Experiment, generated: int | None = None) -> str:
+    """One sentence: what was trained on what.
+
+    Args:
+        experiment: Its settings.
+        generated: Number of generated simulations that are there, where that is known.
+    """
+    physical, synthetic = experiment.model.physical, experiment.model.synthetic
+    kind, training = experiment.run_params.model_type, experiment.trainer_params
+    data = experiment.data.dset_name or "the data"
+    parts = []
+    if physical and kind != "synthetic":
+        spec = built_in_equations().get(physical.name)
+        formula = spec.formula if spec is not None else ""
+        count = len(training.physical.train_sim or training.train_sim)
+        parts.append(
+            f"{physical.name}{f' ({formula})' if formula else ''} calibrated on "
+            f"{plural(count, 'simulation')} of {data}"
+        )
+    if synthetic and kind != "physical":
+        count = len(training.synthetic.train_sim or training.train_sim)
+        wanted = experiment.augmentation.num_simulations
+        made = wanted if generated is None else generated
+        parts.append(
+            f"{synthetic.name} trained on {plural(count, 'simulation')}"
+            + ("" if parts else f" of {data}")
+        )
+        if kind == "hybrid" and experiment.augmentation.enabled and wanted:
+            parts[-1] += f" and {made} generated ones"
+            parts[-1] += f" ({wanted - made} diverged and are left out)" if made < wanted else ""
+    return "; ".join(parts) + "."
+
+
+def headline_cards(
+    experiment: Experiment, metrics: Mapping[str, Any], parameters: Mapping[str, Any]
+) -> list[Card]:
+    """The key numbers: parameters first, then a card a predictor."""
+    cards = [
+        Card("parameter", row["name"], *_split(row["estimate"], row["unit"]), row["known"])
+        for row in parameter_rows(experiment, parameters)[:MAX_PARAMETER_CARDS]
+    ]
+    for name in (name for name in PREDICTORS if name in metrics):
+        value = metrics[name]["vrmse"]
+        gain = gain_over_persistence(metrics, name)
+        note = f"{number(gain, 3)} × better than persistence" if gain else ""
+        if name == "persistence":
+            note = "the first frame for ever"
+        elif metrics[name]["diverged"]:
+            note = f"diverged in {plural(metrics[name]['diverged'], 'simulation')}"
+        elif gain and gain < 1:
+            note = f"{number(1 / gain, 3)} × worse than persistence"
+        shown = mean_error(value, metrics[name]["diverged"])
+        cards.append(Card(name, LABELS[name], shown, "VRMSE", note))
+    return cards
+
+
+def gain_over_persistence(metrics: Mapping[str, Any], name: str) -> float | None:
+    """How many times smaller a model's VRMSE is, over the fields that it predicts."""
+    fields = metrics[name]["by_field"]
+    reference = [metrics["persistence"]["by_field"][key]["vrmse"] for key in fields]
+    own = [values["vrmse"] for values in fields.values()]
+    if None in own or None in reference or not sum(own):
+        return None
+    return float(sum(reference) / sum(own))
+
+
+def _split(text: str, unit: str) -> tuple[str, str]:
+    """The number that a card shows large, and what stands small beside it."""
+    unit = "" if unit == "1" or text == UNDETERMINED else unit
+    if " ± " in text and not text.startswith("("):
+        value, _, deviation = text.partition(" ± ")
+        return value, f"± {deviation} {unit}".strip()
+    return text, unit

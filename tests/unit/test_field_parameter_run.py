@@ -16,8 +16,8 @@ from hybrid_pde.domain.grid import FieldLayout, Grid, axis_points
 from hybrid_pde.errors import CalibrationError
 from hybrid_pde.evaluation.report.html_report import report_of_folder
 from hybrid_pde.factories import ModelFactory
+from hybrid_pde.models.physical.parameters_file import load_parameters
 from hybrid_pde.stages.pipeline import run_experiment
-from hybrid_pde.training.physical.parameters_file import load_parameters
 
 GRID = Grid(
     ("x", "y"),

@@ -14,6 +14,7 @@ from hybrid_pde.domain.run_folders import cycle_folder
 from hybrid_pde.errors import ConfigError, ExchangeError
 from hybrid_pde.factories import ModelFactory, TrainerFactory
 from hybrid_pde.models import load_synthetic_model
+from hybrid_pde.models.physical.parameters_file import load_parameters, read_parameters
 from hybrid_pde.stages.guide import predict_guidance
 from hybrid_pde.stages.simulate import RawSimulations
 from hybrid_pde.stages.train_physical import CalibrationFiles, GuidanceFiles, calibrate
@@ -21,7 +22,6 @@ from hybrid_pde.stages.train_synthetic import SurrogateFiles, SurrogateTraining
 from hybrid_pde.training.augmentation.augmentation import Augmentation
 from hybrid_pde.training.hybrid.guidance import GuidanceMaker
 from hybrid_pde.training.hybrid.hybrid_trainer import HybridResult, HybridTrainer
-from hybrid_pde.training.physical.parameters_file import load_parameters, read_parameters
 from hybrid_pde.training.synthetic.training_windows import real_windows
 
 LEARNABLE = {"name": "viscosity", "initial_guess": 0.05, "bounds": [1e-3, 1.0]}

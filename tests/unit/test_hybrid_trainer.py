@@ -12,12 +12,12 @@ from hybrid_pde.data.cache.data_manager import DataManager
 from hybrid_pde.data.windows.augmented_dataset import AugmentedDataset
 from hybrid_pde.factories import ModelFactory, TrainerFactory
 from hybrid_pde.models import load_synthetic_model
+from hybrid_pde.models.physical.parameters_file import load_parameters
 from hybrid_pde.stages.simulate import RawSimulations
 from hybrid_pde.stages.train_physical import CalibrationFiles, calibrate
 from hybrid_pde.stages.train_synthetic import SurrogateFiles, SurrogateTraining
 from hybrid_pde.training.augmentation.augmentation import Augmentation
 from hybrid_pde.training.hybrid.hybrid_trainer import HybridResult, HybridTrainer
-from hybrid_pde.training.physical.parameters_file import load_parameters
 from hybrid_pde.training.synthetic import validated_training
 from hybrid_pde.training.synthetic.training_windows import real_windows
 from tests.unit.generated_data import tiny_in

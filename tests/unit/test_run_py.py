@@ -79,10 +79,10 @@ def test_both_models_are_trained_and_evaluated(folder: Path) -> None:
     ("override", "expected"),
     [
         ("trainer_params.epoch=5", ["trainer_params.epoch", "epochs"]),
-        ("trainer_params.test_sim=[1]", ["trainer_params.test_sim", "[1]", "held-out"]),
+        ("trainer_params.test_sim=[1]", ["trainer_params.test_sim", "[1]", "also in"]),
     ],
 )
-def test_a_mistake_is_told_in_a_sentence(folder: Path, override: str, expected: list[str]) -> None:
+def test_a_mistake_is_one_sentence(folder: Path, override: str, expected: list[str]) -> None:
     code, output = mine(folder, override)
     assert code == 1
     assert "Traceback" not in output

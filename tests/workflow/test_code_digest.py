@@ -295,10 +295,10 @@ def test_a_docstring_reruns_nothing(project: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "built_in", "name", "expected"),
+    ("kind", "built_in", "definition", "expected"),
     [
-        ("physical", f"{EQUATIONS}/burgers.py", "BurgersPDE", USES_EQUATION),
-        ("synthetic", f"{ARCHITECTURES}/unet/network.py", "UNet", USES_SURROGATE),
+        ("physical", f"{EQUATIONS}/burgers.py", "class Burgers(", USES_EQUATION),
+        ("synthetic", f"{ARCHITECTURES}/unet/network.py", "class UNet(", USES_SURROGATE),
     ],
 )
 def test_a_users_module_counts(
@@ -306,14 +306,18 @@ def test_a_users_module_counts(
     monkeypatch: pytest.MonkeyPatch,
     kind: str,
     built_in: str,
-    name: str,
+    definition: str,
     expected: set[str],
 ) -> None:
+    assert ModelRegistry.physical_names() and ModelRegistry.synthetic_names()
     for table in ("_physical", "_synthetic"):
         monkeypatch.setattr(ModelRegistry, table, dict(getattr(ModelRegistry, table)))
     own = project / f"my_{kind}.py"
     text = (ROOT / built_in).read_text(encoding="utf-8")
-    text = text.replace(f'register_{kind}("{name}")', f'register_{kind}("Mine")')
+    registered = f'@ModelRegistry.register_{kind}("Mine")\n{definition}'
+    imported = f"from hybrid_pde.models.registry import ModelRegistry\n\n\n{registered}"
+    assert definition in text
+    text = text.replace(definition, imported)
     own.write_text(text, encoding="utf-8")
     section = tiny_experiment()["model"][kind] | {"name": "Mine", "module": own.name}
     assert stages_changed(plan(**{kind: section}), own, lengthened) == expected

@@ -19,10 +19,10 @@ from hybrid_pde.evaluation.predictors import Predictor, persistence
 from hybrid_pde.evaluation.rollout_evaluation import Evaluation, evaluate, write_metrics
 from hybrid_pde.evaluation.rollouts_file import write_rollouts
 from hybrid_pde.evaluation.synthetic_predictor import SyntheticPredictor
+from hybrid_pde.models.physical.parameters_file import load_parameters
 from hybrid_pde.models.registry import ModelRegistry
 from hybrid_pde.models.surrogate_file import load_synthetic_model
 from hybrid_pde.stages.threads import limit_threads
-from hybrid_pde.training.physical.parameters_file import load_parameters
 
 
 def evaluate_held_out(
@@ -73,7 +73,7 @@ def evaluate_models(
     models: dict[str, list[Predictor]] = {}
     if model:
         if experiment.model.synthetic is not None:
-            ModelRegistry(experiment).synthetic_class()  # registers a user's own, see its module
+            ModelRegistry(experiment).synthetic_class()  # imports a user's module
         paths = [model] if isinstance(model, Path) else model
         models["synthetic"] = [SyntheticPredictor(load_synthetic_model(path)) for path in paths]
     if parameters is not None:

@@ -58,5 +58,5 @@ def predict_guidance(
         ExchangeError: if there is no prediction.
     """
     if experiment.model.synthetic is not None:
-        ModelRegistry(experiment).synthetic_class()  # registers a user's own, see its module
+        ModelRegistry(experiment).synthetic_class()  # imports a user's module
     return GuidanceMaker(experiment, real, load_synthetic_model(model), store).make()

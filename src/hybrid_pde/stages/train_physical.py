@@ -13,13 +13,13 @@ from hybrid_pde.data.cache.cache_manager import CacheManager
 from hybrid_pde.data.cache.manifests import digests_of
 from hybrid_pde.data.cache.simulation_store import SimulationStore
 from hybrid_pde.evaluation.history import write_history
+from hybrid_pde.models.physical.parameters_file import read_result, write_parameters
 from hybrid_pde.stages.threads import limit_threads
 from hybrid_pde.training.checkpoint_folder import CheckpointFolder
 from hybrid_pde.training.hybrid.guided_calibration import Guidance, calibrate_cycle
 from hybrid_pde.training.physical.calibration_setup import calibration_trainer, calibration_windows
 from hybrid_pde.training.physical.evaluation_log import EvaluationLog
 from hybrid_pde.training.physical.minimization import DIVERGED
-from hybrid_pde.training.physical.parameters_file import read_result, write_parameters
 
 logger = logging.getLogger(__name__)
 

@@ -260,7 +260,7 @@ def calibrated_model(experiment: Experiment, parameters: Sequence[Path]) -> "Phy
     if not parameters:
         return None
     # loads PhiFlow, which a surrogate without an equation does not need
-    from hybrid_pde.training.physical.parameters_file import load_parameters
+    from hybrid_pde.models.physical.parameters_file import load_parameters
 
     physical = ModelRegistry(experiment).get_physical_model()
     load_parameters(parameters[0], physical)

@@ -12,10 +12,10 @@ from hybrid_pde.data.windows.hybrid_dataset import HybridDataset
 from hybrid_pde.errors import ConfigError
 from hybrid_pde.evaluation.physical_predictor import PhysicalPredictor
 from hybrid_pde.evaluation.validation import Validation
+from hybrid_pde.models.physical.parameters_file import set_result
 from hybrid_pde.models.physical.physical_model import PhysicalModel
 from hybrid_pde.training.hybrid.guided_dataset import GuidedDataset
 from hybrid_pde.training.physical.observed_dataset import ObservedDataset
-from hybrid_pde.training.physical.parameters_file import set_result
 from hybrid_pde.training.physical.physical_trainer import PhysicalTrainer
 
 logger = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ class Guidance:
         predictions: The surrogate's predictions, see
             :class:`~hybrid_pde.training.hybrid.guidance.GuidanceMaker`.
         previous: Result of the calibration before, as it was returned or as
-            :func:`~hybrid_pde.training.physical.parameters_file.read_result` reads it.
+            :func:`~hybrid_pde.models.physical.parameters_file.read_result` reads it.
         held_out: Store of the validation simulations, if they are cached.
     """
 

@@ -121,7 +121,7 @@ class PhysicalTrainer(FieldTrainer):
 
         Args:
             previous: The result of :meth:`train` or of ``read_result`` in
-                :mod:`hybrid_pde.training.physical.parameters_file`. Parameters that it did not
+                :mod:`hybrid_pde.models.physical.parameters_file`. Parameters that it did not
                 determine start at their initial guess.
         """
         used = previous["numerics"]

@@ -90,9 +90,9 @@ def check_python(arguments: list[str]) -> None:
 
 
 def test_documented_refusals_are_the_programs_messages() -> None:
-    sources = [
-        path.read_text(encoding="utf-8") for path in (ROOT / "src/hybrid_pde/data").rglob("*.py")
-    ]
+    folders = [ROOT / "src/hybrid_pde" / name for name in ("data", "domain")]
+    paths = [path for folder in folders for path in folder.rglob("*.py")]
+    sources = [path.read_text(encoding="utf-8") for path in paths]
     texts = ["\0".join(constant_texts(source)) for source in sources]
     table = rows(DOCS / "data.md", "Reason")
     assert len(table) > 10

@@ -110,26 +110,3 @@ def test_a_ring_and_an_import_upwards_would_be_found() -> None:
     assert rings(wrong) == [["hybrid_pde.c", "hybrid_pde.data.a", "hybrid_pde.data.b"]]
     del wrong["hybrid_pde.c"], wrong["hybrid_pde.data.b"]
     assert upward(wrong) == ["hybrid_pde.config.d imports hybrid_pde.data.a"]
-
-
-def closure_of_program(graph: dict[str, set[str]], stage: str) -> set[str]:
-    """Modules of the library that a stage's program imports, directly or through others."""
-    program = ROOT / f"workflow/scripts/{stage}.py"
-    first = {*imports(program, library_modules(SOURCE))}
-    return first.union(*(reachable(graph, module) for module in first))
-
-
-@pytest.mark.parametrize(
-    ("stage", "unused"),
-    [
-        ("train_physical", ("models.synthetic.", "training.synthetic.")),
-        ("train_synthetic", ("training.physical.",)),
-        ("cache", ("models.", "numerics.", "training.", "stages.train")),
-    ],
-)
-def test_a_stage_imports_no_code_of_another(
-    graph: dict[str, set[str]], stage: str, unused: tuple[str, ...]
-) -> None:
-    found = closure_of_program(graph, stage)
-    prefixes = tuple(f"hybrid_pde.{name}" for name in unused)
-    assert sorted(module for module in found if module.startswith(prefixes)) == []

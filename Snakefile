@@ -24,13 +24,13 @@ from hybrid_pde.data.atomic import refuse_unwritable
 from hybrid_pde.training.finished_checkpoints import remove_finished_checkpoints
 from hybrid_pde.errors import UserError
 from hybrid_pde.workflow.folder_checks import (
-    only_inspects,
     all_targets_pinned,
     check_folder,
+    only_inspects,
     version_warnings,
 )
-from hybrid_pde.workflow.requested_experiments import RequestedExperiments
 from hybrid_pde.workflow.launch_record import LaunchRecord
+from hybrid_pde.workflow.requested_experiments import RequestedExperiments
 
 DRY_RUN = workflow.output_settings.dryrun
 # a call by the user, not one that Snakemake starts for a job

@@ -17,9 +17,9 @@ from hybrid_pde.data.cache.manifests import digests_of, simulations_of
 from hybrid_pde.data.cache.raw_index import build_index
 from hybrid_pde.domain.grid import FieldLayout, Grid
 from hybrid_pde.domain.known_values import KnownParameter
+from hybrid_pde.models.physical.parameters_file import read_result
 from hybrid_pde.models.surrogate_file import load_saved_model, save_synthetic_model
 from hybrid_pde.training.checkpoint import load_checkpoint, save_checkpoint
-from hybrid_pde.models.physical.parameters_file import read_result
 from tests.fuzz.edits import edited
 from tests.fuzz.subject import Subject
 from tests.unit.raw_files import NAME, experiment, write_simple

@@ -20,9 +20,9 @@ from hybrid_pde.data.cache.manifests import digests_of
 from hybrid_pde.errors import UserError
 from hybrid_pde.evaluation.report.html_report import ReportInputs, render_report
 from hybrid_pde.models import load_synthetic_model
+from hybrid_pde.models.physical.parameters_file import read_result
 from hybrid_pde.models.tensor_file import read_tensor_file
 from hybrid_pde.training.checkpoint import load_checkpoint
-from hybrid_pde.models.physical.parameters_file import read_result
 from hybrid_pde.workflow.requested_experiments import EXPERIMENT_NAME
 from tests.fuzz.cases import BOMB, NASTY
 from tests.unit.raw_files import cells, experiment, raw_path, wave

@@ -12,8 +12,8 @@ import yaml
 from hybrid_pde.domain.grid import ZERO_GRADIENT
 from hybrid_pde.errors import CalibrationError
 from hybrid_pde.models.physical import BurgersPDE, DiffusionPDE
-from hybrid_pde.training.physical import PhysicalTrainer
 from hybrid_pde.models.physical.parameters_file import load_parameters, write_parameters
+from hybrid_pde.training.physical import PhysicalTrainer
 from tests.gradient.calibration_case import Windows
 from tests.physics.periodic_box import coordinates, periodic_grid, physical_config
 from tests.physics.walled_box import box, points_of

@@ -14,8 +14,8 @@ from hybrid_pde.data.raw_netcdf_writer import write_raw_file
 from hybrid_pde.domain.grid import FieldLayout
 from hybrid_pde.errors import ConfigError
 from hybrid_pde.factories import TrainerFactory
-from hybrid_pde.training.hybrid.guided_dataset import GuidedDataset
 from hybrid_pde.models.physical.parameters_file import read_result, write_parameters
+from hybrid_pde.training.hybrid.guided_dataset import GuidedDataset
 from tests.gradient.test_observed_calibration import (
     DIFFUSIVITY,
     DT,

@@ -19,6 +19,7 @@ rule augment:
     message:
         "generate simulations {wildcards.shard} of {wildcards.run}"
     shell:
-        "{PYTHON} {SCRIPTS}/augment.py --settings {params.cfg:q} --shard {wildcards.shard} --code {params.code}"
+        program("augment")
+        + " --settings {params.cfg:q} --shard {wildcards.shard} --code {params.code}"
         " --cache {input.cache:q} --parameters {input.parameters:q} --output {output:q}"
         " --threads {threads} --log {log:q}"

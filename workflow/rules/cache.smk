@@ -21,5 +21,5 @@ rule cache:
     message:
         "cache simulations {wildcards.shard} in {wildcards.cache}"
     shell:
-        "{PYTHON} {SCRIPTS}/cache.py --settings {params.cfg:q} --shard {wildcards.shard}"
+        program("cache") + " --settings {params.cfg:q} --shard {wildcards.shard}"
         " --raw {input:q} --output {output:q} --threads {threads} --log {log:q}"

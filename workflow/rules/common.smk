@@ -8,21 +8,25 @@ from hybrid_pde.domain.run_folders import Run
 
 ENVIRONMENT = "../envs/environment.yaml"
 
-SCRIPTS = shlex.quote(f"{workflow.basedir}/workflow/scripts")
-
 if workflow.deployment_settings.deployment_method & {
     DeploymentMethod.CONDA,
     DeploymentMethod.APPTAINER,
 }:
-    PYTHON, LAUNCHER_PATH = "python", "$PATH"  # the environment's own
+    PYTHON, LAUNCHER = "python", ""  # those of the environment
 else:
     # the interpreter that runs Snakemake has the packages, whatever `python` means in the shell
     PYTHON = shlex.quote(sys.executable)
-    LAUNCHER_PATH = f"{shlex.quote(str(Path(sys.executable).parent))}:$PATH"
+    LAUNCHER = f"PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH "
 
 # A scheduler ends a job by SIGTERM to all of its processes. The shell takes it and waits:
 # otherwise Snakemake gives up the program, which is still saving.
 shell.prefix("set -euo pipefail; trap : TERM; ")
+
+
+def program(stage):
+    """Start of the command of a stage: its program, called by its path."""
+    path = shlex.quote(f"{workflow.basedir}/workflow/scripts/{stage}.py")
+    return f"{PYTHON} {path}".replace("{", "{{").replace("}", "}}")
 
 
 def run_of(wildcards):

@@ -25,7 +25,7 @@ rule evaluate:
     message:
         "evaluate {wildcards.experiment} on held-out simulations"
     shell:
-        "{PYTHON} {SCRIPTS}/evaluate.py --settings {params.cfg:q} --cache {input.cache:q}"
+        program("evaluate") + " --settings {params.cfg:q} --cache {input.cache:q}"
         " --model {input.model:q} --parameters {input.parameters:q}"
         " --output results/{wildcards.experiment}/evaluation"
         " --threads {threads} --log {log:q}"

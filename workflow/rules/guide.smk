@@ -19,5 +19,5 @@ rule guide:
     message:
         "predict what is not seen, for the calibration of {wildcards.run}"
     shell:
-        "{PYTHON} {SCRIPTS}/guide.py --settings {params.cfg:q} --cache {input.cache:q}"
+        program("guide") + " --settings {params.cfg:q} --cache {input.cache:q}"
         " --model {input.model:q} --output {output:q} --threads {threads} --log {log:q}"

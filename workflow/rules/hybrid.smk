@@ -24,6 +24,6 @@ rule hybrid:
     message:
         "take over the last cycle of {wildcards.experiment}"
     shell:
-        "{PYTHON} {SCRIPTS}/hybrid.py --settings {params.cfg:q}"
+        program("hybrid") + " --settings {params.cfg:q}"
         " --cycles $(dirname {input.model:q}) --output results/{wildcards.experiment}"
         " --threads {threads} --log {log:q}"

@@ -19,5 +19,5 @@ rule report:
     message:
         "write the report of {wildcards.experiment}"
     shell:
-        "{PYTHON} {SCRIPTS}/report.py --settings {params.cfg:q} --results"
+        program("report") + " --settings {params.cfg:q} --results"
         " results/{wildcards.experiment} --output {output:q} --threads {threads} --log {log:q}"

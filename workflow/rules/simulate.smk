@@ -17,5 +17,6 @@ rule simulate:
     message:
         "simulate raw files {wildcards.shard} in {wildcards.raw}"
     shell:
-        "{PYTHON} {SCRIPTS}/simulate.py --settings {params.cfg:q} --shard {wildcards.shard} --code {params.code}"
+        program("simulate")
+        + " --settings {params.cfg:q} --shard {wildcards.shard} --code {params.code}"
         " --output {output:q} --threads {threads} --log {log:q}"

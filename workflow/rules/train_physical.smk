@@ -21,7 +21,7 @@ rule train_physical:
     message:
         "calibrate the physical model of {wildcards.run}"
     shell:
-        "{PYTHON} {SCRIPTS}/train_physical.py --settings {params.cfg:q} --code {params.code}"
+        program("train_physical") + " --settings {params.cfg:q} --code {params.code}"
         " --cache {input.cache:q}"
         " --previous {input.previous:q} --guidance {input.guidance:q}"
         " --parameters {output.parameters:q} --history {output.history:q}"

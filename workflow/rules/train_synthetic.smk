@@ -28,8 +28,10 @@ rule train_synthetic:
     message:
         "train the synthetic model of {wildcards.run}"
     shell:
-        "PATH={LAUNCHER_PATH} {resources.launch} {PYTHON} {SCRIPTS}/train_synthetic.py"
-        " --settings {params.cfg:q}"
+        LAUNCHER
+        + "{resources.launch} "
+        + program("train_synthetic")
+        + " --settings {params.cfg:q}"
         " --code {params.code} --run {wildcards.run} --cache {input.cache:q} --augmented {input.augmented:q}"
         " --parameters {input.parameters:q} --warm-start {input.warm_start:q}"
         " --model {output.model:q} --history {output.history:q}"

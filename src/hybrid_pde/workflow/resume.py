@@ -89,8 +89,9 @@ def unlock(folder: Path, arguments: list[str]) -> None:
     Raises:
         RunningError: if Snakemake cannot, e.g. because the experiment is invalid.
     """
-    given = _has_snakefile(arguments) or not SNAKEFILE.is_file()  # else that of this folder
-    snakefile = [] if given else ["--snakefile", str(SNAKEFILE)]
+    # without a repository around the library, Snakemake finds the Snakefile of the folder
+    use_own = SNAKEFILE.is_file() and not _has_snakefile(arguments)
+    snakefile = ["--snakefile", str(SNAKEFILE)] if use_own else []
     finished = subprocess.run(
         [sys.executable, "-m", "snakemake", *snakefile, "--unlock", *arguments],
         cwd=folder,

@@ -39,7 +39,7 @@ class InitialStates:
             for name in observations.fields:
                 values, weight = state[name][0], observations.initial_weight([number], name)
                 if weight is None:
-                    values = torch.zeros_template(values)
+                    values = torch.zeros_like(values)
                 elif weight.shape[1:] == values.shape:
                     is_observed = weight[0] > 0
                     values = torch.where(is_observed, values, values[is_observed].mean())
@@ -77,7 +77,7 @@ class InitialStates:
         for name in self._observations.fields:
             weight = self._observations.initial_weight(numbers, name)
             off = states[name] - observed[name]
-            parts.append((torch.zeros_template(off) if weight is None else off * weight).flatten(1))
+            parts.append((torch.zeros_like(off) if weight is None else off * weight).flatten(1))
         return torch.cat(parts, dim=1)
 
     def block(self, unknowns: np.ndarray, numbers: Sequence[int], before: int) -> torch.Tensor:

@@ -69,15 +69,7 @@ class WindowReader:
         missing = [name for name in self.fields if name not in present or name not in targets]
         if missing:
             raise CalibrationError(f"window {number}: the fields {missing} are missing")
-        grid = self._given_grid or grid_of(present[self.fields[0]])
-        if self.grid is None:
-            self.grid = grid
-            self.layouts = {name: layout_of(name, present[name]) for name in self.fields}
-        elif grid != self.grid:
-            raise CalibrationError(
-                f"window {number}: its grid is {grid}, that of the first window {self.grid}; all "
-                "windows must have the same grid"
-            )
+        self._set_grid(number, present)
         starts = {name: self._store(number, name, 0, present[name]) for name in self.fields}
         ends = {
             name: [self._store(number, name, k + 1, f) for k, f in enumerate(targets[name])]
@@ -103,6 +95,18 @@ class WindowReader:
             )
             for entry in range(size)
         ]
+
+    def _set_grid(self, number: int, present: Mapping[str, Any]) -> None:
+        """Set grid and layouts from the first sample; check the grid of later ones."""
+        grid = self._given_grid or grid_of(present[self.fields[0]])
+        if self.grid is None:
+            self.grid = grid
+            self.layouts = {name: layout_of(name, present[name]) for name in self.fields}
+        elif grid != self.grid:
+            raise CalibrationError(
+                f"window {number}: its grid is {grid}, that of the first window {self.grid}; all "
+                "windows must have the same grid"
+            )
 
     def _known(
         self, number: int, known: Mapping[str, Any], targets: Mapping[str, Any], size: int

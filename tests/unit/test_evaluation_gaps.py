@@ -13,7 +13,7 @@ from hybrid_pde.errors import ConfigError
 from hybrid_pde.evaluation.figures.all_figures import write_figures
 from hybrid_pde.evaluation.report.notices import notices
 from hybrid_pde.evaluation.rollout_evaluation import Evaluation, evaluate, write_metrics
-from hybrid_pde.evaluation.rollout_starts import begin
+from hybrid_pde.evaluation.rollout_starts import find_start
 from hybrid_pde.evaluation.rollouts_file import rollout_dataset
 from tests.unit.evaluation_cases import Waves, waves
 
@@ -35,10 +35,10 @@ def evaluated(simulation: Waves, tmp_path: Path, num_steps: int | None = None) -
 
 def test_whole_simulations_start_at_their_first_frame() -> None:
     simulation = holed((4, 0, 2, 2))
-    beginning = begin(3, simulation, None, ())
-    assert (beginning.frame, beginning.filled, beginning.steps) == (0, 0, 8)
-    assert torch.equal(beginning.initial["velocity"][0], simulation.fields["velocity"][0])
-    assert np.isnan(beginning.truth["velocity"]).sum() == 1
+    start = find_start(3, simulation, None, ())
+    assert (start.frame, start.filled, start.steps) == (0, 0, 8)
+    assert torch.equal(start.initial["velocity"][0], simulation.fields["velocity"][0])
+    assert np.isnan(start.truth["velocity"]).sum() == 1
 
 
 def test_errors_count_what_is_there(tmp_path: Path) -> None:
@@ -74,10 +74,10 @@ def test_a_rollout_starts_at_the_first_whole_frame(tmp_path: Path) -> None:
 
 def test_num_steps_bounds_the_start() -> None:
     simulation = holed((slice(0, 3), 0, 0, 0), (0, 1, 0, 0))
-    assert begin(0, simulation, None, ()).frame == 3
-    beginning = begin(0, simulation, 7, ())
-    assert (beginning.frame, beginning.filled, beginning.steps) == (1, 1, 7)
-    assert begin(0, simulation, 8, ()).filled == 2
+    assert find_start(0, simulation, None, ()).frame == 3
+    start = find_start(0, simulation, 7, ())
+    assert (start.frame, start.filled, start.steps) == (1, 1, 7)
+    assert find_start(0, simulation, 8, ()).filled == 2
 
 
 def test_holes_of_the_best_frame_are_filled_with_the_nearest_and_told(
@@ -86,10 +86,10 @@ def test_holes_of_the_best_frame_are_filled_with_the_nearest_and_told(
     always = (slice(None), 0, slice(4, 6), 5)  # two places of one component are never seen
     simulation = holed(always, (0, 1, 0, 0))
     with caplog.at_level(logging.WARNING):
-        beginning = begin(3, simulation, None, ())
-    assert "simulation 3: 2 values are missing in frame 1, where its rollout starts" in caplog.text
+        start = find_start(3, simulation, None, ())
+    assert "simulation 3: 2 values are missing in frame 1, where the rollout starts" in caplog.text
     frame = simulation.fields["velocity"][1]
-    filled = beginning.initial["velocity"][0]
+    filled = start.initial["velocity"][0]
     there = ~torch.isnan(frame)
     assert torch.equal(filled[there], frame[there])
     # along x the spacing is 1/6, along y 0.3: the neighbours along x are the nearest

@@ -136,7 +136,7 @@ def test_errors_of_use_are_named() -> None:
     with pytest.raises(ValueError, match="2 channels"):
         compute_metrics(truth, truth, VECTOR)
     with pytest.raises(
-        ValueError, match="simulation 0, field 'u', lead time 1: the truth is not finite"
+        ValueError, match="simulation 0, field 'u', lead time 1: the truth is infinite"
     ):
         compute_metrics(truth, truth * np.inf, SCALAR)
 

@@ -1,8 +1,8 @@
-"""What is compared with the truth: the two models behind one signature, and persistence.
+"""Predictors with a common signature: the two models, and persistence.
 
-A predictor maps the initial state ``{field: [B, C, *space]}`` (static fields included, and known
-parameters as ``known:<parameter>``, ``[B, …]`` as they are cached) and a number of steps to the
-states after it, ``{field: [B, steps, C, *space]}``, NaN from where it leaves the finite numbers.
+A predictor maps an initial state ``{field: [B, C, *space]}`` and a number of steps to the following
+states ``{field: [B, steps, C, *space]}``, NaN after a divergence. The initial state includes static
+fields, and known parameters as ``known:<parameter>``, ``[B, …]`` with the shape in the cache.
 """
 
 import logging
@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 
 def persistence(initial: State, steps: int) -> dict[str, torch.Tensor]:
-    """The initial state for ever: what any model has to beat."""
+    """The initial state, repeated: the baseline of every model."""
     return {
         name: values.unsqueeze(1).expand(-1, steps, *values.shape[1:])
         for name, values in initial.items()
@@ -32,7 +32,7 @@ def persistence(initial: State, steps: int) -> dict[str, torch.Tensor]:
 
 
 class _RollingModel(Protocol):
-    """What a synthetic model offers: channel counts of its fields, and a rollout."""
+    """Interface of a synthetic model: channels of its fields, and a rollout."""
 
     @property
     def input_specs(self) -> Mapping[str, int]:
@@ -47,10 +47,10 @@ class _RollingModel(Protocol):
 
 
 class SyntheticPredictor:
-    """Rollout of a surrogate, from and to named fields; the model is put into evaluation mode.
+    """Rollout of a surrogate on named fields; sets the model to evaluation mode.
 
-    An input that is no field of the initial state is a parameter of the equation: the simulation's
-    own value (``known:<parameter>``), else the model's ``parameter_defaults``.
+    An input that is not a field of the initial state is a parameter of the equation. Its value is
+    that of the simulation (``known:<parameter>``), else the model's ``parameter_defaults``.
 
     Raises:
         ConfigError: if an input has no value.
@@ -60,7 +60,7 @@ class SyntheticPredictor:
         self.model = model.eval() if isinstance(model, torch.nn.Module) else model
 
     def __call__(self, initial: State, steps: int) -> dict[str, torch.Tensor]:
-        """The states after ``initial``; channels are stacked in the order of the model's specs."""
+        """Predict the states after ``initial``; channels follow the order of the model's specs."""
         names = list(self.model.input_specs)
         given = {name: initial[name].float() for name in names if name in initial}
         like = next(iter(given.values()))  # a predicted field is among the inputs
@@ -81,28 +81,29 @@ class SyntheticPredictor:
             defaults = getattr(self.model, "parameter_defaults", {})
             if name not in defaults:
                 raise ConfigError(
-                    f"model.synthetic.input_specs.{name}: neither a field of the simulation nor a "
-                    "parameter that it brings along, and the model has no value for it"
+                    f"model.synthetic.input_specs.{name}: neither a field nor a known "
+                    "parameter of the simulation, and the model has no default value; add it to "
+                    "data.known_parameters"
                 )
             known = torch.tensor(defaults[name]).expand(len(like), -1)
         channels = self.model.input_specs[name]
         if known.numel() != len(like) * channels:
             raise ConfigError(
-                f"model.synthetic.input_specs.{name}: {channels}: the simulation brings values of "
-                f"the shape {list(known.shape[1:])} along; a parameter that is an input is constant"
+                f"model.synthetic.input_specs.{name}: {channels}: the simulation has values of "
+                f"the shape {list(known.shape[1:])}; an input must be a constant parameter"
             )
         return as_channels(known.reshape(len(like), channels).float(), like.shape[2:])
 
 
 class PhysicalPredictor:
-    """Solution of the calibrated equation, from and to native tensors.
+    """Rollout of the calibrated physical model on native tensors.
 
     Args:
-        model: Has ``spec`` and ``rollout(state, grid, steps, dt, conditions=…)``.
-        grid: The grid of the data.
-        layouts: The fields of the data.
+        model: Object with ``spec`` and ``rollout(state, grid, steps, dt, conditions=…)``.
+        grid: Grid of the data.
+        layouts: Fields of the data.
         dt: Time between frames [time].
-        known: The known parameters of the data.
+        known: Known parameters of the data.
     """
 
     def __init__(
@@ -121,8 +122,8 @@ class PhysicalPredictor:
         self.fields = tuple(match_roles(model.spec, dynamic).values())
 
     def __call__(self, initial: State, steps: int) -> dict[str, torch.Tensor]:
-        """The states after ``initial``, with the known parameters that are among its entries."""
-        # PhiFlow, which a surrogate needs not
+        """Predict the states after ``initial``, using the known parameters among its entries."""
+        # imports PhiFlow, which surrogates do not need
         from hybrid_pde.models.physical.recorded_conditions import recorded_conditions
 
         values = {each.name: initial[TENSOR_PREFIX + each.name] for each in self.known}
@@ -143,7 +144,7 @@ class PhysicalPredictor:
 
 
 def _device(model: Any) -> torch.device:
-    """Where the model's weights lie."""
+    """Device of the model's weights."""
     if isinstance(model, torch.nn.Module):
         for parameter in model.parameters():
             return parameter.device

@@ -13,11 +13,11 @@ X = 2 * np.pi * np.arange(32) / 32
 
 
 def _travelling(frames: int = 5) -> np.ndarray:
-    """``[T + 1, 1, X]`` of 2 + sin(x − t): mean 2, mean square 4.5, both kept."""
+    """``[T + 1, 1, X]`` of 2 + sin(x − t): mean 2, mean square 4.5, both conserved."""
     return np.stack([2 + np.sin(X - 0.1 * t) for t in range(frames)])[:, None]
 
 
-def test_a_travelling_wave_keeps_both_and_a_prediction_drifts_by_what_it_adds() -> None:
+def test_a_travelling_wave_conserves_both_and_an_offset_is_drift() -> None:
     truth = _travelling()
     prediction = truth[1:] + 0.03 * np.arange(1, 5)[:, None, None]
     found = [drift({"u": prediction}, {"u": truth}, GRID)]
@@ -33,13 +33,13 @@ def test_a_travelling_wave_keeps_both_and_a_prediction_drifts_by_what_it_adds() 
     assert summary["mean_square"]["by_lead_time"] == pytest.approx(squares)
 
 
-def test_a_decaying_wave_keeps_its_integral_alone() -> None:
+def test_a_decaying_wave_conserves_only_its_integral() -> None:
     truth = np.stack([1 + np.exp(-0.1 * t) * np.sin(X) for t in range(5)])[:, None]
     found = [drift({"u": truth[1:]}, {"u": truth}, GRID)]
     assert list(conserved_quantities(found)["u"]) == ["integral"]
 
 
-def test_what_one_simulation_loses_is_not_kept() -> None:
+def test_a_quantity_must_be_conserved_in_every_simulation() -> None:
     steady, growing = _travelling(), _travelling() * np.linspace(1, 1.1, 5)[:, None, None]
     found = [drift({"u": truth[1:]}, {"u": truth}, GRID) for truth in (steady, growing)]
     assert conserved_quantities(found) == {}

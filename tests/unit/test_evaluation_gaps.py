@@ -1,4 +1,4 @@
-"""Evaluation on simulations in which values are missing."""
+"""Evaluation on simulations with missing values."""
 
 import json
 import logging
@@ -19,7 +19,7 @@ from tests.unit.evaluation_cases import Waves, waves
 
 
 def holed(*holes: tuple[object, ...], frames: int = 9, shape: tuple[int, ...] = (12, 10)) -> Waves:
-    """Waves without the values at the given places of ``[T, C, *space]``."""
+    """Waves with missing values at the given indices of ``[T, C, *space]``."""
     simulation = waves(shape, frames=frames)
     velocity = simulation.fields["velocity"].clone()
     for hole in holes:
@@ -41,8 +41,8 @@ def test_whole_simulations_start_at_their_first_frame() -> None:
     assert np.isnan(start.truth["velocity"]).sum() == 1
 
 
-def test_errors_count_what_is_there(tmp_path: Path) -> None:
-    """Persistence against a computation by hand over the values that are there."""
+def test_errors_exclude_missing_values(tmp_path: Path) -> None:
+    """Persistence against an explicit computation over the existing values."""
     simulation = holed((2, 0, slice(0, 5), 3), (5, slice(None), 4))
     metrics = evaluated(simulation, tmp_path).metrics
     assert metrics["persistence"]["missing"] == 5 + 20
@@ -80,7 +80,7 @@ def test_num_steps_bounds_the_start() -> None:
     assert find_start(0, simulation, 8, ()).filled == 2
 
 
-def test_holes_of_the_best_frame_are_filled_with_the_nearest_and_told(
+def test_missing_values_of_the_best_frame_are_filled_with_a_warning(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     always = (slice(None), 0, slice(4, 6), 5)  # two places of one component are never seen
@@ -108,7 +108,9 @@ def test_nothing_to_start_from_is_an_error() -> None:
 
 
 @pytest.mark.parametrize("shape", [(12,), (12, 10)])
-def test_pictures_and_files_have_holes(tmp_path: Path, shape: tuple[int, ...]) -> None:
+def test_missing_values_stay_missing_in_figures_and_files(
+    tmp_path: Path, shape: tuple[int, ...]
+) -> None:
     simulation = holed((slice(1, None), 0, slice(2, 5)), shape=shape, frames=4)
     predicted = waves(shape, frames=4).fields["velocity"][1:].unsqueeze(0)
     found = evaluate([(0, simulation)], {"physical": lambda _, steps: {"velocity": predicted}})

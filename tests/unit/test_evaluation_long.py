@@ -1,4 +1,4 @@
-"""Rollouts beyond the data, batches of simulations, replicates, and the time of a step."""
+"""Long rollouts, batches of simulations, replicates, and run time per step."""
 
 import json
 import logging
@@ -71,7 +71,7 @@ def test_the_end_is_compared_with_the_physical_model_or_the_last_frame() -> None
     assert alone["spectral_error"]["low"] == pytest.approx(np.exp(6 * 0.05) - 1, rel=1e-4)
 
 
-def test_a_rollout_that_is_lost_says_when() -> None:
+def test_a_diverged_rollout_reports_its_last_step() -> None:
     starts = held_out(waves((16,), frames=4))
     found = long_rollouts(starts, {"synthetic": [growing(1e10)]}, 2)["synthetic"]
     assert (found["finite"], found["lasted"], found["growth"]) == (False, 3, None)
@@ -82,7 +82,7 @@ def test_a_rollout_that_is_lost_says_when() -> None:
     assert "after 3 of 6 steps" in notice
 
 
-def test_pieces_give_what_the_whole_gives_and_the_lost_are_left_behind(
+def test_chunks_equal_the_whole_rollout_and_diverged_simulations_are_dropped(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     calm = waves((16,), frames=4)
@@ -113,7 +113,7 @@ def test_known_parameters_that_change_in_time_end_the_rollout(
     with caplog.at_level(logging.WARNING):
         found = long_rollouts(starts, {"physical": [forced]}, 5, (force,))["physical"]
     assert (found["steps"], found["limited"]) == (5, True)
-    assert "5 steps instead of 25" in caplog.text
+    assert "limited to 5 of 25 steps" in caplog.text
     first = simulation.fields["velocity"][0]
     expected = [float((first + total).abs().max() / first.abs().max()) for total in
                 (1, 3, 6, 10, 15)]  # fmt: skip
@@ -122,7 +122,7 @@ def test_known_parameters_that_change_in_time_end_the_rollout(
     assert "up to the end of the data" in notice
 
 
-def test_a_batch_that_breaks_is_rolled_out_one_by_one() -> None:
+def test_a_batch_that_diverges_is_rolled_out_one_by_one() -> None:
     calm = waves((16,))
     initial = {
         "velocity": torch.cat([calm.fields["velocity"][:1], 100 * calm.fields["velocity"][:1]])
@@ -148,7 +148,7 @@ def test_a_batch_gives_the_numbers_of_its_simulations_alone() -> None:
     assert together == pytest.approx(np.mean(alone), rel=1e-12)
 
 
-def test_replicates_are_averaged_and_their_spread_is_told() -> None:
+def test_replicates_are_averaged_and_their_spread_is_reported() -> None:
     simulations = [waves((16,), phase=phase) for phase in (0.0, 0.4)]
     factors = (1.0, 1.05, 1.2)
     alone = [
@@ -211,7 +211,7 @@ def test_steps_are_timed_for_one_simulation_and_a_batch(monkeypatch: pytest.Monk
     assert found["speedup"] == pytest.approx({"one": 2.5, "batch": 16.5})
 
 
-def test_what_diverges_at_once_has_no_time() -> None:
+def test_a_predictor_that_diverges_at_once_has_no_time() -> None:
     initial = held_out(waves((16,)))[0].start.initial
     models = {"synthetic": growing(1e30), "physical": growing(1.0)}
     found = time_predictors(models, initial, 4)

@@ -1,4 +1,4 @@
-"""The report says what the numbers say, escapes what it is given, and needs nothing else."""
+"""The report: its numbers and sentences, escaping, and self-containment."""
 
 import re
 from html.parser import HTMLParser
@@ -102,7 +102,7 @@ def test_generated_simulations_that_diverged_are_counted() -> None:
     assert "and 9 generated simulations (3 more diverged and were left out)." in text
 
 
-def test_a_folder_tells_how_many_generated_simulations_there_are(tmp_path: Path) -> None:
+def test_generated_simulations_are_counted_in_the_folder(tmp_path: Path) -> None:
     generated = tmp_path / "augmented"
     generated.mkdir()
     for index in (*range(10), 12):  # of 12; one of an earlier, larger number
@@ -112,7 +112,7 @@ def test_a_folder_tells_how_many_generated_simulations_there_are(tmp_path: Path)
     assert "and 10 generated simulations (2 more diverged and were left out)." in page
 
 
-def test_a_hybrid_report_holds_the_key_numbers() -> None:
+def test_a_hybrid_report_contains_the_key_numbers() -> None:
     metrics = _metrics(synthetic=_errors(0.05), physical=_errors(0.003))
     text = _page(metrics=metrics, parameters=PARAMETERS, synthetic_history=SYNTHETIC_HISTORY).text
     assert "BurgersPDE (u_t + a (u·∇)u = ν ∇²u − ∇φ) calibrated on 3 simulations of" in text
@@ -142,7 +142,7 @@ def test_synthetic_and_physical_experiments_report_what_they_have() -> None:
     assert "Training of the synthetic model" not in text
 
 
-def test_everything_that_weakens_a_number_is_said() -> None:
+def test_every_limitation_is_reported() -> None:
     metrics = _metrics("validation", synthetic=_errors(None, {"4": 7}), physical=_errors(2.0))
     metrics["physical"]["skipped"]["vrmse"] = 3
     undetermined = {"value": None, "std": None, "unit": "1", "determined": False}
@@ -167,7 +167,7 @@ def test_everything_that_weakens_a_number_is_said() -> None:
     assert "The calibration diverged" in diverged
 
 
-def test_a_vector_parameter_has_a_row_a_component() -> None:
+def test_a_vector_parameter_has_one_row_per_component() -> None:
     velocity = {
         "value": [1.0, -0.5], "std": [0.01, 0.02], "initial_guess": 0.0, "bounds": [-2.0, 2.0],
         "unit": "length/time",
@@ -199,7 +199,7 @@ def test_the_page_is_self_contained_and_escapes_its_input(tmp_path: Path) -> Non
         render_report(ReportInputs(experiment, pictures={"animation": tmp_path / "picture.txt"}))
 
 
-def test_a_folder_of_results_is_reported_as_far_as_it_goes(tmp_path: Path) -> None:
+def test_a_partial_folder_of_results_is_reported(tmp_path: Path) -> None:
     results = tmp_path / "results"
     for stage in ("physical", "synthetic", "evaluation"):
         (results / stage).mkdir(parents=True)
@@ -268,7 +268,7 @@ def test_scales_correlation_drift_and_long_rollouts_are_reported() -> None:
     )
 
 
-def test_what_the_truth_does_not_keep_has_no_column() -> None:
+def test_without_conserved_quantities_there_is_no_drift_column() -> None:
     metrics = _metrics(physical={**_diagnosed(0.003, 0.4, 1.0), "conserved": {}})
     text = _page(metrics=metrics).text
     assert "Spectral error, low k" in text
@@ -323,7 +323,7 @@ def test_hybrid_cycles_are_compared(tmp_path: Path) -> None:
         (None, None, "–"),
     ],
 )
-def test_estimates_show_two_digits_of_the_deviation(
+def test_estimates_show_two_digits_of_the_standard_deviation(
     value: float | None, std: float | None, expected: str
 ) -> None:
     assert estimate(value, std) == expected

@@ -1,4 +1,4 @@
-"""Small analytic simulations that the evaluation's tests share."""
+"""Small analytic simulations shared by the tests of the evaluation."""
 
 from dataclasses import dataclass, field
 

@@ -1,4 +1,4 @@
-"""What of ``augmentation`` is refused before anything is computed, and with what words."""
+"""Errors in ``augmentation`` that are reported before anything is computed."""
 
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ def tiny(augmentation: dict[str, Any], **sections: Any) -> Experiment:
 
 
 def real(symmetries: list[str], name: str = "BurgersPDE", **sections: Any) -> Experiment:
-    """An experiment on data that are there."""
+    """An experiment on existing data."""
     spec = built_in_equations()[name]
     field = spec.fields[0].name
     channels = 2 if spec.fields[0].is_vector else 1
@@ -87,9 +87,7 @@ def test_symmetries_that_hold_are_accepted() -> None:
         ("rotation", walled(0.5, 0.5), r"the boundary value 0\.5 of x changes sign"),
     ],
 )
-def test_symmetry_that_the_grid_does_not_have_is_refused(
-    symmetry: str, grid: Grid, message: str
-) -> None:
+def test_symmetry_that_the_grid_breaks_is_rejected(symmetry: str, grid: Grid, message: str) -> None:
     with pytest.raises(ConfigError, match=rf"a\.yaml: augmentation\.symmetries: .*{message}"):
         against(real([symmetry]), grid)
 
@@ -102,16 +100,14 @@ def test_symmetry_that_the_grid_does_not_have_is_refused(
         ("AllenCahnPDE", "galilean", "reflection, rotation, translation"),
     ],
 )
-def test_symmetry_that_the_equation_does_not_have_is_refused(
-    name: str, symmetry: str, has: str
-) -> None:
+def test_symmetry_that_the_equation_lacks_is_rejected(name: str, symmetry: str, has: str) -> None:
     with pytest.raises(
         ConfigError, match=rf"{symmetry}: {name} does not have this symmetry; allowed: {has}$"
     ):
         check_experiment(real([symmetry], name), "a.yaml")
 
 
-def test_equation_on_several_axes_may_have_less() -> None:
+def test_equation_may_have_fewer_symmetries_on_several_axes() -> None:
     line, u = periodic_grid((16,), (2.0,)), (FieldLayout("u"),)
     against(real(["reflection"], "KuramotoSivashinskyPDE"), line, u)
     with pytest.raises(ConfigError, match=r"KuramotoSivashinskyPDE has it in 1D only"):
@@ -134,7 +130,7 @@ def test_equation_on_several_axes_may_have_less() -> None:
         ),
     ],
 )
-def test_coefficients_that_point_somewhere(
+def test_coefficients_with_a_direction_break_symmetries(
     sections: dict[str, Any], symmetry: str, message: str
 ) -> None:
     parameters = sections.pop("model", {}).get("pde_params", {})
@@ -143,7 +139,7 @@ def test_coefficients_that_point_somewhere(
         against(experiment, SQUARE)
 
 
-def test_coefficient_that_is_a_field_leaves_nothing() -> None:
+def test_coefficient_field_breaks_all_symmetries() -> None:
     learned = {"name": "diffusivity", "initial_guess": 0.1, "parametrization": {"type": "grid"}}
     training = {"physical": {"learnable_parameters": [learned]}}
     experiment = real(["translation"], "DiffusionPDE", trainer_params=training)
@@ -154,7 +150,7 @@ def test_coefficient_that_is_a_field_leaves_nothing() -> None:
         against(real(["translation"]), SQUARE, known=(known,))
 
 
-def test_speed_of_everything_must_be_given_for_a_galilean_shift() -> None:
+def test_advection_speed_must_be_fixed_for_a_galilean_shift() -> None:
     learned = {"physical": {"learnable_parameters": [{"name": "advection", "initial_guess": 1.0}]}}
     experiment = real(["galilean"], trainer_params=learned)
     with pytest.raises(ConfigError, match=r"galilean: advection must be a fixed number"):
@@ -162,7 +158,7 @@ def test_speed_of_everything_must_be_given_for_a_galilean_shift() -> None:
 
 
 def test_fields_without_a_role() -> None:
-    """Of a vorticity it is unknown here that its sign changes; a pressure is a scalar."""
+    """A vorticity may change its sign, which is unknown here; a pressure is a scalar."""
     for name, is_allowed in (("pressure", True), ("vorticity", False)):
         specs = {"velocity": 2, name: 1}
         synthetic = {"name": "UNet", "input_specs": specs, "output_specs": specs}
@@ -179,7 +175,7 @@ def test_fields_without_a_role() -> None:
             against(experiment, SQUARE, layouts)
 
 
-def test_walls_whose_values_simulations_bring_along() -> None:
+def test_per_simulation_boundary_values_break_reflections() -> None:
     known = (KnownParameter("boundary.x.lower"),)
     with pytest.raises(
         ConfigError, match=r"simulations have different values of boundary\.x\.lower"
@@ -187,13 +183,13 @@ def test_walls_whose_values_simulations_bring_along() -> None:
         against(real(["reflection"]), walled(0.0, 0.0), known=known)
 
 
-def test_hidden_values_refuse_galilean_shifts() -> None:
+def test_hidden_values_exclude_galilean_shifts() -> None:
     with pytest.raises(ConfigError, match=r"galilean: data\.observations hides values"):
         against(real(["galilean"], data={"observations": {"every": 2}}), SQUARE)
     against(real(["galilean"], data={"observations": {"noise": 0.1}}), SQUARE)
 
 
-def test_simulated_data_are_checked_like_those_that_are_there() -> None:
+def test_simulated_data_are_checked_like_existing_data() -> None:
     with pytest.raises(ConfigError, match=r"rotation: x and y have 16 and 12 points"):
         check_experiment(tiny({"symmetries": ["rotation"]}), "a.yaml")
     experiment = tiny({"symmetries": ["rotation"]})
@@ -202,7 +198,7 @@ def test_simulated_data_are_checked_like_those_that_are_there() -> None:
     assert box.axes == there.axes and box.vectors == there.vectors == {"velocity"}
 
 
-def test_equation_must_be_that_of_the_data() -> None:
+def test_fixed_parameters_must_equal_those_of_the_data() -> None:
     mapping = tiny_experiment(run_params={"model_type": "synthetic"})
     mapping["augmentation"]["symmetries"] = ["translation"]
     mapping["generation_params"]["parameters"] = {"viscosity": 0.01, "advection": 2.0}
@@ -214,7 +210,7 @@ def test_equation_must_be_that_of_the_data() -> None:
         check_experiment(parse_experiment(mapping), "a.yaml")
 
 
-def test_own_equation_claims_its_symmetries(tmp_path: Path) -> None:
+def test_user_equation_states_its_symmetries(tmp_path: Path) -> None:
     text = (
         "from hybrid_pde.config.equations import EquationSpec, FieldRole, SymmetrySpec\n"
         "from hybrid_pde.models import ModelRegistry\n"
@@ -260,15 +256,13 @@ def test_own_equation_claims_its_symmetries(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_augmentation_that_cannot_be_done_is_refused(
-    augmentation: dict[str, Any], message: str
-) -> None:
+def test_invalid_augmentation_is_rejected(augmentation: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         check_experiment(tiny(augmentation), "a.yaml")
     check_experiment(tiny({**augmentation, "enabled": False}), "a.yaml")
 
 
-def test_disk_that_is_allowed_is_enough() -> None:
+def test_simulations_within_the_disk_limit_are_accepted() -> None:
     check_experiment(tiny({"max_disk_mb": 0.042}), "a.yaml")
     mapping = tiny_experiment(generation_params=None)
     mapping["augmentation"] |= {"max_disk_mb": 0.01}
@@ -276,7 +270,7 @@ def test_disk_that_is_allowed_is_enough() -> None:
         against(parse_experiment(mapping), SQUARE)
 
 
-def test_distribution_needs_a_number_that_is_learned() -> None:
+def test_distribution_needs_a_learned_number() -> None:
     mapping = tiny_experiment()
     mapping["augmentation"]["parameters"] = "distribution"
     check_experiment(parse_experiment(mapping), "a.yaml")
@@ -288,7 +282,7 @@ def test_distribution_needs_a_number_that_is_learned() -> None:
         check_experiment(parse_experiment(mapping), "a.yaml")
 
 
-def test_perturbed_states_would_show_what_is_hidden() -> None:
+def test_perturbed_states_would_reveal_hidden_values() -> None:
     perturbed = {"initial_condition": {"type": "perturbed"}}
     data = tiny_experiment()["data"]
     hidden = {**data, "observations": {"region": {"x": [0.0, 0.5]}}}

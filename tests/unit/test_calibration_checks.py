@@ -1,4 +1,4 @@
-"""What a calibration cannot do is refused with key, value and the way out, before it begins."""
+"""Errors in a calibration's settings that are reported before it starts."""
 
 from pathlib import Path
 from typing import Any
@@ -52,7 +52,7 @@ def load(folder: Path, text: str) -> dict[str, Any]:
 
 
 def diffusion(learnable: str) -> str:
-    """The experiment with another learnable parameter."""
+    """The experiment with a different learnable parameter."""
     assert LEARNABLE in DIFFUSION
     return DIFFUSION.replace(LEARNABLE, f"[{{name: diffusivity, {learnable}}}]")
 
@@ -76,7 +76,7 @@ ALLOWED = {
 
 
 @pytest.mark.parametrize("case", ALLOWED)
-def test_what_makes_sense_is_allowed(tmp_path: Path, case: str) -> None:
+def test_valid_calibration_is_accepted(tmp_path: Path, case: str) -> None:
     load(tmp_path, ALLOWED[case])
 
 
@@ -229,7 +229,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_cannot_be_done_is_refused(tmp_path: Path, case: str) -> None:
+def test_invalid_calibration_is_rejected(tmp_path: Path, case: str) -> None:
     text, expected = REFUSED[case]
     with pytest.raises(ConfigError) as caught:
         load(tmp_path, text)
@@ -239,7 +239,7 @@ def test_what_cannot_be_done_is_refused(tmp_path: Path, case: str) -> None:
         assert part in message, message
 
 
-def test_file_of_sensors_is_sought_in_the_project(tmp_path: Path) -> None:
+def test_sensor_file_is_relative_to_project_root(tmp_path: Path) -> None:
     (tmp_path / "buoys.nc").write_bytes(b"")
     text = DIFFUSION.replace("[u]}", "[u], observations: {sensors: buoys.nc}}")
     load(tmp_path, f"{text}\nproject_root: {tmp_path}\n")
@@ -290,7 +290,7 @@ AGAINST_DATA = {
 
 
 @pytest.mark.parametrize("case", AGAINST_DATA)
-def test_what_the_data_do_not_hold_is_refused(tmp_path: Path, case: str) -> None:
+def test_calibration_that_does_not_fit_the_data_is_rejected(tmp_path: Path, case: str) -> None:
     text, layout, expected = AGAINST_DATA[case]
     experiment = parse_experiment(load(tmp_path, text))
     with pytest.raises(ConfigError) as caught:
@@ -299,7 +299,7 @@ def test_what_the_data_do_not_hold_is_refused(tmp_path: Path, case: str) -> None
         assert part in str(caught.value)
 
 
-def test_what_the_data_hold_is_allowed(tmp_path: Path) -> None:
+def test_calibration_that_fits_the_data_is_accepted(tmp_path: Path) -> None:
     text = DIFFUSION.replace("[u]}", "[u], observations: {region: {y: [0.5, null]}}}")
     for allowed, layout in ((text, FieldLayout("u")), (ROTATION, FieldLayout("c"))):
         experiment = parse_experiment(load(tmp_path, allowed))

@@ -1,4 +1,4 @@
-"""The experiment file: defaults, flat and nested form, overrides, and every refusal."""
+"""Loading of experiment files: defaults, flat and nested form, overrides, and all errors."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -256,7 +256,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_refusal_names_file_key_value_and_what_is_allowed(tmp_path: Path, case: str) -> None:
+def test_error_names_file_key_value_and_what_is_allowed(tmp_path: Path, case: str) -> None:
     text, expected = REFUSED[case]
     path = write(tmp_path, text)
     with pytest.raises(ConfigError) as caught:
@@ -267,7 +267,7 @@ def test_refusal_names_file_key_value_and_what_is_allowed(tmp_path: Path, case: 
         assert part in message, message
 
 
-def test_unknown_experiment_lists_those_there_are() -> None:
+def test_unknown_experiment_lists_the_available_ones() -> None:
     with pytest.raises(ConfigError, match="burgers_2d"):
         load_experiment("no_such_experiment")
 
@@ -275,7 +275,7 @@ def test_unknown_experiment_lists_those_there_are() -> None:
 @pytest.mark.parametrize(
     "override", ["epochs", "trainer_params.train_sim=[", "run_params.seed.x=1"]
 )
-def test_malformed_override_is_refused(tmp_path: Path, override: str) -> None:
+def test_malformed_override_is_rejected(tmp_path: Path, override: str) -> None:
     with pytest.raises(ConfigError, match="override|seed"):
         load_experiment(write(tmp_path, HYBRID), [override])
 
@@ -292,7 +292,7 @@ def test_experiment_is_checked_against_the_data(tmp_path: Path) -> None:
     assert "input_specs.velocity: 2: the data have 3 channel(s)" in message
 
 
-def test_simulation_shorter_than_a_window_is_refused(tmp_path: Path) -> None:
+def test_simulation_shorter_than_a_window_is_rejected(tmp_path: Path) -> None:
     experiment = parse_experiment(load_experiment(write(tmp_path, HYBRID)))
     layouts = [FieldLayout("velocity", ("x", "y"))]
     with pytest.raises(ConfigError, match="num_predict_steps: 8: simulation 0 has 8 frames"):
@@ -300,7 +300,7 @@ def test_simulation_shorter_than_a_window_is_refused(tmp_path: Path) -> None:
     check_against_data(experiment, "case.yaml", layouts, [9], PERIODIC)
 
 
-def test_boundary_that_the_scheme_does_not_allow_is_refused(tmp_path: Path) -> None:
+def test_boundary_that_the_scheme_does_not_support_is_rejected(tmp_path: Path) -> None:
     text = HYBRID.replace("name: BurgersPDE}", "name: BurgersPDE, numerics: spectral}")
     experiment = parse_experiment(load_experiment(write(tmp_path, text)))
     layouts = [FieldLayout("velocity", ("x", "y"))]
@@ -337,14 +337,14 @@ WRONG_VALUES = {
 
 
 @pytest.mark.parametrize("right", WRONG_VALUES)
-def test_value_without_meaning_is_refused(tmp_path: Path, right: str) -> None:
+def test_invalid_value_is_rejected(tmp_path: Path, right: str) -> None:
     load_experiment(write(tmp_path, ADVECTION))
     wrong, message = WRONG_VALUES[right]
     with pytest.raises(ConfigError, match=message):
         load_experiment(write(tmp_path, ADVECTION.replace(right, wrong)))
 
 
-def test_file_whose_name_is_no_folders_needs_a_name_inside(tmp_path: Path) -> None:
+def test_file_with_an_invalid_name_needs_an_experiment_name(tmp_path: Path) -> None:
     path = tmp_path / "größe 1.yaml"
     path.write_text(HYBRID, encoding="utf-8")
     with pytest.raises(ConfigError, match="experiment_name: 'größe 1': .*to use the file's name"):

@@ -1,4 +1,4 @@
-"""The evaluation of models from their files: everything that is written, of several surrogates."""
+"""Evaluation of saved models: all output files, with and without replicates."""
 
 import json
 from pathlib import Path

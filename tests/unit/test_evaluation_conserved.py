@@ -1,11 +1,11 @@
-"""What the truth keeps is found, and the drift of a prediction is that of a closed form."""
+"""Conserved quantities of the truth, and the drift of predictions against closed forms."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from hybrid_pde.evaluation.measures.conserved import drift, kept_by_truth, summarize_drift
+from hybrid_pde.evaluation.measures.conserved import conserved_quantities, drift, summarize_drift
 from tests.unit.evaluation_cases import waves
 
 GRID = waves((32,)).grid
@@ -13,15 +13,15 @@ X = 2 * np.pi * np.arange(32) / 32
 
 
 def _travelling(frames: int = 5) -> np.ndarray:
-    """``[T + 1, 1, X]`` of 2 + sin(x − t): mean 2, mean square 4.5, both kept."""
+    """``[T + 1, 1, X]`` of 2 + sin(x − t): mean 2, mean square 4.5, both conserved."""
     return np.stack([2 + np.sin(X - 0.1 * t) for t in range(frames)])[:, None]
 
 
-def test_a_travelling_wave_keeps_both_and_a_prediction_drifts_by_what_it_adds() -> None:
+def test_a_travelling_wave_conserves_both_and_an_offset_is_drift() -> None:
     truth = _travelling()
     prediction = truth[1:] + 0.03 * np.arange(1, 5)[:, None, None]
     found = [drift({"u": prediction}, {"u": truth}, GRID)]
-    kept = kept_by_truth(found)
+    kept = conserved_quantities(found)
     assert set(kept["u"]) == {"integral", "mean_square"}
     assert kept["u"]["mean_square"] < 1e-12
     summary = summarize_drift(found, kept)["conserved"]["u"]
@@ -33,16 +33,16 @@ def test_a_travelling_wave_keeps_both_and_a_prediction_drifts_by_what_it_adds() 
     assert summary["mean_square"]["by_lead_time"] == pytest.approx(squares)
 
 
-def test_a_decaying_wave_keeps_its_integral_alone() -> None:
+def test_a_decaying_wave_conserves_only_its_integral() -> None:
     truth = np.stack([1 + np.exp(-0.1 * t) * np.sin(X) for t in range(5)])[:, None]
     found = [drift({"u": truth[1:]}, {"u": truth}, GRID)]
-    assert list(kept_by_truth(found)["u"]) == ["integral"]
+    assert list(conserved_quantities(found)["u"]) == ["integral"]
 
 
-def test_what_one_simulation_loses_is_not_kept() -> None:
+def test_a_quantity_must_be_conserved_in_every_simulation() -> None:
     steady, growing = _travelling(), _travelling() * np.linspace(1, 1.1, 5)[:, None, None]
     found = [drift({"u": truth[1:]}, {"u": truth}, GRID) for truth in (steady, growing)]
-    assert kept_by_truth(found) == {}
+    assert conserved_quantities(found) == {}
     assert summarize_drift(found, {}) == {"conserved": {}}
 
 
@@ -68,10 +68,10 @@ def test_a_divergence_has_no_finite_drift_and_missing_values_are_skipped() -> No
     prediction[2:] = np.nan
     truth[1, 0, 4] = np.nan
     found = [drift({"u": prediction}, {"u": truth}, GRID)]
-    kept = kept_by_truth(found)
+    kept = conserved_quantities(found)
     assert set(kept["u"]) == {"integral", "mean_square"}
     summary = summarize_drift(found, kept)["conserved"]["u"]["integral"]
     assert summary["by_lead_time"] == [pytest.approx(0, abs=1e-12)] * 2 + [None, None]
     assert summary["drift"] is None
     truth[0, 0, 0] = np.nan
-    assert kept_by_truth([drift({"u": prediction}, {"u": truth}, GRID)]) == {}
+    assert conserved_quantities([drift({"u": prediction}, {"u": truth}, GRID)]) == {}

@@ -1,4 +1,4 @@
-"""Correlation against NumPy's, and the time at which it is lost."""
+"""Correlation against NumPy, and the correlation time."""
 
 import numpy as np
 import pytest
@@ -47,7 +47,7 @@ def test_the_correlation_time_is_interpolated() -> None:
     assert found["by_field"]["u"]["correlation_time"] == pytest.approx(expected, rel=1e-9)
 
 
-def test_a_correlation_that_lasts_is_capped_at_the_end() -> None:
+def test_a_lasting_correlation_is_capped_at_the_end() -> None:
     phases = np.full(5, 0.1)
     found = _summary(_waves(phases), _waves(0 * phases), dt=0.3)
     assert found["correlation_time"] == pytest.approx(1.5)

@@ -1,4 +1,4 @@
-"""What the figures draw: the numbers on the lines, the images and their scales, the files."""
+"""Figures: data of the lines, images and their colour scales, files."""
 
 from pathlib import Path
 
@@ -117,7 +117,7 @@ def _with_long_rollouts(found: Evaluation) -> dict:
     return found.metrics
 
 
-def test_diagnostics_have_a_panel_for_each_thing_there_is() -> None:
+def test_diagnostics_have_a_panel_for_each_available_quantity() -> None:
     found = _evaluation()
     figure = plot_diagnostics(found.metrics, found.spectra)
     shown = [axes for axes in figure.axes if axes.get_visible()]
@@ -150,7 +150,7 @@ def test_a_diverged_prediction_has_no_spectrum_but_the_others_have() -> None:
     assert len(figure.axes) == 4
 
 
-def test_hybrid_cycles_are_divided_and_iterations_go_on() -> None:
+def test_hybrid_cycles_are_separated_and_iterations_continue() -> None:
     history = {key: values + values for key, values in HISTORY.items()}
     history["cycle"] = [1.0] * 3 + [2.0] * 3
     loss = [axes for axes in plot_calibration(history, PARAMETERS).axes if axes.get_visible()][-1]
@@ -276,7 +276,7 @@ def test_training_shows_loss_and_the_validation_that_was_measured() -> None:
     assert len(plot_training(history).axes) == 1
 
 
-def test_training_figures_are_written_for_what_is_there(tmp_path: Path) -> None:
+def test_training_figures_are_written_for_existing_histories(tmp_path: Path) -> None:
     paths = write_training_figures(
         tmp_path, physical=HISTORY, parameters={"parameters": PARAMETERS}
     )

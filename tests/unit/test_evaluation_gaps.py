@@ -1,4 +1,4 @@
-"""Evaluation on simulations in which values are missing."""
+"""Evaluation on simulations with missing values."""
 
 import json
 import logging
@@ -13,13 +13,13 @@ from hybrid_pde.errors import ConfigError
 from hybrid_pde.evaluation.figures.all_figures import write_figures
 from hybrid_pde.evaluation.report.notices import notices
 from hybrid_pde.evaluation.rollout_evaluation import Evaluation, evaluate, write_metrics
-from hybrid_pde.evaluation.rollout_starts import begin
+from hybrid_pde.evaluation.rollout_starts import find_start
 from hybrid_pde.evaluation.rollouts_file import rollout_dataset
 from tests.unit.evaluation_cases import Waves, waves
 
 
 def holed(*holes: tuple[object, ...], frames: int = 9, shape: tuple[int, ...] = (12, 10)) -> Waves:
-    """Waves without the values at the given places of ``[T, C, *space]``."""
+    """Waves with missing values at the given indices of ``[T, C, *space]``."""
     simulation = waves(shape, frames=frames)
     velocity = simulation.fields["velocity"].clone()
     for hole in holes:
@@ -35,14 +35,14 @@ def evaluated(simulation: Waves, tmp_path: Path, num_steps: int | None = None) -
 
 def test_whole_simulations_start_at_their_first_frame() -> None:
     simulation = holed((4, 0, 2, 2))
-    beginning = begin(3, simulation, None, ())
-    assert (beginning.frame, beginning.filled, beginning.steps) == (0, 0, 8)
-    assert torch.equal(beginning.initial["velocity"][0], simulation.fields["velocity"][0])
-    assert np.isnan(beginning.truth["velocity"]).sum() == 1
+    start = find_start(3, simulation, None, ())
+    assert (start.frame, start.filled, start.steps) == (0, 0, 8)
+    assert torch.equal(start.initial["velocity"][0], simulation.fields["velocity"][0])
+    assert np.isnan(start.truth["velocity"]).sum() == 1
 
 
-def test_errors_count_what_is_there(tmp_path: Path) -> None:
-    """Persistence against a computation by hand over the values that are there."""
+def test_errors_exclude_missing_values(tmp_path: Path) -> None:
+    """Persistence against an explicit computation over the existing values."""
     simulation = holed((2, 0, slice(0, 5), 3), (5, slice(None), 4))
     metrics = evaluated(simulation, tmp_path).metrics
     assert metrics["persistence"]["missing"] == 5 + 20
@@ -74,22 +74,22 @@ def test_a_rollout_starts_at_the_first_whole_frame(tmp_path: Path) -> None:
 
 def test_num_steps_bounds_the_start() -> None:
     simulation = holed((slice(0, 3), 0, 0, 0), (0, 1, 0, 0))
-    assert begin(0, simulation, None, ()).frame == 3
-    beginning = begin(0, simulation, 7, ())
-    assert (beginning.frame, beginning.filled, beginning.steps) == (1, 1, 7)
-    assert begin(0, simulation, 8, ()).filled == 2
+    assert find_start(0, simulation, None, ()).frame == 3
+    start = find_start(0, simulation, 7, ())
+    assert (start.frame, start.filled, start.steps) == (1, 1, 7)
+    assert find_start(0, simulation, 8, ()).filled == 2
 
 
-def test_holes_of_the_best_frame_are_filled_with_the_nearest_and_told(
+def test_missing_values_of_the_best_frame_are_filled_with_a_warning(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     always = (slice(None), 0, slice(4, 6), 5)  # two places of one component are never seen
     simulation = holed(always, (0, 1, 0, 0))
     with caplog.at_level(logging.WARNING):
-        beginning = begin(3, simulation, None, ())
-    assert "simulation 3: 2 values are missing in frame 1, where its rollout starts" in caplog.text
+        start = find_start(3, simulation, None, ())
+    assert "simulation 3: 2 values are missing in frame 1, where the rollout starts" in caplog.text
     frame = simulation.fields["velocity"][1]
-    filled = beginning.initial["velocity"][0]
+    filled = start.initial["velocity"][0]
     there = ~torch.isnan(frame)
     assert torch.equal(filled[there], frame[there])
     # along x the spacing is 1/6, along y 0.3: the neighbours along x are the nearest
@@ -108,7 +108,9 @@ def test_nothing_to_start_from_is_an_error() -> None:
 
 
 @pytest.mark.parametrize("shape", [(12,), (12, 10)])
-def test_pictures_and_files_have_holes(tmp_path: Path, shape: tuple[int, ...]) -> None:
+def test_missing_values_stay_missing_in_figures_and_files(
+    tmp_path: Path, shape: tuple[int, ...]
+) -> None:
     simulation = holed((slice(1, None), 0, slice(2, 5)), shape=shape, frames=4)
     predicted = waves(shape, frames=4).fields["velocity"][1:].unsqueeze(0)
     found = evaluate([(0, simulation)], {"physical": lambda _, steps: {"velocity": predicted}})

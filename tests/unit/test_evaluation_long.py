@@ -1,4 +1,4 @@
-"""Rollouts beyond the data, batches of simulations, replicates, and the time of a step."""
+"""Long rollouts, batches of simulations, replicates, and run time per step."""
 
 import json
 import logging
@@ -11,13 +11,13 @@ import torch
 from hybrid_pde.domain.known_values import TENSOR_PREFIX, KnownParameter
 from hybrid_pde.evaluation.measures import long_rollout
 from hybrid_pde.evaluation.measures import step_timing as timing
-from hybrid_pde.evaluation.measures.long_rollout import follow, long_rollouts
+from hybrid_pde.evaluation.measures.long_rollout import long_rollouts, roll_out_in_chunks
 from hybrid_pde.evaluation.measures.step_timing import time_predictors
 from hybrid_pde.evaluation.predictors import Predictor, State
 from hybrid_pde.evaluation.report.notices import long_rollout_notices
-from hybrid_pde.evaluation.rollout_batches import HeldOut, batched, rolled_out
+from hybrid_pde.evaluation.rollout_batches import HeldOut, group_batches, roll_out
 from hybrid_pde.evaluation.rollout_evaluation import evaluate
-from hybrid_pde.evaluation.rollout_starts import begin
+from hybrid_pde.evaluation.rollout_starts import find_start
 from tests.unit.evaluation_cases import Waves, waves
 
 
@@ -39,7 +39,7 @@ def growing(factor: float, fails_above: float = np.inf) -> Predictor:
 
 def held_out(*simulations: Waves, known: tuple[KnownParameter, ...] = ()) -> list[HeldOut]:
     return [
-        HeldOut(index, simulation, begin(index, simulation, None, known))
+        HeldOut(index, simulation, find_start(index, simulation, None, known))
         for index, simulation in enumerate(simulations)
     ]
 
@@ -71,7 +71,7 @@ def test_the_end_is_compared_with_the_physical_model_or_the_last_frame() -> None
     assert alone["spectral_error"]["low"] == pytest.approx(np.exp(6 * 0.05) - 1, rel=1e-4)
 
 
-def test_a_rollout_that_is_lost_says_when() -> None:
+def test_a_diverged_rollout_reports_its_last_step() -> None:
     starts = held_out(waves((16,), frames=4))
     found = long_rollouts(starts, {"synthetic": [growing(1e10)]}, 2)["synthetic"]
     assert (found["finite"], found["lasted"], found["growth"]) == (False, 3, None)
@@ -82,18 +82,18 @@ def test_a_rollout_that_is_lost_says_when() -> None:
     assert "after 3 of 6 steps" in notice
 
 
-def test_pieces_give_what_the_whole_gives_and_the_lost_are_left_behind(
+def test_chunks_equal_the_whole_rollout_and_diverged_simulations_are_dropped(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     calm = waves((16,), frames=4)
     starts = held_out(calm, louder(calm, 100.0))
-    initial = {"velocity": torch.cat([each.beginning.initial["velocity"] for each in starts])}
+    initial = {"velocity": torch.cat([each.start.initial["velocity"] for each in starts])}
     predictor = growing(1.5, fails_above=500.0)
-    whole = follow(predictor, initial, 7)
+    whole = roll_out_in_chunks(predictor, initial, 7)
     monkeypatch.setattr(long_rollout, "MAX_BYTES", 2 * initial["velocity"].nbytes)
-    pieces = follow(predictor, initial, 7)
-    np.testing.assert_allclose(pieces.growth, whole.growth, rtol=1e-6)
-    torch.testing.assert_close(pieces.last["velocity"], whole.last["velocity"], equal_nan=True)
+    chunks = roll_out_in_chunks(predictor, initial, 7)
+    np.testing.assert_allclose(chunks.growth, whole.growth, rtol=1e-6)
+    torch.testing.assert_close(chunks.last["velocity"], whole.last["velocity"], equal_nan=True)
     assert np.isfinite(whole.growth[0]).all() and np.isinf(whole.growth[1, -1])
     assert np.isfinite(whole.growth[1, 0])
 
@@ -113,29 +113,30 @@ def test_known_parameters_that_change_in_time_end_the_rollout(
     with caplog.at_level(logging.WARNING):
         found = long_rollouts(starts, {"physical": [forced]}, 5, (force,))["physical"]
     assert (found["steps"], found["limited"]) == (5, True)
-    assert "5 steps instead of 25" in caplog.text
+    assert "limited to 5 of 25 steps" in caplog.text
     first = simulation.fields["velocity"][0]
     expected = [float((first + total).abs().max() / first.abs().max()) for total in
                 (1, 3, 6, 10, 15)]  # fmt: skip
     assert found["by_lead_time"]["growth"] == pytest.approx(expected, rel=1e-5)
-    assert "end with the data" in long_rollout_notices({"physical": {"long_rollout": found}})[0]
+    notice = long_rollout_notices({"physical": {"long_rollout": found}})[0]
+    assert "up to the end of the data" in notice
 
 
-def test_a_batch_that_breaks_is_rolled_out_one_by_one() -> None:
+def test_a_batch_that_diverges_is_rolled_out_one_by_one() -> None:
     calm = waves((16,))
     initial = {
         "velocity": torch.cat([calm.fields["velocity"][:1], 100 * calm.fields["velocity"][:1]])
     }
-    found = rolled_out(growing(1.1, fails_above=50.0), initial, 3)["velocity"]
+    found = roll_out(growing(1.1, fails_above=50.0), initial, 3)["velocity"]
     torch.testing.assert_close(found[0], growing(1.1)(initial, 3)["velocity"][0])
     assert torch.isnan(found[1]).all()
 
 
 def test_batches_hold_neighbours_of_one_length() -> None:
     lengths = [4, 4, 4, 6, 4]
-    batches = list(batched(held_out(*[waves((16,), frames=n) for n in lengths])))
+    batches = list(group_batches(held_out(*[waves((16,), frames=n) for n in lengths])))
     assert [[each.index for each in batch] for batch in batches] == [[0, 1, 2], [3], [4]]
-    many = list(batched(held_out(*[waves((16,))] * 11)))
+    many = list(group_batches(held_out(*[waves((16,))] * 11)))
     assert [len(batch) for batch in many] == [8, 3]
 
 
@@ -147,7 +148,7 @@ def test_a_batch_gives_the_numbers_of_its_simulations_alone() -> None:
     assert together == pytest.approx(np.mean(alone), rel=1e-12)
 
 
-def test_replicates_are_averaged_and_their_spread_is_told() -> None:
+def test_replicates_are_averaged_and_their_spread_is_reported() -> None:
     simulations = [waves((16,), phase=phase) for phase in (0.0, 0.4)]
     factors = (1.0, 1.05, 1.2)
     alone = [
@@ -199,7 +200,7 @@ def test_steps_are_timed_for_one_simulation_and_a_batch(monkeypatch: pytest.Monk
 
         return predict
 
-    initial = held_out(waves((16,)))[0].beginning.initial
+    initial = held_out(waves((16,)))[0].start.initial
     models = {"synthetic": takes(0.002, 0.0), "physical": takes(0.001, 0.004, first=60.0)}
     found = time_predictors(models, initial, 20)
     assert found["synthetic"] == pytest.approx(0.002)
@@ -210,8 +211,8 @@ def test_steps_are_timed_for_one_simulation_and_a_batch(monkeypatch: pytest.Monk
     assert found["speedup"] == pytest.approx({"one": 2.5, "batch": 16.5})
 
 
-def test_what_diverges_at_once_has_no_time() -> None:
-    initial = held_out(waves((16,)))[0].beginning.initial
+def test_a_predictor_that_diverges_at_once_has_no_time() -> None:
+    initial = held_out(waves((16,)))[0].start.initial
     models = {"synthetic": growing(1e30), "physical": growing(1.0)}
     found = time_predictors(models, initial, 4)
     assert "synthetic" not in found and "speedup" not in found

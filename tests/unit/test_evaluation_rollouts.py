@@ -1,4 +1,4 @@
-"""Held-out rollouts: what is compared with what, divergence, and the files that come out."""
+"""Rollouts on held-out simulations: metrics, divergence, predictors, and files."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -25,7 +25,7 @@ State = Mapping[str, torch.Tensor]
 
 
 class _Oracle:
-    """Gives the truth plus an offset, NaN behind ``last`` steps as a model would."""
+    """Predicts the truth plus an offset, NaN after ``last`` steps."""
 
     def __init__(self, simulation: Waves, offset: float, last: int | None = None) -> None:
         self.frames = simulation.fields["velocity"]
@@ -146,7 +146,7 @@ def test_synthetic_predictor_stacks_inputs_and_splits_outputs_by_the_specs() -> 
 
 
 class _Doubling:
-    """A model that doubles in every step, for so many steps."""
+    """A model that doubles the state in every step and diverges after ``lasts`` steps."""
 
     spec = built_in_equations()["BurgersPDE"]
 
@@ -165,7 +165,7 @@ class _Doubling:
             yield {name: values * 2.0 ** (step + 1) for name, values in state.items()}
 
 
-def test_physical_predictor_hands_fields_over_and_takes_them_back() -> None:
+def test_physical_predictor_passes_fields_to_the_model_and_back() -> None:
     simulation = waves(static=True)
     predictor = PhysicalPredictor(_Doubling(), simulation.grid, simulation.layouts, simulation.dt)
     initial = {
@@ -179,7 +179,7 @@ def test_physical_predictor_hands_fields_over_and_takes_them_back() -> None:
 
 
 @pytest.mark.parametrize("lasts", [0, 2])
-def test_physical_predictor_keeps_what_came_before_a_divergence(
+def test_physical_predictor_keeps_frames_before_a_divergence(
     lasts: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     simulation = waves()
@@ -240,7 +240,7 @@ def test_points_on_the_boundary_have_their_coordinates() -> None:
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_the_projects_own_models_fit_the_predictors() -> None:
+def test_built_in_models_fit_the_predictors() -> None:
     from hybrid_pde.models import ModelRegistry
     from hybrid_pde.models.synthetic.architectures.unet.network import UNet
 

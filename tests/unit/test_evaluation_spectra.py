@@ -53,7 +53,7 @@ def test_all_modes_together_have_the_mean_square(side: Side) -> None:
     assert np.sum(np.abs(modes) ** 2) == pytest.approx(np.sum(values**2) / (12 * 9), rel=1e-12)
 
 
-def test_periodic_and_walled_axes_go_together() -> None:
+def test_periodic_and_walled_axes_can_be_combined() -> None:
     box = Grid(
         ("x", "y"), (16, 10), (0.0, 0.0), LENGTHS,
         ((PERIODIC, PERIODIC), (ZERO_GRADIENT, ZERO_GRADIENT)), (False, False),
@@ -87,7 +87,7 @@ def _bands(prediction: np.ndarray, truth: np.ndarray, box: Grid) -> dict:
     return summarize_bands([found], ["u"])
 
 
-def test_a_damped_wave_a_shifted_one_and_a_right_one_are_told_apart() -> None:
+def test_damped_shifted_and_exact_waves_are_distinguished() -> None:
     box = grid((64,))
     (x,) = points(box)
     low, mid, high = (np.sin(2 * np.pi * waves * x / 3) for waves in (2, 6, 20))
@@ -105,7 +105,7 @@ def test_a_damped_wave_a_shifted_one_and_a_right_one_are_told_apart() -> None:
     assert found["by_field"]["u"]["error_by_band"]["high"] == pytest.approx(0.3)
 
 
-def test_nothing_in_a_band_counts_nothing_and_a_divergence_is_never_dropped() -> None:
+def test_an_empty_band_is_not_counted_and_a_divergence_is_never_dropped() -> None:
     box = grid((64,))
     (x,) = points(box)
     truth = np.repeat(np.sin(2 * np.pi * x / 3)[None, None], 3, axis=0)

@@ -1,4 +1,4 @@
-"""Errors of rollouts against closed forms, and what happens where they are undefined."""
+"""Errors of rollouts against closed forms, and where they are undefined."""
 
 import itertools
 import json
@@ -75,7 +75,7 @@ def test_a_uniform_truth_is_left_out_of_vrmse_and_counted() -> None:
     assert metrics["skipped"] == {"vrmse": 1, "nrmse": 0, "relative_l2": 0}
 
 
-def test_rounding_of_single_precision_is_no_variance() -> None:
+def test_rounding_of_single_precision_is_not_variance() -> None:
     rounding = np.float32(1) + np.finfo(np.float32).eps * np.arange(2, dtype=np.float32)
     truth = np.stack([np.tile(rounding, 32), 1 + _sine()])[None, :, None]
     metrics = compute_metrics(truth, truth, SCALAR)
@@ -129,20 +129,20 @@ def test_rollouts_of_different_lengths_are_averaged_over_what_exists() -> None:
     assert metrics["skipped"]["vrmse"] == 0
 
 
-def test_errors_of_use_are_named() -> None:
+def test_invalid_arguments_are_rejected() -> None:
     truth = np.ones((1, 2, 1, 8))
     with pytest.raises(ValueError, match=r"\(1, 2, 1, 8\).*\(1, 2, 1, 9\)"):
         compute_metrics(truth, np.ones((1, 2, 1, 9)), SCALAR)
     with pytest.raises(ValueError, match="2 channels"):
         compute_metrics(truth, truth, VECTOR)
     with pytest.raises(
-        ValueError, match="simulation 0, field 'u', lead time 1: the truth is not finite"
+        ValueError, match="simulation 0, field 'u', lead time 1: the truth is infinite"
     ):
         compute_metrics(truth, truth * np.inf, SCALAR)
 
 
 def test_missing_values_of_the_truth_are_in_no_error() -> None:
-    """Against the same numbers computed by hand over the places that are there."""
+    """Against an explicit computation over the existing values."""
     rng = np.random.default_rng(0)
     truth = 2 + rng.normal(size=(1, 3, 2, 9, 7))
     prediction = truth + rng.normal(size=truth.shape)

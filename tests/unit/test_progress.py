@@ -1,4 +1,4 @@
-"""Progress bars: on a terminal, and nowhere else."""
+"""Progress bars appear on a terminal only."""
 
 import io
 import sys

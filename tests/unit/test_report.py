@@ -1,4 +1,4 @@
-"""The report says what the numbers say, escapes what it is given, and needs nothing else."""
+"""The report: its numbers and sentences, escaping, and self-containment."""
 
 import re
 from html.parser import HTMLParser
@@ -99,26 +99,26 @@ def _page(**inputs: Any) -> _Page:
 
 def test_generated_simulations_that_diverged_are_counted() -> None:
     text = _page(metrics=_metrics(synthetic=_errors(0.05)), generated=9).text
-    assert "and 9 generated ones (3 diverged and are left out)." in text
+    assert "and 9 generated simulations (3 more diverged and were left out)." in text
 
 
-def test_a_folder_tells_how_many_generated_simulations_there_are(tmp_path: Path) -> None:
+def test_generated_simulations_are_counted_in_the_folder(tmp_path: Path) -> None:
     generated = tmp_path / "augmented"
     generated.mkdir()
     for index in (*range(10), 12):  # of 12; one of an earlier, larger number
         (generated / f"sim_{index:06d}.safetensors").touch()
     report_of_folder(tmp_path / "report.html", tmp_path, EXPERIMENT)
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert "and 10 generated ones (2 diverged and are left out)." in page
+    assert "and 10 generated simulations (2 more diverged and were left out)." in page
 
 
-def test_a_hybrid_report_holds_the_key_numbers() -> None:
+def test_a_hybrid_report_contains_the_key_numbers() -> None:
     metrics = _metrics(synthetic=_errors(0.05), physical=_errors(0.003))
     text = _page(metrics=metrics, parameters=PARAMETERS, synthetic_history=SYNTHETIC_HISTORY).text
     assert "BurgersPDE (u_t + a (u·∇)u = ν ∇²u − ∇φ) calibrated on 3 simulations of" in text
-    assert "UNet trained on 3 simulations and 12 generated ones" in text
+    assert "UNet trained on 3 simulations and 12 generated simulations" in text
     assert "0.010012 ± 0.000034" in text
-    assert "generated with 0.01; 0.12 % off" in text
+    assert "generated with 0.01; 0.12 % error" in text
     assert "30 × better than persistence" in text and "500 × better than persistence" in text
     assert "1 × 10⁻⁵ … ∞" in text
     assert "Errors on test simulations" in text
@@ -142,7 +142,7 @@ def test_synthetic_and_physical_experiments_report_what_they_have() -> None:
     assert "Training of the synthetic model" not in text
 
 
-def test_everything_that_weakens_a_number_is_said() -> None:
+def test_every_limitation_is_reported() -> None:
     metrics = _metrics("validation", synthetic=_errors(None, {"4": 7}), physical=_errors(2.0))
     metrics["physical"]["skipped"]["vrmse"] = 3
     undetermined = {"value": None, "std": None, "unit": "1", "determined": False}
@@ -155,19 +155,19 @@ def test_everything_that_weakens_a_number_is_said() -> None:
     text = _page(metrics=metrics, parameters=parameters).text
     assert "The data do not determine advection" in text and "not determined" in text
     assert "Changes along + 0.001 viscosity − 0.5 advection leave the prediction" in text
-    assert "stopped at the largest number of iterations" in text
+    assert "did not converge within the maximum number of iterations" in text
     assert "There are no test simulations" in text
     assert "Errors on validation simulations" in text
     assert "Synthetic model: diverged (simulation 4 at step 7)" in text
     assert "∞ VRMSE diverged in 1 simulation" in text
     assert "1.33 × worse than persistence" in text
-    assert "leaves out 3 frames in which the truth is uniform" in text
+    assert "excludes 3 frames in which the truth is uniform" in text
     assert "say nothing about unseen ones" in _page(metrics=_metrics("train")).text
     diverged = _page(parameters={**PARAMETERS, "status": "diverged"}).text
     assert "The calibration diverged" in diverged
 
 
-def test_a_vector_parameter_has_a_row_a_component() -> None:
+def test_a_vector_parameter_has_one_row_per_component() -> None:
     velocity = {
         "value": [1.0, -0.5], "std": [0.01, 0.02], "initial_guess": 0.0, "bounds": [-2.0, 2.0],
         "unit": "length/time",
@@ -199,7 +199,7 @@ def test_the_page_is_self_contained_and_escapes_its_input(tmp_path: Path) -> Non
         render_report(ReportInputs(experiment, pictures={"animation": tmp_path / "picture.txt"}))
 
 
-def test_a_folder_of_results_is_reported_as_far_as_it_goes(tmp_path: Path) -> None:
+def test_a_partial_folder_of_results_is_reported(tmp_path: Path) -> None:
     results = tmp_path / "results"
     for stage in ("physical", "synthetic", "evaluation"):
         (results / stage).mkdir(parents=True)
@@ -216,7 +216,7 @@ def test_a_folder_of_results_is_reported_as_far_as_it_goes(tmp_path: Path) -> No
     assert kinds == ["data:image/png", "data:image/gif"]  # calibration, animation
     assert "0.010012 ± 0.000034" in page.text and "30 × better than persistence" in page.text
     assert "Training of the synthetic model" not in page.text
-    assert "Time a step" not in page.text
+    assert "Time per step" not in page.text
     (results / "evaluation" / "timing.json").write_text('{"synthetic": 0.002, "physical": 0.05}')
     (results / "synthetic" / "history.csv").write_text(
         "epoch,train_loss,val_vrmse\n1,.5,\n2,.2,.1\n"
@@ -258,19 +258,21 @@ def test_scales_correlation_drift_and_long_rollouts_are_reported() -> None:
     kept = {"velocity": {"integral": 1e-6, "mean_square": 1e-4}}
     metrics["evaluated_on"]["conserved"] = kept
     text = _page(metrics=metrics).text
-    assert "Synthetic model 0.012 0.34 – 0.31 0.0078 lost after 17 of 200 steps" in text
+    assert "Synthetic model 0.012 0.34 – 0.31 0.0078 diverged after 17 of 200 steps" in text
     assert "Physical model 0.012 0.34 – ≥ 0.4 0.0078 × 1.25" in text
     assert "Persistence 0.012 0.34 – 0.1 0.0078 –" in text
-    assert "The truth keeps the integral of velocity, the mean square of velocity" in text
-    assert "Synthetic model: long rollouts leave the finite numbers after 17 of 200 steps" in text
-    assert "change in time end with the data, and long rollouts with them, after 200 steps" in text
+    assert "The truth conserves the integral of velocity, the mean square of velocity" in text
+    assert "Synthetic model: long rollouts diverge after 17 of 200 steps" in text
+    assert (
+        "Long rollouts are limited to 200 steps, since known parameters that change in time" in text
+    )
 
 
-def test_what_the_truth_does_not_keep_has_no_column() -> None:
+def test_without_conserved_quantities_there_is_no_drift_column() -> None:
     metrics = _metrics(physical={**_diagnosed(0.003, 0.4, 1.0), "conserved": {}})
     text = _page(metrics=metrics).text
     assert "Spectral error, low k" in text
-    assert "Drift" not in text and "The truth keeps" not in text and "Growth" not in text
+    assert "Drift" not in text and "The truth conserves" not in text and "Growth" not in text
 
 
 def test_speed_and_replicates_are_reported() -> None:
@@ -283,10 +285,10 @@ def test_speed_and_replicates_are_reported() -> None:
     }  # fmt: skip
     text = _page(metrics=metrics, timing=timing).text
     assert "Synthetic model 0.05 ± 0.0042 0.05" in text
-    assert "are means over 3 trainings that differ in their seed" in text
-    assert "In a batch of 8, a step of each takes 1 ms of the synthetic model and 500 µs" in text
+    assert "are means over 3 trainings with different seeds" in text
+    assert "In a batch of 8, a step takes 1 ms for the synthetic model and 500 µs" in text
     assert "is 25 × faster for one simulation and 2 × slower in the batch." in text
-    assert "trainings that" not in _page(metrics=_metrics(synthetic=_errors(0.05))).text
+    assert "trainings with" not in _page(metrics=_metrics(synthetic=_errors(0.05))).text
 
 
 def test_hybrid_cycles_are_compared(tmp_path: Path) -> None:
@@ -304,7 +306,7 @@ def test_hybrid_cycles_are_compared(tmp_path: Path) -> None:
     text = _Page((tmp_path / "report.html").read_text(encoding="utf-8")).text
     assert "Cycle viscosity Validation VRMSE" in text
     assert "1 0.01230 ± 0.00010 0.3" in text
-    assert "2 (parameters of the cycle before kept) 0.01010 ± 0.00010 0.15" in text
+    assert "2 (parameters of the previous cycle kept) 0.01010 ± 0.00010 0.15" in text
     assert "Hybrid cycles" not in _page(cycles=read_cycles(tmp_path)[:1]).text
 
 
@@ -321,7 +323,7 @@ def test_hybrid_cycles_are_compared(tmp_path: Path) -> None:
         (None, None, "–"),
     ],
 )
-def test_estimates_show_two_digits_of_the_deviation(
+def test_estimates_show_two_digits_of_the_standard_deviation(
     value: float | None, std: float | None, expected: str
 ) -> None:
     assert estimate(value, std) == expected

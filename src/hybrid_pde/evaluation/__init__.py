@@ -1,4 +1,4 @@
-"""Held-out rollouts: metrics, figures, and the report."""
+"""Evaluation on held-out simulations: rollouts, metrics, figures, and the report."""
 
 import lazy_loader
 

@@ -14,7 +14,7 @@ History = dict[str, list[float]]
 
 
 def write_history(path: Path, rows: list[Row]) -> None:
-    """Write one row an epoch or iteration as CSV, atomically."""
+    """Write a history atomically."""
     with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, fieldnames=list(rows[0]) if rows else [])
         writer.writeheader()
@@ -22,21 +22,21 @@ def write_history(path: Path, rows: list[Row]) -> None:
 
 
 def read_rows(path: Path) -> list[Row]:
-    """The rows of a training's history as the numbers that they were written from."""
+    """Read the rows of a history; empty cells are ``None``."""
     return [{name: _number(cell) for name, cell in row.items()} for row in read_text_rows(path)]
 
 
 def read_text_rows(path: Path) -> list[Row]:
-    """The rows of a history as text."""
+    """Read the rows of a history without converting the cells."""
     with path.open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
 
 
 def read_columns(path: str | Path) -> History:
-    """The columns of a history file; an empty cell is NaN.
+    """Read the columns of a history; empty cells are NaN.
 
     Raises:
-        UserError: if a cell is no number.
+        UserError: if a cell is not a number.
     """
     with open(path, newline="", encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
@@ -47,7 +47,7 @@ def read_columns(path: str | Path) -> History:
                 history[name].append(float(cell) if cell else math.nan)
             except (TypeError, ValueError) as error:
                 raise UserError(
-                    f"{path}, line {number}, column '{name}': {cell!r} is no number"
+                    f"{path}, line {number}, column '{name}': {cell!r} is not a number"
                 ) from error
     return history
 
@@ -55,14 +55,14 @@ def read_columns(path: str | Path) -> History:
 def parameter_columns(
     history: Mapping[str, Sequence[float]], parameters: Mapping[str, Any]
 ) -> dict[str, tuple[str, int]]:
-    """For each column that follows a parameter: its parameter and the component.
+    """Parameter and component index of each column that records a parameter.
 
-    A vector has several columns, whose names start with the parameter's and go on with something
-    else than a letter or digit, in the order of the components.
+    A vector has one column per component, in order. Their names begin with the parameter's name,
+    followed by a character that is neither a letter nor a digit.
     """
     found: dict[str, tuple[str, int]] = {}
     seen: dict[str, int] = {}
-    # The longest name first, so that `velocity_scale` is not taken for a part of `velocity`.
+    # The longest name first, so that `velocity_scale` is not taken for a component of `velocity`.
     names = sorted(parameters, key=len, reverse=True)
     fields = {name for name in names if "labels" in parameters[name]}
     for column in history:
@@ -77,13 +77,13 @@ def parameter_columns(
 
 
 def component(value: Any, index: int) -> float | None:
-    """A number, or one of a list of numbers; None where it is missing."""
+    """A number, or one of a list of numbers; ``None`` if missing."""
     chosen = value[index] if isinstance(value, list | tuple) else value
     return None if chosen is None else float(chosen)
 
 
 def _number(cell: str) -> int | float | None:
-    """What a cell of a training's history was written from."""
+    """Value of a cell: an integer, a float, or ``None`` if empty."""
     if not cell:
         return None
     return int(cell) if cell.isdecimal() else float(cell)

@@ -1,15 +1,15 @@
-"""Numbers as people read them."""
+"""Formatting of numbers for the report and the figures."""
 
 import math
 from typing import Any
 
 MISSING = "–"
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-MAX_DIGITS = 8  # of a value, however small its standard deviation
+MAX_DIGITS = 8  # of a value, even if its standard deviation is smaller
 
 
 def number(value: Any, digits: int = 4) -> str:
-    """A number with so many significant digits; lists in brackets; – for what is missing."""
+    """Format with the given significant digits; lists in parentheses, – for missing values."""
     if value is None:
         return MISSING
     if isinstance(value, list | tuple):
@@ -20,7 +20,7 @@ def number(value: Any, digits: int = 4) -> str:
 
 
 def estimate(value: float | None, std: float | None) -> str:
-    """``0.01002 ± 0.00013``: two digits of the standard deviation, the value down to the same."""
+    """``0.01002 ± 0.00013``: standard deviation to two digits, the value to the same decimals."""
     if value is None:
         return MISSING
     if std is None or not math.isfinite(std) or std <= 0:
@@ -36,7 +36,7 @@ def estimate(value: float | None, std: float | None) -> str:
 
 
 def mean_error(value: float | None, diverged: int) -> str:
-    """A mean error; ∞ where it is missing because a simulation diverged."""
+    """A mean error; ∞ if it is missing because a simulation diverged."""
     return "∞" if value is None and diverged else number(value, 3)
 
 
@@ -51,7 +51,7 @@ def percent(share: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A time span in the unit that suits it."""
+    """A duration in a suitable unit."""
     if seconds < 1e-3:
         return f"{1e6 * seconds:.3g} µs"
     if seconds < 1:

@@ -13,20 +13,21 @@ from hybrid_pde.domain.grid import FieldLayout, Grid
 from hybrid_pde.domain.known_values import TENSOR_PREFIX, KnownParameter
 from hybrid_pde.errors import DivergenceError
 from hybrid_pde.evaluation.predictors import State
+from hybrid_pde.models.physical.conditions import recorded_conditions
 from hybrid_pde.models.physical.field_roles import match_roles
 
 logger = logging.getLogger(__name__)
 
 
 class PhysicalPredictor:
-    """Solution of the calibrated equation, from and to native tensors.
+    """Rollout of the calibrated physical model on native tensors.
 
     Args:
-        model: Has ``spec`` and ``rollout(state, grid, steps, dt, conditions=…)``.
-        grid: The grid of the data.
-        layouts: The fields of the data.
+        model: Object with ``spec`` and ``rollout(state, grid, steps, dt, conditions=…)``.
+        grid: Grid of the data.
+        layouts: Fields of the data.
         dt: Time between frames [time].
-        known: The known parameters of the data.
+        known: Known parameters of the data.
     """
 
     def __init__(
@@ -45,10 +46,7 @@ class PhysicalPredictor:
         self.fields = tuple(match_roles(model.spec, dynamic).values())
 
     def __call__(self, initial: State, steps: int) -> dict[str, torch.Tensor]:
-        """The states after ``initial``, with the known parameters that are among its entries."""
-        # PhiFlow, which a surrogate needs not
-        from hybrid_pde.models.physical.conditions import recorded_conditions
-
+        """Predict the states after ``initial``, using the known parameters among its entries."""
         values = {each.name: initial[TENSOR_PREFIX + each.name] for each in self.known}
         conditions = recorded_conditions(self.known, values)
         state = {name: initial[name] for name in self.fields}

@@ -1,4 +1,4 @@
-"""What a result was made with: date, versions, machine."""
+"""Provenance of a result: date, package versions, machine."""
 
 import os
 import platform
@@ -11,7 +11,7 @@ PACKAGES = ("torch", "phiflow", "phiml", "numpy", "scipy", "xarray", "netCDF4", 
 
 
 def collect_provenance() -> dict[str, Any]:
-    """Date, Python, system, processor, and the versions of the packages that do the work."""
+    """Collect date, Python, system, processor, and versions of the main packages."""
     return {
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "python": platform.python_version(),
@@ -32,7 +32,7 @@ def _version(package: str) -> str | None:
 
 
 def _processor() -> str:
-    """The processor's name where the system tells it, else its architecture."""
+    """Name of the processor, or its architecture if the name is unknown."""
     described = Path("/proc/cpuinfo")
     if described.exists():
         for line in described.read_text(encoding="utf-8", errors="replace").splitlines():

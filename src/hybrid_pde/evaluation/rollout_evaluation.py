@@ -1,4 +1,4 @@
-"""Rollouts of every predictor on held-out simulations, a batch of them in memory at a time."""
+"""Evaluation of all predictors on held-out simulations, one batch in memory at a time."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,12 +22,12 @@ from hybrid_pde.evaluation.measures.rollout_scores import (
 )
 from hybrid_pde.evaluation.measures.spectra import Spectrum
 from hybrid_pde.evaluation.predictors import Predictor, persistence
-from hybrid_pde.evaluation.rollout_batches import HeldOut, batched, rolled_out, stacked
-from hybrid_pde.evaluation.rollout_samples import RolloutSample, sample
-from hybrid_pde.evaluation.rollout_starts import Beginning, Simulation, begin
+from hybrid_pde.evaluation.rollout_batches import HeldOut, group_batches, roll_out, stack_states
+from hybrid_pde.evaluation.rollout_samples import RolloutSample, make_sample
+from hybrid_pde.evaluation.rollout_starts import RolloutStart, Simulation, find_start
 from hybrid_pde.progress import progress
 
-# A first sample is kept whatever its size, another one while those before it are below this.
+# The first sample is always kept, further ones only while the previous ones are below this size.
 MAX_SAMPLE_BYTES = 2**28
 
 Predictors = Mapping[str, Predictor | Sequence[Predictor]]
@@ -35,15 +35,16 @@ Predictors = Mapping[str, Predictor | Sequence[Predictor]]
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What :func:`evaluate` found.
+    """Result of :func:`evaluate`.
 
     Attributes:
-        metrics: The content of ``metrics.json``.
+        metrics: Content of ``metrics.json``.
         samples: The first simulations with their rollouts.
-        starts: The first simulations with the states that their rollouts start from.
+        starts: The first batch of simulations, with the initial states of their rollouts.
         spectra: The energy spectra at the last lead time, ``{<field>: {wavenumber, truth,
-            <predictor>}}``, means over the simulations; without what diverged in one of them.
-        timing: The content of ``timing.json``, see :func:`hybrid_pde.evaluation.measures.step_timing.time_predictors`.
+            <predictor>}}``, means over the simulations; predictors that diverged are left out.
+        timing: Content of ``timing.json``, see
+            :func:`hybrid_pde.evaluation.measures.step_timing.time_predictors`.
     """
 
     metrics: dict[str, Any]
@@ -62,30 +63,32 @@ def evaluate(
     max_samples: int = 4,
     known: Sequence[KnownParameter] = (),
 ) -> Evaluation:
-    """Roll out every predictor from the first frame of every simulation and measure the errors.
+    """Roll out every predictor on every simulation and measure the errors.
 
-    Where values are missing there, see :func:`hybrid_pde.evaluation.rollout_starts.begin`; missing values of the
-    frames after it are left out of the errors.
+    Rollouts start at the first frame, or at another one if values are missing there, see
+    :func:`hybrid_pde.evaluation.rollout_starts.find_start`. Missing values of later frames are
+    excluded from the errors.
 
     Args:
-        simulations: Index and simulation of each; read one after the other, so that a generator
-            keeps a batch of them in memory.
-        predictors: ``synthetic`` and ``physical`` as far as they exist, each one or several that
-            differ in their seed; persistence is added.
-        split: What the simulations are: ``test``, ``validation`` or ``train``.
-        num_steps: Length of the rollouts; ``None`` takes all frames after the first.
-        max_samples: Number of simulations whose rollouts are kept; fewer where they are large.
-        known: The known parameters of all simulations, which predictors get with the initial state.
+        simulations: Pairs of index and simulation, read one after the other; with a generator only
+            one batch is in memory.
+        predictors: ``synthetic`` and ``physical``, if they exist, each a predictor or a list of
+            replicates that differ in their seed; persistence is added.
+        split: Split of the simulations: ``test``, ``validation`` or ``train``.
+        num_steps: Length of the rollouts; ``None`` for all frames after the first.
+        max_samples: Number of simulations to keep the rollouts of; fewer if they are large.
+        known: Per-simulation parameters, passed to the predictors with the initial state.
 
     Returns:
-        Metrics for each predictor over the fields that it predicts, with ``evaluated_on``, which
-        has by simulation the ``starts`` that are later frames, and how many values are ``filled``.
+        Metrics of each predictor over the fields that it predicts, and ``evaluated_on``, with
+        ``starts`` (simulations that start at a later frame) and ``filled`` (number of missing
+        values filled in the initial state).
 
     Raises:
-        ConfigError: if there is no simulation, or one is shorter than ``num_steps``, or has
-            nothing to start from.
+        ConfigError: if there is no simulation, or one is shorter than ``num_steps`` or has no
+            state to start from.
     """
-    ordered = _in_order(predictors)
+    ordered = _ordered_predictors(predictors)
     scores: dict[str, list[list[Scores]]] = {
         name: [[] for _ in each] for name, each in ordered.items()
     }
@@ -93,20 +96,20 @@ def evaluate(
     starts: list[HeldOut] = []
     described: dict[str, Any] = {"simulations": [], "split": split}
     held_out = (
-        HeldOut(index, simulation, begin(index, simulation, num_steps, known))
+        HeldOut(index, simulation, find_start(index, simulation, num_steps, known))
         for index, simulation in progress(simulations, "evaluating")
     )
     spectrum: Spectrum | None = None
-    for batch in batched(held_out):
+    for batch in group_batches(held_out):
         starts = starts or batch
         spectrum = spectrum or Spectrum(batch[0].simulation.grid)
         rollouts = _roll_out_batch(batch, ordered, scores, spectrum)
         for each, kept in zip(batch, rollouts, strict=True):
-            _describe(described, each.index, each.simulation.dt, each.beginning)
+            _record_simulation(described, each.index, each.simulation.dt, each.start)
             if len(samples) < max_samples and sum(s.num_bytes for s in samples) < MAX_SAMPLE_BYTES:
-                samples.append(sample(each.index, each.simulation, each.beginning.truth, kept))
+                samples.append(make_sample(each.index, each.simulation, each.start.truth, kept))
     if spectrum is None:
-        raise ConfigError("there is no simulation to evaluate; give 'trainer_params.test_sim'")
+        raise ConfigError("trainer_params.test_sim: no simulation to evaluate; list at least one")
     conserved = conserved_by_truth(scores)
     metrics = {name: summarize_scores(each, conserved) for name, each in scores.items()}
     described |= {"wavenumbers": list(spectrum.bounds), "conserved": conserved}
@@ -115,14 +118,14 @@ def evaluate(
 
 
 def write_metrics(path: str | Path, metrics: Mapping[str, Any]) -> None:
-    """Write ``metrics.json`` atomically; NaN and infinity are refused."""
+    """Write ``metrics.json`` atomically; raises ``ValueError`` for NaN and infinity."""
     text = json.dumps(metrics, indent=2, allow_nan=False)
     with atomic_path(Path(path)) as sibling:
         sibling.write_text(text + "\n", encoding="utf-8")
 
 
-def _in_order(predictors: Predictors) -> dict[str, list[Predictor]]:
-    """Every predictor with its replicates; persistence is added."""
+def _ordered_predictors(predictors: Predictors) -> dict[str, list[Predictor]]:
+    """The replicates of each predictor in fixed order, with persistence added."""
     chosen: Predictors = {**predictors, "persistence": persistence}
     if unknown := set(chosen) - set(PREDICTORS):
         raise ValueError(f"predictors {sorted(unknown)}: allowed are {list(PREDICTORS)}")
@@ -138,17 +141,17 @@ def _roll_out_batch(
     scores: Mapping[str, Sequence[list[Scores]]],
     spectrum: Spectrum,
 ) -> list[dict[str, dict[str, NDArray[Any]]]]:
-    """Add the scores of a batch, and return the first replicate's rollouts of each simulation."""
-    initial = stacked([each.beginning.initial for each in batch])
+    """Add the scores of a batch; returns the first replicate's rollouts of each simulation."""
+    initial = stack_states([each.start.initial for each in batch])
     kept: list[dict[str, dict[str, NDArray[Any]]]] = [{} for _ in batch]
     for name, replicates in predictors.items():
         for number, predictor in enumerate(replicates):
-            found = rolled_out(predictor, initial, batch[0].beginning.steps)
+            found = roll_out(predictor, initial, batch[0].start.steps)
             for position, each in enumerate(batch):
                 rollout = {
                     key: values[position].detach().numpy()
                     for key, values in found.items()
-                    if key in each.beginning.truth
+                    if key in each.start.truth
                 }
                 scores[name][number].append(score(each, rollout, spectrum))
                 if number == 0:
@@ -156,11 +159,13 @@ def _roll_out_batch(
     return kept
 
 
-def _describe(described: dict[str, Any], index: int, dt: float, beginning: Beginning) -> None:
-    """Add a simulation to what ``evaluated_on`` says."""
+def _record_simulation(
+    described: dict[str, Any], index: int, dt: float, start: RolloutStart
+) -> None:
+    """Add a simulation to the content of ``evaluated_on``."""
     described["simulations"].append(index)
     described["dt"] = dt
-    described["num_steps"] = max(beginning.steps, described.get("num_steps", 0))
-    for key, number in (("starts", beginning.frame), ("filled", beginning.filled)):
+    described["num_steps"] = max(start.steps, described.get("num_steps", 0))
+    for key, number in (("starts", start.frame), ("filled", start.filled)):
         if number:
             described.setdefault(key, {})[str(index)] = number

@@ -1,4 +1,4 @@
-"""Rollouts that are kept for pictures and files.
+"""Rollouts kept for figures and for ``rollouts.nc``.
 
 Layout: ``T`` frames, ``C`` channels, then space.
 """
@@ -21,11 +21,11 @@ class RolloutSample:
     Attributes:
         index: Index of the simulation.
         dt: Time between frames [time].
-        grid: Where the values lie.
+        grid: Grid of the values.
         layouts: The fields that change in time.
-        truth: For each field ``[T + 1, C, *space]``, the given state first, NaN where missing.
-        predictions: For each model and field the same, NaN after a divergence; persistence is
-            the given state and is not repeated. Of surrogates that differ in their seed, the first.
+        truth: For each field ``[T + 1, C, *space]``, initial state first, NaN where missing.
+        predictions: The same for each model and field, NaN after a divergence; only the first of
+            several replicates. Persistence is omitted.
     """
 
     index: int
@@ -37,19 +37,19 @@ class RolloutSample:
 
     @property
     def num_bytes(self) -> int:
-        """Memory that it takes."""
+        """Size in memory [bytes]."""
         kept = (self.truth, *self.predictions.values())
         return sum(values.nbytes for fields in kept for values in fields.values())
 
 
-def sample(
+def make_sample(
     index: int,
     simulation: Simulation,
     truth: Mapping[str, NDArray[Any]],
     rollouts: Mapping[str, Mapping[str, NDArray[Any]]],
 ) -> RolloutSample:
-    """A sample in single precision of ``rollouts``, which lack the given state."""
-    # Beyond the range of float32 a prediction is infinite in pictures and files.
+    """Make a sample in single precision; ``rollouts`` do not include the initial state."""
+    # Predictions beyond the range of float32 become infinite in figures and files.
     with np.errstate(over="ignore"):
         predictions = {
             name: {

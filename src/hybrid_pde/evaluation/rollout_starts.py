@@ -1,4 +1,4 @@
-"""What a rollout on a held-out simulation starts from, and what it is compared with.
+"""Initial state and reference solution of a rollout on a held-out simulation.
 
 Layout: ``T`` frames, ``C`` channels, ``X Y Z`` space.
 """
@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 
 class Simulation(Protocol):
-    """A cached simulation: ``fields`` holds ``[T, C, *space]``, static ones without ``T``."""
+    """Interface of a cached simulation."""
 
     @property
     def dt(self) -> float:
@@ -29,30 +29,30 @@ class Simulation(Protocol):
 
     @property
     def grid(self) -> Grid:
-        """Where the values lie."""
+        """Grid of the values."""
 
     @property
     def layouts(self) -> tuple[FieldLayout, ...]:
-        """The fields, static ones included."""
+        """All fields, including static ones."""
 
     @property
     def fields(self) -> Mapping[str, torch.Tensor]:
-        """The values, read when subscripted; NaN where missing."""
+        """Values ``[T, C, *space]``, static ones without ``T``; read on access, NaN if missing."""
 
     @property
     def known(self) -> Mapping[str, torch.Tensor]:
-        """Values of the known parameters, ``[T, …]`` for those that change in time."""
+        """Values of the known parameters, ``[T, …]`` if they change in time."""
 
 
 @dataclass(frozen=True)
-class Beginning:
-    """Where a rollout starts, and the truth after it.
+class RolloutStart:
+    """Start of a rollout and the truth to compare it with.
 
     Attributes:
-        frame: Frame of the simulation that it starts from.
-        filled: Number of missing values in that frame, which are filled.
+        frame: Frame of the simulation at which the rollout starts.
+        filled: Number of missing values in that frame, which have been filled.
         initial: ``[1, C, *space]`` for each field, and the known parameters from that frame on.
-        truth: ``[steps + 1, C, *space]`` for each field that changes in time, NaN where missing.
+        truth: ``[steps + 1, C, *space]`` for each field that changes in time, NaN if missing.
     """
 
     frame: int
@@ -66,39 +66,39 @@ class Beginning:
         return len(next(iter(self.truth.values()))) - 1
 
 
-def begin(
+def find_start(
     index: int, simulation: Simulation, num_steps: int | None, known: Sequence[KnownParameter]
-) -> Beginning:
-    """Where the rollout on a simulation starts: at its first frame, if no value is missing there.
+) -> RolloutStart:
+    """Find the start of a rollout: the first frame, if it has no missing values.
 
-    Else it is the frame with the fewest missing values (the earliest of those) in the first half
-    of the simulation, and as early as ``num_steps`` asks. Values missing there are filled with the
-    nearest that is not, with a warning.
+    Otherwise the earliest frame with the fewest missing values in the first half of the simulation
+    that leaves room for ``num_steps``. Missing values in it are filled with their nearest
+    neighbours, with a warning.
 
     Args:
         index: Number of the simulation.
         simulation: The simulation.
-        num_steps: Length of the rollout; ``None`` takes all frames after its start.
+        num_steps: Length of the rollout; ``None`` for all frames after the start.
         known: The simulation's known parameters.
 
     Raises:
-        ConfigError: if the simulation is shorter than ``num_steps``, or all of a channel is
-            missing in that frame.
+        ConfigError: if the simulation is shorter than ``num_steps``, or a whole channel is missing
+            in that frame.
     """
     dynamic = [layout.name for layout in simulation.layouts if not layout.static]
     frames = min(len(simulation.fields[name]) for name in dynamic)
     if frames - 1 < max(1, num_steps or 1):
         raise ConfigError(
             f"evaluation_params.num_steps: {num_steps}: simulation {index} has "
-            f"{frames - 1} frames after its first; use at most that, or null for all"
+            f"{frames - 1} frames after its first; lower it, or use null for all frames"
         )
     fields = {name: simulation.fields[name] for name in dynamic}
     latest = min(frames // 2, frames - (num_steps or 1))
     frame, missing = _most_complete(fields, max(1, latest))
     if missing:
         logger.warning(
-            "simulation %d: %d values are missing in frame %d, where its rollout starts; they are "
-            "filled with their nearest neighbours, which the errors contain", index, missing, frame,
+            "simulation %d: %d values are missing in frame %d, where the rollout starts; they are "
+            "filled with their nearest neighbours, which affects the errors", index, missing, frame,
         )  # fmt: skip
     initial = {layout.name: simulation.fields[layout.name] for layout in simulation.layouts}
     initial |= {
@@ -108,7 +108,7 @@ def begin(
         values = simulation.known[each.name]
         initial[TENSOR_PREFIX + each.name] = values if each.static else values[frame:]
     last = frame + 1 + (num_steps or frames - 1 - frame)
-    return Beginning(
+    return RolloutStart(
         frame,
         missing,
         {name: values.unsqueeze(0) for name, values in initial.items()},
@@ -117,7 +117,7 @@ def begin(
 
 
 def _most_complete(fields: Mapping[str, torch.Tensor], frames: int) -> tuple[int, int]:
-    """Among the first frames the earliest with the fewest missing values, and their number."""
+    """Earliest of the first frames with the fewest missing values, and their number."""
     best, fewest = 0, -1
     for frame in range(frames):
         missing = sum(int(torch.isnan(values[frame]).sum()) for values in fields.values())
@@ -129,15 +129,15 @@ def _most_complete(fields: Mapping[str, torch.Tensor], frames: int) -> tuple[int
 
 
 def _filled(index: int, name: str, state: torch.Tensor, grid: Grid) -> torch.Tensor:
-    """The state ``[C, *space]`` with the nearest value in the place of each that is missing."""
+    """Fill missing values of a state ``[C, *space]`` with their nearest neighbours."""
     missing = torch.isnan(state).numpy()
     if not missing.any():
         return state
     if missing.reshape(len(missing), -1).all(axis=1).any():
         raise ConfigError(
             f"simulation {index}: no frame in its first half has values of {name!r} to start a "
-            "rollout from; leave it out of trainer_params.test_sim, or read from another time on "
-            "with data.select.time"
+            "rollout; remove it from trainer_params.test_sim, or choose another interval with "
+            "data.select.time"
         )
     channels = []
     for values, holes in zip(state.numpy(), missing, strict=True):

@@ -1,10 +1,10 @@
-"""The file of rollouts, ``rollouts.nc``: truth and predictions side by side.
+"""Writing of ``rollouts.nc``: truth and predictions of held-out simulations.
 
-Dimensions are ``time`` (the lead time), ``sample``, then space with x last, the order of the CF
-conventions. ParaView takes the first dimension marked as time for its time steps, and at most
-three more; so there is no ``sample`` dimension in 3D, where one simulation is kept. The spatial
-coordinates carry no ``axis`` attribute, because ParaView takes ``X`` and ``Y`` for longitude and
-latitude and wraps the fields around a sphere. Units are left out: the data do not tell them.
+Dimensions are ``time`` (lead time), ``sample``, then space with x last, the order of the CF
+conventions. ParaView uses the dimension marked as time for its time steps and supports at most
+three more, so in 3D there is no ``sample`` dimension and a single simulation is kept. The spatial
+coordinates have no ``axis`` attribute, because ParaView interprets ``X`` and ``Y`` as longitude and
+latitude and wraps the fields around a sphere. Units are omitted, since the data do not state them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -32,12 +32,12 @@ def write_rollouts(
     """Write the rollouts of ``samples`` as a compressed netCDF-4 file, atomically.
 
     Variables are ``<field>_<source>``, for vectors ``<field>_<component>_<source>``, with the
-    sources ``truth``, ``synthetic`` and ``physical``; NaN after a divergence. Persistence is the
-    first frame of the truth and is not repeated.
+    sources ``truth``, ``synthetic`` and ``physical``; NaN after a divergence. Persistence equals
+    the first frame of the truth and is omitted.
 
     Args:
-        path: The file.
-        samples: Simulations on one grid; shorter ones are filled up with NaN.
+        path: File to write.
+        samples: Simulations on one grid; shorter ones are padded with NaN.
         attributes: Global attributes to add, e.g. the experiment's name.
     """
     dataset = rollout_dataset(samples)
@@ -48,7 +48,7 @@ def write_rollouts(
 
 
 def rollout_dataset(samples: Sequence[RolloutSample]) -> xr.Dataset:
-    """The rollouts as a dataset with coordinates."""
+    """Combine the rollouts to a dataset with coordinates."""
     first = samples[0]
     grid = first.grid
     kept = samples if len(grid.axes) < 3 else samples[:1]
@@ -59,7 +59,7 @@ def rollout_dataset(samples: Sequence[RolloutSample]) -> xr.Dataset:
             rollouts = [_source(sample, source).get(layout.name) for sample in kept]
             present = [rollout for rollout in rollouts if rollout is not None]
             if len(present) == len(kept):
-                variables |= _variables(source, layout, grid, _filled(present, steps))
+                variables |= _variables(source, layout, grid, _padded(present, steps))
     dataset = xr.Dataset(variables, coords=_coordinates(grid, first.dt, kept, steps))
     dataset = dataset if len(grid.axes) < 3 else dataset.isel(sample=0)
     dataset.attrs = {
@@ -88,8 +88,8 @@ def _source(sample: RolloutSample, source: str) -> Mapping[str, NDArray[np.float
     return sample.truth if source == "truth" else sample.predictions[source]
 
 
-def _filled(rollouts: Sequence[NDArray[np.float32]], steps: int) -> NDArray[np.float32]:
-    """``[T, S, C, *space]`` with NaN behind the end of shorter rollouts."""
+def _padded(rollouts: Sequence[NDArray[np.float32]], steps: int) -> NDArray[np.float32]:
+    """``[T, S, C, *space]`` with shorter rollouts padded with NaN."""
     shape = (steps, len(rollouts), *rollouts[0].shape[1:])
     stacked = np.full(shape, np.nan, dtype=np.float32)
     for index, rollout in enumerate(rollouts):

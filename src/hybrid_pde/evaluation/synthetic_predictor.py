@@ -15,7 +15,7 @@ from hybrid_pde.evaluation.predictors import State
 
 
 class _RollingModel(Protocol):
-    """What a synthetic model offers: channel counts of its fields, and a rollout."""
+    """Interface of a synthetic model: channels of its fields, and a rollout."""
 
     @property
     def input_specs(self) -> Mapping[str, int]:
@@ -30,10 +30,10 @@ class _RollingModel(Protocol):
 
 
 class SyntheticPredictor:
-    """Rollout of a surrogate, from and to named fields; the model is put into evaluation mode.
+    """Rollout of a surrogate on named fields; sets the model to evaluation mode.
 
-    An input that is no field of the initial state is a parameter of the equation: the simulation's
-    own value (``known:<parameter>``), else the model's ``parameter_defaults``.
+    An input that is not a field of the initial state is a parameter of the equation. Its value is
+    that of the simulation (``known:<parameter>``), else the model's ``parameter_defaults``.
 
     Raises:
         ConfigError: if an input has no value.
@@ -43,7 +43,7 @@ class SyntheticPredictor:
         self.model = model.eval() if isinstance(model, torch.nn.Module) else model
 
     def __call__(self, initial: State, steps: int) -> dict[str, torch.Tensor]:
-        """The states after ``initial``; channels are stacked in the order of the model's specs."""
+        """Predict the states after ``initial``; channels follow the order of the model's specs."""
         names = list(self.model.input_specs)
         given = {name: initial[name].float() for name in names if name in initial}
         like = next(iter(given.values()))  # a predicted field is among the inputs
@@ -64,15 +64,16 @@ class SyntheticPredictor:
             defaults = getattr(self.model, "parameter_defaults", {})
             if name not in defaults:
                 raise ConfigError(
-                    f"model.synthetic.input_specs.{name}: neither a field of the simulation nor a "
-                    "parameter that it brings along, and the model has no value for it"
+                    f"model.synthetic.input_specs.{name}: neither a field nor a known "
+                    "parameter of the simulation, and the model has no default value; add it to "
+                    "data.known_parameters"
                 )
             known = torch.tensor(defaults[name]).expand(len(like), -1)
         channels = self.model.input_specs[name]
         if known.numel() != len(like) * channels:
             raise ConfigError(
-                f"model.synthetic.input_specs.{name}: {channels}: the simulation brings values of "
-                f"the shape {list(known.shape[1:])} along; a parameter that is an input is constant"
+                f"model.synthetic.input_specs.{name}: {channels}: the simulation has values of "
+                f"the shape {list(known.shape[1:])}; an input must be a constant parameter"
             )
         return as_channels(known.reshape(len(like), channels).float(), like.shape[2:])
 

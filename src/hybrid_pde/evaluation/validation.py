@@ -1,4 +1,4 @@
-"""Rollouts on the validation simulations while a surrogate is trained.
+"""Validation rollouts during the training of a surrogate.
 
 Layout: ``B`` simulations, ``C`` channels, then space.
 """
@@ -9,25 +9,25 @@ from collections.abc import Sequence
 from hybrid_pde.data.cache.simulation_store import SimulationStore
 from hybrid_pde.evaluation.measures.metrics import rollout_errors, summarize
 from hybrid_pde.evaluation.predictors import Predictor
-from hybrid_pde.evaluation.rollout_batches import HeldOut, batched, stacked
-from hybrid_pde.evaluation.rollout_starts import begin
+from hybrid_pde.evaluation.rollout_batches import HeldOut, group_batches, stack_states
+from hybrid_pde.evaluation.rollout_starts import find_start
 
 
 class Validation:
-    """Errors of rollouts from the first frames of some simulations, as the evaluation has them.
+    """Rollout errors on the validation simulations, computed as in the evaluation.
 
-    Simulations of one length are rolled out together.
+    Simulations of equal length are rolled out together.
 
     Args:
-        store: Where the simulations are; they stay memory maps.
-        indices: The simulations.
-        batch_size: Most simulations in one rollout.
+        store: Store of the simulations, which stay memory-mapped.
+        indices: Indices of the simulations.
+        batch_size: Largest number of simulations per rollout.
     """
 
     def __init__(self, store: SimulationStore, indices: Sequence[int], batch_size: int) -> None:
         self._batch_size = batch_size
         self._held_out = [
-            HeldOut(index, simulation, begin(index, simulation, None, simulation.header.known))
+            HeldOut(index, simulation, find_start(index, simulation, None, simulation.header.known))
             for index in indices
             for simulation in [store.load(index)]
         ]
@@ -39,14 +39,14 @@ class Validation:
             predictor: The model.
 
         Returns:
-            Infinity where a rollout diverges; ``None`` where the truth has no variance at all.
+            Infinity if a rollout diverges; ``None`` if the truth has no variance.
         """
         errors = []
-        for batch in batched(self._held_out, self._batch_size):
-            initial = stacked([each.beginning.initial for each in batch])
-            predicted = predictor(initial, batch[0].beginning.steps)
+        for batch in group_batches(self._held_out, self._batch_size):
+            initial = stack_states([each.start.initial for each in batch])
+            predicted = predictor(initial, batch[0].start.steps)
             for position, each in enumerate(batch):
-                truth = each.beginning.truth
+                truth = each.start.truth
                 one = {
                     name: values[position].numpy()
                     for name, values in predicted.items()

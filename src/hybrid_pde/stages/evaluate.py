@@ -105,7 +105,7 @@ def _extend(
         for name, outcome in outcomes.items():
             evaluation.metrics[name]["long_rollout"] = outcome
     first = {name: each[0] for name, each in models.items()} | {"persistence": persistence}
-    start = evaluation.starts[0].beginning
+    start = evaluation.starts[0].start
     return replace(evaluation, timing=time_predictors(first, start.initial, start.steps))
 
 

@@ -1,4 +1,4 @@
-"""All figures of an experiment under their fixed names."""
+"""All evaluation figures of an experiment, with fixed file names."""
 
 from pathlib import Path
 
@@ -18,12 +18,12 @@ PICTURES = {
 
 
 def write_figures(folder: str | Path, evaluation: Evaluation) -> dict[str, Path]:
-    """Write error curves and diagnostics, and picture and animation of the first simulation.
+    """Write error curves, diagnostics, and field images and animation of the first simulation.
 
-    Without any model's prediction (persistence alone) there is no animation.
+    Without a model (persistence alone) there is no animation.
 
     Returns:
-        Path of each picture by its name in ``PICTURES``.
+        Path of each figure, by its name in ``PICTURES``.
     """
     folder = Path(folder)
     paths = {name: folder / PICTURES[name] for name in ("error_curves", "diagnostics")}

@@ -1,4 +1,4 @@
-"""An animation of truth, prediction and error as a GIF."""
+"""Animated GIF of truth, prediction and error."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +13,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from hybrid_pde.data.atomic import atomic_path
-from hybrid_pde.evaluation.figures.field_images import View, error_norm, extent, quiet, view
+from hybrid_pde.evaluation.figures.field_images import (
+    View,
+    error_norm,
+    extent,
+    simplify_colorbar,
+    view,
+)
 from hybrid_pde.evaluation.figures.style import (
     COLORS,
     ERROR,
@@ -27,11 +33,11 @@ from hybrid_pde.evaluation.rollouts_file import axis_points
 
 MAX_BYTES = 2_000_000
 MAX_FRAMES = 60
-SECONDS = 6.0  # of one pass, whatever the number of frames
-MAP_COLORS = 100  # of each colour map in the palette of 256; the rest is for lines and text
-BLENDS = np.array([0.25, 0.5, 0.75, 1.0])  # shares of a line's colour where it is smoothed
+SECONDS = 6.0  # per loop, for any number of frames
+MAP_COLORS = 100  # per colour map in the palette of 256; the rest is for lines and text
+BLENDS = np.array([0.25, 0.5, 0.75, 1.0])  # opacities of a line's colour where it is antialiased
 DOTS_PER_INCH = 100.0
-SMALLEST_DOTS_PER_INCH = 40.0  # below, nothing can be read
+SMALLEST_DOTS_PER_INCH = 40.0  # below, text is illegible
 
 Update = Callable[[int], None]
 
@@ -39,15 +45,15 @@ Update = Callable[[int], None]
 def write_animation(path: str | Path, sample: RolloutSample, max_bytes: int = MAX_BYTES) -> None:
     """Write truth | prediction | error over the rollout as a looping GIF, atomically.
 
-    The prediction is the synthetic model's, else the physical model's. Frames are left out and
-    the resolution is lowered until the file has at most ``max_bytes``.
+    Shows the synthetic model, or the physical model without one. Reduces frames and resolution
+    until the file has at most ``max_bytes``.
 
     Raises:
-        ValueError: if the sample holds no model's prediction.
+        ValueError: if the sample has no prediction of a model.
     """
     models = [name for name in ("synthetic", "physical") if name in sample.predictions]
     if not models:
-        raise ValueError(f"simulation {sample.index}: there is no prediction to animate")
+        raise ValueError(f"simulation {sample.index}: no prediction to animate")
     layouts = [layout for layout in sample.layouts if layout.name in sample.predictions[models[0]]]
     shown = view(sample, layouts[0])
     dpi = DOTS_PER_INCH
@@ -64,7 +70,7 @@ def write_animation(path: str | Path, sample: RolloutSample, max_bytes: int = MA
 def _frames(
     sample: RolloutSample, shown: View, model: str, dpi: float, limit: int
 ) -> list[Image.Image]:
-    """Rendered frames; the artists are made once and only their data change."""
+    """Render the frames; the artists are created once and only their data change."""
     count = len(shown.truth)
     chosen = np.unique(np.linspace(0, count - 1, min(count, limit)).round().astype(int))
     with styled():
@@ -76,7 +82,7 @@ def _frames(
         for frame in chosen:
             update(int(frame))
             canvas.draw()
-            # From the first frame on the layout stays, or the panels would tremble.
+            # Keep the layout of the first frame, so that the panels do not move.
             figure.set_layout_engine("none")
             images.append(Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3].copy()))
     return images
@@ -108,9 +114,9 @@ def _image_figure(sample: RolloutSample, shown: View, model: str) -> tuple[Figur
         (images[2], [panels[2]], "|error|"),
     ):
         bar = figure.colorbar(image, ax=owners, orientation="horizontal", aspect=40, shrink=0.8)
-        quiet(bar)
+        simplify_colorbar(bar)
         bar.set_label(label)
-    # The layout engine lets a title collide with images of fixed aspect: a strip is kept free.
+    # The layout engine lets a title collide with images of fixed aspect, so leave a strip free.
     free = 1 - 0.32 / figure.get_figheight()
     figure.set_layout_engine("constrained", rect=(0, 0, 1, free))
     clock = figure.text(0.012, 0.985, _clock(sample, len(errors) - 1), va="top", fontsize=11)
@@ -163,11 +169,11 @@ def _clock(sample: RolloutSample, frame: int) -> str:
 
 
 def _write_gif(path: Path, frames: list[Image.Image], colormap: str) -> None:
-    """All frames with one palette: the colour maps, greys, and the colours of the lines."""
+    """Write all frames with one palette: colour maps, greys, and line colours."""
     palette = Image.new("P", (1, 1))
     palette.putpalette(_palette(colormap))
     reduced = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
-    # GIF times are hundredths of a second; the last frame rests before the next pass.
+    # GIF durations are in hundredths of a second; the last frame is shown longer.
     duration = max(20, round(1000 * SECONDS / len(frames) / 10) * 10)
     durations = [duration] * (len(frames) - 1) + [max(duration, 1000)]
     reduced[0].save(
@@ -176,7 +182,7 @@ def _write_gif(path: Path, frames: list[Image.Image], colormap: str) -> None:
 
 
 def _palette(colormap: str) -> list[int]:
-    """256 colours as red, green, blue, red, …; no colour is lost for being rare."""
+    """256 colours as red, green, blue, red, …; fixed, so that rare colours are kept."""
     maps = [
         matplotlib.colormaps[name](np.linspace(0, 1, MAP_COLORS))[:, :3]
         for name in (colormap, ERROR)

@@ -1,4 +1,4 @@
-"""One figure of what the mean errors do not say: scales, correlation, drift, and the long run."""
+"""Figure of diagnostics: correlation, energy spectra, drift, and long rollouts."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -22,19 +22,19 @@ from hybrid_pde.evaluation.measures.correlation import THRESHOLD
 from hybrid_pde.evaluation.measures.metrics import PREDICTORS, UNIFORM_SPREAD
 
 MAX_FIELDS = 3
-WIDE = 30  # ratio of growths from which on a linear axis would hide the smaller
+WIDE = 30  # ratio of growths above which a linear axis would hide the smaller one
 QUANTITY_LABELS = {"integral": "integral", "mean_square": "mean square"}
-# One for each quantity that is kept, whatever the model: the colour tells that.
+# One per conserved quantity; the colour shows the model.
 DRIFT_STYLES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1, 1.2)), (0, (6, 1.5, 1, 1.5)))
 
 Spectra = Mapping[str, Mapping[str, NDArray[np.float64]]]
 
 
 def plot_diagnostics(metrics: Mapping[str, Any], spectra: Spectra) -> Figure:
-    """Correlation, the first fields' spectra, and, where there are any, drift and long rollouts.
+    """Plot correlation, spectra of the first fields, and, if available, drift and long rollouts.
 
     Args:
-        metrics: The content of ``metrics.json``.
+        metrics: Content of ``metrics.json``.
         spectra: See :class:`hybrid_pde.evaluation.rollout_evaluation.Evaluation`.
     """
     names = [name for name in PREDICTORS if name in metrics]
@@ -72,7 +72,7 @@ def _handle(name: str) -> Line2D:
 
 
 def _weight(name: str) -> dict[str, Any]:
-    """The truth is a broad pale line that others can lie on."""
+    """Line width; the truth is a wide pale line under the others."""
     return {"linewidth": 3.2, "alpha": 0.35} if name == "truth" else {"linewidth": 1.8}
 
 
@@ -106,7 +106,7 @@ def _draw_spectra(
     largest = float(truth.max())
     if largest > 0:
         axes.set_yscale("log")
-        # below the rounding of single precision there is nothing to see
+        # below the rounding of single precision there is only noise
         low, high = axes.get_ylim()
         axes.set_ylim(max(low, 0.1 * UNIFORM_SPREAD**2 * largest), high)
     _label(axes, f"energy of {field} at the last step", "wavenumber k")
@@ -138,7 +138,7 @@ def _draw_drifts(axes: Axes, metrics: Mapping[str, Any], names: Sequence[str], d
             handles[: len(pairs)], labels, loc="best", fontsize=9,
             frameon=True, framealpha=0.85, edgecolor="none",
         )  # fmt: skip
-    title = "drift of what the truth keeps" if len(pairs) > 1 else f"drift of the {labels[0]}"
+    title = "drift of conserved quantities" if len(pairs) > 1 else f"drift of the {labels[0]}"
     _label(axes, title, "lead time t")
 
 
@@ -163,7 +163,7 @@ def _draw_growth(axes: Axes, metrics: Mapping[str, Any], names: Sequence[str], d
         dt * metrics["evaluated_on"]["num_steps"], color="#bbbbbb", linewidth=0.8, zorder=0
     )
     axes.set_xlim(0, None)
-    _label(axes, "largest |u| relative to the given state's", "lead time t")
+    _label(axes, "largest |u| relative to the initial state", "lead time t")
 
 
 def _line(axes: Axes, name: str, x: NDArray[Any], y: NDArray[Any]) -> None:

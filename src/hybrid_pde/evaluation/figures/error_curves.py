@@ -1,4 +1,4 @@
-"""Curves: error over lead time, training of the surrogate, calibration of the parameters."""
+"""Figure of the errors over lead time."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -19,12 +19,12 @@ from hybrid_pde.evaluation.measures.metrics import PREDICTORS
 
 
 def plot_error_curves(metrics: Mapping[str, Any], measure: str = "vrmse") -> Figure:
-    """Error over lead time, a line a predictor, with the range over the simulations.
+    """Plot the error of each predictor over lead time, with the range over the simulations.
 
-    A line ends where a simulation diverges, marked with a cross.
+    A line ends with a cross where a simulation diverges.
 
     Args:
-        metrics: The content of ``metrics.json``.
+        metrics: Content of ``metrics.json``.
         measure: ``vrmse``, ``nrmse`` or ``relative_l2``.
     """
     described = metrics["evaluated_on"]
@@ -50,7 +50,7 @@ def plot_error_curves(metrics: Mapping[str, Any], measure: str = "vrmse") -> Fig
         if measure == "vrmse" and axes.get_ylim()[1] > 0.7:
             axes.axhline(1.0, color="#bbbbbb", linewidth=0.8, zorder=0)
             axes.annotate(
-                "as bad as the mean", (1, 1), xycoords=axes.get_yaxis_transform(),
+                "error of the mean field", (1, 1), xycoords=axes.get_yaxis_transform(),
                 xytext=(-2, 3), textcoords="offset points", ha="right", fontsize=8.5,
                 color="#888888",
             )  # fmt: skip
@@ -60,11 +60,11 @@ def plot_error_curves(metrics: Mapping[str, Any], measure: str = "vrmse") -> Fig
 
 
 def _draw_curve(axes: Axes, name: str, metrics: Mapping[str, Any], measure: str, dt: float) -> bool:
-    """Whether there was anything to draw."""
+    """Draw a predictor's curve; returns whether it has any finite values."""
     mean = np.array(metrics["by_lead_time"][measure], dtype=float)
     low, high = _band(metrics, measure)
     times = dt * np.arange(1, len(mean) + 1)
-    # A perfect prediction has no place on a logarithmic axis.
+    # A logarithmic axis cannot show an error of zero.
     mean = np.where(mean > 0, mean, np.nan)
     marker = "o" if np.isfinite(mean).sum() < 2 else None
     axes.fill_between(times, low, high, color=COLORS[name], alpha=0.15, linewidth=0)
@@ -83,12 +83,12 @@ def _draw_curve(axes: Axes, name: str, metrics: Mapping[str, Any], measure: str,
 
 
 def _band(metrics: Mapping[str, Any], measure: str) -> tuple[np.ndarray, np.ndarray]:
-    """What is shaded: mean ± std over replicates, or the range over the simulations."""
+    """Bounds of the shading: mean ± std over replicates, or the range over simulations."""
     spread = metrics.get("replicates", {}).get("by_lead_time", {})
     if measure in spread:
         mean = np.array(metrics["by_lead_time"][measure], dtype=float)
         std = np.array(spread[measure]["std"], dtype=float)
-        # what would be below zero has no place on a logarithmic axis
+        # a logarithmic axis cannot show a lower bound below zero
         return np.maximum(mean - std, 1e-2 * mean), mean + std
     bounds = metrics["range_by_lead_time"][measure]
     low, high = (np.array(bounds[end], dtype=float) for end in ("min", "max"))
@@ -96,7 +96,7 @@ def _band(metrics: Mapping[str, Any], measure: str) -> tuple[np.ndarray, np.ndar
 
 
 def _shading(metrics: Mapping[str, Any], simulations: int) -> str:
-    """What the title says of the bands."""
+    """Part of the title that explains the shading."""
     parts = ["smallest to largest"] if simulations > 1 else []
     replicates = metrics.get("synthetic", {}).get("replicates", {}).get("count", 1)
     if replicates > 1:

@@ -1,7 +1,7 @@
-"""Pictures of truth, prediction and error at several lead times, in one, two and three dimensions.
+"""Images of truth, prediction and error at several lead times, in 1D, 2D and 3D.
 
-What is shown of a field: a scalar itself, a vector's only component, else its magnitude. In 3D the
-slice through the middle of the last axis.
+Scalars and vectors with one component are shown as they are, other vectors by their magnitude. In
+3D the slice through the middle of the last axis is shown.
 """
 
 from dataclasses import dataclass
@@ -36,14 +36,14 @@ MAX_FIELDS = 4
 
 @dataclass(frozen=True)
 class View:
-    """What a picture shows of one field of a rollout.
+    """One field of a rollout, reduced to what a figure shows.
 
     Attributes:
-        label: What the values are, e.g. ``|velocity|``.
+        label: Name of the values, e.g. ``|velocity|``.
         truth: ``[T, X]`` or ``[T, X, Y]``.
-        predictions: For each model the same.
-        errors: For each model the magnitude of the error.
-        colormap: Of the values.
+        predictions: The same for each model.
+        errors: Magnitude of the error of each model.
+        colormap: Colour map of the values.
         norm: Colour scale of the values, shared by truth and predictions.
     """
 
@@ -56,11 +56,11 @@ class View:
 
 
 def view(sample: RolloutSample, layout: FieldLayout) -> View:
-    """Reduce a field of channels and up to three dimensions to what can be shown."""
+    """Reduce a field of several channels and up to three dimensions to what a figure shows."""
     truth = _slice(sample.truth[layout.name], sample)
     models = [name for name in MODELS if layout.name in sample.predictions.get(name, {})]
     rollouts = {name: _slice(sample.predictions[name][layout.name], sample) for name in models}
-    # Beyond float32 a prediction is infinite, and so is its error; neither has a colour.
+    # Predictions beyond float32 are infinite, as are their errors; both stay blank.
     with np.errstate(over="ignore", invalid="ignore"):
         errors = {
             name: np.linalg.norm(rollout[: len(truth)] - truth, axis=1)
@@ -77,14 +77,16 @@ def view(sample: RolloutSample, layout: FieldLayout) -> View:
 
 
 def plot_prediction(sample: RolloutSample) -> Figure:
-    """Truth, predictions and errors of one simulation, a block a field (the first four)."""
+    """Plot truth, predictions and errors of one simulation, for up to four fields."""
     layouts = sample.layouts[:MAX_FIELDS]
     views = [view(sample, layout) for layout in layouts]
     one_dimensional = len(sample.grid.axes) == 1
     with styled():
         heights = [_height(sample, shown, one_dimensional) for shown in views]
         figure = new_figure(9.8, sum(heights))
-        figure.set_layout_engine("constrained", w_pad=0.055)  # tick labels of neighbours touch
+        figure.set_layout_engine(
+            "constrained", w_pad=0.055
+        )  # keeps tick labels of neighbours apart
         blocks = figure.subfigures(len(views), 1, squeeze=False, height_ratios=heights)[:, 0]
         for block, shown in zip(blocks, views, strict=True):
             (_draw_lines if one_dimensional else _draw_images)(block, sample, shown)
@@ -92,7 +94,7 @@ def plot_prediction(sample: RolloutSample) -> Figure:
 
 
 def lead_frames(frames: int, count: int = LEAD_TIMES) -> list[int]:
-    """Numbers of ``count`` frames, evenly spread, from the first predicted one to the last."""
+    """Indices of ``count`` evenly spaced frames, from the first predicted one to the last."""
     return sorted({round(1 + share * (frames - 2)) for share in np.linspace(0, 1, count)})
 
 
@@ -107,8 +109,8 @@ def extent(sample: RolloutSample) -> tuple[float, float, float, float]:
     return left, right, low, high
 
 
-def quiet(bar: Colorbar) -> None:
-    """No frame, few ticks, and exponents with the numbers (above the bar they shift it)."""
+def simplify_colorbar(bar: Colorbar) -> None:
+    """Remove the frame, reduce the ticks, and write exponents at the ticks."""
     bar.outline.set_visible(False)
     bar.locator = MaxNLocator(4)
     bar.formatter = FormatStrFormatter("%.3g")
@@ -119,7 +121,7 @@ def _height(sample: RolloutSample, shown: View, one_dimensional: bool) -> float:
     if one_dimensional:
         return 5.6
     left, right, low, high = extent(sample)
-    # A panel of the four in a row is 1.72 inch wide; the rest is for titles and labels.
+    # Each of the four panels in a row is 1.72 inches wide; the rest is for titles and labels.
     panel = 1.72 * min(2.0, max(0.3, (high - low) / (right - left)))
     return (panel + 0.13) * (1 + 2 * len(shown.predictions)) + 0.75
 
@@ -134,11 +136,11 @@ def _draw_images(block: SubFigure, sample: RolloutSample, shown: View) -> None:
         errors = shown.errors[name]
         title = LABELS[name].replace(" ", "\n")
         rows.append((title, values, shown.colormap, shown.norm))
-        rows.append(("its error", errors, ERROR, error_norm(errors[frames])))
+        rows.append(("error", errors, ERROR, error_norm(errors[frames])))
     grid = block.subplots(len(rows), len(frames), squeeze=False, sharex=True, sharey=True)
     for row, (title, values, colormap, norm) in zip(grid, rows, strict=True):
         for axes, frame in zip(row, frames, strict=True):
-            axes.set_facecolor("#dddddd")  # where a diverged prediction has no value
+            axes.set_facecolor("#dddddd")  # shown where a diverged prediction has no value
             finite = np.ma.masked_invalid(values[frame].T)
             image = axes.imshow(finite, cmap=colormap, norm=norm, extent=extent(sample))
             axes.spines[:].set_visible(False)
@@ -150,7 +152,7 @@ def _draw_images(block: SubFigure, sample: RolloutSample, shown: View) -> None:
             textcoords="offset points", ha="right", va="center",
         )  # fmt: skip
         bar = block.colorbar(image, ax=list(row), fraction=0.03, pad=0.01, aspect=14, shrink=0.92)
-        quiet(bar)
+        simplify_colorbar(bar)
         bar.set_label("|error|" if colormap == ERROR else shown.label)
     for axes, frame in zip(grid[0], frames, strict=True):
         axes.set_title(f"t = {frame * sample.dt:.3g}   (step {frame})")
@@ -198,7 +200,7 @@ def _draw_space_time(block: SubFigure, sample: RolloutSample, shown: View, axis:
         axes.set_title(title, loc="left")
         axes.set_xlabel("lead time t")
         axes.spines[:].set_visible(False)
-        quiet(block.colorbar(image, ax=axes, aspect=18, pad=0.02))
+        simplify_colorbar(block.colorbar(image, ax=axes, aspect=18, pad=0.02))
     panels[0].set_ylabel(axis)
 
 
@@ -223,8 +225,8 @@ def _values(values: NDArray[Any]) -> NDArray[Any]:
 
 
 def _scale(truth: NDArray[Any]) -> tuple[str, Normalize]:
-    """A scale about zero for values of both signs, else from the least to the largest."""
-    present = truth[~np.isnan(truth)]  # truth may have holes, which stay blank
+    """Colour scale: symmetric about zero for values of both signs, else from min to max."""
+    present = truth[~np.isnan(truth)]  # missing values stay blank
     low, high = float(present.min()), float(present.max())
     if low < 0 < high:
         reach = max(-low, high)
@@ -233,7 +235,7 @@ def _scale(truth: NDArray[Any]) -> tuple[str, Normalize]:
 
 
 def error_norm(errors: NDArray[Any]) -> Normalize:
-    """A scale from zero to the largest finite error."""
+    """Colour scale from zero to the largest finite error."""
     finite = np.asarray(errors)[np.isfinite(errors)]
     largest = float(finite.max()) if finite.size else 0.0
     return Normalize(0.0, largest if largest > 0 else 1.0)

@@ -1,4 +1,4 @@
-"""The look that all figures share: one colour a predictor, quiet axes, legible type."""
+"""Common style of all figures: one colour per predictor, plain axes, legible type."""
 
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from hybrid_pde.data.atomic import atomic_path
 from hybrid_pde.evaluation.measures import metrics
 
-# Okabe and Ito (2008), distinguishable with every common kind of colour blindness.
+# Okabe and Ito (2008): distinguishable with all common kinds of colour blindness.
 COLORS = {
     "truth": "#1a1a1a",
     "synthetic": "#0072B2",
@@ -56,27 +56,27 @@ _SETTINGS: Any = {
 
 
 def styled() -> Any:
-    """Context within which figures are made and drawn."""
+    """Context manager for creating and drawing figures."""
     return matplotlib.rc_context(_SETTINGS)
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """An empty figure of that size [inch], drawn without a display."""
+    """Create an empty figure of the given size [inch] that needs no display."""
     figure = Figure(figsize=(width, height), dpi=DOTS_PER_INCH, layout="constrained")
     FigureCanvasAgg(figure)
     return figure
 
 
 def grid_lines(axes: Axes) -> None:
-    """Faint horizontal lines behind the data."""
+    """Draw faint horizontal lines behind the data."""
     axes.grid(axis="y", color="#e4e4e4", linewidth=0.7)
     axes.set_axisbelow(True)
 
 
 def save_figure(path: str | Path, figure: Figure) -> None:
-    """Write a picture atomically, without a date or version in it."""
+    """Write a figure atomically, without date or version."""
     with styled(), atomic_path(Path(path)) as sibling:
-        # "tight": labels beside panels of fixed aspect may reach over the edge.
+        # "tight", since labels beside panels of fixed aspect may extend beyond the edge
         figure.savefig(
             sibling,
             format="png",

@@ -30,16 +30,16 @@ def write_training_figures(
     physical: History | None = None,
     parameters: Mapping[str, Any] | None = None,
 ) -> dict[str, Path]:
-    """Draw the histories that are there and have rows.
+    """Draw the given histories, if they have rows.
 
     Args:
-        folder: Where the pictures go.
+        folder: Folder of the figures.
         synthetic: Columns of ``synthetic/history.csv``.
         physical: Columns of ``physical/history.csv``.
-        parameters: The content of ``parameters.yaml``; needed with ``physical``.
+        parameters: Content of ``parameters.yaml``; needed with ``physical``.
 
     Returns:
-        Path of each picture by its name in ``PICTURES``.
+        Path of each figure, by its name in ``PICTURES``.
     """
     paths = {}
     if synthetic:
@@ -52,7 +52,7 @@ def write_training_figures(
 
 
 def plot_training(history: Mapping[str, Sequence[float]]) -> Figure:
-    """Training loss of the surrogate over the epochs, and its validation error where measured."""
+    """Plot the training loss of the surrogate and its validation error over the epochs."""
     with styled():
         figure = new_figure(7.0, 3.6)
         axes = figure.subplots()
@@ -81,19 +81,19 @@ def plot_training(history: Mapping[str, Sequence[float]]) -> Figure:
 def plot_calibration(
     history: Mapping[str, Sequence[float]], parameters: Mapping[str, Mapping[str, Any]]
 ) -> Figure:
-    """Each parameter over the iterations, with the final value ± 2 standard deviations.
+    """Plot each parameter over the iterations, with the final value ± 2 standard deviations.
 
     Args:
-        history: Columns ``iteration``, ``loss`` and the parameters; ``cycle`` where there are
-            several hybrid cycles.
-        parameters: For each name ``value``, ``std``, ``unit``, ``determined``.
+        history: Columns ``iteration``, ``loss`` and the parameters; ``cycle`` for several hybrid
+            cycles.
+        parameters: ``value``, ``std``, ``unit``, ``determined`` of each parameter.
     """
     columns = parameter_columns(history, parameters)
     with styled():
         panels = len(columns) + 1
         figure = new_figure(8.4, 3.1 * -(-panels // 2))
         grid = figure.subplots(-(-panels // 2), 2, squeeze=False).ravel()
-        # each hybrid cycle counts its own
+        # iterations start again in each hybrid cycle
         iterations = np.asarray(history["iteration"])
         if "cycle" in history:
             iterations = np.arange(len(iterations))
@@ -136,11 +136,11 @@ def _draw_parameter(
         half = STANDARD_DEVIATIONS * std
         axes.axhspan(final - half, final + half, color=color, alpha=0.18, linewidth=0)
         title = f"{estimate(final, half)}  ({STANDARD_DEVIATIONS} std)"
-    # On the right: the axis' power of ten stands on the left.
+    # On the right, since the axis shows its power of ten on the left.
     axes.set_title(title, loc="right", fontsize="small")
 
 
 def _mark_cycles(axes: Axes, at: np.ndarray, history: Mapping[str, Sequence[float]]) -> None:
-    """A line where each hybrid cycle but the first begins."""
+    """Draw a line at the start of each hybrid cycle but the first."""
     for row in np.flatnonzero(np.diff(history.get("cycle", []))) + 1:
         axes.axvline((at[row - 1] + at[row]) / 2, color="#bbbbbb", linewidth=0.8, zorder=0)

@@ -1,4 +1,4 @@
-"""Means over space of what is there, and over rollouts of what counts.
+"""Means over space that skip missing values, and means over rollouts.
 
 Layout: ``S`` rollouts, ``T`` lead times, ``F`` fields, ``C`` channels, then space.
 """
@@ -16,8 +16,8 @@ class Terms:
     """A measure of one rollout.
 
     Attributes:
-        values: ``[T, F]``; infinite where a prediction is lost.
-        counted: ``[T, F]``: whether there is something to measure.
+        values: ``[T, F]``; infinite after a divergence.
+        counted: ``[T, F]``: whether the value enters means.
     """
 
     values: NDArray[np.float64]
@@ -26,11 +26,11 @@ class Terms:
 
 @dataclass(frozen=True)
 class Averages:
-    """Means of a measure; ``None`` where nothing counts, or one of the terms is infinite.
+    """Means of a measure; ``None`` if nothing is counted or a term is infinite.
 
     Attributes:
         mean: Over rollouts, lead times and fields.
-        by_lead_time: For each lead time, the first being lead time 1.
+        by_lead_time: For each lead time, starting with lead time 1.
         by_field: For each field.
     """
 
@@ -40,7 +40,7 @@ class Averages:
 
 
 def average(terms: Sequence[Terms], fields: Sequence[str]) -> Averages:
-    """Plain means over the terms of all rollouts; shorter ones count as far as they go."""
+    """Unweighted means over the terms of all rollouts, which may differ in length."""
     values = padded([each.values for each in terms], 0.0)
     counted = padded([each.counted for each in terms], False)
     return Averages(
@@ -54,7 +54,7 @@ def average(terms: Sequence[Terms], fields: Sequence[str]) -> Averages:
 
 
 def padded(arrays: Sequence[NDArray[Any]], fill: float | bool) -> NDArray[Any]:
-    """``[S, T, F]`` from arrays ``[T, F]`` of possibly different lengths."""
+    """Stack arrays ``[T, F]`` of possibly different lengths to ``[S, T, F]``."""
     steps = max(len(array) for array in arrays)
     stacked = np.full((len(arrays), steps, arrays[0].shape[1]), fill, dtype=arrays[0].dtype)
     for index, array in enumerate(arrays):
@@ -63,18 +63,18 @@ def padded(arrays: Sequence[NDArray[Any]], fill: float | bool) -> NDArray[Any]:
 
 
 def counted_mean(values: NDArray[np.float64], counted: NDArray[np.bool_]) -> float | None:
-    """Mean of what is counted; None if that is nothing, or includes a divergence."""
+    """Mean of the counted values; ``None`` if there are none or one is infinite."""
     mean = values[counted].mean() if counted.any() else np.inf
     return float(mean) if np.isfinite(mean) else None
 
 
 def mean_over_space(
-    values: NDArray[np.float64], there: NDArray[np.bool_], keepdims: bool = False
+    values: NDArray[np.float64], valid: NDArray[np.bool_], keepdims: bool = False
 ) -> NDArray[np.float64]:
-    """Mean ``[C]`` of ``[C, *space]`` over the places that are there; zero where there are none."""
+    """Mean ``[C]`` of ``[C, *space]`` over the valid points; zero if there are none."""
     axes = tuple(range(1, values.ndim))
-    if there.all():
+    if valid.all():
         return np.asarray(values.mean(axis=axes, keepdims=keepdims))
-    count = there.sum(axis=axes, keepdims=keepdims)
-    total = values.sum(axis=axes, keepdims=keepdims, where=there)
+    count = valid.sum(axis=axes, keepdims=keepdims)
+    total = values.sum(axis=axes, keepdims=keepdims, where=valid)
     return np.asarray(total / np.maximum(count, 1))

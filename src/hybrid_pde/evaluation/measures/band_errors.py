@@ -1,4 +1,4 @@
-"""Errors by band of wavenumbers: of the energy in it, and of what is in it.
+"""Errors by wavenumber band: error of the energy, and error of the modes.
 
 Layout: ``T`` lead times from the first predicted state on, ``F`` fields, ``C`` channels, then
 space.
@@ -15,21 +15,21 @@ from hybrid_pde.evaluation.measures.averages import Terms, average
 from hybrid_pde.evaluation.measures.spectra import BANDS, Spectrum
 
 BAND_MEASURES = ("spectral_error", "error_by_band")
-# Of the mean square: a band with less has amplitudes below 1e-4 of the field's, and an error
-# relative to them says nothing.
+# Fraction of the mean square. A band with less has amplitudes below 1e-4 of the field's, where a
+# relative error is meaningless.
 LEAST_ENERGY = 1e-8
-LARGEST = 1e140  # of a prediction: the squares of larger numbers are infinite
+LARGEST = 1e140  # of a prediction; squares of larger values overflow
 
 
 @dataclass(frozen=True)
 class BandErrors:
-    """Errors by band of one rollout, and the spectra of its last state.
+    """Band errors of one rollout, and the spectra of its last state.
 
     Attributes:
-        terms: For each of :data:`BAND_MEASURES` those of each band.
-        prediction: For each field the energy ``[K]`` in each shell at the last lead time; NaN
-            after a divergence.
-        truth: The same of the truth; NaN where values are missing.
+        terms: For each of :data:`BAND_MEASURES`, the terms of each band.
+        prediction: For each field, the energy ``[K]`` per shell at the last lead time; NaN after
+            a divergence.
+        truth: The same for the truth; NaN if values are missing.
     """
 
     terms: Mapping[str, Sequence[Terms]]
@@ -42,21 +42,20 @@ def band_errors(
 ) -> BandErrors:
     """Errors of one rollout by band, for every field of ``prediction`` and every lead time.
 
-    With Ê(b) the energy of the prediction in a band, E(b) that of the truth and D(b) that of their
-    difference::
+    With the energies in band b of the prediction, Ê(b), the truth, E(b), and their difference,
+    D(b)::
 
         spectral_error = |Ê(b) − E(b)| / E(b)
         error_by_band  = √(D(b) / E(b))
 
-    A prediction with everything of the right size in the wrong place has 0 and √2 (on average), one
-    without the scales of the band 1 and 1. A band with less than 1e-8 of the truth's mean square is
-    not counted, nor is a frame with missing values. A prediction that is not finite has infinite
-    errors from that lead time on.
+    A prediction with the right amplitudes and random phases has 0 and √2 (on average), one with no
+    energy in the band 1 and 1. Bands with less than 1e-8 of the truth's mean square and frames with
+    missing values are not counted. Once a prediction is not finite, its errors are infinite.
 
     Args:
-        prediction: For each field ``[T, C, *space]``.
-        truth: The same for at least these fields, NaN where missing.
-        spectrum: Of their grid.
+        prediction: ``[T, C, *space]`` for each field.
+        truth: The same for at least these fields, NaN if missing.
+        spectrum: Spectrum of their grid.
     """
     rollouts = {name: np.asarray(values) for name, values in prediction.items()}
     found = [_errors(rollouts[name], np.asarray(truth[name]), spectrum) for name in rollouts]
@@ -78,7 +77,7 @@ def band_errors(
 
 
 def summarize_bands(rollouts: Sequence[BandErrors], fields: Sequence[str]) -> dict[str, Any]:
-    """Means over rollouts, lead times and fields; by lead time; and by field, of each band."""
+    """Means of each band over rollouts, lead times and fields; by lead time; and by field."""
     averages = {
         measure: {
             band: average([rollout.terms[measure][number] for rollout in rollouts], fields)
@@ -108,14 +107,14 @@ def summarize_bands(rollouts: Sequence[BandErrors], fields: Sequence[str]) -> di
 def energy_difference(
     energy: NDArray[np.float64], reference: NDArray[np.float64], mean_square: float
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Relative difference of the energy in each band, and where it counts.
+    """Relative difference of the energy in each band, and whether it counts.
 
-    It does where the reference has at least 1e-8 of the mean square.
+    It counts if the reference has at least 1e-8 of the mean square.
 
     Args:
         energy: Energy in each band.
-        reference: That of what it is compared with.
-        mean_square: Of the whole field that the reference is of, ⟨u²⟩.
+        reference: Energy of the reference.
+        mean_square: Mean square ⟨u²⟩ of the reference field.
     """
     enough = reference > LEAST_ENERGY * mean_square
     return np.abs(energy - reference) / np.where(enough, reference, 1.0), enough
@@ -124,7 +123,7 @@ def energy_difference(
 def _errors(
     prediction: NDArray[Any], truth: NDArray[Any], spectrum: Spectrum
 ) -> tuple[dict[str, NDArray[np.float64]], NDArray[np.bool_]]:
-    """Both measures, ``[T, 3]`` each, of one field, and where they count."""
+    """Both measures of one field, ``[T, 3]`` each, and whether they count."""
     values = {measure: np.full((len(truth), len(BANDS)), np.inf) for measure in BAND_MEASURES}
     counted = np.ones((len(truth), len(BANDS)), dtype=bool)
     for time, (predicted, true) in enumerate(zip(prediction, truth, strict=True)):
@@ -139,13 +138,13 @@ def _errors(
         square = float(np.square(frame).mean() * len(frame))
         difference, counted[time] = energy_difference(spectrum.band_energies(modes), energy, square)
         values["spectral_error"][time] = difference
-        off = spectrum.band_energies(modes - true_modes)
-        values["error_by_band"][time] = np.sqrt(off / np.where(counted[time], energy, 1.0))
+        error = spectrum.band_energies(modes - true_modes)
+        values["error_by_band"][time] = np.sqrt(error / np.where(counted[time], energy, 1.0))
     return values, counted
 
 
 def _last_shells(values: NDArray[Any], spectrum: Spectrum) -> NDArray[np.float64]:
-    """Energy in the shells at the last lead time; NaN where a value is not finite."""
+    """Energy per shell at the last lead time; NaN if a value is not finite."""
     last = values[-1].astype(np.float64)
     if not (np.abs(last) < LARGEST).all():
         return np.full(len(spectrum.wavenumbers), np.nan)

@@ -1,4 +1,4 @@
-"""What the truth keeps over a rollout, and how far a prediction drifts from it.
+"""Quantities conserved by the truth, and the drift of predictions from them.
 
 Layout: ``T`` lead times from the first predicted state on, ``C`` channels, then space.
 """
@@ -14,18 +14,18 @@ from hybrid_pde.domain.grid import Grid
 from hybrid_pde.evaluation.measures.averages import Terms, average
 
 QUANTITIES = ("integral", "mean_square")
-KEPT = 1e-3  # largest drift of a quantity that the truth keeps
+MAX_DRIFT = 1e-3  # largest relative drift of a conserved quantity in the truth
 
 Drifts = dict[str, dict[str, NDArray[np.float64]]]
 
 
 @dataclass(frozen=True)
 class Drift:
-    """Drift of one rollout from its given state, ``[T]`` for each field and quantity.
+    """Drift of one rollout from its initial state, ``[T]`` for each field and quantity.
 
     Attributes:
-        prediction: Infinite from where the prediction is not finite.
-        truth: NaN where values of the frame or of the given state are missing.
+        prediction: Infinite after a divergence.
+        truth: NaN if values of the frame or of the initial state are missing.
     """
 
     prediction: Drifts
@@ -33,20 +33,20 @@ class Drift:
 
 
 def drift(prediction: Mapping[str, ArrayLike], truth: Mapping[str, ArrayLike], grid: Grid) -> Drift:
-    """How far the integral and the mean square of every field move from their first values.
+    """Drift of the integral and the mean square of every field.
 
-    Relative to the size of the given state u(0), the drifts at time t are::
+    Relative to the initial state u(0), the drifts at time t are::
 
         integral     |⟨u(t)⟩ − ⟨u(0)⟩| / √⟨|u(0)|²⟩    (length of the vector of a vector field)
         mean_square  |⟨|u(t)|²⟩ − ⟨|u(0)|²⟩| / ⟨|u(0)|²⟩
 
-    with ⟨ ⟩ the mean over the domain, in which points on a wall count half (trapezoidal rule). The
-    first is mass, momentum, … per volume, the second twice the energy.
+    where ⟨ ⟩ is the mean over the domain, with half weight for points on a wall (trapezoidal rule).
+    The first is mass or momentum per volume, the second twice the energy.
 
     Args:
-        prediction: For each field ``[T, C, *space]``.
-        truth: ``[T + 1, C, *space]`` for at least these fields, the given state first.
-        grid: Where the values lie.
+        prediction: ``[T, C, *space]`` for each field.
+        truth: ``[T + 1, C, *space]`` for at least these fields, initial state first.
+        grid: Grid of the values.
     """
     weights = _weights(grid)
     found: tuple[Drifts, Drifts] = ({}, {})
@@ -61,8 +61,8 @@ def drift(prediction: Mapping[str, ArrayLike], truth: Mapping[str, ArrayLike], g
     return Drift(*found)
 
 
-def kept_by_truth(rollouts: Sequence[Drift]) -> dict[str, dict[str, float]]:
-    """For each field the quantities that every truth keeps within 1e-3, with the largest drift."""
+def conserved_quantities(rollouts: Sequence[Drift]) -> dict[str, dict[str, float]]:
+    """Quantities of each field that drift by less than 1e-3 in every truth, with the drift."""
     kept: dict[str, dict[str, float]] = {}
     for name in rollouts[0].truth:
         for quantity in QUANTITIES:
@@ -70,7 +70,7 @@ def kept_by_truth(rollouts: Sequence[Drift]) -> dict[str, dict[str, float]]:
             known = [values[~np.isnan(values)] for values in series]
             if all(len(values) for values in known):
                 largest = float(max(values.max() for values in known))
-                if largest <= KEPT:
+                if largest <= MAX_DRIFT:
                     kept.setdefault(name, {})[quantity] = largest
     return kept
 
@@ -78,11 +78,11 @@ def kept_by_truth(rollouts: Sequence[Drift]) -> dict[str, dict[str, float]]:
 def summarize_drift(
     rollouts: Sequence[Drift], kept: Mapping[str, Mapping[str, float]]
 ) -> dict[str, Any]:
-    """For each field and quantity that the truth keeps the prediction's drift.
+    """Drift of the prediction for each quantity conserved by the truth.
 
     Returns:
-        ``conserved: {<field>: {<quantity>: {drift, by_lead_time}}}``: the mean over rollouts at
-        each lead time, and its largest.
+        ``conserved: {<field>: {<quantity>: {drift, by_lead_time}}}``: mean over rollouts at each
+        lead time, and its maximum.
     """
     found: dict[str, Any] = {}
     for name in rollouts[0].prediction:
@@ -99,7 +99,7 @@ def summarize_drift(
 
 
 def _weights(grid: Grid) -> NDArray[np.float64]:
-    """Share ``[*space]`` of each point in a mean over the domain."""
+    """Weight ``[*space]`` of each point in a mean over the domain."""
     weights = np.ones(())
     for points, nodes in zip(grid.shape, grid.nodes_on_boundary, strict=True):
         line = np.ones(points)
@@ -126,7 +126,7 @@ def _drifts(
 def _quantities(
     frame: NDArray[Any], weights: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], float]:
-    """Mean of each channel, and the mean square of all together."""
+    """Mean of each channel, and mean square over all channels."""
     values = frame.astype(np.float64)
     axes = tuple(range(1, values.ndim))
     return (values * weights).sum(axis=axes), float((np.square(values) * weights).sum())

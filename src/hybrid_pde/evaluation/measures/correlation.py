@@ -1,4 +1,4 @@
-"""Correlation of prediction and truth in space, and the time for which it lasts.
+"""Spatial correlation of prediction and truth, and the correlation time.
 
 Layout: ``T`` lead times from the first predicted state on, ``F`` fields, ``C`` channels, then
 space.
@@ -14,8 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from hybrid_pde.evaluation.measures.averages import Terms, average, mean_over_space
 from hybrid_pde.evaluation.measures.metrics import UNIFORM_SPREAD
 
-# Below it a prediction is said to have lost the truth: Kochkov et al. (2021), PNAS 118, use 0.95;
-# Lippe et al. (2023), PDE-Refiner, and APEBench 0.8.
+# Lippe et al. (2023), PDE-Refiner, and APEBench use 0.8; Kochkov et al. (2021), PNAS 118, use 0.95.
 THRESHOLD = 0.8
 
 
@@ -25,10 +24,10 @@ class Correlation:
 
     Attributes:
         terms: ``[T, F]``.
-        times: For each field the time at which it falls below the threshold, or the rollout's
-            length if it does not [time].
-        capped: For each field whether it does not.
-        counted: For each field whether there is anything to correlate with.
+        times: For each field, the time at which it falls below the threshold, or the length of the
+            rollout if it does not [time].
+        capped: For each field, whether it stays above the threshold.
+        counted: For each field, whether any lead time is counted.
     """
 
     terms: Terms
@@ -46,20 +45,22 @@ def correlation(
 
         ρ = Σ_c ⟨u'_c p'_c⟩ / √(Σ_c ⟨u'_c²⟩ · Σ_c ⟨p'_c²⟩)
 
-    over the places where the truth is not missing. A uniform truth is not counted; a uniform
-    prediction of another truth has ρ = 0, and so has one from where it is not finite on. The
-    correlation time is where the line through the given state (ρ = 1) and the lead times first
-    falls below 0.8.
+    over the points where the truth is not missing. A uniform truth is not counted; a prediction
+    that is uniform, or no longer finite, has ρ = 0. The correlation time is the first time at which
+    the linear interpolation through the initial state (ρ = 1) and the lead times falls below 0.8.
 
     Args:
-        prediction: For each field ``[T, C, *space]``.
-        truth: The same for at least these fields, NaN where missing.
+        prediction: ``[T, C, *space]`` for each field.
+        truth: The same for at least these fields, NaN if missing.
         dt: Time between frames [time].
     """
-    fields = [_of_field(np.asarray(prediction[f]), np.asarray(truth[f])) for f in prediction]
+    fields = [
+        _field_correlation(np.asarray(prediction[f]), np.asarray(truth[f])) for f in prediction
+    ]
     values, counted = (np.stack(column, axis=1) for column in zip(*fields, strict=True))
     ends = [
-        _lasting(values[:, position], counted[:, position], dt) for position in range(len(fields))
+        _correlation_time(values[:, position], counted[:, position], dt)
+        for position in range(len(fields))
     ]
     return Correlation(
         Terms(values, counted),
@@ -70,14 +71,14 @@ def correlation(
 
 
 def summarize_correlation(rollouts: Sequence[Correlation], fields: Sequence[str]) -> dict[str, Any]:
-    """Mean correlation time, the share of rollouts that never fall below, and the curve."""
+    """Mean correlation time, share of rollouts that stay correlated, and correlation curve."""
     averages = average([rollout.terms for rollout in rollouts], fields)
     times, capped, counted = (
         np.stack([getattr(rollout, name) for rollout in rollouts])
         for name in ("times", "capped", "counted")
     )
 
-    def lasting(chosen: Any) -> dict[str, float | None]:
+    def correlation_times(chosen: Any) -> dict[str, float | None]:
         among = counted[:, chosen]
         if not among.any():
             return {"correlation_time": None, "correlation_time_capped": None}
@@ -87,16 +88,16 @@ def summarize_correlation(rollouts: Sequence[Correlation], fields: Sequence[str]
         }
 
     return {
-        **lasting(slice(None)),
+        **correlation_times(slice(None)),
         "by_lead_time": {"correlation": averages.by_lead_time},
         "by_field": {
-            name: {"correlation": averages.by_field[name], **lasting(position)}
+            name: {"correlation": averages.by_field[name], **correlation_times(position)}
             for position, name in enumerate(fields)
         },
     }
 
 
-def _of_field(
+def _field_correlation(
     prediction: NDArray[Any], truth: NDArray[Any]
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     values, counted = np.zeros(len(truth)), np.ones(len(truth), dtype=bool)
@@ -104,26 +105,26 @@ def _of_field(
         if not np.isfinite(predicted).all():
             break
         frame, guess = true.astype(np.float64), predicted.astype(np.float64)
-        guess /= max(1.0, float(np.abs(guess).max()))  # or the squares of large ones overflow
-        there = ~np.isnan(frame)
+        guess /= max(1.0, float(np.abs(guess).max()))  # avoids overflow of squares
+        valid = ~np.isnan(frame)
         spread, other = (
-            each - mean_over_space(np.where(there, each, 0.0), there, keepdims=True)
+            each - mean_over_space(np.where(valid, each, 0.0), valid, keepdims=True)
             for each in (frame, guess)
         )
-        variance = mean_over_space(np.square(spread), there).sum()
-        square = mean_over_space(np.square(frame), there).sum()
+        variance = mean_over_space(np.square(spread), valid).sum()
+        square = mean_over_space(np.square(frame), valid).sum()
         counted[time] = variance > UNIFORM_SPREAD**2 * square
-        spreads = variance * mean_over_space(np.square(other), there).sum()
+        spreads = variance * mean_over_space(np.square(other), valid).sum()
         if counted[time] and spreads > 0:
-            together = mean_over_space(spread * other, there).sum()
+            together = mean_over_space(spread * other, valid).sum()
             values[time] = np.clip(together / np.sqrt(spreads), -1.0, 1.0)
     return values, counted
 
 
-def _lasting(
+def _correlation_time(
     values: NDArray[np.float64], counted: NDArray[np.bool_], dt: float
 ) -> tuple[float, bool]:
-    """Time of the first crossing of the threshold, else the end and that it is the end."""
+    """Time of the first crossing of the threshold, or the end; and whether it is the end."""
     steps = np.concatenate([[0], 1 + np.flatnonzero(counted)])
     curve = np.concatenate([[1.0], values[counted]])
     below = np.flatnonzero(curve < THRESHOLD)

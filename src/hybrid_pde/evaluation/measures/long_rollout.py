@@ -1,4 +1,4 @@
-"""Rollouts far beyond the data: do they stay finite, of the same size, and as rough or smooth.
+"""Long rollouts beyond the data: stability, growth, and spectral error.
 
 Layout: ``B`` simulations, ``T`` lead times, ``C`` channels, then space.
 """
@@ -17,21 +17,21 @@ from hybrid_pde.evaluation.measures.averages import counted_mean
 from hybrid_pde.evaluation.measures.band_errors import energy_difference
 from hybrid_pde.evaluation.measures.spectra import BANDS, Spectrum
 from hybrid_pde.evaluation.predictors import Predictor, State
-from hybrid_pde.evaluation.rollout_batches import HeldOut, rolled_out, stacked
+from hybrid_pde.evaluation.rollout_batches import HeldOut, roll_out, stack_states
 
-MAX_BYTES = 2**27  # of the states that are in memory at once
+MAX_BYTES = 2**27  # of the states in memory at a time
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class LongRollout:
-    """A rollout of which only its size and its end are kept.
+    """Growth and last state of a long rollout.
 
     Attributes:
-        growth: ``[B, T]``: largest magnitude at each step relative to the given state's, the
-            largest over the fields; infinite from where a value is not finite.
-        last: For each field the last state ``[B, C, *space]``, NaN where it is lost.
+        growth: ``[B, T]``: largest magnitude at each step relative to the initial state's, maximum
+            over the fields; infinite after a divergence.
+        last: For each field the last state ``[B, C, *space]``, NaN after a divergence.
     """
 
     growth: NDArray[np.float64]
@@ -44,36 +44,36 @@ def long_rollouts(
     factor: int,
     known: Sequence[KnownParameter] = (),
 ) -> dict[str, dict[str, Any]]:
-    """Roll out the models ``factor`` times as far as the simulations go.
+    """Roll out the models ``factor`` times as long as the simulations.
 
-    A known parameter that changes in time ends with the data; then the rollouts are as long as the
-    data, and ``limited`` says so.
+    Known parameters that change in time are given only up to the end of the data. They limit the
+    rollouts to that time, which ``limited`` reports.
 
     Args:
-        starts: The simulations, with states of one shape.
-        predictors: ``synthetic`` and ``physical`` as far as they exist, with their replicates.
-        factor: Times the number of frames after the one that the rollouts start from.
-        known: The known parameters of the simulations.
+        starts: Simulations with states of equal shape.
+        predictors: Replicates of ``synthetic`` and ``physical``, if they exist.
+        factor: Length in multiples of the number of frames after the start.
+        known: Known parameters of the simulations.
 
     Returns:
         For each predictor ``steps``, ``simulations`` (their indices), ``limited``, ``finite``
         (whether all rollouts stayed finite), ``lasted`` (finite steps of the shortest), ``growth``
-        (largest |u| relative to the given state's, ``None`` where not finite) and the same
-        ``by_lead_time``, and ``spectral_error``: for each band |Ê − E| / E at the end against the
-        ``reference``: ``physical``, its solution at the same time, or, where there is none,
-        ``truth``, the last frame of the data. The physical model itself has none.
+        (largest |u| relative to the initial state's, ``None`` if not finite), the same
+        ``by_lead_time``, and ``spectral_error``: |Ê − E| / E in each band at the end. Its
+        ``reference`` is ``physical``, the physical model's solution at the same time, or without
+        one ``truth``, the last frame of the data. The physical model itself has none.
     """
-    initial = stacked([each.beginning.initial for each in starts])
+    initial = stack_states([each.start.initial for each in starts])
     wanted = factor * min(_data_steps(each) for each in starts)
     series = {TENSOR_PREFIX + each.name for each in known if not each.static}
     steps = min([wanted, *(initial[name].shape[1] - 1 for name in series)])
     if steps < wanted:
         logger.warning(
-            "long rollouts: known parameters that change in time end with the data: %d steps "
-            "instead of %d", steps, wanted,
+            "long rollouts: limited to %d of %d steps, since known parameters that change in time "
+            "are given only up to the end of the data", steps, wanted,
         )  # fmt: skip
     found = {
-        name: [follow(predictor, initial, steps, series) for predictor in replicates]
+        name: [roll_out_in_chunks(predictor, initial, steps, series) for predictor in replicates]
         for name, replicates in predictors.items()
     }
     label = "physical" if "physical" in found else "truth"
@@ -84,7 +84,7 @@ def long_rollouts(
             "steps": steps,
             "simulations": [each.index for each in starts],
             "limited": steps < wanted,
-            **_outcome(np.concatenate([rollout.growth for rollout in rollouts])),
+            **_stability(np.concatenate([rollout.growth for rollout in rollouts])),
             "spectral_error": None
             if name == label
             else _spectral_error([rollout.last for rollout in rollouts], reference, spectrum),
@@ -94,36 +94,36 @@ def long_rollouts(
     }
 
 
-def follow(
+def roll_out_in_chunks(
     predictor: Predictor, initial: State, steps: int, series: Collection[str] = ()
 ) -> LongRollout:
-    """Roll out piece by piece, so that memory does not grow with the number of steps.
+    """Roll out in chunks, so that memory does not grow with the number of steps.
 
-    Simulations that are lost are left behind: no model has to go on from what is not finite.
+    Diverged simulations are dropped, so that no model continues from non-finite values.
 
     Args:
         predictor: The model.
-        initial: ``[B, C, *space]`` for each field, and known parameters.
+        initial: ``[B, C, *space]`` for each field, and the known parameters.
         steps: Number of steps.
-        series: Entries of ``initial`` with a time axis behind the first, which a piece takes from
-            its own start on.
+        series: Entries of ``initial`` with time as second axis; each chunk uses them from its own
+            start.
     """
     count = len(next(iter(initial.values())))
     growth = np.full((count, steps), np.inf)
     alive, done, state = list(range(count)), 0, dict(initial)
     last: dict[str, torch.Tensor] = {}
     while done < steps and alive:
-        piece = min(steps - done, _piece(state))
-        found = rolled_out(predictor, state, piece)
-        growth[alive, done : done + piece] = _growth(found, initial, alive)
+        chunk = min(steps - done, _chunk_length(state))
+        found = roll_out(predictor, state, chunk)
+        growth[alive, done : done + chunk] = _growth(found, initial, alive)
         ended = {name: values[:, -1] for name, values in found.items()}
         if not last:
             last = {name: torch.full((count, *v.shape[1:]), torch.nan, dtype=v.dtype)
                     for name, v in ended.items()}  # fmt: skip
-        done += piece
+        done += chunk
         kept = [at for at, index in enumerate(alive) if np.isfinite(growth[index, done - 1])]
         state = {name: values[kept] for name, values in {**state, **ended}.items()}
-        state |= {name: state[name][:, piece:] for name in series}
+        state |= {name: state[name][:, chunk:] for name in series}
         alive = [alive[at] for at in kept]
         if done == steps:
             for name in last:
@@ -131,8 +131,8 @@ def follow(
     return LongRollout(growth, last)
 
 
-def _piece(state: State) -> int:
-    """Steps whose states fit into memory, at least one."""
+def _chunk_length(state: State) -> int:
+    """Number of steps that fit into memory, at least one."""
     per_step = sum(
         values.nbytes for name, values in state.items() if not name.startswith(TENSOR_PREFIX)
     )
@@ -140,20 +140,20 @@ def _piece(state: State) -> int:
 
 
 def _growth(found: State, initial: State, alive: Sequence[int]) -> NDArray[np.float64]:
-    """``[B, T]`` of a piece; infinite from the first value that is not finite on."""
+    """``[B, T]`` of a chunk; infinite from the first non-finite value on."""
     growth = []
     for name, values in found.items():
         size = values.detach().abs().flatten(2).amax(dim=2).double().numpy()
         first = initial[name][alive].abs().flatten(1).amax(dim=1).double().numpy()
-        # a field that is zero at first has no size to be compared with, only an end
+        # a field that is initially zero has no reference size and counts only if it diverges
         ratio = size / np.where(first > 0, first, np.inf)[:, None]
         growth.append(np.where(np.isfinite(size), ratio, np.inf))
     largest = np.max(growth, axis=0)
     return np.where(np.logical_or.accumulate(np.isinf(largest), axis=1), np.inf, largest)
 
 
-def _outcome(growth: NDArray[np.float64]) -> dict[str, Any]:
-    """What the growth ``[B, T]`` of all rollouts says."""
+def _stability(growth: NDArray[np.float64]) -> dict[str, Any]:
+    """Summary of the growth ``[B, T]`` of all rollouts."""
     largest = growth.max(axis=0)
     lasted = int(np.isfinite(largest).sum())
     finite = lasted == len(largest)
@@ -172,7 +172,7 @@ def _spectral_error(
     reference: Mapping[str, torch.Tensor],
     spectrum: Spectrum,
 ) -> dict[str, float | None]:
-    """Mean over fields, simulations and replicates; None where one of them is lost."""
+    """Mean over fields, simulations and replicates; ``None`` if one of them diverged."""
     terms: list[tuple[NDArray[np.float64], NDArray[np.bool_]]] = []
     for end in ends:
         for name in end:
@@ -194,16 +194,16 @@ def _spectral_error(
 
 
 def _data_steps(each: HeldOut) -> int:
-    """Frames of a simulation after the one that its rollout starts from."""
-    return min(map(len, _changing(each).values())) - 1 - each.beginning.frame
+    """Number of frames of a simulation after the start of its rollout."""
+    return min(map(len, _dynamic_fields(each).values())) - 1 - each.start.frame
 
 
 def _last_frames(starts: Sequence[HeldOut]) -> dict[str, torch.Tensor]:
-    fields = [_changing(each) for each in starts]
+    fields = [_dynamic_fields(each) for each in starts]
     return {name: torch.stack([each[name][-1] for each in fields]) for name in fields[0]}
 
 
-def _changing(each: HeldOut) -> dict[str, torch.Tensor]:
+def _dynamic_fields(each: HeldOut) -> dict[str, torch.Tensor]:
     simulation = each.simulation
     return {
         layout.name: simulation.fields[layout.name]

@@ -1,7 +1,7 @@
-"""Errors of rollouts against the truth.
+"""Errors of rollouts: VRMSE, NRMSE and relative L² error.
 
 Layout: ``S`` simulations, ``T`` lead times from the first predicted state on, ``F`` fields,
-``C`` channels, then space. The given state, lead time 0, is in none of these arrays.
+``C`` channels, then space. The initial state, lead time 0, is not part of these arrays.
 """
 
 import warnings
@@ -22,8 +22,8 @@ LABELS = {
 }
 PREDICTORS = tuple(LABELS)
 MEASURES = ("vrmse", "nrmse", "relative_l2")
-# A field that is uniform up to the rounding of float32 (6e-8 of its size) has no variance to
-# compare an error with; a spread below this share of its size is such rounding.
+# A smaller standard deviation relative to the root mean square is rounding of float32 (6e-8):
+# the field is uniform and has no variance to normalize an error with.
 UNIFORM_SPREAD = 1e-6
 
 
@@ -34,11 +34,10 @@ class RolloutErrors:
     Attributes:
         simulation: Index of the simulation.
         fields: Names of the ``F`` fields.
-        values: For each measure ``[T, F]``; infinite from the divergence on.
-        counted: For each measure ``[T, F]``: whether the truth gives something to compare with.
-        diverged_at: Number of the first lead time (from 1) whose prediction or squared error is
-            not finite.
-        missing: Number of values that the truth does not have.
+        values: ``[T, F]`` for each measure; infinite after a divergence.
+        counted: ``[T, F]`` for each measure: whether the truth allows a comparison.
+        diverged_at: First lead time (from 1) with a non-finite prediction or squared error.
+        missing: Number of missing values of the truth.
     """
 
     simulation: int
@@ -52,12 +51,12 @@ class RolloutErrors:
 def compute_metrics(
     prediction: ArrayLike, truth: ArrayLike, layouts: Sequence[FieldLayout]
 ) -> dict[str, Any]:
-    """Metrics of an ensemble of rollouts, see :func:`summarize`.
+    """Compute metrics of an ensemble of rollouts, see :func:`summarize`.
 
     Args:
         prediction: ``[S, T, C, *space]`` with the channels in the order of ``layouts``.
         truth: The same shape.
-        layouts: The fields that the channels belong to.
+        layouts: Fields that the channels belong to.
 
     Raises:
         ValueError: if the shapes differ, the channels do not fit the layouts, or the truth is
@@ -89,23 +88,22 @@ def rollout_errors(
 ) -> RolloutErrors:
     """Errors of one rollout for every field of ``prediction`` and every lead time.
 
-    With e the error and u the truth at one lead time, and ⟨·⟩ the mean over space::
+    With the error e, the truth u at one lead time, and the mean ⟨·⟩ over space::
 
         vrmse       = √(Σ_c ⟨e_c²⟩ / Σ_c ⟨(u_c − ⟨u_c⟩)²⟩)
         nrmse       = √(Σ_c ⟨e_c²⟩ / Σ_c ⟨u_c²⟩)
         relative_l2 = ‖e‖ / ‖u‖
 
-    The sums run over the components c of a vector field, each about its own mean. On a uniform
-    grid the last two are the same number. A truth without variance (spread below 1e-6 of its
-    root mean square) is not counted in ``vrmse``, and a truth of zero in none of the three. A
-    prediction that is not finite has an infinite error from that lead time on, in all fields.
-    Where the truth is missing (NaN), the means run over the places where it is not; a lead time
-    without any is not counted.
+    The sums run over the components c of a vector field, each with its own mean. On a uniform grid
+    the last two are equal. A uniform truth (standard deviation below 1e-6 of its root mean square)
+    is not counted in ``vrmse``, and a zero truth in none of the three. Once a prediction is not
+    finite, the errors of all fields are infinite. Means skip points where the truth is missing
+    (NaN); a lead time without any values is not counted.
 
     Args:
-        prediction: For each field ``[T, C, *space]``.
-        truth: The same for at least these fields, NaN where missing.
-        simulation: Index of the simulation, for messages.
+        prediction: ``[T, C, *space]`` for each field.
+        truth: The same for at least these fields, NaN if missing.
+        simulation: Index of the simulation, for error messages.
 
     Raises:
         ValueError: if shapes differ or the truth is infinite.
@@ -130,7 +128,7 @@ def rollout_errors(
             measure: np.sqrt(error / np.where(absent, 1.0, scale))
             for measure, (scale, absent) in scales.items()
         },
-        # A divergence counts whatever the truth: it may never drop out of a mean.
+        # A divergence always counts, so that it cannot drop out of a mean.
         counted={measure: ~absent | infinite for measure, (_, absent) in scales.items()},
         diverged_at=diverged_at,
         missing=sum(int(np.isnan(np.asarray(truth[name])).sum()) for name in prediction),
@@ -148,42 +146,42 @@ def _field_terms(
         )
     error, variance, square = (np.empty(len(truth)) for _ in range(3))
     for time, (predicted, true) in enumerate(zip(prediction, truth, strict=True)):
-        # In double precision one frame at a time: a rollout in 3D need not fit twice.
+        # One frame at a time in double precision, so that memory need not hold two 3D rollouts.
         frame = true.astype(np.float64)
         if np.isinf(frame).any():
             raise ValueError(
-                f"simulation {simulation}, field '{name}', lead time {time + 1}: the truth is not "
-                f"finite"
+                f"simulation {simulation}, field '{name}', lead time {time + 1}: the truth is "
+                "infinite"
             )
-        there = ~np.isnan(frame)
-        # An overflow or a NaN gives an error that is not finite, which is reported as divergence.
+        valid = ~np.isnan(frame)
+        # Overflow and NaN give a non-finite error, which is reported as divergence.
         with np.errstate(over="ignore", invalid="ignore"):
-            off = np.square(predicted.astype(np.float64) - frame)
-            error[time] = mean_over_space(off, there).sum()
+            squared = np.square(predicted.astype(np.float64) - frame)
+            error[time] = mean_over_space(squared, valid).sum()
         if not np.isfinite(predicted).all():
             error[time] = np.inf
-        spread = frame - mean_over_space(frame, there, keepdims=True)
-        variance[time] = mean_over_space(np.square(spread), there).sum()
-        square[time] = mean_over_space(np.square(frame), there).sum()
+        spread = frame - mean_over_space(frame, valid, keepdims=True)
+        variance[time] = mean_over_space(np.square(spread), valid).sum()
+        square[time] = mean_over_space(np.square(frame), valid).sum()
     return error, variance, square
 
 
 def summarize(rollouts: Sequence[RolloutErrors]) -> dict[str, Any]:
-    """Means of the errors as JSON types, without NaN or infinity.
+    """Summarize errors as JSON types, without NaN or infinity.
 
-    Several rollouts of one simulation (of surrogates that differ in their seed) count like those of
-    several simulations.
+    Several rollouts of one simulation (of replicates) count like rollouts of several simulations.
 
     Returns:
         ``vrmse``, ``nrmse``, ``relative_l2``: mean over simulations, lead times and fields;
-        ``by_lead_time``: the same for each lead time, the first entry being lead time 1;
+        ``by_lead_time``: the same for each lead time, starting with lead time 1;
         ``range_by_lead_time``: smallest and largest simulation at each lead time;
         ``by_field``: the same for each field;
-        ``skipped``: for each measure the terms left out for a truth without variance or size;
-        ``missing``: number of values of the truth that are missing, and in no error;
-        ``diverged``: number of simulations that left the finite numbers, and ``diverged_at``:
-        the first lead time of each (of its earliest rollout). A mean that includes a diverged
-        simulation, or nothing at all, is ``None``.
+        ``skipped``: for each measure, the number of terms left out because the truth is uniform or
+        zero;
+        ``missing``: number of missing values of the truth, excluded from all errors;
+        ``diverged``: number of diverged simulations, and ``diverged_at``: the first lead time of
+        each (earliest of its rollouts). A mean is ``None`` if it includes a diverged simulation
+        or nothing is counted.
     """
     fields = rollouts[0].fields
     summary: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""All that is measured on a rollout, and its summary for a predictor."""
+"""All measures of a rollout, and their summary for a predictor."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hybrid_pde.evaluation.measures.band_errors import BandErrors, band_errors, summarize_bands
-from hybrid_pde.evaluation.measures.conserved import Drift, drift, kept_by_truth, summarize_drift
+from hybrid_pde.evaluation.measures.conserved import (
+    Drift,
+    conserved_quantities,
+    drift,
+    summarize_drift,
+)
 from hybrid_pde.evaluation.measures.correlation import (
     Correlation,
     correlation,
@@ -28,7 +33,7 @@ SPREAD_MEASURES = (*MEASURES, "correlation_time")
 
 @dataclass(frozen=True)
 class Scores:
-    """What is measured on one rollout."""
+    """All measures of one rollout."""
 
     errors: RolloutErrors
     bands: BandErrors
@@ -36,19 +41,19 @@ class Scores:
     drift: Drift
 
 
-ByReplicate = Sequence[Sequence[Scores]]  # for each replicate the scores of every simulation
-Kept = Mapping[str, Mapping[str, float]]
+ByReplicate = Sequence[Sequence[Scores]]  # scores of every simulation, for each replicate
+Conserved = Mapping[str, Mapping[str, float]]
 
 
 def score(each: HeldOut, rollout: Mapping[str, NDArray[Any]], spectrum: Spectrum) -> Scores:
     """Compare a rollout ``{field: [T, C, *space]}`` with the truth.
 
     Args:
-        each: The simulation with its truth, the given state first.
-        rollout: The prediction, without the given state.
-        spectrum: Of the simulation's grid.
+        each: The simulation and its truth, initial state first.
+        rollout: The prediction, without the initial state.
+        spectrum: Spectrum of the simulation's grid.
     """
-    truth = each.beginning.truth
+    truth = each.start.truth
     targets = {key: truth[key][1:] for key in rollout}
     return Scores(
         rollout_errors(rollout, targets, each.index),
@@ -59,25 +64,25 @@ def score(each: HeldOut, rollout: Mapping[str, NDArray[Any]], spectrum: Spectrum
 
 
 def conserved_by_truth(scores: Mapping[str, ByReplicate]) -> dict[str, dict[str, float]]:
-    """What every truth keeps, see :func:`hybrid_pde.evaluation.measures.conserved.kept_by_truth`."""
-    return kept_by_truth([each.drift for each in scores["persistence"][0]])
+    """Quantities conserved by all simulations, with their largest drift."""
+    return conserved_quantities([each.drift for each in scores["persistence"][0]])
 
 
-def summarize_scores(replicates: ByReplicate, kept: Kept) -> dict[str, Any]:
-    """The summary of a predictor as JSON types: means over simulations and replicates.
+def summarize_scores(replicates: ByReplicate, conserved: Conserved) -> dict[str, Any]:
+    """Summarize a predictor as JSON types: means over simulations and replicates.
 
     Args:
-        replicates: For each replicate the scores of every simulation.
-        kept: What every truth keeps.
+        replicates: Scores of every simulation, for each replicate.
+        conserved: Quantities conserved by the truth.
 
     Returns:
-        What :func:`hybrid_pde.evaluation.measures.metrics.summarize` gives, with spectral errors, correlation and
-        conserved quantities added; for several replicates also ``replicates``: mean, standard
-        deviation and values of the errors over them, and the standard deviation by lead time.
+        The result of :func:`hybrid_pde.evaluation.measures.metrics.summarize` with spectral errors,
+        correlation and conserved quantities; for several replicates also ``replicates``: mean,
+        standard deviation and values of the errors, and the standard deviation by lead time.
     """
-    summary = _summary([each for scores in replicates for each in scores], kept)
+    summary = _summary([each for scores in replicates for each in scores], conserved)
     if len(replicates) > 1:
-        single = [_summary(scores, kept) for scores in replicates]
+        single = [_summary(scores, conserved) for scores in replicates]
         summary |= {key: single[0][key] for key in ("skipped", "missing")}
         summary["replicates"] = _spread(single)
     return summary
@@ -86,7 +91,7 @@ def summarize_scores(replicates: ByReplicate, kept: Kept) -> dict[str, Any]:
 def end_spectra(
     scores: Mapping[str, ByReplicate], wavenumbers: NDArray[np.float64]
 ) -> dict[str, dict[str, NDArray[np.float64]]]:
-    """Mean energy spectra at the last lead time, for each field of truth and predictors."""
+    """Mean energy spectra at the last lead time, by field, for the truth and the predictors."""
     bands = {
         label: [each.bands for part in parts for each in part] for label, parts in scores.items()
     }
@@ -104,20 +109,20 @@ def end_spectra(
     return found
 
 
-def _summary(scores: Sequence[Scores], kept: Kept) -> dict[str, Any]:
+def _summary(scores: Sequence[Scores], conserved: Conserved) -> dict[str, Any]:
     summary = summarize([each.errors for each in scores])
     fields = scores[0].errors.fields
     for part in (
         summarize_bands([each.bands for each in scores], fields),
         summarize_correlation([each.correlation for each in scores], fields),
-        summarize_drift([each.drift for each in scores], kept),
+        summarize_drift([each.drift for each in scores], conserved),
     ):
         _merge(summary, part)
     return summary
 
 
 def _merge(summary: dict[str, Any], part: Mapping[str, Any]) -> None:
-    """Add entries, and those of sections that both have."""
+    """Merge nested mappings recursively."""
     for key, value in part.items():
         if isinstance(summary.get(key), dict):
             _merge(summary[key], value)

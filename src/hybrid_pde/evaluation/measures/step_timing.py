@@ -1,4 +1,4 @@
-"""How long a step of each predictor takes, for one simulation and for a batch."""
+"""Run time per step of each predictor, for one simulation and for a batch."""
 
 import time
 from collections.abc import Mapping
@@ -10,27 +10,27 @@ from hybrid_pde.domain.known_values import TENSOR_PREFIX
 from hybrid_pde.evaluation.predictors import Predictor, State
 from hybrid_pde.evaluation.rollout_batches import MAX_BYTES, MAX_SIMULATIONS
 
-STEPS = 5  # that are timed: enough for the clock, and a solver's steps differ little
-REPEATS = 3  # of which the fastest counts: the others were disturbed
+STEPS = 5  # timed per rollout: enough for the clock, and a solver's steps differ little
+REPEATS = 3  # of the rollout; the fastest is the least disturbed
 
 
 def time_predictors(
     predictors: Mapping[str, Predictor], initial: State, steps: int
 ) -> dict[str, Any]:
-    """Seconds that a step (from one frame to the next) takes each predictor.
+    """Measure the time per step (from one frame to the next) of each predictor.
 
-    Each is run once before, so that compilation is not in it.
+    Each is run once beforehand, so that compilation is not included.
 
     Args:
-        predictors: ``synthetic`` and ``physical`` as far as they exist, and persistence.
-        initial: State of one simulation, ``[1, C, *space]``; the batch is made of copies of it.
-        steps: Length of a rollout from it; at most 5 of them are timed.
+        predictors: ``synthetic`` and ``physical``, if they exist, and persistence.
+        initial: State of one simulation, ``[1, C, *space]``; a batch consists of copies of it.
+        steps: Length of a rollout from it; at most 5 steps are timed.
 
     Returns:
-        Seconds a step for each predictor, and ``batch``: ``simulations``, their number, and for
-        each predictor the seconds a step and simulation. With both models also ``speedup``:
-        ``one`` and ``batch``, the solver's time divided by the surrogate's. A predictor that does
-        not stay finite for so long has no time.
+        Seconds per step of each predictor, and ``batch``: ``simulations``, their number, and the
+        seconds per step and simulation of each predictor. With both models also ``speedup``:
+        ``one`` and ``batch``, the solver's time divided by the surrogate's. Predictors that
+        diverge within these steps are left out.
     """
     steps = min(steps, STEPS)
     size = max(1, min(MAX_SIMULATIONS, MAX_BYTES // (steps * _num_bytes(initial))))
@@ -53,7 +53,7 @@ def time_predictors(
 
 
 def _seconds(predictor: Predictor, state: State, steps: int) -> float | None:
-    """Of the fastest of several rollouts; None if it is not finite."""
+    """Time of the fastest of several rollouts; ``None`` if they diverge."""
     found = predictor(state, steps)
     if not all(bool(torch.isfinite(values).all()) for values in found.values()):
         return None

@@ -1,4 +1,4 @@
-"""What the hybrid cycles of an experiment found, from the folders that they leave."""
+"""Table of the hybrid cycles: parameters and validation error of each."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class Cycle:
     """One hybrid cycle.
 
     Attributes:
-        number: Which one, from 1.
+        number: Number of the cycle, from 1.
         parameters: Content of its ``parameters.yaml``.
         history: Columns of its ``synthetic/history.csv``.
     """
@@ -30,12 +30,12 @@ class Cycle:
 
 
 def read_cycles(folder: Path) -> list[Cycle]:
-    """The cycles ``cycle_01``, ``cycle_02``, … of an experiment's folder, as far as they are whole.
+    """Read the completed cycles ``cycle_01``, ``cycle_02``, … of an experiment.
 
-    A cycle is read from ``physical/parameters.yaml`` and ``synthetic/history.csv``.
+    A cycle is completed if it has ``physical/parameters.yaml`` and ``synthetic/history.csv``.
 
     Args:
-        folder: The experiment's results.
+        folder: Results of the experiment.
     """
     found = []
     for path in sorted(folder.glob("cycle_[0-9][0-9]")):
@@ -47,11 +47,11 @@ def read_cycles(folder: Path) -> list[Cycle]:
 
 
 def cycle_rows(experiment: Experiment, cycles: Sequence[Cycle]) -> list[dict[str, Any]]:
-    """For each cycle its parameters, the smallest validation VRMSE, and what was undone.
+    """One row per cycle: parameters, smallest validation VRMSE, and a note if reverted.
 
     Args:
         experiment: The experiment.
-        cycles: What :func:`read_cycles` found.
+        cycles: Result of :func:`read_cycles`.
     """
     rows = []
     for cycle in cycles:
@@ -65,7 +65,7 @@ def cycle_rows(experiment: Experiment, cycles: Sequence[Cycle]) -> list[dict[str
                     for row in parameter_rows(experiment, cycle.parameters)
                 },
                 "val_vrmse": number(float(measured.min()), 3) if len(measured) else MISSING,
-                "note": "parameters of the cycle before kept"
+                "note": "parameters of the previous cycle kept"
                 if cycle.parameters.get("reverted")
                 else "",
             }

@@ -1,4 +1,4 @@
-"""What a report says beside the errors: scales, correlation, drift, long rollouts, and speed."""
+"""Table of diagnostics: spectral errors, correlation time, drift, and long rollouts."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,7 +11,7 @@ QUANTITIES = {"integral": "integral", "mean_square": "mean square"}
 
 
 def diagnostic_rows(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """A row for each predictor: spectral error of each band, correlation time, drift, long run."""
+    """One row per predictor: spectral errors by band, correlation time, drift, growth."""
     rows = []
     for name in (name for name in PREDICTORS if "spectral_error" in metrics.get(name, {})):
         found = metrics[name]
@@ -29,16 +29,16 @@ def diagnostic_rows(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
                     lost if value is None else number(value, 2)
                     for value in (found["spectral_error"][band] for band in BANDS)
                 ],
-                "correlation_time": _lasting(found),
+                "correlation_time": _correlation_time(found),
                 "drift": "∞" if None in drifts else number(max(drifts, default=None), 2),
-                "long": _long(found.get("long_rollout")),
+                "growth": _growth(found.get("long_rollout")),
             }
         )
     return rows
 
 
-def kept_quantities(metrics: Mapping[str, Any]) -> list[str]:
-    """What the truth keeps, e.g. ``the integral of density``."""
+def conserved_quantity_names(metrics: Mapping[str, Any]) -> list[str]:
+    """Quantities conserved by the truth, e.g. ``the integral of density``."""
     kept = metrics.get("evaluated_on", {}).get("conserved", {})
     return [
         f"the {QUANTITIES[quantity]} of {field}"
@@ -48,7 +48,7 @@ def kept_quantities(metrics: Mapping[str, Any]) -> list[str]:
 
 
 def long_steps(metrics: Mapping[str, Any]) -> int | None:
-    """Length of the long rollouts, if there are any."""
+    """Length of the long rollouts; ``None`` without any."""
     lengths = [
         metrics[name]["long_rollout"]["steps"]
         for name in PREDICTORS
@@ -57,15 +57,15 @@ def long_steps(metrics: Mapping[str, Any]) -> int | None:
     return lengths[0] if lengths else None
 
 
-def _lasting(found: Mapping[str, Any]) -> str:
-    """The correlation time; a lower bound where rollouts end before the correlation does."""
+def _correlation_time(found: Mapping[str, Any]) -> str:
+    """The correlation time; a lower bound if rollouts end while still correlated."""
     text = number(found["correlation_time"], 3)
     return f"≥ {text}" if found["correlation_time_capped"] else text
 
 
-def _long(found: Mapping[str, Any] | None) -> str:
+def _growth(found: Mapping[str, Any] | None) -> str:
     if found is None:
         return MISSING
     if not found["finite"]:
-        return f"lost after {found['lasted']} of {found['steps']} steps"
+        return f"diverged after {found['lasted']} of {found['steps']} steps"
     return f"× {number(found['growth'], 3)}"

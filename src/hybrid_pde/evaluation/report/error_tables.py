@@ -1,4 +1,4 @@
-"""Tables of the errors of each predictor, and of the time that a step takes."""
+"""Table of the errors of each predictor, with notes on replicates and run time."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,7 +8,7 @@ from hybrid_pde.evaluation.number_format import duration, mean_error, number
 
 
 def metric_rows(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """A row for each predictor: errors over all, at the first and last step, of each field."""
+    """One row per predictor: mean errors, at the first and last step, and by field."""
     rows = []
     for name in (name for name in PREDICTORS if name in metrics):
         found = metrics[name]
@@ -35,22 +35,23 @@ def metric_rows(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def table_notes(metrics: Mapping[str, Any], timing: Mapping[str, Any]) -> list[str]:
-    """Sentences below the table of errors: on replicates, and on the time that a step takes."""
+    """Sentences below the table of errors, on replicates and run time per step."""
     notes = []
     if replicates := metrics.get("synthetic", {}).get("replicates"):
         notes.append(
-            f"The synthetic model's errors are means over {replicates['count']} trainings that "
-            "differ in their seed, ± their standard deviation."
+            f"The synthetic model's errors are means over {replicates['count']} trainings with "
+            "different seeds, ± their standard deviation."
         )
     batch = timing.get("batch", {})
     parts = [
-        f"{duration(batch[name])} of the {LABELS[name].lower()}"
+        f"{duration(batch[name])} for the {LABELS[name].lower()}"
         for name in ("synthetic", "physical")
         if name in batch
     ]
     if parts:
         notes.append(
-            f"In a batch of {batch['simulations']}, a step of each takes {' and '.join(parts)}."
+            f"In a batch of {batch['simulations']}, a step takes {' and '.join(parts)} per "
+            "simulation."
         )
     speedup = timing.get("speedup", {})
     parts = [
@@ -64,7 +65,7 @@ def table_notes(metrics: Mapping[str, Any], timing: Mapping[str, Any]) -> list[s
 
 
 def _replicate_spread(found: Mapping[str, Any]) -> str:
-    """``± 0.002`` behind a mean VRMSE; empty for a single surrogate."""
+    """``± 0.002`` after a mean VRMSE; empty without replicates."""
     replicates = found.get("replicates")
     return f" ± {number(replicates['vrmse']['std'], 2)}" if replicates else ""
 

@@ -1,4 +1,4 @@
-"""The report of an experiment: one HTML page that needs no other file and no network."""
+"""The report of an experiment: a single self-contained HTML page."""
 
 import base64
 import math
@@ -20,8 +20,8 @@ from hybrid_pde.evaluation.history import History, read_columns
 from hybrid_pde.evaluation.provenance import collect_provenance
 from hybrid_pde.evaluation.report.cycle_table import Cycle, cycle_rows, read_cycles
 from hybrid_pde.evaluation.report.diagnostic_tables import (
+    conserved_quantity_names,
     diagnostic_rows,
-    kept_quantities,
     long_steps,
 )
 from hybrid_pde.evaluation.report.error_tables import metric_rows, table_notes
@@ -36,34 +36,35 @@ from hybrid_pde.evaluation.report.summary import headline_cards, subtitle
 TEMPLATE = "report.html.j2"
 MEDIA_TYPES = {".png": "image/png", ".gif": "image/gif", ".svg": "image/svg+xml"}
 CAPTIONS = {
-    "error_curves": "Error over lead time. VRMSE 1 is what predicting the mean of the field gives.",
-    "diagnostics": "Correlation over space, with the threshold of the correlation time; energy of "
-    "the last state by wavenumber, with the bounds of the bands; where the truth keeps an integral "
-    "or a mean square, how far predictions drift from it; and the size of the solution in long "
-    "rollouts, with the end of the ones above.",
+    "error_curves": "Error over lead time. A VRMSE of 1 is the error of predicting the mean of the "
+    "field.",
+    "diagnostics": "Spatial correlation, with the threshold of the correlation time; energy "
+    "spectrum of the last state, with the bounds of the bands; drift of quantities that the truth "
+    "conserves; and growth of the solution in long rollouts (vertical line: end of the rollouts "
+    "above).",
     "prediction": "Truth, prediction and the magnitude of the error at four lead times. Truth and "
-    "predictions share one colour scale; each error has its own.",
-    "animation": "The first of these simulations in motion.",
-    "training": "Training loss (left scale) and, where measured, validation error (right scale).",
+    "predictions share a colour scale; each error has its own.",
+    "animation": "Animation of the first of these simulations.",
+    "training": "Training loss (left axis) and validation error, if available (right axis).",
     "calibration": "Parameters over the iterations; shaded: the estimate ± 2 standard deviations.",
 }
 
 
 @dataclass(frozen=True)
 class ReportInputs:
-    """Everything that a report shows.
+    """Content of a report.
 
     Attributes:
-        experiment: The experiment, a plain mapping or an :class:`Experiment`.
+        experiment: The experiment, as a mapping or an :class:`Experiment`.
         metrics: Content of ``metrics.json``.
         parameters: Content of ``parameters.yaml``.
         synthetic_history: Columns of ``synthetic/history.csv``.
-        pictures: Files by name: ``error_curves``, ``diagnostics``, ``prediction``, ``animation``,
-            ``training``, ``calibration``.
+        pictures: Image files by name: ``error_curves``, ``diagnostics``, ``prediction``,
+            ``animation``, ``training``, ``calibration``.
         timing: Content of ``timing.json``.
-        cycles: The hybrid cycles, where there are several.
-        generated: Number of generated simulations that are there, where that is known.
-        provenance: What :func:`~hybrid_pde.evaluation.provenance.collect_provenance` gave.
+        cycles: The hybrid cycles, if there are several.
+        generated: Number of generated simulations, if known.
+        provenance: Result of :func:`~hybrid_pde.evaluation.provenance.collect_provenance`.
     """
 
     experiment: Mapping[str, Any] | Experiment
@@ -78,11 +79,11 @@ class ReportInputs:
 
 
 def write_report(path: str | Path, inputs: ReportInputs) -> None:
-    """Write ``report.html`` atomically: pictures as data URIs, styles inline, no scripts.
+    """Write ``report.html`` atomically, with images as data URIs, inline styles and no scripts.
 
     Raises:
-        FileNotFoundError: if a picture is not there.
-        ValueError: if a picture is no PNG, GIF or SVG.
+        FileNotFoundError: if an image does not exist.
+        ValueError: if an image is not a PNG, GIF or SVG.
     """
     page = render_report(inputs)
     with atomic_path(Path(path)) as sibling:
@@ -92,17 +93,17 @@ def write_report(path: str | Path, inputs: ReportInputs) -> None:
 def report_of_folder(
     path: str | Path, folder: str | Path, experiment: Mapping[str, Any] | Experiment
 ) -> None:
-    """Write the report of what an experiment's folder of results holds.
+    """Write the report of an experiment from its folder of results.
 
-    Draws the training's histories to ``evaluation/training.png`` and ``calibration.png`` there.
-    What is absent is left out: ``physical/parameters.yaml``, ``physical/history.csv``,
-    ``synthetic/history.csv``, ``evaluation/metrics.json``, ``timing.json`` and the pictures; and,
-    of hybrid cycles, ``parameters.yaml`` and ``synthetic/history.csv`` in ``cycle_01``, ….
+    Draws the training histories to ``evaluation/training.png`` and ``calibration.png``. All of
+    these files are optional: ``physical/parameters.yaml``, ``physical/history.csv``,
+    ``synthetic/history.csv``, ``evaluation/metrics.json``, ``timing.json`` and images; and, for
+    hybrid cycles, ``parameters.yaml`` and ``synthetic/history.csv`` in ``cycle_01``, ….
 
     Args:
-        path: The HTML file.
-        folder: The experiment's results.
-        experiment: Its settings.
+        path: HTML file to write.
+        folder: Results of the experiment.
+        experiment: Settings of the experiment.
     """
     from hybrid_pde.evaluation.figures.training_figures import write_training_figures  # Matplotlib
 
@@ -133,7 +134,7 @@ def report_of_folder(
 
 
 def render_report(inputs: ReportInputs) -> str:
-    """The page as text; see :func:`write_report`."""
+    """Render the page as text, see :func:`write_report`."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -156,7 +157,7 @@ def render_report(inputs: ReportInputs) -> str:
         metrics=metrics,
         metric_rows=metric_rows(metrics),
         diagnostic_rows=diagnostic_rows(metrics),
-        kept=kept_quantities(metrics),
+        conserved=conserved_quantity_names(metrics),
         long_steps=long_steps(metrics),
         timing=inputs.timing,
         table_notes=table_notes(metrics, inputs.timing),
@@ -170,16 +171,16 @@ def render_report(inputs: ReportInputs) -> str:
 
 
 def data_uri(path: str | Path) -> str:
-    """A picture as the address of an ``<img>`` that holds it."""
+    """An image as a data URI for an ``<img>``."""
     path = Path(path)
     if path.suffix not in MEDIA_TYPES:
-        raise ValueError(f"{path}: a picture of a report is one of {', '.join(MEDIA_TYPES)}")
+        raise ValueError(f"{path}: an image in a report must be one of {', '.join(MEDIA_TYPES)}")
     encoded = base64.b64encode(path.read_bytes()).decode("ascii")
     return f"data:{MEDIA_TYPES[path.suffix]};base64,{encoded}"
 
 
 def training_summary(history: History | None) -> list[tuple[str, str]]:
-    """What a table says about the training of the surrogate: label and value."""
+    """Label and value of each entry in the table on the surrogate's training."""
     if not history or not history["epoch"]:
         return []
     rows = [
@@ -202,7 +203,7 @@ def training_summary(history: History | None) -> list[tuple[str, str]]:
 
 
 def _count_generated(folder: Path, experiment: Experiment) -> int | None:
-    """Generated simulations that are there, of the last cycle."""
+    """Number of generated simulations of the last cycle, ``None`` without any."""
     cycles, wanted = num_cycles(experiment), experiment.augmentation.num_simulations
     home = cycle_folder(folder, cycles) if cycles > 1 else folder
     made = SimulationStore(home / "augmented").indices()
@@ -210,7 +211,7 @@ def _count_generated(folder: Path, experiment: Experiment) -> int | None:
 
 
 def _read(path: Path) -> dict[str, Any] | None:
-    """A YAML or JSON file (which is YAML too), if it is there."""
+    """Read a YAML or JSON file (JSON is valid YAML); ``None`` if it does not exist."""
     if not path.exists():
         return None
     loaded: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))

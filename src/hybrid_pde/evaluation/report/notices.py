@@ -1,4 +1,4 @@
-"""Warnings at the top of a report: what a reader must know before trusting the numbers."""
+"""Warnings at the top of the report."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,35 +8,35 @@ from hybrid_pde.evaluation.number_format import number, plural
 
 
 def notices(metrics: Mapping[str, Any], parameters: Mapping[str, Any]) -> list[str]:
-    """What a reader must know before believing a number."""
+    """Sentences on what a reader must know before trusting the numbers."""
     found = []
     for name, parameter in parameters.get("parameters", {}).items():
         if not parameter.get("determined", True):
             found.append(
-                f"The data do not determine {name}; it has no estimate, and nothing is generated "
-                f"with it until it is fixed."
+                f"The data do not determine {name}. It has no estimate, and no simulations can "
+                "be generated until it is given a fixed value."
             )
     for direction in parameters.get("undetermined_directions") or []:
         combination = " ".join(
             f"{'−' if weight < 0 else '+'} {number(abs(weight), 3)} {name}"
             for name, weight in direction.items()
         )
-        found.append(f"Changes along {combination} leave the prediction as it is.")
+        found.append(f"Changes along {combination} do not affect the prediction.")
     status = parameters.get("status", "converged")
     if status == "max_iterations":
-        found.append("The calibration stopped at the largest number of iterations, unconverged.")
+        found.append("The calibration did not converge within the maximum number of iterations.")
     elif status != "converged":
-        found.append(f"The calibration {status}; the parameters are the best found before that.")
+        found.append(f"The calibration {status}; the parameters are the best found until then.")
     split = metrics.get("evaluated_on", {}).get("split", "test")
     if split == "validation":
         found.append(
-            "There are no test simulations: the errors are those of the validation simulations, "
-            "which training may have been steered by."
+            "There are no test simulations: errors are on the validation simulations, which "
+            "may have influenced the training."
         )
     elif split == "train":
         found.append(
-            "There are no held-out simulations: the errors are those of the training simulations "
-            "and say nothing about unseen ones."
+            "There are no held-out simulations: errors are on the training simulations and say "
+            "nothing about unseen data."
         )
     found += _missing_value_notices(metrics)
     for name in (name for name in PREDICTORS if name in metrics):
@@ -51,43 +51,44 @@ def _metric_notices(label: str, metrics: Mapping[str, Any]) -> list[str]:
             f"simulation {simulation} at step {step}"
             for simulation, step in metrics["diverged_at"].items()
         )
-        found.append(f"{label}: diverged ({places}); its mean errors are infinite from there on.")
+        found.append(f"{label}: diverged ({places}); its mean errors are infinite from then on.")
     if skipped := metrics["skipped"]["vrmse"]:
         found.append(
-            f"{label}: VRMSE leaves out {plural(skipped, 'frame')} in which the truth is uniform"
+            f"{label}: VRMSE excludes {plural(skipped, 'frame')} in which the truth is uniform"
             f"{' or missing' if metrics.get('missing') else ''}."
         )
     return found
 
 
 def _missing_value_notices(metrics: Mapping[str, Any]) -> list[str]:
-    """What missing values of the held-out simulations do to the errors."""
+    """Sentences on missing values of the held-out simulations."""
     described, found = metrics.get("evaluated_on", {}), []
     compared = [metrics[name] for name in PREDICTORS if name in metrics]
     if missing := max((each.get("missing", 0) for each in compared), default=0):
         found.append(
-            f"Values of the held-out simulations are missing ({missing}): no error counts them."
+            f"The held-out simulations have {missing} missing values, which are excluded from the "
+            "errors."
         )
     if starts := described.get("starts"):
         places = ", ".join(f"simulation {index} at frame {at}" for index, at in starts.items())
-        found.append(f"Rollouts start where the fewest values are missing: {places}.")
+        found.append(f"Rollouts start at frames with the fewest missing values: {places}.")
     if filled := described.get("filled"):
         places = ", ".join(f"{number} in simulation {index}" for index, number in filled.items())
         found.append(
-            "Values missing in the state that a rollout starts from are replaced by the nearest one"
-            f" ({places}): all its errors contain what that does."
+            "Missing values in initial states are filled with their nearest neighbours ({places}), "
+            "which affects the errors of these rollouts."
         )
     return found
 
 
 def long_rollout_notices(metrics: Mapping[str, Any]) -> list[str]:
-    """What happens beyond the data that a reader must know."""
+    """Sentences on divergence and limits of the long rollouts."""
     notices = []
     for name in PREDICTORS:
         found = metrics.get(name, {}).get("long_rollout")
         if found and not found["finite"]:
             notices.append(
-                f"{LABELS[name]}: long rollouts leave the finite numbers after {found['lasted']} "
+                f"{LABELS[name]}: long rollouts diverge after {found['lasted']} "
                 f"of {found['steps']} steps."
             )
     limited = {
@@ -97,7 +98,7 @@ def long_rollout_notices(metrics: Mapping[str, Any]) -> list[str]:
     }
     for steps in limited:
         notices.append(
-            f"Known parameters that change in time end with the data, and long rollouts with them, "
-            f"after {steps} steps."
+            f"Long rollouts are limited to {steps} steps, since known parameters that change in "
+            "time are given only up to the end of the data."
         )
     return notices

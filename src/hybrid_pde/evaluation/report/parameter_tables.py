@@ -1,4 +1,4 @@
-"""Tables of calibrated parameters and of the discretizations that were compared."""
+"""Tables of calibrated parameters and compared discretizations."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,7 +12,7 @@ UNDETERMINED = "not determined"
 
 
 def parameter_rows(experiment: Experiment, parameters: Mapping[str, Any]) -> list[dict[str, str]]:
-    """A row for each parameter, or for each component of one; one for a field."""
+    """One row per parameter or vector component; a field has one row."""
     generation = experiment.generation_params
     true_values = generation.parameters if generation else {}
     rows = []
@@ -24,9 +24,9 @@ def parameter_rows(experiment: Experiment, parameters: Mapping[str, Any]) -> lis
         many = isinstance(value, list)
         for index in range(len(value) if many else 1):
             at = component(value, index)
-            known = true_values.get(name)
-            if isinstance(known, list) and not many:
-                known = None
+            true_value = true_values.get(name)
+            if isinstance(true_value, list) and not many:
+                true_value = None
             rows.append(
                 {
                     "name": f"{name} {AXES[index] if len(value) <= 3 else index}" if many else name,
@@ -37,14 +37,14 @@ def parameter_rows(experiment: Experiment, parameters: Mapping[str, Any]) -> lis
                     "discretization_error": number(
                         component(parameter.get("discretization_error"), index), 2
                     ),
-                    "known": _known(at, component(known, index)),
+                    "true_value": _true_value(at, component(true_value, index)),
                 }
             )
     return rows
 
 
 def _field_row(name: str, parameter: Mapping[str, Any]) -> dict[str, str]:
-    """What describes a parameter that is a field; its values lie in a file of their own."""
+    """Row of a field parameter, with its description and the file of its values."""
     value = parameter["value"]
     described = (
         UNDETERMINED
@@ -63,25 +63,25 @@ def _field_row(name: str, parameter: Mapping[str, Any]) -> dict[str, str]:
         "initial_guess": MISSING,
         "bounds": MISSING,
         "discretization_error": MISSING,
-        "known": f"a field of {plural(learned, 'learned number')}"
+        "true_value": f"a field of {plural(learned, 'learned number')}"
         + (f", in {value['file']}" if value else ""),
     }
 
 
 def numerics_summary(parameters: Mapping[str, Any]) -> str:
-    """The discretization in one line."""
+    """One line on the discretization."""
     used = parameters.get("numerics") or {}
     parts = [_scheme(used)] if used.get("scheme") else []
     parts += [str(used[key]) for key in ("time_stepping",) if used.get(key)]
     if used.get("substeps"):
-        parts.append(plural(used["substeps"], "step") + " a frame")
+        parts.append(plural(used["substeps"], "step") + " per frame")
     if used.get("precision"):
         parts.append(f"{used['precision']} precision")
     return ", ".join(parts)
 
 
 def scheme_rows(parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """A row for each discretization that was tried: its loss, and what it would have estimated."""
+    """One row per compared discretization, with its loss and estimates."""
     return [
         {
             "scheme": _scheme(candidate),
@@ -104,13 +104,13 @@ def _estimate(value: float | None, std: float | None) -> str:
     return UNDETERMINED if value is None else estimate(value, std)
 
 
-def _known(value: float | None, known: float | None) -> str:
-    """The value that the data were generated with, and how far the estimate is from it."""
-    if known is None:
+def _true_value(value: float | None, true_value: float | None) -> str:
+    """True value of generated data, and the relative error of the estimate."""
+    if true_value is None:
         return ""
-    if value is None or not known:
-        return f"generated with {number(known)}"
-    return f"generated with {number(known)}; {percent(abs(value / known - 1))} off"
+    if value is None or not true_value:
+        return f"generated with {number(true_value)}"
+    return f"generated with {number(true_value)}; {percent(abs(value / true_value - 1))} error"
 
 
 def _bounds(bounds: Any) -> str:

@@ -1,4 +1,4 @@
-"""Head of a report: one sentence on the experiment, and a card for each key number."""
+"""Summary at the top of the report: one sentence, and a card for each key number."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ MAX_PARAMETER_CARDS = 4
 
 @dataclass(frozen=True)
 class Card:
-    """A key number: what it is, the number, its unit, and one line of context."""
+    """A key number with its title, unit, and one line of context."""
 
     kind: str
     title: str
@@ -25,11 +25,11 @@ class Card:
 
 
 def subtitle(experiment: Experiment, generated: int | None = None) -> str:
-    """One sentence: what was trained on what.
+    """One sentence on the models and their training data.
 
     Args:
-        experiment: Its settings.
-        generated: Number of generated simulations that are there, where that is known.
+        experiment: Settings of the experiment.
+        generated: Number of generated simulations, if known.
     """
     physical, synthetic = experiment.model.physical, experiment.model.synthetic
     kind, training = experiment.run_params.model_type, experiment.trainer_params
@@ -52,17 +52,19 @@ def subtitle(experiment: Experiment, generated: int | None = None) -> str:
             + ("" if parts else f" of {data}")
         )
         if kind == "hybrid" and experiment.augmentation.enabled and wanted:
-            parts[-1] += f" and {made} generated ones"
-            parts[-1] += f" ({wanted - made} diverged and are left out)" if made < wanted else ""
+            parts[-1] += f" and {made} generated simulations"
+            parts[-1] += (
+                f" ({wanted - made} more diverged and were left out)" if made < wanted else ""
+            )
     return "; ".join(parts) + "."
 
 
 def headline_cards(
     experiment: Experiment, metrics: Mapping[str, Any], parameters: Mapping[str, Any]
 ) -> list[Card]:
-    """The key numbers: parameters first, then a card a predictor."""
+    """Cards of the key numbers: parameters first, then one per predictor."""
     cards = [
-        Card("parameter", row["name"], *_split(row["estimate"], row["unit"]), row["known"])
+        Card("parameter", row["name"], *_split(row["estimate"], row["unit"]), row["true_value"])
         for row in parameter_rows(experiment, parameters)[:MAX_PARAMETER_CARDS]
     ]
     for name in (name for name in PREDICTORS if name in metrics):
@@ -70,7 +72,7 @@ def headline_cards(
         gain = gain_over_persistence(metrics, name)
         note = f"{number(gain, 3)} × better than persistence" if gain else ""
         if name == "persistence":
-            note = "the first frame for ever"
+            note = "first frame repeated"
         elif metrics[name]["diverged"]:
             note = f"diverged in {plural(metrics[name]['diverged'], 'simulation')}"
         elif gain and gain < 1:
@@ -81,7 +83,7 @@ def headline_cards(
 
 
 def gain_over_persistence(metrics: Mapping[str, Any], name: str) -> float | None:
-    """How many times smaller a model's VRMSE is, over the fields that it predicts."""
+    """Persistence's VRMSE divided by a model's, over the fields that the model predicts."""
     fields = metrics[name]["by_field"]
     reference = [metrics["persistence"]["by_field"][key]["vrmse"] for key in fields]
     own = [values["vrmse"] for values in fields.values()]
@@ -91,7 +93,7 @@ def gain_over_persistence(metrics: Mapping[str, Any], name: str) -> float | None
 
 
 def _split(text: str, unit: str) -> tuple[str, str]:
-    """The number that a card shows large, and what stands small beside it."""
+    """The large and the small text of a card."""
     unit = "" if unit == "1" or text == UNDETERMINED else unit
     if " ± " in text and not text.startswith("("):
         value, _, deviation = text.partition(" ± ")

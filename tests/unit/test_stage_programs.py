@@ -20,7 +20,8 @@ from hybrid_pde.errors import ConfigError
 from hybrid_pde.models import load_synthetic_model
 from hybrid_pde.workflow.stage_program import limit_threads, run_stage, stage_parser
 from hybrid_pde.workflow.stage_settings import stage_settings
-from tests.workflow.tiny import ROOT, write_experiment
+from tests.workflow.snakemake_run import PYTHONPATH
+from tests.workflow.tiny import write_experiment
 
 STAGES = ("simulate", "cache", "train_physical", "augment", "train_synthetic", "evaluate", "report")
 RAW, CACHE, RESULTS = Path("raw/burgers"), Path("cache/burgers"), Path("out")
@@ -135,7 +136,7 @@ def started(stage: str, settings: str, log: Path) -> subprocess.CompletedProcess
             *(sys.executable, "-m", f"workflow.scripts.{stage}", "--settings", settings),
             *(*arguments(stage), "--log", str(log)),
         ],
-        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1"},
+        env={"PYTHONPATH": PYTHONPATH, "PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -25,8 +25,8 @@ from hybrid_pde.models.tensor_file import write_tensor_file
 from hybrid_pde.training.history_file import write_history
 from hybrid_pde.workflow.stage_settings import stage_settings
 from tests.workflow.conftest import EXPERIMENT
-from tests.workflow.snakemake_run import run
-from tests.workflow.tiny import ROOT, tiny_experiment, write_experiment
+from tests.workflow.snakemake_run import PYTHONPATH, run
+from tests.workflow.tiny import tiny_experiment, write_experiment
 
 TARGET = "results/burgers_2d/physical/parameters.yaml"
 FREE_SHARES = (0.0, 0.05, 0.3, 0.6, 0.9, 0.98)
@@ -181,7 +181,7 @@ def simulate(folder: Path) -> subprocess.CompletedProcess[str]:
             *("--log", "raw/logs/simulate.log"),
         ],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PYTHONPATH": PYTHONPATH},
         capture_output=True,
         text=True,
         check=False,

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from tests.workflow.conftest import EXPERIMENT
-from tests.workflow.snakemake_run import run
+from tests.workflow.snakemake_run import PYTHONPATH, run
 from tests.workflow.tiny import ROOT
 
 
@@ -27,7 +27,7 @@ def log_of_failed_stage(folder: Path, settings: str) -> str:
     finished = subprocess.run(
         [*command, *(part for option in options.items() for part in option)],
         cwd=folder,
-        env={"PYTHONPATH": str(ROOT)},
+        env={"PYTHONPATH": PYTHONPATH},
         capture_output=True,
         text=True,
         check=False,

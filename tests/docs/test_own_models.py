@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from hybrid_pde.errors import CheckpointError
 from hybrid_pde.factories import ModelFactory
 from hybrid_pde.models import ModelRegistry, load_synthetic_model
 from hybrid_pde.training.physical import PhysicalTrainer
+from tests.built_once import built_once
 from tests.docs.pages import DOCS, blocks, write_named_blocks
 from tests.workflow.snakemake_run import planned_jobs, run
 
@@ -21,12 +23,14 @@ from tests.workflow.snakemake_run import planned_jobs, run
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which the example has run as the page says."""
-    folder = tmp_path_factory.mktemp("own_models")
-    written = write_named_blocks(DOCS / "experiment.md", folder)
-    assert len(written["fisher_kpp.py"].read_text().splitlines()) <= 30
-    result = run(folder, "--config", "experiment=fisher.yaml")
-    assert result.returncode == 0, result.stdout
-    return folder
+
+    def build(folder: Path) -> None:
+        written = write_named_blocks(DOCS / "experiment.md", folder)
+        assert len(written["fisher_kpp.py"].read_text().splitlines()) <= 30
+        result = run(folder, "--config", "experiment=fisher.yaml")
+        assert result.returncode == 0, result.stdout
+
+    return built_once(tmp_path_factory, "own_models", build)
 
 
 def test_parameters_of_ones_own_equation_are_found(finished: Path) -> None:
@@ -59,16 +63,13 @@ def test_surrogate_of_ones_own_loads_once_its_module_is_imported(
     assert model.rollout(torch.rand(1, 1, 16, 16), 3).shape == (1, 3, 1, 16, 16)
 
 
-def test_edit_of_ones_own_surrogate_reruns_its_training(finished: Path) -> None:
-    module = finished / "small_cnn.py"
-    text = module.read_text(encoding="utf-8")
-    try:
-        module.write_text(text.replace("nn.GELU()", "nn.Tanh()"), encoding="utf-8")
-        jobs = planned_jobs(
-            finished, "results/synthetic_model.pt", "--config", "experiment=fisher.yaml"
-        )
-    finally:
-        module.write_text(text, encoding="utf-8")
+def test_edit_of_ones_own_surrogate_reruns_its_training(finished: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(finished, copy, copy_function=shutil.copy2)
+    text = (copy / "small_cnn.py").read_text(encoding="utf-8")
+    (copy / "small_cnn.py").write_text(text.replace("nn.GELU()", "nn.Tanh()"), encoding="utf-8")
+    target = ("results/synthetic_model.pt", "--config", "experiment=fisher.yaml")
+    jobs = planned_jobs(copy, *target)
     assert set(jobs) == {"train_synthetic", "evaluate", "report", "synthetic_model"}
 
 

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from tests.workflow.snakemake_run import PYTHONPATH
+
 ROOT = Path(__file__).resolve().parents[2]
 LIMIT_S = 90  # of a case; more than what the readers allow themselves
 Case = dict[str, Any]
@@ -51,7 +53,7 @@ class _Worker:
             self._process = None
 
     def _started(self) -> subprocess.Popen[str]:
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+        environment = {**os.environ, "PYTHONPATH": PYTHONPATH, "OMP_NUM_THREADS": "1"}
         return subprocess.Popen(
             [sys.executable, "-m", self._program, str(self._scratch)],
             stdin=subprocess.PIPE,

@@ -21,18 +21,28 @@ from tests.fuzz.report import FINE, findings, table
 from tests.fuzz.subjects import SUBJECTS
 from tests.unit.raw_files import experiment, raw_path, write_simple
 
-CASES = int(os.environ.get("FUZZ_CASES", "500"))
+CASES = int(os.environ.get("FUZZ_CASES", "100"))
+NIGHTLY_CASES = max(CASES, 2000)
 SEED = int(os.environ.get("FUZZ_SEED", "0"))
 # one bit of a whole file was flipped; netCDF-C 4.9 never comes back from it
 HANGING = Path(__file__).with_name("hanging.nc")
 
 
 def test_damaged_files_are_read_right_or_refused_by_name(tmp_path: Path) -> None:
-    results = list(run_cases(draw(CASES, SEED), tmp_path))
-    assert len(results) >= CASES
+    assert_read_or_refused(CASES, tmp_path)
+
+
+@pytest.mark.nightly
+def test_many_damaged_files_are_read_right_or_refused_by_name(tmp_path: Path) -> None:
+    assert_read_or_refused(NIGHTLY_CASES, tmp_path)
+
+
+def assert_read_or_refused(number: int, folder: Path) -> None:
+    results = list(run_cases(draw(number, SEED), folder))
+    assert len(results) >= number
     assert findings(results) == [], table(results)
     outcomes = Counter(result["outcome"] for _, result in results)
-    assert min(outcomes[each] for each in FINE) > CASES // 10, outcomes
+    assert min(outcomes[each] for each in FINE) > number // 10, outcomes
 
 
 @pytest.mark.parametrize("name", SUBJECTS)

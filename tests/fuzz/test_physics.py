@@ -2,32 +2,32 @@
 
 import itertools
 import json
-import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from hybrid_pde.config.discovery import built_in_equations
 from hybrid_pde.config.schema import SCHEME_ORDERS
 from tests.fuzz import pool
 
 PROGRAM = "tests.fuzz.physics_worker"
 SCHEMES = [name for name in SCHEME_ORDERS if name != "auto"]
-# with FUZZ_CASES of 10 000 or more all of them, else those in which a velocity moves something
-IS_NIGHTLY = int(os.environ.get("FUZZ_CASES", "0")) >= 10_000
-CARRIED = ("BurgersPDE",)
+# equation, scheme, axes: those in which a velocity moves something
+SAMPLE = (("BurgersPDE", "semi_lagrangian", 2), ("BurgersPDE", "mac_cormack", 1))
+ALL = tuple(itertools.product(built_in_equations(), SCHEMES, (1, 2)))
 
 
+@pytest.mark.parametrize(
+    "combinations", [SAMPLE, pytest.param(ALL, marks=pytest.mark.nightly)], ids=["sample", "all"]
+)
 def test_impossible_parameters_and_states_never_end_the_process(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, combinations: Sequence[tuple[str, str, int]]
 ) -> None:
     # thousands of time steps and their derivatives take minutes
     monkeypatch.setattr(pool, "LIMIT_S", 900)
-    equations = list(built_in_equations()) if IS_NIGHTLY else CARRIED
-    schemes = SCHEMES if IS_NIGHTLY else ["semi_lagrangian", "mac_cormack"]
     cases = [
         {"equation": equation, "scheme": scheme, "dims": dims}
-        for equation, scheme, dims in itertools.product(equations, schemes, (1, 2))
+        for equation, scheme, dims in combinations
     ]
     results = list(pool.run_cases(cases, tmp_path, program=PROGRAM))
     wrong = [

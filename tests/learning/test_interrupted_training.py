@@ -19,6 +19,7 @@ from hybrid_pde.interruption import Interrupted, StopRequest, interruptible
 from hybrid_pde.training.finished_checkpoints import remove_finished_checkpoints
 from tests.learning.surrogate_cases import files_in, settings, simulated, training_in
 from tests.learning.test_synthetic_resume import Noisy, assert_same_training
+from tests.workflow.snakemake_run import PYTHONPATH
 
 
 class _EndedError(Exception):
@@ -233,7 +234,7 @@ if __name__ == "__main__":
     reason="two processes need two GPUs, or a machine without any",
 )
 def test_two_processes_save_after_the_same_step_and_go_on(store, tmp_path):
-    mapping = settings(**OPTIONS | {"devices": 2, "epochs": 60, "keep": "last"})
+    mapping = settings(**OPTIONS | {"devices": 2, "epochs": 20, "keep": "last"})
     mapping["trainer_params"]["val_sim"] = []
     script = tmp_path / "program.py"
     script.write_text(PROGRAM)
@@ -241,7 +242,7 @@ def test_two_processes_save_after_the_same_step_and_go_on(store, tmp_path):
     def run(folder, signal_at_start: bool) -> int:
         folder.mkdir(exist_ok=True)
         call = [sys.executable, str(script), str(store.directory), str(folder), json.dumps(mapping)]
-        environment = {**os.environ, "PYTHONPATH": os.getcwd(), "OMP_NUM_THREADS": "1"}
+        environment = {**os.environ, "PYTHONPATH": PYTHONPATH, "OMP_NUM_THREADS": "1"}
         started = subprocess.Popen(call, env=environment, start_new_session=True)
         try:
             deadline = time.monotonic() + 120

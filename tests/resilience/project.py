@@ -52,7 +52,7 @@ class Project:
         kept = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
         return kept | {
             "OMP_NUM_THREADS": "1",
-            "PYTHONPATH": f"{self.root}:{self.root / 'src'}",
+            "PYTHONPATH": f"{self.root}{os.pathsep}{self.root / 'src'}",
             "WORK_LEDGER": str(ledger.resolve()),
         }
 

@@ -15,6 +15,7 @@ from tests.resilience.ledger import Work, epochs, simulations
 from tests.resilience.outcomes import Outcome, Reference
 from tests.resilience.small_disk import reason_for_none, small_disk
 from tests.resilience.table import Figures, table
+from tests.workflow.snakemake_run import PYTHONPATH
 from tests.workflow.tiny import ROOT
 
 
@@ -76,7 +77,7 @@ def test_hook_counts_what_is_begun_and_what_is_ended(tmp_path: Path) -> None:
         cwd=tmp_path,
         env={
             **os.environ,
-            "PYTHONPATH": f"{tmp_path}:{ROOT / 'src'}",
+            "PYTHONPATH": f"{tmp_path}:{PYTHONPATH}",
             "WORK_LEDGER": str(tmp_path / "ledger.jsonl"),
         },
         check=True,

@@ -1,6 +1,7 @@
 """A few of the interruptions that ``python -m tests.resilience`` makes by the hundred."""
 
 import shutil
+from copy import deepcopy
 
 import pytest
 
@@ -11,8 +12,9 @@ from tests.resilience.outcomes import Outcome
 from tests.resilience.project import Project
 from tests.resilience.small_disk import reason_for_none, small_disk
 
-RUNS = 1  # of each kind; a run takes half a minute, most of it for imports
+NIGHTLY_RUNS = 5  # of each kind; a run takes half a minute, most of it for imports
 MODEL = f"results/{NAME}/synthetic_model.pt"
+CALIBRATED = f"results/{NAME}/physical/parameters.yaml"
 EXPERIMENT = interrupted_experiment(epochs=12)
 
 
@@ -24,6 +26,16 @@ def kills(tmp_path_factory: pytest.TempPathFactory) -> Campaign:
     return Campaign("kill", faults.killed, EXPERIMENT, project, root / "kill")
 
 
+@pytest.fixture(scope="module")
+def short_kills(tmp_path_factory: pytest.TempPathFactory) -> Campaign:
+    """Kills of the first three stages, which take a few seconds."""
+    root = tmp_path_factory.mktemp("short_resilience")
+    project = Project(root / "project", target=CALIBRATED)
+    experiment = deepcopy(EXPERIMENT)
+    experiment["generation_params"]["steps"] = 8
+    return Campaign("kill", faults.killed, experiment, project, root / "kill")
+
+
 def assert_good(outcomes: list[Outcome]) -> None:
     for outcome in outcomes:
         assert outcome.code == 0, outcome
@@ -32,9 +44,23 @@ def assert_good(outcomes: list[Outcome]) -> None:
         assert outcome.struck, outcome
 
 
+def test_a_killed_calibration_ends_with_the_results_of_an_uninterrupted_one(
+    short_kills: Campaign,
+) -> None:
+    outcomes = short_kills.run(1, workers=1)
+    assert len(outcomes) == 1
+    assert_good(outcomes)
+    reference = short_kills.reference()
+    assert (reference.epochs, reference.simulations) == (0, 10 + 10)
+    assert CALIBRATED in reference.digests
+    for outcome in outcomes:
+        assert outcome.simulations_begun <= 5 * len(outcome.struck), "a kill costs one group"
+
+
+@pytest.mark.nightly
 def test_killed_runs_end_with_the_results_of_an_uninterrupted_one(kills: Campaign) -> None:
-    outcomes = kills.run(RUNS, workers=1)
-    assert len(outcomes) == RUNS
+    outcomes = kills.run(NIGHTLY_RUNS, workers=1)
+    assert len(outcomes) == NIGHTLY_RUNS
     assert_good(outcomes)
     reference = kills.reference()
     assert reference.epochs == EXPERIMENT["trainer_params"]["synthetic"]["epochs"]
@@ -45,6 +71,7 @@ def test_killed_runs_end_with_the_results_of_an_uninterrupted_one(kills: Campaig
         assert outcome.simulations_begun <= 5 * len(outcome.struck), "a kill costs one group"
 
 
+@pytest.mark.nightly
 @pytest.mark.skipif(reason_for_none() is not None, reason=str(reason_for_none()))
 def test_run_on_a_full_disk_goes_on_when_there_is_space_again(kills: Campaign) -> None:
     directory = kills.directory.with_name("full_disk")
@@ -52,4 +79,4 @@ def test_run_on_a_full_disk_goes_on_when_there_is_space_again(kills: Campaign) -
         directory.mkdir()
         shutil.copy2(kills.directory / "reference.json", directory)
     full = Campaign("full_disk", faults.disk_full, EXPERIMENT, kills.project, directory, small_disk)
-    assert_good(full.run(RUNS, workers=1))
+    assert_good(full.run(NIGHTLY_RUNS, workers=1))

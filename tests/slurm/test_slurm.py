@@ -135,6 +135,7 @@ def losses(folder: Path) -> list[float]:
         return [float(row["train_loss"]) for row in csv.DictReader(file)]
 
 
+@pytest.mark.nightly
 def test_two_nodes_cancelled_and_retried_reach_the_loss_of_one_process_with_the_same_batch(
     local: Path, tmp_path: Path
 ) -> None:

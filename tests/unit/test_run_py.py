@@ -119,7 +119,7 @@ def test_a_run_that_is_ended_in_its_second_cycle_goes_on_there(folder: Path) -> 
     overrides = (
         *SMALL[1:],
         "hybrid.cycles=2",
-        "trainer_params.epochs=20",
+        "trainer_params.epochs=6",
         "trainer_params.synthetic.batch_size=1",
     )
     log, results = folder / "log", folder / "results/mine"
@@ -132,7 +132,7 @@ def test_a_run_that_is_ended_in_its_second_cycle_goes_on_there(folder: Path) -> 
             stderr=subprocess.STDOUT,
         )
         deadline = time.monotonic() + 120
-        while "epoch 21 of 40" not in log.read_text():
+        while "epoch 7 of 12" not in log.read_text():
             assert started.poll() is None and time.monotonic() < deadline, log.read_text()
             time.sleep(0.02)
         started.send_signal(signal.SIGTERM)
@@ -145,7 +145,7 @@ def test_a_run_that_is_ended_in_its_second_cycle_goes_on_there(folder: Path) -> 
     code, output = mine(folder, *overrides)
     assert code == 0, output
     assert len(re.findall(r"resuming after \d+ evaluations", output)) == 2
-    assert len(re.findall(r"going on after epoch \d+ of (20|40)", output)) == 2
+    assert len(re.findall(r"going on after epoch \d+ of (6|12)", output)) == 2
     assert [path.read_bytes() for path in finished] == written
     assert (results / "synthetic_model.pt").exists()
     assert not list(results.glob("**/checkpoints/*/*")), "the next call begins anew"

@@ -40,7 +40,9 @@ def test_a_folder_that_is_absent_or_too_small_is_told(
     store: CacheManager, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with (
-        pytest.raises(StorageError, match="no folder on this machine"),
+        pytest.raises(
+            StorageError, match="absent: no folder on this machine; .* `scratch` names it"
+        ),
         on_scratch(store, [0], tmp_path / "absent"),
     ):
         pass

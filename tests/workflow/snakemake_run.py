@@ -1,14 +1,22 @@
 """Runs Snakemake on the project from another folder, as a user would from a shell."""
 
+import atexit
+import json
 import os
 import re
 import subprocess
 import sys
+import tempfile
+from functools import cache
 from pathlib import Path
 
 from tests.workflow.tiny import ROOT
 
 TARGET = "results/synthetic_model.pt"
+
+
+# of programs that are started elsewhere, whether the project is installed or not
+PYTHONPATH = f"{ROOT}{os.pathsep}{ROOT / 'src'}"
 
 
 def command(*arguments: str) -> list[str]:
@@ -24,8 +32,23 @@ def command(*arguments: str) -> list[str]:
     ]
 
 
-def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run to the end in ``folder``; the output has standard error in it."""
+@cache
+def warm(process: int) -> subprocess.Popen[str]:
+    """The warm Snakemake of a test process, which a forked one does not share."""
+    started = subprocess.Popen(
+        [sys.executable, "-m", "tests.workflow.warm_snakemake"],
+        cwd=ROOT,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": PYTHONPATH},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    atexit.register(started.communicate)
+    return started
+
+
+def run_cold(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run to the end in a process that has imported nothing, as a user's shell does."""
     return subprocess.run(
         command(*arguments),
         cwd=folder,
@@ -35,6 +58,30 @@ def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         text=True,
         check=False,
     )
+
+
+def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run to the end in ``folder``; the output has standard error in it.
+
+    Another Snakefile belongs to other code, which the warm process has not imported.
+    """
+    if "--snakefile" in arguments:
+        return run_cold(folder, *arguments)
+    words = command(*arguments)[3:]
+    with tempfile.NamedTemporaryFile("r", prefix="snakemake_", suffix=".txt") as output:
+        call = {
+            "arguments": words,
+            "folder": str(folder),
+            "environment": {**os.environ, "OMP_NUM_THREADS": "1"},
+            "output": output.name,
+        }
+        process = warm(os.getpid())
+        assert process.stdin is not None and process.stdout is not None
+        process.stdin.write(f"{json.dumps(call)}\n")
+        process.stdin.flush()
+        answer = process.stdout.readline()
+        assert answer, "the warm Snakemake has ended"
+        return subprocess.CompletedProcess(words, int(answer), output.read())
 
 
 def planned_jobs(folder: Path, *arguments: str) -> dict[str, int]:

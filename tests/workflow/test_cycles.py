@@ -2,11 +2,13 @@
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 import yaml
 
+from tests.built_once import built_once
 from tests.workflow.conftest import EXPERIMENT
 from tests.workflow.snakemake_run import TARGET, planned_jobs, run
 from tests.workflow.test_rerun import LAST, merged
@@ -18,17 +20,21 @@ CYCLE = {"train_physical", "augment", "train_synthetic"}
 
 
 @pytest.fixture(scope="module")
-def two_cycles(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def two_cycles(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which two cycles have run, the second after a stop; not to be changed."""
-    folder = tmp_path_factory.mktemp("two_cycles")
-    write_experiment(folder / EXPERIMENT, **TWO)
-    first = run(folder, str(RESULTS / "cycle_01/synthetic_model.pt"))
-    assert first.returncode == 0, first.stdout
-    assert not (folder / RESULTS / "cycle_02").exists()
-    rest = run(folder, TARGET)
-    assert rest.returncode == 0, rest.stdout
-    assert "rule train_physical" not in rest.stdout.partition("cycle_02")[0], rest.stdout
-    return folder
+
+    def build(folder: Path) -> None:
+        write_experiment(folder / EXPERIMENT, **TWO)
+        shutil.copytree(finished / "data", folder / "data", copy_function=shutil.copy2)
+        shutil.copytree(finished / ".snakemake", folder / ".snakemake", symlinks=True)
+        first = run(folder, str(RESULTS / "cycle_01/synthetic_model.pt"))
+        assert first.returncode == 0, first.stdout
+        assert not (folder / RESULTS / "cycle_02").exists()
+        rest = run(folder, TARGET)
+        assert rest.returncode == 0, rest.stdout
+        assert "rule train_physical" not in rest.stdout.partition("cycle_02")[0], rest.stdout
+
+    return built_once(tmp_path_factory, "two_cycles", build)
 
 
 def test_stages_of_every_cycle_are_jobs_of_their_own(tmp_path: Path) -> None:
@@ -83,8 +89,6 @@ def test_a_finished_run_of_cycles_does_nothing_again(two_cycles: Path) -> None:
 def test_a_further_cycle_keeps_the_calibration_of_the_first(
     two_cycles: Path, tmp_path: Path
 ) -> None:
-    import shutil
-
     folder = tmp_path / "copy"
     shutil.copytree(two_cycles, folder, copy_function=shutil.copy2)
     path = folder / EXPERIMENT
@@ -100,17 +104,17 @@ def test_a_further_cycle_keeps_the_calibration_of_the_first(
 def test_replicates_are_surrogates_on_the_same_data(copy_of_finished: Path) -> None:
     path = copy_of_finished / EXPERIMENT
     experiment = yaml.safe_load(path.read_text())
-    changes = {"trainer_params": {"synthetic": {"replicates": 3}}}
+    changes = {"trainer_params": {"synthetic": {"replicates": 2}}}
     path.write_text(yaml.safe_dump(merged(experiment, changes)))
-    assert planned_jobs(copy_of_finished)["train_synthetic"] == 2, "the first is there"
+    assert planned_jobs(copy_of_finished)["train_synthetic"] == 1, "the first is there"
     done = run(copy_of_finished, TARGET)
     assert done.returncode == 0, done.stdout
     results = copy_of_finished / RESULTS
     models = [results / "synthetic_model.pt"]
-    models += [results / f"replicate_0{k}/synthetic_model.pt" for k in (1, 2)]
-    assert len({path.read_bytes() for path in models}) == 3
+    models += [results / "replicate_01/synthetic_model.pt"]
+    assert len({path.read_bytes() for path in models}) == 2
     metrics = json.loads((results / "evaluation/metrics.json").read_text())["synthetic"]
     spread = metrics["replicates"]["vrmse"]
-    assert len(spread["values"]) == 3
+    assert len(spread["values"]) == 2
     assert spread["std"] > 0
     assert metrics["vrmse"] == pytest.approx(spread["mean"])

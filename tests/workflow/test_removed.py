@@ -38,7 +38,7 @@ def test_folder_that_is_needed_again_is_made_again(copy_of_finished: Path, rule:
     assert jobs[rule] == jobs["train_synthetic"] == 1
 
 
-@pytest.mark.parametrize("rule", PLACES)
+@pytest.mark.parametrize("rule", ["cache", pytest.param("augment", marks=pytest.mark.nightly)])
 def test_simulation_that_its_manifest_promises_is_told_with_the_way_out(
     copy_of_finished: Path, rule: str
 ) -> None:

@@ -21,8 +21,8 @@ from hybrid_pde.workflow.live_processes import (
 )
 from hybrid_pde.workflow.resume import end_jobs
 from tests.workflow.conftest import EXPERIMENT
-from tests.workflow.snakemake_run import command, run
-from tests.workflow.tiny import ROOT, write_experiment
+from tests.workflow.snakemake_run import PYTHONPATH, command, run
+from tests.workflow.tiny import write_experiment
 
 TARGET = "results/burgers_2d/physical/parameters.yaml"
 
@@ -60,7 +60,7 @@ def resume(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "hybrid_pde.workflow.resume", "--grace-s", "1", *arguments],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
+        env={**os.environ, "PYTHONPATH": PYTHONPATH},
         capture_output=True,
         text=True,
         check=False,

@@ -1,0 +1,63 @@
+"""A process that has imported Snakemake and the project, and forks itself for every call.
+
+``python -m tests.workflow.warm_snakemake`` reads one call a line from standard input, as JSON with
+``arguments``, ``folder``, ``environment`` and the file ``output``, and answers each with an exit
+code. A call does what ``python -m snakemake`` does, without its three seconds of imports and
+digests of the project's code. Tests that edit the code need a process of their own.
+"""
+
+import json
+import os
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import snakemake.api
+import snakemake.cli
+
+from hybrid_pde.workflow.plan import Plan
+from hybrid_pde.workflow.requested_experiments import Plans  # noqa: F401
+from tests.workflow.tiny import ROOT, write_experiment
+
+
+def main() -> None:
+    """Answer calls until standard input ends."""
+    digest_code()
+    for line in sys.stdin:
+        call = json.loads(line)
+        child = os.fork()
+        if not child:
+            become(call)
+            snakemake.cli.main()
+            return
+        _, status = os.waitpid(child, 0)
+        print(os.waitstatus_to_exitcode(status), flush=True)
+
+
+def digest_code() -> None:
+    """Have the digests of the project's files, which are computed once a process."""
+    with TemporaryDirectory() as folder:
+        plan = Plan(write_experiment(Path(folder) / "experiment.yaml"), claim=False)
+        for script in (ROOT / "workflow/scripts").glob("[!_]*.py"):
+            plan.code(script.stem)
+
+
+def become(call: dict[str, Any]) -> None:
+    """Make this process the one that the call asks for."""
+    os.chdir(call["folder"])
+    os.environ.clear()
+    os.environ.update(call["environment"])
+    output = os.open(call["output"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    for source, target in ((nothing, 0), (output, 1), (output, 2)):
+        os.dup2(source, target)
+    sys.path[0] = call["folder"]
+    main_module = find_spec("snakemake.__main__")
+    assert main_module is not None
+    sys.argv = [str(main_module.origin), *call["arguments"]]
+
+
+if __name__ == "__main__":
+    main()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from hybrid_pde.config.discovery import built_in_equations
 from hybrid_pde.config.schema import SCHEME_ORDERS
 from tests.fuzz import pool
 

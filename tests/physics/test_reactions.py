@@ -156,7 +156,7 @@ def test_order_of_the_rate_of_two_species(name: str, order: int) -> None:
     k = (2 * pi / 0.7, 4 * pi / 1.3)
 
     def error(n: int) -> float:
-        grid = periodic_grid((n, n + 8), (0.7, 1.3))
+        grid = periodic_grid((n, 4 * n // 3), (0.7, 1.3))
         x, y = points(grid)
         waves = torch.stack([torch.cos(k[0] * x) + 0 * y, torch.sin(k[1] * y) + 0 * x])
         state = np.array([u + 0.3 * wave.numpy() for u, wave in zip(start, waves, strict=True)])

@@ -241,9 +241,12 @@ def test_tensorboard_that_is_absent_is_told_before_training(store, tmp_path, mon
 @pytest.mark.parametrize(
     ("training", "message"),
     [
-        ({"patience": 3, "val_sim": []}, "patience: 3: without trainer_params.val_sim"),
+        ({"patience": 3, "val_sim": []}, "patience: 3: early stopping needs validation"),
         ({"pushforward": 2}, "pushforward: 2: must be less than trainer_params.num_predict_steps"),
-        ({"curriculum": {"first_steps": 3}}, "first_steps: 3: more than trainer_params.num_pred"),
+        (
+            {"curriculum": {"first_steps": 3}},
+            "first_steps: 3: must not exceed trainer_params.num_pred",
+        ),
     ],
 )
 def test_options_that_contradict_each_other_are_refused(training, message):

@@ -242,7 +242,7 @@ def test_an_animation_is_made_smaller_until_it_fits(tmp_path: Path) -> None:
 def test_persistence_alone_has_no_animation(tmp_path: Path) -> None:
     found = evaluate([(0, waves())], {})
     assert set(write_figures(tmp_path, found)) == {"error_curves", "diagnostics", "prediction"}
-    with pytest.raises(ValueError, match="simulation 0: there is no prediction"):
+    with pytest.raises(ValueError, match="simulation 0: no prediction"):
         write_animation(tmp_path / "a.gif", found.samples[0])
 
 

@@ -52,7 +52,7 @@ def test_errors_exclude_missing_values(tmp_path: Path) -> None:
     expected = np.sqrt(error / truth[1:].var(axis=(2, 3)).sum(axis=1))
     found = metrics["persistence"]["by_lead_time"]["vrmse"]
     assert found == pytest.approx(expected.tolist(), rel=1e-12)
-    assert "Values of the held-out simulations are missing (25)" in " ".join(notices(metrics, {}))
+    assert "The held-out simulations have 25 missing values" in " ".join(notices(metrics, {}))
 
 
 def test_a_rollout_starts_at_the_first_whole_frame(tmp_path: Path) -> None:

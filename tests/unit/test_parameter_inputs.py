@@ -132,7 +132,7 @@ def test_a_predictor_takes_the_simulations_value_else_the_models() -> None:
 def test_a_predictor_without_a_constant_value_says_so() -> None:
     predictor = SyntheticPredictor(surrogate("ConvNet", (PERIODIC,), {"u": 1, "nu": 1}, {"u": 1}))
     state = torch.randn(1, 1, 8)
-    with pytest.raises(ConfigError, match=r"input_specs\.nu: neither a field .* no value"):
+    with pytest.raises(ConfigError, match=r"input_specs\.nu: neither a field .* no default value"):
         predictor({"u": state}, 1)
     with pytest.raises(ConfigError, match=r"input_specs\.nu: 1: .* shape \[5\]"):
         predictor({"u": state, "known:nu": torch.ones(1, 5)}, 1)

@@ -123,7 +123,7 @@ def test_a_hybrid_report_contains_the_key_numbers() -> None:
     assert "1 × 10⁻⁵ … ∞" in text
     assert "Errors on test simulations" in text
     assert "0.3 in epoch 2" in text and "3.5 s" in text
-    assert "Numerics spectral, runge-kutta-4, 2 steps a frame, double precision" in text
+    assert "Numerics spectral, runge-kutta-4, 2 steps per frame, double precision" in text
     assert "spectral 1 × 10⁻⁵ viscosity 0.01 finite difference, order 4 diverged" in text
     assert "1.2 × 10⁻⁶" in text  # the discretization error
     assert "num_simulations: 12" in text  # the settings
@@ -154,7 +154,7 @@ def test_every_limitation_is_reported() -> None:
     }
     text = _page(metrics=metrics, parameters=parameters).text
     assert "The data do not determine advection" in text and "not determined" in text
-    assert "Changes along + 0.001 viscosity − 0.5 advection leave the prediction" in text
+    assert "Changes along + 0.001 viscosity − 0.5 advection do not affect the prediction" in text
     assert "did not converge within the maximum number of iterations" in text
     assert "There are no test simulations" in text
     assert "Errors on validation simulations" in text
@@ -162,7 +162,7 @@ def test_every_limitation_is_reported() -> None:
     assert "∞ VRMSE diverged in 1 simulation" in text
     assert "1.33 × worse than persistence" in text
     assert "excludes 3 frames in which the truth is uniform" in text
-    assert "say nothing about unseen ones" in _page(metrics=_metrics("train")).text
+    assert "say nothing about unseen data" in _page(metrics=_metrics("train")).text
     diverged = _page(parameters={**PARAMETERS, "status": "diverged"}).text
     assert "The calibration diverged" in diverged
 
@@ -195,7 +195,7 @@ def test_the_page_is_self_contained_and_escapes_its_input(tmp_path: Path) -> Non
     assert "<script>alert(1)<b>" in page.text
     assert "torch" in page.text.split("Provenance")[1]
     assert sorted(item.name for item in tmp_path.iterdir()) == ["error_curves.png", "report.html"]
-    with pytest.raises(ValueError, match="picture.txt: a picture"):
+    with pytest.raises(ValueError, match="picture.txt: an image"):
         render_report(ReportInputs(experiment, pictures={"animation": tmp_path / "picture.txt"}))
 
 

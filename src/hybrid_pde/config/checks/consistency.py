@@ -81,8 +81,8 @@ def _split_errors(experiment: Experiment, stage: str) -> Iterator[str]:
             common = sorted({*indices} & {*getattr(training, other)})
             if common:
                 yield (
-                    f"trainer_params.{other}: {common}: also in trainer_params.{kind}; list each "
-                    "simulation in one of them only"
+                    f"trainer_params.{other}: {common}: also in trainer_params.{kind}; a held-out "
+                    "simulation must not be used for training; list it only once"
                 )
 
 

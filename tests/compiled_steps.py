@@ -18,11 +18,11 @@ def free_compiled_steps() -> None:
     gc.collect()
     state: Any = torch.jit._state
     old, new = state._python_cu, torch._C.CompilationUnit()
-    for module in [m for name, m in sys.modules.items() if name.startswith("torch.")]:
+    for module in [m for name, m in sys.modules.items() if name.startswith("torch.jit")]:
         for name, value in list(vars(module).items()):
             if value is old:
                 setattr(module, name, new)
-            elif isinstance(value, FunctionType):
+            elif type(value) is FunctionType:
                 _replace_default(value, old, new)
     del old
     gc.collect()

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,3 +27,13 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip(f"public sample data are not in {SHARED_DATA}; set HYBRID_SHARED_DATA")
     return SHARED_DATA
+
+
+@pytest.fixture(autouse=True, scope="module")
+def compiled_steps_freed() -> Iterator[None]:
+    """What a module's tests have compiled is freed after them: a worker stays below 2 GB."""
+    yield
+    if "torch" in sys.modules:  # which takes seconds to import, and its threads from above
+        from tests.compiled_steps import free_compiled_steps
+
+        free_compiled_steps()

@@ -206,7 +206,9 @@ def test_fixed_parameters_must_equal_those_of_the_data() -> None:
     with pytest.raises(ConfigError, match=r"simulates with advection = 2\.0, .*has 1\.0; set it"):
         check_experiment(parse_experiment(mapping), "a.yaml")
     del mapping["model"]["physical"]
-    with pytest.raises(ConfigError, match=r"equation in model\.physical, which is missing"):
+    with pytest.raises(
+        ConfigError, match=r"they depend on the equation, but model\.physical is missing"
+    ):
         check_experiment(parse_experiment(mapping), "a.yaml")
 
 

@@ -259,7 +259,7 @@ AGAINST_DATA = {
     "constant in time": (
         DIFFUSION,
         FieldLayout("u", static=True),
-        ["data.fields: ['u']", "changes in time", "none for u"],
+        ["data.fields: ['u']", "changes in time", "was found for u"],
     ),
     "region along an axis that is not there": (
         DIFFUSION.replace("[u]}", "[u], observations: {region: {z: [0.1, 0.5]}}}"),

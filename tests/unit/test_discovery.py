@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from hybrid_pde.config import parse_experiment
-from hybrid_pde.config.checks.equation import wrong_equation
-from hybrid_pde.config.checks.surrogate import wrong_surrogate
+from hybrid_pde.config.checks.equation import equation_errors
+from hybrid_pde.config.checks.surrogate import surrogate_errors
 from hybrid_pde.config.discovery import (
     ARCHITECTURES_PACKAGE,
     EQUATIONS_PACKAGE,
@@ -98,7 +98,7 @@ def test_an_equation_is_added_by_writing_a_file(add: Add) -> None:
     add(EQUATIONS_PACKAGE, {"decay.py": EQUATION})
     assert "DecayPDE" in ModelRegistry.physical_names()
     assert equation_module("DecayPDE") == f"{EQUATIONS_PACKAGE}.decay"
-    assert list(wrong_equation(parse_experiment(physical("DecayPDE")))) == []
+    assert list(equation_errors(parse_experiment(physical("DecayPDE")))) == []
     model = ModelRegistry(physical("DecayPDE")).get_physical_model()
     (last,) = model.rollout(torch.ones(1, 8), GRID, 1, 0.1)
     torch.testing.assert_close(last, torch.full_like(last, torch.e**-0.05), rtol=1e-7, atol=0)
@@ -106,7 +106,7 @@ def test_an_equation_is_added_by_writing_a_file(add: Add) -> None:
     expected = r"model\.physical\.name: 'DecayPD' is unknown; did you mean 'DecayPDE'\? Allowed: .*"
     with pytest.raises(ConfigError, match=expected + "BurgersPDE, DecayPDE"):
         ModelRegistry(physical("DecayPD")).get_physical_model()
-    (line,) = wrong_equation(parse_experiment(physical("DecayPD")))
+    (line,) = equation_errors(parse_experiment(physical("DecayPD")))
     assert "DecayPDE" in line.split("Allowed: ")[1]
 
 
@@ -115,7 +115,7 @@ def test_an_architecture_is_added_by_writing_a_folder(add: Add) -> None:
     add(ARCHITECTURES_PACKAGE, {f"linear_net/{name}": text for name, text in files.items()})
     assert "LinearNet" in ModelRegistry.synthetic_names()
     assert architecture_module("LinearNet") == f"{ARCHITECTURES_PACKAGE}.linear_net.network"
-    assert list(wrong_surrogate(parse_experiment(synthetic("LinearNet")))) == []
+    assert list(surrogate_errors(parse_experiment(synthetic("LinearNet")))) == []
     model = ModelRegistry(synthetic("LinearNet")).get_synthetic_model(GRID)
     state = torch.rand(2, 1, 8)
     assert torch.equal(model(state), state)  # every built-in network starts at persistence
@@ -123,7 +123,7 @@ def test_an_architecture_is_added_by_writing_a_folder(add: Add) -> None:
     expected = r"model\.synthetic\.name: 'LinearNe' is unknown; did you mean 'LinearNet'\?"
     with pytest.raises(ConfigError, match=expected + r" Allowed: .*LinearNet"):
         ModelRegistry(synthetic("LinearNe")).get_synthetic_model(GRID)
-    (line,) = wrong_surrogate(parse_experiment(synthetic("LinearNe")))
+    (line,) = surrogate_errors(parse_experiment(synthetic("LinearNe")))
     assert "LinearNet" in line.split("Allowed: ")[1]
 
 

@@ -182,7 +182,7 @@ def test_other_inputs_are_refused_with_what_there_is() -> None:
     (line,) = lines(experiment("synthetic", {"viscosity": 1}))
     assert "input_specs.viscosity: not in data.fields, and not in data.known_parameters" in line
     (line,) = lines(experiment("hybrid", {"viscosity": 2}))
-    assert "input_specs.viscosity: 2: it has 1 number(s)" in line
+    assert "input_specs.viscosity: 2: must be 1, its number of components" in line
 
 
 def test_a_parameter_that_is_learned_as_a_field_is_no_input() -> None:

@@ -75,7 +75,7 @@ def _missing_value_notices(metrics: Mapping[str, Any]) -> list[str]:
     if filled := described.get("filled"):
         places = ", ".join(f"{number} in simulation {index}" for index, number in filled.items())
         found.append(
-            "Missing values in initial states are filled with their nearest neighbours ({places}), "
+            f"Missing values in initial states are filled with the nearest neighbours ({places}), "
             "which affects the errors of these rollouts."
         )
     return found

@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 import xarray as xr
 import yaml
-from hybrid_pde.workflow.runs import Run
 
+from hybrid_pde.domain.run_folders import Run
 from hybrid_pde.workflow import stage_inputs
 from hybrid_pde.workflow.plan import Plan
 from tests.workflow.conftest import EXPERIMENT

@@ -271,6 +271,15 @@ def test_an_equation_does_not_replace_attributes_of_the_model():
         physical_model_class(Clash)
 
 
+@pytest.mark.parametrize("name", ["discretization", "options", "rollout"])
+def test_a_parameter_does_not_replace_an_attribute_of_the_model(name):
+    class Clash(HeatWithDecay):
+        spec = EquationSpec("Clash", "u_t = r", (FieldRole("u"),), {name: ParameterSpec("1/time")})
+
+    with pytest.raises(ConfigError, match=f"Clash: parameter '{name}': PhysicalModel has an attr"):
+        Clash(physical_config("Clash", {name: 0.1}))
+
+
 class PartlyLinear(PhysicalModel):
     """Two fields, of which only one states its linear terms."""
 

@@ -175,6 +175,15 @@ def test_a_file_of_the_users_own_counts_with_what_it_imports(tree: Path, stateme
     assert digest() not in {first, second}
 
 
+def test_files_of_the_same_name_count_each(tree: Path) -> None:
+    own = tree / "two.py"
+    own.write_text("value = 1\n")
+    files = [tree / "scripts/two.py", own]
+    before = module.code_digest([], files)
+    files[0].write_text("import hybrid_pde.single\n\nvalue = 2\n")
+    assert module.code_digest([], files) != before
+
+
 def test_the_alias_counts_as_the_module_that_it_stands_for(tree: Path) -> None:
     text = (tree / "scripts/one.py").read_text()
     for alias in ("src.direct", "src.hybrid_pde.direct"):

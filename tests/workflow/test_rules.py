@@ -110,7 +110,7 @@ try:
     main(sys.argv[1:])
 except SystemExit as ended:
     assert not ended.code, ended.code
-heavy = {"torch", "phi", "phiml", "matplotlib", "lightning"}
+heavy = {"torch", "phi", "matplotlib", "lightning"}
 print("loaded:", sorted(heavy & set(sys.modules)))
 """
 

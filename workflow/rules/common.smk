@@ -16,7 +16,12 @@ if workflow.deployment_settings.deployment_method & {
 else:
     # the interpreter that runs Snakemake has the packages, whatever `python` means in the shell
     PYTHON = shlex.quote(sys.executable)
-    LAUNCHER = f"PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH "
+    folder = (
+        shlex.quote(str(Path(sys.executable).parent))
+        .replace("{", "{{")
+        .replace("}", "}}")
+    )
+    LAUNCHER = f"PATH={folder}:$PATH "
 
 # A scheduler ends a job by SIGTERM to all of its processes. The shell takes it and waits:
 # otherwise Snakemake gives up the program, which is still saving.

@@ -34,12 +34,13 @@ def _digest(modules: tuple[str, ...], files: tuple[Path, ...]) -> str:
     """The digest; computed once for all jobs of a stage."""
     pending = list(modules)
     trees = {}
-    for path in files:
+    for number, path in enumerate(files):
+        name = f"{number} {path.name}"  # files of different folders may have the same name
         if path.suffix == ".py":
-            trees[path.name] = _stripped(path)
+            trees[name] = _stripped(path)
             pending.extend(_imported(path))
         else:
-            trees[path.name] = path.read_text(encoding="utf-8")
+            trees[name] = path.read_text(encoding="utf-8")
     seen: set[str] = set()
     while pending:
         module = pending.pop()

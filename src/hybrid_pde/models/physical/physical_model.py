@@ -55,6 +55,8 @@ class PhysicalModel(torch.nn.Module, Equation):
         section = self.experiment.model.physical
         self.numerics = NumericsParams() if section is None else section.numerics
         self.precision: str = self.numerics.precision
+        self.options = pde_options(self.spec, self.experiment)
+        self.discretization = self._initial_scheme()
         learnable = learnable_parameters(self.spec, self.experiment)
         for name, value in initial_values(self.spec, self.experiment).items():
             if hasattr(self, name):
@@ -65,8 +67,6 @@ class PhysicalModel(torch.nn.Module, Equation):
             self.register_parameter(
                 name, torch.nn.Parameter(value, requires_grad=name in learnable)
             )
-        self.options = pde_options(self.spec, self.experiment)
-        self.discretization = self._initial_scheme()
         self._solver = Solver(self)
 
     def predict_trajectory(

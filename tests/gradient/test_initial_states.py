@@ -99,7 +99,7 @@ def test_too_many_states_for_a_dense_jacobian_are_refused() -> None:
     data = Windows(frames, LINE, 1, 1, INTERVAL)
     with pytest.raises(ConfigError, match=r"4960 unknown values .* use method: L-BFGS-B"):
         diffusion(data, "estimate")
-    with pytest.raises(ConfigError, match="adam estimates parameters only"):
+    with pytest.raises(ConfigError, match="adam learns parameters only"):
         diffusion(data, "estimate", method="adam")
 
 

@@ -10,7 +10,7 @@ import xarray as xr
 import yaml
 
 from hybrid_pde.errors import UserError
-from hybrid_pde.workflow.requested_experiments import Plans
+from hybrid_pde.workflow.requested_experiments import RequestedExperiments
 from tests.workflow.snakemake_run import TARGET, run
 from tests.workflow.tiny import tiny_experiment, write_experiment
 
@@ -45,7 +45,7 @@ def refusal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], str
 
     def ask() -> str:
         with pytest.raises(UserError) as told:
-            Plans({}, claim=False)
+            RequestedExperiments({}, claim=False)
         return str(told.value)
 
     return ask
@@ -129,7 +129,7 @@ def test_scheme_that_the_boundary_of_the_data_does_not_allow_is_told(
     model["physical"]["numerics"] = "spectral"
     raw_experiment(tmp_path, data=data, model=model)
     told = refusal()
-    assert "model.physical.numerics.scheme: spectral: it needs 'periodic'" in told
+    assert "model.physical.numerics.scheme: spectral: needs periodic boundaries" in told
     assert "finite_difference takes any boundary" in told
 
 

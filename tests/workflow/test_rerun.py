@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 import xarray as xr
 import yaml
-from hybrid_pde.workflow.runs import Run
 
+from hybrid_pde.domain.run_folders import Run
 from hybrid_pde.workflow import stage_inputs
 from hybrid_pde.workflow.plan import Plan
 from tests.workflow.conftest import EXPERIMENT
@@ -246,8 +246,12 @@ def test_an_edit_of_the_code_reruns_the_stages_that_import_it(
 
 def test_an_edit_of_a_module_of_ones_own_reruns_what_uses_it(copy_of_finished: Path) -> None:
     own = copy_of_finished / "my_unet.py"
-    text = (ROOT / "src/hybrid_pde/models/synthetic/architectures/unet/network.py").read_text()
-    own.write_text(text.replace('register_synthetic("UNet")', 'register_synthetic("Mine")'))
+    own.write_text(
+        "from hybrid_pde.models.registry import ModelRegistry\n"
+        "from hybrid_pde.models.synthetic import UNet\n\n\n"
+        '@ModelRegistry.register_synthetic("Mine")\n'
+        "class Mine(UNet):\n    pass\n"
+    )
     path = copy_of_finished / EXPERIMENT
     changes = {"model": {"synthetic": {"name": "Mine", "module": own.name}}}
     path.write_text(yaml.safe_dump(merged(yaml.safe_load(path.read_text()), changes)))

@@ -44,7 +44,7 @@ def test_every_stage_has_a_rule_a_program_and_a_file_of_its_name() -> None:
     assert set(RULES) == STAGES | {"all", "synthetic_model"}
     for stage in STAGES:
         assert f"rule {stage}:" in (ROOT / f"workflow/rules/{stage}.smk").read_text("utf-8")
-        assert f'program("{stage}")' in RULES[stage]["shell"]
+        assert f'program("{stage}")' in RULES[stage]["resources"]
         assert (ROOT / f"workflow/scripts/{stage}.py").is_file()
 
 
@@ -110,7 +110,7 @@ try:
     main(sys.argv[1:])
 except SystemExit as ended:
     assert not ended.code, ended.code
-heavy = {"torch", "phi", "phiml", "matplotlib", "lightning"}
+heavy = {"torch", "phi", "matplotlib", "lightning"}
 print("loaded:", sorted(heavy & set(sys.modules)))
 """
 

@@ -85,7 +85,7 @@ def test_an_input_of_the_wrong_shape_is_refused():
         model(torch.zeros(1, 2, 4, 4))
 
 
-def test_normalization_is_that_of_all_points_of_the_windows():
+def test_normalization_uses_all_points_of_the_windows():
     generator = torch.Generator().manual_seed(0)
     scale = torch.tensor([1.0, 5.0, 0.01])[:, None]
     inputs = [100.0 + scale * torch.randn(3, 8, generator=generator) for _ in range(7)]

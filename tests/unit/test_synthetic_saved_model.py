@@ -1,4 +1,4 @@
-"""The file of a trained surrogate: round trip, damage, foreign files."""
+"""Files of trained surrogates: round trip, damaged and foreign files."""
 
 import pickle
 from pathlib import Path
@@ -69,7 +69,7 @@ def test_the_file_is_all_that_is_needed(tmp_path, model):
     assert loaded.versions["torch"] == torch.__version__
 
 
-def test_the_file_is_plain_and_knows_no_names_or_paths(tmp_path, model):
+def test_the_file_contains_plain_data_without_names_or_paths(tmp_path, model):
     first = save(tmp_path / "a.pt", model)
     second = save(tmp_path / "elsewhere" / "b.pt", model)
     content = torch.load(first, weights_only=True)
@@ -134,10 +134,10 @@ def test_a_malicious_pickle_is_refused_and_does_not_run(tmp_path):
             load_checkpoint(tmp_path / name)
     assert not target.exists()
     pickle.loads((tmp_path / "b").read_bytes())
-    assert target.exists()  # so it would have run
+    assert target.exists()  # unpickling it directly does run the command
 
 
-def test_a_checkpoint_is_whole_or_what_it_was(tmp_path):
+def test_a_failed_write_keeps_the_old_checkpoint(tmp_path):
     path = tmp_path / "checkpoint.pt"
     save_checkpoint(path, {"step": 1})
     with pytest.raises(Exception, match=r"pickle|serializ|local"):

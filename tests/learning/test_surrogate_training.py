@@ -182,7 +182,7 @@ def test_warm_start_begins_with_the_same_function(store, earlier):
     assert not torch.allclose(found, cold.model.rollout(state, 3), rtol=1e-2)
 
 
-def test_warm_start_of_another_architecture_is_refused(store, earlier):
+def test_warm_start_of_another_architecture_is_rejected(store, earlier):
     mapping = settings()
     mapping["model"]["synthetic"]["architecture"]["hidden_channels"] = 6
     with pytest.raises(CheckpointError, match="its architecture is another one"):

@@ -111,7 +111,7 @@ def test_random_noise_of_the_data_is_resumed(tmp_path, make_trainer, advected_si
     assert_same_training(resumed, uninterrupted)
 
 
-def test_a_checkpoint_of_other_settings_or_of_another_model_is_refused(tmp_path, make_trainer):
+def test_a_checkpoint_of_other_settings_or_of_another_model_is_rejected(tmp_path, make_trainer):
     path = tmp_path / "checkpoint.pt"
     make_trainer().save_checkpoint(path)
     other = make_trainer(learning_rate=1e-3)

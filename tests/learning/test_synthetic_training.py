@@ -166,7 +166,7 @@ def test_a_loss_that_is_not_finite_names_the_batch(make_trainer, advected_sines,
     )
 
 
-def test_a_loader_without_batches_is_refused(make_trainer, advected_sines, make_loader):
+def test_a_loader_without_batches_is_rejected(make_trainer, advected_sines, make_loader):
     windows = make_loader(advected_sines(1, 0)).dataset
     with pytest.raises(ValueError, match="no batch"):
         make_trainer().train(DataLoader(windows, batch_size=100, drop_last=True), 1)

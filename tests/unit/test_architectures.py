@@ -190,7 +190,7 @@ def test_a_missing_package_is_reported_with_its_install_command(monkeypatch):
         FNOArchitecture.parse({})
 
 
-def test_a_grid_that_fno_would_shift_is_refused():
+def test_a_grid_that_fno_would_shift_is_rejected():
     options = FNOArchitecture()
     with pytest.raises(ConfigError, match=r"FNO: the grid has \[9, 8\] points"):
         options.check_grid((9, 8), (PERIODIC, PERIODIC))

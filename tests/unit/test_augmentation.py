@@ -168,7 +168,7 @@ def test_given_states_are_the_first_frames(manager: DataManager, tmp_path: Path)
     assert again.store.path(0).read_bytes() == kept
 
 
-def test_given_states_on_another_grid_are_refused(manager: DataManager, tmp_path: Path) -> None:
+def test_given_states_on_another_grid_are_rejected(manager: DataManager, tmp_path: Path) -> None:
     path = tmp_path / "starts.nc"
     states_file(path, GRID)
     condition = {"type": "file", "path": str(path)}
@@ -292,7 +292,7 @@ def test_changed_draws_are_generated_again(manager: DataManager, tmp_path: Path)
         ({"viscosity": {"std": 0.1, "determined": False}}, "the data do not determine it"),
     ],
 )
-def test_distribution_without_a_deviation_is_refused(
+def test_distribution_without_a_deviation_is_rejected(
     manager: DataManager, tmp_path: Path, calibrated: dict[str, Any] | None, why: str
 ) -> None:
     message = rf"parameters: distribution: viscosity has no standard deviation \({why}\); give"
@@ -368,7 +368,7 @@ def test_unstable_simulation_is_left_out(
         assert f"generated simulation {index} is left out: velocity grows to" in caplog.text
 
 
-def test_more_left_out_than_allowed_is_refused() -> None:
+def test_more_left_out_than_allowed_is_rejected() -> None:
     section = {"num_simulations": 20, "max_left_out": 0.1}
     experiment = parse_experiment(tiny_experiment(augmentation=section))
     made = [number for number in range(20) if number not in (3, 7)]

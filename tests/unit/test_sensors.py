@@ -202,7 +202,7 @@ def test_rounding_of_single_precision_is_not_outside(tmp_path: Path) -> None:
          r"needs the dimensions 'time' and 'sensor', and has station, time"),
     ],
 )  # fmt: skip
-def test_files_that_do_not_fit_are_refused(
+def test_files_that_do_not_fit_are_rejected(
     tmp_path: Path, variables: Variables, message: str
 ) -> None:
     path = written(tmp_path / "wrong.nc", variables)

@@ -99,7 +99,7 @@ def test_growth_of_a_bundle_is_that_of_the_increments_over_its_steps():
     assert torch.equal(single["increment_std"], model.increment_std)
 
 
-def test_a_bundle_longer_than_the_windows_is_refused():
+def test_a_bundle_longer_than_the_windows_is_rejected():
     model = surrogate("ConvNet", (PERIODIC,), bundle=4)
     with pytest.raises(ConfigError, match=r"bundle: 4: the windows have 3 targets"):
         model.fit_normalization([(torch.randn(1, 8), torch.randn(3, 1, 8))])

@@ -188,7 +188,7 @@ def test_galilean_shift_moves_targets_with_the_added_velocity() -> None:
             assert torch.allclose(targets[:, step, 0], expected, atol=1e-5)
 
 
-def test_galilean_shift_of_hidden_values_is_refused() -> None:
+def test_galilean_shift_of_hidden_values_is_rejected() -> None:
     held = ValidSymmetries(boosts=(0, 1), boosted="velocity", vectors=VECTORS)
     with pytest.raises(ConfigError, match=r"galilean: some targets are hidden"):
         SymmetricDataset(Drawn(), held, boost=1.0).gather([0])

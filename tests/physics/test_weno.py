@@ -173,7 +173,7 @@ def test_walls(on_wall, fixed):
 
 
 def test_an_inflow_has_the_value_at_its_wall():
-    # c_t + c_x = 0 with c = 2 at x = 0, an argument of the rate: the front has crossed half the box.
+    # c_t + c_x = 0 with c = 2 at x = 0, passed to the rate: the front has crossed half the box.
     grid = Grid(("x",), (80,), (0.0,), (LENGTH,), ((0.0, ZERO_GRADIENT),), (False,))
     weno = Weno(grid).with_boundary({"boundary.x.lower": math.wrap(2.0)})
     assert isinstance(weno, Weno)

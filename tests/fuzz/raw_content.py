@@ -164,7 +164,7 @@ def write_netcdf(path: Path, content: Content, file_format: str) -> None:
 
 
 def _write_stated(path: Path, content: Content, huge: list[str]) -> None:
-    """Write a classic file, then put huge sizes into its header; the library would fill the disk."""
+    """Write a classic file, then patch huge sizes into its header; netCDF4 would fill the disk."""
     sizes = {dim: content.sizes[dim] for dim in huge}
     for few, dim in enumerate(huge, start=5):
         content.resize(dim, few)

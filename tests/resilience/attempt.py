@@ -91,7 +91,7 @@ class Attempt:
         return stage
 
     def resume(self) -> int:
-        """Free and unlock the folder and continue, as ``make resume`` does; returns the exit code."""
+        """Free and unlock the folder and continue, like ``make resume``; returns the exit code."""
         freed = self._popen(self.project.resume_command()).wait(HANGS_AFTER_S)
         return freed or self.finish()
 

@@ -141,14 +141,14 @@ def every_turn(case: Case) -> list[Moves]:
 @pytest.mark.parametrize("name", [*ISOTROPIC, "KuramotoSivashinskyPDE"])
 def test_reflection_commutes_with_the_solution(name: str) -> None:
     case = Case(name, LINE if name.startswith("Kuramoto") else OBLONG, ["reflection"])
-    assert len(case.moved(case.held).turns) == 2 ** len(case.grid.axes)
+    assert len(case.moved(case.held).rotations) == 2 ** len(case.grid.axes)
     assert max(case.error(case.held, moves) for moves in every_turn(case)) < ROUNDING
 
 
 @pytest.mark.parametrize("name", ISOTROPIC)
 def test_rotation_commutes_with_the_solution(name: str) -> None:
     case = Case(name, SQUARE, ["rotation"])
-    assert len(case.moved(case.held).turns) == 4
+    assert len(case.moved(case.held).rotations) == 4
     assert max(case.error(case.held, moves) for moves in every_turn(case)) < ROUNDING
 
 

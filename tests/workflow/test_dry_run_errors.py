@@ -10,7 +10,7 @@ import xarray as xr
 import yaml
 
 from hybrid_pde.errors import UserError
-from hybrid_pde.workflow.requested_experiments import Plans
+from hybrid_pde.workflow.requested_experiments import RequestedExperiments
 from tests.workflow.snakemake_run import TARGET, run
 from tests.workflow.tiny import tiny_experiment, write_experiment
 
@@ -44,9 +44,9 @@ def error_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[
     monkeypatch.chdir(tmp_path)
 
     def ask() -> str:
-        with pytest.raises(UserError) as message:
-            Plans({}, claim=False)
-        return str(message.value)
+        with pytest.raises(UserError) as error:
+            RequestedExperiments({}, claim=False)
+        return str(error.value)
 
     return ask
 
@@ -133,8 +133,8 @@ def test_scheme_incompatible_with_the_boundary_is_reported(
     model["physical"]["numerics"] = "spectral"
     raw_experiment(tmp_path, data=data, model=model)
     message = error_message()
-    assert "model.physical.numerics.scheme: spectral: it needs 'periodic'" in message
-    assert "finite_difference takes any boundary" in message
+    assert "model.physical.numerics.scheme: spectral: needs periodic boundaries" in message
+    assert "use finite_difference" in message
 
 
 def test_damaged_file_is_named(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ import snakemake.api
 import snakemake.cli
 
 from hybrid_pde.workflow.plan import Plan
-from hybrid_pde.workflow.requested_experiments import Plans  # noqa: F401
+from hybrid_pde.workflow.requested_experiments import RequestedExperiments  # noqa: F401
 from tests.workflow.tiny import ROOT, write_experiment
 
 

@@ -21,7 +21,7 @@ from hybrid_pde.errors import UserError
 from tests.fuzz.damage import PLACES, damaged, put_in_place
 from tests.fuzz.subjects import SUBJECTS, RawSubject, Subject
 
-ALLOWANCE = 96 * 2**20  # blocks and buffers whose size does not depend on the file's [bytes]
+ALLOWANCE = 96 * 2**20  # blocks and buffers of a size independent of the file [bytes]
 MOST = 6 * 2**30
 
 

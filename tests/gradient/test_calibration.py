@@ -106,13 +106,13 @@ def test_standard_deviation_scales_with_the_noise():
 
 
 def test_overlapping_windows_count_an_observation_once():
-    apart = calibrate(noisy(1e-3, 0))
+    separate = calibrate(noisy(1e-3, 0))
     twice = trainer("BurgersPDE", VISCOSITY)
     doubled = [*Windows(noisy(1e-3, 0), GRIDS["BurgersPDE"])] * 2
     twice.dt = DT
     result = twice.train(doubled, 1)["parameters"]["viscosity"]
-    assert result["value"] == pytest.approx(apart["value"], rel=1e-8)
-    assert result["std"] == pytest.approx(apart["std"], rel=1e-6)
+    assert result["value"] == pytest.approx(separate["value"], rel=1e-8)
+    assert result["std"] == pytest.approx(separate["std"], rel=1e-6)
     # Sliding windows also start from noisy frames: equal within a few standard deviations.
     sliding = calibrate(noisy(1e-4, 0), stride=1)
     assert sliding["value"] == pytest.approx(0.02, rel=0.02)

@@ -30,7 +30,7 @@ def stokes_layer(x: torch.Tensor, time: float) -> torch.Tensor:
 def test_oscillating_wall(nodes: bool) -> None:
     grid = walled_grid((40 + nodes,), (LENGTH,), 0.0, nodes)
     (x,) = points(grid)
-    starts = (0.0, 0.15)  # two simulations whose walls oscillate with different phases
+    starts = (0.0, 0.15)  # two simulations with walls that oscillate with different phases
     model = model_of("DiffusionPDE", {"diffusivity": KAPPA}, DIFFERENCES[2])
     errors = []
     for steps in (16, 32):

@@ -148,6 +148,6 @@ def test_kuramoto_sivashinsky_is_chaotic_and_bounded() -> None:
     # J. Appl. Dyn. Syst. 9, 1-33.
     assert 0.5 < float(late.std()) < 2
     assert late.abs().max() < 4
-    apart = [float((u[0] - u[1]).norm()) for u in frames]
-    assert max(apart) > 100 * min(apart)
+    distances = [float((u[0] - u[1]).norm()) for u in frames]
+    assert max(distances) > 100 * min(distances)
     assert float(late.mean(dim=(2, 3)).abs().max()) < 1e-12

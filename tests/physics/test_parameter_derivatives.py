@@ -47,7 +47,7 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
         {"advection": 0.8, "second_order": 0.02, "fourth_order": 1e-4},
     ),
 }
-# Equations whose parameters act along axes; the others are tested in 1D.
+# Equations with parameters that act along axes; the others are tested in 1D.
 PLANAR = {"Burgers", "advection", "flow"}
 
 

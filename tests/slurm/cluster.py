@@ -75,7 +75,7 @@ def start() -> None:
     """Start the cluster and wait until it takes jobs; do nothing if it is up.
 
     Raises:
-        ClusterError: without root's rights or the programs, beside another Slurm, or after
+        ClusterError: without root's rights or the programs, next to another Slurm, or after
             a daemon's failure.
     """
     _check()

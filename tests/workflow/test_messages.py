@@ -1,4 +1,4 @@
-"""What a stage's program leaves in its log, which Snakemake shows after a failure."""
+"""Logs of failed stages, which Snakemake shows, and their messages on the terminal."""
 
 import signal
 import subprocess
@@ -37,13 +37,13 @@ def log_of_failed_stage(folder: Path, settings: str) -> str:
     return (folder / "augment.log").read_text()
 
 
-def test_mistake_of_the_user_is_logged_without_traceback(tmp_path: Path) -> None:
+def test_user_errors_are_logged_without_traceback(tmp_path: Path) -> None:
     log = log_of_failed_stage(tmp_path, "{}")
     assert "model.physical: missing" in log
     assert "Traceback" not in log
 
 
-def test_cause_in_a_module_of_the_user_is_logged_with_traceback(tmp_path: Path) -> None:
+def test_errors_in_a_users_module_are_logged_with_traceback(tmp_path: Path) -> None:
     (tmp_path / "own.py").write_text("def broken():\n    return 1 / 0\n\n\nbroken()\n")
     log = log_of_failed_stage(tmp_path, '{"model":{"physical":{"name":"Own","module":"own.py"}}}')
     assert "model.physical.module: own.py: cannot be imported: ZeroDivisionError" in log

@@ -1,4 +1,4 @@
-"""Folders that are built once for all workers of pytest-xdist and then only read."""
+"""Folders built once for all pytest-xdist workers and only read afterwards."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,16 +10,16 @@ from filelock import FileLock
 def built_once(factory: pytest.TempPathFactory, name: str, build: Callable[[Path], object]) -> Path:
     """The folder ``name``, filled by the first worker that asks for it.
 
-    A failed build leaves no mark, so the next worker that asks repeats it and fails likewise.
+    A failed build is not recorded, so the next worker repeats it and fails in the same way.
 
     Args:
         factory: Pytest's ``tmp_path_factory``.
-        name: Name of the folder; one name, one way to build it.
+        name: Name of the folder; each name is always built in the same way.
         build: Fills an empty folder.
     """
     root = factory.getbasetemp()
     if root.name.startswith("popen-gw"):
-        root = root.parent  # of all workers of this run
+        root = root.parent  # shared by all workers of this run
     folder, done = root / f"shared_{name}", root / f"shared_{name}.done"
     with FileLock(root / f"shared_{name}.lock"):
         if not done.exists():

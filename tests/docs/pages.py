@@ -1,4 +1,4 @@
-"""The pages of the documentation, and the code in them."""
+"""Documentation pages: their code blocks and tables."""
 
 import re
 from pathlib import Path
@@ -9,7 +9,7 @@ DOCS = ROOT / "docs"
 
 
 def pages() -> list[Path]:
-    """All pages, the README among them."""
+    """All pages, including the README."""
     return sorted([*ROOT.glob("*.md"), *DOCS.glob("*.md")])
 
 
@@ -19,7 +19,7 @@ def blocks(page: Path, language: str) -> list[str]:
 
 
 def write_named_blocks(page: Path, folder: Path) -> dict[str, Path]:
-    """Write the blocks of a page that begin with a comment naming a file; returns the files."""
+    """Write a page's code blocks that begin with a comment naming a file; return the files."""
     written = {}
     for language in ("python", "yaml"):
         for block in blocks(page, language):
@@ -32,7 +32,7 @@ def write_named_blocks(page: Path, folder: Path) -> dict[str, Path]:
 
 
 def rows(page: Path, title: str) -> list[list[str]]:
-    """The cells of the table whose first column has the title."""
+    """The rows of the table with this title in its first column."""
     text = page.read_text(encoding="utf-8")
     table = text.split(f"| {title} |", 1)[1].split("\n\n", 1)[0]
     lines = [line for line in table.splitlines()[2:] if line.startswith("|")]
@@ -40,5 +40,5 @@ def rows(page: Path, title: str) -> list[list[str]]:
 
 
 def codes(cell: str) -> list[str]:
-    """The texts between backticks."""
+    """The texts in backticks."""
     return re.findall(r"`([^`]+)`", cell)

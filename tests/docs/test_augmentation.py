@@ -1,4 +1,4 @@
-"""The page on augmentation agrees with the code."""
+"""Consistency of the page on augmentation with the code."""
 
 from typing import get_args
 
@@ -18,7 +18,7 @@ from tests.docs.pages import DOCS, blocks, codes, rows
 PAGE = DOCS / "augmentation.md"
 
 
-def test_table_of_symmetries_is_that_of_the_equations() -> None:
+def test_table_of_symmetries_agrees_with_the_equations() -> None:
     table = {codes(row[0])[0]: set(codes(row[1])) for row in rows(PAGE, "Equation")}
     assert table == {
         name: set(spec.symmetries.names) for name, spec in built_in_equations().items()
@@ -41,7 +41,7 @@ def test_example_is_an_experiment() -> None:
     assert augmentation.max_disk_mb == 2000
 
 
-def test_claims_of_an_own_equation_run() -> None:
+def test_symmetries_of_a_user_equation_run() -> None:
     (code,) = blocks(PAGE, "python")
     names: dict[str, EquationSpec] = {}
     exec(code, names)

@@ -1,4 +1,4 @@
-"""The code shown in the documentation runs, on the tiny default experiment."""
+"""Code examples of the documentation, run on the tiny default experiment."""
 
 import json
 import shutil
@@ -22,7 +22,7 @@ from tests.workflow.snakemake_run import planned_jobs
 from tests.workflow.test_rerun import merged
 from tests.workflow.tiny import write_experiment
 
-# Completes the parts of experiments shown in the section on calibration.
+# Completes the partial experiments shown in the section on calibration.
 CALIBRATION = {
     "data": {"dset_name": "shown", "fields": ["velocity"]},
     "model": {"physical": {"name": "BurgersPDE"}},
@@ -34,8 +34,8 @@ CALIBRATION = {
 
 
 @pytest.fixture(scope="module")
-def simulated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the tiny experiment's raw files; not to be changed."""
+def simulated_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the tiny experiment's raw files; tests must not change it."""
     folder = tmp_path_factory.mktemp("examples")
     experiment = parse_experiment(
         load_experiment(write_experiment(folder / "config/burgers_2d.yaml"))
@@ -45,10 +45,10 @@ def simulated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def working_folder(simulated: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy that is the working directory."""
+def working_folder(simulated_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of that folder as the working directory."""
     folder = tmp_path / "work"
-    shutil.copytree(simulated, folder)
+    shutil.copytree(simulated_folder, folder)
     monkeypatch.chdir(folder)
     return folder
 
@@ -72,7 +72,7 @@ def test_library_examples_run(working_folder: Path, capsys: pytest.CaptureFixtur
 def test_readme_example_runs(working_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     config = load_experiment("burgers_2d")
     manager = DataManager("data/burgers_2d", "data/cache", config)
-    surrogate = ModelFactory.create_synthetic_model(config)  # untrained: a rollout is enough here
+    surrogate = ModelFactory.create_synthetic_model(config)  # untrained: a rollout suffices
     windows = HybridDataset(manager, [0], ["velocity"], num_predict_steps=1)
     surrogate.fit_normalization(windows)
     experiment = parse_experiment(config)
@@ -82,7 +82,7 @@ def test_readme_example_runs(working_folder: Path, capsys: pytest.CaptureFixture
     (block,) = blocks(ROOT / "README.md", "python")
     exec(compile(block, "README.md", "exec"), {})
     estimate, shape = capsys.readouterr().out.splitlines()
-    # data in single precision, explained by the scheme they were made with
+    # single-precision data, fitted with the scheme that generated them
     truth = config["generation_params"]["parameters"]["viscosity"]
     assert float(estimate.removeprefix("viscosity")) == pytest.approx(truth, rel=1e-4)
     assert shape.endswith("20, 2, 16, 12])")
@@ -107,7 +107,7 @@ def test_a_cached_simulation_is_read_with_safetensors_alone(
 
 
 def check_bytes(path: Path, velocity: object) -> None:
-    """The layout that ``docs/data.md`` specifies, without any library."""
+    """Check the file layout of ``docs/data.md`` byte by byte, without any library."""
     content = path.read_bytes()
     begin = 8 + int.from_bytes(content[:8], "little")
     assert begin % 64 == 0
@@ -119,7 +119,7 @@ def check_bytes(path: Path, velocity: object) -> None:
     np.testing.assert_array_equal(values, expected)
 
 
-def test_boundary_example_is_allowed() -> None:
+def test_boundary_example_is_valid() -> None:
     (block,) = blocks(DOCS / "data.md", "yaml")
     boundary = parse_boundary(yaml.safe_load(block)["data"]["boundary"], ("x", "y"))
     assert boundary == (("periodic", "periodic"), (1.0, "zero-gradient"))
@@ -147,7 +147,7 @@ def test_minimal_experiment_plans_every_stage(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("page", [ROOT / "README.md", DOCS / "experiment.md"], ids=lambda p: p.name)
-def test_shown_experiments_are_allowed(tmp_path: Path, page: Path) -> None:
+def test_shown_experiments_are_valid(tmp_path: Path, page: Path) -> None:
     write_named_blocks(page, tmp_path)
     shown = [block for block in blocks(page, "yaml") if "dset_name:" in block]
     assert shown
@@ -158,7 +158,7 @@ def test_shown_experiments_are_allowed(tmp_path: Path, page: Path) -> None:
         assert experiment.run_params.model_type == "hybrid"
 
 
-def test_shown_parts_of_experiments_are_allowed(tmp_path: Path) -> None:
+def test_shown_partial_experiments_are_valid(tmp_path: Path) -> None:
     (tmp_path / "measurements").mkdir()
     (tmp_path / "measurements/buoys.nc").touch()
     shown = [block for block in blocks(DOCS / "experiment.md", "yaml") if "dset_name" not in block]
@@ -168,7 +168,7 @@ def test_shown_parts_of_experiments_are_allowed(tmp_path: Path) -> None:
         path = tmp_path / f"part_{number}.yaml"
         path.write_text(yaml.safe_dump(merged(CALIBRATION, part)), encoding="utf-8")
         experiment = parse_experiment(load_experiment(path, [f"project_root={tmp_path}"]))
-        assert experiment.model.physical is not None, "and every key of the part is a known one"
+        assert experiment.model.physical is not None, "every key of the example is known"
 
 
 def test_shipped_experiment_that_the_page_points_to_is_generated() -> None:

@@ -1,4 +1,4 @@
-"""The generated parts of the documentation are up to date."""
+"""Generated parts of the documentation are up to date."""
 
 import ast
 
@@ -22,11 +22,11 @@ from tests.workflow.test_rerun import CHANGES
 REMEDY = "run: python docs/write_reference.py"
 
 
-def test_reference_is_what_the_schema_says() -> None:
+def test_reference_agrees_with_the_schema() -> None:
     assert (DOCS / "reference.md").read_text(encoding="utf-8") == reference(), REMEDY
 
 
-def test_workflow_page_is_what_the_rules_say() -> None:
+def test_workflow_page_agrees_with_the_rules() -> None:
     assert (DOCS / "workflow.md").read_text(encoding="utf-8") == workflow_page(), REMEDY
 
 
@@ -63,7 +63,7 @@ def test_every_program_is_a_stage_of_the_page() -> None:
     assert programs == set(STAGES)
 
 
-def test_what_reruns_when_is_what_the_dry_runs_show() -> None:
+def test_rerun_table_agrees_with_dry_runs() -> None:
     table = {
         (codes(change) or [change])[0]: set(codes(reruns))
         for change, reruns in rows(DOCS / "workflow.md", "Changed")

@@ -1,4 +1,4 @@
-"""Links, commands and messages of the documentation are correct."""
+"""Links, commands and error messages quoted in the documentation."""
 
 import ast
 import importlib.util
@@ -32,7 +32,7 @@ def test_relative_links_resolve(page: Path) -> None:
 
 
 def shown_commands(page: Path) -> list[list[str]]:
-    """Command lines of the page's shell blocks, without comments."""
+    """Command lines in the page's shell blocks, without comments."""
     lines = [
         line
         for kind in ("sh", "bash", "console")
@@ -62,7 +62,7 @@ def test_shown_commands_exist(page: Path) -> None:
 
 
 def check_snakemake(arguments: list[str]) -> None:
-    """Options are Snakemake's, targets are rules or files that a rule makes."""
+    """Check that options exist in Snakemake and targets are rules or their outputs."""
     from snakemake.cli import get_argument_parser
 
     parsed = get_argument_parser().parse_args(arguments)
@@ -82,14 +82,14 @@ def check_snakemake(arguments: list[str]) -> None:
 
 
 def check_python(arguments: list[str]) -> None:
-    """Programs and modules exist."""
+    """Check that programs and modules exist."""
     if arguments[0] == "-m":
         assert importlib.util.find_spec(arguments[1]) is not None, arguments
     else:
         assert (ROOT / arguments[0]).is_file(), arguments
 
 
-def test_documented_refusals_are_the_programs_messages() -> None:
+def test_documented_error_messages_exist_in_the_program() -> None:
     folders = (ROOT / "src/hybrid_pde/data", ROOT / "src/hybrid_pde/domain")
     paths = [path for folder in folders for path in folder.rglob("*.py")]
     sources = [path.read_text(encoding="utf-8") for path in paths]
@@ -103,7 +103,7 @@ def test_documented_refusals_are_the_programs_messages() -> None:
 
 
 def constant_texts(source: str) -> Iterator[str]:
-    """The string constants of a program, parts of formatted ones included, without docstrings."""
+    """String constants of a program, including parts of f-strings, without docstrings."""
     tree = ast.parse(source)
     bare = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     for node in ast.walk(tree):

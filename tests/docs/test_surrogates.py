@@ -22,13 +22,13 @@ PHYSICAL = {"learnable_parameters": [{"name": "viscosity", "initial_guess": 0.02
 
 @pytest.fixture(autouse=True)
 def registry_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Removes the models registered by the page after each test."""
+    """Remove the models registered by the page after each test."""
     assert ModelRegistry.synthetic_names()
     monkeypatch.setattr(ModelRegistry, "_synthetic", dict(ModelRegistry._synthetic))
 
 
-def written(part: dict[str, Any], folder: Path) -> Path:
-    """A whole experiment with the part that the page shows."""
+def complete_experiment(part: dict[str, Any], folder: Path) -> Path:
+    """A complete experiment with the example from the page."""
     fields = list(part["model"]["synthetic"]["output_specs"])
     training: dict[str, Any] = {"train_sim": [0]}
     if "physical" in part["model"]:
@@ -39,12 +39,12 @@ def written(part: dict[str, Any], folder: Path) -> Path:
     return path
 
 
-def test_shown_parts_of_experiments_are_allowed(tmp_path: Path) -> None:
+def test_shown_partial_experiments_are_valid(tmp_path: Path) -> None:
     write_named_blocks(PAGE, tmp_path)
     shown = [yaml.safe_load(block) for block in blocks(PAGE, "yaml")]
     assert len(shown) == 3
     for part in shown:
-        path = written(part, tmp_path)
+        path = complete_experiment(part, tmp_path)
         experiment = parse_experiment(load_experiment(path, [f"project_root={tmp_path}"]))
         check_own_models(experiment, "shown.yaml")
 
@@ -53,11 +53,11 @@ def test_every_architecture_has_a_row() -> None:
     assert {codes(name)[0] for name, *_ in rows(PAGE, "`name`")} == set(architecture_options())
 
 
-def test_a_network_of_ones_own_learns_to_advect_and_is_kept(tmp_path: Path) -> None:
+def test_a_user_network_learns_advection_and_is_saved(tmp_path: Path) -> None:
     write_named_blocks(PAGE, tmp_path)
     (part,) = (p for p in map(yaml.safe_load, blocks(PAGE, "yaml")) if "SpectralFilter" in str(p))
     experiment = parse_experiment(
-        load_experiment(written(part, tmp_path), [f"project_root={tmp_path}"])
+        load_experiment(complete_experiment(part, tmp_path), [f"project_root={tmp_path}"])
     )
     model = ModelRegistry(experiment).get_synthetic_model(GRID)
     assert type(model.network).__name__ == "SpectralFilter"

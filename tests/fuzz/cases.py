@@ -1,4 +1,4 @@
-"""Draws the cases of the fuzz suite; the same number and seed always give the same ones."""
+"""Reproducible random cases of the fuzz suite; number and seed determine them."""
 
 from typing import Any
 
@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from tests.fuzz.damage import BYTES, PLACES
 from tests.fuzz.pool import Case
 
-# share of a kind's cases: bytes damaged, contents drawn by hypothesis; the rest are odd places
+# share of cases with damaged bytes and with contents from hypothesis; the rest are odd paths
 SHARES = {"bytes": 0.5, "content": 0.46}
 RAW = ("netcdf 3", "netcdf 4", "pdebench, flat", "pdebench, groups")
 TREES = ("cached simulation", "manifest", "index", "checkpoint", "synthetic model")
 YAML = ("experiment", "parameters")
-# raw files come from outside, so they get more of the cases
+# raw files come from outside the project, so they get more cases
 WEIGHTS = {name: 3 if name in RAW else 1 for name in (*RAW, *TREES, *YAML)} | {"experiment": 2}
 
 NAMES = st.sampled_from(["u", "time", "x", "y", "sample"])
@@ -143,7 +143,7 @@ def _strategy(subject: str) -> st.SearchStrategy[Any]:
 
 
 def _examples(strategy: st.SearchStrategy[Any], count: int, seed: int) -> list[Any]:
-    """What a strategy draws, in its order."""
+    """Examples of a strategy, in the order in which it draws them."""
     found: list[Any] = []
 
     @hypothesis.seed(seed)

@@ -1,4 +1,4 @@
-"""Damages the bytes of a file, or what stands in its place, as disks, transfers and people do."""
+"""Damage to files: corrupted bytes, and other objects in place of a file."""
 
 import os
 from collections.abc import Callable
@@ -69,18 +69,18 @@ BYTES: dict[str, Callable[[bytearray, np.random.Generator], bytes]] = {
     "wrong magic": _wrong_magic,
     "empty": _empty,
 }
-# what is no damage of bytes; of each a few cases are enough
+# other objects in place of a file; a few cases of each are enough
 PLACES = ("directory", "link loop", "dangling link", "pipe", "absent", "odd name")
 ODD_NAMES = ("with space", "ünïcödé Ω", "quote'\"", "$(touch x);", "-option", "new\nline", "%s{0}")
 
 
 def damaged(content: bytes, kind: str, random: np.random.Generator) -> bytes:
-    """The bytes of a file after damage of a kind."""
+    """The bytes of a file after one kind of damage."""
     return BYTES[kind](bytearray(content), random)
 
 
 def put_in_place(path: Path, content: bytes, kind: str, random: np.random.Generator) -> Path:
-    """Put something else where a file is expected; returns where it is."""
+    """Put another object where a file is expected; returns its path."""
     if kind == "directory":
         path.mkdir()
     elif kind == "link loop":

@@ -1,13 +1,13 @@
-"""Edits of nested mappings and lists: what a file's structure may be instead."""
+"""Random edits of nested mappings and lists."""
 
 import copy
 from typing import Any
 
-Edit = tuple[float, str, Any]  # place in the tree (0 to 1), what is done there, new value
+Edit = tuple[float, str, Any]  # position in the tree (0 to 1), action, new value
 
 
 def edited(tree: Any, edits: list[Edit]) -> Any:
-    """A copy of a tree of mappings and lists in which some entries are replaced or left out."""
+    """A copy of a tree of mappings and lists with some entries replaced or removed."""
     root = {"": copy.deepcopy(tree)}
     for place, action, value in edits:
         entries = list(_entries(root))
@@ -22,7 +22,7 @@ def edited(tree: Any, edits: list[Edit]) -> Any:
 
 
 def _entries(owner: Any) -> Any:
-    """Every entry of a tree as its owner and its key."""
+    """Every entry of a tree as its container and key."""
     items = owner.items() if isinstance(owner, dict) else enumerate(owner)
     for key, value in list(items):
         yield owner, key

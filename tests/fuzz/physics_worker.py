@@ -1,7 +1,7 @@
-"""A child process of the fuzz suite: a model a line comes in, and is asked for the impossible.
+"""Worker process that runs equations with impossible parameters and states, one case per line.
 
-A case is an equation, a scheme, and a number of axes. It is stepped, forward and back, with
-parameters and states that are not a number, infinite, huge, or negative where that means nothing.
+A case is an equation, a scheme, and a number of axes. It runs rollouts and their derivatives with
+parameters and states that are NaN, infinite, huge, or negative without a physical meaning.
 """
 
 import itertools
@@ -26,7 +26,7 @@ DT = 0.001
 
 
 def run_case(case: dict[str, Any], note: Path) -> dict[str, Any]:
-    """Every impossible value in turn; the note says which one is tried."""
+    """Try every impossible value in turn; the note records the current one."""
     try:
         model, state, grid = _model(case)
     except UserError as error:
@@ -105,7 +105,7 @@ def _step(
 
 
 def main() -> None:
-    """Run the cases of the standard input."""
+    """Run the cases from standard input."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     folder = Path(sys.argv[1])

@@ -1,4 +1,4 @@
-"""Runs cases in child processes, which may crash or hang: the parent only counts."""
+"""Runs cases in worker processes, which may crash or hang, and collects the outcomes."""
 
 import json
 import os
@@ -14,20 +14,20 @@ from typing import Any
 from tests.workflow.snakemake_run import PYTHONPATH
 
 ROOT = Path(__file__).resolve().parents[2]
-LIMIT_S = 90  # of a case; more than what the readers allow themselves
+LIMIT_S = 90  # time limit of a case; longer than the limit of the readers
 Case = dict[str, Any]
 Result = dict[str, Any]
 
 
 class _Worker:
-    """A child process that runs one case after the other; another one where it has died."""
+    """A worker process that runs one case after the other; it is replaced when it has died."""
 
     def __init__(self, scratch: Path, program: str) -> None:
         self._scratch, self._program = scratch, program
         self._process: subprocess.Popen[str] | None = None
 
     def run(self, case: Case) -> Result:
-        """The outcome of a case: what the child says, or how it ended."""
+        """The outcome of a case: the worker's answer, or how the worker ended."""
         process = self._process = self._process or self._started()
         assert process.stdin is not None and process.stdout is not None
         process.stdin.write(json.dumps(case) + "\n")
@@ -44,7 +44,7 @@ class _Worker:
         return {"outcome": "crash", "detail": f"the process ended with {process.returncode}"}
 
     def close(self) -> None:
-        """End the child."""
+        """End the worker process."""
         if self._process is not None:
             for pipe in (self._process.stdin, self._process.stdout):
                 assert pipe is not None
@@ -71,13 +71,13 @@ def run_cases(
     workers: int | None = None,
     program: str = "tests.fuzz.worker",
 ) -> Iterator[tuple[Case, Result]]:
-    """Run cases side by side; yields each with its outcome, in the order in which they end.
+    """Run cases in parallel; yields each with its outcome, in the order in which they end.
 
     Args:
-        cases: What the workers understand.
+        cases: Cases that the workers understand.
         scratch: Folder for their files.
-        workers: Number of child processes; by default one a core.
-        program: Module that a child process runs.
+        workers: Number of worker processes; by default one per core.
+        program: Module that a worker process runs.
     """
     waiting: queue.SimpleQueue[Case | None] = queue.SimpleQueue()
     done: queue.SimpleQueue[tuple[Case, Result]] = queue.SimpleQueue()

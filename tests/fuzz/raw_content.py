@@ -1,4 +1,4 @@
-"""Raw files made from a description: a small whole simulation, and what is wrong with it."""
+"""Raw files generated from a recipe: a small valid simulation and a list of faults."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,13 +12,13 @@ import numpy as np
 from tests.unit.raw_files import cells
 
 Recipe = dict[str, Any]
-MOST = 10**4  # entries along an axis of what is written whole
-CHUNK = 16  # points along each axis of what is too large to be written whole
+MOST = 10**4  # largest axis of a variable that is written completely
+CHUNK = 16  # chunk size along each axis of a variable that is too large for that
 
 
 @dataclass
 class Variable:
-    """An array with named dimensions; without values it is declared and never written."""
+    """An array with named dimensions; without values it is declared but not written."""
 
     dims: list[str]
     values: np.ndarray | None
@@ -27,7 +27,7 @@ class Variable:
 
 @dataclass
 class Content:
-    """What a file is to hold."""
+    """The contents of a file."""
 
     sizes: dict[str, int]
     variables: dict[str, Variable]
@@ -45,7 +45,7 @@ class Content:
 
 
 def content_of(recipe: Recipe) -> Content:
-    """The content that a recipe describes, its faults included."""
+    """The content that a recipe describes, including its faults."""
     frames, points = recipe["frames"], recipe["points"]
     sizes = {"time": frames, "x": points[0], "y": points[1]}
     axes = {"time": np.arange(frames) * 0.5, "x": cells(points[0], 3.0), "y": cells(points[1])}
@@ -72,7 +72,7 @@ def content_of(recipe: Recipe) -> Content:
 
 
 def _number(content: Content, name: str, place: float, value: float) -> None:
-    """A number at some place of a variable, NaN, infinite or out of order."""
+    """Put a number into a variable: NaN, infinite or out of order."""
     variable = content.variables.get(name)
     if variable is not None and variable.values is not None and variable.values.dtype.kind == "f":
         values = variable.values = variable.values.copy()
@@ -150,7 +150,7 @@ FAULTS: dict[str, Callable[..., None]] = {
 
 
 def write_netcdf(path: Path, content: Content, file_format: str) -> None:
-    """Write a NetCDF file; what the format cannot hold is left out."""
+    """Write a NetCDF file; content that the format cannot store is omitted."""
     huge = [dim for dim, size in content.sizes.items() if size > MOST]
     if huge and file_format == "NETCDF3_CLASSIC":
         _write_stated(path, content, huge)
@@ -164,7 +164,7 @@ def write_netcdf(path: Path, content: Content, file_format: str) -> None:
 
 
 def _write_stated(path: Path, content: Content, huge: list[str]) -> None:
-    """Write a classic file, then state huge dimensions: its writer would fill the disk."""
+    """Write a classic file, then patch huge sizes into its header; netCDF4 would fill the disk."""
     sizes = {dim: content.sizes[dim] for dim in huge}
     for few, dim in enumerate(huge, start=5):
         content.resize(dim, few)
@@ -208,7 +208,7 @@ def _set_attributes(put: Callable[[str, Any], None], attrs: dict[str, Any]) -> N
         try:
             put(name, value)
         except (RuntimeError, TypeError, ValueError, AttributeError, OverflowError):
-            continue  # what a format cannot hold is left out
+            continue  # attributes that a format cannot store are omitted
 
 
 def write_flat(path: Path, content: Content) -> None:

@@ -32,7 +32,7 @@ def table(results: list[tuple[Case, Result]]) -> str:
 
 
 def findings(results: Iterable[tuple[Case, Result]]) -> list[str]:
-    """The cases that ended in neither of the allowed outcomes."""
+    """Cases with an outcome other than the allowed ones."""
     return [
         f"{result['outcome']}: {result['detail'][:300]}\n    {json.dumps(case)[:600]}"
         for case, result in results
@@ -41,7 +41,7 @@ def findings(results: Iterable[tuple[Case, Result]]) -> list[str]:
 
 
 def main() -> None:
-    """Print the table; exits with 1 where there are findings."""
+    """Print the table; exit with 1 if there are findings."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cases", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=0)
@@ -56,9 +56,7 @@ def main() -> None:
     print(table(results))
     for what in ("did not return", "crashed ("):
         count = sum(what in result["detail"] for _, result in results)
-        print(
-            f"files of which is told that the library that reads them {what.strip(' (')}: {count}"
-        )
+        print(f"files reported because the library that reads them {what.strip(' (')}: {count}")
     print(f"{len(results)} cases, seed {arguments.seed}, {time.monotonic() - since:.0f} s")
     sys.exit(bool(findings(results)))
 

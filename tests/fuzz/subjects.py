@@ -1,4 +1,4 @@
-"""What is fuzzed: how each kind of file is made, and read with the project's code and without."""
+"""All fuzz subjects, and the formats of raw files among them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,8 +10,8 @@ import numpy as np
 
 from hybrid_pde.data.raw_files.subprocess_reader import open_in_subprocess
 from hybrid_pde.errors import UserError
-from tests.fuzz import raw_plain
-from tests.fuzz.other_subjects import OTHERS
+from tests.fuzz import reference_readers
+from tests.fuzz.project_files import OTHERS
 from tests.fuzz.raw_content import (
     Content,
     Recipe,
@@ -20,10 +20,10 @@ from tests.fuzz.raw_content import (
     write_groups,
     write_netcdf,
 )
-from tests.fuzz.subject import Subject
+from tests.fuzz.subject_interface import Subject
 from tests.unit.raw_files import experiment
 
-CLOSE = 1e-5  # of single precision, and of packed numbers computed in another order
+CLOSE = 1e-5  # tolerance for single precision and for packed numbers computed in another order
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class RawSubject(Subject):
     """A format of raw files."""
 
     write: Callable[[Path, Content], None]
-    plain: Callable[[Path], raw_plain.Plain]
+    plain: Callable[[Path], reference_readers.Plain]
 
     def make(self, path: Path, content: Any) -> None:
         faults = content["faults"]
@@ -40,7 +40,7 @@ class RawSubject(Subject):
                 self.write(path, content_of({**content, "faults": faults[:kept]}))
                 return
             except (RuntimeError, OSError, ValueError, TypeError):
-                path.unlink(missing_ok=True)  # no such file can be; one of fewer faults can
+                path.unlink(missing_ok=True)  # impossible to write; try with fewer faults
         raise AssertionError(content)
 
     def whole(self, folder: Path, seed: int) -> bytes:
@@ -80,14 +80,14 @@ class RawSubject(Subject):
         info, times, values = found
         wanted_times, wanted = self.plain(path)
         if values.shape[2] != 1:
-            return None  # u has a component axis, of which the plain reading knows nothing
+            return None  # u has a component axis, which the reference reader does not support
         wanted = wanted.reshape(values.shape) if wanted.size == values.size else wanted
         if wanted.shape != values.shape:
             return f"the shape {values.shape} instead of {wanted.shape}"
         scale = float(np.nanmax(np.abs(wanted)))
         if not np.allclose(values, wanted, rtol=CLOSE, atol=CLOSE * min(scale, 1e30)):
             return f"values differ by {np.nanmax(np.abs(values - wanted))}"
-        steps = np.diff(times) / np.diff(wanted_times)  # a unit of time is a factor
+        steps = np.diff(times) / np.diff(wanted_times)  # the unit of time is a common factor
         if len(times) != len(wanted_times) or not np.allclose(steps, steps[0], rtol=1e-3):
             return f"the times {times} instead of {wanted_times}"
         is_alike = np.isfinite([*info.grid.lower, *info.grid.upper, info.dt]).all()
@@ -96,13 +96,13 @@ class RawSubject(Subject):
 
 def _netcdf(file_format: str) -> RawSubject:
     write = partial(write_netcdf, file_format=file_format)
-    return RawSubject("u.nc", write, raw_plain.from_netcdf)
+    return RawSubject("u.nc", write, reference_readers.from_netcdf)
 
 
 SUBJECTS: dict[str, Subject] = {
     "netcdf 3": _netcdf("NETCDF3_CLASSIC"),
     "netcdf 4": _netcdf("NETCDF4"),
-    "pdebench, flat": RawSubject("u.h5", write_flat, raw_plain.from_flat),
-    "pdebench, groups": RawSubject("u.hdf5", write_groups, raw_plain.from_groups),
+    "pdebench, flat": RawSubject("u.h5", write_flat, reference_readers.from_flat),
+    "pdebench, groups": RawSubject("u.hdf5", write_groups, reference_readers.from_groups),
     **OTHERS,
 }

@@ -1,4 +1,4 @@
-"""Damaged files of every kind are read right or refused by name; nothing crashes or hangs."""
+"""Damaged files of every kind: correct values or an error naming the file, no crash, no hang."""
 
 import os
 import signal
@@ -24,20 +24,20 @@ from tests.unit.raw_files import experiment, raw_path, write_simple
 CASES = int(os.environ.get("FUZZ_CASES", "100"))
 NIGHTLY_CASES = max(CASES, 2000)
 SEED = int(os.environ.get("FUZZ_SEED", "0"))
-# one bit of a whole file was flipped; netCDF-C 4.9 never comes back from it
+# a valid file with one flipped bit; netCDF-C 4.9 never returns from reading it
 HANGING = Path(__file__).with_name("hanging.nc")
 
 
-def test_damaged_files_are_read_right_or_refused_by_name(tmp_path: Path) -> None:
-    assert_read_or_refused(CASES, tmp_path)
+def test_damaged_files_are_read_correctly_or_named_in_an_error(tmp_path: Path) -> None:
+    assert_read_or_named_in_an_error(CASES, tmp_path)
 
 
 @pytest.mark.nightly
-def test_many_damaged_files_are_read_right_or_refused_by_name(tmp_path: Path) -> None:
-    assert_read_or_refused(NIGHTLY_CASES, tmp_path)
+def test_many_damaged_files_are_read_correctly_or_named_in_an_error(tmp_path: Path) -> None:
+    assert_read_or_named_in_an_error(NIGHTLY_CASES, tmp_path)
 
 
-def assert_read_or_refused(number: int, folder: Path) -> None:
+def assert_read_or_named_in_an_error(number: int, folder: Path) -> None:
     results = list(run_cases(draw(number, SEED), folder))
     assert len(results) >= number
     assert findings(results) == [], table(results)
@@ -46,7 +46,7 @@ def assert_read_or_refused(number: int, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("name", SUBJECTS)
-def test_whole_files_are_read_right(tmp_path: Path, name: str) -> None:
+def test_valid_files_are_read_correctly(tmp_path: Path, name: str) -> None:
     subject = SUBJECTS[name]
     path = tmp_path / subject.file_name
     path.write_bytes(subject.whole(tmp_path, 3))
@@ -58,10 +58,10 @@ def test_the_same_seed_draws_the_same_cases() -> None:
     assert draw(40, 7) != draw(40, 8)
 
 
-def test_the_suite_sees_crashes_hangs_and_exceptions(
+def test_crashes_and_hangs_of_workers_are_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A worker that behaves badly is counted as what it is."""
+    """A misbehaving worker is counted as crash, hang or exception."""
     program = (
         "import json, os, sys, time\n"
         "for line in sys.stdin:\n"
@@ -88,7 +88,7 @@ def test_the_suite_sees_crashes_hangs_and_exceptions(
     assert tuple(outcomes[number] for number in range(len(kinds))) == kinds
 
 
-def test_a_file_from_which_the_library_never_returns_is_named(
+def test_a_file_that_hangs_the_library_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(subprocess_reader, "LIMIT_S", 3)
@@ -99,7 +99,7 @@ def test_a_file_from_which_the_library_never_returns_is_named(
     assert build_index(experiment(tmp_path), strict=False).num_frames(0) == 5
 
 
-def test_a_library_that_crashes_is_an_error_and_the_next_file_is_read(
+def test_a_crash_of_the_library_is_an_error_and_the_next_file_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = write_simple(raw_path(tmp_path))
@@ -132,11 +132,11 @@ with subprocess_reader.open_in_subprocess(path, experiment(path.parents[2]).data
 """
 
 
-def test_a_reader_whose_parent_was_killed_ends_without_a_word(tmp_path: Path) -> None:
+def test_a_reader_ends_silently_when_its_parent_is_killed(tmp_path: Path) -> None:
     path = write_simple(raw_path(tmp_path), frames=9, points=BLOCK_BYTES // 8 // 4)
     killed = subprocess.run(
         [sys.executable, "-c", KILLED_WHILE_READING, str(path)],
-        capture_output=True,  # until the reader has closed them too
+        capture_output=True,  # waits until the reader has closed them too
         cwd=ROOT,
         timeout=60,
         check=False,
@@ -145,7 +145,7 @@ def test_a_reader_whose_parent_was_killed_ends_without_a_word(tmp_path: Path) ->
     assert killed.stderr == b""
 
 
-def test_what_the_header_states_is_checked_before_it_is_read(tmp_path: Path) -> None:
+def test_sizes_in_the_header_are_checked_before_reading(tmp_path: Path) -> None:
     recipe = {
         "frames": 3, "points": [4, 4], "descending": False, "order": ["time", "x", "y"],
         "samples": 0, "dtype": "f8", "faults": [["resize", "x", 10**12]],
@@ -159,7 +159,7 @@ def test_what_the_header_states_is_checked_before_it_is_read(tmp_path: Path) -> 
             subject.read(path)
 
 
-def test_odd_names_of_files_are_cached_like_others(tmp_path: Path) -> None:
+def test_files_with_odd_names_are_cached(tmp_path: Path) -> None:
     for name in ("ünïcödé Ω.nc", "with space.nc", "$(touch x);'\".nc", "new\nline.nc"):
         write_simple(raw_path(tmp_path, name))
     config = experiment(tmp_path)

@@ -1,4 +1,4 @@
-"""Files made to harm: each ends in an error that names it, and nothing in it is executed."""
+"""Malicious files: each causes an error that names it, and none of their content is executed."""
 
 import pickle
 import zipfile
@@ -34,7 +34,7 @@ COMMAND = f"touch {CANARY}"
 
 
 class _Payload:
-    """Unpickling it makes the canary."""
+    """Unpickling it creates the canary file."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (Path.touch, (Path(CANARY),))
@@ -42,10 +42,10 @@ class _Payload:
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A folder in which the canary must not appear."""
+    """A folder in which the canary file must not appear."""
     monkeypatch.chdir(tmp_path)
     yield tmp_path
-    assert not list(tmp_path.rglob(CANARY)), "what a file holds was executed"
+    assert not list(tmp_path.rglob(CANARY)), "content of a file was executed"
 
 
 def test_the_payload_works(folder: Path) -> None:
@@ -62,7 +62,7 @@ READERS: dict[str, Callable[[Path], Any]] = {
 
 
 @pytest.mark.parametrize("kind", READERS)
-def test_a_pickle_in_a_tensor_file_is_refused(folder: Path, kind: str) -> None:
+def test_a_pickle_in_a_tensor_file_is_rejected(folder: Path, kind: str) -> None:
     path = folder / "model.pt"
     for content in ({"kind": kind, "version": 2, "weights": _Payload()}, _Payload()):
         torch.save(content, path)
@@ -73,7 +73,7 @@ def test_a_pickle_in_a_tensor_file_is_refused(folder: Path, kind: str) -> None:
             READERS[kind](path)
 
 
-def test_a_tensor_file_that_swells_is_refused(folder: Path) -> None:
+def test_a_compressed_tensor_file_is_rejected(folder: Path) -> None:
     path = folder / "model.pt"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("archive/data.pkl", bytes(10**7))
@@ -90,7 +90,7 @@ TAGS = (
 
 
 @pytest.mark.parametrize("text", TAGS)
-def test_a_python_object_in_yaml_is_refused(folder: Path, text: str) -> None:
+def test_a_python_object_in_yaml_is_rejected(folder: Path, text: str) -> None:
     path = folder / "burgers.yaml"
     path.write_text(text)
     with pytest.raises(UserError, match=r"burgers\.yaml: not a YAML file"):
@@ -106,7 +106,7 @@ ODD = (*NASTY, BOMB, "trainer_params: {physical: 3}", "a: &a [*a]")
 
 
 @pytest.mark.parametrize("text", ODD)
-def test_an_odd_experiment_file_is_refused_by_name(folder: Path, text: str) -> None:
+def test_a_malformed_experiment_file_is_named_in_an_error(folder: Path, text: str) -> None:
     path = folder / "burgers.yaml"
     path.write_text(text)
     with pytest.raises(UserError, match=r"burgers\.yaml"):
@@ -135,17 +135,17 @@ def test_targets_cannot_leave_the_results(folder: Path) -> None:
         finished = run(folder, "--dry-run", target)
         assert finished.returncode != 0
         assert "MissingRuleException" in finished.stdout
-    assert EXPERIMENT_NAME.startswith("[A-Za-z0-9]"), "a wildcard that starts with a dot"
+    assert EXPERIMENT_NAME.startswith("[A-Za-z0-9]"), "the wildcard must not match a leading dot"
 
 
-def test_a_manifest_names_files_of_its_own_folder_alone(folder: Path) -> None:
+def test_a_manifest_may_only_name_files_in_its_folder(folder: Path) -> None:
     path = folder / "cached_000000-000000.json"
     path.write_text('{"simulations": [0], "files": {"../sim_000000.safetensors": "00"}}')
     with pytest.raises(UserError, match=r"cached_000000-000000\.json: damaged"):
         digests_of([path], [0])
 
 
-def test_calibrated_fields_lie_beside_their_parameters(folder: Path) -> None:
+def test_parameters_may_only_name_fields_in_their_folder(folder: Path) -> None:
     path = folder / "parameters.yaml"
     value = {"file": "../secret.nc", "sha256": "00"}
     path.write_text(yaml.safe_dump({"parameters": {"viscosity": {"value": value}}}))
@@ -154,7 +154,7 @@ def test_calibrated_fields_lie_beside_their_parameters(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("length", [2**63, 2**64 - 1, 10**8 - 1, 0])
-def test_a_header_of_the_cache_too_large_is_refused(folder: Path, length: int) -> None:
+def test_an_oversized_cache_header_is_rejected(folder: Path, length: int) -> None:
     path = folder / "sim_000000.safetensors"
     path.write_bytes(length.to_bytes(8, "little") + b"{}")
     with pytest.raises(UserError, match=r"sim_000000\.safetensors: "):
@@ -214,7 +214,7 @@ def test_an_hdf5_file_cannot_point_outside(
         build_index(experiment(folder, variables={"u": "tensor"}))
 
 
-def test_a_group_that_lies_in_itself_is_refused(folder: Path) -> None:
+def test_a_group_that_contains_itself_is_rejected(folder: Path) -> None:
     path = raw_path(folder, "a.h5")
     with _flat(path) as file:
         file["tensor"] = np.zeros(SHAPE)
@@ -223,7 +223,7 @@ def test_a_group_that_lies_in_itself_is_refused(folder: Path) -> None:
         build_index(experiment(folder))
 
 
-def test_pickled_arrays_are_no_raw_files(folder: Path) -> None:
+def test_pickled_arrays_are_rejected_as_raw_files(folder: Path) -> None:
     path = raw_path(folder, "a.npz")
     np.savez(path, u=np.array([_Payload()], dtype=object), allow_pickle=True)
     with pytest.raises(UserError, match=r"no raw files .* it holds a\.npz"):
@@ -235,7 +235,7 @@ def test_pickled_arrays_are_no_raw_files(folder: Path) -> None:
         path = named
 
 
-def test_names_are_text_in_the_report(folder: Path) -> None:
+def test_names_are_escaped_in_the_report(folder: Path) -> None:
     odd = "<script>alert(1)</script>"
     config = {
         "run_params": {"model_type": "synthetic"},
@@ -247,7 +247,7 @@ def test_names_are_text_in_the_report(folder: Path) -> None:
     assert "<script" not in page and "<img" not in page
 
 
-def test_names_in_a_raw_file_are_only_names(folder: Path) -> None:
+def test_names_in_a_raw_file_are_not_executed(folder: Path) -> None:
     odd = f"u;{COMMAND};"
     path = raw_path(folder)
     with netCDF4.Dataset(path, "w") as file:

@@ -1,4 +1,4 @@
-"""Nothing can execute what it reads: how files are read is looked up in the source."""
+"""Static check of the source code for ways of reading files that could execute their content."""
 
 import ast
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = [*sorted((ROOT / "src").rglob("*.py")), *sorted((ROOT / "workflow").rglob("*.py"))]
 SOURCES += [ROOT / "run.py"]
-# a process hands its own functions to the processes that it starts; nothing comes from a file
+# a process sends its own functions to the processes that it starts; nothing comes from a file
 UNPICKLES = {"src/hybrid_pde/training/synthetic/processes.py"}
 MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal", "jsonpickle"}
 CALLS = {"eval", "exec", "compile", "__import__", "os.system", "os.popen", "np.fromregex"}
@@ -46,7 +46,7 @@ def _forbidden_call(place: str, call: ast.Call) -> Iterator[str]:
         yield f"{place}: HTML without autoescape=True"
 
 
-def test_nothing_that_is_read_can_be_executed() -> None:
+def test_no_code_executes_what_it_reads() -> None:
     found = [
         each
         for path in SOURCES
@@ -64,5 +64,5 @@ def test_nothing_that_is_read_can_be_executed() -> None:
         "subprocess.run(x, shell=True)", "jinja2.Environment()", "yaml.unsafe_load(x)",
     ],
 )  # fmt: skip
-def test_the_search_finds_what_is_forbidden(source: str) -> None:
+def test_forbidden_calls_are_found(source: str) -> None:
     assert list(_forbidden(ROOT / "src" / "x.py", ast.parse(source)))

@@ -1,8 +1,8 @@
-"""A child process of the fuzz suite: a case a line comes in, its outcome goes out.
+"""Worker process of the fuzz suite: reads one case per line and prints its outcome.
 
-Outcomes: ``read`` (what was read is what a plain library reads), ``refused`` (an error made for
-users, naming the file), ``differs``, ``unnamed`` (an error made for users that names no file),
-``exception`` (any other), ``memory`` (more than twice what was read).
+Outcomes: ``read`` (the values equal those of the reference reader), ``refused`` (an error for
+users that names the file), ``differs``, ``unnamed`` (an error for users that names no file),
+``exception`` (any other error), ``memory`` (more than twice the size of the values).
 """
 
 import json
@@ -21,12 +21,12 @@ from hybrid_pde.errors import UserError
 from tests.fuzz.damage import PLACES, damaged, put_in_place
 from tests.fuzz.subjects import SUBJECTS, RawSubject, Subject
 
-ALLOWANCE = 96 * 2**20  # blocks and buffers whose size does not depend on the file's [bytes]
+ALLOWANCE = 96 * 2**20  # blocks and buffers of a size independent of the file [bytes]
 MOST = 6 * 2**30
 
 
 def run_case(case: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """Make the file of a case, read it, and compare it with what a plain library reads."""
+    """Make the file of a case, read it, and compare it with the reference reader."""
     subject = SUBJECTS[case["subject"]]
     random = np.random.default_rng(case["seed"])
     _warm_reader(folder)
@@ -62,7 +62,7 @@ def _refused(error: UserError, path: Path, used: int) -> dict[str, Any]:
 def _placed(
     subject: Subject, case: dict[str, Any], folder: Path, random: np.random.Generator
 ) -> Path:
-    """The file of a case in an otherwise empty folder."""
+    """Create the file of a case in an otherwise empty folder."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     path = folder / subject.file_name
@@ -77,7 +77,7 @@ def _placed(
 
 
 def _warm_reader(folder: Path) -> None:
-    """Let the subprocess that reads raw files load its libraries, which are no part of a case."""
+    """Let the subprocess that reads raw files load its libraries, which do not count for a case."""
     reader = subprocess_reader._processes.get(os.getpid())
     if reader is not None and not reader.has_ended:
         return
@@ -104,19 +104,19 @@ def _forget_peak() -> None:
 
 
 def _peak() -> int:
-    """Most memory that the processes have held since :func:`_forget_peak` [bytes]."""
+    """Peak memory of the processes since :func:`_forget_peak` [bytes]."""
     held = 0
     for process in _processes():
         lines = Path(f"/proc/{process}/status").read_text().splitlines()
         peaks = (int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
-        held += next(peaks, 0) * 1024  # one that has just died holds nothing
+        held += next(peaks, 0) * 1024  # a process that has just died uses no memory
     return held
 
 
 def main() -> None:
-    """Run the cases of the standard input."""
+    """Run the cases from standard input."""
     answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # libraries may print
+    os.dup2(2, 1)  # libraries may print to standard output
     resource.setrlimit(resource.RLIMIT_AS, (MOST, MOST))
     subprocess_reader.LIMIT_S = 5  # the files are small
     scratch = Path(sys.argv[1])

@@ -1,4 +1,4 @@
-"""Parameters recovered from data that a model made, and what a calibration says about itself."""
+"""Calibration of identical twins: recovered parameters, standard deviations, errors, warnings."""
 
 import warnings
 
@@ -32,7 +32,7 @@ def test_minimization_recovers_every_parameter(name, method):
     calibration = trainer(name, learnable(name), method=method)
     result = calibration.train(windows(name), 1)
     assert result["status"] == "converged"
-    # L-BFGS-B stops at small changes of the parameters, before it has squared them away.
+    # L-BFGS-B stops when the parameters change little; it does not converge quadratically.
     tolerance = 1e-6 if method == "gauss-newton" else 1e-3
     for parameter, truth in TRUTH[name].items():
         found = result["parameters"][parameter]
@@ -74,7 +74,7 @@ def test_one_sample_is_a_step_of_every_method(method):
     (initial, targets), *_ = windows("BurgersPDE")
     losses = [calibration._train_sample(initial, targets) for _ in range(2)]
     assert losses[1] <= losses[0] < 1.0
-    assert 0.015 < calibration.model.viscosity.item() < 0.05, "nearer to 0.02 than the guess"
+    assert 0.015 < calibration.model.viscosity.item() < 0.05, "closer to 0.02 than the guess"
 
 
 def test_second_call_starts_where_the_first_ended():
@@ -87,7 +87,7 @@ def test_second_call_starts_where_the_first_ended():
 
 
 def noisy(level: float, seed: int) -> torch.Tensor:
-    """Frames of which the initial ones of all windows are exact."""
+    """Noisy frames, except for the exact initial frames of all windows."""
     frames = simulate("BurgersPDE")
     noise = torch.randn(frames.shape, generator=torch.Generator().manual_seed(seed)).double()
     noise[::4] = 0.0
@@ -106,14 +106,14 @@ def test_standard_deviation_scales_with_the_noise():
 
 
 def test_overlapping_windows_count_an_observation_once():
-    apart = calibrate(noisy(1e-3, 0))
+    separate = calibrate(noisy(1e-3, 0))
     twice = trainer("BurgersPDE", VISCOSITY)
     doubled = [*Windows(noisy(1e-3, 0), GRIDS["BurgersPDE"])] * 2
     twice.dt = DT
     result = twice.train(doubled, 1)["parameters"]["viscosity"]
-    assert result["value"] == pytest.approx(apart["value"], rel=1e-8)
-    assert result["std"] == pytest.approx(apart["std"], rel=1e-6)
-    # Sliding windows start from noisy frames as well: the same to within a few deviations.
+    assert result["value"] == pytest.approx(separate["value"], rel=1e-8)
+    assert result["std"] == pytest.approx(separate["std"], rel=1e-6)
+    # Sliding windows also start from noisy frames: equal within a few standard deviations.
     sliding = calibrate(noisy(1e-4, 0), stride=1)
     assert sliding["value"] == pytest.approx(0.02, rel=0.02)
     assert 0.2 < sliding["std"] / calibrate(noisy(1e-4, 0))["std"] < 5
@@ -144,7 +144,7 @@ def test_a_diverging_guess_is_reported_if_errors_are_suppressed(method):
 
 
 def diverging_near(evaluate, refused):
-    """``evaluate``, but divergent at the first trial point and everywhere close to it."""
+    """``evaluate``, but diverging at the first trial point and everywhere close to it."""
 
     def noted(objective, z):
         if refused and abs(z - refused[0]) < 0.05 or not refused and z != objective.vector.start:
@@ -156,7 +156,7 @@ def diverging_near(evaluate, refused):
 
 
 @pytest.mark.parametrize("method", ["gauss-newton", "L-BFGS-B"])
-def test_a_trial_that_diverges_is_taken_back(method, monkeypatch):
+def test_a_diverging_trial_is_rejected(method, monkeypatch):
     calibration = trainer("BurgersPDE", VISCOSITY, method=method)
     refused = []
     for name in ("linearize", "loss_and_gradient"):
@@ -188,7 +188,7 @@ def test_a_parameter_without_influence_is_reported():
 
 
 def test_a_combination_that_the_data_do_not_determine_is_named():
-    # c varies along x only: nothing depends on the velocity along y.
+    # c varies only along x: nothing depends on the velocity along y.
     frames = simulate("AdvectionDiffusionPDE")[:, :, :, :1].expand(-1, -1, -1, 12).clone()
     calibration = trainer("AdvectionDiffusionPDE", learnable("AdvectionDiffusionPDE"))
     result = calibration.train(Windows(frames, GRIDS["AdvectionDiffusionPDE"]), 1)
@@ -225,7 +225,7 @@ def test_auto_tries_weno_where_no_smooth_scheme_explains_the_data():
     grid = periodic_grid((32,), (1.0,))
     maker = BurgersPDE(physical_config("BurgersPDE", {"viscosity": 1e-3}, numerics="weno"))
     start = torch.sin(2 * torch.pi * coordinates(grid)[0])[None]
-    frames = torch.stack([start, *maker.rollout(start, grid, 12, 0.05)])[4:]  # with a shock
+    frames = torch.stack([start, *maker.rollout(start, grid, 12, 0.05)])[4:]  # frames with a shock
     parameters = [{"name": "viscosity", "initial_guess": 3e-3, "bounds": [1e-4, 0.1]}]
     calibration = trainer("BurgersPDE", parameters, {"scheme": "auto"})
     result = calibration.train(Windows(frames, grid), 1)
@@ -235,7 +235,7 @@ def test_auto_tries_weno_where_no_smooth_scheme_explains_the_data():
     assert result["parameters"]["viscosity"]["value"] == pytest.approx(1e-3, rel=1e-3)
 
 
-def test_a_scalar_guess_is_expanded_to_one_number_an_axis():
+def test_a_scalar_guess_is_expanded_to_one_number_per_axis():
     parameters = [{"name": "velocity", "initial_guess": 0.1}]
     calibration = trainer("AdvectionDiffusionPDE", parameters)
     result = calibration.train(windows("AdvectionDiffusionPDE"), 1)
@@ -243,12 +243,12 @@ def test_a_scalar_guess_is_expanded_to_one_number_an_axis():
     assert set(result["history"][0]) == {"iteration", "loss", "velocity[0]", "velocity[1]"}
 
 
-def test_learnable_values_come_from_phiml_and_torch():
+def test_learnable_values_are_phiml_or_torch_tensors():
     config = physical_config("BurgersPDE", {}, learnable("BurgersPDE"))
     model = BurgersPDE(config)
     values = [math.tensor(0.03), torch.nn.Parameter(torch.tensor(0.7, dtype=torch.float64))]
     PhysicalTrainer(config, model, values)
-    assert model.viscosity.item() == pytest.approx(0.03, rel=1e-6)  # PhiML's is single
+    assert model.viscosity.item() == pytest.approx(0.03, rel=1e-6)  # PhiML uses single precision
     assert model.advection.item() == 0.7
 
 

@@ -1,4 +1,4 @@
-"""A fit that starts on a coarser grid ends where the full grid's fit does, at its own cost."""
+"""Fits that start on a coarser grid: the full grid's minimum with fewer full-grid derivatives."""
 
 from collections.abc import Callable
 
@@ -12,7 +12,7 @@ from hybrid_pde.training.physical.minimization import Minimum, gauss_newton
 from hybrid_pde.training.physical.objective import Objective
 from tests.gradient.test_field_calibration import BUMP, DT, GAUSSIANS, diffused, trainer_of
 
-# Amplitude, centre and width of what BUMP is.
+# Amplitude, centre and width of BUMP.
 TRUTH = np.array([0.05, 0.6 * 0.7 - 0.2, 0.15])
 
 
@@ -24,7 +24,7 @@ def everything_is_costly(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def full_linearizations(monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:
-    """Where derivatives were computed on the full grid."""
+    """Points at which derivatives were computed on the full grid."""
     found: list[np.ndarray] = []
     linearize = Objective._linearize
 
@@ -65,13 +65,13 @@ def test_cheap_problems_stay_on_the_full_grid(full_linearizations: list[np.ndarr
 
 
 @pytest.mark.usefixtures("everything_is_costly")
-def test_correction_is_what_the_coarse_grid_lacks() -> None:
+def test_correction_closes_the_gap_to_the_full_grid() -> None:
     objective = objective_of(trainer_of(GAUSSIANS))
     corrected = on_coarse_grid(objective)
     assert corrected is not None
     truth, start = TRUTH / objective.vector.scale, objective.vector.start
     off = gauss_newton(corrected, start, 30, 1e-8).z
-    assert np.abs(off / truth - 1).max() > 0.01  # on ten points: another minimum
+    assert np.abs(off / truth - 1).max() > 0.01  # ten points have a different minimum
     assert corrected.linearize(truth).loss > 1e-5
     for z in (start, truth):
         assert corrected.correct(z) == pytest.approx(objective.loss(z), rel=1e-9, abs=1e-15)
@@ -81,7 +81,7 @@ def test_correction_is_what_the_coarse_grid_lacks() -> None:
 
 
 @pytest.mark.usefixtures("everything_is_costly")
-def test_rounds_meet_the_minimum_of_the_full_grid() -> None:
+def test_coarse_iterations_reach_the_minimum_of_the_full_grid() -> None:
     objective = objective_of(trainer_of(GAUSSIANS))
     corrected = on_coarse_grid(objective)
     assert corrected is not None
@@ -103,7 +103,7 @@ def overshooting(factor: float) -> Callable[..., Minimum]:
 
 
 @pytest.mark.usefixtures("everything_is_costly")
-def test_rounds_that_go_too_far_are_shortened(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_overshooting_steps_are_shortened(monkeypatch: pytest.MonkeyPatch) -> None:
     objective = objective_of(trainer_of(GAUSSIANS))
     corrected = on_coarse_grid(objective)
     assert corrected is not None
@@ -111,11 +111,11 @@ def test_rounds_that_go_too_far_are_shortened(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(coarse_start, "gauss_newton", overshooting(2.5))
     met = minimize_on_coarse_grid(corrected, start, 30, 1e-8)
     losses = [loss for _, loss in met.history]
-    assert max(losses) > losses[0]  # too far
+    assert max(losses) > losses[0]  # overshoots
     assert met.loss == min(losses) < 1e-2 * losses[0]
     monkeypatch.setattr(coarse_start, "gauss_newton", overshooting(-1.0))
     away = minimize_on_coarse_grid(corrected, start, 30, 1e-8)
-    np.testing.assert_array_equal(away.z, start)  # uphill: never worse than the start
+    np.testing.assert_array_equal(away.z, start)  # uphill steps: never worse than the start
 
 
 def test_other_schemes_have_no_coarse_grid(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,7 +128,7 @@ def test_other_schemes_have_no_coarse_grid(monkeypatch: pytest.MonkeyPatch) -> N
     assert on_coarse_grid(estimated) is None  # the states are on the full grid
 
 
-def test_diverged_trial_is_no_round(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_diverged_trial_is_not_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(coarse_start, "_COSTLY_SIZE", 0)
     monkeypatch.setattr(coarse_start, "_SMALLEST_NUM_POINTS", 10)
     objective = objective_of(trainer_of(GAUSSIANS))

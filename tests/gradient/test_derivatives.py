@@ -1,4 +1,4 @@
-"""Forward- and reverse-mode derivatives against central differences."""
+"""Forward- and reverse-mode derivatives of the loss against central differences."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from tests.gradient.calibration_case import DT, EQUATIONS, learnable, trainer, w
 @pytest.fixture(params=[(name, order) for name in EQUATIONS for order in (4, None)], ids=str)
 def objective(request):
     name, order = request.param
-    # Fixed substeps: their number jumps with the parameters, and differences would see the jump.
+    # Fixed substeps: an adaptive number jumps with the parameters, which spoils differences.
     scheme = "spectral" if order is None else "finite_difference"
     numerics = {"scheme": scheme, "order": order, "substeps": 8}
     calibration = trainer(name, learnable(name), numerics)
@@ -61,7 +61,7 @@ def test_compressed_jacobian_has_the_inner_products_of_the_whole(objective):
 
 
 def whole_residual(objective: Objective, z: np.ndarray) -> np.ndarray:
-    """The residual vector by a loop over windows, each once since they don't overlap."""
+    """The residual vector from a loop over the windows, which do not overlap."""
     observations, parts = objective.observations, []
     for number, window in enumerate(observations.windows):
         frames = objective.model.rollout(

@@ -1,4 +1,4 @@
-"""Calibration with the schemes that carry fields along characteristics, and what they smear."""
+"""Calibration with semi-Lagrangian schemes and warnings about their numerical diffusion."""
 
 from typing import Any
 
@@ -42,7 +42,7 @@ def test_derivatives_by_differences_and_in_reverse_agree(name: str, scheme: str)
         step = 1e-6 * np.eye(len(z))[entry]
         above, below = (objective.linearize(z + sign * step).loss for sign in (1, -1))
         expected = (above - below) / 2e-6
-        # The interpolation has kinks; a difference across one is off by its own step.
+        # The interpolation has kinks; a difference across one has an error of its step size.
         assert jacobian[entry] == pytest.approx(expected, rel=1e-4)
         assert reverse[entry] == pytest.approx(expected, rel=1e-4)
 
@@ -54,7 +54,7 @@ def calibrate(name: str, parameter: str, scheme: str, data: Windows) -> dict[str
     return result["parameters"][parameter]
 
 
-def test_semi_lagrangian_takes_its_own_diffusion_for_physical_one() -> None:
+def test_semi_lagrangian_mistakes_numerical_for_physical_diffusion() -> None:
     own, corrected = (
         calibrate("BurgersPDE", "viscosity", scheme, windows("BurgersPDE"))["value"]
         for scheme in SCHEMES
@@ -64,7 +64,7 @@ def test_semi_lagrangian_takes_its_own_diffusion_for_physical_one() -> None:
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-def test_its_own_data_are_explained(scheme: str) -> None:
+def test_data_of_the_same_scheme_are_fitted(scheme: str) -> None:
     name = "AdvectionDiffusionPDE"
     numerics = {"scheme": scheme, "substeps": 4}
     maker = EQUATIONS[name](physical_config(name, TRUTH[name], [], numerics))
@@ -73,7 +73,7 @@ def test_its_own_data_are_explained(scheme: str) -> None:
     assert found["value"] == pytest.approx(0.01, rel=1e-6)
 
 
-def test_warning_gives_the_diffusivity_that_a_step_amounts_to() -> None:
+def test_warning_gives_the_numerical_diffusivity() -> None:
     name = "AdvectionDiffusionPDE"
     expected = numerical_diffusivity([0.6, 0.3], GRIDS[name].spacing, DT / 2)
     text = (
@@ -84,7 +84,7 @@ def test_warning_gives_the_diffusivity_that_a_step_amounts_to() -> None:
         trainer(name, learnable(name, ["diffusivity"]), numerics).train(windows(name), 1)
 
 
-def test_warning_knows_velocities_that_are_fields() -> None:
+def test_warning_covers_velocity_fields() -> None:
     name = "BurgersPDE"
     start = windows(name).frames[0]
     expected = numerical_diffusivity([float(start.abs().max())], GRIDS[name].spacing, DT / 2)

@@ -1,4 +1,4 @@
-"""How much of an estimate is the discretization, next to the true error."""
+"""The reported discretization error of an estimate compared with its true error."""
 
 import warnings
 from typing import Any
@@ -22,26 +22,26 @@ def start() -> torch.Tensor:
     return (0.1 + 0.3 * torch.sin(k * x) + 0.1 * torch.cos(2 * k * x + 1))[None]
 
 
-def seen_coarsely(frames: torch.Tensor) -> torch.Tensor:
-    """Frames ``[T, 1, 64]`` at the 16 centres of the coarse grid, by their Fourier series."""
+def coarsened(frames: torch.Tensor) -> torch.Tensor:
+    """Fourier interpolation of frames ``[T, 1, 64]`` to the 16 cell centres of the coarse grid."""
     waves = torch.fft.rfft(frames) / 4
-    # The first centre of the coarse grid lies one and a half fine cells further.
+    # The first centre of the coarse grid is one and a half fine cells further along.
     shift = torch.exp(1j * 2 * np.pi * torch.arange(33) / 64 * 1.5)
     return torch.fft.irfft((waves * shift)[..., :9], n=16)
 
 
 def data(numerics: dict[str, Any] | None = None) -> Windows:
-    """Coarse frames of a resolved solution; with numerics, of that solver on the coarse grid."""
+    """Coarse frames of a resolved solution or (``numerics``) of a solver on the coarse grid."""
     model = BurgersPDE(physical_config("BurgersPDE", TRUTH["BurgersPDE"], [], numerics or SPECTRAL))
     if numerics is None:
         fine = torch.stack([start(), *model.rollout(start(), FINE, 8, DT)])
-        return Windows(seen_coarsely(fine).detach(), COARSE)
-    first = seen_coarsely(start())
+        return Windows(coarsened(fine).detach(), COARSE)
+    first = coarsened(start())
     return Windows(torch.stack([first, *model.rollout(first, COARSE, 8, DT)]).detach(), COARSE)
 
 
 def viscosity(source: Windows, numerics: dict[str, Any]) -> tuple[float, float]:
-    """Its error, and the ``discretization_error`` that is reported."""
+    """Error of the estimate and the reported ``discretization_error``."""
     parameters = [{"name": "viscosity", "initial_guess": 0.05}]
     calibration = trainer("BurgersPDE", parameters, numerics, check_discretization=True)
     before = calibration.model.discretization
@@ -50,8 +50,8 @@ def viscosity(source: Windows, numerics: dict[str, Any]) -> tuple[float, float]:
     return found["value"] - 0.02, found["discretization_error"]
 
 
-def test_shift_is_the_error_with_the_other_sign() -> None:
-    # An error of order p falls to 2⁻ᵖ on the finer grid: the shift is all but that of it.
+def test_shift_is_minus_the_error() -> None:
+    # An error of order p falls to 2⁻ᵖ on the finer grid: the shift is the difference.
     with pytest.warns(UserWarning, match=r"viscosity = 0\.02104 changes by -0\.00078.*refine: 2"):
         error, shift = viscosity(data(), SECOND)
     assert error > 5e-4
@@ -61,7 +61,7 @@ def test_shift_is_the_error_with_the_other_sign() -> None:
     assert shift == pytest.approx(-0.9375 * error, rel=0.05)
 
 
-def test_refinement_takes_the_error_away() -> None:
+def test_refinement_removes_the_error() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         coarse, _ = viscosity(data(), SECOND)
@@ -71,13 +71,13 @@ def test_refinement_takes_the_error_away() -> None:
 
 
 def test_resolved_data_raise_no_warning() -> None:
-    error, shift = viscosity(data(), SPECTRAL)  # a warning would be an error
+    error, shift = viscosity(data(), SPECTRAL)  # warnings are errors
     assert abs(error) < 1e-5
     assert abs(shift) < 1e-5
 
 
-def test_data_of_the_same_coarse_scheme_are_told_of_too() -> None:
+def test_data_of_the_same_coarse_scheme_raise_a_warning() -> None:
     with pytest.warns(UserWarning, match="if a coarse solver generated them, use its scheme"):
         error, shift = viscosity(data(SECOND), SECOND)
-    assert abs(error) < 1e-9, "the scheme finds the parameter that it was used with"
-    assert shift < -5e-4, "which is not that of the equation"
+    assert abs(error) < 1e-9, "the scheme recovers the parameter of its own data"
+    assert shift < -5e-4, "which differs from that of the equation"

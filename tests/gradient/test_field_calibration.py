@@ -1,4 +1,4 @@
-"""Parameters that are fields, learned in each of their forms."""
+"""Calibration of fields in every parametrization, and their files."""
 
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ LINE = periodic_grid((24,), (0.7,))
 
 
 def diffused(diffusivity: torch.Tensor) -> Windows:
-    """Frames of u_t = ∂(κ ∂u) between a wall at 0.3 and one without flux."""
+    """Frames of u_t = ∂(κ ∂u) between a wall at 0.3 and a no-flux wall."""
     truth = DiffusionPDE(physical_config("DiffusionPDE", {"diffusivity": 1.0}, [], FD2))
     truth.set_parameters({"diffusivity": diffusivity})
     start = 0.3 + torch.sin(3.5 * torch.pi * SHARE) + torch.sin(0.5 * torch.pi * SHARE)
@@ -81,7 +81,7 @@ def test_grid_values_with_lbfgsb() -> None:
         found.append(torch.from_numpy(result["fields"]["diffusivity"]))
         losses.append(result["loss"])
     assert losses[1] == pytest.approx(losses[0], rel=0.02)
-    for field in found:  # the penalty flattens it a little
+    for field in found:  # the penalty smooths it a little
         assert (field - WAVE).norm() < 0.25 * (WAVE - WAVE.mean()).norm()
 
 
@@ -97,7 +97,7 @@ def test_grid_values_with_adam_descend_within_bounds() -> None:
     assert result["fields"]["diffusivity"].min() >= 0.03
 
 
-def test_smoothness_flattens_what_the_data_do_not_say() -> None:
+def test_smoothness_flattens_the_field() -> None:
     spreads = []
     for smoothness in (1e-6, 1.0):
         parametrization = {"type": "grid", "smoothness": smoothness}
@@ -129,7 +129,7 @@ def test_a_field_together_with_a_number() -> None:
     calibration = PhysicalTrainer(config, model, [model.potential, model.viscosity])
     result = calibration.train(Windows(frames, LINE, 4, 4, DT), 1)
     assert result["parameters"]["viscosity"]["value"] == pytest.approx(0.02, rel=1e-6)
-    # A force says nothing of the level of its potential.
+    # The force does not determine the mean of its potential.
     found = torch.from_numpy(result["fields"]["potential"])
     assert not result["parameters"]["potential"]["determined"]
     assert list(result["undetermined_directions"][0]) == ["potential.mode[0]"]
@@ -138,13 +138,13 @@ def test_a_field_together_with_a_number() -> None:
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """``parameters.yaml`` of a field, with the field beside it."""
+    """``parameters.yaml`` of a calibrated field, with the field's file next to it."""
     path = tmp_path_factory.mktemp("physical") / "parameters.yaml"
     write_parameters(path, trainer_of(GAUSSIANS).train(diffused(BUMP), 1))
     return path
 
 
-def test_field_goes_to_its_file_and_back(written: Path) -> None:
+def test_field_is_written_and_read(written: Path) -> None:
     model = trainer_of(GAUSSIANS).model
     load_parameters(written, model)
     torch.testing.assert_close(model.diffusivity.detach(), BUMP, rtol=1e-6, atol=0)

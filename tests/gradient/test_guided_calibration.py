@@ -1,4 +1,4 @@
-"""Calibration on what is seen and on what a surrogate predicts where nothing is."""
+"""Calibration on observations and on a surrogate's predictions of the unobserved part."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -28,14 +28,14 @@ from tests.gradient.test_observed_calibration import (
 from tests.physics.periodic_box import coordinates
 
 WEIGHT = 0.3
-SEEN = 10  # points of the region
+SEEN = 10  # points of the observed region
 SLOWER = 0.8 * VELOCITY
 
 Make = Callable[..., Any]
 
 
 def frames(velocity: float, simulation: int) -> np.ndarray:
-    """The closed form on the grid, ``[T, 1, X]``, as if it moved with another velocity."""
+    """The closed form on the grid, ``[T, 1, X]``, moving with the given velocity."""
     (x,) = (each.numpy() for each in coordinates(LINE))
     times = np.arange(NUM_FRAMES)[:, None] * DT
     return concentration(x - (velocity - VELOCITY) * times, times, simulation)[:, None]
@@ -43,7 +43,7 @@ def frames(velocity: float, simulation: int) -> np.ndarray:
 
 @pytest.fixture
 def make(tmp_path: Path) -> Make:
-    """A trainer with windows of two simulations, of which a region is seen, and predictions."""
+    """A factory of trainers with windows of two partly observed simulations, and predictions."""
     for simulation in (0, 1):
         path = tmp_path / f"data/waves/{simulation}.nc"
         write_raw_file(path, {"c": frames(VELOCITY, simulation)}, LINE, [FieldLayout("c")], DT, {})
@@ -132,7 +132,7 @@ def test_predictions_move_the_estimate_but_not_its_deviation(make: Make) -> None
     taught = trainer.train(guided, 1)["parameters"]["velocity"]
     assert abs(alone["value"][0] - VELOCITY) < 4 * alone["std"][0]
     assert SLOWER < taught["value"][0] < VELOCITY - 10 * alone["std"][0]
-    # three quarters of the values are predictions; if they counted, it would be half as large
+    # three quarters of the values are predictions; if they counted, std would be half as large
     right, confirmed = make(VELOCITY, HALF)
     found = right.train(confirmed, 1)["parameters"]["velocity"]
     assert found["std"][0] == pytest.approx(alone["std"][0], rel=0.1)
@@ -143,9 +143,9 @@ def test_predictions_move_the_estimate_but_not_its_deviation(make: Make) -> None
     assert everything[1, 1] < 0.8 * seen[1, 1]
 
 
-def test_predictions_from_new_states_are_windows_of_their_own(make: Make) -> None:
+def test_predictions_from_new_states_form_separate_windows(make: Make) -> None:
     trainer, data = make(SLOWER, None, new=True)
-    assert len(data) == 4 + 2, "two windows of five steps a simulation"
+    assert len(data) == 4 + 2, "two windows of five steps per simulation"
     result = trainer.train(data, 1)["parameters"]["velocity"]
     assert trainer.objective.num_values == pytest.approx((4 * 5 + WEIGHT * 2 * 10) * POINTS)
     assert SLOWER < result["value"][0] < VELOCITY - 0.01
@@ -162,7 +162,7 @@ def test_a_field_that_is_not_predicted_is_refused(make: Make) -> None:
         make(SLOWER, HALF, name="d")
 
 
-def test_a_later_calibration_starts_where_the_one_before_ended(make: Make, tmp_path: Path) -> None:
+def test_a_later_calibration_starts_from_the_earlier_result(make: Make, tmp_path: Path) -> None:
     trainer, data = make(None, HALF)
     before = trainer.train(data, 1)
     path = tmp_path / "parameters.yaml"

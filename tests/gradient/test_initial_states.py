@@ -1,4 +1,4 @@
-"""Initial states that are noisy or hidden, estimated along with the parameters."""
+"""Noisy or partly unobserved initial states, estimated along with the parameters."""
 
 import warnings
 from collections.abc import Iterator
@@ -16,11 +16,11 @@ from tests.physics.periodic_box import coordinates, periodic_grid, physical_conf
 
 LINE = periodic_grid((32,), (1.4,))
 DIFFUSIVITY, INTERVAL = 0.004, 0.1
-SPECTRAL = {"scheme": "spectral", "order": 2, "substeps": 1}  # exact, whatever the step
+SPECTRAL = {"scheme": "spectral", "order": 2, "substeps": 1}  # exact for any time step
 
 
 def decaying_waves(level: float, seed: int) -> torch.Tensor:
-    """Frames of u_t = 0.004 u_xx by its closed form, with noise in all of them, ``[13, 1, 32]``."""
+    """Closed-form frames of u_t = 0.004 u_xx with noise in all of them, ``[13, 1, 32]``."""
     (x,) = coordinates(LINE)
     k = 2 * np.pi / 1.4
     t = torch.arange(13).double()[:, None] * INTERVAL
@@ -39,21 +39,21 @@ def diffusion(data: Any, initial_state: str, **training: Any) -> dict[str, Any]:
     return calibration.train(data, 1)
 
 
-def test_estimated_states_take_away_the_bias_of_noisy_starts() -> None:
+def test_estimated_states_remove_the_bias_of_noisy_initial_states() -> None:
     scores: dict[str, list[float]] = {"known": [], "estimate": []}
     for seed in range(8):
         data = Windows(decaying_waves(0.1, seed), LINE, dt=INTERVAL)
         for initial_state, found in scores.items():
             estimate = diffusion(data, initial_state)["parameters"]["diffusivity"]
             found.append((estimate["value"] - DIFFUSIVITY) / estimate["std"])
-    # Noise in the start that the data do not have again looks as if it had diffused.
+    # Noise in the initial state is absent from later frames, as if it had diffused away.
     assert np.mean(scores["known"]) > 1
-    assert abs(np.mean(scores["estimate"])) < 1.06, "three times 1/√8"
+    assert abs(np.mean(scores["estimate"])) < 1.06, "three standard errors of 1/√8"
     assert np.all(np.abs(scores["estimate"]) < 3)
 
 
 @pytest.mark.parametrize("method", ["gauss-newton", "L-BFGS-B"])
-def test_windows_that_start_from_each_others_targets_agree_with_one(method: str) -> None:
+def test_consecutive_windows_agree_with_one_long_window(method: str) -> None:
     frames = decaying_waves(0.01, 0)
     short, long = (
         diffusion(Windows(frames, LINE, n, n, INTERVAL), "estimate", method=method, abs_tol=1e-5)
@@ -63,11 +63,11 @@ def test_windows_that_start_from_each_others_targets_agree_with_one(method: str)
     one, other = (result["parameters"]["diffusivity"] for result in (short, long))
     assert one["value"] == pytest.approx(DIFFUSIVITY, rel=0.05)
     assert other["value"] == pytest.approx(one["value"], rel=0.05)
-    assert other["std"] < one["std"] < 4 * other["std"], "a long window says more of slow decay"
+    assert other["std"] < one["std"] < 4 * other["std"], "slow decay needs a long window"
 
 
 class Hidden(Windows):
-    """Windows of which a part is not seen, and holds nonsense or nothing."""
+    """Windows with an unobserved part that contains wrong values or NaN."""
 
     @property
     def hidden(self) -> torch.Tensor:
@@ -84,9 +84,9 @@ class Hidden(Windows):
         yield from Windows(frames, self.grid, self.num_frames, self.stride, self.dt)
 
 
-def test_hidden_parts_of_the_start_are_filled() -> None:
+def test_hidden_parts_of_the_initial_state_are_estimated() -> None:
     frames = decaying_waves(0.0, 0)
-    frames[::2, 0, 20:23] = torch.nan  # the same points of two starts
+    frames[::2, 0, 20:23] = torch.nan  # the same points of two initial states
     frames[3, 0, 9] = torch.nan
     data = Hidden(frames, LINE, 12, 12, INTERVAL)
     found = diffusion(data, "estimate")["parameters"]["diffusivity"]
@@ -99,7 +99,7 @@ def test_too_many_states_for_a_dense_jacobian_are_refused() -> None:
     data = Windows(frames, LINE, 1, 1, INTERVAL)
     with pytest.raises(ConfigError, match=r"4960 unknown values .* use method: L-BFGS-B"):
         diffusion(data, "estimate")
-    with pytest.raises(ConfigError, match="adam estimates parameters only"):
+    with pytest.raises(ConfigError, match="adam learns parameters only"):
         diffusion(data, "estimate", method="adam")
 
 
@@ -110,7 +110,7 @@ GUESS = {"advection": 0.7, "second_order": 0.8, "fourth_order": 1.3}
 
 
 def chaos(num_frames: int, noise: float) -> torch.Tensor:
-    """Frames on the attractor ``[T, 1, 36]``, one a unit of time, of a deviation of 1.2."""
+    """Frames on the attractor ``[T, 1, 36]``, one per time unit, with standard deviation 1.2."""
     config = physical_config("KuramotoSivashinskyPDE", TRUTH, numerics=CHAOTIC_NUMERICS)
     model = KuramotoSivashinskyPDE(config)
     (x,) = coordinates(CHAOTIC)
@@ -136,26 +136,26 @@ def calibrate_chaos(num_frames: int, frames: torch.Tensor, **training: Any) -> d
     return result
 
 
-# Errors grow e-fold in about ten units of time: over 100, by more than four decades.
+# Errors grow by e in about ten time units: by more than four decades in 100.
 DURATION, NOISE = 100, 0.012
 
 
-def test_multiple_shooting_goes_through_chaos() -> None:
+def test_multiple_shooting_fits_chaotic_data() -> None:
     result = calibrate_chaos(5, chaos(DURATION + 1, NOISE), initial_state="estimate")
     assert result["status"] == "converged"
-    assert result["loss"] < 1.2e-4, "(0.012 / 1.2)², that of the noise"
+    assert result["loss"] < 1.2e-4, "(0.012 / 1.2)², the loss of the noise"
     for name, truth in TRUTH.items():
         found = result["parameters"][name]
         assert found["value"] == pytest.approx(truth, rel=5e-3)
         assert abs(found["value"] - truth) < 4 * found["std"]
 
 
-def test_a_single_window_does_not() -> None:
+def test_a_single_window_does_not_fit_chaotic_data() -> None:
     with warnings.catch_warnings():
-        # It ends in some wrong minimum, or at max_iterations on the way there.
+        # It ends in a wrong minimum or at max_iterations.
         warnings.simplefilter("ignore", UserWarning)
         result = calibrate_chaos(DURATION, chaos(DURATION + 1, NOISE), max_iterations=4)
-    assert result["loss"] > 2e-3, "no solution from a noisy start stays with the data for so long"
+    assert result["loss"] > 2e-3, "solutions from a noisy initial state diverge from the data"
     scores = [
         abs(result["parameters"][name]["value"] - truth) / result["parameters"][name]["std"]
         for name, truth in TRUTH.items()

@@ -1,4 +1,4 @@
-"""A calibration that is ended goes on from what it has evaluated, bit for bit."""
+"""Interrupted calibrations resume from logged evaluations with bit-identical results."""
 
 import json
 from collections.abc import Callable
@@ -30,7 +30,7 @@ class _EndedError(Exception):
 
 
 class Counted(EvaluationLog):
-    """Counts what is evaluated anew, and ends the calibration after so many."""
+    """An evaluation log that counts new evaluations and interrupts after ``last`` of them."""
 
     def __init__(self, folder: CheckpointFolder, last: int | None = None) -> None:
         super().__init__(folder)
@@ -47,7 +47,7 @@ class Counted(EvaluationLog):
 
 
 def as_json(result: dict[str, Any]) -> str:
-    """Every number of the result, to the last bit."""
+    """The result as JSON, with every number to the last bit."""
     kept = {key: value for key, value in result.items() if key != "fields"}
     fields = {name: values.tolist() for name, values in result["fields"].items()}
     return json.dumps({**kept, "fields": fields}, default=str)
@@ -65,38 +65,38 @@ def run(
             calibration.log.flush()
 
 
-def assert_goes_on(make: Callable[[], PhysicalTrainer], data: Any, root: Path) -> None:
+def assert_resumes(make: Callable[[], PhysicalTrainer], data: Any, root: Path) -> None:
     whole, count = run(make, data, root / "whole")
     assert count >= 4
     for done in (1, count // 2):
         with pytest.raises(_EndedError):
             run(make, data, root / "broken", done)
-    # what two processes have evaluated, one after the other, is not evaluated again
+    # evaluations of two earlier processes are not repeated
     resumed, again = run(make, data, root / "broken")
     assert again == count - 1 - count // 2
     assert as_json(resumed) == as_json(whole)
     repeated, none = run(make, data, root / "whole")
-    assert (as_json(repeated), none) == (as_json(whole), 0), "ended when its result was written"
+    assert (as_json(repeated), none) == (as_json(whole), 0), "a finished run evaluates nothing"
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_calibration_goes_on_bit_for_bit(tmp_path: Path, case: str) -> None:
+def test_resumed_calibration_is_bit_identical(tmp_path: Path, case: str) -> None:
     parameters = learnable("BurgersPDE", ["viscosity"])
     if case == "starts":
         parameters[0]["bounds"] = [1e-3, 1.0]
     data = windows("BurgersPDE")
-    assert_goes_on(lambda: trainer("BurgersPDE", parameters, **CASES[case]), data, tmp_path)
+    assert_resumes(lambda: trainer("BurgersPDE", parameters, **CASES[case]), data, tmp_path)
 
 
-def test_calibration_on_a_coarse_grid_goes_on(
+def test_calibration_on_a_coarse_grid_resumes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(coarse_start, "_COSTLY_SIZE", 0)
     monkeypatch.setattr(coarse_start, "_SMALLEST_NUM_POINTS", 10)
-    assert_goes_on(lambda: trainer_of(GAUSSIANS), diffused(BUMP), tmp_path)
+    assert_resumes(lambda: trainer_of(GAUSSIANS), diffused(BUMP), tmp_path)
 
 
-def test_a_divergence_is_remembered(tmp_path: Path) -> None:
+def test_a_divergence_is_logged(tmp_path: Path) -> None:
     def diverge() -> Any:
         raise DivergenceError("u is not finite")
 
@@ -110,19 +110,19 @@ def test_a_divergence_is_remembered(tmp_path: Path) -> None:
     assert log.count == 0
 
 
-def test_evaluations_of_another_course_are_dropped(tmp_path: Path, caplog) -> None:
+def test_evaluations_of_a_different_sequence_are_dropped(tmp_path: Path, caplog) -> None:
     for value in (1.0, 2.0, 2.0):
         with CheckpointFolder(tmp_path, {}, every_s=0) as folder:
             log = Counted(folder)
             found = log.evaluate("loss", np.array([value]), lambda value=value: {"loss": value})
             assert found == {"loss": value}
             log.flush()
-    assert log.count == 1  # the second one left nothing, as it did not know its place
+    assert log.count == 1  # the second run dropped the log and added nothing
     assert "does not repeat itself" in caplog.text
 
 
 @pytest.mark.parametrize("damage", ["first", "second"])
-def test_evaluations_count_up_to_a_damaged_file(tmp_path: Path, damage: str) -> None:
+def test_evaluations_before_a_damaged_file_are_used(tmp_path: Path, damage: str) -> None:
     def evaluate_three() -> int:
         with CheckpointFolder(tmp_path, {}, every_s=0) as folder:
             log = Counted(folder)

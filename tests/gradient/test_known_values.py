@@ -1,4 +1,4 @@
-"""What each simulation brings along, known, while something else is learned."""
+"""Calibration with known per-simulation parameters and boundary values."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -24,13 +24,13 @@ WALL = box((16,), ((0.0, ZERO_GRADIENT),))
 
 
 class Simulations:
-    """A window a simulation, with what it brings along among its fields.
+    """One window per simulation, with its known values among its fields.
 
     Args:
         frames: ``[N, T, C, *space]``.
         grid: Their grid.
         layout: Their layout.
-        known: For each simulation PhiML tensors by name; a list for what changes in time.
+        known: For each simulation PhiML tensors by name; a list for values that change in time.
     """
 
     dt = DT
@@ -57,7 +57,7 @@ class Simulations:
 def simulate(
     model: PhysicalModel, start: torch.Tensor, grid: Grid, conditions: Conditions
 ) -> torch.Tensor:
-    """Frames ``[N, T, C, *space]`` under conditions of each simulation."""
+    """Frames ``[N, T, C, *space]`` under the conditions of each simulation."""
     run = model.rollout({"u": start}, grid, STEPS, DT, conditions=conditions)
     return torch.stack([start, *(frame["u"] for frame in run)], dim=1).detach()
 
@@ -100,7 +100,7 @@ def test_a_viscosity_of_each_simulation(method: str) -> None:
     assert found == pytest.approx(0.8, rel=1e-8 if method == "gauss-newton" else 1e-4)
     mean = Simulations(frames, LINE, layout, [{"viscosity": math.wrap(0.04)}] * 3)
     blind = calibrate(BurgersPDE, "advection", 0.5, mean, {"viscosity": 1.0}, method)
-    assert abs(blind - 0.8) > 0.01, "the three differ, and that matters"
+    assert abs(blind - 0.8) > 0.01, "the three viscosities differ, which affects the estimate"
 
 
 def test_a_known_potential() -> None:
@@ -128,7 +128,7 @@ def test_a_boundary_value_that_changes_in_time(method: str) -> None:
     values = torch.stack([torch.sin(3 * DT * torch.arange(7.0)), DT * torch.arange(7.0)]).double()
     truth = DiffusionPDE(physical_config("DiffusionPDE", {"diffusivity": 0.03}, [], FD2))
     start = torch.zeros(2, 1, 16, dtype=torch.float64)
-    # Diffused in from the wall, all that is seen comes from there.
+    # Everything in the data has diffused in from the wall.
     frames = simulate(truth, start, WALL, Conditions({}, {"boundary.x.lower": values}))
     assert frames[:, -1].abs().max() > 0.1
     with math.precision(64):

@@ -1,4 +1,4 @@
-"""Memory of both modes of differentiation, as the system sees it."""
+"""Memory use of forward- and reverse-mode differentiation, measured by the operating system."""
 
 import ctypes
 import os
@@ -15,7 +15,7 @@ from hybrid_pde.training.physical.parameter_vector import ParameterVector
 from tests.gradient.calibration_case import Windows
 from tests.physics.periodic_box import coordinates, periodic_grid, physical_config
 
-POINTS = 2**15  # a state of a quarter of a megabyte: next to it, all else is small
+POINTS = 2**15  # a state takes a quarter of a megabyte, much more than anything else
 LINE = periodic_grid((POINTS,), (0.05 * POINTS,))
 FEW, MANY = 16, 144
 STATM = Path("/proc/self/statm")
@@ -39,7 +39,7 @@ def objective(num_frames: int, substeps: int) -> Objective:
 
 @pytest.fixture
 def peak(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The most memory in use at the end of any stretch of steps, where it is largest [bytes]."""
+    """Peak memory [bytes], sampled at the end of every segment of steps, where it is largest."""
     largest = [0.0]
     advance = Stepper._advance
 
@@ -57,15 +57,15 @@ def in_use() -> float:
 
 
 def give_back() -> None:
-    """Free memory to the system, which would else be counted as in use."""
+    """Return free memory to the system, so that it does not count as in use."""
     ctypes.CDLL(None).malloc_trim(0)
 
 
 def growth(mode: str, cases: list[tuple[int, int]], peak: list[float]) -> list[float]:
-    """Memory that each case takes beyond what was in use before the first."""
+    """Memory that each case adds to the memory in use before the first one."""
     tasks = [objective(*case) for case in cases]
     evaluate = {"reverse": Objective.loss_and_gradient, "forward": Objective.linearize}[mode]
-    evaluate(objective(1, 1), tasks[0].vector.start)  # what is loaded once
+    evaluate(objective(1, 1), tasks[0].vector.start)  # loads what is needed only once
     give_back()
     before, taken = in_use(), []
     for task in tasks:
@@ -77,17 +77,17 @@ def growth(mode: str, cases: list[tuple[int, int]], peak: list[float]) -> list[f
 
 
 @pytest.mark.parametrize("cases", [[(FEW, 1), (MANY, 1)], [(1, FEW), (1, MANY)]])
-def test_reverse_mode_takes_the_root_of_the_steps(
+def test_reverse_mode_memory_grows_with_the_root_of_the_steps(
     cases: list[tuple[int, int]], peak: list[float]
 ) -> None:
     few, many = growth("reverse", cases, peak)
-    assert few > 4 * 8 * POINTS, "steps that are differentiated are kept"
-    # Nine times as many steps: thrice the memory.
+    assert few > 4 * 8 * POINTS, "steps are stored for differentiation"
+    # Nine times as many steps need three times the memory.
     assert many < 4.5 * few
 
 
 @pytest.mark.parametrize("cases", [[(FEW, 1), (MANY, 1)], [(1, FEW), (1, MANY)]])
-def test_forward_mode_takes_the_same(cases: list[tuple[int, int]], peak: list[float]) -> None:
+def test_forward_mode_memory_is_constant(cases: list[tuple[int, int]], peak: list[float]) -> None:
     few, many = growth("forward", cases, peak)
-    # The allocator takes some more; were states kept, it would be one for each of 128 more steps.
+    # The allocator needs some more memory; stored states would add one for each of 128 more steps.
     assert many < few + 64 * 8 * POINTS

@@ -1,4 +1,4 @@
-"""Calibration through the factories from data of which little is seen."""
+"""Calibration from sparse, noisy or missing observations, created by the factories."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +20,7 @@ DIFFUSIVITY, VELOCITY = 0.004, 0.5
 
 
 def concentration(x: np.ndarray, t: np.ndarray, simulation: int) -> np.ndarray:
-    """A closed form of c_t + v c_x = D c_xx at places and times that are broadcast."""
+    """A closed-form solution of c_t + v c_x = D c_xx at broadcast positions and times."""
     total = np.zeros(np.broadcast_shapes(np.shape(x), np.shape(t)))
     for mode, size in ((1, 1.0), (2, 0.5)):
         k = 2 * np.pi * mode / LENGTH
@@ -42,7 +42,7 @@ def write_simulation(path: Path, simulation: int, gaps: tuple[Any, ...] = ()) ->
 
 @pytest.fixture
 def load(tmp_path: Path) -> Load:
-    """An experiment on two simulations that sees what its arguments say."""
+    """A factory of experiments on two simulations with the given observations."""
     for simulation in (0, 1):
         write_simulation(tmp_path / f"data/waves/{simulation}.nc", simulation)
 
@@ -82,7 +82,7 @@ def check(result: dict[str, Any], tolerance: float) -> None:
     assert found["diffusivity"]["determined"] and found["velocity"]["determined"]
 
 
-# The data are in single precision, and a quarter of a wave has decayed: 1e-7 becomes 1e-5.
+# The data have single precision, and the wave decays by a quarter: 1e-7 becomes 1e-5.
 ROUNDING = 1e-4
 
 
@@ -96,11 +96,13 @@ ROUNDING = 1e-4
         ({"every": 2, "region": {"x": [None, 0.7]}, "points": 25}, 2 * 25),
     ],
 )
-def test_little_is_enough(load: Load, observations: dict[str, Any], num_values: int) -> None:
+def test_sparse_observations_suffice(
+    load: Load, observations: dict[str, Any], num_values: int
+) -> None:
     config = load(observations)
     trainer = TrainerFactory.create_trainer(config)
     dataset = TrainerFactory.create_dataset_for_physical(config, use_sliding_window=False)
-    assert len(dataset) == 2, "a window is a whole simulation"
+    assert len(dataset) == 2, "each window is a whole simulation"
     check(trainer.train(dataset, 1), ROUNDING)
     assert trainer.objective.num_values == num_values
 
@@ -111,7 +113,7 @@ def test_a_hidden_start_is_estimated(load: Load) -> None:
 
 
 def write_sensors(path: Path, positions: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """Readings of the closed form along paths ``[K, S]``, with a few missing."""
+    """Readings of the closed form along paths ``[K, S]``, a few of them missing."""
     readings = [concentration(positions, times[:, None], n) for n in (0, 1)]
     values = np.stack(readings)
     values[0, 2, 1] = np.nan
@@ -123,13 +125,13 @@ def write_sensors(path: Path, positions: np.ndarray, times: np.ndarray) -> np.nd
 
 
 def test_moving_sensors(load: Load, tmp_path: Path) -> None:
-    times = np.linspace(0.07, 0.97, 14)  # between frames, but for chance
+    times = np.linspace(0.07, 0.97, 14)  # almost surely between frames
     start, speed = np.array([0.1, 0.6, 1.0]), np.array([0.3, -0.4, 0.0])
     values = write_sensors(tmp_path / "buoys.nc", start + speed * times[:, None], times)
     config = load({"sensors": "buoys.nc"})
     trainer = TrainerFactory.create_trainer(config)
     result = trainer.train(TrainerFactory.create_dataset_for_physical(config), 1)
-    # Interpolation between 40 points of a wave of 20 has errors of about 1e-3.
+    # Interpolating a wave with 20 points per wavelength has errors of about 1e-3.
     check(result, 1e-2)
     assert trainer.objective.num_values == np.isfinite(values).sum()
     assert result["loss"] < 1e-5
@@ -142,14 +144,14 @@ def test_sensor_outside_the_domain_is_refused(load: Load, tmp_path: Path) -> Non
         TrainerFactory.create_dataset_for_physical(load({"sensors": "buoys.nc"}))
 
 
-def test_noise_is_reproducible_and_of_the_size_that_is_asked_for(load: Load) -> None:
+def test_noise_is_reproducible_and_has_the_requested_size(load: Load) -> None:
     first, again, other = (
         calibrate(load({"noise": 0.02, "seed": seed}, num_predict_steps=10)) for seed in (1, 1, 2)
     )
     assert first["parameters"] == again["parameters"]
     assert first["loss"] != other["loss"]
     for result in (first, other):
-        # 800 squares of errors of 2 % scatter by 5 %.
+        # The mean of 800 squared errors of 2 % has a standard error of 5 %.
         assert result["loss"] == pytest.approx(0.02**2, rel=0.2)
         for name, truth in (("diffusivity", DIFFUSIVITY), ("velocity", VELOCITY)):
             found = result["parameters"][name]
@@ -160,7 +162,7 @@ GAPS = ((slice(3, 6), 0, slice(5, 25)), (9, 0, slice(None)), (4, 0, 38))
 
 
 @pytest.mark.parametrize("initial_state", ["known", "estimate"])
-def test_missing_values_are_not_seen(load: Load, tmp_path: Path, initial_state: str) -> None:
+def test_missing_values_are_masked(load: Load, tmp_path: Path, initial_state: str) -> None:
     gaps = GAPS if initial_state == "known" else (*GAPS, (0, 0, slice(0, 4)))
     write_simulation(tmp_path / "data/waves/0.nc", 0, gaps)
     config = load({"missing": "mask"}, num_predict_steps=10, initial_state=initial_state)

@@ -1,4 +1,4 @@
-"""Viscosity and buoyancy of smoke recovered from a twin with the velocity on the faces of cells."""
+"""Viscosity and buoyancy of smoke recovered from an identical twin on a staggered grid."""
 
 from pathlib import Path
 from typing import Any
@@ -106,6 +106,6 @@ def test_an_experiment_with_a_staggered_grid(tmp_path: Path):
     written = yaml.safe_load((folder / "physical" / "parameters.yaml").read_text(encoding="utf-8"))
     assert written["numerics"]["scheme"] == "staggered"
     for name in ("viscosity", "buoyancy"):
-        # the data are in single precision
+        # the data have single precision
         value = written["parameters"][name]["value"]
         assert value == pytest.approx(TRUTH[name], rel=1e-3, abs=1e-3)

@@ -1,4 +1,4 @@
-"""Standard deviations hold what they promise, over many repetitions of an experiment."""
+"""Coverage of the reported standard deviations over many repetitions of an experiment."""
 
 from dataclasses import dataclass
 
@@ -21,7 +21,7 @@ REPETITIONS, NOISE, DT = 100, 0.05, 0.3
 
 @dataclass
 class Problem:
-    """Advection and diffusion of two waves, seen three times with noise."""
+    """Advection and diffusion of two waves, observed three times with noise."""
 
     model: AdvectionDiffusionPDE
     frames: torch.Tensor
@@ -52,7 +52,7 @@ def test_truth_is_within_two_deviations_in_most_repetitions() -> None:
     scores = []
     for _ in range(REPETITIONS):
         noise = NOISE * torch.randn(case.frames.shape, generator=random, dtype=torch.float64)
-        noise[0] = 0.0  # the start is known
+        noise[0] = 0.0  # the initial state is known
         observations = Observations(Windows(case.frames + noise, LINE, 3, 3, DT), case.model)
         vector = ParameterVector(case.model, learnable, LINE)
         objective = Objective(case.model, observations, vector, DT)
@@ -61,6 +61,6 @@ def test_truth_is_within_two_deviations_in_most_repetitions() -> None:
         std = assess(at.jacobian, at.residual, objective.num_values, 2).std * vector.scale
         scores.append((vector.values(found.z) - TRUTH) / std)
     inside = (np.abs(scores) < 2).mean(axis=0)
-    # 95 of 100 are expected; 90 and 99 are more than two deviations of that count away.
+    # 95 of 100 are expected; 90 and 99 are about two standard deviations of that count away.
     assert np.all((inside >= 0.90) & (inside <= 0.99)), inside
-    assert np.all(np.abs(np.mean(scores, axis=0)) < 0.3), "three deviations of a mean of 100"
+    assert np.all(np.abs(np.mean(scores, axis=0)) < 0.3), "three standard errors of a mean of 100"

@@ -1,4 +1,4 @@
-"""Several starts, logarithmic scales and priors, each where a plain calibration fails."""
+"""Several starts, logarithmic scales and priors in cases where a plain calibration fails."""
 
 from typing import Any
 
@@ -21,11 +21,11 @@ from tests.physics.periodic_box import coordinates, periodic_grid, physical_conf
 
 SPECTRAL = {"scheme": "spectral", "order": 2, "substeps": 4}
 LINE = periodic_grid((24,), (1.4,))
-FAR = 0.5  # time to the one frame that is seen; a velocity of 0.6 moves things by 0.3
+FAR = 0.5  # time of the only observed frame; the velocity 0.6 moves the waves by 0.3
 
 
 def moved_waves() -> torch.Tensor:
-    """Two frames of c_t + 0.6 c_x = 0.002 c_xx by its closed form, ``[2, 1, 24]``."""
+    """Two closed-form frames of c_t + 0.6 c_x = 0.002 c_xx, ``[2, 1, 24]``."""
     (x,) = coordinates(LINE)
     frames = []
     for t in (0.0, FAR):
@@ -48,7 +48,7 @@ def velocity_from(guess: float, seed: int = 0, **training: Any) -> dict[str, Any
 
 @pytest.mark.parametrize("method", ["gauss-newton", "L-BFGS-B"])
 def test_several_starts_find_the_lowest_minimum(method: str) -> None:
-    # Wave 4 is moved by a whole wavelength, 0.35, where the velocity is off by 0.7.
+    # A velocity error of 0.7 moves wave 4 by a whole wavelength, 0.35.
     alone = velocity_from(2.0, method=method)
     assert alone["status"] == "converged"
     assert abs(alone["parameters"]["velocity"]["value"][0] - 0.6) > 0.4
@@ -58,7 +58,7 @@ def test_several_starts_find_the_lowest_minimum(method: str) -> None:
     assert several["parameters"]["velocity"]["initial_guess"] == pytest.approx([2.0])
 
 
-def test_starts_are_decided_by_the_seed() -> None:
+def test_starts_depend_only_on_the_seed() -> None:
     first, again, other = (velocity_from(2.0, seed, starts=6) for seed in (3, 3, 4))
     assert first["history"] == again["history"]
     assert first["parameters"] == again["parameters"]
@@ -66,7 +66,7 @@ def test_starts_are_decided_by_the_seed() -> None:
     assert first["history"][0] == other["history"][0], "the guess is the first start"
 
 
-def test_a_start_that_diverges_is_left_for_others() -> None:
+def test_a_diverging_start_is_skipped() -> None:
     def train(starts: int, upper: float) -> dict[str, Any]:
         guess = {"name": "viscosity", "initial_guess": 50.0, "bounds": [1e-3, upper]}
         calibration = trainer("BurgersPDE", [guess], {"substeps": 2, "order": 4}, starts=starts)
@@ -104,14 +104,14 @@ def test_logarithmic_scale_spans_decades(factor: float, method: str) -> None:
         abs_tol=1e-8,
     )
     calibration = PhysicalTrainer(config, EQUATIONS["AllenCahnPDE"](config), [torch.tensor(guess)])
-    assert calibration.vector.is_log.all(), "auto: bounds a factor of 1e9 apart"
+    assert calibration.vector.is_log.all(), "auto: the bounds differ by a factor of 1e9"
     found = calibration.train(Windows(long_waves(), LONG, dt=0.5), 1)["parameters"]["diffusivity"]
     assert found["value"] == pytest.approx(0.02, rel=1e-3)
     assert found["bounds"] == pytest.approx([1e-6, 1e3])
 
 
 def noisy_twins(level: float, seed: int) -> Windows:
-    """Frames of Burgers' equation with noise, but not in those that windows start from."""
+    """Frames of Burgers' equation with noise, except in the initial frames of windows."""
     frames = simulate("BurgersPDE")
     noise = torch.randn(frames.shape, generator=torch.Generator().manual_seed(seed)).double()
     noise[::4] = 0.0
@@ -135,7 +135,7 @@ def test_standard_deviation_does_not_depend_on_the_scale() -> None:
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.01])
-def test_what_the_data_do_not_say_is_said_by_the_prior(noise: float) -> None:
+def test_the_prior_determines_what_the_data_do_not(noise: float) -> None:
     frames = torch.full((9, 1, 20), 0.3, dtype=torch.float64)
     generator = torch.Generator().manual_seed(0)
     frames[1:4] += noise * torch.randn(3, 1, 20, generator=generator).double()
@@ -145,27 +145,27 @@ def test_what_the_data_do_not_say_is_said_by_the_prior(noise: float) -> None:
     assert found["std"] == pytest.approx(0.004, rel=1e-3)
 
 
-def test_prior_and_data_are_weighed_by_their_deviations() -> None:
+def test_prior_and_data_are_weighted_by_their_standard_deviations() -> None:
     data = noisy_twins(0.02, 1)
     alone = viscosity(data)
     shift = 2 * alone["std"]
     mean, std = alone["value"] + shift, alone["std"]
     between = viscosity(data, (mean, std))
-    # Two equally good sources: their mean, at a deviation smaller by the root of two.
+    # Two equally good sources: their mean, with a standard deviation smaller by √2.
     assert between["value"] == pytest.approx(alone["value"] + shift / 2, abs=0.1 * shift)
     assert between["std"] == pytest.approx(alone["std"] / 2**0.5, rel=0.1)
     accurate = viscosity(noisy_twins(1e-4, 1), (0.04, 0.005))
     assert accurate["value"] == pytest.approx(TRUTH["BurgersPDE"]["viscosity"], rel=2e-3)
 
 
-def test_priors_are_weighed_by_the_noise_that_is_found() -> None:
+def test_priors_are_weighted_by_the_estimated_noise() -> None:
     parameter = {"name": "viscosity", "initial_guess": 0.03, "prior": {"mean": 0.04, "std": 0.002}}
     calibration = trainer("BurgersPDE", [parameter], {"order": 4, "substeps": 4})
     result = calibration.train(noisy_twins(0.02, 0), 1)
     assert result["status"] == "converged"
     objective = calibration.objective
     deviation = 0.02 / objective.observations.scale["u"]
-    # 120 noisy values of 160, whose squares scatter by 13 %; the others are exact.
+    # 120 of 160 values are noisy, the mean of their squares varies by 13 %; the others are exact.
     assert objective.noise_variance == pytest.approx(0.75 * deviation**2, rel=0.4)
     before = objective.noise_variance
     objective.weigh_priors(objective.vector.read())

@@ -1,4 +1,4 @@
-"""Combinations of parameters that the data do not determine, named for what they are."""
+"""Reports of parameter combinations that the data do not determine."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ FD2 = {"scheme": "finite_difference", "order": 2, "substeps": 6}
 
 
 class Pair(Windows):
-    """Windows of two fields ``[T, 2, X]``."""
+    """One window of two fields ``[T, 2, X]``."""
 
     def __iter__(self) -> Any:
         first, second = (
@@ -40,11 +40,11 @@ def calibrate(
 
 
 @pytest.mark.parametrize("initial_state", ["known", "estimate"])
-def test_one_wave_tells_a_sum_of_growth_and_decay_only(initial_state: str) -> None:
-    """Small u grows at r − D k² for a single wave k: one number for two parameters."""
+def test_one_wave_determines_only_its_growth_rate(initial_state: str) -> None:
+    """A small wave of wavenumber k grows at the rate r − D k²: one number for two parameters."""
     (x,) = coordinates(LINE)
     dx = LINE.spacing[0]
-    k2 = (2 - 2 * np.cos(2 * np.pi * dx / 0.7)) / dx**2  # as the differences see it
+    k2 = (2 - 2 * np.cos(2 * np.pi * dx / 0.7)) / dx**2  # of the second-order differences
     t = torch.arange(7).double()[:, None] * 0.02
     # So small that u² is below rounding.
     frames = 1e-13 * torch.exp((1.0 - 0.01 * k2) * t) * torch.sin(2 * np.pi * x / 0.7)
@@ -57,8 +57,8 @@ def test_one_wave_tells_a_sum_of_growth_and_decay_only(initial_state: str) -> No
     assert direction["growth_rate"] / direction["diffusivity"] == pytest.approx(k2, rel=1e-3)
 
 
-def test_fields_that_are_even_leave_their_diffusivities_open() -> None:
-    """Uniform u and v react, and tell the threshold, but do not diffuse."""
+def test_uniform_fields_do_not_determine_their_diffusivities() -> None:
+    """Uniform u and v react, which determines the threshold, but do not diffuse."""
     config = physical_config(
         "FitzHughNagumoPDE",
         {"diffusivity_u": 0.01, "diffusivity_v": 0.02, "threshold": 0.05},
@@ -81,7 +81,7 @@ def test_fields_that_are_even_leave_their_diffusivities_open() -> None:
 
 
 @pytest.mark.parametrize("initial_state", ["known", "estimate"])
-def test_data_at_rest_tell_nothing(initial_state: str) -> None:
+def test_data_at_rest_determine_nothing(initial_state: str) -> None:
     frames = torch.zeros(9, 1, 20, dtype=torch.float64)
     name = "BurgersPDE"
     calibration = trainer(name, learnable(name), initial_state=initial_state)
@@ -89,8 +89,8 @@ def test_data_at_rest_tell_nothing(initial_state: str) -> None:
     assert [[*each] for each in result["undetermined_directions"]] == [["viscosity"], ["advection"]]
 
 
-def test_covariance_of_determined_parameters_is_that_of_the_rest() -> None:
-    """Two columns are one: the third parameter's deviation is as if they were one parameter."""
+def test_undetermined_parameters_do_not_affect_other_deviations() -> None:
+    """Two proportional columns count as one parameter for the third one's standard deviation."""
     random = np.random.default_rng(0)
     a, b = random.normal(size=(2, 50))
     jacobian, residual = np.column_stack([a, 2 * a, b]), 0.1 * random.normal(size=50)

@@ -1,4 +1,4 @@
-"""Loss and both kinds of derivatives against a loop written out by hand, for all that is learned.
+"""Loss and derivatives against an explicit loop, for everything that can be learned.
 
 Burgers' equation with a potential, on a line of 16 points; two windows of four frames, of which
 the second starts from the last frame of the first.
@@ -40,13 +40,13 @@ GRID = {
     "parametrization": {"type": "grid", "smoothness": 1e-3},
     "initial_guess": (0.1 + 0.02 * torch.sin(torch.arange(16.0))).tolist(),
 }
-# Times of readings since the window's start, in frames; the second is that of a frame.
+# Times of readings since the window's start, in frames; the second one coincides with a frame.
 READ_AT = (0.5, 2.0, 3.25)
 
 
 @dataclass
 class Case:
-    """What is learned, and what is seen."""
+    """The learned quantities and the observations."""
 
     field: dict[str, Any] | None = None
     estimate: bool = False
@@ -69,7 +69,7 @@ CASES = {
 
 
 class Source:
-    """Two windows of nine arbitrary smooth frames, and what of them is seen."""
+    """Two windows of nine arbitrary smooth frames, partly observed."""
 
     dt = DT
 
@@ -94,7 +94,7 @@ class Source:
         return self.seen[4 * window + frame][None]
 
     def readings(self, window: int) -> Readings | None:
-        """Two sensors: a moving one between neighbours, and one that is silent at first."""
+        """Two sensors: one moves between neighbouring points, the other has no first reading."""
         if not self.case.has_sensors:
             return None
         times = torch.tensor(READ_AT, dtype=torch.float64) * DT
@@ -124,13 +124,13 @@ def objective_of(case: Case) -> tuple[Objective, Source]:
 
 
 def loss_by_hand(objective: Objective, source: Source, unknowns: np.ndarray) -> float:
-    """|r|²/N from one rollout a window, without a batch, with all weights written out."""
+    """|r|²/N from one unbatched rollout per window, with explicit weights."""
     case, size = source.case, len(objective.vector)
     scale = objective.observations.scale["u"]
     parameters = objective.vector.decode(torch.from_numpy(unknowns[:size]))
     seen = source.seen if case.is_masked else torch.ones_like(source.seen)
     total, num_values = 0.0, int(seen[1:].sum()) + (10 if case.has_sensors else 0)
-    # With the starts, nine frames are looked at ten times, and count as nine.
+    # With the initial states, nine frames are compared ten times but count as nine.
     weight = 9 / 10 if case.estimate else 1.0
     num_values += int(seen[0].sum()) if case.estimate else 0
     for window in (0, 1):
@@ -201,7 +201,7 @@ def test_loss_and_derivatives(name: str) -> None:
 
 @pytest.mark.parametrize("rows", [1, 3, 100])
 def test_unknowns_in_batches_of_any_size(monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
-    """A tangent rollout runs several at once; how many is a matter of memory alone."""
+    """The number of tangents in a rollout affects only memory, not the results."""
     objective, _ = objective_of(CASES["everything"])
     at = objective.linearize(objective.start)
     other, _ = objective_of(CASES["everything"])

@@ -1,4 +1,4 @@
-"""Advected sines in one dimension: the smallest data on which a surrogate can learn something."""
+"""Fixtures for training surrogates on sines advected in one dimension."""
 
 import math
 from collections.abc import Callable
@@ -34,7 +34,7 @@ class Windows(Dataset[Window]):
 
 @pytest.fixture
 def advected_sines() -> Callable[[int, int], torch.Tensor]:
-    """Trajectories ``[simulation, 25, 1, 32]`` of sums of sines moving by 1/32 a step."""
+    """Trajectories ``[simulation, 25, 1, 32]`` of sums of sines moving by 1/32 per step."""
 
     def make(simulations: int, seed: int) -> torch.Tensor:
         generator = torch.Generator().manual_seed(seed)
@@ -53,7 +53,7 @@ def advected_sines() -> Callable[[int, int], torch.Tensor]:
 
 @pytest.fixture
 def config() -> dict[str, Any]:
-    """A surrogate of one scalar in one dimension."""
+    """Settings of a surrogate for one scalar in one dimension."""
     return {
         "run_params": {"model_type": "synthetic", "seed": 1},
         "model": {
@@ -88,7 +88,7 @@ def make_trainer(config) -> Callable[..., SyntheticTrainer]:
 
 @pytest.fixture
 def make_loader() -> Callable[..., DataLoader]:
-    """A loader that shuffles by seed and epoch."""
+    """A data loader with a shuffle determined by seed and epoch."""
 
     def make(trajectories: torch.Tensor, steps: int = 2, batch_size: int = 8) -> DataLoader:
         windows = Windows(trajectories, steps)

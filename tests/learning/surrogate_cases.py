@@ -1,4 +1,4 @@
-"""A small training of a surrogate from cached simulations, in the tests or as a program."""
+"""A small surrogate training on cached simulations, for tests and as a program."""
 
 import json
 import sys
@@ -14,7 +14,7 @@ from tests.workflow.tiny import tiny_experiment
 
 
 def settings(**training: Any) -> dict[str, Any]:
-    """The tiny experiment of a surrogate alone; keyword arguments are those of its training."""
+    """The tiny experiment with a surrogate only; keyword arguments are training settings."""
     mapping = tiny_experiment()
     mapping["run_params"] = {"experiment_name": "small", "model_type": "synthetic", "seed": 1}
     mapping["trainer_params"] = {
@@ -27,7 +27,7 @@ def settings(**training: Any) -> dict[str, Any]:
 
 
 def simulated(root: Path) -> SimulationStore:
-    """The experiment's simulations, cached in a folder."""
+    """Simulate the experiment and cache the simulations in a folder."""
     experiment = parse_experiment(settings() | {"project_root": str(root)})
     RawSimulations(experiment, experiment.raw_dir).make(range(4))
     manager = DataManager(experiment.raw_dir, experiment.cache_root, experiment)
@@ -38,19 +38,19 @@ def simulated(root: Path) -> SimulationStore:
 def training_in(
     store: SimulationStore, mapping: dict[str, Any], **options: Any
 ) -> SurrogateTraining:
-    """A training on these simulations; options are those of ``SurrogateTraining``."""
+    """A training on these simulations; options are passed to ``SurrogateTraining``."""
     return SurrogateTraining(parse_experiment(mapping), store, **options)
 
 
 def in_double_precision(store: SimulationStore, mapping: dict[str, Any]) -> SurrogateTraining:
-    """A training whose result hardly depends on the order in which numbers are added."""
+    """A training in double precision, nearly independent of the order of summation."""
     training = training_in(store, mapping)
     training.model.double()
     return training
 
 
 def files_in(folder: Path, **options: Any) -> SurrogateFiles:
-    """Files of a training, which saves a checkpoint after every epoch."""
+    """Files of a training that saves a checkpoint after every epoch."""
     names = ("model.pt", "history.csv", "checkpoints")
     return SurrogateFiles(*(folder / name for name in names), 0.0, **options)
 

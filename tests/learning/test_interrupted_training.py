@@ -1,4 +1,4 @@
-"""A training that is ended within an epoch goes on there, bit for bit."""
+"""Trainings interrupted within an epoch, resumed bit for bit."""
 
 import json
 import os
@@ -27,7 +27,7 @@ class _EndedError(Exception):
 
 
 def ending_after(step: int, action):
-    """A callback that acts after so many calls, and ends the training."""
+    """A callback that acts after a number of calls and then ends the training."""
     count = 0
 
     def on_progress(trainer) -> None:
@@ -45,7 +45,7 @@ def ending_after(step: int, action):
 def test_resume_within_an_epoch_is_bit_for_bit(
     tmp_path, make_trainer, advected_sines, make_loader, kind, step
 ):
-    loader = make_loader(advected_sines(1, 0))  # 3 batches, 2 steps of the optimizer
+    loader = make_loader(advected_sines(1, 0))  # 3 batches, 2 optimizer steps
     if kind == "shuffle":
         loader = DataLoader(loader.dataset, batch_size=8, shuffle=True)
     elif kind == "noisy":
@@ -69,16 +69,14 @@ def test_resume_within_an_epoch_is_bit_for_bit(
     resumed = make_trainer(**options)
     torch.rand(7)
     resumed.load_checkpoint(path)
-    # told after a first step and after an epoch
+    # the callback is called after the first step and after the epoch
     assert (resumed.epoch, resumed.within_epoch.batches) == (step // 2, 2 * (step % 2))
     result = resumed.train(loader, 4 - resumed.epoch)
     assert result["num_epochs"] == 4 - step // 2
     assert_same_training(resumed, uninterrupted)
 
 
-def test_batches_that_are_done_are_not_read_again(
-    tmp_path, make_trainer, advected_sines, make_loader
-):
+def test_completed_batches_are_not_read_again(tmp_path, make_trainer, advected_sines, make_loader):
     loader = make_loader(advected_sines(1, 0), batch_size=4)
     path = tmp_path / "checkpoint.pt"
     trainer = make_trainer()
@@ -111,22 +109,22 @@ OPTIONS = {"epochs": 3, "batch_size": 2, "input_noise": 0.05, "windows_per_epoch
 
 
 @pytest.fixture(scope="module")
-def whole(store, tmp_path_factory):
-    files = files_in(tmp_path_factory.mktemp("whole"))
+def reference(store, tmp_path_factory):
+    files = files_in(tmp_path_factory.mktemp("reference"))
     training_in(store, settings(**OPTIONS)).run(files, {})
     return files
 
 
 @pytest.fixture
-def hangup_counts():
-    """As in a terminal; under ``nohup`` the signal is ignored."""
+def default_sighup():
+    """Default handling of SIGHUP, as in a terminal; ``nohup`` ignores the signal."""
     before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
     yield
     signal.signal(signal.SIGHUP, before)
 
 
 def interrupted_by(number: int, store, files, after: int) -> None:
-    """Train until a signal comes within an epoch."""
+    """Train until a signal arrives within an epoch."""
     training = training_in(store, settings(**OPTIONS))
     step, count = training.trainer._wrapped_optimizer.step, 0
 
@@ -140,14 +138,14 @@ def interrupted_by(number: int, store, files, after: int) -> None:
     training.trainer._wrapped_optimizer.step = counted
     with interruptible(), pytest.raises(Interrupted, match=signal.Signals(number).name):
         training.run(files, {})
-    assert count == after  # the step is finished, and no other begun
+    assert count == after  # the step is finished, and no other has begun
     assert not files.model.exists()
 
 
-@pytest.mark.usefixtures("hangup_counts")
+@pytest.mark.usefixtures("default_sighup")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_a_signal_saves_a_checkpoint_and_the_same_call_goes_on(
-    store, whole, tmp_path, number, caplog
+def test_a_signal_saves_a_checkpoint_and_the_same_call_resumes(
+    store, reference, tmp_path, number, caplog
 ):
     caplog.set_level("INFO")
     files = files_in(tmp_path)
@@ -155,29 +153,27 @@ def test_a_signal_saves_a_checkpoint_and_the_same_call_goes_on(
     assert "saved after epoch 1, batch 2" in caplog.text
     training_in(store, settings(**OPTIONS)).run(files, {})
     assert "going on after epoch 1 of 3, batch 2" in caplog.text
-    assert files.model.read_bytes() == whole.model.read_bytes()
+    assert files.model.read_bytes() == reference.model.read_bytes()
     assert [row["train_loss"] for row in read_rows(files.history)] == [
-        row["train_loss"] for row in read_rows(whole.history)
+        row["train_loss"] for row in read_rows(reference.history)
     ]
     remove_finished_checkpoints(tmp_path)
     assert not list(files.checkpoints.glob("*/*"))
 
 
-def test_a_job_that_is_ended_after_its_result_is_written_trains_no_epoch_again(
-    store, whole, tmp_path, caplog
-):
+def test_a_job_killed_after_writing_its_result_repeats_no_epoch(store, reference, tmp_path, caplog):
     caplog.set_level("INFO")
     files = files_in(tmp_path)
     training_in(store, settings(**OPTIONS)).run(files, {})
     for path in (files.model, files.history):
-        path.unlink()  # as Snakemake does with what a failed job has written
+        path.unlink()  # as Snakemake deletes the output of a failed job
     training_in(store, settings(**OPTIONS)).run(files, {})
     assert "going on after epoch 3 of 3" in caplog.text
-    assert files.model.read_bytes() == whole.model.read_bytes()
+    assert files.model.read_bytes() == reference.model.read_bytes()
 
 
 @pytest.mark.parametrize("damage", ["flipped", "truncated", "empty"])
-def test_the_checkpoint_before_a_damaged_one_is_used(store, whole, tmp_path, damage, caplog):
+def test_the_checkpoint_before_a_damaged_one_is_used(store, reference, tmp_path, damage, caplog):
     files = files_in(tmp_path)
     interrupted_by(signal.SIGTERM, store, files, after=7)
     saved = sorted(files.checkpoints.glob("*/*_*.pt"))
@@ -188,13 +184,13 @@ def test_the_checkpoint_before_a_damaged_one_is_used(store, whole, tmp_path, dam
     saved[-1].write_bytes(damaged)
     training_in(store, settings(**OPTIONS)).run(files, {})
     assert "resuming from the previous checkpoint" in caplog.text
-    assert files.model.read_bytes() == whole.model.read_bytes()
+    assert files.model.read_bytes() == reference.model.read_bytes()
 
 
 def test_a_second_signal_does_not_wait():
     with StopRequest() as stop:
         os.kill(os.getpid(), signal.SIGTERM)
-        os.kill(os.getpid(), signal.SIGTERM)  # at once: the same
+        os.kill(os.getpid(), signal.SIGTERM)  # within a second, so it counts as the same signal
         assert stop.number == signal.SIGTERM
         time.sleep(1.05)
         with pytest.raises(Interrupted):
@@ -233,7 +229,7 @@ if __name__ == "__main__":
     torch.cuda.is_available() and torch.cuda.device_count() < 2,
     reason="two processes need two GPUs, or a machine without any",
 )
-def test_two_processes_save_after_the_same_step_and_go_on(store, tmp_path):
+def test_two_processes_save_after_the_same_step_and_resume(store, tmp_path):
     mapping = settings(**OPTIONS | {"devices": 2, "epochs": 20, "keep": "last"})
     mapping["trainer_params"]["val_sim"] = []
     script = tmp_path / "program.py"
@@ -257,7 +253,7 @@ def test_two_processes_save_after_the_same_step_and_go_on(store, tmp_path):
                 os.killpg(started.pid, signal.SIGKILL)
 
     assert run(tmp_path / "broken", signal_at_start=True) == 75
-    files, whole = files_in(tmp_path / "broken"), files_in(tmp_path / "whole")
+    files, reference = (files_in(tmp_path / name) for name in ("broken", "reference"))
     assert not files.model.exists()
     content = torch.load(max(files.checkpoints.glob("*/*_*.pt")), weights_only=True)["content"]
     assert len(content["trainer"]["training"]["processes"]) == 2
@@ -266,5 +262,5 @@ def test_two_processes_save_after_the_same_step_and_go_on(store, tmp_path):
         alone.trainer.load_state(content["trainer"], "there")
 
     assert run(tmp_path / "broken", signal_at_start=False) == 0
-    assert run(tmp_path / "whole", signal_at_start=False) == 0
-    assert files.model.read_bytes() == whole.model.read_bytes()
+    assert run(tmp_path / "reference", signal_at_start=False) == 0
+    assert files.model.read_bytes() == reference.model.read_bytes()

@@ -1,4 +1,4 @@
-"""A surrogate with a parameter of the equation among its inputs knows values that it never saw."""
+"""Generalization of a surrogate to unseen values of an equation parameter given as input."""
 
 import math
 from pathlib import Path
@@ -16,7 +16,7 @@ GRID = Grid(("x",), (POINTS,), (0.0,), (1.0,), (("periodic", "periodic"),), (Fal
 
 
 def diffused(diffusivity: float, seed: int) -> torch.Tensor:
-    """The exact solution of u_t = D u_xx from two waves, ``[T, 1, X]``."""
+    """The exact solution of u_t = D u_xx for two initial waves, ``[T, 1, X]``."""
     generator = torch.Generator().manual_seed(seed)
     x = (torch.arange(POINTS) + 0.5) / POINTS
     times = DT * torch.arange(FRAMES)[:, None]
@@ -29,7 +29,7 @@ def diffused(diffusivity: float, seed: int) -> torch.Tensor:
 
 
 def trained_error(store: CacheManager, inputs: dict[str, int]) -> float:
-    """Relative error of rollouts with a diffusivity between those of the training."""
+    """Relative error of rollouts at a diffusivity between the training values."""
     config = {
         "run_params": {"model_type": "synthetic"},
         "model": {
@@ -60,7 +60,7 @@ def trained_error(store: CacheManager, inputs: dict[str, int]) -> float:
     return float((predicted - truth[:, 1:]).norm() / truth[:, 1:].norm())
 
 
-def test_an_unseen_diffusivity_is_predicted_with_half_the_error_at_most(tmp_path: Path) -> None:
+def test_parameter_input_at_least_halves_the_error_at_an_unseen_diffusivity(tmp_path: Path) -> None:
     store = CacheManager(tmp_path)
     for index in range(16):
         diffusivity = (0.02, 0.05, 0.1, 0.15)[index % 4]

@@ -1,4 +1,4 @@
-"""Training in several processes, which share the windows of every epoch."""
+"""Data-parallel training in several processes."""
 
 import contextlib
 import json
@@ -35,9 +35,9 @@ def store(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def alone(store, tmp_path_factory):
-    """What one process makes of batches twice as large; 12 windows of 14, that all divide."""
-    files = files_in(tmp_path_factory.mktemp("alone"))
+def one_process(store, tmp_path_factory):
+    """Training in one process with batches twice as large; 12 of 14 windows, so all divide."""
+    files = files_in(tmp_path_factory.mktemp("one_process"))
     mapping = settings(**OPTIONS, batch_size=4, windows_per_epoch=12)
     in_double_precision(store, mapping).run(files, {})
     return files
@@ -54,18 +54,18 @@ def assert_same(found, expected):
         assert torch.allclose(value, weights[1][name], rtol=1e-6, atol=1e-7), name
 
 
-def test_two_processes_train_as_one_with_batches_twice_as_large(store, alone, tmp_path):
+def test_two_processes_train_as_one_with_batches_twice_as_large(store, one_process, tmp_path):
     mapping = settings(**OPTIONS, batch_size=2, windows_per_epoch=12, devices=2)
     training = in_double_precision(store, mapping)
     files = files_in(tmp_path)
     rows = training.run(files, {})
-    assert_same(files, alone)
+    assert_same(files, one_process)
     assert rows == read_rows(files.history)
     for name, value in load_synthetic_model(files.model).state_dict().items():
         assert torch.equal(training.model.state_dict()[name].float(), value), name
 
 
-def test_torchrun_starts_the_processes(store, alone, tmp_path):
+def test_torchrun_starts_the_processes(store, one_process, tmp_path):
     mapping = settings(**OPTIONS, batch_size=2, windows_per_epoch=12)
     torchrun = [sys.executable, "-m", "torch.distributed.run"]
     torchrun += ["--standalone", "--nproc-per-node=2"]
@@ -80,12 +80,12 @@ def test_torchrun_starts_the_processes(store, alone, tmp_path):
         code = started.wait(timeout=300)
     finally:
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(started.pid, signal.SIGKILL)  # nothing of it outlives the test
+            os.killpg(started.pid, signal.SIGKILL)  # no process outlives the test
     assert code == 0, log.read_text()[-3000:]
-    assert_same(files_in(tmp_path), alone)
+    assert_same(files_in(tmp_path), one_process)
 
 
-def test_a_trainer_alone_does_not_start_processes(store):
+def test_a_trainer_for_several_devices_needs_torchrun(store):
     with pytest.raises(ConfigError, match=r"devices: 2: .* torchrun --nproc-per-node 2"):
         _ = training_in(store, settings(devices=2)).trainer
 
@@ -98,14 +98,14 @@ def fail(where: str) -> None:
     torch.distributed.barrier()
 
 
-def test_an_error_in_one_process_ends_them_all_and_is_told():
+def test_an_error_in_one_process_ends_all_and_is_reported():
     with pytest.raises(DivergenceError, match="batch 3, 2 processes"):
         run_together(fail, ("batch 3",), 2)
 
 
-def test_a_batch_job_is_not_taken_for_one_of_many_processes(monkeypatch):
-    monkeypatch.setenv("SLURM_NTASKS", "4")  # of the allocation
+def test_a_batch_job_is_not_mistaken_for_one_process_of_many(monkeypatch):
+    monkeypatch.setenv("SLURM_NTASKS", "4")  # set for the allocation
     assert num_processes(devices=4) == 1
-    monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "4")  # of a step, which srun makes
+    monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "4")  # set for a job step started by srun
     assert num_processes(devices=4) == 4
     assert num_processes(devices=1) == 1

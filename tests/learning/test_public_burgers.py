@@ -1,4 +1,4 @@
-"""The shipped experiment on PDE-FIND's Burgers data, from the raw file to surrogate and errors."""
+"""The shipped experiment on PDE-FIND's Burgers data, from the raw file to the evaluation."""
 
 import json
 import shutil
@@ -29,10 +29,10 @@ def test_viscosity_is_found_to_a_tenth_of_a_percent(results: Path) -> None:
     viscosity = found["parameters"]["viscosity"]
     assert viscosity["initial_guess"] == 0.3
     assert abs(viscosity["value"] / 0.1 - 1) < 1e-3
-    assert found["numerics"]["scheme"] == "spectral", "they were made with a spectral solver"
+    assert found["numerics"]["scheme"] == "spectral", "the data come from a spectral solver"
 
 
 def test_a_surrogate_is_trained_from_it(results: Path) -> None:
     metrics = json.loads((results / "evaluation/metrics.json").read_text(encoding="utf-8"))
-    assert metrics["evaluated_on"]["split"] == "train", "there is only one simulation"
+    assert metrics["evaluated_on"]["split"] == "train", "the data hold one simulation only"
     assert metrics["synthetic"]["vrmse"] < metrics["persistence"]["vrmse"] / 5

@@ -1,4 +1,4 @@
-"""The stage that trains a surrogate: validation, the best weights, resuming, warm starts."""
+"""Surrogate training stage: validation, best weights, resuming, warm starts."""
 
 import logging
 import math
@@ -33,7 +33,7 @@ def flat(model) -> torch.Tensor:
 
 
 def scripted(monkeypatch, errors):
-    """Validations that find these errors, one after the other."""
+    """Replace the validations by these errors, in order."""
     left = iter(errors)
     monkeypatch.setattr(ValidatedTraining, "validate", lambda training: next(left))
 
@@ -72,7 +72,7 @@ def test_a_validation_that_diverges_is_infinitely_bad(store):
     assert Validation(store, [2], 4).vrmse(diverging) == math.inf
 
 
-def test_history_has_a_row_an_epoch(store, tmp_path):
+def test_history_has_one_row_per_epoch(store, tmp_path):
     mapping = settings(validate_every=3, curriculum={"first_steps": 1, "share": 0.5})
     rows = training_in(store, mapping).run(files_in(tmp_path), {})
     assert [list(row) for row in rows] == [COLUMNS] * 4
@@ -128,12 +128,12 @@ def test_an_interrupted_training_gives_the_same_result(store, tmp_path, monkeypa
     broken = training_in(store, mapping)
     train_epoch = broken.trainer._train_epoch_with_data
 
-    def break_off(data):
+    def interrupt(data):
         if broken.trainer.epoch == stop_after:
             raise _InterruptedError
         return train_epoch(data)
 
-    broken.trainer._train_epoch_with_data = break_off
+    broken.trainer._train_epoch_with_data = interrupt
     files = files_in(tmp_path / "broken")
     with pytest.raises(_InterruptedError):
         broken.run(files, {})
@@ -172,9 +172,9 @@ def earlier(store, tmp_path_factory):
     return files.model
 
 
-def test_warm_start_is_the_same_function(store, earlier):
+def test_warm_start_begins_with_the_same_function(store, earlier):
     mapping = settings()
-    mapping["trainer_params"]["train_sim"] = [1]  # whose statistics are others
+    mapping["trainer_params"]["train_sim"] = [1]  # with different statistics
     warm, cold = (training_in(store, mapping, warm_start=path) for path in (earlier, None))
     state = torch.randn(2, 2, 16, 12)
     found = warm.model.rollout(state, 3)
@@ -182,7 +182,7 @@ def test_warm_start_is_the_same_function(store, earlier):
     assert not torch.allclose(found, cold.model.rollout(state, 3), rtol=1e-2)
 
 
-def test_warm_start_of_another_architecture_is_refused(store, earlier):
+def test_warm_start_of_another_architecture_is_rejected(store, earlier):
     mapping = settings()
     mapping["model"]["synthetic"]["architecture"]["hidden_channels"] = 6
     with pytest.raises(CheckpointError, match="its architecture is another one"):
@@ -206,7 +206,7 @@ def test_revert_if_worse(store, earlier, tmp_path, monkeypatch, caplog, keep, re
         assert read_rows(tmp_path / "history.csv") == rows
 
 
-def test_a_cycle_has_checkpoints_of_its_own(store, earlier, tmp_path, monkeypatch):
+def test_each_cycle_has_separate_checkpoints(store, earlier, tmp_path, monkeypatch):
     mapping = settings(epochs=1)
     used = set()
     for cycle, start in [((1, 2), None), ((2, 2), earlier), ((2, 2), None)]:
@@ -229,7 +229,7 @@ def test_tensorboard_has_the_history(store, tmp_path):
     assert [event.step for event in events.Scalars("val_vrmse")] == [4]
 
 
-def test_tensorboard_that_is_absent_is_told_before_training(store, tmp_path, monkeypatch):
+def test_missing_tensorboard_is_reported_before_training(store, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorboard", None)
     monkeypatch.delitem(sys.modules, "torch.utils.tensorboard", raising=False)
     training = training_in(store, settings())
@@ -246,7 +246,7 @@ def test_tensorboard_that_is_absent_is_told_before_training(store, tmp_path, mon
         ({"curriculum": {"first_steps": 3}}, "first_steps: 3: must not exceed trainer_params"),
     ],
 )
-def test_options_that_contradict_each_other_are_refused(training, message):
+def test_contradictory_options_are_rejected(training, message):
     mapping = settings(**training)
     if "val_sim" in training:
         del mapping["trainer_params"]["val_sim"]

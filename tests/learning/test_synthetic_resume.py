@@ -11,7 +11,7 @@ from hybrid_pde.errors import CheckpointError
 
 
 class Noisy(torch.utils.data.Dataset):
-    """Windows with noise from every global generator, as an augmentation would draw it."""
+    """Windows with noise from every global random generator, as an augmentation may draw."""
 
     def __init__(self, windows) -> None:
         self.windows = windows
@@ -51,7 +51,7 @@ def test_resume_is_bit_for_bit(tmp_path, make_trainer, advected_sines, make_load
     interrupted.train(loader, 2)
     interrupted.save_checkpoint(tmp_path / "checkpoint.pt")
     resumed = make_trainer()
-    torch.rand(7)  # another process has drawn other numbers
+    torch.rand(7)  # another process would have drawn other random numbers
     resumed.load_checkpoint(tmp_path / "checkpoint.pt")
     result = resumed.train(loader, 3)
     assert result["num_epochs"] == 3
@@ -59,7 +59,7 @@ def test_resume_is_bit_for_bit(tmp_path, make_trainer, advected_sines, make_load
     assert_same_training(resumed, uninterrupted)
 
 
-def test_resume_in_the_plane(tmp_path, make_trainer, advected_sines, make_loader):
+def test_resume_in_two_dimensions(tmp_path, make_trainer, advected_sines, make_loader):
     loader = make_loader(advected_sines(1, 0).unsqueeze(-1).repeat(1, 1, 1, 1, 6))
     uninterrupted = make_trainer(spatial_dims=2)
     uninterrupted.train(loader, 2)
@@ -91,7 +91,7 @@ def test_resume_across_two_data_sets(tmp_path, make_trainer, advected_sines, mak
     assert not torch.equal(weights_of(longer), weights_of(uninterrupted))
 
 
-def test_noise_of_the_data_goes_on_too(tmp_path, make_trainer, advected_sines, make_loader):
+def test_random_noise_of_the_data_is_resumed(tmp_path, make_trainer, advected_sines, make_loader):
     loader = DataLoader(Noisy(make_loader(advected_sines(1, 0)).dataset), batch_size=8)
 
     def seed_all():
@@ -111,7 +111,7 @@ def test_noise_of_the_data_goes_on_too(tmp_path, make_trainer, advected_sines, m
     assert_same_training(resumed, uninterrupted)
 
 
-def test_a_checkpoint_of_other_settings_or_of_another_model_is_refused(tmp_path, make_trainer):
+def test_a_checkpoint_of_other_settings_or_of_another_model_is_rejected(tmp_path, make_trainer):
     path = tmp_path / "checkpoint.pt"
     make_trainer().save_checkpoint(path)
     other = make_trainer(learning_rate=1e-3)
@@ -120,7 +120,7 @@ def test_a_checkpoint_of_other_settings_or_of_another_model_is_refused(tmp_path,
         match=r"trainer_params\.learning_rate: 0\.005 in the checkpoint, 0\.001 in this",
     ):
         other.load_checkpoint(path)
-    make_trainer(test_sim=[3]).load_checkpoint(path)  # what is held out does not matter
+    make_trainer(test_sim=[3]).load_checkpoint(path)  # the held-out simulations do not matter
     with pytest.raises(CheckpointError, match="belongs to another model"):
         make_trainer(spatial_dims=2).load_checkpoint(path)
 

@@ -1,4 +1,4 @@
-"""The surrogate's training: what is minimised, how it goes on, who may stop it."""
+"""Surrogate training: loss, learning rate, callbacks, reproducibility."""
 
 import copy
 import math
@@ -15,7 +15,7 @@ from hybrid_pde.training.synthetic.epoch_sampler import EpochSampler
 
 
 def randomize(model: nn.Module) -> None:
-    """Give every layer a part in the output; the last one starts at zero."""
+    """Randomize all weights so that every layer affects the output; the last starts at zero."""
     generator = torch.Generator().manual_seed(0)
     for parameter in model.parameters():
         parameter.data = 0.3 * torch.randn(parameter.shape, generator=generator)
@@ -120,7 +120,7 @@ def test_the_callback_sees_every_epoch_and_may_stop(make_trainer, advected_sines
     assert result["best_epoch"] == 1 + result["train_losses"].index(min(result["train_losses"]))
 
 
-def test_epochs_count_on_and_the_optimizer_is_kept(make_trainer, advected_sines, make_loader):
+def test_a_second_call_continues_epochs_and_optimizer(make_trainer, advected_sines, make_loader):
     trainer = make_trainer()
     optimizer, model = trainer.optimizer, trainer.model
     trainer.train(make_loader(advected_sines(1, 0)), 2)
@@ -144,7 +144,7 @@ def test_epochs_count_on_and_the_optimizer_is_kept(make_trainer, advected_sines,
 def test_training_is_the_same_for_the_same_seed(make_trainer, advected_sines, make_loader):
     trajectories = advected_sines(1, 0)
     weights = []
-    for global_seed in (0, 1):  # the caller's generator has no part in it
+    for global_seed in (0, 1):  # independent of the caller's random generator
         torch.manual_seed(global_seed)
         windows = make_loader(trajectories).dataset
         trainer = make_trainer()
@@ -166,7 +166,7 @@ def test_a_loss_that_is_not_finite_names_the_batch(make_trainer, advected_sines,
     )
 
 
-def test_a_loader_without_batches_is_refused(make_trainer, advected_sines, make_loader):
+def test_a_loader_without_batches_is_rejected(make_trainer, advected_sines, make_loader):
     windows = make_loader(advected_sines(1, 0)).dataset
     with pytest.raises(ValueError, match="no batch"):
         make_trainer().train(DataLoader(windows, batch_size=100, drop_last=True), 1)
@@ -174,7 +174,7 @@ def test_a_loader_without_batches_is_refused(make_trainer, advected_sines, make_
         make_trainer().train(DataLoader(windows), -1)
 
 
-def test_data_sets_and_samplers_are_told_the_epoch(make_trainer, advected_sines, make_loader):
+def test_data_sets_and_samplers_receive_the_epoch(make_trainer, advected_sines, make_loader):
     loader = make_loader(advected_sines(1, 0))
     told = []
     loader.dataset.set_epoch = told.append

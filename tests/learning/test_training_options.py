@@ -1,4 +1,4 @@
-"""Each option of a surrogate's training against the loop written out by hand."""
+"""Options of surrogate training against explicitly written training loops."""
 
 import copy
 import functools
@@ -14,8 +14,8 @@ from hybrid_pde.training.synthetic.epoch_sampler import EpochSampler
 from hybrid_pde.training.synthetic.schedules import rate_factor, rollout_steps
 
 
-def filled(trainer):
-    """The trainer with a model that does something, in double precision."""
+def randomized(trainer):
+    """The trainer with random weights in double precision."""
     generator = torch.Generator().manual_seed(0)
     for parameter in trainer.model.parameters():
         parameter.data = 0.2 * torch.randn(parameter.shape, generator=generator)
@@ -46,7 +46,7 @@ def assert_same(model, loss, expected):
 
 
 def test_weights_in_the_loss_and_its_gradient(make_trainer):
-    trainer = filled(make_trainer())
+    trainer = randomized(make_trainer())
     model = trainer.model
     state, targets = batch(3)
     weights = torch.rand(targets.shape, generator=torch.Generator().manual_seed(2)).double()
@@ -68,7 +68,7 @@ def test_weights_in_the_loss_and_its_gradient(make_trainer):
 
 @pytest.mark.parametrize("pushed", [1, 3])
 def test_pushforward_in_the_loss_and_its_gradient(make_trainer, pushed):
-    trainer = filled(make_trainer())
+    trainer = randomized(make_trainer())
     model = trainer.model
     state, targets = batch(4)
     current = state
@@ -83,16 +83,18 @@ def test_pushforward_in_the_loss_and_its_gradient(make_trainer, pushed):
     plain = trainer.loss(state, targets, pushed=pushed)
     assert plain.item() == pytest.approx(expected.item(), rel=1e-12)
     weights = torch.ones_like(targets)
-    weights[:, :pushed] = 7.0  # of what is not counted
+    weights[:, :pushed] = 7.0  # weights of steps outside the loss
     assert_same(model, trainer.loss(state, targets, weights, pushed=pushed), expected)
 
 
-def test_pushforward_draws_every_number_up_to_its_own(make_trainer, monkeypatch):
+def test_pushforward_draws_every_number_of_steps_up_to_its_limit(make_trainer, monkeypatch):
     trainer = make_trainer(pushforward=2, num_predict_steps=4)
     drawn = [trainer._pushed(position, 4) for position in range(200)]
     assert {count: drawn.count(count) > 40 for count in range(3)} == dict.fromkeys(range(3), True)
-    assert drawn == [trainer._pushed(position, 4) for position in range(200)], "and no other state"
-    assert {trainer._pushed(position, 2) for position in range(50)} == {0, 1}, "a step is left"
+    assert drawn == [trainer._pushed(position, 4) for position in range(200)], (
+        "position alone decides"
+    )
+    assert {trainer._pushed(position, 2) for position in range(50)} == {0, 1}, "one step remains"
     assert {trainer._pushed(position, 1) for position in range(50)} == {0}
 
 
@@ -122,7 +124,7 @@ def test_input_noise_on_the_predicted_fields_alone(config):
     expected = state[:, :1] + 0.5 * 0.2 * torch.randn(200, 1, 50)
     assert torch.equal(noisy[:, :1], expected)
     assert (noisy - state)[:, 0].std().item() == pytest.approx(0.1, rel=0.03)
-    assert torch.equal(noisy[:, 1], state[:, 1]), "what is constant in time has no noise"
+    assert torch.equal(noisy[:, 1], state[:, 1]), "static fields get no noise"
 
 
 def test_input_noise_changes_the_start_and_not_the_target(
@@ -209,7 +211,7 @@ def test_schedules_run_over_all_cycles(make_trainer, advected_sines, make_loader
         assert trainer.epoch == 4 * number
         assert 4 * (number - 1) < result["best_epoch"] <= 4 * number
     assert used == expected
-    assert loader.sampler.epoch == 7, "and the order of windows goes on too"
+    assert loader.sampler.epoch == 7, "the order of windows continues as well"
 
 
 def test_accumulated_batches_make_one_step(make_trainer, advected_sines, make_loader):
@@ -230,7 +232,7 @@ def test_accumulated_batches_make_one_step(make_trainer, advected_sines, make_lo
         assert torch.allclose(ours, theirs, rtol=1e-5, atol=1e-7)
 
 
-def test_each_window_comes_once_before_one_comes_again():
+def test_every_window_is_used_once_before_any_is_repeated():
     sampler = EpochSampler(10, seed=3, windows_per_epoch=4)
     drawn = []
     for epoch in range(5):
@@ -246,19 +248,19 @@ def test_each_window_comes_once_before_one_comes_again():
     assert list(EpochSampler(10, seed=3, windows_per_epoch=10)) == list(whole)
 
 
-def test_the_shards_of_processes_are_the_epoch():
+def test_the_shards_of_all_processes_make_up_the_epoch():
     whole = EpochSampler(12, seed=1)
     shards = [EpochSampler(12, seed=1) for _ in range(3)]
     for rank, shard in enumerate(shards):
         shard.set_shard(rank, 3)
         assert len(shard) == 4
     parts = [list(shard) for shard in shards]
-    # the batches of all processes side by side are the batches of one
+    # the concatenated batches of all processes are the batches of one
     assert [window for group in zip(*parts, strict=True) for window in group] == list(whole)
     uneven = EpochSampler(11, seed=1)
     uneven.set_shard(2, 3)
     order = list(EpochSampler(11, seed=1))
-    assert list(uneven) == [order[2], order[5], order[8], order[0]], "filled up with the first"
+    assert list(uneven) == [order[2], order[5], order[8], order[0]], "padded with the first"
 
 
 def test_bf16_computes_the_network_and_keeps_the_state(make_trainer, advected_sines, make_loader):
@@ -272,7 +274,7 @@ def test_bf16_computes_the_network_and_keeps_the_state(make_trainer, advected_si
     single, mixed = (trainer.loss(state, targets) for trainer in trainers)
     assert mixed.dtype == torch.float32
     assert mixed.item() != single.item()
-    # increments of 1e-3 with an error of 2^-8; a state in bf16 would be off by 4e-3 itself
+    # increments of 1e-3 with an error of 2^-8; a bf16 state would be off by 4e-3
     assert mixed.item() == pytest.approx(single.item(), rel=1e-4)
     losses = trainers[1].train(make_loader(advected_sines(1, 0)), 3)["train_losses"]
     assert losses[-1] < losses[0]
@@ -297,13 +299,13 @@ def test_workers_of_the_loader_change_nothing(make_trainer, advected_sines, make
     assert torch.equal(*weights)
 
 
-# both of PyTorch, when it traces a derivative that is written out, and a state that has one
+# both raised by PyTorch while tracing an explicit derivative and a state requiring gradients
 @pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor:UserWarning")
 def test_the_compiled_network_keeps_its_names(
     make_trainer, advected_sines, make_loader, monkeypatch
 ):
-    # traced as always; turning the trace into C++ would take minutes
+    # the usual tracing; generating C++ from the trace would take minutes
     monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend="aot_eager"))
     plain, compiled = make_trainer(), make_trainer(compile=True)
     loader = make_loader(advected_sines(1, 0)[:, :10])

@@ -1,4 +1,4 @@
-"""Divergence at the corners between grid points, from the operators of single lines."""
+"""Divergence at the corners between grid points, built from one-dimensional operators."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,7 +14,7 @@ from hybrid_pde.numerics.projection import multiply_along
 def corner_divergence(
     v: math.Tensor, grid: Grid, wall_values: Mapping[str, math.Tensor] | None = None
 ) -> math.Tensor:
-    """Σ_i ∂v_i/∂x_i, each a difference along its own axis and means along the others.
+    """Σ_i ∂v_i/∂x_i, each term a difference along axis i, averaged along the other axes.
 
     Corners on a wall, where half of the surrounding cell lies outside, have half the divergence.
 
@@ -22,7 +22,7 @@ def corner_divergence(
         v: Velocity.
         grid: Its grid, not periodic along every axis.
         wall_values: Velocity at sides with a fixed value, by ``boundary.<axis>.<side>``; 0 for
-            sides that are not named.
+            sides that are not listed.
     """
     lines = {axis: line_operators(grid, position) for position, axis in enumerate(grid.axes)}
     total: Any = 0.0

@@ -1,4 +1,4 @@
-"""Boxes with any boundary, for the tests of equations."""
+"""Boxes with arbitrary boundary conditions for the tests of equations."""
 
 import torch
 
@@ -13,7 +13,7 @@ def walled_grid(
     nodes: bool = False,
     lower: float = 0.0,
 ) -> Grid:
-    """A box that begins at ``lower`` along every axis; ``boundary`` as in an experiment."""
+    """A box from ``lower`` along every axis; ``boundary`` as in an experiment."""
     axes = ("x", "y", "z")[: len(shape)]
     return Grid(
         axes=axes,
@@ -26,5 +26,5 @@ def walled_grid(
 
 
 def points(grid: Grid) -> tuple[torch.Tensor, ...]:
-    """Positions of the points along every axis, each with the shape of the grid."""
+    """Coordinates of the grid points, one array of the grid's shape for each axis."""
     return torch.meshgrid(*map(torch.from_numpy, axis_points(grid).values()), indexing="ij")

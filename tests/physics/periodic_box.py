@@ -1,4 +1,4 @@
-"""Periodic boxes, and configurations of the built-in equations, for the tests."""
+"""Periodic boxes and configurations of the built-in equations for the tests."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ def periodic_grid(shape: tuple[int, ...], lengths: tuple[float, ...]) -> Grid:
 
 
 def coordinates(grid: Grid) -> tuple[torch.Tensor, ...]:
-    """Cell centres of every axis, each with the shape of the grid."""
+    """Coordinates of the cell centres, one array of the grid's shape for each axis."""
     lines = [
         lower + dx * (torch.arange(n, dtype=torch.float64) + 0.5)
         for lower, dx, n in zip(grid.lower, grid.spacing, grid.shape, strict=True)

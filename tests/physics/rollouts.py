@@ -1,4 +1,4 @@
-"""Rollouts of built-in equations, and the order that their errors shrink with, for the tests."""
+"""Rollouts of built-in equations and measured orders of convergence for the tests."""
 
 from collections.abc import Callable, Mapping
 from math import log
@@ -18,7 +18,7 @@ from tests.physics.periodic_box import physical_config
 
 DIFFERENCES = [Discretization("finite_difference", order) for order in (2, 4, 6)]
 SPECTRAL = Discretization("spectral", 4)
-# Orders with nodes on the walls or without, half of the combinations each; and two of them.
+# Orders of accuracy with and without nodes on the walls: half of the combinations, and two of them.
 ODD_WALLS = list(zip(DIFFERENCES, (False, True, False), strict=True))
 EVEN_WALLS = list(zip(DIFFERENCES, (True, False, True), strict=True))
 TWO_WALLS = [(DIFFERENCES[1], False), (DIFFERENCES[2], True)]
@@ -31,7 +31,7 @@ def model_of(
     scheme: Discretization = DIFFERENCES[1],
     **numerics: Any,
 ) -> PhysicalModel:
-    """A built-in equation with its parameters; fields among them are set afterwards."""
+    """A built-in equation with its parameters; parameters that are fields are set afterwards."""
     fields = {key: v for key, v in parameters.items() if isinstance(v, torch.Tensor)}
     numbers = {key: 0.0 if key in fields else value for key, value in parameters.items()}
     model = ModelRegistry(physical_config(name, numbers, numerics=numerics)).get_physical_model()
@@ -47,21 +47,21 @@ def final_state(model: PhysicalModel, start: Any, grid: Grid, steps: int, dt: fl
 
 
 def measured_order(error: Callable[[int], float], coarse: int, fine: int) -> float:
-    """Exponent with which the error shrinks from ``coarse`` to ``fine`` cells an axis."""
+    """Order of convergence of the error between ``coarse`` and ``fine`` cells per axis."""
     return log(error(coarse) / error(fine)) / log(fine / coarse)
 
 
 def has_order_at_walls(measured: float, order: int) -> bool:
-    """Within 0.2 of the order, but up to 1.1 above 4 and 6.
+    """Whether the measured order is within 0.2 of the stated one; 4 and 6 may be exceeded by 1.1.
 
-    The ghost points' part of the error shrinks one power faster than that of the stencil inside,
-    and outweighs it on coarse grids.
+    The error of the ghost points shrinks one power faster than that of the interior stencil,
+    and dominates on coarse grids.
     """
     return order - 0.2 < measured < order + (0.2 if order == 2 else 1.1)
 
 
 def rate_of(model: PhysicalModel, state: Mapping[str, torch.Tensor], grid: Grid) -> Natives:
-    """The rate of change of fields ``[C, *space]`` by role, without a step in time."""
+    """The time derivative of fields ``[C, *space]`` by role, without a time step."""
     with math.precision(64):
         layouts = {r: e for r, e in role_layouts(model.spec, grid).items() if r in state}
         stepper = Stepper(model, grid, layouts, model.discretization, torch.float64)
@@ -73,5 +73,5 @@ def rate_of(model: PhysicalModel, state: Mapping[str, torch.Tensor], grid: Grid)
 
 
 def root_mean_square(error: torch.Tensor) -> float:
-    """Its root mean square, of all points."""
+    """Root mean square over all points."""
     return float(error.square().mean().sqrt())

@@ -1,4 +1,4 @@
-"""Velocities on the faces of cells, for the tests."""
+"""Staggered velocities, stored on cell faces, for the tests."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ from tests.physics.periodic_box import physical_config
 from tests.physics.test_navier_stokes import noise
 
 PERIODIC, STICK, SLIP = ("periodic",) * 2, (0.0, 0.0), (ZERO_GRADIENT,) * 2
-# Periodic axes have odd numbers of cells, so that centres tell all that is on the faces.
+# Periodic axes have odd numbers of cells, so the face values can be recovered from the centres.
 BOXES = {
     "periodic": ((11, 9), (PERIODIC, PERIODIC)),
     "channel": ((11, 8), (PERIODIC, STICK)),
@@ -42,7 +42,7 @@ def cells(shape: tuple[int, ...], boundary: Any, lengths: tuple[float, ...] = (0
 
 
 def on_faces(function: Any, native: torch.Tensor, grid: Grid) -> torch.Tensor:
-    """A function of PhiML tensors, of a velocity [C, *space] on the faces."""
+    """Apply a function of PhiML tensors to a velocity [C, *space] on the faces."""
     layout = FieldLayout("velocity", grid.axes)
     with math.precision(64):
         found = function(to_values(native, grid, layout), grid)
@@ -50,7 +50,7 @@ def on_faces(function: Any, native: torch.Tensor, grid: Grid) -> torch.Tensor:
 
 
 def flow(grid: Grid) -> torch.Tensor:
-    """A random velocity on the faces without divergence."""
+    """A random divergence-free velocity on the faces."""
     return on_faces(project_faces, noise(len(grid.axes), *grid.shape), grid)
 
 

@@ -1,4 +1,4 @@
-"""Advection and diffusion of a scalar, in uniform flows and in fields of flow."""
+"""Advection and diffusion of a scalar in uniform flows and in velocity fields."""
 
 from math import cosh, exp, pi, sqrt
 
@@ -27,7 +27,7 @@ BOXES = {1: ((40,), (0.7,)), 2: ((40, 28), (0.7, 1.3)), 3: ((20, 16, 18), (0.7, 
 
 
 def wave(grid: Grid, time: float) -> torch.Tensor:
-    """A damped plane wave, oblique where the box is not a line."""
+    """A damped plane wave, oblique in more than one dimension."""
     modes, velocity = (1, -1, 1), (0.6, -0.9, 0.4)
     k = [2 * pi * m / upper for m, upper in zip(modes, grid.upper, strict=False)]
     phase = sum(a * (x - v * time) for a, x, v in zip(k, coordinates(grid), velocity, strict=False))
@@ -49,7 +49,7 @@ def test_wave_in_a_uniform_flow(scheme: Discretization, dims: int) -> None:
         assert (last - wave(grid, 0.2)).abs().max() < (3e-3 if dims == 3 else 1e-3)
 
 
-def test_gaussian_keeps_its_mass() -> None:
+def test_gaussian_conserves_its_mass() -> None:
     grid = periodic_grid((64, 60), (2.0, 3.0))
     x, y = coordinates(grid)
     model = model_of(NAME, {"diffusivity": 0.02, "velocity": [0.5, -0.4]})
@@ -78,8 +78,8 @@ def test_shear_flow_tilts_a_wave(scheme: Discretization) -> None:
 
     last = final_state(model, exact(0.0), grid, 1, 0.3)
     assert (exact(0.3) - exact(0.0)).abs().max() > 0.7
-    # Spectral: the part of a tilted wave beyond the dealiased modes, J_11(0.8), is 1e-12; the rest
-    # is Runge-Kutta's.
+    # Spectral: the tilted wave beyond the dealiased modes, J_11(0.8), is 1e-12; the rest
+    # is the error of the Runge-Kutta method.
     assert (last - exact(0.3)).abs().max() < (2e-4 if scheme == SPECTRAL else 1e-3)
 
 
@@ -104,7 +104,7 @@ def test_order_of_the_rate_in_a_field_of_flow(scheme: Discretization) -> None:
 
 
 def test_rotating_flow_carries_a_spot_around() -> None:
-    # A rotation commutes with ∇²: the spot goes around and widens; the walls are 5 widths away.
+    # A rotation commutes with ∇²: the spot circles and widens; the walls are 5 widths away.
     grid = walled_grid((40, 44), (2.0, 2.2), 0.0, lower=-1.0)
     x, y = points(grid)
     model = model_of(

@@ -1,4 +1,4 @@
-"""Burgers' equation against the solutions of Cole and Hopf, with and without a potential.
+"""Burgers' equation against Cole-Hopf solutions, with and without a potential.
 
 u = −(2ν/a) ∇ln ψ solves u_t + a (u·∇)u = ν ∇²u − ∇φ where ψ_t = ν ∇²ψ + a φ ψ/(2ν).
 """
@@ -30,7 +30,7 @@ NU = 0.02
 
 
 def cole_hopf(grid: Grid, time: float, advection: float = 1.0) -> torch.Tensor:
-    """Without a potential: ψ = 2 + exp(−ν|k|²t) Π cos(k_i x_i + θ_i), one wave an axis."""
+    """Without a potential: ψ = 2 + exp(−ν|k|²t) Π cos(k_i x_i + θ_i), one wave per axis."""
     places = points(grid)
     waves = [2 * pi / length for length in grid.upper]
     phases = [k * x + 0.4 * i for i, (k, x) in enumerate(zip(waves, places, strict=True))]
@@ -55,10 +55,10 @@ def test_cole_hopf(scheme: Discretization, dims: int) -> None:
     model = model_of("BurgersPDE", {"viscosity": NU}, scheme, substeps=30)
     last = final_state(model, start, grid, 2, 0.15)
     assert (exact - start).abs().max() > 0.3 * start.abs().max()
-    # Of 30 time steps a frame; the box in 3D keeps three harmonics, which fall as 0.27^n.
+    # 30 time steps per frame; the 3D box resolves three harmonics, which fall as 0.27^n.
     tolerance = 1e-3 if dims == 3 else 1e-7
     if scheme != SPECTRAL:
-        tolerance = 3e-3  # 10 points a wave in 3D
+        tolerance = 3e-3  # 10 points per wavelength in 3D
     assert (last - exact).abs().max() < tolerance * start.abs().max()
 
 
@@ -85,9 +85,9 @@ def test_order_of_the_rate(scheme: Discretization) -> None:
 
 
 def held(grid: Grid, advection: float) -> tuple[torch.Tensor, torch.Tensor]:
-    """A flow u = ∇S that the potential ν ∇²S − a |∇S|²/2 keeps as it is; both.
+    """A flow u = ∇S and the potential ν ∇²S − a |∇S|²/2, which keeps it stationary.
 
-    S = Σ A_i cos(k_i x_i + θ_i) with whole waves in the box, of half the length for walls.
+    S = Σ A_i cos(k_i x_i + θ_i) with one wavelength along each axis.
     """
     slopes, curvature = [], torch.zeros(grid.shape, dtype=torch.float64)
     for axis, x in enumerate(points(grid)):
@@ -99,14 +99,14 @@ def held(grid: Grid, advection: float) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 @pytest.mark.parametrize("scheme", [DIFFERENCES[1], SPECTRAL], **LABEL)
-def test_potential_drives_a_fluid_at_rest_to_the_flow_that_it_holds(scheme: Discretization) -> None:
+def test_potential_drives_a_fluid_at_rest_to_the_steady_flow(scheme: Discretization) -> None:
     def error(n: int) -> float:
         grid = periodic_grid((n,), (0.7,))
         flow, potential = held(grid, 1.5)
         parameters = {"viscosity": NU, "advection": 1.5, "potential": potential}
         model = model_of("BurgersPDE", parameters, scheme)
         # The slowest deviation decays as exp(−νk²t) or faster: by 1e-11 in that time.
-        # In frames short enough for the exponential integrator, which nothing limits at rest.
+        # Short frames, because nothing limits the exponential integrator's step in a fluid at rest.
         last = final_state(model, torch.zeros_like(flow), grid, 32, 0.5)
         return root_mean_square(last - flow) / root_mean_square(flow)
 
@@ -117,7 +117,7 @@ def test_potential_drives_a_fluid_at_rest_to_the_flow_that_it_holds(scheme: Disc
 
 
 @pytest.mark.parametrize("scheme", [*DIFFERENCES, SPECTRAL], **LABEL)
-def test_potential_holds_a_flow_on_a_plane(scheme: Discretization) -> None:
+def test_potential_balances_a_steady_flow_in_2d(scheme: Discretization) -> None:
     def error(n: int) -> float:
         grid = periodic_grid((n, 3 * n // 4), (0.7, 1.3))
         flow, potential = held(grid, 1.5)
@@ -133,7 +133,7 @@ def test_potential_holds_a_flow_on_a_plane(scheme: Discretization) -> None:
 
 @pytest.mark.parametrize(("scheme", "nodes"), TWO_WALLS, **LABEL)
 def test_order_of_a_standing_shock_between_walls(scheme: Discretization, nodes: bool) -> None:
-    # ψ = cosh(x/w) exp(νt/w²): u = −(2ν/w) tanh(x/w), for ever.
+    # ψ = cosh(x/w) exp(νt/w²): u = −(2ν/w) tanh(x/w) at all times.
     width, end = 0.25, 0.5
     wall = -2 * NU / width * torch.tanh(torch.tensor(end / width, dtype=torch.float64)).item()
     sides = {"x": {"lower": -wall, "upper": wall}}

@@ -1,4 +1,4 @@
-"""Parameters and boundary values that each simulation brings along, also changing in time."""
+"""Per-simulation parameters and boundary values, constant or changing in time."""
 
 from math import cos, exp, pi, sqrt
 
@@ -30,7 +30,7 @@ def stokes_layer(x: torch.Tensor, time: float) -> torch.Tensor:
 def test_oscillating_wall(nodes: bool) -> None:
     grid = walled_grid((40 + nodes,), (LENGTH,), 0.0, nodes)
     (x,) = points(grid)
-    starts = (0.0, 0.15)  # two simulations, with walls of different phases
+    starts = (0.0, 0.15)  # two simulations with walls that oscillate with different phases
     model = model_of("DiffusionPDE", {"diffusivity": KAPPA}, DIFFERENCES[2])
     errors = []
     for steps in (16, 32):
@@ -47,7 +47,7 @@ def test_oscillating_wall(nodes: bool) -> None:
         if nodes:
             torch.testing.assert_close(last[:, 0, 0], wall[:, -1])
         errors.append(root_mean_square(last - exact))
-    # Values are linear between frames: the error is of second order in the time between them.
+    # Values are interpolated linearly in time: the error is of second order in the frame interval.
     assert abs(np.log2(errors[0] / errors[1]) - 2) < 0.2
     assert errors[1] < 2e-3
 
@@ -80,7 +80,7 @@ def test_parameter_that_changes_in_time(scheme: Discretization) -> None:
     )
     for entry, integral in enumerate((0.0075, 0.01)):
         exact = exp(-(k**2) * integral) * start
-        # The exponential integrator takes the mean over a step for what changes.
+        # The exponential integrator uses the mean over a step for values that change in time.
         assert (last[entry] - exact).abs().max() < 1e-3
 
 
@@ -116,7 +116,7 @@ def test_constants_of_each_simulation_equal_single_runs(name: str, scheme: Discr
 
 
 @pytest.mark.parametrize(("scheme", "dims"), [(SPECTRAL, 1), (DIFFERENCES[1], 2)], **LABEL)
-def test_one_number_of_each_simulation_for_all_axes(scheme: Discretization, dims: int) -> None:
+def test_one_number_per_simulation_for_all_axes(scheme: Discretization, dims: int) -> None:
     grid = periodic_grid((16, 12)[:dims], (0.7, 1.3)[:dims])
     start = torch.sin(2 * pi * coordinates(grid)[0] / 0.7)[None]
     speeds = torch.tensor([0.3, -0.6, 0.1], dtype=torch.float64)
@@ -128,7 +128,7 @@ def test_one_number_of_each_simulation_for_all_axes(scheme: Discretization, dims
     for entry, speed in enumerate(speeds):
         alone.set_parameters({"velocity": speed})
         (expected,) = alone.rollout(start, grid, 1, 0.05)
-        # Together they take the steps of the fastest one.
+        # In a batch, all simulations take the time step of the fastest one.
         torch.testing.assert_close(frame[entry], expected, rtol=0, atol=1e-4)
 
 

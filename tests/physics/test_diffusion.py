@@ -1,4 +1,4 @@
-"""Diffusion in periodic boxes and between walls, with a diffusivity that is a number or a field."""
+"""Diffusion in periodic boxes and between walls, with a uniform or variable diffusivity."""
 
 from math import exp, pi
 
@@ -37,7 +37,7 @@ def test_decay_of_a_mode(scheme: Discretization, dims: int) -> None:
     last = final_state(
         model_of("DiffusionPDE", {"diffusivity": KAPPA}, scheme), start, grid, 1, 0.2
     )
-    tolerance = 1e-13 if scheme == SPECTRAL else 1e-3  # 16 points a wave
+    tolerance = 1e-13 if scheme == SPECTRAL else 1e-3  # 16 points per wavelength
     assert decay < 0.7
     assert (last - 0.3 - decay * (start - 0.3)).abs().max() < tolerance
 
@@ -66,7 +66,7 @@ def test_any_state_tends_to_the_straight_profile(nodes: bool) -> None:
     torch.testing.assert_close(last, profile, rtol=0, atol=1e-7)
 
 
-# Where a wall prescribes a value, it is that of the profile: along x from 1.0 to −0.5, or 0.3.
+# Walls that prescribe a value have the value of the profile: along x from 1.0 to −0.5, or 0.3.
 WALLS = {
     "two values": {"x": {"lower": 1.0, "upper": -0.5}, "y": "zero-gradient"},
     "one value": {
@@ -77,7 +77,7 @@ WALLS = {
 
 
 def between_walls(grid: Grid, time: float) -> torch.Tensor:
-    """A decaying mode of the walls on top of the profile that they keep up."""
+    """A decaying mode between the walls on top of the steady profile."""
     (x, y), (length, height) = points(grid), grid.upper
     if grid.boundary[0] == (1.0, -0.5):
         k = (pi / length, 2 * pi / height)
@@ -98,7 +98,7 @@ def between_walls(grid: Grid, time: float) -> torch.Tensor:
 def test_order_between_walls(scheme: Discretization, nodes: bool, walls: str) -> None:
     def error(n: int) -> float:
         grid = walled_grid((n + nodes, 2 * n // 3 + nodes), (0.7, 0.6), WALLS[walls], nodes)
-        # With steps of the classical method, whose error is far below that of order 2 in space.
+        # The classical Runge-Kutta method's error is far below the second-order error in space.
         steps = 80 if scheme.order == 2 else None
         model = model_of("DiffusionPDE", {"diffusivity": KAPPA}, scheme, substeps=steps)
         last = final_state(model, between_walls(grid, 0.0), grid, 1, 0.2)
@@ -114,7 +114,7 @@ def separable(grid: Grid, time: float, conservative: bool) -> tuple[torch.Tensor
     epsilon, rate = (0.1 if conservative else 0.02), KAPPA * q**2
     w = torch.cos(q * x) + epsilon * torch.cos(3 * q * x)
     sine, cosine = torch.sin(q * x) ** 2, torch.cos(q * x) ** 2
-    # sin 3θ = (3 − 4 sin²θ) sin θ, cos 3θ = (4 cos²θ − 3) cos θ: nothing is divided by 0.
+    # sin 3θ = (3 − 4 sin²θ) sin θ, cos 3θ = (4 cos²θ − 3) cos θ: there is no division by 0.
     if conservative:
         odd = 3 - 4 * sine
         kappa = KAPPA * (1 + epsilon / 3 * odd) / (1 + 3 * epsilon * odd)
@@ -163,7 +163,7 @@ def test_spectral_with_a_field_of_diffusivity(conservative: bool) -> None:
     parameters = {"diffusivity": kappa, "conservative": conservative}
     model = model_of("DiffusionPDE", parameters, SPECTRAL)
     last = final_state(model, start, grid, 1, 0.1)
-    assert model.substeps_used > 1  # a field of diffusivity is stepped explicitly
+    assert model.substeps_used > 1  # a variable diffusivity is integrated explicitly
     assert (last - separable(grid, 0.1, conservative)[0]).abs().max() < 1e-6
 
 

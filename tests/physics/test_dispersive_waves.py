@@ -1,4 +1,4 @@
-"""Korteweg-de Vries and Kuramoto-Sivashinsky: solitons, growth of waves, and what is conserved."""
+"""Korteweg-de Vries and Kuramoto-Sivashinsky: solitons, growth rates and conserved quantities."""
 
 from math import exp, pi, sqrt
 
@@ -25,7 +25,7 @@ WAVES = {"advection": A, "dispersion": B}
 
 
 def soliton(x: torch.Tensor, time: float, speed: float, length: float) -> torch.Tensor:
-    """U = (3c/a) sech²(√(c/b) (x − ct)/2) in a box that its tail does not reach the ends of."""
+    """U = (3c/a) sech²(√(c/b) (x − ct)/2) in a box longer than its tails."""
     offset = torch.remainder(x - speed * time, length) - length / 2
     return 3 * speed / A / torch.cosh(0.5 * sqrt(speed / B) * offset)[None] ** 2
 
@@ -70,7 +70,9 @@ def test_solitons_pass_through_each_other() -> None:
     last = final_state(model, start, grid, 4, time / 4)
     exact = two_solitons(x, time)
     highest = x[start.argmax()], x[exact.argmax()]
-    assert highest[1] - highest[0] > B * 14**2 * time + 0.1  # the taller one was pushed ahead
+    assert (
+        highest[1] - highest[0] > B * 14**2 * time + 0.1
+    )  # the taller one has been shifted forward
     assert (last - exact).abs().max() < 1e-3 * exact.max()
     assert float(last.sum()) == pytest.approx(float(start.sum()), rel=1e-12)
     assert float(last.square().sum()) == pytest.approx(float(start.square().sum()), rel=1e-4)
@@ -119,7 +121,7 @@ KS = {"advection": 1.3, "second_order": 1.2, "fourth_order": 0.8}
 @pytest.mark.parametrize("scheme", [DIFFERENCES[1], SPECTRAL], **LABEL)
 def test_growth_of_waves_in_kuramoto_sivashinsky(scheme: Discretization) -> None:
     length, size, mean, time = 9.0, 1e-6, 0.4, 1.0
-    k = [2 * pi * m / length for m in (1, 2)]  # the first one grows, the second one decays
+    k = [2 * pi * m / length for m in (1, 2)]  # the first mode grows, the second one decays
     growth = [exp((1.2 * q**2 - 0.8 * q**4) * time) for q in k]
     assert growth[0] > 1.2 and growth[1] < 0.5
     grid = periodic_grid((24,), (length,))
@@ -130,7 +132,7 @@ def test_growth_of_waves_in_kuramoto_sivashinsky(scheme: Discretization) -> None
     model = model_of("KuramotoSivashinskyPDE", KS, scheme)
     last = final_state(model, start[None], grid, 4, time / 4)
     assert float(last.mean()) == pytest.approx(mean, rel=1e-13)
-    # 12 points a wave
+    # 12 points per wavelength
     assert (last - exact).abs().max() < size * (1e-5 if scheme == SPECTRAL else 1e-2)
 
 
@@ -142,10 +144,10 @@ def test_kuramoto_sivashinsky_is_chaotic_and_bounded() -> None:
     model = model_of("KuramotoSivashinskyPDE", {}, SPECTRAL)
     frames = list(model.rollout(start[:, None], grid, 60, 3.0))
     late = torch.stack(frames[20:])
-    # Neighbours part with the exponent 0.048, by e^9 in that time: Cvitanović et al. (2010), SIAM
+    # The Lyapunov exponent is 0.048, a growth by e^9 in that time: Cvitanović et al. (2010), SIAM
     # J. Appl. Dyn. Syst. 9, 1-33.
     assert 0.5 < float(late.std()) < 2
     assert late.abs().max() < 4
-    apart = [float((u[0] - u[1]).norm()) for u in frames]
-    assert max(apart) > 100 * min(apart)
+    distances = [float((u[0] - u[1]).norm()) for u in frames]
+    assert max(distances) > 100 * min(distances)
     assert float(late.mean(dim=(2, 3)).abs().max()) < 1e-12

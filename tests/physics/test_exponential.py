@@ -32,7 +32,7 @@ def number(value, dtype=torch.float64) -> math.Tensor:
 
 
 def waves(grid: Grid, modes: tuple[tuple[int, ...], ...]) -> torch.Tensor:
-    """A sum of waves that the grid resolves, of unequal amplitudes and phases."""
+    """A sum of resolved waves with different amplitudes and phases."""
     lengths = [n * dx for n, dx in zip(grid.shape, grid.spacing, strict=True)]
     total = 0.3
     for index, mode in enumerate(modes):
@@ -43,7 +43,7 @@ def waves(grid: Grid, modes: tuple[tuple[int, ...], ...]) -> torch.Tensor:
 
 
 def integrate(equation, u, grid, dt, steps, order, compiled=False):
-    """``[(B,) 1, *space]`` after steps; ``equation(operators)`` gives rate and linear terms."""
+    """The final ``[(B,) 1, *space]``; ``equation(operators)`` gives the rate and linear terms."""
     operators = Spectral(grid)
     rate, terms = equation(operators)
     symbol = sum(operators.symbol(n, c) for n, c in terms.items())
@@ -60,7 +60,7 @@ def integrate(equation, u, grid, dt, steps, order, compiled=False):
 
 
 def linear(terms):
-    """The equation that consists of its linear terms, u_t = Σ c ∂ⁿu."""
+    """The linear equation u_t = Σ c ∂ⁿu."""
 
     def equation(operators):
         def rate(u):
@@ -145,7 +145,7 @@ def test_linear_parts_are_exact_whatever_the_step(case, dt, order):
     }
     exponent = sum((1.0 if n == 1 else c) * symbols[n] for n, c in terms.items())
     exact = np.fft.ifftn(np.exp(2 * dt * exponent) * np.fft.fftn(u.numpy())).real
-    # rounding, of rates as large as |L| |u|, over the step
+    # rounding errors of rates as large as |L| |u|, accumulated over the step
     size = np.abs(exact).max() + float(u.abs().max())
     assert np.abs(found[0].numpy() - exact).max() < 3e-11 * size
     assert np.abs(found[0].numpy() - u.numpy()).max() > 1e-3
@@ -165,8 +165,8 @@ STIFF = {
 
 @pytest.mark.parametrize("case", STIFF)
 def test_order_in_time_on_stiff_problems(case):
-    # Of stiff modes order 4 is reached slowly, from 3.2 with 10 steps (the order reduction that
-    # Hochbruck and Ostermann describe): measured where it is 4.
+    # For stiff modes order 4 is reached slowly, from 3.2 with 10 steps (the order reduction that
+    # Hochbruck and Ostermann describe): the steps here are small enough for order 4.
     equation, grid, u, duration, steps = STIFF[case]
     reference = 8 * steps[4]
     exact = integrate(equation, u[None], grid, duration / reference, reference, 4, compiled=True)
@@ -179,7 +179,7 @@ def test_order_in_time_on_stiff_problems(case):
         assert errors[1] < 1e-3
 
 
-def test_without_a_linear_part_order_four_is_runge_kutta():
+def test_without_a_linear_part_order_four_equals_runge_kutta():
     operators = Spectral(BOX)
     rate = allen_cahn(0.003, 2.0)(operators)[0]
     state = {"u": to_values(waves(BOX, ((1, 1), (0, 2)))[None], BOX, U)}
@@ -266,7 +266,7 @@ def test_single_precision(order):
 
 
 def test_fields_of_different_stiffness():
-    """Two coupled fields, one of them without a linear part: order 4 in both."""
+    """Two coupled fields, one of them without a linear part, both reach order 4."""
     operators = Spectral(LINE)
     terms = {"u": operators.symbol(2, number(0.05)), "v": operators.symbol(0, number(0.0))}
 

@@ -1,4 +1,4 @@
-"""Central differences on periodic boxes and between walls, against closed forms."""
+"""Central differences in periodic boxes and between walls, against closed forms."""
 
 from math import log, pi
 
@@ -35,19 +35,19 @@ def numpy(values, grid: Grid) -> np.ndarray:
 
 
 def assemble(operator, n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Matrix and constant of an affine operator on a line."""
+    """Matrix and constant of an affine one-dimensional operator."""
     constant = operator(math.wrap(np.zeros(n), spatial("x"))).numpy(["x"])
     unit = math.wrap(np.eye(n), batch("column") & spatial("x"))
     return operator(unit).numpy(["x", "column"]) - constant[:, None], constant
 
 
 def held_matrix(operators: FiniteDifference, operator) -> np.ndarray:
-    """Matrix of a rate whose points on walls with prescribed values are held."""
+    """Matrix of a rate in which points on walls with prescribed values stay fixed."""
     return assemble(lambda u: operators.hold(operator(u), {}), operators.grid.shape[0])[0]
 
 
 def order_of(errors: list[float]) -> float:
-    """Measured with twice as many points each time."""
+    """Observed orders when the number of points is doubled each time."""
     return float(np.log2(errors[-2] / errors[-1]))
 
 
@@ -75,9 +75,9 @@ def test_periodic_derivatives_have_the_stated_order(dims, order):
 def test_second_order_ghosts_are_the_finite_volume_ones():
     u = np.array([3.0, 5.0, 4.0, 1.0])
     for side, on_wall, ghost in (
-        (ZERO_GRADIENT, False, 3.0),  # the first value: no flux
-        (0.7, False, 2 * 0.7 - 3.0),  # the mean with the first value is the wall's
-        (ZERO_GRADIENT, True, 5.0),  # the mirror image
+        (ZERO_GRADIENT, False, 3.0),  # same value as the first point: no flux
+        (0.7, False, 2 * 0.7 - 3.0),  # the mean with the first value is the value at the wall
+        (ZERO_GRADIENT, True, 5.0),  # mirror image
     ):
         grid = box((4,), ((side, ZERO_GRADIENT),), (on_wall,))
         padded = numpy(FiniteDifference(grid, 2).pad(wrap(u, grid), "x"), grid)
@@ -85,7 +85,7 @@ def test_second_order_ghosts_are_the_finite_volume_ones():
 
 
 def wall_solution(name: str, x: np.ndarray) -> list[np.ndarray]:
-    """U with the slopes of the walls, u', u'' on [0, 1]; no other derivative is zero there."""
+    """U, u', u'' on [0, 1] with the slopes of the walls; no other derivative is zero there."""
     coefficients = np.array([0.3, 0.9, -1.7, 0.4, 1.1, -0.5, 0.2])
     base = np.polynomial.Polynomial(coefficients)
     s = np.polynomial.Polynomial([0.0, 1.0])
@@ -93,7 +93,7 @@ def wall_solution(name: str, x: np.ndarray) -> list[np.ndarray]:
         base = base + base.deriv()(1.0) * (1 - s) * s**2
     if name == "closed":
         base = base - base.deriv()(0.0) * s * (1 - s) ** 2
-    wave = s**2 * (1 - s) ** 2  # flat at both ends, so that the sum is no polynomial
+    wave = s**2 * (1 - s) ** 2  # flat at both ends, so that the sum is not a polynomial
     flat = [wave, wave.deriv(), wave.deriv(2)]
     bump = [
         flat[0](x) * np.exp(x),
@@ -107,7 +107,7 @@ def wall_solution(name: str, x: np.ndarray) -> list[np.ndarray]:
 @pytest.mark.parametrize("name", SIDES)
 @pytest.mark.parametrize("order", ORDERS)
 def test_solutions_between_walls_have_the_stated_order(order, name, on_walls):
-    # 0.3 u'' − 2u' − u = f, whose solution has none of the symmetries of a mirrored one.
+    # 0.3 u'' − 2u' − u = f; its solution has none of the symmetries of a mirrored function.
     errors = []
     for n in (24, 48, 96):
         ends = [float(wall_solution(name, np.array(end))[0]) for end in (0.0, 1.0)]
@@ -129,7 +129,7 @@ def test_solutions_between_walls_have_the_stated_order(order, name, on_walls):
             if on_walls and side != ZERO_GRADIENT:
                 matrix[point], right[point] = np.eye(n)[point], side
         errors.append(np.abs(np.linalg.solve(matrix, right) - u).max())
-    # At 96 points order 6 is between 5.83 and 6.25, and near the rounding of the solve.
+    # At 96 points order 6 is measured as 5.83 to 6.25, close to the rounding error of the solve.
     assert order_of(errors) == pytest.approx(order, abs=0.2 if order < 6 else 0.25)
     assert errors[-1] < {2: 1e-3, 4: 1e-6, 6: 1e-9}[order]
 
@@ -170,7 +170,7 @@ def test_no_mode_grows_between_walls(order, name, on_walls):
             values = np.linalg.eigvals(matrix)
             assert values.real.max() < 1e-12 * np.abs(values).max()
             assert np.abs(values).max() <= operators.eigenvalue(power) * 1.01
-        # Flow from wall to wall, with as much diffusion as a cell resolves.
+        # Flow from wall to wall, with just enough diffusion for the cells to resolve.
         dt = largest_stable_dt(Bounds([1.0], {2: 0.5}, 0.0), grid.spacing, operators)
         gradient = held_matrix(operators, lambda u, o=operators: o.gradient(u, "x"))
         z = dt * (0.5 * laplacian - gradient)
@@ -185,7 +185,7 @@ def test_eigenvalues_bound_periodic_operators(order):
     for n in (1, 2, 3, 4):
         matrix = assemble(lambda u, n=n: operators.derivative(u, "x", n), 36)[0]
         ratio = np.abs(np.linalg.eigvals(matrix)).max() * dx**n / operators.eigenvalue(n)
-        assert 0.85 < ratio <= 1 + 1e-6  # the largest is looked for among 2000 angles
+        assert 0.85 < ratio <= 1 + 1e-6  # the largest of 2000 angles
     kappa = wrap(np.ones(36), grid)
     matrix = assemble(lambda u: operators.diffuse(kappa, u), 36)[0]
     assert np.abs(np.linalg.eigvals(matrix)).max() * dx**2 <= operators.eigenvalue(2) * (1 + 1e-9)
@@ -222,16 +222,16 @@ def test_decay_rates_of_variable_diffusivity_between_walls(sides, order, on_wall
         kappa = wrap((1 + (points_of(grid)[0].numpy() - LOWER[0]) / L) ** 2, grid)
         matrix = held_matrix(operators, lambda u, o=operators, k=kappa: o.diffuse(k, u))
         rates = np.sort(-np.linalg.eigvals(matrix).real)
-        rates = rates[rates > 1.0][:2]  # less the mean, or the points that are held
+        rates = rates[rates > 1.0][:2]  # without the mean, or without the fixed points
         errors.append(np.abs(rates / exact - 1).max())
-    # Walls without flux are of fourth order at most; the sixth still rises here: 5.4, 5.6, 5.75.
+    # No-flux walls are at most fourth-order accurate; order 6 still rises here: 5.4, 5.6, 5.75.
     expected = min(order, 4) if sides == CLOSED else order
     assert order_of(errors) == pytest.approx(expected, abs=0.3 if expected == 6 else 0.2)
 
 
 @pytest.mark.parametrize("sides", [RING, CLOSED, (0.0, 0.0), (0.0, ZERO_GRADIENT)])
 @pytest.mark.parametrize("order", ORDERS)
-def test_rough_diffusivity_conserves_and_lets_nothing_grow(order, sides):
+def test_rough_diffusivity_conserves_and_no_mode_grows(order, sides):
     generator = np.random.default_rng(order)
     for n in (9, 24):
         for on_walls in (False, True) if sides is not RING else (False,):
@@ -262,7 +262,7 @@ def test_diffusivity_may_be_a_number_for_each_simulation():
 @pytest.mark.parametrize("order", ORDERS)
 def test_advection_with_its_own_velocity_conserves_momentum_on_a_line(order):
     grid = box((33,), (RING,))
-    # A scalar, or a vector of one component; noise, so that nothing cancels by smoothness.
+    # A scalar, or a vector of one component; noise, so that nothing cancels because it is smooth.
     u = np.random.default_rng(0).normal(size=33) + 0.5
     operators = FiniteDifference(grid, order)
     scalar = wrap(u, grid)
@@ -301,7 +301,7 @@ def test_advection_and_divergence_of_vectors(order):
         assert order_of(list(pair)) == pytest.approx(order, abs=0.2)
 
 
-def test_points_on_prescribed_walls_are_held():
+def test_points_on_prescribed_walls_stay_fixed():
     grid = box((5, 4), ((0.3, ZERO_GRADIENT), (0.1, 0.2)), (True, False))
     rate = wrap(np.full((5, 4), 7.0), grid)
     operators = FiniteDifference(grid, 2)
@@ -343,7 +343,7 @@ def test_compiled_steps_differentiate_with_respect_to_boundary_values(order):
         return runge_kutta_4(lambda s, _: {"u": operators.laplacian(s["u"])}, {"u": u}, dt)["u"]
 
     compiled = math.jit_compile(step)
-    compiled(u, math.wrap(torch.tensor(0.0, dtype=torch.float64)))  # traced on plain numbers
+    compiled(u, math.wrap(torch.tensor(0.0, dtype=torch.float64)))  # traced with plain numbers
 
     def native(value: torch.Tensor) -> torch.Tensor:
         return compiled(u, math.wrap(value)).native(["x", "y"])
@@ -353,7 +353,7 @@ def test_compiled_steps_differentiate_with_respect_to_boundary_values(order):
     with forward.dual_level():
         dual = forward.make_dual(torch.tensor(0.6).double(), torch.tensor(1.0).double())
         tangent = forward.unpack_dual(native(dual)).tangent
-    # Affine in the value, so the derivative is the difference.
+    # The step is affine in the value, so the derivative equals the difference.
     torch.testing.assert_close(tangent, one - zero, rtol=0, atol=1e-13)
     leaf = torch.tensor(0.6, dtype=torch.float64, requires_grad=True)
     (slope,) = torch.autograd.grad(native(leaf).sum(), leaf)

@@ -1,4 +1,4 @@
-"""Incompressible flow against closed forms, on periodic boxes and between walls."""
+"""Incompressible flow against closed forms, in periodic boxes and between walls."""
 
 from math import exp, log2, pi
 from typing import Any
@@ -67,7 +67,7 @@ def spectral_divergence(native: torch.Tensor, grid: Grid) -> torch.Tensor:
 
 
 def taylor_green(grid: Grid, viscosity: float, time: float) -> torch.Tensor:
-    """The vortices of the stream function cos(ax) cos(by), which keep their form."""
+    """Vortices with the stream function cos(ax) cos(by), which decay without changing shape."""
     (x, y), (a, b) = coordinates(grid), (2 * pi / length for length in grid.upper)
     decay = exp(-viscosity * (a**2 + b**2) * time)
     u, v = -b * torch.cos(a * x) * torch.sin(b * y), a * torch.sin(a * x) * torch.cos(b * y)
@@ -95,7 +95,7 @@ def test_taylor_green_is_exact_by_the_spectral_scheme():
 
 @pytest.mark.parametrize("scheme, tolerance", [(SPECTRAL, 1e-8), (ORDERS[1], 2e-3)])
 def test_beltrami_flow_in_three_dimensions(scheme, tolerance):
-    # The flow of Arnold, Beltrami and Childress is its own vorticity: it only decays.
+    # The Arnold-Beltrami-Childress flow equals its own vorticity, so it only decays.
     length, viscosity = 2 * pi * 0.3, 0.02
     grid = periodic_grid((12, 14, 16), (length,) * 3)
     x, y, z = (2 * pi * line / length for line in coordinates(grid))
@@ -113,7 +113,7 @@ def test_beltrami_flow_in_three_dimensions(scheme, tolerance):
 
 
 @pytest.mark.parametrize("scheme", [ORDERS[1], SPECTRAL], ids=lambda scheme: scheme.label)
-def test_divergence_stays_what_it_was(scheme):
+def test_divergence_does_not_change(scheme):
     grid = periodic_grid((20, 15), (0.7, 1.3))
     start = solenoidal(noise(2, *grid.shape), grid)
     made = model(scheme, viscosity=0.01, forcing=[0.5, 2 * pi / 1.3])
@@ -127,7 +127,7 @@ def test_divergence_stays_what_it_was(scheme):
 
 @pytest.mark.parametrize("scheme, dims", [(ORDERS[2], 2), (SPECTRAL, 3)])
 def test_kolmogorov_forcing_from_rest(scheme, dims):
-    # νk² u = A (1 − exp(−νk²t)) sin(ky), with y counted from the origin of the coordinates.
+    # νk² u = A (1 − exp(−νk²t)) sin(ky), with y measured from the origin of the coordinates.
     shape, lengths, low = (8, 36, 10)[:dims], (0.7, 1.3, 0.9)[:dims], 0.35
     ends = tuple(low + length for length in lengths)
     boundary = (PERIODIC,) * dims
@@ -159,7 +159,7 @@ def test_forcing_by_a_field():
     torch.testing.assert_close(last(made, start, grid, 1, 0.05, parameters=parameters), numbers)
 
 
-def test_density_is_carried_and_spread():
+def test_density_is_advected_and_diffused():
     # In the uniform flow (0.6, -0.9), without buoyancy.
     grid, diffusivity = periodic_grid((20, 16), (0.7, 1.3)), 0.01
     x, y = coordinates(grid)
@@ -176,7 +176,7 @@ def test_density_is_carried_and_spread():
     torch.testing.assert_close(found["velocity"], flow, rtol=0, atol=1e-12)
 
 
-def test_smoke_gains_the_momentum_of_its_buoyancy():
+def test_smoke_gains_momentum_from_its_buoyancy():
     grid = periodic_grid((24, 20), (0.7, 1.3))
     x, y = coordinates(grid)
     density = torch.exp(-((x - 0.3) ** 2 + (y - 0.4) ** 2) / 0.02)[None]
@@ -186,7 +186,7 @@ def test_smoke_gains_the_momentum_of_its_buoyancy():
     gained = found["velocity"].mean((1, 2))
     expected = torch.tensor([0.2, 1.5], dtype=torch.float64) * density.mean() * 0.4
     torch.testing.assert_close(gained, expected, rtol=1e-10, atol=0)
-    rising = found["velocity"][1]  # as a plume, beside which the fluid sinks
+    rising = found["velocity"][1]  # a plume, with fluid sinking beside it
     assert rising.max() > 3 * gained[1] and rising.min() < -0.2 * gained[1]
     assert spectral_divergence(found["velocity"], grid).abs().max() < 1e-9
 
@@ -203,7 +203,7 @@ def test_flow_between_walls_decays(scheme, nodes):
         exact = start * exp(-0.05 * (pi / height) ** 2 * 0.6)
         errors.append(float((found - exact).abs().max()))
     assert errors[0] < 0.003
-    # An odd function suits the polynomials at the walls better than most: order 4.8 on nodes.
+    # The solution is odd, which favours the polynomials at the walls: order 4.8 on nodes.
     assert scheme.order - 0.2 < log2(errors[0] / errors[1]) < scheme.order + 0.9
 
 
@@ -225,7 +225,7 @@ def test_energy_never_grows_in_a_closed_box(scheme, nodes):
 
 def test_lid_driven_cavity():
     # Re = 100. Ghia, Ghia and Shin (1982), Journal of Computational Physics 48, 387, tables I, II:
-    # extremes on the centre lines; 16² points are 2 % and 4 % off, 32² 1 %.
+    # extreme values on the centre lines; the error is 2 % and 4 % with 16² points, 1 % with 32².
     n = 16
     grid = walled((n, n), (1.0, 1.0), (WALLS, WALLS), nodes=False)
     lid = Conditions({"boundary.y.upper": torch.tensor([[1.0, 0.0]], dtype=torch.float64)})
@@ -245,7 +245,7 @@ def test_lid_driven_cavity():
 
 
 def test_lid_driven_cavity_on_nodes_is_of_second_order():
-    # A lid that moves with 16 x² (1 − x)², u where the middle of the flow turns back.
+    # A lid with the velocity 16 x² (1 − x)²; u is measured in the return flow.
     found = []
     for n in (6, 12, 24):
         grid = walled((n + 1, n + 1), (1.0, 1.0), (WALLS, WALLS), nodes=True)

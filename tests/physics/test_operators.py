@@ -1,4 +1,4 @@
-"""Derivatives against closed forms, on boxes with unequal spacings that are not 1."""
+"""Derivatives against closed forms, in boxes with unequal spacings different from 1."""
 
 from math import pi
 
@@ -27,7 +27,7 @@ def double_precision():
 
 
 def wave(grid: Grid, modes: tuple[int, ...]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """U = sin(k·x + 0.3), its derivative by x, and its Laplacian."""
+    """U = sin(k·x + 0.3), its x derivative, and its Laplacian."""
     k = [2 * pi * m / upper for m, upper in zip(modes, grid.upper, strict=True)]
     phase = sum(a * x for a, x in zip(k, coordinates(grid), strict=True)) + 0.3
     laplacian = -sum(a**2 for a in k) * torch.sin(phase)
@@ -51,7 +51,7 @@ def test_eigenvalues_bound_the_operators(scheme):
     second = np.linalg.eigvals(torch.stack([c[1] for c in columns]).numpy().T)
     dx, operators = grid.spacing[0], scheme.operators(grid)
     assert 0.8 < np.abs(first).max() * dx / operators.eigenvalue(1) <= 1 + 1e-9
-    # A flux form of the second derivative, with larger eigenvalues, counts with it.
+    # The bound includes the flux form of the second derivative, which has larger eigenvalues.
     assert 0.7 < np.abs(second).max() * dx**2 / operators.eigenvalue(2) <= 1 + 1e-9
 
 

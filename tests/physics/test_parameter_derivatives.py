@@ -1,4 +1,7 @@
-"""Forward-mode derivatives of rollouts by all parameters but Navier-Stokes' against differences."""
+"""Forward-mode derivatives of rollouts with respect to parameters, against finite differences.
+
+All built-in equations except Navier-Stokes.
+"""
 
 from typing import Any
 
@@ -19,7 +22,7 @@ BOXES = {
     "differences": (DIFFERENCES[1], "periodic"),
     "walls": (DIFFERENCES[1], "walls"),
 }
-# FIELD: a field around that value instead of a number.
+# FIELD: a field around the given value instead of a number.
 FIELD = "field"
 CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "Burgers": ("BurgersPDE", {"viscosity": 0.02, "advection": 0.8, "potential": (FIELD, 0.1)}),
@@ -44,7 +47,7 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
         {"advection": 0.8, "second_order": 0.02, "fourth_order": 1e-4},
     ),
 }
-# Equations whose parameters act along axes; a line does for the others.
+# Equations with parameters that act along axes; the others are tested in 1D.
 PLANAR = {"Burgers", "advection", "flow"}
 
 
@@ -87,7 +90,7 @@ def final(
     return last
 
 
-# Walls change the differences near them alone; a velocity crosses the periodic box, too.
+# Walls change only the differences near them; the periodic box is tested with a velocity, too.
 COMBINATIONS = [(case, kind) for case in CASES for kind in ("spectral", "walls")]
 COMBINATIONS += [(case, "differences") for case in CASES if case in PLANAR]
 

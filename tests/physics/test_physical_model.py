@@ -1,4 +1,4 @@
-"""What every physical model does with fields, batches and rollouts that diverge."""
+"""Physical models: fields, batches, compiled steps, diverging rollouts, user-defined equations."""
 
 import copy
 import pickle
@@ -28,7 +28,7 @@ VECTOR = FieldLayout("velocity", ("x", "y"))
 
 @pytest.fixture(autouse=True)
 def double_precision():
-    # Fields would be cut to single precision on their way in and out.
+    # Otherwise fields would be rounded to single precision on input and output.
     with math.precision(64):
         yield
 
@@ -103,7 +103,7 @@ def test_released_steps_are_compiled_again():
     alive = weakref.ref(model)
     del model, frames
     release_compiled_steps()
-    assert alive() is None  # nothing that was compiled keeps its model
+    assert alive() is None  # compiled steps do not keep their model alive
 
 
 def test_changed_parameters_take_effect_after_compilation():
@@ -139,19 +139,19 @@ def test_divergence_names_simulation_frame_and_parameters():
         list(burgers(substeps=1).rollout(state, GRID, 5, 0.1, entries=entries))
 
 
-def test_runaway_states_stop_before_they_are_stepped():
+def test_runaway_states_are_detected_before_stepping():
     with pytest.raises(DivergenceError, match=r"frame 1 needs more than 10000 time steps"):
         list(burgers().rollout(states(1, amplitude=1e7), GRID, 5, 0.1))
 
 
-def test_a_state_that_is_not_finite_enters_no_step():
+def test_a_non_finite_state_is_not_stepped():
     state = states(2)
     state[1, 0, 3, 3] = torch.nan
     with pytest.raises(DivergenceError, match="simulation 1 is not finite at the start"):
         list(burgers().rollout(state, GRID, 1, 0.1))
 
 
-def test_schemes_refuse_boundaries_that_they_cannot_take():
+def test_schemes_reject_unsupported_boundaries():
     field = to_field(torch.zeros(1, 16), walled_grid((16,), (1.0,)), FieldLayout("u"))
     with pytest.raises(ConfigError, match=r"spectral: it needs 'periodic' .* data\.boundary"):
         burgers(scheme="spectral").predict_trajectory({"u": field}, 1, 0.1)
@@ -164,7 +164,7 @@ def test_wrong_channels_are_refused():
         list(burgers().rollout({"velocity": torch.zeros(1, 3, 24, 20)}, GRID, 1, 0.1))
 
 
-def test_initial_guess_wins_over_the_true_value():
+def test_initial_guess_overrides_the_true_value():
     config = physical_config(
         "BurgersPDE",
         {"viscosity": 0.01},
@@ -196,7 +196,7 @@ def test_roles_are_matched_by_name_then_in_order():
 
 
 class HeatWithDecay(PhysicalModel):
-    """An equation as a user writes it: no hooks."""
+    """A minimal user-defined equation without hooks."""
 
     spec = EquationSpec(
         "HeatWithDecay",
@@ -214,7 +214,7 @@ class HeatWithDecay(PhysicalModel):
         return {"u": diffusion - parameters["decay"] * u}
 
 
-def test_an_equation_of_the_user_needs_only_its_rate():
+def test_a_user_defined_equation_needs_only_its_rate():
     model = HeatWithDecay(physical_config("HeatWithDecay", {"conductivity": 0.05}))
     x, _ = coordinates(GRID)
     k = 2 * pi / 0.7
@@ -226,7 +226,7 @@ def test_an_equation_of_the_user_needs_only_its_rate():
 
 
 class Decay(Equation):
-    """An equation without PyTorch, as a user writes it."""
+    """A user-defined equation that does not use PyTorch."""
 
     spec = EquationSpec(
         "Decay", "u_t = −r u", (FieldRole("u"),), {"decay": ParameterSpec("1/time")}
@@ -251,7 +251,7 @@ def test_a_plain_equation_becomes_a_model(monkeypatch):
         ModelRegistry.register_physical("Number")(int)
 
 
-def test_a_model_of_a_built_in_equation_can_be_changed():
+def test_a_built_in_equation_can_be_subclassed():
     class Faster(BurgersPDE):
         def rate(self, state, parameters, operators):
             return {"velocity": 2 * super().rate(state, parameters, operators)["velocity"]}
@@ -265,7 +265,7 @@ def test_a_model_of_a_built_in_equation_can_be_changed():
 def test_an_equation_does_not_replace_attributes_of_the_model():
     class Clash(Decay):
         def rollout(self):
-            """Not the one of the model."""
+            """A method with the name of a model method."""
 
     with pytest.raises(TypeError, match=r"Clash: rollout: PhysicalModel has attributes"):
         physical_model_class(Clash)
@@ -281,7 +281,7 @@ def test_a_parameter_does_not_replace_an_attribute_of_the_model(name):
 
 
 class PartlyLinear(PhysicalModel):
-    """Two fields, of which only one states its linear terms."""
+    """Two fields; only one of them declares its linear terms."""
 
     spec = EquationSpec(
         "PartlyLinear",
@@ -304,7 +304,7 @@ class PartlyLinear(PhysicalModel):
 
 
 @pytest.mark.parametrize("scheme", ["finite_difference", "spectral"])
-def test_what_no_linear_term_states_is_bounded_by_its_unit(scheme):
+def test_fields_without_linear_terms_are_bounded_by_their_unit(scheme):
     config = physical_config(
         "PartlyLinear", {"slow": 1e-3, "fast": 0.0}, numerics={"scheme": scheme}
     )

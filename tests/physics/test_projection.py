@@ -1,4 +1,4 @@
-"""The divergence-free part of vector fields: against closed forms, itself, and PhiFlow's solver."""
+"""Projection onto divergence-free fields, against closed forms, itself and PhiFlow's solver."""
 
 from math import pi
 
@@ -67,7 +67,7 @@ def noise(grid: Grid, *leading: int) -> torch.Tensor:
 
 
 def closed_box(grid: Grid) -> tuple[torch.Tensor, torch.Tensor]:
-    """A flow that stands still at the walls of [0, A] × [0, B], and a gradient that does not."""
+    """A flow that is at rest on the walls of [0, A] × [0, B], and a gradient that is not."""
     x, y = (p.requires_grad_() for p in points(grid))
     stream = torch.sin(pi * x / A) ** 2 * torch.sin(pi * y / B) ** 2 * (1 + x / 2 + 0.3 * x * y)
     potential = torch.exp(x - y / 2) + x**2 * y
@@ -110,7 +110,7 @@ def test_the_result_has_no_divergence_and_projects_onto_itself(name):
 
 @pytest.mark.parametrize("name", [name for name in GRIDS if "nodes" not in name])
 def test_orthogonal(name):
-    # <v, Pw> = <Pv, w>: energy is taken away, never added.
+    # <v, Pw> = <Pv, w>: the projection removes energy, it never adds any.
     grid = GRIDS[name]
     v, w = noise(grid), noise(grid).flip(1)
     projected = native(project(vector(v, grid), grid)), native(project(vector(w, grid), grid))
@@ -132,7 +132,7 @@ def test_periodic_is_exact(dims):
 
 
 def test_periodic_modes_without_a_derivative_are_kept():
-    # (-1)^i along x: no difference along x, but one along y where it also varies along y.
+    # (-1)^i along x has no difference along x, but has one along y where it also varies along y.
     grid = periodic_grid((12, 15), (0.7, 3.0))
     y = coordinates(grid)[1]
     sign = torch.tensor([1.0, -1.0] * 6, dtype=torch.float64)[:, None]
@@ -153,7 +153,7 @@ def test_walls_are_of_second_order(nodes):
         errors.append(float((found - flow).square().mean().sqrt()))
     assert errors[0] < 0.01 * float(flow.square().mean().sqrt())
     observed = np.log2(errors[0] / errors[1])
-    # With nodes the error lies along the walls, and the mean square gains half an order.
+    # With nodes the error is concentrated at the walls, so the mean square gains half an order.
     assert abs(observed - (2.3 if nodes else 2.0)) < 0.2
 
 
@@ -170,15 +170,15 @@ def test_gradients_vanish(boundary, nodes):
         found = native(project(vector(gradient, grid), grid))
         left.append(float(found.square().mean().sqrt() / gradient.square().mean().sqrt()))
     assert left[0] < 0.02
-    # Order 2, but with nodes on an outflow order 1 along that side: 1.5 of the mean square.
+    # Order 2, but order 1 along an outflow side with nodes: 1.5 for the mean square.
     observed, least = np.log2(left[0] / left[1]), 1.4 if nodes and boundary[0] == OUTFLOW else 1.6
     assert observed > least
 
 
 @pytest.mark.parametrize("nodes", [False, True])
 def test_flow_through_walls(nodes):
-    # v = (1 + x y, −y²/2) has no divergence; through the box with its values at the walls it
-    # stays as it is, without them nothing flows in or out.
+    # v = (1 + x y, −y²/2) is divergence-free. With its own values at the walls it does not change;
+    # without them nothing flows in or out.
     grid = box((16, 13), (A, B), ((2.0, 2.0), (0.5, 0.5)), nodes)
     x, y = points(grid)
     uniform = torch.stack([torch.full_like(x, 2.0), torch.full_like(y, 0.5)])
@@ -197,8 +197,8 @@ def test_flow_through_walls(nodes):
         assert torch.equal(native(found)[:, 0], uniform[:, 0])
 
 
-def test_inflow_leaves_where_the_sides_let_it():
-    # v = 0.7 at x = 0 alone, all other sides have a zero gradient.
+def test_inflow_leaves_through_open_sides():
+    # v = 0.7 at x = 0; all other sides have a zero gradient.
     grid = box((16, 13), (A, B), (OUTFLOW, ("zero-gradient", "zero-gradient")))
     inlet = {"boundary.x.lower": math.tensor([0.7, 0.0], channel(vector="x,y"))}
     found = project(vector(0.0 * noise(grid), grid), grid, inlet)
@@ -206,7 +206,7 @@ def test_inflow_leaves_where_the_sides_let_it():
     assert native(found)[0, 0].mean() > 0.3
 
 
-# PhiML's solver: the pressure is known up to a constant, and PyTorch warns of how it is used.
+# PhiML's solver warns that the pressure has a free constant, PyTorch about how it is called.
 @pytest.mark.filterwarnings("ignore:Rank deficiency:RuntimeWarning")
 @pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")
 @pytest.mark.filterwarnings("ignore:Sparse:UserWarning")
@@ -240,15 +240,17 @@ def test_compiled_and_differentiated(name):
     torch.testing.assert_close(found.tangent, expected)
     leaf = start.clone().requires_grad_()
     (native(compiled(vector(leaf, grid))) * direction).sum().backward()
-    # P is its own transpose, but for the nodes that are held.
+    # P is its own transpose, except at the fixed nodes.
     held = "nodes" in name
     inner = (slice(None), slice(None), slice(None), slice(1, -1) if held else slice(None))
     torch.testing.assert_close(leaf.grad[inner], expected[inner])
 
 
 @pytest.mark.parametrize("boundary", [(PERIODIC, PERIODIC), (WALLS, WALLS)], ids=["box", "walls"])
-def test_single_precision_leaves_the_double_one_alone(boundary):
-    grid = box((11, 14), (A, B), boundary)  # met by no other test: its operators are new
+def test_single_precision_does_not_affect_double_precision(boundary):
+    grid = box(
+        (11, 14), (A, B), boundary
+    )  # used by no other test, so its operators are not cached yet
     with math.precision(32):
         single = native(project(vector(noise(grid).float(), grid), grid))
     double = project(vector(noise(grid), grid), grid)

@@ -1,4 +1,4 @@
-"""Reaction and diffusion: travelling fronts, uniform states, and the growth of small waves."""
+"""Reaction and diffusion: travelling fronts, uniform states and growth of small perturbations."""
 
 from math import exp, pi, sqrt
 
@@ -32,12 +32,12 @@ def test_allen_cahn_of_a_uniform_state(scheme: Discretization) -> None:
     last = final_state(model, torch.full((1, *grid.shape), 0.2), grid, 4, 0.1)
     growth = 0.2 / sqrt(1 - 0.2**2) * exp(3.0 * 0.4)  # u/√(1 − u²) grows as exp(rt)
     exact = growth / sqrt(1 + growth**2)
-    # r dt = 0.3 a step of the fourth order
+    # r dt = 0.3 per step of a fourth-order method
     torch.testing.assert_close(last, torch.full_like(last, exact), rtol=1e-4, atol=0)
 
 
-def test_allen_cahn_walls_stand_still() -> None:
-    # tanh((x − x₀)/√(2D/r)) is stationary; two walls 1 apart touch by exp(−1·√(2r/D)) = 1e-10.
+def test_allen_cahn_fronts_are_stationary() -> None:
+    # tanh((x − x₀)/√(2D/r)) is stationary; fronts 1 apart overlap by exp(−1·√(2r/D)) = 1e-10.
     grid = periodic_grid((200,), (2.0,))
     (x,) = coordinates(grid)
     width = sqrt(2 * 2e-3 / 0.5)
@@ -50,7 +50,7 @@ def test_allen_cahn_walls_stand_still() -> None:
 
 @EITHER
 def test_allen_cahn_travelling_waves(scheme: Discretization) -> None:
-    # The wall between u = 0 and u = 1, ½(1 − tanh((x − st)/√(8D/r))), runs into u = 0 with the
+    # The front between u = 0 and u = 1, ½(1 − tanh((x − st)/√(8D/r))), moves into u = 0 with the
     # speed s = 3√(rD/2).
     width, speed = sqrt(8 * 2e-3 / 2.0), 3 * sqrt(2.0 * 2e-3 / 2)
     grid = periodic_grid((256,), (4.0,))
@@ -64,7 +64,7 @@ def test_allen_cahn_travelling_waves(scheme: Discretization) -> None:
     model = model_of("AllenCahnPDE", {"diffusivity": 2e-3, "reaction_rate": 2.0}, scheme)
     last = final_state(model, exact(0.0), grid, 20, 0.1)
     assert (exact(2.0) - exact(0.0)).abs().max() > 0.5
-    # Spectral: of time steps of a frame each.
+    # Spectral: the error of time steps as long as a frame.
     assert (last - exact(2.0)).abs().max() < (5e-5 if scheme == SPECTRAL else 2e-3)
 
 
@@ -103,7 +103,7 @@ def test_order_of_fronts_between_walls(name: str, rate_name: str, order: int) ->
 
 FITZHUGH_NAGUMO = {"diffusivity_u": 2e-3, "diffusivity_v": 5e-3, "threshold": 0.1}
 GRAY_SCOTT = {"diffusivity_a": 2e-3, "diffusivity_b": 8e-4, "feed": 0.04, "kill": 0.05}
-# Parameters, roles, diffusivities, and a uniform state to start from.
+# Parameters, roles, diffusivities, and a uniform initial state.
 PAIRS = {
     "FitzHughNagumoPDE": (FITZHUGH_NAGUMO, ("u", "v"), (2e-3, 5e-3), (0.6, -0.3)),
     "GrayScottPDE": (GRAY_SCOTT, ("a", "b"), (2e-3, 8e-4), (0.7, 0.4)),
@@ -192,6 +192,6 @@ def test_growth_of_small_waves(name: str, box: str) -> None:
     exact = expm((jacobian(name, rest) - decay) * time) @ [1, -0.5]
     for role, at_rest, amplitude in zip(roles, rest, exact, strict=True):
         change = (last[role][0] - at_rest) / size
-        # 22 points a wave of order 6; the second order of the amplitude is 1e-6
+        # 22 points per wavelength at order 6; the second order of the amplitude is 1e-6
         assert abs(amplitude) > 0.05
         assert (change - amplitude * wave).abs().max() < (2e-5 if box == "spectral" else 2e-4)

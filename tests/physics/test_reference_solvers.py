@@ -1,4 +1,4 @@
-"""The benchmark's own solvers, which calibrations are measured by, against closed forms."""
+"""Reference solvers of the benchmark, against closed forms."""
 
 from math import log2, pi
 
@@ -46,7 +46,7 @@ def test_burgers_reference_against_cole_hopf():
 
 
 def test_gray_scott_diffusion_and_feed_are_exact():
-    # Without b the equation of a is linear: every mode of a − 1 decays by itself.
+    # Without b the equation for a is linear: every mode of a − 1 decays independently.
     equation = GrayScott(diffusivity_a=0.3, feed=0.02, length=7.0)
     x = 7.0 / 16 * np.arange(16)
     wave = np.cos(2 * pi * (2 * x[:, None] + x[None, :]) / 7.0)
@@ -80,7 +80,7 @@ def test_gray_scott_start_has_a_square_of_side_10_and_noise_of_1_percent():
     a, b = gray_scott_start(128, 100.0, seed=3)
     quiet = gray_scott_start(128, 100.0, seed=3, noise=0.0)
     assert (quiet[0] == 0.5).sum() == (quiet[1] == 0.25).sum() == 13**2
-    # The deviation of 16 384 numbers is known to 0.6 %.
+    # The standard deviation of 16 384 numbers has an error of 0.6 %.
     assert np.std(a - quiet[0]) == pytest.approx(0.005, rel=0.03)
     assert np.std(b - quiet[1]) == pytest.approx(0.0025, rel=0.03)
 
@@ -151,7 +151,7 @@ def test_raw_files_have_the_layout_of_the_reader(tmp_path):
         assert file["x"].values[1] == 100 / 16
         start = file["b"].values[0]
         fine = gray_scott_start(32, 100.0, seed=0)[1]
-        # What 16 points resolve of it: the same modes, hence the same mean.
+        # 16 points resolve the same modes, hence give the same mean.
         assert start.mean() == pytest.approx(fine.mean(), rel=1e-12)
         few, many = np.fft.fft2(start) / start.size, np.fft.fft2(fine) / fine.size
         np.testing.assert_allclose(few[:8, :8], many[:8, :8], atol=1e-12)
@@ -179,7 +179,7 @@ def test_noise_is_a_share_of_the_deviation_and_drawn_from_the_seed(tmp_path):
         with xr.open_dataset(target) as file:
             drawn.append(file["u"].values - u)
     assert (drawn[0] == drawn[1]).all() and (drawn[0] != drawn[2]).all()
-    # The deviation of 3 200 numbers is known to 1.3 %.
+    # The standard deviation of 3 200 numbers has an error of 1.3 %.
     assert drawn[0].std() == pytest.approx(0.1 * u.std(), rel=0.06)
 
 
@@ -212,7 +212,7 @@ def test_gauss_newton_terms_against_central_differences(compiled):
 
 
 def test_phiflow_as_its_examples_use_it_recovers_its_own_viscosity():
-    # PhiFlow's frames are its own scheme's here: without advection, Euler steps of diffusion.
+    # The frames come from PhiFlow's own scheme: without advection, Euler steps of diffusion.
     x = torch.arange(12) * (2 * pi / 12)
     u = 1e-3 * torch.sin(x)[:, None].expand(12, 12)
     dx = LENGTH / 12

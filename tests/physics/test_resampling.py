@@ -1,4 +1,4 @@
-"""Interpolation between grids and at arbitrary positions, on unequal spacings that are not 1."""
+"""Interpolation between grids and at arbitrary positions, with unequal spacings other than 1."""
 
 from math import pi
 
@@ -53,7 +53,7 @@ def test_grids_between_walls(on_walls):
 def test_coarsening_undoes_refining(sides, on_walls, factor):
     grid = box((8, 11), (sides, sides), on_walls=(on_walls, on_walls))
     resampling = Resampling(grid, factor)
-    # Noise has all modes, the Nyquist mode of the even axis included.
+    # Noise contains all modes, including the Nyquist mode of the even axis.
     noise = torch.randn(3, 2, 8, 11, generator=torch.Generator().manual_seed(0)).double()
     refined = resampling.refine(noise)
     assert refined.shape == (3, 2, *resampling.grid.shape)
@@ -74,7 +74,7 @@ def test_resampling_between_walls_has_order_six(on_walls):
             ]
         )
     (refined, coarsened), (finer, finest) = errors
-    # The largest error is made beyond the outermost points, which move on with the spacing.
+    # The largest error is beyond the outermost points, which move with the spacing.
     assert np.log2(refined / finer) == pytest.approx(6, abs=0.2)
     if on_walls:
         assert max(coarsened, finest) < 1e-14  # the points coincide
@@ -125,7 +125,7 @@ def test_interpolation_at_positions_has_order_six(boundary, on_walls):
         found = (field(grid, (1, 1))[0].flatten()[indices] * weights).sum(-1)
         share = torch.from_numpy((positions - lower) / (upper - lower)).sum(1)
         error = (found - torch.sin(0.4 + 2 * pi * share)).abs()
-        errors.append(float(error.median()))  # the share of points near walls shrinks with n
+        errors.append(float(error.median()))  # the fraction of points near walls shrinks with n
         assert error.max() < 3e-6  # twice 0.226 (2π/48)⁶ at the corners of cell centres
     for coarse, fine in zip(errors, errors[1:], strict=False):
         assert np.log2(coarse / fine) == pytest.approx(6, abs=0.2)

@@ -1,4 +1,4 @@
-"""The stabilized Runge-Kutta method: its order, and how far its stability reaches."""
+"""The stabilized Runge-Kutta-Chebyshev method: order, stability limit, number of stages."""
 
 from math import cos, exp, log2
 

@@ -1,4 +1,4 @@
-"""Advection along characteristics: against PhiFlow and closed forms, at walls, and not a number."""
+"""Semi-Lagrangian advection against PhiFlow and closed forms, at walls, and with NaN."""
 
 import subprocess
 import sys
@@ -32,7 +32,7 @@ def noise(*shape: int) -> torch.Tensor:
 
 
 def walled(shape: tuple[int, ...], sides: tuple[tuple[Side, Side], ...], on_wall: bool) -> Grid:
-    """Unequal spacings; ``on_wall`` for axes that are not periodic."""
+    """A box with unequal spacings; ``on_wall`` applies to axes that are not periodic."""
     nodes = tuple(on_wall and PERIODIC not in pair for pair in sides)
     upper = (LENGTH, 3.0)[: len(shape)]
     return Grid(("x", "y")[: len(shape)], shape, (0.0,) * len(shape), upper, sides, nodes)
@@ -72,7 +72,7 @@ def test_steps_are_those_of_phiflow(method, side):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_a_scalar_that_carries_itself_does_so_along_every_axis(method):
+def test_a_scalar_advects_itself_along_every_axis(method):
     c = noise(1, 1, *BOX.shape)
     speed = to_values(c, BOX, SCALAR)
     velocity = to_values(c.expand(1, 2, *BOX.shape), BOX, FieldLayout("v", ("x", "y")))
@@ -96,25 +96,25 @@ def test_on_a_line_the_step_is_linear_interpolation(courant):
 
 @pytest.mark.parametrize("on_wall", [False, True])
 @pytest.mark.parametrize("method", METHODS)
-def test_beside_walls_a_periodic_axis_wraps(method, on_wall):
+def test_a_periodic_axis_wraps_next_to_walls(method, on_wall):
     grid = walled(BOX.shape, ((PERIODIC, PERIODIC), (ZERO_GRADIENT, 0.3)), on_wall)
     c = noise(*BOX.shape)
     found = moved(grid, c, uniform(x=7 * grid.spacing[0], y=0.0), 1.0, method=method)
     expected = torch.roll(c, 7, 0)
     if on_wall:
-        expected[:, -1] = c[:, -1]  # held by the prescribed value
+        expected[:, -1] = c[:, -1]  # fixed at the prescribed value
     torch.testing.assert_close(found, expected)
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_what_comes_in_has_the_value_at_the_wall(method):
+def test_inflow_has_the_value_at_the_wall(method):
     grid = walled((16,), ((0.0, ZERO_GRADIENT),), on_wall=False)
     c, dx = noise(16), grid.spacing[0]
     inflow = {"boundary.x.lower": math.wrap(2.0)}
     found = moved(grid, c, uniform(x=4 * dx), 1.0, boundary=inflow, method=method)
-    # A value from the wall itself, half a spacing before the first point, is c of 3.5 further on.
+    # The value at the wall, half a spacing before the first point, arrives 3.5 spacings downstream.
     assert found[:4] == pytest.approx([2.0] * 4, abs=1e-12)
-    # Behind, MacCormack's way back would begin beyond the other wall.
+    # Downstream of that, MacCormack's backward step would start beyond the other wall.
     torch.testing.assert_close(found[4:12], c[:8])
     out = moved(grid, c, uniform(x=-40 * dx), 1.0, boundary=inflow, method=method)
     torch.testing.assert_close(out, c[-1].expand(16))
@@ -143,14 +143,14 @@ def test_order_at_a_fixed_courant_number(method, order):
         for _ in range(steps):
             c = step(c)
         exact = torch.sin(phase - 2 * pi * 0.4 * dx * steps / LENGTH)
-        # The mean: MacCormack's limiter cuts extrema to first order, at a point or two.
+        # The mean error: MacCormack's limiter is first order at a point or two near extrema.
         errors.append(float((c.native(["x"]) - exact).abs().mean()))
     assert abs(log(errors[0] / errors[1], 2) - order) < 0.2
 
 
 @pytest.mark.parametrize("courant", [0.2, 0.5, 3.5])
 def test_numerical_diffusivity(courant):
-    # The wave decays as exp(-D k² t); (k dx)²/12 of that is the error of the measurement.
+    # The wave decays as exp(-D k² t); the relative error of the measurement is (k dx)²/12.
     grid = periodic_grid((64,), (LENGTH,))
     dx, dt, k = grid.spacing[0], 0.03, 2 * pi / LENGTH
     wave = torch.exp(1j * k * coordinates(grid)[0].to(torch.complex128))
@@ -162,7 +162,7 @@ def test_numerical_diffusivity(courant):
 
 def test_numerical_diffusivity_is_the_largest():
     assert numerical_diffusivity([0.0], [0.1], 0.5) == 0.0
-    # Slower flow than three whole spacings a step meets a half; of two axes, the coarser counts.
+    # At less than three spacings per step, half a spacing is the worst case, on the coarser axis.
     assert numerical_diffusivity([0.6], [0.1], 0.5) == pytest.approx(0.1**2 / 8 / 0.5)
     assert numerical_diffusivity([0.6, 0.02], [0.1, 0.2], 0.5) == pytest.approx(0.1**2 / 8 / 0.5)
     assert numerical_diffusivity([0.02, 0.6], [0.1, 0.2], 0.5) == pytest.approx(0.2**2 / 8 / 0.5)
@@ -209,7 +209,7 @@ def test_there_is_no_forward_mode():
             moved(BOX, dual, uniform(x=0.1, y=0.2), 1.0)
 
 
-def test_advection_is_no_part_of_the_rate():
+def test_advection_is_not_part_of_the_rate():
     split = SplitAdvection(BOX, "mac_cormack")
     c = to_values(noise(1, *BOX.shape), BOX, SCALAR)
     assert split.advect(uniform(x=1.0, y=2.0), c).native(["x", "y"]).abs().max() == 0
@@ -245,8 +245,8 @@ print("survived")
 """
 
 
-def test_what_is_not_a_number_stays_and_ends_no_process():
-    # In a process of its own: an index out of range in a compiled step ends it.
+def test_nan_is_kept_and_does_not_crash_the_process():
+    # In a subprocess: an index out of range in a compiled step would kill the process.
     done = subprocess.run(
         [sys.executable, "-c", NOT_A_NUMBER, *METHODS],
         cwd=ROOT,

@@ -1,4 +1,4 @@
-"""Fourier operators against closed forms, on boxes with unequal spacings that are not 1."""
+"""Fourier operators against closed forms, in boxes with unequal spacings different from 1."""
 
 from math import pi
 
@@ -29,7 +29,7 @@ def double_precision():
 
 
 def wave(grid: Grid, modes: tuple[int, ...]) -> tuple[list[float], torch.Tensor]:
-    """Wavenumbers k and the phase k·x + 0.3."""
+    """Wavenumbers k and phase k·x + 0.3."""
     k = [2 * pi * m / upper for m, upper in zip(modes, grid.upper, strict=True)]
     return k, sum(a * x for a, x in zip(k, coordinates(grid), strict=True)) + 0.3
 
@@ -47,7 +47,7 @@ def native(u: math.Tensor, grid: Grid) -> torch.Tensor:
 
 
 def assert_equal(found: math.Tensor, exact: torch.Tensor, grid: Grid) -> None:
-    # rounding: ε times the symbol of the largest wavenumber, (π/dx)ⁿ, which is not that of the mode
+    # rounding: ε times the symbol (π/dx)ⁿ of the largest wavenumber, not that of the mode
     size = exact.abs().max()
     assert size > 0
     torch.testing.assert_close(native(found, grid), exact, rtol=0, atol=float(2e-10 * size))
@@ -126,7 +126,7 @@ def test_diffusion_with_a_field_conserves_and_damps_every_mode():
     matrix = torch.stack(columns, 1)
     assert matrix.sum(0).abs().max() < 1e-12 * matrix.abs().max()
     rates = torch.linalg.eigvalsh((matrix + matrix.T) / 2)
-    assert abs(float(rates[-1])) < 1e-10 * float(rates[0].abs())  # the constant
+    assert abs(float(rates[-1])) < 1e-10 * float(rates[0].abs())  # the constant mode
     assert float(rates[-2]) < -0.2 * (2 * pi / 0.7) ** 2 * 0.9
 
 
@@ -154,11 +154,11 @@ def test_eigenvalues_bound_the_derivatives():
         ]
         largest = torch.linalg.eigvals(torch.stack(columns, 1)).abs().max()
         share = float(largest) * grid.spacing[0] ** order / operators.eigenvalue(order)
-        # odd derivatives have no Nyquist mode: the next one is 11/12 of it
+        # odd derivatives drop the Nyquist mode: the next mode has 11/12 of its wavenumber
         assert share == pytest.approx((11 / 12) ** order if order % 2 else 1.0, rel=1e-6)
 
 
-def test_dealiasing_keeps_products_from_folding_back():
+def test_dealiasing_prevents_aliasing_of_products():
     grid = periodic_grid((30,), (0.7,))
     x = coordinates(grid)[0]
     u = torch.sin(2 * pi * 9 * x / 0.7)  # its product with its derivative is mode 18 > n/2

@@ -1,4 +1,4 @@
-"""Incompressible flow with the velocity on the faces of cells, against closed forms."""
+"""Incompressible flow on staggered grids, against closed forms."""
 
 from math import exp, log2, pi
 
@@ -73,7 +73,7 @@ def test_divergence_stays_at_rounding(case):
 
 
 @pytest.mark.parametrize("case", BOXES)
-def test_inviscid_flow_conserves_energy_and_what_it_carries(case):
+def test_inviscid_flow_conserves_energy_and_tracers(case):
     grid = cells(*BOXES[case])
     state = {"velocity": flow(grid), "density": noise(1, *grid.shape)}
     rates = rate_of(model(), state, grid)
@@ -88,7 +88,7 @@ def test_inviscid_flow_conserves_energy_and_what_it_carries(case):
 
 @pytest.mark.parametrize("boundary", [SLIP, PERIODIC])
 def test_layers_of_smoke_are_at_rest(boundary):
-    # Their buoyancy is the gradient of a pressure; between walls, and with the mean taken away.
+    # The pressure gradient balances their buoyancy: all of it between walls, else all but its mean.
     grid = cells((8, 10), (PERIODIC, boundary))
     layers = torch.sin(2 * pi * coordinates(grid)[1] / 1.3)[None] * 3.0
     still = torch.zeros(2, 8, 10, dtype=torch.float64)
@@ -118,12 +118,12 @@ def test_smoke_plume_is_symmetric_and_keeps_its_mass():
     assert v.max() > 0.1 and v.min() < -0.02
 
 
-def test_it_converges_to_the_same_flow_as_points_of_the_same_grid():
+def test_converges_to_the_same_flow_as_a_collocated_grid():
     differences = []
     for n in (12, 24):
         grid = cells((n, n), (PERIODIC, STICK), (1.0, 1.0))
         x, y = coordinates(grid)
-        profile = torch.sin(pi * y) ** 2  # of the stream function, so that no wall moves
+        profile = torch.sin(pi * y) ** 2  # of the stream function, so that all walls are at rest
         slope = 2 * pi * torch.sin(pi * y) * torch.cos(pi * y)
         wave = torch.stack(
             [slope * torch.cos(2 * pi * x), 2 * pi * profile * torch.sin(2 * pi * x)]
@@ -184,7 +184,7 @@ def test_derivatives_with_respect_to_parameters(case):
         torch.testing.assert_close(gradient.sum(), forward.tangent)
 
 
-def test_a_finer_grid_is_nearer():
+def test_a_finer_grid_is_more_accurate():
     grid = periodic_grid((16, 12), (2 * pi * 0.4, 2 * pi * 0.3))
     errors = []
     for refine in (1, 2):

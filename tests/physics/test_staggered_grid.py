@@ -1,4 +1,4 @@
-"""Velocities on the faces of cells: their projection, and the way there and back."""
+"""Staggered velocities: projection, and conversion between cell faces and centres."""
 
 from math import pi
 
@@ -55,7 +55,7 @@ def test_projection_is_orthogonal_and_exact(case):
     assert abs(float(((given - free) * free).sum())) < 1e-10
 
 
-# PhiML's solver: the pressure is known up to a constant, and PyTorch warns of how it is used.
+# PhiML's solver warns that the pressure has a free constant, PyTorch about how it is called.
 @pytest.mark.filterwarnings("ignore:Rank deficiency:RuntimeWarning")
 @pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")
 @pytest.mark.filterwarnings("ignore:Sparse:UserWarning")
@@ -71,7 +71,7 @@ def test_projection_agrees_with_phiflow():
 
 
 @pytest.mark.parametrize("n, periodic", [(12, True), (9, True), (12, False), (9, False)])
-def test_faces_come_back_from_the_centres(n, periodic):
+def test_faces_are_recovered_from_the_centres(n, periodic):
     grid = cells((n, 4), (PERIODIC if periodic else STICK, PERIODIC))
     faces = noise(2, n, 4)
     alternating = torch.tensor([1.0, -1.0], dtype=torch.float64).repeat(n)[:n]
@@ -106,7 +106,7 @@ def test_what_does_not_fit_is_refused():
 
 
 @pytest.mark.parametrize("boundary", [(PERIODIC, PERIODIC), (SLIP, STICK), (SLIP, PERIODIC)])
-def test_staggered_fields_go_in_and_come_out(boundary):
+def test_models_accept_and_return_staggered_fields(boundary):
     grid = cells((7, 5), boundary)
     velocity, density = centres_of(flow(grid), grid), noise(1, 7, 5)
     made = model(viscosity=0.01, diffusivity=0.01, buoyancy=[0.3, 1.0])
@@ -135,7 +135,7 @@ def test_a_staggered_flow_through_a_wall_is_refused():
             model().predict_trajectory({"velocity": blown}, 1, 0.1)
 
 
-def test_drawn_velocities_have_no_divergence_on_the_faces():
+def test_random_velocities_are_divergence_free_on_the_faces():
     grid = cells((9, 7), (SLIP, PERIODIC))
     settings = GaussianRandomField(amplitude=0.7, length_scale=0.2)
     free = projections(NavierStokesPDE.spec, ["velocity"], grid, staggered=True)

@@ -1,4 +1,4 @@
-"""Every symmetry that an equation claims: moving a solution gives the solution of the moved start.
+"""Symmetries of the equations: transforming a solution solves the transformed initial state.
 
 Layout: ``B`` windows, ``T`` steps, ``C`` channels, ``X Y Z`` space.
 """
@@ -32,18 +32,18 @@ PARAMETERS: dict[str, dict[str, Any]] = {
     "NavierStokesPDE": {"viscosity": 0.02},
 }
 STEPS, DT, WINDOWS = 3, 0.02, 4
-# rounding of some tens of steps, on values of the order of one
+# rounding error of some tens of steps, for values of the order of one
 ROUNDING = 1e-11
 OBLONG, SQUARE = periodic_grid((12, 10), (1.2, 0.8)), periodic_grid((12, 12), (1.3, 1.3))
 BOX, CUBE = periodic_grid((8, 6, 7), (1.0, 0.9, 1.3)), periodic_grid((6, 6, 6), (1.3, 1.3, 1.3))
 LINE = periodic_grid((32,), (1.7,))
-# Galilean shifts are exact for what the grid resolves, products of it included.
+# Galilean shifts are exact for all modes that the grid resolves, including their products.
 FINE_OBLONG, FINE_SQUARE = periodic_grid((32, 28), (1.2, 0.8)), periodic_grid((28, 28), (1.3, 1.3))
 FINE_LINE = periodic_grid((48,), (1.7,))
 
 
 class Case:
-    """An equation on a grid, with solutions that start from random states."""
+    """An equation on a grid, with solutions from random initial states."""
 
     def __init__(
         self,
@@ -68,7 +68,7 @@ class Case:
         self.held, self.lines = find_symmetries(self.experiment, spec, box_of(grid, self.layouts))
 
     def starts(self) -> torch.Tensor:
-        """Random states ``[B, C, *space]``; velocities of a fluid are free of divergence."""
+        """Random states ``[B, C, *space]``; fluid velocities are divergence-free."""
         settings = GaussianRandomField(amplitude=0.4, length_scale=0.25, mean=0.3)
         free = projections(self.model.spec, [each.name for each in self.layouts], self.grid)
         states = [
@@ -93,7 +93,7 @@ class Case:
     def error(
         self, held: ValidSymmetries, moves: Moves, boost: float = 0.0, dt: float = DT
     ) -> float:
-        """Largest difference of the moved solution and the solution of the moved start."""
+        """Largest difference of the moved solution and the solution of the moved initial state."""
         starts = self.starts()
         if dt not in self._targets:
             self._targets[dt] = self.solved(starts, dt)
@@ -156,7 +156,7 @@ def test_rotation_commutes_with_the_solution(name: str) -> None:
     ("grid", "kinds", "members"),
     [(SQUARE, ["reflection", "rotation"], 8), (CUBE, ["rotation"], 24), (BOX, ["reflection"], 8)],
 )
-def test_groups_are_whole_and_each_member_commutes(
+def test_groups_are_complete_and_each_member_commutes(
     grid: Grid, kinds: list[str], members: int
 ) -> None:
     case = Case("BurgersPDE", grid, kinds)
@@ -178,7 +178,7 @@ def test_groups_are_whole_and_each_member_commutes(
     ],
 )
 def test_galilean_shift_commutes_with_the_solution(name: str, grid: Grid, dt: float) -> None:
-    """To the error of the time steps, which sees the moving observer: of fourth order."""
+    """Up to the error of the time steps, which depends on the observer and is of fourth order."""
     errors = []
     for substeps in (4, 8):
         numerics = {"scheme": "spectral", "order": 4, "substeps": substeps}
@@ -215,7 +215,7 @@ def test_all_symmetries_together_commute_with_the_solution() -> None:
         ("AdvectionDiffusionPDE", {"velocity": [0.7, 0.0]}, ValidSymmetries((0, 1), (1,))),
     ],
 )
-def test_what_points_somewhere_leaves_the_symmetries_across(
+def test_a_direction_keeps_the_symmetries_across_it(
     name: str, parameters: dict[str, Any], held: ValidSymmetries
 ) -> None:
     kinds = sorted(EQUATIONS[name].symmetries.names)
@@ -249,10 +249,10 @@ def test_what_points_somewhere_leaves_the_symmetries_across(
         ("NavierStokesPDE", SQUARE, ValidSymmetries(translations=(1,)), {"forcing": [2.0, 4.833]}),
     ],
 )
-def test_what_is_refused_does_not_hold(
+def test_rejected_symmetries_do_not_hold(
     name: str, grid: Grid, held: ValidSymmetries, parameters: dict[str, Any]
 ) -> None:
-    """Else users would be kept from what helps them."""
+    """Otherwise useful symmetries would be rejected."""
     case = Case(name, grid, ["translation", "reflection"], **parameters)
     asked = held.translations or held.reflections
     allowed = case.held.translations if held.translations else case.held.reflections
@@ -261,8 +261,8 @@ def test_what_is_refused_does_not_hold(
     assert case.error(held, drawn(case, held)) > 1e-4
 
 
-def test_walls_keep_the_reflections_that_they_allow() -> None:
-    """Zero gradient and the value zero; along the channel it can be shifted."""
+def test_walls_keep_compatible_reflections() -> None:
+    """Walls with zero gradient or value zero allow them; a channel also allows shifts along it."""
     walls = (("zero-gradient", "zero-gradient"), (0.0, 0.0))
     for boundary, translations in ((walls, ()), ((("periodic",) * 2, (0.0, 0.0)), (0,))):
         grid = Grid(("x", "y"), (12, 10), (0.0, -1.0), (1.2, 0.0), boundary, (False, False))

@@ -1,4 +1,4 @@
-"""The Runge-Kutta method's order and the limit of its stability."""
+"""Time steps: the order of the Runge-Kutta method, stability limits and the number of substeps."""
 
 from math import cos, exp, inf, nan, sin
 
@@ -36,7 +36,7 @@ def test_runge_kutta_has_order_four():
         assert abs(np.log2(coarse / fine) - 4) < 0.2
 
 
-def test_substeps_of_no_finite_number():
+def test_non_finite_number_of_substeps_is_an_error():
     assert count_substeps(0.1, inf) == 1
     assert count_substeps(0.1, 0.1 / SAFETY) == 1
     assert count_substeps(0.1, 0.099 / SAFETY) == 2
@@ -44,17 +44,17 @@ def test_substeps_of_no_finite_number():
     assert count_substeps(0.1, nan) is None
 
 
-def test_reactions_are_resolved_not_only_stable():
+def test_reactions_are_resolved_not_just_stable():
     assert count_substeps(1.0, inf, reaction_rate=0.8) == 1
     assert count_substeps(1.0, inf, reaction_rate=8.0) == 10
     assert count_substeps(1.0, 0.01, reaction_rate=8.0) == count_substeps(1.0, 0.01)
 
 
 def growth(model: PhysicalModel, grid: Grid, dt: float, steps: int) -> float:
-    """How much noise grows in some time steps of a length that is not chosen by the model."""
+    """Growth factor of noise over time steps of a given length."""
     generator = torch.Generator().manual_seed(0)
     noise = torch.randn(1, *grid.shape, generator=generator, dtype=torch.float64)
-    noise[:, 0] = 0  # the value that a wall prescribes
+    noise[:, 0] = 0  # the value that the wall prescribes
     return float(final_state(model, noise, grid, steps, dt).norm() / noise.norm())
 
 
@@ -105,7 +105,7 @@ def test_limit_of_diffusion_between_walls(scheme, grid):
         assert growth(model, grid, 2.5 * limit, 60) > 100
 
 
-def test_nothing_linear_limits_the_exponential_integrator():
+def test_linear_terms_do_not_limit_the_exponential_integrator():
     for name, parameters, *_ in (DIFFUSION, ADVECTION, DISPERSION, DAMPING):
         model = model_of(name, parameters, SPECTRAL)
         assert growth(model, PERIODIC, 100.0, 2) <= 1 + 1e-9

@@ -1,4 +1,4 @@
-"""Fifth-order upwind advection: its order, shocks, walls, derivatives, on boxes with dx != 1."""
+"""Fifth-order WENO advection: order, shocks, walls and derivatives, in boxes with dx != 1."""
 
 from collections.abc import Callable
 from math import ceil, pi
@@ -31,20 +31,20 @@ def uniform(*speeds: float) -> math.Tensor:
 
 
 def order_of(errors: list[torch.Tensor]) -> float:
-    """Of the largest error on a grid and on one with half the spacing."""
+    """Order of convergence of the largest error when the spacing is halved."""
     coarse, fine = (float(error.abs().max()) for error in errors)
     return float(np.log2(coarse / fine))
 
 
 def compiled(rate: Callable[[math.Tensor], math.Tensor], dt: float) -> Callable:
-    """One Runge-Kutta step of a single field."""
+    """A compiled Runge-Kutta step of a single field."""
     return math.jit_compile(
         lambda u: runge_kutta_4(lambda state, _: {"u": rate(state["u"])}, {"u": u}, dt)["u"]
     )
 
 
 def burgers(grid: Grid, start: torch.Tensor, until: float, courant: float) -> list[np.ndarray]:
-    """All states of u_t + (u²/2)_x = 0 from ``start`` [X], whose largest |u| stays the largest."""
+    """All states of u_t + (u²/2)_x = 0 from ``start`` [X]; the largest |u| never grows."""
     steps = ceil(until * float(start.abs().max()) / (courant * grid.spacing[0]))
     weno, u = Weno(grid), to_values(start[None], grid, LINE)
     step = compiled(lambda u: -weno.advect(u, u), until / steps)
@@ -61,7 +61,7 @@ def total_variation(u: np.ndarray) -> float:
 
 @pytest.mark.parametrize("speed", [1.3, -0.4])
 def test_uniform_advection_has_order_five(speed):
-    # exp sin has critical points of first order; the weights keep the order there.
+    # exp sin has first-order critical points; the weights must not lose the order there.
     errors = []
     for n in (80, 160):
         grid = periodic_grid((n,), (LENGTH,))
@@ -113,7 +113,7 @@ def test_shock_moves_with_the_speed_of_rankine_and_hugoniot():
 
 @pytest.mark.parametrize("offset", [0.0, 3.0, -3.0], ids="offset {}".format)
 def test_jumps_do_not_oscillate(offset):
-    # A standing shock and a rarefaction through u = 0; with an offset both are carried along.
+    # A standing shock and a rarefaction through u = 0; an offset advects both.
     grid = periodic_grid((100,), (LENGTH,))
     x = coordinates(grid)[0].numpy()
     jump = np.where((x > 0.2) & (x < 0.5), 1.0, -1.0)
@@ -124,12 +124,12 @@ def test_jumps_do_not_oscillate(offset):
     place = (x - 0.2 - offset * 0.1 + LENGTH / 2) % LENGTH - LENGTH / 2
     exact = np.clip(place / 0.1, -1, 1)
     exact = np.where((place > 0.3) | (place < -0.15), -1.0, exact) + offset
-    # Shock and corners of the fan are smeared over a few points of a jump of 2.
+    # The shock, a jump of 2, and the corners of the fan are smeared over a few points.
     assert np.abs(states[-1] - exact).mean() < 2 * 3 / 100
 
 
-def test_shock_in_the_plane_moves_along_its_axis():
-    # u jumps along x, v along y, each shock at 0.6 of a velocity: the lines are independent.
+def test_2d_shocks_move_along_their_axes():
+    # u jumps along x, v along y, each shock with speed 0.6: the lines are independent.
     grid = periodic_grid((50, 40), (LENGTH, 0.56))
     x, y = coordinates(grid)
     u = torch.where((x > 0.1) & (x < 0.35), 1.0, 0.2).double()
@@ -173,7 +173,7 @@ def test_walls(on_wall, fixed):
 
 
 def test_an_inflow_has_the_value_at_its_wall():
-    # c_t + c_x = 0 with c = 2 at x = 0, handed in: the front has passed half of the box.
+    # c_t + c_x = 0 with c = 2 at x = 0, passed to the rate: the front has crossed half the box.
     grid = Grid(("x",), (80,), (0.0,), (LENGTH,), ((0.0, ZERO_GRADIENT),), (False,))
     weno = Weno(grid).with_boundary({"boundary.x.lower": math.wrap(2.0)})
     assert isinstance(weno, Weno)
@@ -187,7 +187,7 @@ def test_an_inflow_has_the_value_at_its_wall():
 
 
 def test_largest_stable_step_with_diffusion():
-    # White noise holds every mode; whatever is unstable grows within a few hundred steps.
+    # White noise contains every mode; unstable ones grow within a few hundred steps.
     grid = periodic_grid((24, 20), (LENGTH, 3.0))
     weno, velocity, noise = Weno(grid), uniform(1.0, -2.0), np.random.default_rng(0)
     start = torch.tensor(noise.standard_normal((1, *grid.shape)))

@@ -1,4 +1,4 @@
-"""Boxes with walls, for the tests: unequal spacings that are not 1, and corners off the origin."""
+"""Boxes with walls for the tests, with unequal spacings other than 1 and corners off the origin."""
 
 import torch
 
@@ -26,7 +26,7 @@ def box(
 
 
 def points_of(grid: Grid) -> tuple[torch.Tensor, ...]:
-    """Coordinates of the points along every axis, each with the shape of the grid."""
+    """Coordinates of the points, one array of the grid's shape for each axis."""
     lines = [
         lower + dx * (torch.arange(n, dtype=torch.float64) + (0.0 if on_wall else 0.5))
         for lower, dx, n, on_wall in zip(

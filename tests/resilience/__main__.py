@@ -1,8 +1,8 @@
-"""Interrupts the pipeline again and again, and prints what came of it.
+"""Interrupts the pipeline many times and prints a table of the outcomes.
 
     python -m tests.resilience --kill 100 --full-disk 20 --workers 2 --directory ../interrupted
 
-A campaign that is called again in the same directory makes the runs that are missing.
+Called again with the same directory, it makes only the missing runs.
 """
 
 import argparse
@@ -27,39 +27,39 @@ def _no_reason() -> None:
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of interruption, and what it needs.
+    """A kind of interruption and its requirements.
 
     Attributes:
-        name: What it is called here and in the table.
-        fault: What is done.
-        told: What its option says.
+        name: Name of the option and of the row in the table.
+        fault: Function that interrupts and resumes a run.
+        help: Help text of the option.
         place: Prepares the folder of a run.
-        reason_for_none: Why there can be none here, if there cannot.
+        unavailable_reason: Gives the reason if this machine does not allow the interruption.
         on_slurm: Whether stages are jobs of Slurm.
-        in_cycles: Whether its option gives the number of cycles of one run.
+        in_cycles: Whether the option gives the number of cycles of a single run.
     """
 
     name: str
     fault: Fault
-    told: str
+    help: str
     place: Place = nullcontext
-    reason_for_none: Callable[[], str | None] = _no_reason
+    unavailable_reason: Callable[[], str | None] = _no_reason
     on_slurm: bool = False
     in_cycles: bool = False
 
 
 KINDS = (
-    Kind("kill", faults.killed, "runs of which all processes are killed"),
-    Kind("orphan", faults.orphaned, "runs of which Snakemake alone is killed"),
-    Kind("signal", faults.asked_to_end, "runs ended by SIGTERM or SIGINT"),
+    Kind("kill", faults.killed, "runs with all processes killed"),
+    Kind("orphan", faults.orphaned, "runs with only Snakemake killed"),
+    Kind("signal", faults.signalled, "runs ended by SIGTERM or SIGINT"),
     Kind(
-        *("full-disk", faults.disk_full, "runs whose disk gets full (as root)"),
+        *("full-disk", faults.disk_full, "runs on a disk that fills up (needs root)"),
         place=small_disk.small_disk,
-        reason_for_none=small_disk.reason_for_none,
+        unavailable_reason=small_disk.unavailable_reason,
     ),
     Kind(
-        *("cancelled-job", cancellations.cancelled, "runs of which a Slurm job is cancelled"),
-        reason_for_none=cancellations.reason_for_none,
+        *("cancelled-job", cancellations.cancelled, "runs with a cancelled Slurm job"),
+        unavailable_reason=cancellations.unavailable_reason,
         on_slurm=True,
     ),
     Kind("cycles", faults.killed_in_each_cycle, "hybrid cycles, killed in each", in_cycles=True),
@@ -72,15 +72,17 @@ def parser() -> argparse.ArgumentParser:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     for kind in KINDS:
-        options.add_argument(f"--{kind.name}", type=int, default=0, metavar="N", help=kind.told)
-    options.add_argument("--workers", type=int, default=1, help="runs at the same time")
+        options.add_argument(f"--{kind.name}", type=int, default=0, metavar="N", help=kind.help)
+    options.add_argument("--workers", type=int, default=1, help="number of runs in parallel")
     options.add_argument("--seed", type=int, default=0)
-    options.add_argument("--directory", type=Path, required=True, help="takes runs and outcomes")
+    options.add_argument(
+        "--directory", type=Path, required=True, help="folder for runs and outcomes"
+    )
     return options
 
 
 def main(arguments: argparse.Namespace) -> bool:
-    """Make all campaigns that are asked for, and print their table; whether all is well."""
+    """Make all requested campaigns and print their table; returns whether all outcomes are good."""
     figures = []
     for campaign, runs in campaigns(arguments):
         outcomes = campaign.run(runs, min(runs, arguments.workers))
@@ -90,13 +92,13 @@ def main(arguments: argparse.Namespace) -> bool:
 
 
 def campaigns(arguments: argparse.Namespace) -> Iterator[tuple[Campaign, int]]:
-    """Those that are asked for and can be made here, with their numbers of runs."""
+    """The requested campaigns that are possible on this machine, with their numbers of runs."""
     root = arguments.directory.resolve()
     for kind in KINDS:
         count = getattr(arguments, kind.name.replace("-", "_"))
         if not count:
             continue
-        if reason := kind.reason_for_none():
+        if reason := kind.unavailable_reason():
             print(f"{kind.name} is left out: {reason}")
             continue
         experiment = interrupted_experiment()

@@ -1,4 +1,4 @@
-"""One folder in which the pipeline is started, interrupted, and called again."""
+"""A pipeline run in its own folder that can be interrupted and resumed."""
 
 import contextlib
 import os
@@ -20,29 +20,29 @@ HANGS_AFTER_S = 1800.0
 
 
 class HangError(Exception):
-    """A call of Snakemake does not come to an end."""
+    """A call of Snakemake does not end."""
 
 
 class Attempt:
-    """The pipeline in a folder of its own, from nothing.
+    """The pipeline in its own folder, started from scratch.
 
     Args:
-        project: The code.
-        folder: Where it runs.
-        ledger: File outside of it that takes the notes of the work.
-        experiment: The experiment.
+        project: The copy of the project that runs.
+        folder: Working directory of the run.
+        ledger: File outside of the folder with notes of the work done.
+        experiment: The experiment's configuration.
     """
 
     def __init__(
         self, project: Project, folder: Path, ledger: Path, experiment: dict[str, Any]
     ) -> None:
         self.project, self.folder, self.ledger = project, folder, ledger
-        self.lived_on = 0  # processes that a kill of the group has not ended
+        self.survivors = 0  # processes that survived a kill of the process group
         self._experiment = experiment
         self._process: subprocess.Popen[bytes] | None = None
 
     def write_experiment(self) -> None:
-        """Put the experiment where Snakemake looks for it."""
+        """Write the experiment to the path where Snakemake looks for it."""
         config = self.folder / "config" / f"{NAME}.yaml"
         config.parent.mkdir(parents=True, exist_ok=True)
         config.write_text(yaml.safe_dump(self._experiment), encoding="utf-8")
@@ -52,7 +52,7 @@ class Attempt:
         self._process = self._popen(self.project.run_command())
 
     def wait(self, seconds: float = HANGS_AFTER_S) -> int | None:
-        """Its exit code; ``None`` if it still runs after so many seconds."""
+        """The exit code of the call; ``None`` if it still runs after ``seconds``."""
         assert self._process is not None
         try:
             return self._process.wait(seconds)
@@ -63,19 +63,19 @@ class Attempt:
         """Kill the whole process group.
 
         Returns:
-            The stage whose program ran then, or what Snakemake was doing.
+            The stage that was running.
         """
         stage = self.send(signal.SIGKILL)
         assert self._process is not None
         self._process.wait()
         deadline = time.monotonic() + 10
         while self.processes() and time.monotonic() < deadline:
-            time.sleep(0.01)  # a killed process takes a moment to go
-        self.lived_on += len(self.processes())
+            time.sleep(0.01)  # a killed process takes a moment to exit
+        self.survivors += len(self.processes())
         return stage
 
     def orphan(self) -> str:
-        """Kill Snakemake alone, so that its jobs live on; returns the stage."""
+        """Kill only Snakemake, so that its jobs keep running; returns the stage."""
         assert self._process is not None
         stage = self.stage()
         self._process.kill()
@@ -91,7 +91,7 @@ class Attempt:
         return stage
 
     def resume(self) -> int:
-        """What ``make resume`` does: free and unlock the folder, go on; the last exit code."""
+        """Free and unlock the folder and continue, like ``make resume``; returns the exit code."""
         freed = self._popen(self.project.resume_command()).wait(HANGS_AFTER_S)
         return freed or self.finish()
 
@@ -99,13 +99,13 @@ class Attempt:
         """Call Snakemake and wait for its end.
 
         Raises:
-            HangError: if there is none.
+            HangError: if it does not end.
         """
         self.start()
         return self.wait_for_end()
 
     def wait_for_end(self) -> int:
-        """The exit code of the call that runs.
+        """Exit code of the current call.
 
         Raises:
             HangError: if it does not end.
@@ -117,11 +117,11 @@ class Attempt:
         return code
 
     def free(self) -> int:
-        """The first half of :meth:`resume`, where the second is to be interrupted again."""
+        """Free and unlock the folder, the first half of :meth:`resume`."""
         return self._popen(self.project.resume_command()).wait(HANGS_AFTER_S)
 
     def stage(self) -> str:
-        """The stage whose program runs."""
+        """The stage that is running."""
         for process in self.processes():
             with contextlib.suppress(psutil.Error):
                 words = process.cmdline()
@@ -130,7 +130,7 @@ class Attempt:
         return "Snakemake itself"
 
     def processes(self) -> list[psutil.Process]:
-        """All processes in the folder."""
+        """All processes with the folder as working directory."""
         found = []
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error, OSError):
@@ -140,7 +140,7 @@ class Attempt:
 
     @property
     def output(self) -> str:
-        """What all calls have said."""
+        """Output of all calls."""
         return self._output.read_text(encoding="utf-8", errors="replace")
 
     @property

@@ -1,4 +1,4 @@
-"""Many interrupted runs, side by side; what has been done is kept, so that the rest can follow."""
+"""Campaigns: many interrupted runs in parallel; finished ones are kept, missing ones are added."""
 
 import json
 import shutil
@@ -19,25 +19,25 @@ from tests.resilience.outcomes import Outcome, Reference, judge, label, progress
 from tests.resilience.project import Project
 
 Place = Callable[[Path], AbstractContextManager[Any]]
-DRAWS = 20  # a run may be over before its moment so often in a row
+DRAWS = 20  # maximum number of attempts in a row that may end before the interruption
 
 
 class UnequalRunsError(Exception):
-    """Uninterrupted runs have different results, so nothing can be compared with them."""
+    """Uninterrupted runs have different results, so that there is no reference."""
 
 
 @dataclass(frozen=True)
 class Campaign:
-    """One kind of fault, again and again.
+    """Repetitions of one kind of fault.
 
     Args:
-        name: What the fault is called.
-        fault: Starts a run, strikes and resumes.
-        experiment: The experiment.
-        project: The code.
-        directory: Takes runs and outcomes.
+        name: Name of the fault.
+        fault: Function that starts, interrupts and resumes a run.
+        experiment: The experiment's configuration.
+        project: The copy of the project that runs.
+        directory: Folder for runs and outcomes.
         place: Prepares the folder of a run, e.g. mounts a small disk there.
-        seed: Decides all moments.
+        seed: Seed of the random moments of interruption.
     """
 
     name: str
@@ -47,14 +47,14 @@ class Campaign:
     directory: Path
     place: Place = nullcontext
     seed: int = 0
-    told: Callable[[str], None] = field(default=print)
+    report: Callable[[str], None] = field(default=print)
 
     def run(self, trials: int, workers: int) -> list[Outcome]:
-        """Make the trials that have not been made, and return the outcomes of all.
+        """Make the missing trials and return the outcomes of all.
 
         Args:
-            trials: How many runs are interrupted.
-            workers: How many run at the same time.
+            trials: Number of interrupted runs.
+            workers: Number of runs in parallel.
         """
         self.directory.mkdir(parents=True, exist_ok=True)
         with ThreadPoolExecutor(workers) as pool:
@@ -62,11 +62,11 @@ class Campaign:
             done = {outcome.trial for outcome in self.outcomes()}
             left = [number for number in range(trials) if number not in done]
             for outcome in pool.map(self.trial, left):
-                self.told(f"{self.name} {progress_line(outcome)}")
+                self.report(f"{self.name} {progress_line(outcome)}")
         return [outcome for outcome in self.outcomes() if outcome.trial < trials]
 
     def refer(self, pool: ThreadPoolExecutor, workers: int) -> None:
-        """Make uninterrupted runs, as many side by side as there will be of the others.
+        """Make uninterrupted reference runs, with the same number in parallel as in the campaign.
 
         Raises:
             UnequalRunsError: if their results are not the same.
@@ -80,11 +80,11 @@ class Campaign:
         write_json(self._reference, asdict(runs[-1]))
 
     def reference(self) -> Reference:
-        """The uninterrupted run that the others were compared with."""
+        """The uninterrupted run that the others are compared with."""
         return Reference(**json.loads(self._reference.read_text()))
 
     def trial(self, number: int) -> Outcome:
-        """One interrupted run; its folder is kept if it is not good."""
+        """Make one interrupted run; its folder is kept if the outcome is not good."""
         reference = self.reference()
         random = Random(f"{self.seed} {self.name} {number}")
         for _ in range(DRAWS):
@@ -100,13 +100,13 @@ class Campaign:
                     return outcome
                 if unequal := differing(fingerprint(attempt.folder), reference.digests):
                     raise UnequalRunsError(f"{attempt.folder}: not interrupted, differs: {unequal}")
-            # it was not interrupted: that is how long a run takes now
+            # it ended before the interruption: update the expected duration
             reference = replace(reference, seconds=seconds)
             write_json(self._reference, asdict(reference))
         raise UnequalRunsError(f"{self.name} {number}: every run was over before its moment")
 
     def outcomes(self) -> Iterator[Outcome]:
-        """Those there are, in the order of their end."""
+        """Outcomes of the finished trials, in the order in which they ended."""
         if self._outcomes.exists():
             for line in self._outcomes.read_text().splitlines():
                 yield Outcome(**json.loads(line))
@@ -118,7 +118,7 @@ class Campaign:
             shutil.rmtree(attempt.folder, ignore_errors=True)
         else:
             shutil.copytree(attempt.folder, attempt.folder.with_suffix(".failed"), symlinks=True)
-            self.told(label(attempt.folder.with_suffix(".failed"), outcome))
+            self.report(label(attempt.folder.with_suffix(".failed"), outcome))
 
     def _uninterrupted(self, number: int) -> Reference:
         attempt = self._attempt(f"reference_{number}")
@@ -135,7 +135,7 @@ class Campaign:
         shutil.rmtree(folder, ignore_errors=True)
         for path in (ledger, ledger.with_suffix(".txt")):
             path.unlink(missing_ok=True)
-        folder.mkdir(exist_ok=True)  # what a disk is mounted on cannot be removed
+        folder.mkdir(exist_ok=True)  # a mount point cannot be removed
         return Attempt(self.project, folder, ledger, self.experiment)
 
     @property

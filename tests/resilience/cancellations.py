@@ -1,4 +1,4 @@
-"""Slurm jobs that are cancelled while they run."""
+"""Cancellation of running Slurm jobs."""
 
 import subprocess
 from random import Random
@@ -13,13 +13,13 @@ RETRIED = "Trying to restart job"
 GRACE_S = 60.0
 
 
-def reason_for_none() -> str | None:
-    """Why no job can be cancelled here; ``None`` if one can."""
+def unavailable_reason() -> str | None:
+    """Why jobs cannot be cancelled on this machine; ``None`` if they can."""
     return None if is_up() else "no test cluster: `python tests/slurm/cluster.py start`"
 
 
 def cancelled(attempt: Attempt, reference: Reference, random: Random) -> Struck | None:
-    """A job that runs at a random moment is cancelled; Snakemake's retry has to do the rest."""
+    """Cancel a running job at a random moment; Snakemake's retry has to finish the run."""
     try:
         attempt.start()
         if attempt.wait(random.uniform(0, reference.seconds)) is not None:
@@ -28,7 +28,7 @@ def cancelled(attempt: Attempt, reference: Reference, random: Random) -> Struck 
             if attempt.wait(POLL_S) is not None:
                 return None
         job = random.choice(jobs)
-        stage = _asked("--jobs", job, "--format=%k")  # the comment, in which the rule stands
+        stage = _asked("--jobs", job, "--format=%k")  # the comment, which contains the rule
         subprocess.run(["scancel", job], check=True)
         code = attempt.wait_for_end()
         # a job may end by itself before its cancellation arrives
@@ -38,12 +38,12 @@ def cancelled(attempt: Attempt, reference: Reference, random: Random) -> Struck 
 
 
 def running_jobs(attempt: Attempt) -> list[str]:
-    """Ids of the folder's jobs that have been started."""
+    """Ids of the folder's running jobs."""
     running = _asked("--states=RUNNING", "--format=%i")
     return sorted({*running} & {*slurm_jobs(attempt.folder)})
 
 
 def _asked(*options: str) -> list[str]:
-    """What the queue says, word by word."""
+    """The words of the answer of ``squeue``."""
     command = ("squeue", "--noheader", *options)
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()

@@ -1,9 +1,9 @@
-"""Notes every unit of work that a stage begins and ends: epochs, groups of simulations, files.
+"""Records every unit of work that a stage begins and ends: epochs, groups of simulations, files.
 
-It is copied as ``sitecustomize.py`` beside a copy of the project, so that Python runs it in every
-stage's program before anything else; the project itself is not changed. What a long stage goes
-through passes through ``hybrid_pde.progress.progress``, which is replaced here by one that takes
-notes; so is ``os.replace``, which gives every finished file its name.
+It is copied as ``sitecustomize.py`` next to a copy of the project, so that Python runs it in every
+stage's program before anything else; the project itself is not changed. The loops of long stages
+use ``hybrid_pde.progress.progress``, which is replaced by a version that takes notes, and so is
+``os.replace``, which gives every finished file its name.
 """
 
 import json
@@ -19,7 +19,7 @@ SIMULATION = re.compile(r"sim_\d+\.(nc|safetensors)")
 
 def _note(stage, kind, event):
     line = {"time": time.time(), "stage": stage, "kind": kind, "event": event}
-    # one write of a short line to a file opened for appending: processes do not mix theirs
+    # a single short write in append mode: lines of different processes do not mix
     descriptor = os.open(LEDGER, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     os.write(descriptor, (json.dumps(line) + "\n").encode())
     os.close(descriptor)
@@ -32,7 +32,7 @@ def _install(stage):
         for item in iterable:
             _note(stage, description, "begun")
             yield item
-            _note(stage, description, "ended")  # the next one is asked for: this one is done
+            _note(stage, description, "ended")  # the next item is requested, so this one is done
 
     def replace(source, target, **directories):
         rename(source, target, **directories)

@@ -1,4 +1,4 @@
-"""The experiment that is interrupted: tiny, but with work in every stage."""
+"""Configuration of the interrupted experiment: tiny, but with work in every stage."""
 
 from typing import Any
 
@@ -6,15 +6,15 @@ from tests.workflow.tiny import tiny_experiment
 
 NAME = "burgers_2d"
 EPOCHS = 40
-# Simulations are made in groups of five that share their time steps: what an interruption costs.
+# Simulations are computed in batches of five, the most that an interruption can cost.
 GROUP = 5
 
 
 def interrupted_experiment(cycles: int = 1, epochs: int = EPOCHS) -> dict[str, Any]:
     """The tiny experiment with more and longer simulations in two shards, and more epochs.
 
-    A checkpoint is due every second of a training of about ten: as for ten minutes and the default
-    of a minute.
+    A checkpoint is due every second of a training of about ten seconds, the same ratio as for ten
+    minutes and the default of a minute.
 
     Args:
         cycles: Number of hybrid cycles.

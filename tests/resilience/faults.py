@@ -1,8 +1,8 @@
-"""What is done to a run: kills, a full disk, cancelled Slurm jobs.
+"""Faults that interrupt a run: kills, signals and a full disk.
 
-Each fault starts the run, strikes at random moments and has it resumed as a user would. It returns
-what ran at each interruption and the last exit code, or ``None`` if the run was over before the
-moment came; the run is then repeated from nothing with another moment.
+Each fault starts the run, strikes at random moments and resumes it as a user would. It returns
+the stage of each interruption and the last exit code, or ``None`` if the run ended before the
+first one; the run is then repeated from scratch with another moment.
 """
 
 import os
@@ -18,13 +18,13 @@ from tests.resilience.outcomes import Reference
 
 Struck = tuple[list[str], int]
 Fault = Callable[[Attempt, Reference, Random], Struck | None]
-AGAIN = 0.2  # share of resumed runs that are killed again
+AGAIN = 0.2  # fraction of resumed runs that are killed again
 POLL_S = 0.02
 FILL_BLOCK = 1 << 20
 
 
 def killed(attempt: Attempt, reference: Reference, random: Random) -> Struck | None:
-    """Killed at a moment uniform over the wall time, and some runs again after that."""
+    """Kill the run at a uniformly random moment, and some runs again after that."""
     struck: list[str] = []
     attempt.start()
     left = reference.seconds
@@ -39,15 +39,15 @@ def killed(attempt: Attempt, reference: Reference, random: Random) -> Struck | N
 
 
 def orphaned(attempt: Attempt, reference: Reference, random: Random) -> Struck | None:
-    """Snakemake alone is killed, and its jobs live on until the run is resumed."""
+    """Kill only Snakemake; its jobs keep running until the run is resumed."""
     attempt.start()
     if attempt.wait(random.uniform(0, reference.seconds)) is not None:
         return None
     return [attempt.orphan()], attempt.resume()
 
 
-def asked_to_end(attempt: Attempt, reference: Reference, random: Random) -> Struck | None:
-    """SIGTERM or SIGINT to all processes; then the same call again."""
+def signalled(attempt: Attempt, reference: Reference, random: Random) -> Struck | None:
+    """Send SIGTERM or SIGINT to all processes, then make the same call again."""
     attempt.start()
     if attempt.wait(random.uniform(0, reference.seconds)) is not None:
         return None
@@ -59,7 +59,7 @@ def asked_to_end(attempt: Attempt, reference: Reference, random: Random) -> Stru
 
 
 def killed_in_each_cycle(attempt: Attempt, reference: Reference, random: Random) -> Struck | None:
-    """Killed once in every hybrid cycle, and resumed."""
+    """Kill the run once in every hybrid cycle."""
     cycles = len([name for name in reference.digests if name.endswith("/synthetic_model.pt")]) - 1
     struck: list[str] = []
     attempt.start()
@@ -80,7 +80,7 @@ def killed_in_each_cycle(attempt: Attempt, reference: Reference, random: Random)
 
 
 def disk_full(attempt: Attempt, reference: Reference, random: Random) -> Struck | None:
-    """The disk is full from a random moment until the run has failed."""
+    """Fill the disk at a random moment until the run has failed."""
     attempt.start()
     if attempt.wait(random.uniform(0, reference.seconds)) is not None:
         return None
@@ -90,13 +90,13 @@ def disk_full(attempt: Attempt, reference: Reference, random: Random) -> Struck 
     failed = attempt.wait_for_end()
     filler.unlink()
     if failed == 0:
-        return None  # nothing more was to be written
+        return None  # the run had nothing more to write
     code = attempt.finish()  # as documented: the same call again
     return [stage], code
 
 
 def fill(filler: Path) -> None:
-    """Take all space that is left on the disk of a file."""
+    """Use up the free space on the disk of ``filler``."""
     with filler.open("wb", buffering=0) as file:
         block = FILL_BLOCK
         while block:
@@ -108,7 +108,7 @@ def fill(filler: Path) -> None:
 
 
 def _wait_for(condition: Callable[[], bool], attempt: Attempt) -> bool:
-    """Whether it became true before the run ended."""
+    """Wait for the condition; returns whether it became true before the run ended."""
     while not condition():
         if attempt.wait(POLL_S) is not None:
             return condition()

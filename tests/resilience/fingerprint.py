@@ -1,11 +1,11 @@
-"""Digests of everything that a run leaves, to compare an interrupted one with one that was not."""
+"""Digests of a run's results, for comparing interrupted and uninterrupted runs."""
 
 import csv
 import hashlib
 import json
 from pathlib import Path
 
-# Not compared, with the reason; everything else in `results` and `data` is.
+# Files that are not compared, with the reason; all others in `results` and `data` are.
 EXCLUDED = {
     "logs": "say when and how often a stage ran",
     "benchmarks": "wall times",
@@ -21,7 +21,7 @@ WALL_TIME = "seconds"  # a column of histories
 
 
 def fingerprint(folder: Path) -> dict[str, str]:
-    """Digest of every result, by its path in the folder."""
+    """Digest of every result by its path in the folder."""
     return {
         str(path.relative_to(folder)): _digest(path)
         for top in ("results", "data")
@@ -31,12 +31,12 @@ def fingerprint(folder: Path) -> dict[str, str]:
 
 
 def differing(found: dict[str, str], expected: dict[str, str]) -> list[str]:
-    """Files that are missing, too many, or have another digest."""
+    """Files that are missing, unexpected, or have another digest."""
     return sorted(name for name in {*found, *expected} if found.get(name) != expected.get(name))
 
 
 def litter(folder: Path) -> list[str]:
-    """Temporary files and checkpoints that nothing takes away any more."""
+    """Temporary files and checkpoints that were left behind."""
     found = [
         path
         for top in ("results", "data")

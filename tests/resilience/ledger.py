@@ -1,4 +1,4 @@
-"""What the counting hook has noted of one run and its resumptions."""
+"""Totals of the work that the counting hook recorded in one run and its resumptions."""
 
 import json
 from collections import Counter
@@ -15,8 +15,8 @@ class Work:
     """Units of work of one kind, over all attempts.
 
     Attributes:
-        begun: How many were begun, wholly or in part.
-        ended: How many were brought to their end.
+        begun: Number of units begun, finished or not.
+        ended: Number of units finished.
     """
 
     begun: int
@@ -24,16 +24,16 @@ class Work:
 
 
 def epochs(ledger: Path) -> Work:
-    """Epochs of all trainings; one that is gone on with in its middle counts as begun again."""
+    """Epochs of all trainings; an epoch resumed in its middle counts as begun again."""
     counts = _counts(ledger)
     return Work(counts["training begun"], counts["training ended"])
 
 
 def simulations(ledger: Path) -> Work:
-    """Simulations that were simulated, cached or generated.
+    """Simulations that were computed, cached or generated.
 
-    One has ended when its file has its name. Those of a group begin together; one is cached in a
-    moment, so it begins when it ends.
+    A simulation has ended when its file has its name. A group begins together; caching is so short
+    that it counts as begun when it ends.
     """
     counts = _counts(ledger)
     ended = {stage: counts[f"simulation ended by {stage}"] for stage in STAGES}
@@ -41,7 +41,7 @@ def simulations(ledger: Path) -> Work:
 
 
 def _counts(ledger: Path) -> Counter[str]:
-    """How often each kind of work was begun and ended; nothing where no stage has run."""
+    """Number of times each kind of work was begun and ended; empty if no stage has run."""
     counts: Counter[str] = Counter()
     lines = ledger.read_text(encoding="utf-8").splitlines() if ledger.exists() else []
     for line in lines:

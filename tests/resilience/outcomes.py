@@ -1,4 +1,4 @@
-"""What came of one uninterrupted run, and of each interrupted one."""
+"""Results of the uninterrupted reference run, and outcomes of interrupted runs."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +15,10 @@ class Reference:
     """An uninterrupted run.
 
     Attributes:
-        seconds: Its wall time.
+        seconds: Wall time.
         digests: Digest of every result.
-        epochs: How many it trained, of all trainings.
-        simulations: How many it simulated, cached and generated.
+        epochs: Number of epochs of all trainings.
+        simulations: Number of simulations computed, cached and generated.
     """
 
     seconds: float
@@ -29,21 +29,21 @@ class Reference:
 
 @dataclass(frozen=True)
 class Outcome:
-    """A run that was interrupted.
+    """An interrupted run.
 
     Attributes:
-        trial: Its number, which decides the moments.
-        struck: What ran at each interruption.
+        trial: Number of the trial, which determines the random moments.
+        struck: Stage that was running at each interruption.
         code: Exit code of the last call.
-        differing: Results that are not those of the uninterrupted run.
-        litter: Temporary files and checkpoints that have stayed.
-        alive: Processes that lived on after a kill.
-        tracebacks: How many have reached the user.
-        epochs_begun: Epochs begun beyond those of the uninterrupted run, wholly or in part.
-        epochs_twice: Those of them that had been brought to their end before.
-        simulations_begun: The same of simulations.
-        simulations_twice: The same of simulations.
-        seconds: Wall time, interruptions included.
+        differing: Results that differ from the uninterrupted run.
+        litter: Temporary files and checkpoints that were left behind.
+        alive: Number of processes that survived a kill.
+        tracebacks: Number of tracebacks in the output.
+        epochs_begun: Additional epochs begun compared with the uninterrupted run.
+        epochs_twice: Additional epochs finished, which had been finished before.
+        simulations_begun: Additional simulations begun.
+        simulations_twice: Additional simulations finished.
+        seconds: Wall time, including interruptions.
     """
 
     trial: int
@@ -61,12 +61,12 @@ class Outcome:
 
     @property
     def is_good(self) -> bool:
-        """Whether it came to its end with the results of the uninterrupted run."""
+        """Whether the run ended with the results of the uninterrupted run."""
         return self.code == 0 and not self.differing and not self.alive
 
 
 def refer(attempt: Attempt, seconds: float) -> Reference:
-    """What an uninterrupted run has left."""
+    """Summarize an uninterrupted run."""
     epochs, simulations = ledger.epochs(attempt.ledger), ledger.simulations(attempt.ledger)
     assert epochs.begun == epochs.ended and simulations.begun == simulations.ended, attempt.ledger
     return Reference(seconds, fingerprint(attempt.folder), epochs.ended, simulations.ended)
@@ -83,7 +83,7 @@ def judge(
         code=code,
         differing=differing(fingerprint(attempt.folder), reference.digests),
         litter=litter(attempt.folder),
-        alive=attempt.lived_on + len(attempt.processes()),
+        alive=attempt.survivors + len(attempt.processes()),
         tracebacks=attempt.output.count(TRACEBACK),
         epochs_begun=epochs.begun - reference.epochs,
         epochs_twice=epochs.ended - reference.epochs,
@@ -94,7 +94,7 @@ def judge(
 
 
 def progress_line(outcome: Outcome) -> str:
-    """One line for a terminal."""
+    """A line of progress for the terminal."""
     word = "good" if outcome.is_good else "FAILED"
     struck = ", ".join(outcome.struck)
     again = f"{outcome.epochs_begun} epochs, {outcome.simulations_begun} simulations begun again"
@@ -102,6 +102,6 @@ def progress_line(outcome: Outcome) -> str:
 
 
 def label(folder: Path, outcome: Outcome) -> str:
-    """What is wrong with a run that is not good."""
+    """Description of a run that is not good."""
     files = ", ".join(outcome.differing[:5])
     return f"{folder}: exit code {outcome.code}, {outcome.alive} alive, differing: {files}"

@@ -1,4 +1,4 @@
-"""A copy of the project in which the work of every stage is counted."""
+"""A copy of the project that counts the work of every stage."""
 
 import os
 import shutil
@@ -12,12 +12,12 @@ TARGET = "results/synthetic_model.pt"
 
 
 class Project:
-    """The copy: what changes in the project meanwhile does not change what is measured.
+    """The copy; edits of the project during a campaign do not affect the measurement.
 
     Args:
-        root: Where it is put; one that is there is taken as it is.
-        slurm: Whether the stages are jobs of Slurm.
-        target: What is made.
+        root: Folder of the copy; an existing copy is used as it is.
+        slurm: Whether the stages run as Slurm jobs.
+        target: Target of Snakemake.
     """
 
     def __init__(self, root: Path, slurm: bool = False, target: str = TARGET) -> None:
@@ -32,11 +32,11 @@ class Project:
         shutil.copy2(Path(__file__).with_name("counting_hook.py"), root / "sitecustomize.py")
 
     def run_command(self) -> list[str]:
-        """The call of Snakemake, the first and every further one."""
+        """Command line of Snakemake, for the first call and all later ones."""
         return [*self._snakemake(), *self.arguments, self.target]
 
     def resume_command(self) -> list[str]:
-        """What ``make resume`` does before that call, where Snakemake itself was killed."""
+        """Command line that ``make resume`` runs before Snakemake."""
         snakefile = ("--snakefile", str(self.root / "Snakefile"))
         return [
             sys.executable,
@@ -48,7 +48,7 @@ class Project:
         ]
 
     def environment(self, ledger: Path) -> dict[str, str]:
-        """Of all processes: one thread, and notes of the work in ``ledger``."""
+        """Environment of all processes: one thread, and notes of the work in ``ledger``."""
         kept = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
         return kept | {
             "OMP_NUM_THREADS": "1",
@@ -57,7 +57,7 @@ class Project:
         }
 
     def _local(self) -> list[str]:
-        # one thread a stage, which is faster for grids this small
+        # one thread per stage, which is faster for such small grids
         return ["--profile", str(self.root / "profiles" / "default"), "--cores", "1"]
 
     def _slurm(self) -> list[str]:

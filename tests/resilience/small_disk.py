@@ -1,4 +1,4 @@
-"""A disk that is easily filled: a small tmpfs."""
+"""A small tmpfs as a disk that fills up quickly."""
 
 import os
 import shutil
@@ -7,22 +7,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-SIZE_MB = 64  # a run of the tiny pipeline takes a tenth of it
+SIZE_MB = 64  # a run of the tiny pipeline needs a tenth of it
 
 
-def reason_for_none() -> str | None:
-    """Why there can be none here; ``None`` if there can."""
+def unavailable_reason() -> str | None:
+    """Why this machine cannot mount one; ``None`` if it can."""
     if os.geteuid() != 0:
-        return "a tmpfs is mounted by root alone"
+        return "mounting a tmpfs needs root"
     if shutil.which("mount") is None:
-        return "no `mount` here"
+        return "`mount` is not installed"
     return None
 
 
 @contextmanager
 def small_disk(folder: Path) -> Iterator[None]:
-    """A tmpfs on the folder; what it holds goes with it."""
-    while os.path.ismount(folder):  # of a campaign that was killed
+    """Mount a tmpfs on the folder; its contents are lost when it is unmounted."""
+    while os.path.ismount(folder):  # left by a campaign that was killed
         _umount(folder)
     subprocess.run(
         ["mount", "-t", "tmpfs", "-o", f"size={SIZE_MB}m", "tmpfs", str(folder)], check=True
@@ -34,5 +34,5 @@ def small_disk(folder: Path) -> Iterator[None]:
 
 
 def _umount(folder: Path) -> None:
-    # a process that is just ending may still have its working directory there
+    # lazily, because an exiting process may still have its working directory there
     subprocess.run(["umount", "--lazy", str(folder)], check=True)

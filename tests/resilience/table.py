@@ -1,4 +1,4 @@
-"""The figures of campaigns as a table in Markdown."""
+"""Figures of campaigns as a Markdown table."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -9,10 +9,10 @@ from tests.resilience.outcomes import Outcome, Reference
 
 @dataclass(frozen=True)
 class Figures:
-    """What a campaign has shown.
+    """Results of a campaign.
 
     Args:
-        name: The fault.
+        name: Name of the fault.
         outcomes: All interrupted runs.
         reference: The uninterrupted one.
     """
@@ -22,7 +22,7 @@ class Figures:
     reference: Reference
 
     def row(self) -> list[str]:
-        """The cells of its row."""
+        """Cells of the campaign's row."""
         runs = len(self.outcomes)
         ended = sum(outcome.code == 0 for outcome in self.outcomes)
         equal = sum(not outcome.differing for outcome in self.outcomes)
@@ -41,12 +41,12 @@ class Figures:
         ]
 
     def stages(self) -> str:
-        """How often each stage was struck."""
+        """Number of interruptions of each stage."""
         counts = Counter(stage for outcome in self.outcomes for stage in outcome.struck)
         return ", ".join(f"{stage} {count}" for stage, count in counts.most_common())
 
     def _share(self, unit: str) -> str:
-        """Share of units done twice, and of those begun twice, wholly or in part."""
+        """Share of units finished twice and, in brackets, begun twice."""
         needed = getattr(self.reference, unit) * len(self.outcomes)
         twice = sum(getattr(outcome, f"{unit}_twice") for outcome in self.outcomes)
         begun = sum(getattr(outcome, f"{unit}_begun") for outcome in self.outcomes)
@@ -68,8 +68,8 @@ COLUMNS = (
 
 
 def table(campaigns: Sequence[Figures]) -> str:
-    """A row a campaign, and below where the faults fell."""
+    """One row per campaign, followed by the stages that were interrupted."""
     rows = [list(COLUMNS), ["---"] * len(COLUMNS), *(each.row() for each in campaigns)]
     lines = [f"| {' | '.join(row)} |" for row in rows]
-    told = [f"{each.name}: {each.stages()}" for each in campaigns]
-    return "\n".join([*lines, "", *told])
+    stages = [f"{each.name}: {each.stages()}" for each in campaigns]
+    return "\n".join([*lines, "", *stages])

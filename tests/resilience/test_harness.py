@@ -1,4 +1,4 @@
-"""What the figures of interrupted runs are made of."""
+"""The resilience harness itself: fingerprints, counting hook, table and full disk."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from tests.resilience.experiment import GROUP
 from tests.resilience.fingerprint import differing, fingerprint, litter
 from tests.resilience.ledger import Work, epochs, simulations
 from tests.resilience.outcomes import Outcome, Reference
-from tests.resilience.small_disk import reason_for_none, small_disk
+from tests.resilience.small_disk import small_disk, unavailable_reason
 from tests.resilience.table import Figures, table
 from tests.workflow.snakemake_run import PYTHONPATH
 from tests.workflow.tiny import ROOT
@@ -32,7 +32,7 @@ def results(tmp_path: Path) -> Path:
     return folder
 
 
-def test_another_result_is_seen_and_another_wall_time_is_not(results: Path) -> None:
+def test_fingerprints_contain_results_but_not_wall_times(results: Path) -> None:
     before = fingerprint(results)
     assert sorted(before) == ["results/b/synthetic/history.csv", "results/b/synthetic_model.pt"]
     (results / "results/b/logs/a.log").write_text("13:00")
@@ -44,7 +44,7 @@ def test_another_result_is_seen_and_another_wall_time_is_not(results: Path) -> N
     assert differing(fingerprint(results), before) == sorted(before)
 
 
-def test_what_is_left_over_is_named(results: Path) -> None:
+def test_leftover_files_are_listed(results: Path) -> None:
     left = ["data/.sim_000001.nc.0a1b2c3d.tmp", "results/b/checkpoints/0a/new.pt"]
     for name in left:
         (results / name).parent.mkdir(parents=True, exist_ok=True)
@@ -52,7 +52,7 @@ def test_what_is_left_over_is_named(results: Path) -> None:
     assert litter(results) == left
 
 
-def test_hook_counts_what_is_begun_and_what_is_ended(tmp_path: Path) -> None:
+def test_hook_counts_begun_and_ended_work(tmp_path: Path) -> None:
     hook = (ROOT / "tests/resilience/counting_hook.py").read_text()
     (tmp_path / "sitecustomize.py").write_text(hook)
     program = tmp_path / "workflow/scripts/augment.py"
@@ -89,20 +89,20 @@ def test_hook_counts_what_is_begun_and_what_is_ended(tmp_path: Path) -> None:
     assert epochs(tmp_path / "none.jsonl") == Work(begun=0, ended=0)
 
 
-def test_table_has_the_share_of_what_was_done_twice() -> None:
+def test_table_has_the_share_of_repeated_work() -> None:
     reference = Reference(seconds=30.0, digests={}, epochs=40, simulations=35)
     outcome = Outcome(
         trial=0, struck=["augment", "augment"], code=0, differing=[], litter=["x"], alive=0,
         tracebacks=0, epochs_begun=2, epochs_twice=1, simulations_begun=7, simulations_twice=0,
         seconds=60.0,
     )  # fmt: skip
-    told = table([Figures("kill", [outcome, outcome], reference)])
-    assert "| kill | 2 | 4 | 2 | 2 | 2.5 % (5.0 %) | 0.0 % (20.0 %) | 2 | 0 |" in told
-    assert "kill: augment 4" in told
+    found = table([Figures("kill", [outcome, outcome], reference)])
+    assert "| kill | 2 | 4 | 2 | 2 | 2.5 % (5.0 %) | 0.0 % (20.0 %) | 2 | 0 |" in found
+    assert "kill: augment 4" in found
 
 
-@pytest.mark.skipif(reason_for_none() is not None, reason=str(reason_for_none()))
-def test_filled_disk_takes_no_more(tmp_path: Path) -> None:
+@pytest.mark.skipif(unavailable_reason() is not None, reason=str(unavailable_reason()))
+def test_filled_disk_rejects_writes(tmp_path: Path) -> None:
     with small_disk(tmp_path):
         faults.fill(tmp_path / "filler")
         with pytest.raises(OSError, match="No space left"):

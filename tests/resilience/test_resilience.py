@@ -1,4 +1,4 @@
-"""A few of the interruptions that ``python -m tests.resilience`` makes by the hundred."""
+"""A small sample of the interruptions that ``python -m tests.resilience`` makes by the hundred."""
 
 import shutil
 from copy import deepcopy
@@ -10,7 +10,7 @@ from tests.resilience.campaign import Campaign
 from tests.resilience.experiment import NAME, interrupted_experiment
 from tests.resilience.outcomes import Outcome
 from tests.resilience.project import Project
-from tests.resilience.small_disk import reason_for_none, small_disk
+from tests.resilience.small_disk import small_disk, unavailable_reason
 
 NIGHTLY_RUNS = 5  # of each kind; a run takes half a minute, most of it for imports
 MODEL = f"results/{NAME}/synthetic_model.pt"
@@ -44,7 +44,7 @@ def assert_good(outcomes: list[Outcome]) -> None:
         assert outcome.struck, outcome
 
 
-def test_a_killed_calibration_ends_with_the_results_of_an_uninterrupted_one(
+def test_a_killed_calibration_has_the_results_of_an_uninterrupted_one(
     short_kills: Campaign,
 ) -> None:
     outcomes = short_kills.run(1, workers=1)
@@ -58,7 +58,7 @@ def test_a_killed_calibration_ends_with_the_results_of_an_uninterrupted_one(
 
 
 @pytest.mark.nightly
-def test_killed_runs_end_with_the_results_of_an_uninterrupted_one(kills: Campaign) -> None:
+def test_killed_runs_have_the_results_of_an_uninterrupted_one(kills: Campaign) -> None:
     outcomes = kills.run(NIGHTLY_RUNS, workers=1)
     assert len(outcomes) == NIGHTLY_RUNS
     assert_good(outcomes)
@@ -72,8 +72,8 @@ def test_killed_runs_end_with_the_results_of_an_uninterrupted_one(kills: Campaig
 
 
 @pytest.mark.nightly
-@pytest.mark.skipif(reason_for_none() is not None, reason=str(reason_for_none()))
-def test_run_on_a_full_disk_goes_on_when_there_is_space_again(kills: Campaign) -> None:
+@pytest.mark.skipif(unavailable_reason() is not None, reason=str(unavailable_reason()))
+def test_run_on_a_full_disk_resumes_when_there_is_space(kills: Campaign) -> None:
     directory = kills.directory.with_name("full_disk")
     if (kills.directory / "reference.json").exists():
         directory.mkdir()

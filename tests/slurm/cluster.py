@@ -6,10 +6,10 @@
     python3 tests/slurm/cluster.py status    # exits with 0 if it is up
     python3 tests/slurm/cluster.py stop      # cancels all jobs, ends all daemons, removes the files
 
-Each node has as many CPUs as the machine, one GPU that is ``/dev/null``, and memory that nobody
-counts. Daemons' logs and states are in ``/run/hybrid-pde-slurm``. ``/etc/slurm/slurm.conf`` is
-written, because jobs and Snakemake look for it there; one that is not from here is never touched.
-It needs nothing but Python's standard library.
+Each node has as many CPUs as the machine, ``/dev/null`` as its GPU, and an unchecked amount of
+memory. Logs and state of the daemons are in ``/run/hybrid-pde-slurm``. ``/etc/slurm/slurm.conf`` is
+written, because jobs and Snakemake look for it there; another cluster's is never changed.
+The module needs only Python's standard library.
 """
 
 import os
@@ -27,10 +27,8 @@ ETC = Path("/etc/slurm")
 MARK = "# written by tests/slurm/cluster.py, which removes it again\n"
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scancel")
 HOST = socket.gethostname().split(".")[0]
-NODES = (
-    HOST,
-    f"{HOST}-2",
-)  # processes that train together ask the first one's name for its address
+# the first node is named like the host: processes of a distributed training resolve its name
+NODES = (HOST, f"{HOST}-2")
 START_TIMEOUT_S, STOP_TIMEOUT_S = 30, 15
 CONFIGURATION = """
 ClusterName=hybrid-pde-test
@@ -74,10 +72,10 @@ class ClusterError(Exception):
 
 
 def start() -> None:
-    """Start it, and wait until it takes jobs; nothing happens if it is up.
+    """Start the cluster and wait until it takes jobs; do nothing if it is up.
 
     Raises:
-        ClusterError: without root's rights or the programs, beside another Slurm, or after
+        ClusterError: without root's rights or the programs, next to another Slurm, or after
             a daemon's failure.
     """
     _check()
@@ -110,7 +108,7 @@ def start() -> None:
 
 
 def stop() -> None:
-    """Cancel all jobs, end the daemons and remove what they leave.
+    """Cancel all jobs, stop the daemons and remove their files.
 
     Raises:
         ClusterError: if a daemon does not end.
@@ -119,11 +117,11 @@ def stop() -> None:
     if not STATE.exists():
         return
     if is_up():
-        # what waits is cancelled, what runs is killed: its processes would outlive the daemons
+        # cancel waiting jobs and kill running ones, as their processes would outlive the daemons
         _run("scancel", "--partition=main", "--state=PENDING")
         _run("scancel", "--partition=main", "--full", "--signal=KILL")
         _wait(lambda: not _ask("squeue", "--noheader"), STOP_TIMEOUT_S)
-    # the controller first, so that it starts nothing more; munged last, which the others ask
+    # the controller first, so that it starts nothing more; munged last, as the others need it
     for name in ("slurmctld", *NODES, "munged"):
         _end(STATE / f"{name}.pid")
     for name in ("slurm.conf", "gres.conf"):
@@ -142,7 +140,7 @@ def is_up() -> bool:
 
 
 def _ask(*command: str) -> list[str]:
-    """The words of the answer; none where there is no answer."""
+    """The words of the answer; an empty list if there is no answer."""
     answer = subprocess.run(command, capture_output=True, text=True, check=False)
     return answer.stdout.split()
 
@@ -162,7 +160,7 @@ def _check() -> None:
 
 
 def _run(*command: str) -> None:
-    # no shell waits for the daemons that stay: their output is not captured, but in their logs
+    # the daemons keep running: their output goes to their logs, so that nothing waits for it
     with open(STATE / "start.log", "ab") as log:
         finished = subprocess.run(command, stdout=log, stderr=log, check=False)
     if finished.returncode != 0:

@@ -1,4 +1,4 @@
-"""The test cluster keeps its hands off what is not its own."""
+"""Safety of the test cluster: other clusters are untouched, missing programs are named."""
 
 import shutil
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from tests.slurm import cluster
 
 @pytest.fixture
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A machine whose user may do everything, on which all programs seem installed."""
+    """A simulated machine with root rights and all programs installed."""
     monkeypatch.setattr(cluster, "ETC", tmp_path / "etc")
     monkeypatch.setattr(cluster, "STATE", tmp_path / "state")
     monkeypatch.setattr(cluster.os, "geteuid", lambda: 0)

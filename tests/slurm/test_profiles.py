@@ -1,4 +1,4 @@
-"""Every profile parses, and says nothing that Snakemake and its plugin do not know."""
+"""Snakemake profiles: valid options, retries, defaults and readable scripts."""
 
 import importlib.util
 import subprocess
@@ -27,7 +27,7 @@ def plugin(path: Path) -> str | None:
     return executor and f"snakemake_executor_plugin_{executor.replace('-', '_')}"
 
 
-def test_there_is_a_profile_for_each_scheduler_of_the_documentation() -> None:
+def test_every_documented_scheduler_has_a_profile() -> None:
     page = (ROOT / "docs/cluster.md").read_text(encoding="utf-8")
     assert {"default", "slurm", "lsf", "sge", "htcondor", "kubernetes", "aws-batch"} == {*NAMES}
     for path in CLUSTERS:
@@ -48,22 +48,22 @@ def test_every_option_of_the_profile_exists(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", CLUSTERS, ids=lambda path: path.parent.name)
-def test_profile_of_a_cluster_retries_and_repeats_the_default_profile(path: Path) -> None:
+def test_cluster_profiles_retry_and_include_the_default_profile(path: Path) -> None:
     default = content(ROOT / "profiles/default/config.yaml")
     own = content(path)
     assert {key: own.get(key) for key in default} == default
     assert own["retries"] >= 1
-    # rules differ in memory and time; a grouped job would ask for the sum of all cores
+    # rules differ in memory and time; a grouped job would request the sum of all cores
     assert not {"groups", "group-components"} & set(own)
 
 
-def test_slurm_tells_a_stage_to_save_before_the_time_limit() -> None:
+def test_slurm_signals_a_stage_to_save_before_the_time_limit() -> None:
     extra = content(ROOT / "profiles/slurm/config.yaml")["default-resources"]["slurm_extra"]
-    # to the steps, in which the stages run; with B: it would reach the batch shell alone
+    # sent to the job steps, which run the stages; with "B:" only the batch shell would get it
     assert "--signal=TERM@" in extra
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: f"{path.parent.name}/{path.name}")
-def test_script_of_a_profile_is_a_program_that_the_shell_can_read(script: Path) -> None:
+def test_script_of_a_profile_is_executable_and_valid_shell(script: Path) -> None:
     assert script.stat().st_mode & 0o111
     assert subprocess.run(["sh", "-n", script], check=False).returncode == 0

@@ -24,7 +24,7 @@ MODEL = RESULTS / "synthetic_model.pt"
 EPOCHS = 40
 BATCH = 4
 TIMEOUT_S = 600.0
-HERE = (  # what this cluster needs beside the profile
+HERE = (  # options that this cluster needs in addition to the profile
     "--slurm-no-account",
     *("--slurm-status-command", "squeue"),
     *("--slurm-init-seconds-before-status-checks", "10"),
@@ -34,7 +34,7 @@ HERE = (  # what this cluster needs beside the profile
 
 
 def write(folder: Path, **synthetic: int) -> Path:
-    """The experiment, with other settings of the surrogate's training."""
+    """Write the experiment with other settings for training the surrogate."""
     training = tiny_experiment()["trainer_params"]
     training["synthetic"] |= {"epochs": EPOCHS, "batch_size": BATCH, **synthetic}
     write_experiment(folder / "config/burgers_2d.yaml", trainer_params=training)
@@ -42,7 +42,7 @@ def write(folder: Path, **synthetic: int) -> Path:
 
 
 def start(folder: Path, arguments: Sequence[str]) -> subprocess.Popen[bytes]:
-    """Start a command in the folder; its messages go to ``output``."""
+    """Start a command in the folder; its output goes to the file ``output``."""
     with open(folder / "output", "wb") as output:
         return subprocess.Popen(
             arguments,
@@ -62,13 +62,13 @@ def start_on_slurm(folder: Path, *arguments: str) -> subprocess.Popen[bytes]:
 
 
 def finish(process: subprocess.Popen[bytes], folder: Path) -> str:
-    """Wait for the end of a command that works; returns its messages."""
+    """Wait for a command to succeed; returns its output."""
     assert process.wait(TIMEOUT_S) == 0, (folder / "output").read_text()
     return (folder / "output").read_text()
 
 
 def end(process: subprocess.Popen[bytes], folder: Path) -> None:
-    """Let nothing of a failed test go on."""
+    """End all processes and jobs of a failed test."""
     if process.poll() is None:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
@@ -88,23 +88,23 @@ def wait_for_epoch(folder: Path, epoch: int, process: subprocess.Popen[bytes]) -
     log, deadline = folder / RESULTS / "logs/train_synthetic.log", time.monotonic() + TIMEOUT_S
     while not log.exists() or f"epoch {epoch} of {EPOCHS}" not in log.read_text():
         assert process.poll() is None, (folder / "output").read_text()
-        assert time.monotonic() < deadline, "the training does not begin"
+        assert time.monotonic() < deadline, "the training does not start"
         time.sleep(0.1)
 
 
 def slurm_logs(folder: Path, rule: str) -> dict[str, str]:
-    """What the jobs of a rule said, by their ids in Slurm, in the order of their submission."""
+    """Logs of a rule's jobs by Slurm job id, in the order of submission."""
     paths = (folder / f".snakemake/slurm_logs/rule_{rule}").rglob("*.log")
     return {path.stem: path.read_text() for path in sorted(paths, key=lambda path: int(path.stem))}
 
 
-def asked_for(job: str) -> str:
-    """What Slurm remembers of a job."""
+def job_record(job: str) -> str:
+    """Slurm's record of a job."""
     shown = ("scontrol", "show", "job", "--oneliner", job)
     return subprocess.run(shown, capture_output=True, text=True, check=True).stdout
 
 
-def test_cancelled_training_is_retried_with_more_and_ends_as_without_slurm(
+def test_cancelled_training_is_retried_with_more_resources_and_same_results(
     local: Path, tmp_path: Path
 ) -> None:
     folder = write(tmp_path)
@@ -121,11 +121,11 @@ def test_cancelled_training_is_retried_with_more_and_ends_as_without_slurm(
     first, second = slurm_logs(folder, "train_synthetic").items()
     assert "returned non-zero exit status 75" in first[1]
     assert "going on after epoch" in second[1]
-    assert "MinMemoryNode=16000M" in asked_for(first[0])
-    assert "MinMemoryNode=32000M" in asked_for(second[0])
-    assert "TimeLimit=12:00:00" in asked_for(first[0])
-    assert "TimeLimit=1-00:00:00" in asked_for(second[0])
-    assert "TresPerJob=gres:gpu:1" in asked_for(second[0])
+    assert "MinMemoryNode=16000M" in job_record(first[0])
+    assert "MinMemoryNode=32000M" in job_record(second[0])
+    assert "TimeLimit=12:00:00" in job_record(first[0])
+    assert "TimeLimit=1-00:00:00" in job_record(second[0])
+    assert "TresPerJob=gres:gpu:1" in job_record(second[0])
     for path in (MODEL, RESULTS / "physical/parameters.yaml"):
         assert (folder / path).read_bytes() == (local / path).read_bytes()
 
@@ -136,7 +136,7 @@ def losses(folder: Path) -> list[float]:
 
 
 @pytest.mark.nightly
-def test_two_nodes_cancelled_and_retried_reach_the_loss_of_one_process_with_the_same_batch(
+def test_interrupted_training_on_two_nodes_reaches_the_loss_of_one_process(
     local: Path, tmp_path: Path
 ) -> None:
     folder = tmp_path / "two"
@@ -165,7 +165,7 @@ def test_two_nodes_cancelled_and_retried_reach_the_loss_of_one_process_with_the_
     assert "Starting with 2 processes" in first[1]
     assert "going on after epoch" in second[1]
     for each, _ in (first, second):
-        assert f"NodeList={','.join(NODES)}" in asked_for(each).replace("[", "").replace("]", "")
-    # single precision; other sums of gradients drift apart epoch by epoch
+        assert f"NodeList={','.join(NODES)}" in job_record(each).replace("[", "").replace("]", "")
+    # single precision: gradients summed in another order diverge epoch by epoch
     assert losses(folder)[:5] == pytest.approx(losses(local)[:5], rel=1e-4)
     assert losses(folder) == pytest.approx(losses(local), rel=1e-2)

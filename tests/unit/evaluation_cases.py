@@ -1,4 +1,4 @@
-"""Small analytic simulations shared by the tests of the evaluation."""
+"""Small analytic simulations for the tests of the evaluation."""
 
 from dataclasses import dataclass, field
 
@@ -12,7 +12,7 @@ AXES = ("x", "y", "z")
 
 @dataclass(frozen=True)
 class Waves:
-    """Travelling waves that decay: a vector ``velocity`` and, if asked for, a static ``mask``."""
+    """Decaying travelling waves: a vector ``velocity`` and optionally a static ``mask``."""
 
     grid: Grid
     layouts: tuple[FieldLayout, ...]
@@ -24,7 +24,7 @@ class Waves:
 def waves(
     shape: tuple[int, ...] = (12, 10), frames: int = 5, phase: float = 0.0, static: bool = False
 ) -> Waves:
-    """A component an axis, [T, C, *space]: exp(−t) sin(2π x_c / L_c − t + phase) + c."""
+    """One component per axis, [T, C, *space]: exp(−t) sin(2π x_c / L_c − t + phase) + c."""
     axes = AXES[: len(shape)]
     upper = tuple(2.0 + position for position in range(len(shape)))
     grid = Grid(

@@ -1,4 +1,4 @@
-"""Small experiments whose raw files are simulated, for the tests."""
+"""Small experiments with simulated raw files."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""Makes small raw files, and finds the real ones that do not ship with the project."""
+"""Small raw files written by tests, and public ones that are not part of the project."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -42,11 +42,11 @@ def write_file(
 
     Args:
         path: Where to write.
-        coordinates: Values of each dimension, or its length for one without a variable.
+        coordinates: Values of each dimension, or its length if it has no coordinate variable.
         variables: Dimensions and values of each variable.
-        file_format: As the library calls it.
+        file_format: Name of the format in the netCDF4 library.
         unlimited: Dimensions without a fixed length.
-        attrs: Attributes of each variable, of the file under ``""``.
+        attrs: Attributes of each variable; those of the file have the key ``""``.
     """
     attrs = attrs or {}
     with netCDF4.Dataset(path, "w", format=file_format) as file:
@@ -72,7 +72,7 @@ def cells(points: int, length: float = 1.0, lower: float = 0.0) -> np.ndarray:
 
 
 def wave(times: np.ndarray, x: np.ndarray, y: np.ndarray | None = None) -> np.ndarray:
-    """Different at every point: ``[T, X]`` or ``[T, X, Y]``."""
+    """Values that differ at every point: ``[T, X]`` or ``[T, X, Y]``."""
     values = 10 * np.asarray(times)[:, None] + np.asarray(x)[None]
     return values if y is None else values[..., None] + 100 * np.asarray(y)
 
@@ -85,7 +85,7 @@ def write_simple(path: Path, *, frames: int = 5, points: int = 8, shift: float =
 
 
 def shared_file(name: str) -> Path:
-    """A real file; the test is skipped where it is absent."""
+    """A public file; skips the test if it is missing."""
     path = SHARED / name
     if not path.is_file():
         pytest.skip(f"{path} is absent; HYBRID_SHARED_DATA names the folder of the sample data")

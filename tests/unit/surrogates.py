@@ -1,4 +1,4 @@
-"""Surrogates of every architecture, small and with weights that let everything through."""
+"""Small surrogates of every architecture, optionally with nonzero random weights."""
 
 from collections.abc import Mapping
 from importlib.util import find_spec
@@ -34,7 +34,7 @@ def surrogate(
     architecture: Mapping[str, Any] | None = None,
     **section: Any,
 ) -> SyntheticModel:
-    """An untrained surrogate, at persistence."""
+    """An untrained surrogate, which predicts persistence."""
     inputs = inputs or {"u": 1}
     synthetic = {
         "name": name,

@@ -1,4 +1,4 @@
-"""Removal of the temporary files of killed processes, and of nothing else."""
+"""Removal of temporary files left by killed processes."""
 
 import os
 import subprocess
@@ -13,14 +13,14 @@ WRITE = (
 WRITE += "temporary_sibling(Path(sys.argv[1])).touch()"
 
 
-def test_files_of_processes_that_are_no_more_are_removed(tmp_path: Path) -> None:
+def test_files_of_dead_processes_are_removed(tmp_path: Path) -> None:
     (tmp_path / "augmented").mkdir()
     target = tmp_path / "augmented" / "sim_000001.safetensors"
     subprocess.run([sys.executable, "-c", WRITE, str(target)], check=True)
     (left,) = target.parent.iterdir()
     assert left.name.startswith(".sim_000001.safetensors.")
 
-    being_written = temporary_sibling(target)  # by this process
+    being_written = temporary_sibling(target)  # written by this process
     elsewhere = target.with_name(".sim_000002.safetensors.node.domain-17.0a1b2c3d.tmp")
     old = target.with_name(".sim_000003.safetensors.node.domain-17.0a1b2c3d.tmp")
     mine = target.with_name(".notes.tmp")

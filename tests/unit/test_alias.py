@@ -1,4 +1,4 @@
-"""``src`` is an alias: each of its modules is the library's own."""
+"""The alias ``src``: its modules are those of ``hybrid_pde``."""
 
 import importlib
 import subprocess
@@ -37,7 +37,7 @@ class OfTheAlias(SyntheticModel):
     ],
 )
 @pytest.mark.parametrize("prefix", ["src", "src.hybrid_pde"])
-def test_module_is_the_librarys(prefix: str, name: str) -> None:
+def test_alias_module_is_the_library_module(prefix: str, name: str) -> None:
     module = importlib.import_module(f"{prefix}.{name}")
     assert module is importlib.import_module(f"hybrid_pde.{name}")
     assert module.__name__ == f"hybrid_pde.{name}"
@@ -46,7 +46,7 @@ def test_module_is_the_librarys(prefix: str, name: str) -> None:
     assert module.__spec__.loader is module.__loader__
 
 
-def test_classes_and_functions_are_the_librarys() -> None:
+def test_alias_has_the_classes_and_functions_of_the_library() -> None:
     from hybrid_pde import factories, training
     from src.factories import TrainerFactory
     from src.models import ModelRegistry as OfModels
@@ -85,7 +85,7 @@ def test_a_missing_name_is_named() -> None:
 
 
 def in_a_fresh_process(program: str) -> str:
-    """Standard output of a program started in the repository, with no path to ``src/``."""
+    """Standard output of a program run in the repository, without ``src/`` on its path."""
     finished = subprocess.run(
         [sys.executable, "-c", program],
         cwd=ROOT,
@@ -114,13 +114,13 @@ def test_alias_may_be_imported_before_or_after_the_library() -> None:
 
 @pytest.fixture
 def registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[ModelRegistry]]:
-    """The registry, as before afterwards."""
+    """The model registry, restored after the test."""
     for table in ("_physical", "_synthetic"):
         monkeypatch.setattr(ModelRegistry, table, dict(getattr(ModelRegistry, table)))
     yield ModelRegistry
 
 
-def test_a_users_model_registers_where_the_library_looks(
+def test_a_user_model_registered_through_the_alias_is_found(
     registry: type[ModelRegistry], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "alias_model.py").write_text(OWN_MODEL)

@@ -1,4 +1,4 @@
-"""Every architecture: shapes, boundaries, equivariance, options, its file."""
+"""All architectures: shapes, boundaries, equivariance, options, saved files."""
 
 from pathlib import Path
 
@@ -47,7 +47,7 @@ def test_any_grid_in_one_to_three_dimensions(name, shape, sides):
 
 
 @pytest.mark.parametrize("name", EVERY)
-def test_it_starts_as_persistence(name):
+def test_untrained_network_is_persistence(name):
     model = surrogate(name, (PERIODIC, CLOSED))
     state = state_of(model, (8, 10))
     assert torch.equal(model.rollout(state, 2), state.unsqueeze(1).expand(-1, 2, -1, -1, -1))
@@ -57,7 +57,7 @@ def test_it_starts_as_persistence(name):
 @pytest.mark.parametrize("shape", [(24,), (14, 9), (8, 6, 5)])
 def test_on_a_periodic_grid_it_commutes_with_every_shift(name, shape):
     model = awake(surrogate(name, (PERIODIC,) * len(shape)))
-    # the operator's transforms are single precision ones, whatever the weights
+    # the operator uses single-precision transforms, whatever the precision of the weights
     precision = torch.float32 if name == "FNO" else torch.float64
     model = model if name == "FNO" else model.double()
     state = state_of(model, shape).to(precision)
@@ -85,7 +85,7 @@ def test_group_normalisation_keeps_hidden_channels_of_one_size(name):
 
 
 @pytest.mark.parametrize("name", CONVOLUTIONS)
-def test_walls_with_zero_gradient_let_nothing_around(name):
+def test_zero_gradient_walls_block_influence_from_the_opposite_side(name):
     model = awake(surrogate(name, (CLOSED,), architecture={"kernel_size": 3}))
     state = state_of(model, (40,), windows=1).requires_grad_()
     model(state)[0, 0, 0].backward()
@@ -98,12 +98,12 @@ def test_walls_with_zero_gradient_let_nothing_around(name):
 def test_a_constant_between_walls_with_zero_gradient_stays_one(name):
     model = awake(surrogate(name, (CLOSED, CLOSED)))
     output = model(torch.full((1, 1, 9, 8), 0.7))
-    assert (output - 0.7).abs().min() > 1e-2  # so it is another constant
+    assert (output - 0.7).abs().min() > 1e-2  # so the output is another constant
     assert (output - output[0, 0, 0, 0]).abs().max() < 1e-5
 
 
 @pytest.mark.parametrize("name", EVERY)
-def test_a_fixed_value_acts_on_its_side_in_the_fields_own_units(name):
+def test_a_fixed_value_acts_on_its_side_in_physical_units(name):
     models = [awake(surrogate(name, ((value, "zero-gradient"),))) for value in (10.0, 14.0)]
     for model in models:
         model.input_mean.fill_(10.0)
@@ -111,7 +111,7 @@ def test_a_fixed_value_acts_on_its_side_in_the_fields_own_units(name):
     state = torch.full((1, 1, 40), 10.0)
     difference = (models[0](state) - models[1](state))[0, 0].abs()
     assert difference[0] > 1e-3
-    if name != "FNO":  # which sees everything
+    if name != "FNO":  # its receptive field is the whole grid
         assert difference[-1] == 0
 
 
@@ -173,24 +173,24 @@ def test_a_wrong_option_is_named_with_what_is_allowed(name, option, expected):
         surrogate(name, (PERIODIC,), architecture=option)
 
 
-def test_a_grid_that_a_kernel_would_go_around_is_refused():
+def test_a_grid_smaller_than_the_kernel_is_rejected():
     model = surrogate("DilatedResNet", (PERIODIC,), architecture={"dilations": [1, 8]})
     with pytest.raises(ConfigError, match=r"sees 8 points .* the grid has \[7\] points"):
         model(torch.zeros(1, 1, 7))
     assert model(torch.zeros(1, 1, 8)).shape == (1, 1, 8)
 
 
-def test_options_come_with_defaults():
+def test_options_have_defaults():
     assert DilatedResNetArchitecture.parse({}).dilations == (1, 2, 4, 8, 4, 2, 1)
 
 
-def test_a_missing_package_is_told_with_the_way_to_get_it(monkeypatch):
+def test_a_missing_package_is_reported_with_its_install_command(monkeypatch):
     monkeypatch.setattr(FNOArchitecture, "needs", ("no_such_module", "its-package"))
     with pytest.raises(ConfigError, match=r"model\.synthetic\.name: .* pip install its-package"):
         FNOArchitecture.parse({})
 
 
-def test_a_grid_that_fno_would_shift_is_refused():
+def test_a_grid_that_fno_would_shift_is_rejected():
     options = FNOArchitecture()
     with pytest.raises(ConfigError, match=r"FNO: the grid has \[9, 8\] points"):
         options.check_grid((9, 8), (PERIODIC, PERIODIC))
@@ -210,7 +210,7 @@ def test_fno_pads_walls_and_leaves_periodic_axes():
 
 
 @needs_neuraloperator
-def test_importing_fnos_package_leaves_the_warnings_filters_alone():
+def test_importing_the_fno_package_keeps_the_warning_filters():
     import warnings
 
     before = list(warnings.filters)

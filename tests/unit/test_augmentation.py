@@ -1,4 +1,4 @@
-"""What simulations are generated from: given, perturbed and drawn states, drawn parameters.
+"""Initial states and parameters of generated simulations: given, perturbed, randomly drawn.
 
 Layout: ``T`` time, ``C`` channel, ``X Y`` space.
 """
@@ -82,7 +82,7 @@ def test_perturbation_has_the_amplitude_asked_for() -> None:
             assert np.corrcoef(noise.ravel(), values.ravel())[0, 1] < 0.5
 
 
-def test_perturbation_keeps_what_walls_hold() -> None:
+def test_perturbation_keeps_boundary_conditions() -> None:
     ends = (("periodic", "periodic"), (1.0, -0.5))
     grid = Grid(("x", "y"), (16, 65), (0.0, 0.0), (1.0, 1.0), ends, (False, True))
     state = gaussian_random_state(grid, [FieldLayout("u")], GaussianRandomField(), (0, 0))
@@ -134,7 +134,7 @@ def test_perturbed_simulations_start_at_any_frame(manager: DataManager, tmp_path
         assert again.store.path(index).read_bytes() == before[index]
 
 
-# -- states out of a file ---------------------------------------------------------------------
+# -- states from a file -----------------------------------------------------------------------
 
 
 def states_file(path: Path, grid: Grid, number: int = 2) -> np.ndarray:
@@ -155,20 +155,20 @@ def test_given_states_are_the_first_frames(manager: DataManager, tmp_path: Path)
     assert augmentation.make([0, 1]) == [0, 1]
     for index in (0, 1):
         fields = augmentation.store.load(index).fields["velocity"]
-        assert np.array_equal(fields[0].numpy(), first), "one simulation after the other"
+        assert np.array_equal(fields[0].numpy(), first), "the simulations are used in order"
         assert (fields[-1] - fields[0]).abs().max() > 1e-3
     kept = augmentation.store.path(0).read_bytes()
     path.rename(tmp_path / "moved.nc")
     condition["path"] = str(tmp_path / "moved.nc")
     moved = maker(manager, tmp_path / "made", initial_condition=condition)
-    assert moved._is_current(0), "its path is no part of a result"
+    assert moved._is_current(0), "results do not contain the path"
     states_file(tmp_path / "moved.nc", manager.grid, number=3)
     again = maker(manager, tmp_path / "made", initial_condition=condition)
     assert again._is_current(0), "the first frame is the same"
     assert again.store.path(0).read_bytes() == kept
 
 
-def test_given_states_on_another_grid_are_refused(manager: DataManager, tmp_path: Path) -> None:
+def test_given_states_on_another_grid_are_rejected(manager: DataManager, tmp_path: Path) -> None:
     path = tmp_path / "starts.nc"
     states_file(path, GRID)
     condition = {"type": "file", "path": str(path)}
@@ -212,7 +212,7 @@ def test_range_is_drawn_from_evenly(
     assert counts.sum() == 2000 and counts.min() > 430  # 500 ± 19
 
 
-def test_draws_depend_on_seed_simulation_and_name_alone(
+def test_draws_depend_only_on_seed_simulation_and_name(
     manager: DataManager, tmp_path: Path
 ) -> None:
     ranges = {"viscosity": (0.01, 0.02)}
@@ -270,7 +270,7 @@ def test_drawn_parameters_take_precedence_over_those_of_the_source(
     assert known["advection"].values == 0.9
 
 
-def test_other_draws_are_made_again(manager: DataManager, tmp_path: Path) -> None:
+def test_changed_draws_are_generated_again(manager: DataManager, tmp_path: Path) -> None:
     def made(**keys: Any) -> bytes:
         augmentation = maker(manager, tmp_path, **keys)
         augmentation.make([0])
@@ -292,7 +292,7 @@ def test_other_draws_are_made_again(manager: DataManager, tmp_path: Path) -> Non
         ({"viscosity": {"std": 0.1, "determined": False}}, "the data do not determine it"),
     ],
 )
-def test_distribution_without_a_deviation_is_refused(
+def test_distribution_without_a_deviation_is_rejected(
     manager: DataManager, tmp_path: Path, calibrated: dict[str, Any] | None, why: str
 ) -> None:
     message = rf"parameters: distribution: viscosity has no standard deviation \({why}\); give"
@@ -300,14 +300,14 @@ def test_distribution_without_a_deviation_is_refused(
         maker(manager, tmp_path, calibrated, parameters="distribution")
 
 
-# -- room on the disk -------------------------------------------------------------------------
+# -- disk space ------------------------------------------------------------------------------
 
 
-def test_disk_is_looked_at_before_anything_is_generated(
+def test_disk_space_is_checked_before_generation(
     manager: DataManager, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     augmentation = maker(manager, tmp_path / "made", max_disk_mb=0.02)
-    # 4 frames of 2 channels of 16 by 12 points, 4 bytes each, are 6144 bytes
+    # 4 frames of 2 channels on 16 by 12 points, 4 bytes per value, are 6144 bytes
     with pytest.raises(
         ConfigError, match=r"max_disk_mb: 0\.02: 4 simulations of 4 frames take 0\."
     ):
@@ -321,7 +321,7 @@ def test_disk_is_looked_at_before_anything_is_generated(
     assert 0 < augmentation.store.disk_usage([1]) < used
 
 
-def test_manifest_says_how_much_was_generated(manager: DataManager, tmp_path: Path) -> None:
+def test_manifest_states_the_amount_of_generated_data(manager: DataManager, tmp_path: Path) -> None:
     settings = manager.experiment.model_dump(mode="json")
     settings["augmentation"] |= {"steps": 3, "parameters": "distribution"}
     parameters = tmp_path / "parameters.yaml"
@@ -350,10 +350,10 @@ def test_manifest_says_how_much_was_generated(manager: DataManager, tmp_path: Pa
     assert values[0] != values[1] and all(0.008 <= value <= 0.02 for value in values)
 
 
-def test_simulation_that_runs_away_is_left_out(
+def test_unstable_simulation_is_left_out(
     manager: DataManager, tmp_path: Path, monkeypatch: Any, caplog: Any
 ) -> None:
-    """Finite numbers far beyond the data, or beyond single precision, are an instability."""
+    """Finite values far outside the range of the data or of single precision are unstable."""
     largest = float(manager.load(0).fields["velocity"].abs().max())
 
     def unstable(*given: Any) -> Any:
@@ -368,7 +368,7 @@ def test_simulation_that_runs_away_is_left_out(
         assert f"generated simulation {index} is left out: velocity grows to" in caplog.text
 
 
-def test_more_left_out_than_allowed_is_refused() -> None:
+def test_more_left_out_than_allowed_is_rejected() -> None:
     section = {"num_simulations": 20, "max_left_out": 0.1}
     experiment = parse_experiment(tiny_experiment(augmentation=section))
     made = [number for number in range(20) if number not in (3, 7)]

@@ -1,4 +1,4 @@
-"""Errors in ``augmentation`` that are reported before anything is computed."""
+"""Configuration errors in ``augmentation``, reported before anything is computed."""
 
 from pathlib import Path
 from typing import Any
@@ -158,7 +158,7 @@ def test_advection_speed_must_be_fixed_for_a_galilean_shift() -> None:
 
 
 def test_fields_without_a_role() -> None:
-    """A vorticity may change its sign, which is unknown here; a pressure is a scalar."""
+    """A vorticity may change sign in a reflection, which is unknown here; a pressure does not."""
     for name, is_allowed in (("pressure", True), ("vorticity", False)):
         specs = {"velocity": 2, name: 1}
         synthetic = {"name": "UNet", "input_specs": specs, "output_specs": specs}
@@ -252,7 +252,7 @@ def test_user_equation_states_its_symmetries(tmp_path: Path) -> None:
         ({"parameters": {"viscosity": [0.2, 0.1]}}, r"viscosity: \[0\.2, 0\.1\]: the lower end"),
         ({"parameters": {"viscosity": [-1.0, 0.1]}}, r"viscosity: .* must not be negative"),
         (
-            # 3 simulations of 9 frames of 2 channels of 16 by 12 points, 4 bytes each
+            # 3 simulations of 9 frames of 2 channels on 16 by 12 points, 4 bytes per value
             {"max_disk_mb": 0.04},
             r"max_disk_mb: 0\.04: 3 simulations of 9 frames take 0\.04147 MB; raise it, or lower",
         ),

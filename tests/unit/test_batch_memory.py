@@ -1,4 +1,4 @@
-"""Memory of batches, and what is told to the system before they are filled."""
+"""Memory of batches, and ``madvise`` calls before they are filled."""
 
 import mmap
 import os
@@ -35,7 +35,7 @@ def test_announce_names_whole_pages_of_each_view(monkeypatch):
             calls.append((address.value, length.value, advice))
 
     monkeypatch.setattr(batch_memory, "_LIBC", Recorded)
-    source = torch.zeros(10, mmap.PAGESIZE)  # four pages a row
+    source = torch.zeros(10, mmap.PAGESIZE)  # four pages per row
     view, scattered = source[3:5], source[:, 7]
     announce([view, scattered, torch.zeros(1).expand(8)])
     [(begin, length, advice)] = calls

@@ -1,4 +1,4 @@
-"""The cache follows its raw files and settings, and is made anew only where it must."""
+"""Data manager: the cache is rebuilt only where raw files or settings have changed."""
 
 import json
 import os
@@ -23,7 +23,7 @@ from tests.unit.raw_files import cells, experiment, raw_path, wave, write_file, 
 
 @pytest.fixture
 def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Names of the raw files whose values are read, in order."""
+    """Names of the raw files from which values are read, in order."""
     names: list[str] = []
 
     def spy(path: Path, data: Any) -> Any:
@@ -68,7 +68,7 @@ def test_cache_dir_with_or_without_the_name(tmp_path: Path) -> None:
     assert again.directory == own.directory
 
 
-def test_valid_cache_is_kept_and_stale_one_made_anew(tmp_path: Path, read: list[str]) -> None:
+def test_valid_cache_is_kept_and_stale_cache_rebuilt(tmp_path: Path, read: list[str]) -> None:
     path = write_simple(raw_path(tmp_path))
     config = experiment(tmp_path)
     first = manager(config).ensure(0).read_bytes()
@@ -84,7 +84,7 @@ def test_valid_cache_is_kept_and_stale_one_made_anew(tmp_path: Path, read: list[
 
 
 @pytest.mark.parametrize("content", [b"", b"foreign", None])
-def test_damaged_cache_is_made_anew(tmp_path: Path, content: bytes | None) -> None:
+def test_damaged_cache_is_rebuilt(tmp_path: Path, content: bytes | None) -> None:
     write_simple(raw_path(tmp_path))
     data = manager(experiment(tmp_path))
     whole = data.ensure(0).read_bytes()
@@ -92,7 +92,7 @@ def test_damaged_cache_is_made_anew(tmp_path: Path, content: bytes | None) -> No
     assert data.ensure(0).read_bytes() == whole
 
 
-def test_other_settings_have_their_own_cache(tmp_path: Path) -> None:
+def test_other_settings_have_a_separate_cache(tmp_path: Path) -> None:
     write_simple(raw_path(tmp_path))
     first = manager(experiment(tmp_path))
     second = manager(experiment(tmp_path, select={"coarsen": {"x": 2}}))
@@ -128,7 +128,7 @@ def test_without_raw_files(tmp_path: Path) -> None:
         manager(config).load(0)
 
 
-def test_bad_simulation_does_not_take_its_neighbours(tmp_path: Path) -> None:
+def test_bad_simulation_does_not_affect_others(tmp_path: Path) -> None:
     for name in ("a.nc", "c.nc", "d.nc"):
         write_simple(raw_path(tmp_path, name))
     values = wave(np.arange(5) * 0.5, cells(8))

@@ -1,4 +1,4 @@
-"""A cached simulation is whole, or an error."""
+"""Files of cached simulations: a file is complete or an error."""
 
 import json
 from dataclasses import replace
@@ -75,7 +75,7 @@ def test_round_trip(tmp_path: Path) -> None:
         np.testing.assert_array_equal(statistics.max, exact.max(axes))
 
 
-def test_statistics_do_not_cancel() -> None:
+def test_statistics_are_free_of_cancellation() -> None:
     running = RunningStatistics(1)
     for block in (1e8 + np.arange(6.0).reshape(2, 1, 3), 1e8 + np.arange(6.0, 9).reshape(1, 1, 3)):
         running.add(block)
@@ -89,7 +89,7 @@ def test_bytes_depend_on_content_alone(tmp_path: Path) -> None:
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
-def test_failure_leaves_nothing(tmp_path: Path) -> None:
+def test_failed_write_leaves_no_file(tmp_path: Path) -> None:
     path = tmp_path / "sim_000000.safetensors"
     with pytest.raises(RuntimeError), simulation_writer(path, HEADER) as writer:
         writer.write({"k": fields()["k"]})
@@ -145,7 +145,7 @@ def test_altered_header(tmp_path: Path, old: str, new: str, message: str) -> Non
 
 
 def test_nothing_is_read_before_use(tmp_path: Path) -> None:
-    """Mapped memory follows the file: what is written there later is seen."""
+    """Memory-mapped values follow later changes of the file."""
     path = tmp_path / "sim_000000.safetensors"
     values = write(path)
     tensor = open_simulation(path).fields["velocity"]

@@ -1,4 +1,4 @@
-"""Errors in a calibration's settings that are reported before it starts."""
+"""Errors in the settings of a calibration, reported before it starts."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""Loading of experiment files: defaults, flat and nested form, overrides, and all errors."""
+"""Loading of experiment files: defaults, flat and nested form, overrides, errors."""
 
 from dataclasses import replace
 from pathlib import Path

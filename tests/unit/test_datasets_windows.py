@@ -1,4 +1,4 @@
-"""Windows are slices of the cached simulations, in the stated order and number."""
+"""Windows as slices of cached simulations: their content, order and number."""
 
 import pickle
 from pathlib import Path
@@ -118,7 +118,7 @@ def test_first_frames(store: CacheManager) -> None:
         (["p"], {"num_predict_steps": 0}, "num_predict_steps: 0"),
     ],
 )
-def test_refused(
+def test_invalid_windows_are_rejected(
     store: CacheManager, names: list[str], settings: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(ConfigError, match=message):
@@ -188,7 +188,7 @@ def test_data_manager_caches_what_windows_need(tmp_path: Path) -> None:
 
 
 class Numbers(torch.utils.data.Dataset[Any]):
-    """Windows that hold their own number."""
+    """Windows that contain their index."""
 
     grid = GRID
     layouts = output_layouts = ()
@@ -264,7 +264,7 @@ def test_mixed_batches(store: CacheManager) -> None:
     assert dataset.grid == GRID
 
 
-def test_refused_mixtures() -> None:
+def test_invalid_mixtures_are_rejected() -> None:
     with pytest.raises(ConfigError, match=r"alpha: 1\.5: must be"):
         AugmentedDataset(Numbers(3), Numbers(3), 1.5)
     with pytest.raises(ConfigError, match="no generated windows"):

@@ -1,4 +1,4 @@
-"""Equations and architectures that are added by writing a file or a folder."""
+"""Discovery of equations and architectures added as a file or a folder."""
 
 import importlib
 import subprocess
@@ -64,7 +64,7 @@ Add = Callable[[str, dict[str, str]], None]
 
 @pytest.fixture
 def add(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Add]:
-    """Adds files to a package by a folder on its path; they are gone after the test."""
+    """Add files to a package through a temporary folder on its path."""
     before = set(sys.modules)
 
     def write(package: str, files: dict[str, str]) -> None:
@@ -118,7 +118,9 @@ def test_an_architecture_is_added_by_writing_a_folder(add: Add) -> None:
     assert list(surrogate_errors(parse_experiment(synthetic("LinearNet")))) == []
     model = ModelRegistry(synthetic("LinearNet")).get_synthetic_model(GRID)
     state = torch.rand(2, 1, 8)
-    assert torch.equal(model(state), state)  # every built-in network starts at persistence
+    assert torch.equal(
+        model(state), state
+    )  # every built-in network predicts persistence before training
 
     expected = r"model\.synthetic\.name: 'LinearNe' is unknown; did you mean 'LinearNet'\?"
     with pytest.raises(ConfigError, match=expected + r" Allowed: .*LinearNet"):
@@ -127,7 +129,7 @@ def test_an_architecture_is_added_by_writing_a_folder(add: Add) -> None:
     assert "LinearNet" in line.split("Allowed: ")[1]
 
 
-def test_what_was_added_is_gone() -> None:
+def test_added_models_are_removed_after_a_test() -> None:
     assert "DecayPDE" not in ModelRegistry.physical_names()
     assert "LinearNet" not in ModelRegistry.synthetic_names()
 

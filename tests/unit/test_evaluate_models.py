@@ -27,7 +27,7 @@ FILES = {
 
 
 def travelling(phase: float) -> torch.Tensor:
-    """``[T, 1, X]``: 1 + a wave that is carried along and fades, as the equation has it."""
+    """``[T, 1, X]``: 1 + an advected and decaying wave, the exact solution of the equation."""
     k = 2 * np.pi / 3.0
     x = 3.0 * (np.arange(32) + 0.5) / 32
     t = DT * np.arange(FRAMES)[:, None, None]
@@ -66,7 +66,7 @@ def experiment_of(**evaluation: Any) -> Any:
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """Simulations, parameters, and two surrogates: persistence, and one that adds 0.01 a step."""
+    """Simulations, parameters and two surrogates: persistence, and one adding 0.01 per step."""
     root = tmp_path_factory.mktemp("carried")
     store = CacheManager(root / "cache")
     for index in range(3):
@@ -107,7 +107,7 @@ def test_everything_is_written_and_replicates_are_averaged(files: dict[str, Any]
         0.5 * 0.05 / np.sqrt(1.5), rel=1e-3
     )
     assert synthetic["long_rollout"]["steps"] == 15
-    # the second surrogate's crest, 2 at first, has grown by 0.15
+    # the second surrogate's maximum, initially 2, has grown by 0.15
     assert synthetic["long_rollout"]["growth"] == pytest.approx(1 + 0.15 / 2, abs=3e-3)
     fading = np.exp(-2 * DIFFUSIVITY * (2 * np.pi / 3) ** 2 * 15 * DT)
     assert synthetic["long_rollout"]["spectral_error"]["low"] == pytest.approx(1 / fading - 1, 1e-3)

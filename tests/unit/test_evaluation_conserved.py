@@ -1,4 +1,4 @@
-"""Conserved quantities of the truth, and the drift of predictions against closed forms."""
+"""Conserved quantities and the drift of predictions, compared with closed forms."""
 
 from dataclasses import replace
 
@@ -50,7 +50,7 @@ def test_points_on_walls_count_half() -> None:
     nodes = replace(GRID, shape=(5,), boundary=((0.0, 0.0),), nodes_on_boundary=(True,))
     given, after = np.array([2.0, 0, 0, 0, 2]), np.array([0.0, 0, 2, 0, 0])
     found = drift({"u": after[None, None]}, {"u": np.stack([given, given])[:, None]}, nodes)
-    # two ends of weight ⅛ have the integral of a point of weight ¼
+    # two ends of weight ⅛ contribute as much as a point of weight ¼
     assert found.prediction["u"]["integral"] == pytest.approx([0])
     assert found.prediction["u"]["mean_square"] == pytest.approx([0])
 

@@ -1,4 +1,4 @@
-"""Correlation against NumPy, and the correlation time."""
+"""Correlation compared with NumPy, and the correlation time."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ X = 2 * np.pi * np.arange(64) / 64
 
 
 def _waves(phases: np.ndarray) -> np.ndarray:
-    """``[T, 1, X]``: their correlation with sin x is the cosine of the phase."""
+    """Waves ``[T, 1, X]``; their correlation with sin x is the cosine of the phase."""
     return np.sin(X + np.asarray(phases)[:, None])[:, None]
 
 
@@ -47,7 +47,7 @@ def test_the_correlation_time_is_interpolated() -> None:
     assert found["by_field"]["u"]["correlation_time"] == pytest.approx(expected, rel=1e-9)
 
 
-def test_a_lasting_correlation_is_capped_at_the_end() -> None:
+def test_a_correlation_above_the_threshold_lasts_to_the_end() -> None:
     phases = np.full(5, 0.1)
     found = _summary(_waves(phases), _waves(0 * phases), dt=0.3)
     assert found["correlation_time"] == pytest.approx(1.5)
@@ -56,7 +56,9 @@ def test_a_lasting_correlation_is_capped_at_the_end() -> None:
 
 def test_a_loss_in_the_first_step_is_interpolated_from_the_given_state() -> None:
     found = _summary(_waves(np.array([np.pi / 2])), _waves(np.array([0.0])), dt=2.0)
-    assert found["correlation_time"] == pytest.approx(0.4)  # 1 to 0 over 2: 0.8 after a fifth
+    assert found["correlation_time"] == pytest.approx(
+        0.4
+    )  # linear from 1 to 0 over a time of 2: 0.8 after a fifth of it
 
 
 def test_a_divergence_and_a_uniform_prediction_correlate_with_nothing() -> None:

@@ -1,4 +1,4 @@
-"""Figures: data of the lines, images and their colour scales, files."""
+"""Figures: data of the lines, images with their colour scales, files."""
 
 from pathlib import Path
 
@@ -188,7 +188,7 @@ def test_views_show_magnitudes_components_and_middle_slices() -> None:
     assert shown.norm.vmin == -shown.norm.vmax
     cube = _evaluation((4, 5, 6)).samples[0]
     shown = view(cube, cube.layouts[0])
-    assert shown.label == "|velocity|  at z = 2.33"  # the fourth of six cells of 4/6
+    assert shown.label == "|velocity|  at z = 2.33"  # the fourth of six cells of width 4/6
     np.testing.assert_allclose(shown.truth, np.linalg.norm(cube.truth["velocity"][..., 3], axis=1))
 
 
@@ -231,7 +231,7 @@ def test_all_figures_are_written(shape: tuple[int, ...], tmp_path: Path) -> None
         assert picture.width > 1000
 
 
-def test_an_animation_is_made_smaller_until_it_fits(tmp_path: Path) -> None:
+def test_an_animation_is_reduced_until_it_fits(tmp_path: Path) -> None:
     sample = _evaluation(frames=3).samples[0]
     write_animation(tmp_path / "large.gif", sample)
     size = (tmp_path / "large.gif").stat().st_size

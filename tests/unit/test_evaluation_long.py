@@ -22,7 +22,7 @@ from tests.unit.evaluation_cases import Waves, waves
 
 
 def growing(factor: float, fails_above: float = np.inf) -> Predictor:
-    """Multiplies by ``factor`` in each step; NaN in all of a batch once one value is too large."""
+    """Multiply by ``factor`` per step; a whole batch becomes NaN if one value is too large."""
 
     def predict(initial: State, steps: int) -> State:
         state, frames = initial["velocity"], []
@@ -63,7 +63,7 @@ def test_the_end_is_compared_with_the_physical_model_or_the_last_frame() -> None
     assert found["synthetic"]["reference"] == "physical"
     error = found["synthetic"]["spectral_error"]
     assert error["low"] == pytest.approx((1.02 / 1.01) ** 12 - 1, rel=1e-4)
-    assert error["high"] is None  # one wave has no short scales
+    assert error["high"] is None  # a single wave has no short scales
     assert found["physical"]["spectral_error"] is None
     alone = long_rollouts(starts, {"synthetic": [growing(1.0)]}, 2)["synthetic"]
     # the last frame has decayed by exp(−3 dt), its energy by the square
@@ -204,7 +204,7 @@ def test_steps_are_timed_for_one_simulation_and_a_batch(monkeypatch: pytest.Monk
     models = {"synthetic": takes(0.002, 0.0), "physical": takes(0.001, 0.004, first=60.0)}
     found = time_predictors(models, initial, 20)
     assert found["synthetic"] == pytest.approx(0.002)
-    assert found["physical"] == pytest.approx(0.005)  # without the minute of compilation
+    assert found["physical"] == pytest.approx(0.005)  # excluding the minute of compilation
     assert found["batch"] == pytest.approx(
         {"simulations": 8, "synthetic": 0.002 / 8, "physical": 0.004 + 0.001 / 8}
     )

@@ -68,7 +68,7 @@ def test_metrics_have_the_agreed_layout_and_values() -> None:
     assert found.metrics["persistence"]["by_lead_time"]["vrmse"] == pytest.approx(
         np.sqrt(error / scale), rel=1e-12
     )
-    # the offset moves the mean alone: no scale, and no correlation, is wrong
+    # the offset shifts the mean only: spectra and correlation are unaffected
     assert synthetic["spectral_error"]["low"] == pytest.approx(0, abs=1e-6)
     assert synthetic["correlation_time"] == pytest.approx(0.2)
     assert synthetic["correlation_time_capped"] == 1
@@ -78,7 +78,7 @@ def test_metrics_have_the_agreed_layout_and_values() -> None:
     assert found.metrics["persistence"]["conserved"]["velocity"]["integral"]["drift"] == 0
 
 
-def test_simulations_are_read_one_after_the_other_and_few_are_kept() -> None:
+def test_simulations_are_read_one_at_a_time_and_few_are_kept() -> None:
     alive: list[int] = []
 
     def stream() -> object:

@@ -1,4 +1,4 @@
-"""Energy by wavenumber and errors by band, against closed forms on boxes with dx ≠ 1."""
+"""Energy spectra and errors by band, compared with closed forms on boxes with dx ≠ 1."""
 
 import numpy as np
 import pytest
@@ -63,7 +63,7 @@ def test_periodic_and_walled_axes_can_be_combined() -> None:
     spectrum = Spectrum(box)
     energies = spectrum.shell_energies(spectrum.modes(wave[None]))
     k = np.hypot(4 * np.pi / 3, 3 * np.pi / 5)
-    shell = round(k / (np.pi / 5)) - 1  # the smallest wavenumber is that between the walls
+    shell = round(k / (np.pi / 5)) - 1  # the axis between the walls has the smallest wavenumber
     assert energies[shell] == pytest.approx(1.0)  # 4 · ½ · ½
     assert energies.sum() == pytest.approx(1.0)
 
@@ -73,7 +73,7 @@ def test_bands_are_thirds_of_the_wavenumbers_on_a_logarithmic_scale() -> None:
     spectrum = Spectrum(box)
     assert spectrum.bounds == pytest.approx(2 * np.pi / 3 * 32 ** (np.arange(4) / 3))
     (x,) = points(box)
-    # the bounds are at 3.17 and 10.08 waves
+    # the band limits are at 3.17 and 10.08 waves
     for waves, band in ((1, 0), (3, 0), (4, 1), (10, 1), (11, 2), (31, 2)):
         energies = spectrum.band_energies(spectrum.modes(np.sin(2 * np.pi * waves * x / 3)[None]))
         expected = np.zeros(3)

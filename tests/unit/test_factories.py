@@ -1,4 +1,4 @@
-"""The shipped example experiments through the factories, on small raw files of one's own."""
+"""The shipped example experiments through the factories, on small generated raw files."""
 
 from functools import cache
 from pathlib import Path
@@ -24,13 +24,13 @@ from tests.workflow.tiny import ROOT
 
 SYNTHETIC, PHYSICAL = "burgers_experiment", "burgers_physical_experiment"
 NUM_SIMULATIONS, NUM_FRAMES, POINTS = 12, 36, 16
-STEPS = 32  # of both examples
+STEPS = 32  # used by both examples
 GRID = periodic_grid((POINTS, POINTS), (1.0, 1.0))
 
 
 @cache
 def simulations() -> np.ndarray:
-    """Velocities ``[N, T, 2, X, Y]`` of Burgers' equation, slow enough for so coarse a grid."""
+    """Velocities ``[N, T, 2, X, Y]`` of Burgers' equation, slow enough for the coarse grid."""
     x, y = (2 * np.pi * c for c in coordinates(GRID))
     generator = np.random.default_rng(0)
     starts = []
@@ -61,11 +61,11 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def example(data_dir: Path, tmp_path: Path) -> Any:
-    """Loads an example as it stands, with other data and few epochs."""
+    """Load an example as shipped, with other data and few epochs."""
 
     def load(name: str, *overrides: str) -> dict[str, Any]:
         small = ["trainer_params.epochs=1", f"data.cache_dir={tmp_path / 'cache'}"]
-        # files of one's own take the place of those that the example would simulate
+        # existing raw files replace those that the example would simulate
         own = [f"data.data_dir={data_dir}", "generation_params=null"]
         return load_experiment(ROOT / f"config/{name}.yaml", [*own, *small, *overrides])
 
@@ -73,7 +73,7 @@ def example(data_dir: Path, tmp_path: Path) -> Any:
 
 
 @pytest.mark.parametrize(("name", "model_type"), [(SYNTHETIC, "synthetic"), (PHYSICAL, "physical")])
-def test_examples_load_as_they_stand(name: str, model_type: str) -> None:
+def test_examples_load_as_shipped(name: str, model_type: str) -> None:
     config = load_experiment(ROOT / f"config/{name}.yaml")
     written = yaml.safe_load((ROOT / f"config/{name}.yaml").read_text(encoding="utf-8"))
     assert config["run_params"]["model_type"] == model_type
@@ -114,7 +114,7 @@ def test_options_of_the_loader(example: Any) -> None:
     assert len(apart.dataset) == 2  # type: ignore[arg-type]
 
 
-def test_shuffling_is_decided_by_the_seed(example: Any) -> None:
+def test_shuffling_is_determined_by_the_seed(example: Any) -> None:
     def first(*overrides: str) -> torch.Tensor:
         config = example(SYNTHETIC, *overrides)
         return next(iter(TrainerFactory.create_data_loader_for_synthetic(config)))[0]
@@ -205,7 +205,7 @@ def test_models_are_made_without_data_on_disk(
     assert surrogate.rollout(torch.zeros(1, 3, 16, 16), 2).shape == (1, 2, 3, 16, 16)
     physical = ModelFactory.create_physical_model(load_experiment(PHYSICAL))
     assert isinstance(physical.viscosity, torch.nn.Parameter)
-    assert list(tmp_path.iterdir()) == [], "and nothing is left there"
+    assert list(tmp_path.iterdir()) == [], "no files are created"
 
 
 def test_physical_trainer_needs_learnable_parameters() -> None:

@@ -1,4 +1,4 @@
-"""A parameter that is a field, through all stages: calibrate, generate, train, evaluate."""
+"""A field parameter in all stages: calibration, generation, training, evaluation."""
 
 import json
 from pathlib import Path
@@ -90,7 +90,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> tuple[Experiment, Path]
     return experiment, folder
 
 
-def test_the_field_is_found_and_kept_beside_the_parameters(
+def test_the_field_is_calibrated_and_saved_with_the_parameters(
     results: tuple[Experiment, Path],
 ) -> None:
     experiment, folder = results
@@ -111,7 +111,7 @@ def test_simulations_are_generated_with_the_field(results: tuple[Experiment, Pat
     assert store.indices() == [0, 1]
     store.validate()
     source = store.header(0).source["parameters"]["diffusivity"]
-    assert source["shape"] == [14, 12], "of a field the digest is kept, not its values"
+    assert source["shape"] == [14, 12], "a digest is kept instead of the field"
     model = ModelFactory.create_physical_model(experiment)
     model.set_parameters({"diffusivity": true_diffusivity()})
     for index in (0, 1):

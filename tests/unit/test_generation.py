@@ -1,4 +1,4 @@
-"""Simulations made with a physical model: raw files and generated ones, whole or interrupted."""
+"""Raw files and generated simulations of a physical model, with and without interruption."""
 
 import logging
 import os
@@ -25,7 +25,7 @@ from hybrid_pde.stages.simulate import RawSimulations, dynamic_pressure
 from hybrid_pde.training.augmentation.augmentation import Augmentation
 from tests.unit.generated_data import parsed_in, tiny_in
 
-CLAIMED = 10**18  # a time in the past [ns], which a rewritten file would not have
+PAST = 10**18  # a time in the past [ns]; a rewritten file would have a later one
 
 
 def contents(folder: Path, pattern: str) -> dict[str, bytes]:
@@ -33,10 +33,10 @@ def contents(folder: Path, pattern: str) -> dict[str, bytes]:
 
 
 def aged(folder: Path, pattern: str) -> dict[str, int]:
-    """Set the times of all files to one in the past; returns them by name."""
+    """Set the times of all files to one in the past and return them by file name."""
     for path in folder.glob(pattern):
-        os.utime(path, ns=(CLAIMED, CLAIMED))
-    return {path.name: CLAIMED for path in folder.glob(pattern)}
+        os.utime(path, ns=(PAST, PAST))
+    return {path.name: PAST for path in folder.glob(pattern)}
 
 
 def times(folder: Path, pattern: str) -> dict[str, int]:
@@ -44,11 +44,11 @@ def times(folder: Path, pattern: str) -> dict[str, int]:
 
 
 class Killed(BaseException):
-    """Stands for a signal: no program handles it."""
+    """Stand-in for a kill signal; no code handles it."""
 
 
 def killing(function: Any, after: int) -> Any:
-    """The function until it has been called a number of times."""
+    """Wrap a function so that it raises ``Killed`` after a number of calls."""
     calls = iter(range(after))
 
     def call(*arguments: Any, **options: Any) -> Any:
@@ -61,7 +61,7 @@ def killing(function: Any, after: int) -> Any:
 
 @pytest.fixture(scope="module")
 def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the tiny experiment's raw files, made in one go; not to be changed."""
+    """The tiny experiment's raw files, simulated in one run; tests must not change them."""
     root = tmp_path_factory.mktemp("raw")
     experiment = parsed_in(root, diagnostics=["pressure"])
     RawSimulations(experiment, experiment.raw_dir).make(range(4))
@@ -77,7 +77,7 @@ def cached(root: Path, **data: Any) -> DataManager:
 
 @pytest.fixture(scope="module")
 def manager(raw: Path) -> DataManager:
-    """Its cache."""
+    """The data manager of the cached raw files."""
     manager = cached(raw)
     manager.cache_shard(range(4))
     return manager
@@ -126,7 +126,7 @@ def test_pressure_is_half_the_square_of_the_velocity(raw: Path) -> None:
         np.testing.assert_allclose(file["pressure"], expected, rtol=1e-6)
 
 
-def test_raw_files_of_an_interrupted_shard_are_those_of_a_whole_one(
+def test_interrupted_and_uninterrupted_shards_give_the_same_raw_files(
     raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     experiment = parsed_in(tmp_path, diagnostics=["pressure"])
@@ -139,20 +139,20 @@ def test_raw_files_of_an_interrupted_shard_are_those_of_a_whole_one(
     assert set(kept) == {"sim_000000.nc", "sim_000001.nc"}
     manifest = RawSimulations(experiment, folder).make(range(4))
     assert manifest["simulations"] == [0, 1, 2, 3]
-    assert kept.items() <= times(folder, "*.nc").items(), "what was there is not written again"
+    assert kept.items() <= times(folder, "*.nc").items(), "existing files are not rewritten"
     assert contents(folder, "*.nc") == contents(raw / "data/burgers_2d", "*.nc")
 
 
-def test_raw_files_of_other_settings_are_made_again(tmp_path: Path) -> None:
+def test_raw_files_of_other_settings_are_simulated_again(tmp_path: Path) -> None:
     experiment = parsed_in(tmp_path, steps=2)
     folder = experiment.raw_dir
     RawSimulations(experiment, folder).make([0, 1])
     kept = aged(folder, "*.nc")
     more = parsed_in(tmp_path, steps=2, num_simulations=50)
     RawSimulations(more, folder).make([0, 1])
-    assert times(folder, "*.nc") == kept, "their number is no setting of a simulation"
+    assert times(folder, "*.nc") == kept, "a simulation does not depend on their number"
     RawSimulations(parsed_in(tmp_path, steps=2, dt=0.005), folder).make([0, 1])
-    assert not set(times(folder, "*.nc").values()) & {CLAIMED}
+    assert not set(times(folder, "*.nc").values()) & {PAST}
 
 
 def test_foreign_file_is_not_overwritten(tmp_path: Path) -> None:
@@ -172,7 +172,7 @@ def test_foreign_file_is_not_overwritten(tmp_path: Path) -> None:
 
 
 def exploding(start_of: Any, wrong: int) -> Any:
-    """The initial states, one of which no time step is small enough for."""
+    """Initial states, one of which is unstable at any time step."""
 
     def draw(self: Any, index: int) -> Start:
         start = start_of(self, index)
@@ -206,18 +206,20 @@ def maker(manager: DataManager, folder: Path, viscosity: float = 0.01) -> Augmen
 
 
 PATTERN = "*.safetensors"
-COUNT = GROUP + 2  # a whole group and a part of one
+COUNT = GROUP + 2  # one full and one partial group
 
 
 @pytest.fixture(scope="module")
 def generated(manager: DataManager, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Generated simulations, made in one go."""
+    """Simulations generated in one run."""
     folder = tmp_path_factory.mktemp("generated")
     assert maker(manager, folder).make(range(COUNT)) == list(range(COUNT))
     yield folder
 
 
-def test_generated_simulations_resemble_and_differ(manager: DataManager, generated: Path) -> None:
+def test_generated_simulations_resemble_their_sources_but_differ(
+    manager: DataManager, generated: Path
+) -> None:
     store = CacheManager(generated)
     store.validate()
     assert store.grid == manager.grid
@@ -231,7 +233,7 @@ def test_generated_simulations_resemble_and_differ(manager: DataManager, generat
     assert min(distances) > 0.1
 
 
-def test_generated_simulations_of_an_interrupted_shard_are_those_of_a_whole_one(
+def test_interrupted_and_uninterrupted_shards_generate_the_same_simulations(
     manager: DataManager, generated: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch, pytest.raises(Killed):
@@ -246,7 +248,7 @@ def test_generated_simulations_of_an_interrupted_shard_are_those_of_a_whole_one(
     assert contents(tmp_path, PATTERN) == contents(generated, PATTERN)
 
 
-def test_generated_simulations_of_other_parameters_are_made_again(
+def test_simulations_of_other_parameters_are_generated_again(
     manager: DataManager, tmp_path: Path
 ) -> None:
     maker(manager, tmp_path).make(range(2))
@@ -258,7 +260,7 @@ def test_generated_simulations_of_other_parameters_are_made_again(
     assert not set(contents(tmp_path, PATTERN).values()) & set(before.values())
 
 
-def test_diverging_simulation_is_left_out_and_named_and_its_groups_others_stay(
+def test_only_the_diverging_simulation_of_a_group_is_left_out_and_named(
     manager: DataManager,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -278,7 +280,7 @@ def test_diverging_simulation_is_left_out_and_named_and_its_groups_others_stay(
 # -- the cache --------------------------------------------------------------------------------
 
 
-def test_cache_of_an_interrupted_shard_is_that_of_a_whole_one(
+def test_interrupted_and_uninterrupted_shards_give_the_same_cache(
     raw: Path, manager: DataManager, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mapping = tiny_in(raw)
@@ -322,12 +324,14 @@ def test_a_generated_simulation_does_not_depend_on_its_shard(
 ) -> None:
     for index in (COUNT - 1, 1):
         maker(manager, tmp_path).make([index])
-    alone = contents(tmp_path, PATTERN)
-    assert len(alone) == 2
-    assert alone.items() <= contents(generated, PATTERN).items()
+    single = contents(tmp_path, PATTERN)
+    assert len(single) == 2
+    assert single.items() <= contents(generated, PATTERN).items()
 
 
-def test_generated_by_other_code_is_repeated(manager: DataManager, tmp_path: Path) -> None:
+def test_simulations_of_other_code_are_generated_again(
+    manager: DataManager, tmp_path: Path
+) -> None:
     model = ModelFactory.create_physical_model(manager.experiment)
 
     def make(code: str) -> dict[str, Any]:
@@ -337,10 +341,12 @@ def test_generated_by_other_code_is_repeated(manager: DataManager, tmp_path: Pat
 
     assert make("one")["code"] == "one"
     assert make("two")["code"] == "two"
-    assert make("")["code"] == "two", "a caller that does not know its code keeps what is there"
+    assert make("")["code"] == "two", "without a code digest, existing files are kept"
 
 
-def test_generated_by_another_scheme_is_repeated(manager: DataManager, tmp_path: Path) -> None:
+def test_simulations_of_another_scheme_are_generated_again(
+    manager: DataManager, tmp_path: Path
+) -> None:
     model = ModelFactory.create_physical_model(manager.experiment)
     store = CacheManager(tmp_path)
     labels = []

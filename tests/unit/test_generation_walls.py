@@ -1,4 +1,4 @@
-"""Raw files that are simulated between walls, and with several fields."""
+"""Simulated raw files with walls and with several fields."""
 
 from pathlib import Path
 from typing import Any
@@ -39,7 +39,7 @@ def generating(root: Path, equation: str, fields: list[str], **keys: Any) -> Exp
 
 
 def read_back(experiment: Experiment) -> DataManager:
-    """The cached simulations; the boundary is that which the files state."""
+    """The cached simulations, with the boundary read from the raw files."""
     RawSimulations(experiment, experiment.raw_dir).make([0, 1])
     reading = experiment.data.model_copy(update={"boundary": None})
     manager = DataManager(
@@ -66,11 +66,11 @@ def test_files_state_the_walls_and_all_fields(tmp_path: Path) -> None:
         fields = manager.load(index).fields
         assert list(fields) == ["a", "b"]
         for values in fields.values():
-            # 1 at the wall, which is held for all time, and by 0.5 less on average
+            # 1 at the wall at all times, and 0.5 on average
             assert values[0].mean() == pytest.approx(0.5, abs=1e-5)
             at_wall = 1.875 * values[..., 0] - 1.25 * values[..., 1] + 0.375 * values[..., 2]
             np.testing.assert_allclose(at_wall[0].numpy(), 1.0, atol=0.02)
-            # reactions make a layer there, which the three cells do not resolve as well
+            # reactions form a boundary layer, which three cells resolve less well
             np.testing.assert_allclose(at_wall.numpy(), 1.0, atol=0.1)
             assert (values[-1] - values[0]).abs().max() > 1e-3
 
@@ -109,11 +109,11 @@ def test_flow_is_free_of_divergence_from_the_start(tmp_path: Path, boundary: Any
         with math.precision(64):
             v = to_values(frame.double(), manager.grid, layout)
             changed = math.max(math.abs(project(v, manager.grid) - v))
-        # frames are kept in single precision
+        # frames are saved in single precision
         assert float(changed.max) < 1e-6
 
 
-def test_density_rides_along_where_the_data_name_it(tmp_path: Path) -> None:
+def test_density_is_advected_if_the_data_name_it(tmp_path: Path) -> None:
     experiment = generating(
         tmp_path,
         "NavierStokesPDE",
@@ -126,7 +126,7 @@ def test_density_rides_along_where_the_data_name_it(tmp_path: Path) -> None:
     assert fields["velocity"].shape == (5, 2, 14, 12)
 
 
-def test_fields_that_the_data_do_not_name_are_made_too(tmp_path: Path) -> None:
+def test_fields_not_named_by_the_data_are_simulated_too(tmp_path: Path) -> None:
     experiment = generating(tmp_path, "GrayScottPDE", ["b"], parameters=GRAY_SCOTT)
     assert list(read_back(experiment).load(0).fields) == ["b"]
 

@@ -1,4 +1,4 @@
-"""Several hybrid cycles: in one process, and stage by stage through files."""
+"""Hybrid cycles in one process and stage by stage through files."""
 
 import math
 from pathlib import Path
@@ -29,7 +29,7 @@ HALF = {"region": {"x": [None, 0.5]}, "noise": 0.02}
 
 
 def in_cycles(root: Path, observations: dict[str, Any] | None, **sections: Any) -> Experiment:
-    """Burgers' equation in 1D on 16 points, two simulations to train on and one to validate."""
+    """Burgers' equation in 1D on 16 points; two training simulations and one for validation."""
     mapping: dict[str, Any] = {
         "run_params": {"model_type": "hybrid", "experiment_name": "cycles"},
         "project_root": str(root),
@@ -79,7 +79,7 @@ def cached(experiment: Experiment) -> DataManager:
     return manager
 
 
-def at_once(
+def in_one_process(
     experiment: Experiment, manager: DataManager, folder: Path
 ) -> tuple[HybridTrainer, HybridResult]:
     trainer = TrainerFactory.create_hybrid_trainer(experiment)
@@ -99,7 +99,7 @@ def calibration_files(folder: Path) -> CalibrationFiles:
 def stage_by_stage(
     experiment: Experiment, manager: DataManager, results: Path
 ) -> list[list[dict[str, Any]]]:
-    """Each cycle's stages with nothing but files between them; the surrogate's histories."""
+    """Run each cycle's stages, connected by files only; return the surrogate's histories."""
     histories = []
     cycles = experiment.hybrid.cycles
     for number in range(1, cycles + 1):
@@ -135,18 +135,20 @@ def stage_by_stage(
     [(HALF, False), (None, False), (HALF, True)],
     ids=["half_is_seen", "all_is_seen", "reverted"],
 )
-def test_one_process_gives_what_the_stages_give(
+def test_one_process_and_separate_stages_give_the_same_results(
     tmp_path: Path, observations: dict[str, Any] | None, reverts: bool
 ) -> None:
     section = {"cycles": 2, "revert_if_worse": reverts}
     experiment = in_cycles(tmp_path, observations, hybrid=section)
     manager = cached(experiment)
-    trainer, result = at_once(experiment, manager, tmp_path / "at_once")
+    trainer, result = in_one_process(experiment, manager, tmp_path / "in_one_process")
     histories = stage_by_stage(experiment, manager, tmp_path / "stages")
 
     assert len(result["cycles"]) == 2
     for number, (cycle, history) in enumerate(zip(result["cycles"], histories, strict=True), 1):
-        one, other = (cycle_folder(tmp_path / kind, number) for kind in ("at_once", "stages"))
+        one, other = (
+            cycle_folder(tmp_path / kind, number) for kind in ("in_one_process", "stages")
+        )
         written = read_parameters(other / "physical/parameters.yaml")
         for key in ("value", "std", "initial_guess"):
             found = cycle["physical"]["parameters"]["viscosity"][key]
@@ -165,7 +167,7 @@ def test_one_process_gives_what_the_stages_give(
     for name, value in trainer.synthetic_trainer.model.state_dict().items():
         assert torch.equal(value, loaded[name]), name
     values = [each["physical"]["parameters"]["viscosity"]["value"] for each in result["cycles"]]
-    # three epochs make no good surrogate, but it has a say
+    # three epochs give no good surrogate, but it affects the calibration
     assert result["physical"]["reverted"] == reverts == (values[0] == values[1])
     assert result["physical"] is result["cycles"][1]["physical"]
 
@@ -183,7 +185,7 @@ def test_schedules_run_over_all_cycles(tmp_path: Path) -> None:
 
 
 def test_a_worse_calibration_is_dropped(tmp_path: Path) -> None:
-    """A surrogate that was trained on nothing teaches nonsense."""
+    """An untrained surrogate misguides the calibration."""
     weight = {"cycles": 2, "interaction_weight": 100.0}
     experiment = in_cycles(tmp_path, HALF, hybrid=weight)
     manager = cached(experiment)
@@ -233,7 +235,7 @@ def test_an_empty_exchange_is_an_error(tmp_path: Path) -> None:
     assert not (tmp_path / "second/parameters.yaml").exists()
 
 
-def test_windows_that_have_no_place_are_refused(tmp_path: Path) -> None:
+def test_windows_without_a_position_are_rejected(tmp_path: Path) -> None:
     experiment = in_cycles(tmp_path, None)
     manager = cached(experiment)
     trainer = TrainerFactory.create_hybrid_trainer(experiment)

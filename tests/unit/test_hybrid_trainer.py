@@ -1,4 +1,4 @@
-"""Hybrid training: calibrate, generate, and train the surrogate on both kinds of windows."""
+"""Hybrid training: calibration, generation, surrogate training on both kinds of windows."""
 
 from pathlib import Path
 from typing import Any
@@ -58,7 +58,7 @@ def trained(
 
 @pytest.fixture
 def mixtures(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """The data sets that surrogates are trained on."""
+    """Record the data sets on which surrogates are trained."""
     made: list[Any] = []
     original = validated_training.mix
 
@@ -95,7 +95,7 @@ def test_both_models_are_trained_on_real_and_generated_windows(
 
 
 @pytest.mark.parametrize("off", [{"alpha": 0.0}, {"enabled": False}, {"num_simulations": 0}])
-def test_without_augmentation_the_surrogate_sees_real_windows_alone(
+def test_without_augmentation_the_surrogate_is_trained_on_real_windows_only(
     manager: DataManager, tmp_path: Path, mixtures: list[Any], off: dict[str, Any]
 ) -> None:
     trainer, result = trained(like(manager, **off), manager, tmp_path / "generated")

@@ -1,4 +1,4 @@
-"""Initial states of generated simulations: spectra, moments, and what they depend on."""
+"""Random initial states: spectra, moments, correlations, reproducibility."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ def drawn(settings: GaussianRandomField, *seed: int, grid: Grid = GRID) -> dict[
     return gaussian_random_state(grid, LAYOUTS, settings, seed)
 
 
-def test_every_channel_has_the_amplitude_and_the_mean_asked_for() -> None:
+def test_every_channel_has_the_requested_amplitude_and_mean() -> None:
     state = drawn(GaussianRandomField(amplitude=0.7, length_scale=0.1, mean=2.0), 0, 3)
     assert {name: values.shape for name, values in state.items()} == {
         "velocity": (2, 48, 40),
@@ -33,13 +33,13 @@ def test_channels_are_drawn_independently() -> None:
         (state["velocity"][0] * state["velocity"][1]).mean()
         for state in (drawn(settings, 0, index) for index in range(64))
     ]
-    # one product scatters by about 0.13: (π ℓ² / area)^½ · √2
+    # one product has a standard deviation of about 0.13: (π ℓ² / area)^½ · √2
     assert abs(np.mean(products)) < 0.07
     assert np.std(products) > 0.03
 
 
 def test_correlation_falls_off_with_the_length_scale() -> None:
-    """Measured against exp(−r²/(2 ℓ²)) along both axes, at unequal spacings."""
+    """Correlation compared with exp(−r²/(2 ℓ²)) along both axes, at unequal spacings."""
     length = 0.06
     settings = GaussianRandomField(amplitude=1.0, length_scale=length)
     states = [drawn(settings, 1, index)["velocity"] for index in range(200)]
@@ -48,11 +48,11 @@ def test_correlation_falls_off_with_the_length_scale() -> None:
         for shift in (1, 2, 4, 6):
             measured = (noise * np.roll(noise, shift, axis)).mean()
             expected = np.exp(-((shift * spacing) ** 2) / (2 * length**2))
-            # 400 channels of some 40 patches each, and the mean taken away: π ℓ²·2 / area = 0.024
+            # 400 channels of about 40 patches; subtracting the mean: π ℓ²·2 / area = 0.024
             assert measured == pytest.approx(expected, abs=0.04), (axis, shift)
 
 
-def test_a_state_depends_on_seed_and_index_alone() -> None:
+def test_a_state_depends_only_on_seed_and_index() -> None:
     settings = GaussianRandomField()
     first = drawn(settings, 0, 5)["velocity"]
     drawn(settings, 0, 4)
@@ -73,7 +73,7 @@ def test_a_state_is_drawn_in_one_and_three_dimensions() -> None:
 
 @pytest.fixture
 def original() -> dict[str, np.ndarray]:
-    """Two correlated components, and a scalar, neither of mean 0."""
+    """Two correlated components and a scalar, all with nonzero mean."""
     settings = GaussianRandomField(amplitude=0.4, length_scale=0.1, mean=1.5)
     state = drawn(settings, 7)
     state["velocity"][1] += 0.8 * state["velocity"][0]
@@ -103,13 +103,13 @@ def test_resembling_state_keeps_the_correlation_of_components(
         return np.corrcoef(np.concatenate([*each.values()]).reshape(3, -1))
 
     before = correlations(original)
-    assert before[0, 1] > 0.4, "there is something to keep"
+    assert before[0, 1] > 0.4, "the components are correlated"
     np.testing.assert_allclose(correlations(state), before, atol=1e-12)
 
 
 @pytest.mark.parametrize("shape", [(7,), (8,), (5, 6), (4, 5, 6)])
-def test_resembling_state_keeps_all_of_an_odd_or_even_grid(shape: tuple[int, ...]) -> None:
-    """What is left out as imaginary would be missing from the variance."""
+def test_resembling_state_keeps_the_variance_on_odd_and_even_grids(shape: tuple[int, ...]) -> None:
+    """A neglected imaginary part would reduce the variance."""
     values = np.random.default_rng(0).normal(size=(1, *shape))
     grid = periodic_grid(shape, (1.0, 0.7, 1.3)[: len(shape)])
     state = resembling_state({"u": values}, grid, (3, 4))["u"]

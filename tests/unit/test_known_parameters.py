@@ -1,4 +1,4 @@
-"""Parameters that each simulation brings along, and values that are missing."""
+"""Known per-simulation parameters, and missing values."""
 
 import json
 import logging
@@ -98,7 +98,7 @@ def test_every_kind_is_stored(tmp_path: Path) -> None:
     assert build_index(store.experiment).known == tuple(kinds.values())
 
 
-def test_selection_holds_for_known_values_too(tmp_path: Path) -> None:
+def test_selection_applies_to_known_values(tmp_path: Path) -> None:
     write(raw_path(tmp_path))
     select = {"time": [0.5, None], "stride": 2, "coarsen": {"x": 3}}
     known = manager(tmp_path, {"r": "r", "kappa": "kappa"}, select=select).load(0).known
@@ -157,7 +157,7 @@ def test_flat_pdebench_files_state_values(tmp_path: Path) -> None:
     np.testing.assert_allclose(known["potential"], tensor[1, 1][None], rtol=1e-7)
 
 
-def test_windows_carry_known_values(tmp_path: Path) -> None:
+def test_windows_contain_known_values(tmp_path: Path) -> None:
     write(raw_path(tmp_path))
     known = {name: name for name in ("nu", "r", "c_t", "kappa", "flow")}
     store = manager(tmp_path, known)
@@ -181,7 +181,7 @@ def test_windows_carry_known_values(tmp_path: Path) -> None:
     assert float(product) == pytest.approx(0.1 * KAPPA.sum(), rel=1e-5)
 
 
-def test_surrogates_see_nothing_of_them(tmp_path: Path) -> None:
+def test_surrogate_windows_do_not_contain_known_values(tmp_path: Path) -> None:
     write(raw_path(tmp_path))
     store = manager(tmp_path, {"kappa": "kappa", "nu": "nu"})
     inputs, targets = windows(store, return_fields=False)[0]
@@ -222,7 +222,7 @@ def test_boundary_values(tmp_path: Path) -> None:
         ("torn", r"torn: missing or infinite value at x index 2 \(x = 1\.25\), y index 0"),
     ],
 )
-def test_named_errors(tmp_path: Path, wanted: str, message: str) -> None:
+def test_invalid_known_parameters_are_rejected(tmp_path: Path, wanted: str, message: str) -> None:
     hole, torn = TIMES.copy(), KAPPA.copy()
     hole[3] = torn[2, 0] = np.nan
     write_file(
@@ -238,7 +238,7 @@ def test_named_errors(tmp_path: Path, wanted: str, message: str) -> None:
         },
         attrs={"": {"word": "a"}},
     )
-    observations = {"missing": "mask"}  # of fields, never of parameters
+    observations = {"missing": "mask"}  # allowed in fields, never in parameters
     with pytest.raises(RawDataError, match=message):
         manager(tmp_path, {"p": wanted}, observations=observations).load(0)
 
@@ -310,7 +310,7 @@ def test_kind_must_be_that_of_the_equation(tmp_path: Path) -> None:
 
 
 def masked_file(path: Path) -> np.ndarray:
-    """Packed values, some of them missing, and a frame without any."""
+    """A file of packed values, some missing, with one completely missing frame."""
     values = np.ma.masked_array(np.round(U), mask=np.zeros(U.shape, bool))
     values[1, 2:4, 1] = np.ma.masked
     values[3] = np.ma.masked
@@ -343,7 +343,7 @@ def test_missing_values_are_errors_or_masked(
     assert read_header(simulation.path).statistics == {"u": statistics}
 
 
-def test_what_stays_an_error_with_masks(tmp_path: Path) -> None:
+def test_errors_that_remain_with_masked_values(tmp_path: Path) -> None:
     mask = {"observations": {"missing": "mask"}}
     write(raw_path(tmp_path), u=(("time", *SPACE), np.where(U > 100, np.inf, U)))
     with pytest.raises(RawDataError, match=r"a\.nc: u: infinite value at time index 2"):

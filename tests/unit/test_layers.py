@@ -1,4 +1,4 @@
-"""Imports inside the library point one way, without rings."""
+"""Layers of the library: imports point one way, without cycles."""
 
 import ast
 from collections import defaultdict
@@ -10,7 +10,7 @@ import pytest
 from tests.conftest import ROOT
 
 SOURCE = ROOT / "src"
-# each layer may import those before it; packages of one layer do not import one another
+# a layer may import the layers before it; packages of one layer do not import one another
 LAYERS = (
     {"progress", "interruption"},
     {"domain"},
@@ -34,7 +34,7 @@ def library_modules(source: Path) -> dict[str, Path]:
 
 
 def imports(path: Path, modules: dict[str, Path]) -> Iterator[str]:
-    """Modules of the library that a file imports anywhere, for type checkers too."""
+    """Modules of the library that a file imports anywhere, including for type checking."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name in modules)
@@ -46,7 +46,7 @@ def imports(path: Path, modules: dict[str, Path]) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def graph() -> dict[str, set[str]]:
-    """What each module imports."""
+    """The imports of each module."""
     modules = library_modules(SOURCE)
     assert len(modules) > 100
     return {name: {*imports(path, modules)} - {name} for name, path in modules.items()}

@@ -1,4 +1,4 @@
-"""Errors of rollouts against closed forms, and where they are undefined."""
+"""Error metrics of rollouts, compared with closed forms, and undefined cases."""
 
 import itertools
 import json
@@ -96,7 +96,7 @@ def test_nothing_to_compare_with_is_null_with_a_warning() -> None:
 def test_a_divergence_is_reported_and_never_averaged_away(bad: float) -> None:
     truth = np.broadcast_to(1 + _sine(), (2, 5, 1, 64)).copy()
     prediction = truth + 0.1
-    prediction[1, 2, 0, 7] = bad  # one point at lead time 3; the later ones are finite again
+    prediction[1, 2, 0, 7] = bad  # one point at lead time 3; later lead times are finite again
     metrics = compute_metrics(prediction, truth, SCALAR)
     assert metrics["diverged"] == 1
     assert metrics["diverged_at"] == {"1": 3}
@@ -116,7 +116,7 @@ def test_a_divergence_counts_where_the_truth_is_uniform() -> None:
     assert metrics["diverged"] == 1
 
 
-def test_rollouts_of_different_lengths_are_averaged_over_what_exists() -> None:
+def test_rollouts_of_different_lengths_are_averaged_where_they_exist() -> None:
     truth = (1 + _sine())[None, None].repeat(3, axis=0)
     long = rollout_errors({"u": truth + 0.1}, {"u": truth}, 0)
     short = rollout_errors({"u": truth[:1] + 0.3}, {"u": truth[:1]}, 5)
@@ -142,7 +142,7 @@ def test_invalid_arguments_are_rejected() -> None:
 
 
 def test_missing_values_of_the_truth_are_in_no_error() -> None:
-    """Against an explicit computation over the existing values."""
+    """Metrics compared with an explicit computation over the existing values."""
     rng = np.random.default_rng(0)
     truth = 2 + rng.normal(size=(1, 3, 2, 9, 7))
     prediction = truth + rng.normal(size=truth.shape)

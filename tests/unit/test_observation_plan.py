@@ -1,4 +1,4 @@
-"""What a calibration may see: frames, regions, random points, missing values, and noise."""
+"""Observation plan: visible frames, regions and random points, missing values, noise."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ def plan(simulation: int = 0, seed: int = 5, known: bool = True, **section: Any)
 
 
 def seen(observed: ObservationPlan, name: str = "density") -> torch.Tensor:
-    """``[T, C, *space]`` of booleans."""
+    """Mask of the observed values, ``[T, C, *space]``."""
     return torch.stack([observed.mask(name, frame) for frame in range(len(TIMES))])
 
 
@@ -43,8 +43,10 @@ def test_without_settings_everything_is_seen() -> None:
     assert times_seen(plan(known=False)) == tuple(TIMES)
 
 
-def test_only_the_stated_times_are_seen_and_the_known_start() -> None:
-    some = plan(times=[4.0, 2.30005, 2.7])  # the second within a thousandth of a step
+def test_only_the_stated_times_and_a_known_start_are_observed() -> None:
+    some = plan(
+        times=[4.0, 2.30005, 2.7]
+    )  # the second time is off by less than a thousandth of a step
     assert times_seen(some) == pytest.approx((2.3, 2.7, 4.0))
     frames = seen(some)
     assert [int(n) for n in frames.flatten(1).all(1).nonzero()] == [0, 3, 7, 20]
@@ -57,7 +59,7 @@ def test_every_nth_frame_counts_from_the_first() -> None:
     assert times_seen(plan(every=3, times=[2.3, 2.4, 2.6])) == pytest.approx((2.3, 2.6))
 
 
-def test_a_start_that_is_not_known_is_seen_as_the_plan_says() -> None:
+def test_an_unknown_start_is_observed_according_to_the_plan() -> None:
     part = plan(known=False, every=2, region={"x": (0.5, None)})
     assert torch.equal(part.mask("density", 0), part.mask("density", 2))
     assert not bool(part.mask("density", 0).all())
@@ -73,16 +75,16 @@ def test_a_region_has_the_points_between_its_ends() -> None:
     assert torch.equal(part.mask("density", 4)[0], expected)
     assert torch.equal(part.mask("velocity", 4), expected.expand(2, 10, 9))
     assert bool(part.mask("density", 0).all())
-    # a point on an end is in, whatever the rounding of the end
+    # a point on the edge is included, however the edge is rounded
     assert int(plan(region={"x": (0.15000001, 0.349999)}).mask("density", 1).sum()) == 3 * 9
 
 
-def test_points_are_drawn_from_all_that_is_left_and_none_twice() -> None:
+def test_points_are_drawn_from_all_visible_ones_without_repetition() -> None:
     drawn = plan(points=200)
     frames = seen(drawn)
     assert bool(frames[0].all())
     assert int(frames[1:].sum()) == 200
-    for frame in range(1, len(TIMES)):  # every channel of every field at the same points
+    for frame in range(1, len(TIMES)):  # all channels of all fields are observed at the same points
         both = drawn.mask("velocity", frame)
         assert torch.equal(both[0], both[1]) and torch.equal(both[:1], frames[frame])
     per_frame = frames[1:].flatten(1).sum(1)
@@ -99,23 +101,25 @@ def test_points_come_from_the_frames_and_the_region_that_are_visible() -> None:
     assert 1 <= len(times_seen(some)) <= 3
 
 
-def test_all_places_are_equally_likely() -> None:
+def test_all_points_are_equally_likely() -> None:
     count = torch.zeros(21, 10, 9)
     for simulation in range(300):
         count += seen(plan(simulation, points=180))[:, 0]
     share = count[1:] / 300
-    # a tenth is drawn; one pair's share scatters by 0.017, a frame's mean by 0.0018
+    # a tenth is drawn; the standard deviation is 0.017 for a pair, 0.0018 for a frame's mean
     assert float((share.mean((1, 2)) - 0.1).abs().max()) < 0.01
     assert float((share.mean(0) - 0.1).abs().max()) < 0.02
     assert float((share - 0.1).abs().max()) < 0.09
 
 
-def test_points_depend_on_seed_and_simulation_alone() -> None:
+def test_points_depend_only_on_seed_and_simulation() -> None:
     first = seen(plan(2, seed=5, points=100))
     assert torch.equal(seen(plan(2, seed=5, points=100, noise=0.1)), first)
     assert not torch.equal(seen(plan(3, seed=5, points=100)), first)
     assert not torch.equal(seen(plan(2, seed=6, points=100)), first)
-    section = ObservationParams(points=100, seed=5)  # its own seed goes before that of the run
+    section = ObservationParams(
+        points=100, seed=5
+    )  # its seed takes precedence over that of the run
     assert torch.equal(seen(plan_observations(section, GRID, TIMES, LAYOUTS, 2, 6)), first)
 
 
@@ -130,20 +134,22 @@ def test_missing_values_are_not_seen() -> None:
     assert bool(plan().mask("velocity", 5, values).all())
 
 
-def test_noise_has_the_stated_share_of_the_scale() -> None:
+def test_noise_is_the_stated_fraction_of_the_scale() -> None:
     noisy = plan(noise=0.02)
     clean = torch.full((2, 10, 9), 3.0, dtype=torch.float64)
     added = torch.stack([noisy.noise("velocity", k, clean, 5.0) - 3 for k in range(21)])
-    # 3780 numbers: their deviation is known to 1.2 %, their mean to 0.0016
+    # 3780 values determine the standard deviation to 1.2 %, the mean to 0.0016
     assert float(added.std()) == pytest.approx(0.1, rel=0.05)
     assert abs(float(added.mean())) < 0.007
     correlation = np.corrcoef(added.reshape(42, -1).numpy()) - np.eye(42)
-    assert abs(correlation).max() < 0.5  # channels and frames differ: 90 numbers, 0.11
+    assert (
+        abs(correlation).max() < 0.5
+    )  # channels and frames are independent: 90 values, standard error 0.11
     assert torch.equal(plan(noise=0.0).noise("velocity", 1, clean, 5.0), clean)
     assert noisy.noise("density", 1, clean[:1].float(), 5.0).dtype == torch.float32
 
 
-def test_noise_does_not_depend_on_what_else_is_drawn() -> None:
+def test_noise_does_not_depend_on_other_random_draws() -> None:
     clean = torch.zeros(1, 10, 9, dtype=torch.float64)
     expected = plan(1, noise=0.1).noise("density", 7, clean, 1.0)
     other = plan(1, noise=0.1, points=50, every=2)
@@ -177,9 +183,7 @@ def test_noise_does_not_depend_on_what_else_is_drawn() -> None:
         ),
     ],
 )
-def test_a_plan_that_cannot_be_met_or_hides_everything_is_refused(
-    section: dict[str, Any], message: str
-) -> None:
+def test_an_impossible_or_empty_plan_is_rejected(section: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=r"^data\.observations\.") as raised:
         plan(7, **section)
     assert raised.match(message)

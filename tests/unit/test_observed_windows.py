@@ -1,4 +1,4 @@
-"""Windows for a surrogate of data that are seen in part."""
+"""Training windows of a surrogate from partially observed data."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -30,7 +30,7 @@ Load = Callable[..., tuple[Experiment, DataManager]]
 
 
 def wave(simulation: int) -> np.ndarray:
-    """A wave that c_t = D c_xx with D = 0.004 lets decay, ``[T, 1, X]``."""
+    """A wave that decays by c_t = D c_xx with D = 0.004, ``[T, 1, X]``."""
     (x,) = (each.numpy() for each in coordinates(LINE))
     decay = np.exp(-DECAY * np.arange(FRAMES) * DT)[:, None]
     return (decay * np.sin(2 * np.pi * x / LENGTH + simulation))[:, None]
@@ -38,7 +38,7 @@ def wave(simulation: int) -> np.ndarray:
 
 @pytest.fixture
 def load(tmp_path: Path) -> Load:
-    """An experiment on two simulations that sees what its arguments say, and its data."""
+    """An experiment on two simulations with the given observations, and its data."""
 
     def make(
         observations: dict[str, Any] | None, kind: str = "synthetic", gaps: Any = ()
@@ -94,11 +94,11 @@ def observed(experiment: Experiment, manager: DataManager, **options: Any) -> Ob
 HALF = {"region": {"x": [None, 0.7]}}
 
 
-def test_hidden_values_are_those_of_the_physical_model(load: Load) -> None:
+def test_hidden_values_are_filled_by_the_physical_model(load: Load) -> None:
     experiment, manager = load(HALF, "hybrid")
     dataset = observed(experiment, manager, physical=calibrated(experiment, 0.04))
     assert len(dataset) == 2 * (FRAMES - 3)
-    # ten times the diffusivity from the known first frame, where nothing is seen
+    # unobserved frames: ten times the diffusivity, starting from the known first frame
     wrong = wave(1) * np.exp(-9 * DECAY * np.arange(FRAMES) * DT)[:, None, None]
     number = next(n for n in range(len(dataset)) if dataset.window(n) == (1, 4))
     state, targets, weights = dataset[number]
@@ -111,7 +111,7 @@ def test_hidden_values_are_those_of_the_physical_model(load: Load) -> None:
     assert np.allclose(first, wave(1)[0], atol=1e-6), "the known first frame"
 
 
-def test_without_a_physical_model_a_window_is_a_whole_simulation(load: Load) -> None:
+def test_without_a_physical_model_a_window_spans_the_simulation(load: Load) -> None:
     experiment, manager = load(HALF)
     dataset = observed(experiment, manager)
     assert [dataset.window(n) for n in range(len(dataset))] == [(0, 0), (1, 0)]
@@ -124,17 +124,17 @@ def test_without_a_physical_model_a_window_is_a_whole_simulation(load: Load) -> 
     assert leaked > 0.01, "hidden values are nowhere in a window"
 
 
-def test_windows_start_at_every_whole_frame_that_is_seen(load: Load) -> None:
+def test_windows_start_at_every_completely_observed_frame(load: Load) -> None:
     experiment, manager = load({"every": 4})
     dataset = observed(experiment, manager)
-    assert dataset.num_predict_steps == 4, "from one whole frame to the next"
+    assert dataset.num_predict_steps == 4, "from one complete frame to the next"
     assert [dataset.window(n) for n in range(len(dataset))] == [(0, 0), (0, 4), (1, 0), (1, 4)]
     _, targets, weights = dataset[1]
     assert np.allclose(targets[3], wave(0)[8], atol=1e-6)
     assert weights.flatten(1).sum(1).tolist() == [0, 0, 0, POINTS]
 
 
-def test_frames_past_the_end_weigh_nothing(load: Load) -> None:
+def test_frames_past_the_end_have_zero_weight(load: Load) -> None:
     experiment, manager = load({"times": [0.4, 0.6, 1.0]})
     dataset = observed(experiment, manager)
     found = {dataset.window(n): dataset[n][2].flatten(1).any(1).tolist() for n in range(3)}
@@ -148,7 +148,7 @@ def test_frames_past_the_end_weigh_nothing(load: Load) -> None:
 
 
 @pytest.mark.parametrize("section", [{"points": 60}, {"every": 2, "region": {"x": [0.3, 0.9]}}])
-def test_all_that_is_seen_is_used(load: Load, section: dict[str, Any]) -> None:
+def test_all_observed_values_are_used(load: Load, section: dict[str, Any]) -> None:
     experiment, manager = load(section)
     dataset = observed(experiment, manager)
     seen = [dataset[n][2].sum().item() for n in range(len(dataset))]
@@ -156,7 +156,7 @@ def test_all_that_is_seen_is_used(load: Load, section: dict[str, Any]) -> None:
     assert seen == [section.get("points", 5 * inside)] * 2
 
 
-def test_noise_is_that_of_the_calibration(load: Load) -> None:
+def test_noise_equals_that_of_the_calibration(load: Load) -> None:
     section = {"noise": 0.05, "seed": 3}
     experiment, manager = load(section, "hybrid")
     dataset = observed(experiment, manager, physical=calibrated(experiment))
@@ -176,7 +176,7 @@ def test_noise_is_that_of_the_calibration(load: Load) -> None:
     assert errors.std() == pytest.approx(0.05 * wave(0).std(), rel=0.2)
 
 
-def test_noise_alone_leaves_whole_windows_without_a_physical_model(load: Load) -> None:
+def test_noisy_complete_data_need_no_physical_model(load: Load) -> None:
     experiment, manager = load({"noise": 0.05})
     dataset = observed(experiment, manager)
     assert (len(dataset), dataset.num_predict_steps) == (2 * (FRAMES - 3), 3)
@@ -187,7 +187,7 @@ def test_noise_alone_leaves_whole_windows_without_a_physical_model(load: Load) -
 GAP = (slice(3, 5), 0, slice(4, 6))
 
 
-def test_missing_values_weigh_nothing(load: Load) -> None:
+def test_missing_values_have_zero_weight(load: Load) -> None:
     experiment, manager = load({"missing": "mask"}, gaps=[GAP])
     dataset = observed(experiment, manager)
     starts = [start for n in range(len(dataset)) for sim, start in [dataset.window(n)] if sim == 0]
@@ -195,7 +195,7 @@ def test_missing_values_weigh_nothing(load: Load) -> None:
     state, targets, weights = dataset[starts.index(2)]
     assert torch.isfinite(targets).all() and torch.isfinite(state).all()
     assert weights[0, 0].tolist() == [0 if point in (4, 5) else 1 for point in range(POINTS)]
-    # linear between the frames 2 and 5
+    # linear interpolation between frames 2 and 5
     between = wave(0)[2] * 2 / 3 + wave(0)[5] / 3
     assert np.allclose(targets[0, 0, 4:6], between[0, 4:6], atol=1e-6)
 
@@ -205,11 +205,11 @@ def test_missing_values_are_filled_by_the_physical_model(load: Load) -> None:
     dataset = observed(experiment, manager, physical=calibrated(experiment))
     assert len(dataset) == 2 * (FRAMES - 3)
     state, _, _ = dataset[3]
-    assert np.allclose(state, wave(0)[3], atol=1e-5), "the right diffusivity finds what is missing"
+    assert np.allclose(state, wave(0)[3], atol=1e-5), "the true diffusivity recovers missing values"
     assert dataset[2][2][0, 0, 4:6].tolist() == pytest.approx([0.3, 0.3])
 
 
-def test_generated_windows_weigh_one_beside_weighted_ones(load: Load) -> None:
+def test_generated_windows_have_weight_one_when_mixed_with_weighted_ones(load: Load) -> None:
     experiment, manager = load({"every": 4}, "hybrid")
     real = observed(experiment, manager, physical=calibrated(experiment))
     mixed = AugmentedDataset(real, real.like(manager, [0]), 0.5)
@@ -221,7 +221,7 @@ def test_generated_windows_weigh_one_beside_weighted_ones(load: Load) -> None:
         assert bool(batch[2][number].eq(1).all()) == is_generated
 
 
-def test_generated_windows_weigh_less_where_nothing_is_ever_seen(load: Load) -> None:
+def test_generated_windows_have_less_weight_where_nothing_is_observed(load: Load) -> None:
     experiment, manager = load(HALF, "hybrid")
     real = observed(experiment, manager, physical=calibrated(experiment))
     generated = real.like(manager, [0])
@@ -236,10 +236,10 @@ def test_generated_windows_weigh_less_where_nothing_is_ever_seen(load: Load) -> 
     assert torch.equal(counted[0], weights)
 
 
-def test_nothing_to_learn_is_refused(load: Load, tmp_path: Path) -> None:
+def test_windows_without_observed_targets_are_rejected(load: Load, tmp_path: Path) -> None:
     gap = [(slice(None), 0, 3)]
     experiment, manager = load({"missing": "mask"}, gaps=gap)
-    dataset = observed(experiment, manager)  # the other simulation is whole
+    dataset = observed(experiment, manager)  # the other simulation is complete
     assert {dataset.window(n)[0] for n in range(len(dataset))} == {1}
     experiment, manager = load({"sensors": "buoys.nc"})
     with pytest.raises(ConfigError, match="no training windows: a surrogate needs"):
@@ -252,4 +252,4 @@ def test_interpolation_in_time() -> None:
     seen[:, 0, 1] = False
     found = interpolated(values, seen)
     assert found[:, 1, 0].tolist() == pytest.approx([1, 2, 3, 4, 4])
-    assert found[:, 0, 1].tolist() == pytest.approx([2.5] * 5), "the mean of what is seen"
+    assert found[:, 0, 1].tolist() == pytest.approx([2.5] * 5), "the mean of the observed values"

@@ -1,4 +1,4 @@
-"""Parameters of the equation as inputs of a surrogate: channels, defaults, predictions, checks."""
+"""Equation parameters as surrogate inputs: channels, defaults, predictions, checks."""
 
 import pickle
 from pathlib import Path
@@ -26,7 +26,7 @@ FRAMES = 5
 
 
 def store_of(folder: Path, *known: dict[str, Any]) -> CacheManager:
-    """A simulation for each mapping of known parameters."""
+    """A store with one simulation for each mapping of known parameters."""
     store = CacheManager(folder)
     for index, values in enumerate(known):
         random = np.random.default_rng(index)
@@ -63,7 +63,7 @@ def test_each_simulations_values_are_constant_channels(tmp_path: Path) -> None:
         assert targets.shape == (2, 2, 6, 4)
 
 
-def test_a_batch_is_the_windows_one_by_one_also_after_pickling(tmp_path: Path) -> None:
+def test_a_batch_equals_single_windows_also_after_pickling(tmp_path: Path) -> None:
     store = store_of(tmp_path, {"nu": 0.5, "wind": (1.0, 2.0)}, {"nu": 0.25, "wind": (3.0, 4.0)})
     dataset = pickle.loads(pickle.dumps(windows(store, [0, 1])))
     inputs, targets = dataset.gather([0, 4, 2])
@@ -85,7 +85,7 @@ def test_a_simulation_without_a_value_takes_the_given_one(tmp_path: Path) -> Non
     assert like.layouts == dataset.layouts
 
 
-def test_a_field_of_the_same_name_goes_before_a_parameter(tmp_path: Path) -> None:
+def test_a_field_takes_precedence_over_a_parameter_of_the_same_name(tmp_path: Path) -> None:
     dataset = windows(
         store_of(tmp_path, {}), [0], names=["velocity"], parameters={"velocity": (1.0,)}
     )
@@ -105,14 +105,14 @@ REFUSED: dict[str, tuple[list[dict[str, Any]], dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_cannot_be_an_input_is_refused(tmp_path: Path, case: str) -> None:
+def test_invalid_inputs_are_rejected(tmp_path: Path, case: str) -> None:
     known, given, message = REFUSED[case]
     store = store_of(tmp_path, *known)
     with pytest.raises(ConfigError, match=message):
         windows(store, list(range(len(known))), names=["velocity", "nu"], parameters=given)
 
 
-def test_a_predictor_takes_the_simulations_value_else_the_models() -> None:
+def test_a_predictor_uses_the_value_of_the_simulation_or_the_model() -> None:
     model = awake(surrogate("ConvNet", (PERIODIC,), {"u": 1, "nu": 1, "wind": 2}, {"u": 1}))
     model.parameter_defaults = {"nu": (0.5,), "wind": (1.0, 2.0)}
     predictor, state = SyntheticPredictor(model), torch.randn(2, 1, 8)
@@ -175,7 +175,7 @@ def test_parameters_of_the_equation_and_known_ones_may_be_inputs() -> None:
     assert not lines(experiment("synthetic", {"depth": 1}, data=known))
 
 
-def test_other_inputs_are_refused_with_what_there_is() -> None:
+def test_unknown_inputs_are_rejected_with_the_available_ones() -> None:
     (line,) = lines(experiment("hybrid", {"viscosty": 1}))
     assert "input_specs.viscosty: not in data.fields, and not a parameter of BurgersPDE" in line
     assert "did you mean 'viscosity'" in line
@@ -185,7 +185,7 @@ def test_other_inputs_are_refused_with_what_there_is() -> None:
     assert "input_specs.viscosity: 2: must be 1, its number of components" in line
 
 
-def test_a_parameter_that_is_learned_as_a_field_is_no_input() -> None:
+def test_a_parameter_learned_as_a_field_is_rejected_as_input() -> None:
     config = experiment("hybrid", {"diffusivity": 1})
     config["trainer_params"]["physical"]["learnable_parameters"] = [
         {"name": "diffusivity", "initial_guess": 1.0, "parametrization": {"type": "grid"}}
@@ -212,7 +212,7 @@ def test_kinds_in_the_data_are_compared_with_the_inputs() -> None:
     check_against_data(parse_experiment(config), "case.yaml", layouts, [20, 20], GRID, [wind])
 
 
-def test_an_axis_number_each_is_asked_of_a_parameter_that_has_one() -> None:
+def test_a_vector_parameter_needs_one_channel_per_axis() -> None:
     config = experiment("hybrid", {"buoyancy": 1})
     config["model"]["physical"]["name"] = "NavierStokesPDE"
     layouts = [FieldLayout("velocity", ("x", "y"))]
@@ -220,7 +220,7 @@ def test_an_axis_number_each_is_asked_of_a_parameter_that_has_one() -> None:
         check_against_data(parse_experiment(config), "case.yaml", layouts, [20, 20], GRID)
 
 
-def test_a_grid_that_the_architecture_cannot_take_is_told_beforehand() -> None:
+def test_a_grid_unsuitable_for_the_architecture_is_reported_before_the_run() -> None:
     config = experiment("synthetic", {})
     config["model"]["synthetic"]["architecture"] = {"depth": 3, "kernel_size": 5}
     layouts = [FieldLayout("velocity", ("x", "y"))]
@@ -228,7 +228,7 @@ def test_a_grid_that_the_architecture_cannot_take_is_told_beforehand() -> None:
         check_against_data(parse_experiment(config), "case.yaml", layouts, [20, 20], GRID)
 
 
-def test_a_bundle_that_no_window_shows_whole_is_refused() -> None:
+def test_a_bundle_longer_than_a_window_is_rejected() -> None:
     config = experiment("synthetic", {})
     config["model"]["synthetic"]["bundle"] = 9
     (line,) = lines(config)

@@ -1,4 +1,4 @@
-"""Learned fields: closed forms, derivatives, labels, scales, and what is refused."""
+"""Parametrizations of learned fields: closed forms, derivatives, labels, scales, errors."""
 
 from collections.abc import Callable
 from typing import Any
@@ -51,7 +51,7 @@ def test_points_lie_on_the_ends_or_half_a_cell_inside() -> None:
     assert along["y"][[0, 1, -1]] == pytest.approx([-1 + 1 / 12, -1 + 3 / 12, 2 - 1 / 12])
 
 
-def test_gaussians_are_what_the_formula_says() -> None:
+def test_gaussians_agree_with_their_formula() -> None:
     field = made(Gaussians(count=2, background=0.1, width=1.5), TWO)
     x, y = points(PLANE)
     expected = (
@@ -83,7 +83,7 @@ def test_numbers_of_gaussians_are_named_scaled_and_bounded() -> None:
         "diffusivity.width[0]", "diffusivity.width[1]",
     ]  # fmt: skip
     assert field.start[[0, 1, 6, 7]] == pytest.approx([3.0, 0.0, 0.7, 0.7])
-    # centres by the domain's lengths, an amplitude of zero by the mean of all
+    # centres are scaled by the domain's lengths, a zero amplitude by the mean of all amplitudes
     assert field.scale == pytest.approx([3.0, 1.5, 6.0, 3.0, 6.0, 3.0, 0.7, 0.7])
     half_spacing = 3 / 18 / 2
     assert field.lower == pytest.approx([-np.inf] * 2 + [-3, -1, -3, -1] + [half_spacing] * 2)
@@ -101,12 +101,12 @@ def test_default_gaussians_are_spread_over_the_domain() -> None:
     assert made(Gaussians(), {}).start == pytest.approx([1.0, 0.0, 0.5, 0.75])
 
 
-def test_gaussians_go_round_a_periodic_axis_and_not_another() -> None:
+def test_gaussians_wrap_around_periodic_axes_only() -> None:
     section, near_end = Gaussians(width=0.4), [3.8, 0.4]
     field = made(section, {"centre": [near_end]}, CHANNEL)
     x, y = points(CHANNEL)
     images = sum(np.exp(-((x - 3.8 + 3 * n) ** 2 + (y - 0.4) ** 2) / 0.4**2) for n in (-1, 0, 1))
-    # the images farther away than the nearest, which are left out, are below exp(-(1.5/0.4)²)
+    # only the nearest image is included; the others are below exp(-(1.5/0.4)²)
     assert at_start(field) == pytest.approx(images, abs=2e-6)
     assert field.lower.tolist() == [-np.inf, -np.inf, 0.0]
     assert field.upper.tolist() == [np.inf, np.inf, 0.5]
@@ -157,7 +157,7 @@ def test_both_modes_of_differentiation_agree_with_central_differences(
             assert forward[..., entry].numpy() == pytest.approx(slope.numpy(), abs=1e-7, rel=1e-6)
 
 
-def test_gaussians_are_found_again_from_a_poor_guess() -> None:
+def test_gaussians_are_recovered_from_a_poor_guess() -> None:
     field = made(Gaussians(count=2, background=0.1), None)
     truth = np.array([3.0, 2.5, 1.0, 1.0, -2.0, 0.3, 1.2, 0.8])
     target = field.values(torch.from_numpy(truth))
@@ -190,7 +190,7 @@ def test_grid_values_are_the_field() -> None:
 
 
 def test_roughness_of_a_straight_field_is_the_square_of_its_slope() -> None:
-    """Of κ₀ (1 + a x + b y): smoothness · ((a L_x)² + (b L_y)²), whatever the grid."""
+    """For κ₀ (1 + a x + b y): smoothness · ((a L_x)² + (b L_y)²) on every grid."""
     x, y = points(PLANE)
     field = made(GridValues(smoothness=0.01), 0.4)
     straight = torch.from_numpy(0.4 * (1 + 0.2 * x - 0.3 * y).reshape(-1))
@@ -203,13 +203,15 @@ def test_roughness_of_a_straight_field_is_the_square_of_its_slope() -> None:
 
 
 def test_roughness_stays_as_the_grid_is_refined() -> None:
-    """Of κ₀ (1 + a sin kx) with k = 2π/L it tends to smoothness · (2π a)²/2 as dx²."""
+    """For κ₀ (1 + a sin kx), k = 2π/L, it tends to smoothness · (2π a)²/2 with order dx²."""
     errors = []
     for size in (16, 32, 64):
         grid = line(size)
         wave = 0.3 * (1 + 0.5 * np.sin(np.pi * (axis_points(grid)["x"] - 0.5)))
         residuals = made(GridValues(smoothness=0.01), 0.3, grid).penalty(torch.from_numpy(wave))
-        assert residuals is not None and len(residuals) == size  # the last point's neighbour: first
+        assert (
+            residuals is not None and len(residuals) == size
+        )  # the last point's neighbour is the first
         errors.append(abs(float((residuals**2).sum()) - 0.01 * (2 * np.pi * 0.5) ** 2 / 2))
     assert np.log2(errors[0] / errors[1]) == pytest.approx(2, abs=0.2)
     assert np.log2(errors[1] / errors[2]) == pytest.approx(2, abs=0.2)
@@ -245,9 +247,7 @@ def test_modes_are_waves_along_a_periodic_axis_and_cosines_along_another() -> No
     ("grid", "modes", "numbers"),
     [(line(9), 4, 9), (line(8), 3, 7), (line(9, periodic=False), 8, 9)],
 )
-def test_as_many_modes_as_the_grid_tells_apart_are_independent(
-    grid: Grid, modes: int, numbers: int
-) -> None:
+def test_modes_resolved_by_the_grid_are_independent(grid: Grid, modes: int, numbers: int) -> None:
     field = made(FourierModes(modes=modes), 1.0, grid)
     matrix = torch.func.jacfwd(field.values)(torch.from_numpy(field.start)).numpy()
     assert matrix.shape == (*grid.shape, numbers)
@@ -317,7 +317,9 @@ def test_along_a_line_a_centre_is_a_number() -> None:
         (FourierModes(modes=18), 1.0, r"modes: 18: the 18 points along y resolve at most 17 modes"),
     ],
 )
-def test_what_means_nothing_is_refused(section: Parametrization, guess: Any, message: str) -> None:
+def test_invalid_parametrizations_are_rejected(
+    section: Parametrization, guess: Any, message: str
+) -> None:
     with pytest.raises(ConfigError, match=r"trainer_params.learnable_parameters: ") as raised:
         made(section, guess)
     assert raised.match(message)

@@ -1,4 +1,4 @@
-"""Progress bars appear on a terminal only."""
+"""Progress bars, which appear only on a terminal."""
 
 import io
 import sys

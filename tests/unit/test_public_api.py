@@ -1,4 +1,4 @@
-"""The package as its user sees it: names, types, version, files."""
+"""Public interface of the package: names, types, version, packaged files."""
 
 import importlib
 import re
@@ -12,7 +12,7 @@ import pytest
 import hybrid_pde
 from tests.conftest import ROOT
 
-# what completion shows, by package
+# names shown by tab completion, for each package
 NAMES = {
     "hybrid_pde": {"load_experiment", "load_synthetic_model"},
     "hybrid_pde.factories": {"ModelFactory", "TrainerFactory"},
@@ -72,7 +72,7 @@ def test_version_and_dependencies_have_one_source() -> None:
         assert f"\n{name.lower().replace('_', '-')}==" in f"\n{locked}", name
 
 
-def test_all_files_that_are_no_modules_are_packaged() -> None:
+def test_all_data_files_are_packaged() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     package = ROOT / "src/hybrid_pde"
     (patterns,) = project["tool"]["setuptools"]["package-data"].values()

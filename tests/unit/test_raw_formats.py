@@ -1,4 +1,4 @@
-"""A reader is found by its folder: a new file there adds a format."""
+"""Formats of raw files: a new reader in the readers' folder adds a format."""
 
 import re
 import subprocess
@@ -46,7 +46,7 @@ def open_raw(path, data):
 
 @pytest.fixture(autouse=True)
 def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A reader of a new format in a folder of its own."""
+    """A reader of a new format in a separate folder."""
     file = tmp_path / "readers" / "numpy_arrays.py"
     file.parent.mkdir()
     file.write_text(READER)
@@ -83,7 +83,7 @@ def test_the_subprocess_finds_the_new_reader(
     assert np.array_equal(manager.load(0).fields["u"][:, 0].numpy(), values)
 
 
-def test_a_format_takes_no_files_of_others(tmp_path: Path, values: np.ndarray) -> None:
+def test_a_format_ignores_files_of_other_formats(tmp_path: Path, values: np.ndarray) -> None:
     with pytest.raises(RawDataError, match=r"no raw files \(\.npy\)"):
         build_index(experiment(tmp_path, format="numpy"), raw_dir=tmp_path / "readers")
     with pytest.raises(RawDataError, match=r"no raw files \(\.h5, \.hdf5\)"):

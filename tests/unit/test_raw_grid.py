@@ -1,4 +1,4 @@
-"""Where the ends of the domain lie, and what holds on them."""
+"""Grid of raw files: ends of the domain and boundary conditions."""
 
 from pathlib import Path
 from typing import Any
@@ -98,12 +98,12 @@ def test_experiment_wins_over_file(tmp_path: Path) -> None:
         ({"x": 0.0, "y": {"lower": "periodic", "upper": 1}}, "periodic or none"),
     ],
 )
-def test_boundaries_that_mean_nothing(value: Any, message: str) -> None:
+def test_invalid_boundaries_are_rejected(value: Any, message: str) -> None:
     with pytest.raises(BoundaryError, match=message):
         parse_boundary(value, ("x", "y"))
 
 
-def test_bad_boundary_names_where_it_is_stated(tmp_path: Path) -> None:
+def test_error_of_a_bad_boundary_names_its_source(tmp_path: Path) -> None:
     with pytest.raises(RawDataError, match=r"a\.nc: attribute boundary: 'open'"):
         grid_of(tmp_path, cells(4), "open")
     with pytest.raises(RawDataError, match="no valid JSON"):

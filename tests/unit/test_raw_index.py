@@ -1,4 +1,4 @@
-"""Which simulations there are is known without opening an unchanged file twice."""
+"""Index of raw files, which opens an unchanged file only once."""
 
 import json
 import logging
@@ -20,7 +20,7 @@ from tests.unit.raw_files import cells, experiment, raw_path, write_file, write_
 
 @pytest.fixture
 def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Names of the raw files that are opened, in order."""
+    """Names of the raw files opened, in order."""
     names: list[str] = []
 
     def spy(path: Path, data: Any) -> Any:
@@ -64,7 +64,7 @@ def test_unchanged_files_are_not_opened_again(tmp_path: Path, opened: list[str])
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"schema": 1}', '{"schema": 99}'])
-def test_damaged_index_is_made_anew(tmp_path: Path, opened: list[str], content: str) -> None:
+def test_damaged_index_is_rebuilt(tmp_path: Path, opened: list[str], content: str) -> None:
     write_simple(raw_path(tmp_path))
     index_path = tmp_path / "index.json"
     index = build_index(experiment(tmp_path), index_path)
@@ -73,7 +73,7 @@ def test_damaged_index_is_made_anew(tmp_path: Path, opened: list[str], content: 
     assert opened == ["a.nc", "a.nc"]
 
 
-def test_index_that_cannot_be_kept(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_index_that_cannot_be_saved(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     write_simple(raw_path(tmp_path))
     (tmp_path / "file").write_text("")
     index = build_index(experiment(tmp_path), tmp_path / "file" / "index.json")

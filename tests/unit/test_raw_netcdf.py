@@ -1,4 +1,4 @@
-"""What a NetCDF file holds is read alike, however it is laid out."""
+"""Reading of NetCDF files in different layouts."""
 
 from pathlib import Path
 from typing import Any
@@ -315,7 +315,7 @@ def test_dimension_names(tmp_path: Path) -> None:
         read(path, dims={"w": "dim0"})
 
 
-def test_what_a_file_lacks(tmp_path: Path) -> None:
+def test_incomplete_files_are_rejected(tmp_path: Path) -> None:
     coordinates = {"time": TIMES, "x": X, "y": 4}
     variables: dict[str, Any] = {
         "u": (("time", "x"), U[..., 0]),

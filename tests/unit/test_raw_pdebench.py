@@ -1,4 +1,4 @@
-"""HDF5 files of PDEBench's layouts are read like any other raw file."""
+"""Reading of HDF5 files in PDEBench's layouts."""
 
 import subprocess
 import sys
@@ -35,7 +35,7 @@ def write_groups(path: Path, data: dict[str, np.ndarray], **coordinates: np.ndar
 
 
 def write_flat(path: Path, **arrays: np.ndarray) -> Path:
-    """``[N, T, X]`` and coordinates, one time too many."""
+    """Write ``[N, T, X]`` and coordinates, with one time too many."""
     entries = {"t-coordinate": np.arange(6) * 0.5, "x-coordinate": X, **arrays}
     with h5py.File(path, "w") as file:
         for name, values in entries.items():
@@ -163,7 +163,9 @@ def _put(name: str, values: Any) -> Callable[[h5py.File], None]:
         ),
     ],
 )
-def test_named_errors(tmp_path: Path, spoil: Callable[[h5py.File], None], message: str) -> None:
+def test_invalid_files_are_rejected(
+    tmp_path: Path, spoil: Callable[[h5py.File], None], message: str
+) -> None:
     path = write_groups(tmp_path / "a.h5", dict.fromkeys(("0000", "0001"), U[..., None]))
     with h5py.File(path, "r+") as file:
         spoil(file)
@@ -195,9 +197,7 @@ def test_other_files_and_fields(tmp_path: Path) -> None:
         read(flat)
 
 
-def test_frames_are_read_as_they_are_asked_for(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_frames_are_read_on_demand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_groups(tmp_path / "a.h5", dict.fromkeys(("0000", "0001"), U[..., None]))
     largest = 0
     get = h5py.Dataset.__getitem__

@@ -1,4 +1,4 @@
-"""The report: its numbers and sentences, escaping, and self-containment."""
+"""HTML report: numbers, sentences, escaping, no external resources."""
 
 import re
 from html.parser import HTMLParser
@@ -75,7 +75,7 @@ def _metrics(split: str = "test", **errors: Any) -> dict[str, Any]:
 
 
 class _Page(HTMLParser):
-    """Text without tags, and every address that the page refers to."""
+    """The page's text without tags, and every address it refers to."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -105,7 +105,7 @@ def test_generated_simulations_that_diverged_are_counted() -> None:
 def test_generated_simulations_are_counted_in_the_folder(tmp_path: Path) -> None:
     generated = tmp_path / "augmented"
     generated.mkdir()
-    for index in (*range(10), 12):  # of 12; one of an earlier, larger number
+    for index in (*range(10), 12):  # 10 of 12, and one left from an earlier, larger number
         (generated / f"sim_{index:06d}.safetensors").touch()
     report_of_folder(tmp_path / "report.html", tmp_path, EXPERIMENT)
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
@@ -175,7 +175,7 @@ def test_a_vector_parameter_has_one_row_per_component() -> None:
     text = _page(parameters={"parameters": {"velocity": velocity}, "status": "converged"}).text
     assert "velocity x 1.000 ± 0.010 length/time" in text
     assert "velocity y -0.500 ± 0.020 length/time" in text
-    assert "Discretization error" not in text  # there is none
+    assert "Discretization error" not in text  # no such warning
 
 
 def test_the_page_is_self_contained_and_escapes_its_input(tmp_path: Path) -> None:

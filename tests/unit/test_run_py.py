@@ -1,4 +1,4 @@
-"""``python run.py`` as a user calls it, from a folder of her own."""
+"""``python run.py``, called from a user's folder."""
 
 import json
 import os
@@ -16,7 +16,7 @@ import yaml
 
 from tests.workflow.tiny import ROOT, tiny_experiment
 
-SMALL = (  # flat keys, on a file with a section for each stage, and keys that the file leaves out
+SMALL = (  # flat keys for a file with one section per stage, and keys missing from the file
     "trainer_params.epochs=1",
     "trainer_params.max_iterations=20",
     "generation_params.steps=6",
@@ -62,7 +62,7 @@ def test_both_models_are_trained_and_evaluated(folder: Path) -> None:
     assert code == 0, output
     results = folder / "results/mine"
     written = yaml.safe_load((results / "physical/parameters.yaml").read_text())
-    assert written["numerics"]["order"] == 4, "of a key that the file leaves out"
+    assert written["numerics"]["order"] == 4, "a key missing from the file"
     assert written["parameters"]["viscosity"]["value"] == pytest.approx(0.01, rel=0.05)
     history = (results / "synthetic/history.csv").read_text().splitlines()
     assert len(history) == 2, "one epoch, not the file's three"
@@ -82,7 +82,9 @@ def test_both_models_are_trained_and_evaluated(folder: Path) -> None:
         ("trainer_params.test_sim=[1]", ["trainer_params.test_sim", "[1]", "also in"]),
     ],
 )
-def test_a_mistake_is_one_sentence(folder: Path, override: str, expected: list[str]) -> None:
+def test_a_mistake_is_reported_in_one_sentence(
+    folder: Path, override: str, expected: list[str]
+) -> None:
     code, output = mine(folder, override)
     assert code == 1
     assert "Traceback" not in output
@@ -93,7 +95,7 @@ def test_a_mistake_is_one_sentence(folder: Path, override: str, expected: list[s
 
 
 def test_without_arguments_the_default_experiment_runs(tmp_path: Path) -> None:
-    """A copy of the project in which the default is another experiment, and has a mistake."""
+    """Run a copy of the project with a faulty default experiment."""
     shutil.copy2(ROOT / "run.py", tmp_path)
     for part in ("src", "workflow"):
         (tmp_path / part).symlink_to(ROOT / part)
@@ -110,11 +112,11 @@ def test_without_arguments_the_default_experiment_runs(tmp_path: Path) -> None:
     (tmp_path / "config/config.yaml").write_text(yaml.safe_dump(settings))
     code, output = run(tmp_path, script=tmp_path / "run.py")
     assert code == 1
-    assert "another" in output and "burgers_2d" in output, "what is missing, and what there is"
+    assert "another" in output and "burgers_2d" in output, "the missing and the existing experiment"
     assert "Traceback" not in output
 
 
-def test_a_run_that_is_ended_in_its_second_cycle_goes_on_there(folder: Path) -> None:
+def test_a_run_interrupted_in_its_second_cycle_resumes_there(folder: Path) -> None:
     options = ("--config-dir", str(folder / "experiments"), "--config-name", "mine")
     overrides = (
         *SMALL[1:],
@@ -148,10 +150,10 @@ def test_a_run_that_is_ended_in_its_second_cycle_goes_on_there(folder: Path) -> 
     assert len(re.findall(r"going on after epoch \d+ of (6|12)", output)) == 2
     assert [path.read_bytes() for path in finished] == written
     assert (results / "synthetic_model.pt").exists()
-    assert not list(results.glob("**/checkpoints/*/*")), "the next call begins anew"
+    assert not list(results.glob("**/checkpoints/*/*")), "the next call starts from the beginning"
 
 
-def test_a_pinned_experiment_is_left_alone(folder: Path) -> None:
+def test_a_pinned_experiment_is_not_overwritten(folder: Path) -> None:
     pinned = folder / "results/mine/pinned.json"
     pinned.parent.mkdir(parents=True)
     pinned.touch()

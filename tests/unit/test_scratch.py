@@ -1,4 +1,4 @@
-"""Simulations on a node's own disk."""
+"""Copies of simulations on a node's local disk."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ def store(tmp_path: Path) -> CacheManager:
     return CacheManager(tmp_path / "shared")
 
 
-def test_the_simulations_that_are_used_are_copied_and_removed(
+def test_only_used_simulations_are_copied_and_then_removed(
     store: CacheManager, tmp_path: Path
 ) -> None:
     scratch = tmp_path / "a node's disk"
@@ -36,7 +36,7 @@ def test_nothing_is_copied_without_a_folder(store: CacheManager) -> None:
         assert same is store
 
 
-def test_a_folder_that_is_absent_or_too_small_is_told(
+def test_a_missing_or_too_small_folder_is_reported(
     store: CacheManager, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with (

@@ -1,4 +1,4 @@
-"""Readings of fixed and moving sensors, and files that do not fit the simulation."""
+"""Sensor files: fixed and moving sensors, and files that do not fit the simulation."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -28,7 +28,7 @@ Variables = Mapping[str, tuple[tuple[str, ...], np.ndarray]]
 def written(
     path: Path, variables: Variables, attrs: Mapping[str, Mapping[str, Any]] | None = None
 ) -> Path:
-    """A file of sensors: ``x`` moves and ``y`` stays unless the variables say otherwise."""
+    """Write a sensor file; by default ``x`` moves and ``y`` is fixed."""
     whole: dict[str, Any] = {"time": (("time",), TIMES), "x": (ALONG, X), "y": (("sensor",), Y)}
     for name, (dims, values) in variables.items():
         whole[name] = (dims, values)
@@ -64,7 +64,7 @@ def test_missing_readings_are_nan_and_their_positions_do_not_matter(tmp_path: Pa
     values, x = READ.copy(), X.copy()
     values[1, 2] = -999.0
     x[1, 2] = np.nan
-    values[2, 0], x[2, 0] = np.nan, 50.0  # it had left the domain
+    values[2, 0], x[2, 0] = np.nan, 50.0  # the sensor has left the domain
     path = written(
         tmp_path / "s.nc", {"u": (ALONG, values), "x": (ALONG, x)}, {"u": {"missing_value": -999.0}}
     )
@@ -104,7 +104,7 @@ def test_vectors_have_their_components_in_ascending_order(tmp_path: Path) -> Non
         assert (readings.values["velocity"][..., 1] == READ + 100).all()
 
 
-def test_a_line_needs_no_axis_for_one_component(tmp_path: Path) -> None:
+def test_one_dimension_needs_no_component_axis(tmp_path: Path) -> None:
     grid = Grid(("x",), (12,), (0.0,), (3.0,), ((PERIODIC, PERIODIC),), (False,))
     path = written(tmp_path / "s.nc", {"u": (ALONG, READ)})
     readings = read_sensors(path, grid, [FieldLayout("u", ("x",))], (0.0, 1.0))
@@ -116,7 +116,7 @@ def test_a_field_that_is_not_measured_may_be_absent(tmp_path: Path) -> None:
     path = written(tmp_path / "s.nc", {"u": (ALONG, READ)})
     assert list(read(path, U, VELOCITY).values) == ["u"]
     more = written(tmp_path / "t.nc", {"u": (ALONG, READ), "quality": (ALONG, READ)})
-    assert list(read(more, U).values) == ["u"]  # what nobody asks for may be there
+    assert list(read(more, U).values) == ["u"]  # additional variables are allowed
 
 
 def test_every_simulation_has_its_own_sample(tmp_path: Path) -> None:
@@ -149,7 +149,7 @@ def test_times_are_converted_as_those_of_the_data(
     assert readings.times == pytest.approx(TIMES * 3600, rel=1e-12)
 
 
-def test_names_of_the_data_s_dimensions_hold_here_too(tmp_path: Path) -> None:
+def test_dimension_names_of_the_data_apply_to_sensor_files(tmp_path: Path) -> None:
     path = written(tmp_path / "s.nc", {"u": (ALONG, READ)})
     with xr.open_dataset(path) as dataset:
         dataset.rename({"time": "when"}).to_netcdf(tmp_path / "renamed.nc", engine="netcdf4")
@@ -202,7 +202,7 @@ def test_rounding_of_single_precision_is_not_outside(tmp_path: Path) -> None:
          r"needs the dimensions 'time' and 'sensor', and has station, time"),
     ],
 )  # fmt: skip
-def test_files_that_do_not_fit_are_refused(
+def test_files_that_do_not_fit_are_rejected(
     tmp_path: Path, variables: Variables, message: str
 ) -> None:
     path = written(tmp_path / "wrong.nc", variables)
@@ -217,7 +217,7 @@ def test_a_second_misspelt_field_is_not_passed_over(tmp_path: Path) -> None:
         read(path, U, FieldLayout("v"))
 
 
-def test_components_that_are_not_those_of_the_data_are_refused(tmp_path: Path) -> None:
+def test_components_different_from_the_data_are_rejected(tmp_path: Path) -> None:
     path = written(tmp_path / "s.nc", {"velocity": (ALONG, READ)})
     with pytest.raises(ConfigError, match=r"velocity: has the components \[\], .*\['x', 'y'\]"):
         read(path, VELOCITY)

@@ -1,4 +1,4 @@
-"""The code that each stage runs: what it may hold, and which edits of it re-run the stage."""
+"""Code imported by each stage: allowed packages, and edits that re-run the stage."""
 
 import ast
 import shutil
@@ -66,7 +66,7 @@ def closure(stage: str) -> set[str]:
 
 
 def within(modules: set[str], packages: tuple[str, ...]) -> list[str]:
-    """The modules of some packages."""
+    """The modules that belong to these packages."""
     prefixes = tuple(f"hybrid_pde.{package}" for package in packages)
     return sorted(name for name in modules if name.startswith(prefixes))
 
@@ -90,25 +90,25 @@ def test_stages_import_no_layer_above_them() -> None:
         assert above == [], path.name
 
 
-def test_the_calibration_holds_no_surrogate_code() -> None:
+def test_the_calibration_imports_no_surrogate_code() -> None:
     modules = closure("train_physical")
     assert within(modules, SURROGATE) == []
     assert "hybrid_pde.training.physical.physical_trainer" in modules
 
 
-def test_the_training_of_a_surrogate_holds_no_calibration_code() -> None:
+def test_surrogate_training_imports_no_calibration_code() -> None:
     modules = closure("train_synthetic")
     assert within(modules, CALIBRATION) == []
     assert "hybrid_pde.training.synthetic.synthetic_trainer" in modules
 
 
-def test_the_cache_holds_no_code_of_models() -> None:
+def test_the_cache_imports_no_model_code() -> None:
     assert within(closure("cache"), ("models", "numerics", "training")) == []
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A copy of the project's code that plans take their digests from; it is read once a text."""
+    """A copy of the project's code for the digests of plans; each file text is read once."""
     root = tmp_path_factory.mktemp("project")
     leave_out = shutil.ignore_patterns("__pycache__")
     for folder in ("src/hybrid_pde", "workflow/scripts"):
@@ -129,7 +129,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def by_text(function: Callable[[Path], Any]) -> Callable[[Path], Any]:
-    """The function of a file, called once for each of its texts."""
+    """Cache a function of a file by the file's text."""
     known: dict[tuple[Path, str], Any] = {}
 
     def look(path: Path) -> Any:
@@ -162,10 +162,10 @@ def test_an_edit_of_a_trainer_reruns_only_the_stages_that_use_it(
     assert stages_changed(plan_of(tiny_experiment()), project / module) == expected
 
 
-def test_the_wrapper_of_a_users_network_counts_where_there_is_one(
+def test_the_wrapper_of_a_user_network_is_in_the_digest_only_if_used(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert "UNet" in ModelRegistry.synthetic_names(), "registered once, before the copy"
+    assert "UNet" in ModelRegistry.synthetic_names(), "registered before the copy is used"
     monkeypatch.setattr(ModelRegistry, "_synthetic", dict(ModelRegistry._synthetic))
     Path("own.py").write_text(OWN_NETWORK, encoding="utf-8")
     experiment = tiny_experiment()
@@ -182,7 +182,7 @@ def plan_of(experiment: dict[str, Any]) -> Plan:
 
 
 def stages_changed(plan: Plan, path: Path) -> set[str]:
-    """Stages whose ``code`` param an edit of a file changes; the file is restored afterwards."""
+    """Stages with a ``code`` param that changes with an edit of a file, which is then undone."""
     text = path.read_text(encoding="utf-8")
     before = {stage: plan.code(stage) for stage in STAGES}
     path.write_text(f"{text}\nNEW = 1\n", encoding="utf-8")
@@ -193,7 +193,7 @@ def stages_changed(plan: Plan, path: Path) -> set[str]:
 
 
 class _Recorder:
-    """Stages that note their calls."""
+    """Stages that record their calls."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[str, int]] = []

@@ -1,4 +1,4 @@
-"""Scripts of the rules, called with plain paths as the rules do."""
+"""Scripts of the workflow's rules, called with explicit paths as in the rules."""
 
 import argparse
 import importlib
@@ -28,7 +28,7 @@ RAW, CACHE, RESULTS = Path("raw/burgers"), Path("cache/burgers"), Path("out")
 
 
 def arguments(stage: str) -> list[str]:
-    """Options of a stage besides its settings, with paths that the workflow does not have."""
+    """Options of a stage besides its settings, with paths different from the workflow's."""
     cached = str(CACHE / "cached_000000-000003.json")
     generated = str(RESULTS / "augmented/generated_000000-000001.json")
     model, parameters = str(RESULTS / "synthetic_model.pt"), str(RESULTS / "physical/found.yaml")
@@ -68,7 +68,7 @@ def parsed(stage: str, settings: str) -> tuple[Any, argparse.Namespace]:
 
 @pytest.fixture(scope="module")
 def experiment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Experiment]:
-    """The tiny experiment; the working directory is a folder of its own."""
+    """The tiny experiment in a new working directory."""
     folder = tmp_path_factory.mktemp("programs")
     numerics = {"scheme": "finite_difference", "order": 4}
     path = write_experiment(folder / "tiny.yaml")
@@ -85,7 +85,7 @@ def experiment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Experiment]
 
 @pytest.fixture(scope="module")
 def done(experiment: Experiment) -> Path:
-    """The folder in which every program has run in turn."""
+    """A folder in which all programs have run in order."""
     for stage in STAGES:
         program, given = parsed(stage, stage_settings(experiment, stage))
         program.main(given)
@@ -160,7 +160,7 @@ def test_a_users_mistake_is_reported_once_and_without_a_traceback(
 def failing(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> Iterator[Callable[[Callable[[], None]], tuple[int, str, str]]]:
-    """Runs a program that fails; returns its exit code, the terminal's text and the log's."""
+    """Run a failing program; return its exit code, terminal output and log."""
     log = tmp_path / "logs/stage.log"
     handlers, level = logging.root.handlers[:], logging.root.level
 

@@ -1,4 +1,4 @@
-"""What a pass of a surrogate's network predicts: increments or states, bundles, positions."""
+"""Network passes of a surrogate: increments or states, bundles of steps, position inputs."""
 
 import math
 
@@ -28,7 +28,7 @@ def test_a_network_of_the_state_itself_is_scaled_by_its_mean_and_deviation():
 
 
 @pytest.mark.parametrize("residual", [True, False])
-def test_a_bundles_rollout_is_its_passes_written_out(residual):
+def test_rollout_of_a_bundle_equals_explicit_passes(residual):
     model = surrogate(
         "ResNet", (PERIODIC,), {"u": 2, "k": 1}, {"u": 2}, bundle=3, residual=residual
     )
@@ -99,14 +99,14 @@ def test_growth_of_a_bundle_is_that_of_the_increments_over_its_steps():
     assert torch.equal(single["increment_std"], model.increment_std)
 
 
-def test_a_bundle_longer_than_the_windows_is_refused():
+def test_a_bundle_longer_than_the_windows_is_rejected():
     model = surrogate("ConvNet", (PERIODIC,), bundle=4)
     with pytest.raises(ConfigError, match=r"bundle: 4: the windows have 3 targets"):
         model.fit_normalization([(torch.randn(1, 8), torch.randn(3, 1, 8))])
 
 
 @pytest.mark.parametrize("boundary", [(PERIODIC,), (CLOSED, PERIODIC), ((1.0, "zero-gradient"),)])
-def test_harmonics_are_those_of_the_points_and_go_on_beyond_the_ends(boundary):
+def test_harmonics_of_positions_continue_beyond_the_ends(boundary):
     space = (8, 6)[: len(boundary)]
     inside = coordinates(space, space, boundary, 2)
     assert len(inside) == num_coordinates(boundary, 2)
@@ -126,7 +126,7 @@ def test_harmonics_are_those_of_the_points_and_go_on_beyond_the_ends(boundary):
         assert torch.allclose(along[-1], torch.cos(2 * math.pi * x), atol=1e-6)
 
 
-def test_beyond_a_periodic_end_stand_the_harmonics_of_the_other():
+def test_harmonics_wrap_around_periodic_and_mirror_at_closed_ends():
     wrapped = coordinates((8,), (12,), (PERIODIC,), 3)
     assert torch.allclose(wrapped[:, :2], wrapped[:, 8:10], atol=1e-6)
     mirrored = coordinates((8,), (12,), (CLOSED,), 3)
@@ -144,8 +144,8 @@ def test_positions_break_the_symmetry_under_shifts(name):
         assert torch.allclose(shifted, model(state).roll(5, 2), atol=1e-5) == same
 
 
-def test_positions_let_it_learn_what_depends_on_the_place():
-    """The target is a forcing that the state says nothing about."""
+def test_positions_allow_learning_a_space_dependent_forcing():
+    """The target is a forcing that does not depend on the state."""
     x = (torch.arange(16) + 0.5) / 16
     forcing = torch.sin(2 * math.pi * x)
     errors = []
@@ -163,7 +163,7 @@ def test_positions_let_it_learn_what_depends_on_the_place():
     assert errors[1] < 0.02 < 0.3 < errors[0]  # the mean square of the forcing is 0.5
 
 
-def test_positions_first_made_in_inference_serve_a_training():
+def test_positions_first_computed_in_inference_can_be_used_in_training():
     model = awake(surrogate("ConvNet", (PERIODIC,), coordinates=1))
     state = state_of(model, (8,))
     with torch.inference_mode():
@@ -173,14 +173,14 @@ def test_positions_first_made_in_inference_serve_a_training():
     assert torch.equal(before, model(state))
 
 
-def test_a_network_with_too_few_outputs_for_its_bundle_is_told():
+def test_a_network_with_too_few_outputs_for_its_bundle_is_rejected():
     model = surrogate("ConvNet", (PERIODIC,), bundle=2)
     model.network = torch.nn.Conv1d(1, 1, 3)
     with pytest.raises(ConfigError, match=r"bundle: 2: the network gives 1 channels, 2 are needed"):
         model(torch.zeros(1, 1, 8))
 
 
-def test_values_of_parameters_are_kept_in_the_file(tmp_path):
+def test_values_of_parameters_are_saved_in_the_file(tmp_path):
     model = surrogate("ConvNet", (PERIODIC,), {"u": 1, "viscosity": 1}, {"u": 1})
     model.parameter_defaults = {"viscosity": [0.01]}
     grid = Grid(("x",), (8,), (0.0,), (1.0,), (PERIODIC,), (False,))
@@ -200,7 +200,7 @@ def test_values_of_parameters_are_kept_in_the_file(tmp_path):
         ({"viscosity": [1.0, 2.0]}, "input_specs.viscosity says 1 number"),
     ],
 )
-def test_values_of_what_is_no_such_parameter_are_refused(values, expected):
+def test_values_of_unknown_parameters_are_rejected(values, expected):
     model = surrogate("ConvNet", (PERIODIC,), {"u": 1, "viscosity": 1}, {"u": 1})
     with pytest.raises(ConfigError, match=expected):
         model.parameter_defaults = values

@@ -1,4 +1,4 @@
-"""Windows moved by symmetries: which member, when, and what becomes of channels and weights.
+"""Windows transformed by random symmetries: draws, channels and weights.
 
 Layout: ``B`` windows, ``T`` steps, ``C`` channels, ``X Y Z`` space.
 """
@@ -62,7 +62,7 @@ class Drawn:
 
 
 def by_hand(values: torch.Tensor, moves: Moves, number: int, dataset: SymmetricDataset) -> Any:
-    """A scalar field ``[X, Y]`` moved point by point."""
+    """A scalar field ``[X, Y]`` transformed point by point."""
     turn = dataset.symmetries.rotations[int(moves.rotations[number])]
     moved = torch.full_like(values, torch.nan)
     points = values.shape[0]
@@ -91,14 +91,16 @@ def test_every_point_goes_where_the_symmetry_takes_it() -> None:
             u = by_hand(source.inputs[number, old], moves, number, dataset)
             assert torch.equal(inputs[number, new], sign * u)
             wind = by_hand(source.inputs[number, 3 + old], moves, number, dataset)
-            assert torch.equal(inputs[number, 3 + new], sign * wind), "static vectors turn too"
+            assert torch.equal(inputs[number, 3 + new], sign * wind), (
+                "static vectors are rotated as well"
+            )
             last = by_hand(source.targets[number, 1, old], moves, number, dataset)
             assert torch.equal(targets[number, 1, new], sign * last)
             weight = by_hand(source.weights[number, 1, old], moves, number, dataset)
             assert torch.equal(weights[number, 1, new], weight), "weights have no sign"
 
 
-def test_moves_leave_the_source_as_it_is() -> None:
+def test_transformations_leave_the_source_unchanged() -> None:
     source = Drawn()
     before = source.inputs.clone()
     dataset = SymmetricDataset(source, ALL, seed=4)
@@ -106,7 +108,7 @@ def test_moves_leave_the_source_as_it_is() -> None:
     assert torch.equal(source.inputs, before)
 
 
-def test_members_depend_on_seed_epoch_and_window_alone() -> None:
+def test_members_depend_only_on_seed_epoch_and_window() -> None:
     source = Drawn()
     one, same = (SymmetricDataset(source, ALL, seed=4) for _ in range(2))
     whole = one.gather(range(40))
@@ -123,7 +125,7 @@ def test_members_depend_on_seed_epoch_and_window_alone() -> None:
     assert (other[0] != whole[0]).flatten(1).any(1).float().mean() > 0.9
 
 
-def test_members_are_drawn_alike() -> None:
+def test_members_are_drawn_with_equal_probability() -> None:
     dataset = SymmetricDataset(Drawn(4000), ALL)
     moves = dataset._moves
     counts = torch.bincount(moves.rotations, minlength=8)
@@ -142,7 +144,7 @@ def test_batches_of_a_loader_are_the_windows() -> None:
         assert torch.equal(torch.cat(part), whole)
 
 
-def test_only_the_axes_that_hold_are_moved() -> None:
+def test_only_symmetric_axes_are_transformed() -> None:
     dataset = SymmetricDataset(Drawn(), ValidSymmetries((1,), (0,), vectors=VECTORS))
     assert len(dataset.symmetries.rotations) == 2
     assert not dataset._moves.shifts[:, 0].any() and dataset._moves.shifts[:, 1].any()
@@ -167,8 +169,8 @@ def wave(points: int, length: float, shift: torch.Tensor) -> torch.Tensor:
     return torch.sin(phase) + 0.3 * torch.cos(3 * phase)
 
 
-def test_galilean_shift_moves_targets_with_the_velocity_that_is_added() -> None:
-    """A wave at rest becomes one that moves with a c, on an even and an odd grid."""
+def test_galilean_shift_moves_targets_with_the_added_velocity() -> None:
+    """A wave at rest becomes one moving with velocity a c, on an even and an odd grid."""
     layout, length, dt = FieldLayout("u"), 1.7, 0.13
     for points in (16, 15):
         grid = periodic_grid((points,), (length,))
@@ -186,7 +188,7 @@ def test_galilean_shift_moves_targets_with_the_velocity_that_is_added() -> None:
             assert torch.allclose(targets[:, step, 0], expected, atol=1e-5)
 
 
-def test_galilean_shift_of_hidden_values_is_refused() -> None:
+def test_galilean_shift_of_hidden_values_is_rejected() -> None:
     held = ValidSymmetries(boosts=(0, 1), boosted="velocity", vectors=VECTORS)
     with pytest.raises(ConfigError, match=r"galilean: some targets are hidden"):
         SymmetricDataset(Drawn(), held, boost=1.0).gather([0])
@@ -226,7 +228,7 @@ def windows(root: Path, names: list[str], winds: Sequence[tuple[float, float]]) 
     return HybridDataset(store, range(len(winds)), names, num_predict_steps=1)
 
 
-def test_a_wind_that_the_surrogate_is_given_turns_with_the_window(tmp_path: Path) -> None:
+def test_a_known_wind_among_the_inputs_is_rotated_with_the_window(tmp_path: Path) -> None:
     source = windows(tmp_path, ["c", "velocity"], [(1.0, 0.25)])
     dataset = with_symmetries(experiment(["rotation"], velocity=2), source)
     assert isinstance(dataset, SymmetricDataset)
@@ -239,7 +241,7 @@ def test_a_wind_that_the_surrogate_is_given_turns_with_the_window(tmp_path: Path
     assert winds == {(1.0, 0.25), (-0.25, 1.0), (-1.0, -0.25), (0.25, -1.0)}
 
 
-def test_a_wind_that_the_surrogate_is_not_given_is_refused(tmp_path: Path) -> None:
+def test_a_known_wind_missing_from_the_inputs_is_rejected(tmp_path: Path) -> None:
     source = windows(tmp_path, ["c"], [(1.0, 0.25)])
     with pytest.raises(ConfigError, match=r"rotation: velocity points along x; leave it out"):
         with_symmetries(experiment(["rotation"]), source)

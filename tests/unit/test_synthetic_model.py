@@ -72,12 +72,12 @@ def test_static_fields_act_on_the_output():
         ({"u": 1}, {"u": 1}, {"static_fields": ["u"]}, r"output_specs\.u: constant in time"),
     ],
 )
-def test_inputs_and_outputs_that_do_not_fit_are_refused(inputs, outputs, options, expected):
+def test_inputs_and_outputs_that_do_not_fit_are_rejected(inputs, outputs, options, expected):
     with pytest.raises(ConfigError, match=expected):
         make_model(inputs, outputs, **options)
 
 
-def test_an_input_of_the_wrong_shape_is_refused():
+def test_an_input_of_the_wrong_shape_is_rejected():
     model = make_model({"u": 2}, {"u": 2})
     with pytest.raises(ValueError, match=r"shape \[1, 3, 4\]; expected \[B, 2"):
         model(torch.zeros(1, 3, 4))
@@ -85,7 +85,7 @@ def test_an_input_of_the_wrong_shape_is_refused():
         model(torch.zeros(1, 2, 4, 4))
 
 
-def test_normalization_is_that_of_all_points_of_the_windows():
+def test_normalization_uses_all_points_of_the_windows():
     generator = torch.Generator().manual_seed(0)
     scale = torch.tensor([1.0, 5.0, 0.01])[:, None]
     inputs = [100.0 + scale * torch.randn(3, 8, generator=generator) for _ in range(7)]
@@ -110,7 +110,7 @@ def test_a_constant_channel_has_the_scale_one():
     assert model.increment_std.tolist() == [1.0]
 
 
-def test_normalization_of_nothing_or_of_other_channels_is_refused():
+def test_normalization_of_nothing_or_of_other_channels_is_rejected():
     model = make_model({"u": 2}, {"u": 2})
     with pytest.raises(ValueError, match="holds no window"):
         model.fit_normalization([])

@@ -1,4 +1,4 @@
-"""The file of a trained surrogate: round trip, damage, foreign files."""
+"""Files of trained surrogates: round trip, damaged and foreign files."""
 
 import pickle
 from pathlib import Path
@@ -69,7 +69,7 @@ def test_the_file_is_all_that_is_needed(tmp_path, model):
     assert loaded.versions["torch"] == torch.__version__
 
 
-def test_the_file_is_plain_and_knows_no_names_or_paths(tmp_path, model):
+def test_the_file_contains_plain_data_without_names_or_paths(tmp_path, model):
     first = save(tmp_path / "a.pt", model)
     second = save(tmp_path / "elsewhere" / "b.pt", model)
     content = torch.load(first, weights_only=True)
@@ -79,7 +79,7 @@ def test_the_file_is_plain_and_knows_no_names_or_paths(tmp_path, model):
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["a.pt"]
 
 
-def test_a_damaged_file_is_refused(tmp_path, model):
+def test_a_damaged_file_is_rejected(tmp_path, model):
     path = save(tmp_path / "model.pt", model)
     whole = path.read_bytes()
     weights = whole.index(model.network.project.weight.detach().numpy().tobytes())
@@ -91,7 +91,7 @@ def test_a_damaged_file_is_refused(tmp_path, model):
             load_synthetic_model(path)
 
 
-def test_an_absent_or_another_file_is_refused(tmp_path):
+def test_an_absent_or_another_file_is_rejected(tmp_path):
     with pytest.raises(CheckpointError, match=r"model\.pt: there is no such file"):
         load_synthetic_model(tmp_path / "model.pt")
     torch.save({"weights": torch.zeros(2)}, tmp_path / "other.pt")
@@ -101,7 +101,7 @@ def test_an_absent_or_another_file_is_refused(tmp_path):
             load_synthetic_model(tmp_path / name)
 
 
-def test_another_version_and_missing_parts_are_refused(tmp_path, model):
+def test_another_version_and_missing_parts_are_rejected(tmp_path, model):
     path = save(tmp_path / "model.pt", model)
     content = torch.load(path, weights_only=True)
     torch.save(content | {"version": 99}, path)
@@ -123,7 +123,7 @@ class _Malicious:
         return (Path.touch, (self.target,))
 
 
-def test_a_malicious_pickle_is_refused_and_does_not_run(tmp_path):
+def test_a_malicious_pickle_is_rejected_and_does_not_run(tmp_path):
     target = tmp_path / "executed"
     torch.save({"kind": "synthetic model", "version": 1, "w": _Malicious(target)}, tmp_path / "a")
     (tmp_path / "b").write_bytes(pickle.dumps(_Malicious(target)))
@@ -134,10 +134,10 @@ def test_a_malicious_pickle_is_refused_and_does_not_run(tmp_path):
             load_checkpoint(tmp_path / name)
     assert not target.exists()
     pickle.loads((tmp_path / "b").read_bytes())
-    assert target.exists()  # so it would have run
+    assert target.exists()  # unpickling it directly does run the command
 
 
-def test_a_checkpoint_is_whole_or_what_it_was(tmp_path):
+def test_a_failed_write_keeps_the_old_checkpoint(tmp_path):
     path = tmp_path / "checkpoint.pt"
     save_checkpoint(path, {"step": 1})
     with pytest.raises(Exception, match=r"pickle|serializ|local"):
@@ -146,7 +146,7 @@ def test_a_checkpoint_is_whole_or_what_it_was(tmp_path):
     assert [entry.name for entry in tmp_path.iterdir()] == ["checkpoint.pt"]
 
 
-def test_a_checkpoint_of_other_settings_is_refused_with_the_difference(tmp_path):
+def test_a_checkpoint_of_other_settings_is_rejected_with_the_difference(tmp_path):
     path = tmp_path / "checkpoint.pt"
     save_checkpoint(path, {"step": 1}, settings={"rate": 0.1, "boundary": (1, 2), "seed": 0})
     same = {"seed": 0, "boundary": [1, 2], "rate": 0.1}

@@ -26,7 +26,7 @@ def make_unet(boundary, inputs=None, outputs=None, seed=0, trained=True, **archi
         },
     }
     model = UNet(config, spatial_dims=len(boundary), boundary=boundary)
-    if trained:  # the last layer starts at zero, which would hide everything before it
+    if trained:  # the last layer starts at zero, which would hide all other layers
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(1)
             torch.nn.init.normal_(model.network.project.weight)
@@ -34,7 +34,7 @@ def make_unet(boundary, inputs=None, outputs=None, seed=0, trained=True, **archi
 
 
 def response(model, shape, place) -> torch.Tensor:
-    """How strongly each input point acts on the output's point at ``place``."""
+    """Sensitivity of the output at ``place`` to each input point."""
     generator = torch.Generator().manual_seed(0)
     state = torch.randn(1, model.in_channels, *shape, generator=generator, requires_grad=True)
     model(state)[(0, 0, *place)].backward()
@@ -104,14 +104,14 @@ def test_periodic_padding_and_its_derivative_are_pytorchs_circular_one(shape):
     assert torch.allclose(ours.grad, theirs.grad, rtol=1e-14)
 
 
-def test_periodic_axis_beside_a_closed_one_is_padded_as_alone():
+def test_periodic_axis_is_padded_independently_of_a_closed_one():
     values = torch.randn(1, 1, 4, 5)
     padded = pad(values, 1, (PERIODIC, CLOSED))
     assert torch.equal(padded[..., 0, 1:-1], values[..., -1, :])
     assert torch.equal(padded[..., 1:-1, 0], values[..., 0])
 
 
-def test_fixed_value_stands_beyond_the_side_in_the_fields_own_units():
+def test_fixed_value_pads_its_side_in_physical_units():
     models = [make_unet(((value, "zero-gradient"),), depth=0) for value in (0.0, 4.0)]
     state = torch.full((1, 1, 12), 10.0)
     for model in models:
@@ -125,7 +125,7 @@ def test_fixed_value_stands_beyond_the_side_in_the_fields_own_units():
     assert outputs[0][-1] == outputs[1][-1]
 
 
-def test_fixed_value_does_not_concern_static_fields():
+def test_fixed_value_does_not_affect_static_fields():
     model = make_unet(((4.0, 4.0),), {"kappa": 1, "u": 1}, {"u": 1})
     padded = model.prepare_input(torch.tensor([[[7.0, 8.0, 9.0, 6.0], [1.0, 1.0, 1.0, 1.0]]]))
     assert padded[0, 0].tolist() == [7.0, 7.0, 8.0, 9.0, 6.0, 6.0]
@@ -140,7 +140,7 @@ def test_halving_and_enlarging_keep_a_constant_and_the_size(size):
     assert torch.equal(enlarge(coarse, values.shape[2:]), values)
 
 
-def test_weights_follow_the_seed_and_leave_the_global_generator_alone():
+def test_weights_depend_on_the_seed_and_keep_the_global_generator():
     torch.manual_seed(5)
     before = torch.get_rng_state()
     first, again, other = (make_unet((PERIODIC,), seed=seed, trained=False) for seed in (3, 3, 4))

@@ -29,12 +29,12 @@ def grid_of(
     other: tuple[Side, Side] = WAVES,
     shape: tuple[int, int] = (41, 24),
 ) -> Grid:
-    """The axis x as given, y periodic; unequal spacings, the domain not at the origin."""
+    """A grid with the given axis x and periodic y, unequal spacings and an offset origin."""
     return Grid(("x", "y"), shape, (0.5, -1.0), (2.9, 0.1), (sides, other), (nodes, False))
 
 
 def slope_at_walls(values: np.ndarray, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
-    """One-sided derivatives ∂u/∂x at the walls, of order 4, from the nearest five points."""
+    """One-sided fourth-order derivatives ∂u/∂x at the walls from the nearest five points."""
     points = axis_points(grid)["x"]
     found = []
     for wall, part in ((grid.lower[0], slice(0, 5)), (grid.upper[0], slice(-5, None))):
@@ -54,7 +54,7 @@ def value_at_walls(values: np.ndarray, grid: Grid) -> tuple[np.ndarray, np.ndarr
 
 
 def assert_walls_are_kept(values: np.ndarray, grid: Grid, walls: dict[str, float]) -> None:
-    """Extrapolated from five points of a field that is smooth over five cells."""
+    """Check the walls by extrapolation from the nearest five points of a smooth field."""
     held = fixed_values(grid, walls)
     size, length = np.ptp(values), 0.4
     at, slopes = value_at_walls(values, grid), slope_at_walls(values, grid)
@@ -82,7 +82,7 @@ def test_random_state_keeps_walls_amplitude_and_mean(sides: tuple[Side, Side], n
 @pytest.mark.parametrize(("sides", "nodes"), CASES)
 def test_resembling_state_keeps_walls_and_spectrum(sides: tuple[Side, Side], nodes: bool) -> None:
     grid = grid_of(sides, nodes)
-    walls = {"boundary.x.lower": 2.5}  # of this simulation alone; no matter where nothing is held
+    walls = {"boundary.x.lower": 2.5}  # for this simulation only; irrelevant without fixed values
     settings = GaussianRandomField(amplitude=0.4, length_scale=0.4, mean=1.0)
     original = gaussian_random_state(grid, LAYOUTS, settings, (1, 0), walls)
     modes, steady = BoxModes(grid), lift(grid, walls)
@@ -94,15 +94,17 @@ def test_resembling_state_keeps_walls_and_spectrum(sides: tuple[Side, Side], nod
             assert_walls_are_kept(values, grid, walls)
             before, after = (modes.forward(v - steady) for v in (original[name], values))
             np.testing.assert_allclose(np.abs(after), np.abs(before), atol=1e-9)
-            if sides == (FREE, FREE) and not nodes:  # at nodes it is the mean of the trapezia
+            if (
+                sides == (FREE, FREE) and not nodes
+            ):  # at nodes it is the mean by the trapezoidal rule
                 assert values.mean() == pytest.approx(original[name].mean(), rel=1e-12)
                 assert values.std() == pytest.approx(original[name].std(), rel=1e-12)
         changes.append(np.abs(state["u"] - original["u"]).max())
-    assert min(changes) > 0.1, "each differs from the original"
+    assert min(changes) > 0.1, "every state differs from the source"
 
 
 def test_lowest_mode_stays_between_fixed_walls() -> None:
-    """A hump remains one: its sign is what distinguishes hot from cold."""
+    """The lowest mode keeps its sign, which distinguishes hot from cold."""
     grid = grid_of((0.0, 0.0), False)
     x = axis_points(grid)["x"]
     hump = np.sin(np.pi * (x - 0.5) / 2.4)[:, None] * np.ones(24)
@@ -112,7 +114,9 @@ def test_lowest_mode_stays_between_fixed_walls() -> None:
 
 
 @pytest.mark.parametrize(("sides", "nodes"), CASES)
-def test_every_mode_is_what_its_wavenumber_says(sides: tuple[Side, Side], nodes: bool) -> None:
+def test_every_mode_is_an_eigenfunction_of_the_second_difference(
+    sides: tuple[Side, Side], nodes: bool
+) -> None:
     """Second differences multiply a mode by (2 cos k dx − 2)/dx² along each axis, exactly."""
     grid = grid_of(sides, nodes)
     modes = BoxModes(grid)
@@ -131,11 +135,11 @@ def test_every_mode_is_what_its_wavenumber_says(sides: tuple[Side, Side], nodes:
             np.testing.assert_allclose(found, factor * u[1:-1], atol=1e-12 * np.abs(u).max())
 
 
-def test_correlation_between_walls_has_its_mirror_images() -> None:
+def test_correlation_between_walls_includes_mirror_images() -> None:
     """Covariance of points at x and x': C(x − x') ± C(x + x') beside a wall at 0."""
     length, num, size = 0.15, 1500, 8.0
     settings = GaussianRandomField(amplitude=1.0, length_scale=length)
-    # what taking the mean away takes from every covariance: the mean of C over the box
+    # subtracting the mean lowers every covariance by the mean of C over the box
     taken = np.sqrt(2 * np.pi) * length / size
     for sides, sign in (((FREE, FREE), 1.0), ((0.0, 0.0), -1.0)):
         grid = Grid(("x",), (80,), (0.0,), (size,), (sides,), (False,))
@@ -153,11 +157,11 @@ def test_correlation_between_walls_has_its_mirror_images() -> None:
             expected = bell(x[near] - x[:8]) + sign * bell(x[near] + x[:8])
             # a standard error is √(2/1500) = 0.04 of a variance of up to 2; ``taken`` is 0.05
             np.testing.assert_allclose(covariance[near, :8], expected - taken, atol=0.16)
-        # the image is what the wall adds: without it this would be 1, with the wrong sign 0 or 2
+        # contribution of the mirror image: 1 without it, 0 or 2 with the wrong sign
         assert covariance[0, 0] == pytest.approx(1 + sign * bell(2 * x[0]), abs=0.2)
 
 
-def test_walls_on_several_axes_agree_at_their_corners() -> None:
+def test_walls_on_several_axes_meet_at_common_corners() -> None:
     for nodes in (False, True):
         both = Grid(
             ("x", "y"), (21, 17), (0.0, 0.0), (2.0, 1.0), ((3.0, 3.0), (3.0, FREE)), (nodes,) * 2
@@ -182,7 +186,7 @@ def test_walls_on_several_axes_agree_at_their_corners() -> None:
 def test_solenoidal_state_has_no_divergence(
     sides: tuple[Side, Side], other: tuple[Side, Side]
 ) -> None:
-    """Its discrete divergence, where the solver has it, against that of the state as drawn."""
+    """Discrete divergence as in the solver, compared with the state before projection."""
     grid = grid_of(sides, False, other, (20, 24))
     layout = FieldLayout("v", ("x", "y"))
     settings = GaussianRandomField(amplitude=0.6, length_scale=0.3)
@@ -195,7 +199,7 @@ def test_solenoidal_state_has_no_divergence(
     with math.precision(64):
         values, as_drawn = (to_values(torch.from_numpy(v), grid, layout) for v in (free, drawn))
         changed = math.max(math.abs(project(values, grid) - values))
-        assert float(changed.max) < 1e-12, "it is its own projection"
+        assert float(changed.max) < 1e-12, "the projection leaves it unchanged"
         other_state = to_values(torch.from_numpy(alike), grid, layout)
         changed = math.max(math.abs(project(other_state, grid) - other_state))
         assert float(changed.max) < 1e-12

@@ -1,4 +1,4 @@
-"""The tiny pipeline, run once for all workers and all tests that look at its results."""
+"""Fixtures: a finished run of the tiny pipeline, shared by all workers, and a copy of it."""
 
 import shutil
 from pathlib import Path
@@ -14,7 +14,7 @@ EXPERIMENT = "config/burgers_2d.yaml"
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which the tiny default experiment has run; not to be changed."""
+    """A folder with a finished run of the tiny default experiment; tests must not change it."""
 
     def build(folder: Path) -> None:
         write_experiment(folder / EXPERIMENT)
@@ -26,7 +26,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def copy_of_finished(finished: Path, tmp_path: Path) -> Path:
-    """The same to be changed; times are kept, so that nothing looks newer than it is."""
+    """A copy that tests may change; it keeps the modification times."""
     folder = tmp_path / "copy"
     shutil.copytree(finished, folder, copy_function=shutil.copy2)
     return folder

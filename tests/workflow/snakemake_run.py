@@ -1,4 +1,4 @@
-"""Runs Snakemake on the project from another folder, as a user would from a shell."""
+"""Calls of Snakemake from another folder, as a user makes them in a shell."""
 
 import atexit
 import json
@@ -15,12 +15,12 @@ from tests.workflow.tiny import ROOT
 TARGET = "results/synthetic_model.pt"
 
 
-# of programs that are started elsewhere, whether the project is installed or not
+# for programs started in other folders, whether the project is installed or not
 PYTHONPATH = f"{ROOT}{os.pathsep}{ROOT / 'src'}"
 
 
 def command(*arguments: str) -> list[str]:
-    """The command line; ``arguments`` are targets and options."""
+    """Command line of Snakemake; ``arguments`` are targets and options."""
     return [
         sys.executable,
         "-m",
@@ -34,7 +34,7 @@ def command(*arguments: str) -> list[str]:
 
 @cache
 def warm(process: int) -> subprocess.Popen[str]:
-    """The warm Snakemake of a test process, which a forked one does not share."""
+    """The warm Snakemake of a test process; forked processes start their own."""
     started = subprocess.Popen(
         [sys.executable, "-m", "tests.workflow.warm_snakemake"],
         cwd=ROOT,
@@ -48,7 +48,7 @@ def warm(process: int) -> subprocess.Popen[str]:
 
 
 def run_cold(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run to the end in a process that has imported nothing, as a user's shell does."""
+    """Run to the end in a new Python process, as a user's shell does."""
     return subprocess.run(
         command(*arguments),
         cwd=folder,
@@ -61,9 +61,9 @@ def run_cold(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run to the end in ``folder``; the output has standard error in it.
+    """Run to the end in ``folder``; the output includes standard error.
 
-    Another Snakefile belongs to other code, which the warm process has not imported.
+    Another Snakefile belongs to another copy of the code, which needs a new process.
     """
     if "--snakefile" in arguments:
         return run_cold(folder, *arguments)
@@ -85,7 +85,7 @@ def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def planned_jobs(folder: Path, *arguments: str) -> dict[str, int]:
-    """How many jobs of each rule a dry run announces."""
+    """Number of jobs of each rule that a dry run announces."""
     finished = run(folder, "--dry-run", *(arguments or (TARGET,)))
     assert finished.returncode == 0, finished.stdout
     if "Nothing to be done" in finished.stdout:

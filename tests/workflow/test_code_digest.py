@@ -1,4 +1,4 @@
-"""Which edits of the code re-run which stages."""
+"""Digests of the code: which edits re-run which stages."""
 
 import ast
 import shutil
@@ -61,8 +61,8 @@ def by_content(function: Callable[[Path], Any]) -> Callable[[Path], Any]:
 
 
 @pytest.fixture(autouse=True, scope="module")
-def what_a_new_process_would_see() -> Iterator[None]:
-    """Files are parsed once a process; here once for each content."""
+def forget_parsed_files() -> Iterator[None]:
+    """Files are parsed once per process; in these tests, once for each content."""
     with pytest.MonkeyPatch.context() as monkeypatch:
         for name in ("_imported", "_stripped"):
             monkeypatch.setattr(module, name, by_content(getattr(module, name).__wrapped__))
@@ -72,7 +72,7 @@ def what_a_new_process_would_see() -> Iterator[None]:
 
 @pytest.fixture
 def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A small library and three programs."""
+    """A small library with three programs."""
     for name, text in TREE.items():
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -88,7 +88,7 @@ def digests(root: Path) -> dict[str, str]:
 
 
 def changed(root: Path, name: str, old: str, new: str) -> set[str]:
-    """Programs whose digest an edit changes."""
+    """Programs with a digest that the edit changes."""
     before = digests(root)
     path = root / name
     text = path.read_text(encoding="utf-8")
@@ -132,7 +132,7 @@ def test_an_edit_changes_the_digests_of_those_that_import_it(
     assert changed(tree, name, old, new) == expected
 
 
-def test_a_module_moved_to_another_name_counts(tree: Path) -> None:
+def test_renaming_a_module_changes_digests(tree: Path) -> None:
     before = digests(tree)
     (tree / LIBRARY / "deep.py").rename(tree / LIBRARY / "deeper.py")
     assert {name for name, digest in digests(tree).items() if before[name] != digest} == {
@@ -141,7 +141,7 @@ def test_a_module_moved_to_another_name_counts(tree: Path) -> None:
     }
 
 
-def test_a_digest_depends_on_no_path(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_digests_do_not_depend_on_paths(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = digests(tree)
     shutil.copytree(tree, tree / "elsewhere")
     monkeypatch.setattr(module, "PACKAGE", tree / "elsewhere" / LIBRARY)
@@ -158,7 +158,7 @@ def test_a_digest_depends_on_no_path(tree: Path, monkeypatch: pytest.MonkeyPatch
         "from src import deep\n",
     ],
 )
-def test_a_file_of_the_users_own_counts_with_what_it_imports(tree: Path, statement: str) -> None:
+def test_a_users_file_counts_with_its_imports(tree: Path, statement: str) -> None:
     own = tree / "my_pde.py"
 
     def digest() -> str:
@@ -184,7 +184,7 @@ def test_files_of_the_same_name_count_each(tree: Path) -> None:
     assert module.code_digest([], files) != before
 
 
-def test_the_alias_counts_as_the_module_that_it_stands_for(tree: Path) -> None:
+def test_an_alias_counts_as_its_module(tree: Path) -> None:
     text = (tree / "scripts/one.py").read_text()
     for alias in ("src.direct", "src.hybrid_pde.direct"):
         own = tree / alias / "one.py"
@@ -196,7 +196,7 @@ def test_the_alias_counts_as_the_module_that_it_stands_for(tree: Path) -> None:
         assert module.code_digest([], [own]) != before
 
 
-def test_a_template_counts_as_it_is(tree: Path) -> None:
+def test_every_edit_of_a_template_counts(tree: Path) -> None:
     program, template = tree / "scripts/two.py", tree / "page.html.j2"
     template.write_text("<p>one</p>")
     before = module.code_digest([], [program, template])
@@ -204,14 +204,14 @@ def test_a_template_counts_as_it_is(tree: Path) -> None:
     assert module.code_digest([], [program, template]) != before
 
 
-def test_a_file_that_is_no_python_is_named(tree: Path) -> None:
+def test_a_file_with_a_syntax_error_is_named(tree: Path) -> None:
     own = tree / "my_pde.py"
     own.write_text("class MyPDE(:\n")
     with pytest.raises(ConfigError, match=r"my_pde\.py: not a Python file"):
         module.code_digest([], [own])
 
 
-def test_the_library_has_no_relative_imports_which_would_go_unseen() -> None:
+def test_the_library_has_no_relative_imports() -> None:
     relative = [
         f"{path}:{node.lineno}"
         for folder in ("src", "workflow")
@@ -224,7 +224,7 @@ def test_the_library_has_no_relative_imports_which_would_go_unseen() -> None:
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A copy of the project's code that plans take their digests from."""
+    """A copy of the project's code from which plans compute digests."""
     code = tmp_path_factory.mktemp("project")
     for folder in ("src", "workflow"):
         leave_out = shutil.ignore_patterns("__pycache__")
@@ -251,7 +251,7 @@ def plan(**model: object) -> Plan:
 
 
 def stages_changed(plan: Plan, path: Path, edited: Callable[[str], str]) -> set[str]:
-    """Stages whose ``code`` param an edit changes; the file is as before afterwards."""
+    """Stages with a ``code`` param that the edit changes; the edit is undone afterwards."""
     text = path.read_text(encoding="utf-8")
     assert edited(text) != text
     before = {stage: plan.code(stage) for stage in STAGES}

@@ -1,4 +1,4 @@
-"""Hybrid cycles and replicates as jobs of their own: the folders, the graph, an interrupted run."""
+"""Hybrid cycles and replicates as separate jobs: folders, job graph, interrupted run."""
 
 import csv
 import json
@@ -21,7 +21,7 @@ CYCLE = {"train_physical", "augment", "train_synthetic"}
 
 @pytest.fixture(scope="module")
 def two_cycles(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which two cycles have run, the second after a stop; not to be changed."""
+    """A folder with a run of two cycles, stopped in between; tests must not change it."""
 
     def build(folder: Path) -> None:
         write_experiment(folder / EXPERIMENT, **TWO)
@@ -37,7 +37,7 @@ def two_cycles(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     return built_once(tmp_path_factory, "two_cycles", build)
 
 
-def test_stages_of_every_cycle_are_jobs_of_their_own(tmp_path: Path) -> None:
+def test_stages_of_every_cycle_are_separate_jobs(tmp_path: Path) -> None:
     write_experiment(tmp_path / EXPERIMENT, hybrid={"cycles": 3})
     jobs = planned_jobs(tmp_path)
     assert {stage: jobs[stage] for stage in CYCLE} == dict.fromkeys(CYCLE, 3)
@@ -52,28 +52,28 @@ def test_every_cycle_leaves_its_results(two_cycles: Path) -> None:
         assert list((folder / "augmented").glob("sim_*.safetensors"))
 
 
-def test_last_cycle_stands_at_the_top(two_cycles: Path) -> None:
+def test_results_at_the_top_are_those_of_the_last_cycle(two_cycles: Path) -> None:
     top = two_cycles / RESULTS
     for name in ("physical/parameters.yaml", "synthetic_model.pt"):
         assert (top / name).read_bytes() == (top / "cycle_02" / name).read_bytes()
     assert (two_cycles / TARGET).read_bytes() == (top / "synthetic_model.pt").read_bytes()
 
 
-def test_histories_are_those_of_all_cycles(two_cycles: Path) -> None:
+def test_histories_contain_all_cycles(two_cycles: Path) -> None:
     with (two_cycles / RESULTS / "synthetic/history.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     epochs = tiny_experiment()["trainer_params"]["synthetic"]["epochs"]
     assert [int(row["cycle"]) for row in rows] == [1] * epochs + [2] * epochs
     assert [int(row["epoch"]) for row in rows] == list(range(1, 2 * epochs + 1))
     rates = [float(row["learning_rate"]) for row in rows]
-    assert rates == sorted(rates, reverse=True), "one schedule over both cycles"
+    assert rates == sorted(rates, reverse=True), "one learning rate schedule over both cycles"
     assert rates[-1] < 0.1 * rates[0]
 
 
-def test_synthetic_model_teaches_the_second_calibration(two_cycles: Path) -> None:
+def test_synthetic_model_guides_the_second_calibration(two_cycles: Path) -> None:
     folder = two_cycles / RESULTS / "cycle_02"
     manifest = json.loads((folder / "guidance/guidance.json").read_text())
-    assert manifest["simulations"], "an exchange that carries nothing is an error"
+    assert manifest["simulations"], "an exchange without any information is an error"
     first, second = (
         yaml.safe_load((two_cycles / RESULTS / f"cycle_0{k}/physical/parameters.yaml").read_text())
         for k in (1, 2)
@@ -82,7 +82,7 @@ def test_synthetic_model_teaches_the_second_calibration(two_cycles: Path) -> Non
     assert second.get("reverted") or values[0] != values[1]
 
 
-def test_a_finished_run_of_cycles_does_nothing_again(two_cycles: Path) -> None:
+def test_a_second_call_after_all_cycles_does_nothing(two_cycles: Path) -> None:
     assert planned_jobs(two_cycles) == {}
 
 
@@ -95,7 +95,7 @@ def test_a_further_cycle_keeps_the_calibration_of_the_first(
     experiment = yaml.safe_load(path.read_text())
     path.write_text(yaml.safe_dump(merged(experiment, {"hybrid": {"cycles": 3}})))
     jobs = planned_jobs(folder)
-    # schedules run over all cycles, so the surrogates are trained anew, and what they teach
+    # schedules span all cycles, so surrogates are retrained, and so are calibrations that use them
     assert jobs["train_synthetic"] == 3
     assert jobs["train_physical"] == 2
     assert set(jobs) <= {*CYCLE, "guide", "hybrid", *LAST}
@@ -106,7 +106,7 @@ def test_replicates_are_surrogates_on_the_same_data(copy_of_finished: Path) -> N
     experiment = yaml.safe_load(path.read_text())
     changes = {"trainer_params": {"synthetic": {"replicates": 2}}}
     path.write_text(yaml.safe_dump(merged(experiment, changes)))
-    assert planned_jobs(copy_of_finished)["train_synthetic"] == 1, "the first is there"
+    assert planned_jobs(copy_of_finished)["train_synthetic"] == 1, "the first replicate exists"
     done = run(copy_of_finished, TARGET)
     assert done.returncode == 0, done.stdout
     results = copy_of_finished / RESULTS

@@ -1,4 +1,4 @@
-"""Full and read-only disks: one sentence, nothing damaged, and the same call goes on afterwards."""
+"""Full and read-only disks: a one-line error, no damaged files, and a resumable run."""
 
 import os
 import shutil
@@ -109,7 +109,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def fill(disk: Path, free: int) -> Path:
-    """Leave so many bytes free, in whole pages."""
+    """Fill the disk except for ``free`` bytes, in whole pages."""
     ballast = disk / "ballast"
     ballast.unlink(missing_ok=True)
     available = shutil.disk_usage(disk).free
@@ -118,19 +118,19 @@ def fill(disk: Path, free: int) -> Path:
 
 
 @pytest.mark.parametrize("name", WRITERS)
-def test_full_disk_is_told_and_leaves_no_damaged_file(
+def test_full_disk_is_reported_and_leaves_no_damaged_file(
     small_disk: Path, tmp_path: Path, name: str
 ) -> None:
     write, path = WRITERS[name], small_disk / name
     write(tmp_path / name)
     size = (tmp_path / name).stat().st_size
-    assert size > 20_000, "several pages"
+    assert size > 20_000, "larger than several pages"
     for share in FREE_SHARES:
         ballast = fill(small_disk, int(share * size) // 4096 * 4096)
-        with pytest.raises(StorageError, match="no space is left on the disk") as told:
+        with pytest.raises(StorageError, match="no space is left on the disk") as error:
             write(path)
-        assert str(path) in str(told.value)
-        assert "call the same command again" in str(told.value)
+        assert str(path) in str(error.value)
+        assert "call the same command again" in str(error.value)
         assert [each.name for each in small_disk.iterdir()] == ["ballast"]
     ballast.unlink()
     write(path)
@@ -139,7 +139,7 @@ def test_full_disk_is_told_and_leaves_no_damaged_file(
         assert sha256_of(path) == sha256_of(tmp_path / name)
 
 
-def test_full_disk_leaves_what_was_there_before(small_disk: Path) -> None:
+def test_full_disk_keeps_the_existing_file(small_disk: Path) -> None:
     path = small_disk / "manifest.json"
     write_json(path, {"old": 1})
     before = path.read_bytes()
@@ -149,13 +149,13 @@ def test_full_disk_leaves_what_was_there_before(small_disk: Path) -> None:
     assert path.read_bytes() == before
 
 
-def test_other_errors_while_writing_are_not_taken_for_the_disk(tmp_path: Path) -> None:
+def test_other_errors_while_writing_are_not_disk_errors(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="numerics"), atomic_path(tmp_path / "a.json"):
         raise RuntimeError("numerics")
     assert not list(tmp_path.iterdir())
 
 
-def test_read_only_folder_is_told(tmp_path: Path) -> None:
+def test_read_only_folder_is_reported(tmp_path: Path) -> None:
     folder = tmp_path / "results"
     folder.mkdir()
     mount("--bind", str(folder), str(folder))
@@ -170,7 +170,7 @@ def test_read_only_folder_is_told(tmp_path: Path) -> None:
 
 
 def simulate(folder: Path) -> subprocess.CompletedProcess[str]:
-    """The stage's program on four simulations of 0.5 MB each."""
+    """Run the program of the stage for four simulations of 0.5 MB each."""
     experiment = tiny_experiment()
     experiment["generation_params"] |= {"resolution": {"x": 48, "y": 36}, "steps": 35}
     settings = stage_settings(parse_experiment(experiment), "simulate")
@@ -188,7 +188,7 @@ def simulate(folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_stage_on_a_full_disk_says_so_and_goes_on_where_it_was(small_disk: Path) -> None:
+def test_stage_on_a_full_disk_reports_it_and_resumes(small_disk: Path) -> None:
     fill(small_disk, 1_200_000)
     failed = simulate(small_disk)
     assert failed.returncode == 1, failed.stderr
@@ -200,12 +200,12 @@ def test_stage_on_a_full_disk_says_so_and_goes_on_where_it_was(small_disk: Path)
     again = simulate(small_disk)
     assert again.returncode == 0, again.stderr
     assert len(list(small_disk.glob("raw/*.nc"))) == 4
-    assert made == {path: path.stat().st_mtime_ns for path in made}, "what was done stays"
+    assert made == {path: path.stat().st_mtime_ns for path in made}, "finished files are kept"
     assert (small_disk / "raw/logs/simulate.versions.json").is_file()
 
 
 @pytest.mark.parametrize("place", [".", "results"])
-def test_read_only_folder_is_told_before_anything_is_computed(tmp_path: Path, place: str) -> None:
+def test_read_only_folder_is_reported_before_any_computation(tmp_path: Path, place: str) -> None:
     write_experiment(tmp_path / EXPERIMENT)
     (tmp_path / "results").mkdir()
     folder = tmp_path / place

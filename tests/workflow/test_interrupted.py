@@ -1,4 +1,4 @@
-"""A pipeline that is killed while the surrogate trains goes on where it was."""
+"""Resuming a pipeline that was killed while the surrogate was trained."""
 
 import os
 import re
@@ -22,12 +22,12 @@ from workflow.scripts import train_synthetic
 RESULTS = Path("results/burgers_2d")
 MODEL = str(RESULTS / "synthetic_model.pt")
 EPOCHS = 20
-CORES = ("--cores", "1")  # so the rule has one thread, which is faster for grids this small
+CORES = ("--cores", "1")  # gives the rule one thread, which is faster for such small grids
 
 
 @pytest.fixture
 def longer(copy_of_finished: Path) -> Path:
-    """The finished pipeline, of which the surrogate is to be trained for longer."""
+    """The finished pipeline with more epochs for the surrogate."""
     path = copy_of_finished / EXPERIMENT
     experiment = yaml.safe_load(path.read_text())
     experiment["trainer_params"]["synthetic"]["epochs"] = EPOCHS
@@ -38,7 +38,7 @@ def longer(copy_of_finished: Path) -> Path:
 
 @pytest.fixture
 def uninterrupted(longer: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[bytes]:
-    """The model that the stage's program trains in one go, beside the pipeline's results."""
+    """The model from uninterrupted training, written next to the pipeline's results."""
     monkeypatch.chdir(longer)
     plan = Plan(Path(EXPERIMENT), claim=False)
     inputs = stage_inputs.train_synthetic(plan, Run.parse(plan.name))
@@ -61,13 +61,13 @@ def uninterrupted(longer: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[byt
 
 
 def checkpoints(folder: Path) -> list[int]:
-    """When each checkpoint was written."""
+    """Modification times of all checkpoints."""
     found = (folder / RESULTS / "checkpoints").glob("*/*_*.pt")
     return [path.stat().st_mtime_ns for path in found]
 
 
 def start(folder: Path) -> subprocess.Popen[bytes]:
-    """Snakemake in a process group of its own, as in a terminal, once it has a new checkpoint."""
+    """Start Snakemake in its own process group, as a terminal does; wait for a new checkpoint."""
     before = checkpoints(folder)
     with (folder / "output.txt").open("wb") as output:
         process = subprocess.Popen(
@@ -86,22 +86,22 @@ def start(folder: Path) -> subprocess.Popen[bytes]:
     return process
 
 
-def gone_on_from(folder: Path) -> tuple[int, int]:
-    """Epochs that were done, and batches of the next one."""
+def resumed_from(folder: Path) -> tuple[int, int]:
+    """Number of finished epochs and of finished batches of the next one."""
     log = (folder / RESULTS / "logs/train_synthetic.log").read_text()
     found = re.search(rf"going on after epoch (\d+) of {EPOCHS}(?:, batch (\d+))?\n", log)
     assert found, log
-    assert f"epoch {found[1]} of {EPOCHS}:" not in log, "it is not trained again"
+    assert f"epoch {found[1]} of {EPOCHS}:" not in log, "a finished epoch is not repeated"
     return int(found[1]), int(found[2] or 0)
 
 
-def test_killed_training_goes_on_after_the_last_checkpoint(
+def test_killed_training_resumes_from_the_last_checkpoint(
     longer: Path, uninterrupted: bytes
 ) -> None:
     killed = start(longer)
     os.killpg(killed.pid, signal.SIGKILL)
     killed.wait()
-    assert not (longer / MODEL).exists(), "a result is either complete or absent"
+    assert not (longer / MODEL).exists(), "results are either complete or absent"
     locked = run(longer, MODEL, *CORES)
     assert locked.returncode != 0
     assert "--unlock" in locked.stdout
@@ -111,11 +111,11 @@ def test_killed_training_goes_on_after_the_last_checkpoint(
     os.killpg(interrupted.pid, signal.SIGINT)
     assert interrupted.wait(60) != 0
     assert not (longer / MODEL).exists()
-    first = gone_on_from(longer)
+    first = resumed_from(longer)
 
-    again = run(longer, MODEL, *CORES)  # no lock is left this time
+    again = run(longer, MODEL, *CORES)  # this time there is no lock left
     assert again.returncode == 0, again.stdout
-    assert (0, 0) < first < gone_on_from(longer) < (EPOCHS, 0)
+    assert (0, 0) < first < resumed_from(longer) < (EPOCHS, 0)
     assert (longer / MODEL).read_bytes() == uninterrupted
     assert not list((longer / RESULTS / "checkpoints").glob("*/*_*.pt"))
     history = (longer / RESULTS / "synthetic/history.csv").read_text().splitlines()

@@ -1,4 +1,4 @@
-"""What a stage's program leaves in its log, which Snakemake shows after a failure."""
+"""Logs of failed stages, which Snakemake shows, and their messages on the terminal."""
 
 import signal
 import subprocess
@@ -37,13 +37,13 @@ def log_of_failed_stage(folder: Path, settings: str) -> str:
     return (folder / "augment.log").read_text()
 
 
-def test_mistake_of_the_user_is_logged_without_traceback(tmp_path: Path) -> None:
+def test_user_errors_are_logged_without_traceback(tmp_path: Path) -> None:
     log = log_of_failed_stage(tmp_path, "{}")
     assert "model.physical: missing" in log
     assert "Traceback" not in log
 
 
-def test_cause_in_a_module_of_the_user_is_logged_with_traceback(tmp_path: Path) -> None:
+def test_errors_in_a_users_module_are_logged_with_traceback(tmp_path: Path) -> None:
     (tmp_path / "own.py").write_text("def broken():\n    return 1 / 0\n\n\nbroken()\n")
     log = log_of_failed_stage(tmp_path, '{"model":{"physical":{"name":"Own","module":"own.py"}}}')
     assert "model.physical.module: own.py: cannot be imported: ZeroDivisionError" in log
@@ -88,13 +88,19 @@ def test_a_failed_stage_shows_no_traceback_on_the_terminal(
 
 
 @pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="there is no /proc here")
-def test_a_program_that_is_being_started_ends_without_a_word() -> None:
-    command = [sys.executable, "workflow/scripts/train_physical.py", "--settings", "{}"]
-    started = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 60
-    while "numpy" not in Path(f"/proc/{started.pid}/maps").read_text():
-        assert started.poll() is None and time.monotonic() < deadline
-        time.sleep(0.01)
-    started.send_signal(signal.SIGINT)
-    assert started.communicate(timeout=60)[1] == ""
-    assert started.returncode == -signal.SIGINT
+def test_a_program_interrupted_during_its_imports_shows_no_traceback(tmp_path: Path) -> None:
+    paths = ("--cache", "--parameters", "--history", "--checkpoints")
+    command = [
+        *(sys.executable, str(ROOT / "workflow/scripts/train_physical.py")),
+        *("--settings", "{}", "--code", "0"),
+        *(word for option in paths for word in (option, str(tmp_path / option.strip("-")))),
+    ]
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as started:
+        deadline = time.monotonic() + 60
+        while "numpy" not in Path(f"/proc/{started.pid}/maps").read_text():
+            assert started.poll() is None and time.monotonic() < deadline
+            time.sleep(0.01)
+        started.send_signal(signal.SIGINT)
+        shown = started.communicate(timeout=60)[1]
+    assert started.returncode == 75, shown
+    assert shown == "ERROR: ended by SIGINT; the same call continues\n"

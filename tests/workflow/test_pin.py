@@ -1,4 +1,4 @@
-"""A pinned experiment: its results are taken as they are."""
+"""Pinned experiments: results are protected and never recomputed."""
 
 import shutil
 from pathlib import Path
@@ -17,7 +17,7 @@ REPORT = f"results/{NAME}/report.html"
 
 @pytest.fixture
 def pinned(copy_of_finished: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The finished experiment, pinned, with a setting that everything depends on changed since."""
+    """The finished experiment, pinned, and then changed in a setting that affects all results."""
     monkeypatch.chdir(copy_of_finished)
     assert pin(NAME) > 10
     experiment = yaml.safe_load(Path(EXPERIMENT).read_text())
@@ -26,27 +26,27 @@ def pinned(copy_of_finished: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return copy_of_finished
 
 
-def refusal(folder: Path, *targets: str) -> str:
+def error_message(folder: Path, *targets: str) -> str:
     result = run(folder, *targets)
     assert result.returncode != 0
     assert "Traceback" not in result.stdout
     return result.stdout
 
 
-def test_pinned_results_are_never_made_again(pinned: Path) -> None:
+def test_pinned_results_are_never_recomputed(pinned: Path) -> None:
     assert planned_jobs(pinned) == {}
     assert planned_jobs(pinned, REPORT) == {}
     assert planned_jobs(pinned, REPORT, "--forceall") == {}
     assert run(pinned, REPORT).returncode == 0
-    assert "request the other targets without it" in refusal(pinned, REPORT, TARGET)
-    assert planned_jobs(pinned, TARGET, "--forceall") == {"synthetic_model": 1}, "the copy"
+    assert "request the other targets without it" in error_message(pinned, REPORT, TARGET)
+    assert planned_jobs(pinned, TARGET, "--forceall") == {"synthetic_model": 1}, "only the copy"
     shutil.rmtree("data")
-    assert planned_jobs(pinned) == {}, "the data may go"
+    assert planned_jobs(pinned) == {}, "the data are not needed"
     unpin(NAME)
     assert planned_jobs(pinned)["train_synthetic"] == 1
 
 
-def test_other_experiments_are_made_beside_it(pinned: Path) -> None:
+def test_other_experiments_run_next_to_a_pinned_one(pinned: Path) -> None:
     experiment = yaml.safe_load(Path(EXPERIMENT).read_text())
     experiment["run_params"]["experiment_name"] = f"{NAME}_2"
     experiment["data"]["dset_name"] = "other"
@@ -55,20 +55,22 @@ def test_other_experiments_are_made_beside_it(pinned: Path) -> None:
     assert jobs["train_synthetic"] == 1
 
 
-def test_what_a_pinned_experiment_has_not_is_told(pinned: Path) -> None:
+def test_missing_results_of_a_pinned_experiment_are_reported(pinned: Path) -> None:
     target = f"results/{NAME}/cycle_01/synthetic_model.pt"
-    assert f"{target}: results/{NAME} is pinned without it" in refusal(pinned, target)
+    assert f"{target}: results/{NAME} is pinned without it" in error_message(pinned, target)
 
 
-def test_a_pinned_result_that_has_changed_or_gone_is_told(pinned: Path) -> None:
+def test_changed_or_removed_pinned_results_are_reported(pinned: Path) -> None:
     path = Path(REPORT)
     content = path.read_bytes()
-    path.write_bytes(content)  # written again, and the same
+    path.write_bytes(content)  # rewritten with the same content
     assert planned_jobs(pinned) == {}
     path.write_bytes(content + b" ")
-    assert f"{REPORT}: is pinned and has changed; restore it, or `make unpin" in refusal(pinned)
+    assert f"{REPORT}: is pinned and has changed; restore it, or `make unpin" in error_message(
+        pinned
+    )
     path.unlink()
-    assert f"{REPORT}: is pinned and has been removed" in refusal(pinned)
+    assert f"{REPORT}: is pinned and has been removed" in error_message(pinned)
 
 
 def test_only_a_finished_experiment_is_pinned_once(
@@ -89,7 +91,7 @@ def test_only_a_finished_experiment_is_pinned_once(
 
 
 @pytest.mark.parametrize("name", ["", "../elsewhere", "a/b"])
-def test_no_name_leads_out_of_the_results(
+def test_names_cannot_leave_the_results(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.chdir(tmp_path)

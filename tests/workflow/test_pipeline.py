@@ -1,4 +1,4 @@
-"""The tiny default experiment from raw files to the report, and what a second call does."""
+"""The tiny default experiment from raw files to the report, and a second call."""
 
 import json
 import time
@@ -48,7 +48,7 @@ def test_default_target_is_a_copy(finished: Path) -> None:
     ).read_bytes()
 
 
-def test_synthetic_model_loads_without_anything_else(finished: Path) -> None:
+def test_synthetic_model_is_self_contained(finished: Path) -> None:
     content = torch.load(finished / TARGET, weights_only=True)
     assert {"weights", "config", "layouts", "versions"} <= set(content)
     model = load_synthetic_model(finished / TARGET)
@@ -56,7 +56,7 @@ def test_synthetic_model_loads_without_anything_else(finished: Path) -> None:
     assert model.rollout(start, 3).shape == (2, 3, 2, 16, 12)
 
 
-def test_viscosity_is_found_from_a_guess_twice_too_large(finished: Path) -> None:
+def test_viscosity_is_recovered_from_twice_the_value(finished: Path) -> None:
     written = yaml.safe_load((finished / RESULTS / "physical/parameters.yaml").read_text())
     viscosity = written["parameters"]["viscosity"]
     assert written["status"] == "converged"
@@ -66,12 +66,12 @@ def test_viscosity_is_found_from_a_guess_twice_too_large(finished: Path) -> None
     assert set(viscosity) >= {"value", "std", "initial_guess", "bounds", "unit"}
 
 
-def test_metrics_have_the_agreed_form(finished: Path) -> None:
+def test_metrics_have_the_documented_form(finished: Path) -> None:
     metrics = json.loads((finished / RESULTS / "evaluation/metrics.json").read_text())
     assert metrics["evaluated_on"]["simulations"] == [3]
     for name in ("synthetic", "physical", "persistence"):
         assert set(metrics[name]) >= {"vrmse", "nrmse", "relative_l2", "by_lead_time", "by_field"}
-        assert len(metrics[name]["by_lead_time"]["vrmse"]) == 6, "lead time 0 is not counted"
+        assert len(metrics[name]["by_lead_time"]["vrmse"]) == 6, "lead time 0 is not included"
         assert metrics[name]["by_field"]["velocity"]["vrmse"] == metrics[name]["vrmse"]
     assert metrics["physical"]["vrmse"] < 1e-3 < metrics["persistence"]["vrmse"]
 
@@ -101,7 +101,7 @@ def test_manifests_list_files_and_digests(finished: Path) -> None:
         assert all(len(digest) == 64 for digest in listed["files"].values())
 
 
-def test_report_is_one_page_that_needs_nothing_else(finished: Path) -> None:
+def test_report_is_self_contained(finished: Path) -> None:
     page = (finished / RESULTS / "report.html").read_text(encoding="utf-8")
     assert "viscosity" in page
     assert page.count("data:image/png;base64") >= 3
@@ -119,7 +119,7 @@ def test_second_run_does_nothing_and_says_so(finished: Path) -> None:
     seconds = time.monotonic() - start
     assert result.returncode == 0
     assert "Nothing to be done" in result.stdout
-    assert seconds < 20, "5 s on an idle machine; tests run side by side"
+    assert seconds < 20, "5 s on an idle machine; other tests run in parallel"
 
 
 def test_first_run_plans_every_stage_once(tmp_path: Path, finished: Path) -> None:

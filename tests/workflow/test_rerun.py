@@ -1,7 +1,7 @@
-"""What re-runs when: each row of the table in ``docs/workflow.md``.
+"""Jobs that re-run after a change: each row of the table in ``docs/workflow.md``.
 
-A job re-runs if its settings or its inputs change, and with it what reads its outputs. Plans answer
-that for every row in this process; dry runs show for some rows that Snakemake agrees.
+A job re-runs if its settings or inputs change, and so do the jobs that read its outputs. Most rows
+are tested with plans in this process, some of them also with a dry run of Snakemake.
 """
 
 import itertools
@@ -75,7 +75,7 @@ CHANGES: dict[str, tuple[dict[str, Any], set[str]]] = {
 
 
 def merged(experiment: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    """The experiment with the changes, sections merged."""
+    """The experiment with the changes merged into its sections."""
     result = dict(experiment)
     for key, value in changes.items():
         both = isinstance(value, dict) and isinstance(result.get(key), dict)
@@ -83,7 +83,7 @@ def merged(experiment: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any
     return result
 
 
-OUTPUTS = {  # what a stage writes, as far as others read it
+OUTPUTS = {  # outputs of each stage that other stages read
     "simulate": r"data/burgers_2d/simulated_.*",
     "cache": r"data/cache/burgers_2d/cached_.*",
     "train_physical": r".*/physical/(parameters\.yaml|history\.csv)",
@@ -95,7 +95,7 @@ STAGES = (*OUTPUTS, "report")
 
 
 def inputs(plan: Plan, stage: str) -> set[str]:
-    """Files that all jobs of a stage read."""
+    """Files that the jobs of a stage read."""
     if stage == "simulate":
         return set()
     if stage == "cache":
@@ -105,7 +105,7 @@ def inputs(plan: Plan, stage: str) -> set[str]:
 
 
 def stages_rerun(before: Plan, after: Plan) -> set[str]:
-    """Stages with other settings or inputs, and those that read what they write."""
+    """Stages with changed settings or inputs, and all stages that depend on them."""
     found: set[str] = set()
     for stage in STAGES:
         read = inputs(after, stage)
@@ -117,14 +117,14 @@ def stages_rerun(before: Plan, after: Plan) -> set[str]:
 
 
 def changed_experiment(folder: Path, change: str) -> set[str]:
-    """Make the change in a finished folder; returns what has to re-run."""
+    """Make the change in a finished folder; returns the jobs that have to re-run."""
     changes, expected = CHANGES[change]
     path = folder / EXPERIMENT
     path.write_text(yaml.safe_dump(merged(yaml.safe_load(path.read_text()), changes)))
     return expected
 
 
-# They leave the settings of all jobs as they are and ask for further jobs, which Snakemake counts.
+# Changes that keep the settings of existing jobs but add jobs, which a dry run counts.
 FURTHER_JOBS = {"trainer_params.synthetic.replicates", "augmentation.num_simulations"}
 
 
@@ -135,7 +135,7 @@ def test_a_changed_setting_reruns_what_uses_it(
     monkeypatch.chdir(copy_of_finished)
     before = Plan(Path(EXPERIMENT), claim=False)
     expected = changed_experiment(copy_of_finished, change)
-    # the copy of the surrogate, at the top, is made again after every report
+    # the copy of the surrogate at the top is repeated after every report
     assert stages_rerun(before, Plan(Path(EXPERIMENT), claim=False)) == expected - {
         "synthetic_model"
     }
@@ -150,7 +150,7 @@ def test_snakemake_reruns_what_the_plans_say(copy_of_finished: Path, change: str
     assert set(planned_jobs(copy_of_finished)) == expected
 
 
-def test_another_name_of_the_same_experiment_shares_raw_files_and_cache(
+def test_a_renamed_experiment_shares_raw_files_and_cache(
     copy_of_finished: Path,
 ) -> None:
     experiment = yaml.safe_load((copy_of_finished / EXPERIMENT).read_text())
@@ -161,9 +161,7 @@ def test_another_name_of_the_same_experiment_shares_raw_files_and_cache(
     assert set(jobs) == {"train_physical", "augment", "train_synthetic"}
 
 
-def test_two_experiments_side_by_side_make_the_shared_cache_once(
-    tmp_path: Path, finished: Path
-) -> None:
+def test_two_experiments_make_their_shared_cache_once(tmp_path: Path, finished: Path) -> None:
     (tmp_path / "config").mkdir()
     experiment = yaml.safe_load((finished / EXPERIMENT).read_text())
     for name in ("one", "two"):
@@ -180,7 +178,7 @@ def test_two_experiments_side_by_side_make_the_shared_cache_once(
     }
 
 
-def test_experiments_that_read_the_same_files_differently_have_caches_of_their_own(
+def test_different_selections_of_the_same_files_have_separate_caches(
     tmp_path: Path, finished: Path
 ) -> None:
     (tmp_path / "config").mkdir()
@@ -194,7 +192,7 @@ def test_experiments_that_read_the_same_files_differently_have_caches_of_their_o
     assert jobs == {"simulate": 1, "cache": 2, "train_physical": 2}
 
 
-def test_an_experiment_anywhere_can_be_the_default(tmp_path: Path, finished: Path) -> None:
+def test_an_experiment_in_any_folder_can_be_the_default(tmp_path: Path, finished: Path) -> None:
     elsewhere = tmp_path / "somewhere else" / "mine.yaml"
     elsewhere.parent.mkdir()
     experiment = yaml.safe_load((finished / EXPERIMENT).read_text())
@@ -208,7 +206,7 @@ def test_an_experiment_anywhere_can_be_the_default(tmp_path: Path, finished: Pat
 
 @pytest.fixture(scope="module")
 def code(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the project's code, whose Snakefile can take the place of the project's."""
+    """A copy of the project's code with a Snakefile that can replace the project's."""
     copy = tmp_path_factory.mktemp("code")
     shutil.copy2(ROOT / "Snakefile", copy)
     for name in ("src", "workflow", "config"):
@@ -244,10 +242,14 @@ def test_an_edit_of_the_code_reruns_the_stages_that_import_it(
     assert set(jobs) == expected
 
 
-def test_an_edit_of_a_module_of_ones_own_reruns_what_uses_it(copy_of_finished: Path) -> None:
+def test_an_edit_of_a_users_module_reruns_its_stages(copy_of_finished: Path) -> None:
     own = copy_of_finished / "my_unet.py"
-    text = (ROOT / "src/hybrid_pde/models/synthetic/architectures/unet/network.py").read_text()
-    own.write_text(text.replace('register_synthetic("UNet")', 'register_synthetic("Mine")'))
+    own.write_text(
+        "from hybrid_pde.models.registry import ModelRegistry\n"
+        "from hybrid_pde.models.synthetic import UNet\n\n\n"
+        '@ModelRegistry.register_synthetic("Mine")\n'
+        "class Mine(UNet):\n    pass\n"
+    )
     path = copy_of_finished / EXPERIMENT
     changes = {"model": {"synthetic": {"name": "Mine", "module": own.name}}}
     path.write_text(yaml.safe_dump(merged(yaml.safe_load(path.read_text()), changes)))
@@ -257,15 +259,15 @@ def test_an_edit_of_a_module_of_ones_own_reruns_what_uses_it(copy_of_finished: P
     assert set(planned_jobs(copy_of_finished)) == {"train_synthetic", *LAST}
 
 
-def test_other_cores_rerun_nothing(copy_of_finished: Path) -> None:
+def test_another_number_of_cores_reruns_nothing(copy_of_finished: Path) -> None:
     assert planned_jobs(copy_of_finished, TARGET, "--cores", "7") == {}
 
 
-def test_further_simulations_are_made_without_the_others(copy_of_finished: Path) -> None:
+def test_additional_simulations_do_not_repeat_existing_ones(copy_of_finished: Path) -> None:
     path = copy_of_finished / EXPERIMENT
     changes: dict[str, Any] = {"generation_params": {"num_simulations": 6}}
     path.write_text(yaml.safe_dump(merged(yaml.safe_load(path.read_text()), changes)))
-    assert set(planned_jobs(copy_of_finished)) == SHOWN, "nothing uses them"
+    assert set(planned_jobs(copy_of_finished)) == SHOWN, "no job uses them"
     changes = {"trainer_params": {"test_sim": [3, 4]}}
     path.write_text(yaml.safe_dump(merged(yaml.safe_load(path.read_text()), changes)))
     announced = run(copy_of_finished, "--dry-run", TARGET).stdout
@@ -275,20 +277,20 @@ def test_further_simulations_are_made_without_the_others(copy_of_finished: Path)
     assert jobs == dict.fromkeys(["simulate", "cache", *LAST], 1)
 
 
-def test_another_version_of_a_library_is_told_and_reruns_nothing(copy_of_finished: Path) -> None:
+def test_another_library_version_is_reported_and_reruns_nothing(copy_of_finished: Path) -> None:
     recorded = copy_of_finished / "results/burgers_2d/logs/train_physical.versions.json"
     content = json.loads(recorded.read_text())
     assert "made with" not in run(copy_of_finished, "--dry-run", TARGET).stdout
     today = content["packages"]["torch"]
     content["packages"]["torch"] = "1.0.0"
     recorded.write_text(json.dumps(content))
-    told = run(copy_of_finished, TARGET)
+    result = run(copy_of_finished, TARGET)
     warning = f"made with torch 1.0.0, not the installed {today}: results/burgers_2d/train_physical"
-    assert f"{warning}; they are kept" in told.stdout
-    assert "Nothing to be done" in told.stdout
+    assert f"{warning}; they are kept" in result.stdout
+    assert "Nothing to be done" in result.stdout
 
 
-def test_a_raw_file_that_is_touched_or_replaced_by_itself_reruns_nothing(tmp_path: Path) -> None:
+def test_an_unchanged_raw_file_with_a_new_date_reruns_nothing(tmp_path: Path) -> None:
     raw = tmp_path / "data/burgers_2d/a.nc"
     raw.parent.mkdir(parents=True)
     x = (np.arange(64) + 0.5) / 64
@@ -298,7 +300,7 @@ def test_a_raw_file_that_is_touched_or_replaced_by_itself_reruns_nothing(tmp_pat
         {"time": np.arange(40) * 0.1, "component": ["x", "y"], "x": x, "y": x},
     )
     dataset.to_netcdf(raw)
-    assert raw.stat().st_size > 2_000_000, "more than Snakemake compares by default"
+    assert raw.stat().st_size > 2_000_000, "too large for Snakemake to compare contents by default"
     path = write_experiment(tmp_path / EXPERIMENT)
     experiment = yaml.safe_load(path.read_text())
     del experiment["generation_params"]

@@ -1,4 +1,4 @@
-"""Two calls of Snakemake in one folder, a killed one, and what ``make resume`` does about it."""
+"""Concurrent and killed calls of Snakemake in one folder, and ``make resume``."""
 
 import os
 import socket
@@ -36,7 +36,7 @@ def wait_for(condition: Callable[[], object], seconds: float = 60.0) -> None:
 
 @pytest.fixture
 def started(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Snakemake in ``tmp_path`` once its first stage runs, which is then halted."""
+    """Snakemake in ``tmp_path`` with its first stage running but halted."""
     write_experiment(tmp_path / EXPERIMENT)
     with (tmp_path / "output.txt").open("wb") as output:
         process = subprocess.Popen(
@@ -78,7 +78,7 @@ def test_second_call_names_the_process_of_the_first(
     assert refused.returncode == 1
     assert f"process {started.pid}" in refused.stderr
     assert len(refused.stderr.splitlines()) == 1
-    assert run(tmp_path, "--dry-run", TARGET).returncode == 0, "looking is allowed"
+    assert run(tmp_path, "--dry-run", TARGET).returncode == 0, "a dry run is allowed"
     assert started.poll() is None
 
 
@@ -88,7 +88,7 @@ def test_resume_ends_orphans_and_unlocks_after_a_kill(
     started.kill()
     started.wait()
     orphans = stage_processes(tmp_path)
-    assert orphans, "a job outlives Snakemake"
+    assert orphans, "the job outlives Snakemake"
     locked = run(tmp_path, TARGET)
     assert locked.returncode != 0
     assert "`make resume`" in locked.stdout
@@ -105,14 +105,14 @@ def test_resume_ends_orphans_and_unlocks_after_a_kill(
     )
 
 
-def test_resume_where_nothing_is_wrong_does_no_harm(tmp_path: Path) -> None:
+def test_resume_is_harmless_if_nothing_is_wrong(tmp_path: Path) -> None:
     write_experiment(tmp_path / EXPERIMENT)
     assert end_jobs(tmp_path, 1.0) == []
     freed = resume(tmp_path, TARGET)
     assert freed.returncode == 0, freed.stderr
 
 
-def test_call_on_another_login_node_is_asked_about(tmp_path: Path) -> None:
+def test_call_on_another_login_node_needs_confirmation(tmp_path: Path) -> None:
     started = tmp_path / ".snakemake/started"
     started.mkdir(parents=True)
     (started / "login2.cluster.999").touch()
@@ -124,7 +124,7 @@ def test_call_on_another_login_node_is_asked_about(tmp_path: Path) -> None:
     assert not list(started.iterdir())
 
 
-def test_processes_of_other_folders_and_other_programs_are_left_alone(tmp_path: Path) -> None:
+def test_processes_of_other_folders_and_programs_are_not_ended(tmp_path: Path) -> None:
     here, there = tmp_path / "here", tmp_path / "there"
     sleep = "import time; time.sleep(60)"
     for folder in (here, there):
@@ -140,7 +140,7 @@ def test_processes_of_other_folders_and_other_programs_are_left_alone(tmp_path: 
     ]
     running = [subprocess.Popen(words, cwd=folder) for folder, words in programs]
     try:
-        wait_for(lambda: len(stage_processes(here)) == 3)  # the shell's sleep is one
+        wait_for(lambda: len(stage_processes(here)) == 3)  # the third one is the shell's sleep
         found = {process.pid for process in stage_processes(here)}
         assert running[0].pid in found
         assert running[5].pid in found
@@ -166,7 +166,7 @@ NAME = "4d2f7ff6-3d38-4a3c-9a2e-0f6f6b1d2c3e"
 
 @pytest.fixture
 def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Stand-ins for Slurm's programs: a queue of six jobs."""
+    """Fake Slurm programs with a queue of six jobs."""
     programs = tmp_path / "bin"
     programs.mkdir()
     places = {"queue": tmp_path / "queue", "cancelled": tmp_path / "cancelled"}
@@ -188,18 +188,18 @@ def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_resume_cancels_the_slurm_jobs_of_this_folder(slurm: Path) -> None:
-    assert slurm_jobs(slurm) == ["11", "12", "15_2"], "not itself, nor what others started"
+    assert slurm_jobs(slurm) == ["11", "12", "15_2"], "neither its own job nor those of others"
     assert end_jobs(slurm, 5.0) == ["cancelled Slurm jobs 11, 12, 15_2"]
     assert (slurm / "cancelled").read_text().split() == ["11", "12", "15_2"]
 
 
-def test_jobs_that_stay_in_the_queue_are_told(slurm: Path) -> None:
+def test_jobs_that_remain_in_the_queue_are_reported(slurm: Path) -> None:
     (slurm / "bin/scancel").write_text("#!/bin/sh\n")
     with pytest.raises(RunningError, match="11, 12, 15_2 remain in the queue; call again"):
         end_jobs(slurm, 0.1)
 
 
-def test_slurm_that_does_not_answer_is_told_where_it_has_been_used(slurm: Path) -> None:
+def test_unreachable_slurm_is_an_error_only_if_it_was_used(slurm: Path) -> None:
     (slurm / "bin/squeue").write_text("#!/bin/sh\necho no controller >&2\nexit 1\n")
     assert slurm_jobs(slurm) == []
     (slurm / ".snakemake/slurm_logs").mkdir(parents=True)
@@ -207,7 +207,7 @@ def test_slurm_that_does_not_answer_is_told_where_it_has_been_used(slurm: Path) 
         slurm_jobs(slurm)
 
 
-def test_a_second_process_of_the_same_job_is_refused(
+def test_a_second_process_of_the_same_job_is_rejected(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("hybrid_pde.workflow.job_lock.WAIT_S", 0.1)
@@ -220,7 +220,7 @@ def test_a_second_process_of_the_same_job_is_refused(
         with job_lock(tmp_path / "logs/other.log"):
             pass
         monkeypatch.setenv("RANK", "1")
-        with job_lock(log):  # of a group the first one holds the lock for all
+        with job_lock(log):  # the first process of a group holds the lock for all
             pass
         monkeypatch.delenv("RANK")
     with job_lock(log):

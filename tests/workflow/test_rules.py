@@ -1,4 +1,4 @@
-"""Every rule says what it needs and what triggers it again, and Snakemake's linter agrees."""
+"""Rules: resources, params that trigger re-runs, messages and shell, and Snakemake's linter."""
 
 import os
 import re
@@ -28,7 +28,7 @@ STAGES = {
 
 
 def rules() -> dict[str, dict[str, str]]:
-    """The text of every section of every rule."""
+    """Text of every section of every rule."""
     found = {}
     for path in [ROOT / "Snakefile", *sorted((ROOT / "workflow/rules").glob("*.smk"))]:
         for name, body in RULE.findall(path.read_text(encoding="utf-8")):
@@ -40,11 +40,11 @@ RULES = rules()
 WORKING = sorted(set(RULES) - {"all"})
 
 
-def test_every_stage_has_a_rule_a_program_and_a_file_of_its_name() -> None:
+def test_every_stage_has_a_rule_file_and_a_program() -> None:
     assert set(RULES) == STAGES | {"all", "synthetic_model"}
     for stage in STAGES:
         assert f"rule {stage}:" in (ROOT / f"workflow/rules/{stage}.smk").read_text("utf-8")
-        assert f'program("{stage}")' in RULES[stage]["shell"]
+        assert f'program("{stage}")' in RULES[stage]["resources"]
         assert (ROOT / f"workflow/scripts/{stage}.py").is_file()
 
 
@@ -67,8 +67,8 @@ def test_memory_and_time_grow_with_every_retry(name: str) -> None:
     assert re.search(r"runtime=per_attempt\(\d+\),", asked)
 
 
-def test_shell_waits_for_the_program_that_a_signal_ends() -> None:
-    # else Snakemake gives up the job while its program is still saving
+def test_shell_waits_for_an_interrupted_program() -> None:
+    # otherwise Snakemake ends the job while its program is still saving
     common = (ROOT / "workflow/rules/common.smk").read_text("utf-8")
     assert "trap : TERM;" in common.partition("shell.prefix(")[2].partition(")\n")[0]
 
@@ -82,7 +82,7 @@ esac
 
 
 @pytest.mark.parametrize("sdm", [(), ("--sdm", "conda")], ids=["none", "conda"])
-def test_interpreter_is_snakemakes_unless_an_environment_has_its_own(
+def test_interpreter_is_that_of_snakemake_or_of_the_conda_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sdm: tuple[str, ...]
 ) -> None:
     write_experiment(tmp_path / "config/burgers_2d.yaml")
@@ -97,7 +97,7 @@ def test_interpreter_is_snakemakes_unless_an_environment_has_its_own(
         assert f" {python} {ROOT}/workflow/scripts/{stage}.py --settings" in shown.stdout
 
 
-def test_no_path_of_the_project_is_put_into_the_environment() -> None:
+def test_rules_do_not_change_the_environment() -> None:
     for path in (ROOT / "workflow/rules").glob("*.smk"):
         assert not re.search(r"PYTHONPATH|export ", path.read_text(encoding="utf-8")), path
 
@@ -133,7 +133,7 @@ def test_a_dry_run_loads_no_torch(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", WORKING)
 def test_settings_and_code_are_the_only_params(name: str) -> None:
-    # Snakemake compares params as a set of values without names: of more, two could swap unseen
+    # Snakemake compares params as a set of values without names, so swapped values go unnoticed
     assert NAMED.findall(RULES[name]["params"]) == ["cfg", "code"]
 
 
@@ -144,12 +144,12 @@ def test_program_gets_the_settings_the_threads_and_the_log(name: str) -> None:
         assert option in re.sub(r'"\n +(\+ )?"', "", command)
 
 
-def test_rule_without_a_job_needs_nothing() -> None:
+def test_local_rule_needs_nothing() -> None:
     assert "input" in RULES["all"]
     assert not {"output", "shell", "run", "script"} & set(RULES["all"])
 
 
-def test_snakemake_finds_nothing_to_complain_about(tmp_path: Path) -> None:
+def test_snakemake_lint_finds_nothing(tmp_path: Path) -> None:
     write_experiment(tmp_path / "config/burgers_2d.yaml")
     linted = run(tmp_path, "--lint")
     assert linted.returncode == 0, linted.stdout

@@ -1,4 +1,4 @@
-"""The resource ``scratch`` reaches the training, which reads its simulations there."""
+"""The resource ``scratch``: training reads its simulations from a node's local disk."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from tests.workflow.snakemake_run import run
 RESULTS = Path("results/burgers_2d")
 
 
-def test_simulations_are_read_on_the_nodes_own_disk(
+def test_simulations_are_read_from_the_nodes_local_disk(
     copy_of_finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = copy_of_finished / EXPERIMENT
@@ -26,4 +26,4 @@ def test_simulations_are_read_on_the_nodes_own_disk(
     trained = run(copy_of_finished, target, "--set-resources", option)
     assert trained.returncode == 0, trained.stdout
     assert not list(disk.iterdir())
-    assert disk.stat().st_mtime_ns > before, "there were copies meanwhile"
+    assert disk.stat().st_mtime_ns > before, "the disk held copies during the training"

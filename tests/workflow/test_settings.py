@@ -1,4 +1,4 @@
-"""Which stages' settings a key is part of, and which it is not: what re-runs follows from that."""
+"""Stages with settings that contain a given key, and so re-run when it changes."""
 
 import copy
 import json
@@ -37,7 +37,7 @@ NUMERICS: dict[str, Any] = {"scheme": "weno", "order": 2, "refine": 2, "substeps
 
 
 def stages_changed(changes: dict[str, Any]) -> set[str]:
-    """Stages whose settings differ; the report shows every setting, so it is left out."""
+    """Stages with different settings, except the report, which shows every setting."""
     before = tiny_experiment()
     after = merged(copy.deepcopy(before), changes)
     one, other = parse_experiment(before), parse_experiment(after)
@@ -47,32 +47,32 @@ def stages_changed(changes: dict[str, Any]) -> set[str]:
 
 
 @pytest.mark.parametrize("key", DATA)
-def test_key_of_the_data_is_part_of_what_uses_it(key: str) -> None:
+def test_data_keys_affect_only_stages_that_use_them(key: str) -> None:
     changes, expected = DATA[key]
     assert stages_changed({"data": changes}) == expected
 
 
 @pytest.mark.parametrize("key", DATA)
-def test_cache_is_made_anew_where_something_else_is_read(key: str) -> None:
+def test_cache_is_recomputed_if_other_data_are_read(key: str) -> None:
     changes, expected = DATA[key]
     before = tiny_experiment()
     after = merged(copy.deepcopy(before), {"data": changes})
     differs = reading_digest(before) != reading_digest(after)
     assert differs == ("cache" in expected)
-    # the program reads as the plan says, though it gets its own part of the settings only
+    # the program gets only a part of the settings but must find the same digest as the plan
     settings = json.loads(stage_settings(parse_experiment(after), "cache"))
     assert reading_digest(settings) == reading_digest(after)
 
 
 @pytest.mark.parametrize("key", TRAINING)
-def test_key_of_the_calibration_is_part_of_it_alone(key: str) -> None:
+def test_calibration_keys_affect_only_the_calibration(key: str) -> None:
     changes = {"trainer_params": {"physical": {key: TRAINING[key]}}}
     others = {"guide"} if key == "initial_state" else set()
     assert stages_changed(changes) == {"train_physical", *others}
 
 
 @pytest.mark.parametrize("key", NUMERICS)
-def test_numerics_are_part_of_every_stage_that_solves_the_equation(key: str) -> None:
+def test_numerics_affect_every_stage_that_solves_the_equation(key: str) -> None:
     assert stages_changed({"model": {"physical": {"numerics": {key: NUMERICS[key]}}}}) == SOLVED
 
 
@@ -93,7 +93,7 @@ SURROGATE: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("key", SURROGATE)
-def test_key_of_the_surrogates_training_is_part_of_it_alone(key: str) -> None:
+def test_surrogate_training_keys_affect_only_that_training(key: str) -> None:
     changes = {"trainer_params": {"synthetic": {key: SURROGATE[key]}}}
     assert stages_changed(changes) == {"train_synthetic"}
 
@@ -110,12 +110,12 @@ AUGMENTATION: dict[str, tuple[Any, set[str]]] = {
 
 
 @pytest.mark.parametrize("key", AUGMENTATION)
-def test_key_of_the_augmentation_is_part_of_what_uses_it(key: str) -> None:
+def test_augmentation_keys_affect_only_stages_that_use_them(key: str) -> None:
     value, expected = AUGMENTATION[key]
     assert stages_changed({"augmentation": {key: value}}) == expected
 
 
-def test_replicates_have_settings_that_differ_in_the_seed_alone() -> None:
+def test_settings_of_replicates_differ_only_in_the_seed() -> None:
     experiment = parse_experiment(tiny_experiment(run_params={"model_type": "hybrid", "seed": 4}))
     one, other = (
         json.loads(stage_settings(experiment, "train_synthetic", replicate=r)) for r in (0, 2)
@@ -124,7 +124,7 @@ def test_replicates_have_settings_that_differ_in_the_seed_alone() -> None:
     assert one == other
 
 
-def test_first_calibration_knows_nothing_of_later_cycles() -> None:
+def test_first_calibration_does_not_depend_on_later_cycles() -> None:
     one = parse_experiment(tiny_experiment())
     three = parse_experiment(tiny_experiment(hybrid={"cycles": 3, "interaction_weight": 0.5}))
     first, second = (stage_settings(three, "train_physical", cycle=k) for k in (1, 2))
@@ -132,8 +132,8 @@ def test_first_calibration_knows_nothing_of_later_cycles() -> None:
     assert json.loads(second)["hybrid"] == {"interaction_weight": 0.5, "revert_if_worse": True}
 
 
-def test_file_of_sensors_is_found_from_the_working_directory() -> None:
-    """Settings name no project root, so paths in them start from where the programs run."""
+def test_sensor_file_is_relative_to_the_working_directory() -> None:
+    """Settings contain no project root, so their paths are relative to the working directory."""
     experiment = merged(
         tiny_experiment(),
         {
@@ -143,11 +143,11 @@ def test_file_of_sensors_is_found_from_the_working_directory() -> None:
     )
     settings = json.loads(stage_settings(parse_experiment(experiment), "train_physical"))
     assert settings["data"]["observations"]["sensors"] == "project/sensors.nc"
-    assert settings["data"]["time_unit"] == "hours", "the times of its readings have a unit too"
+    assert settings["data"]["time_unit"] == "hours", "the times of the readings have a unit, too"
     assert parse_experiment(settings).project_root == "."
 
 
-def test_file_of_initial_states_is_read_as_raw_files_are() -> None:
+def test_file_of_initial_states_is_read_like_raw_files() -> None:
     condition = {"type": "file", "path": "./states.nc"}
     experiment = merged(
         tiny_experiment(),

@@ -1,4 +1,4 @@
-"""How simulations are divided among jobs, and what the manifests of shards say."""
+"""Division of simulations among jobs, and the manifests of shards."""
 
 import itertools
 import json
@@ -30,30 +30,30 @@ def covered(divided: list[Shard]) -> list[int]:
         (0, 5, []),
     ],
 )
-def test_ranges_without_anything_on_disk(
+def test_ranges_on_an_empty_disk(
     tmp_path: Path, count: int, size: int, expected: list[Shard]
 ) -> None:
     assert shards(count, size, tmp_path, "cached") == expected
     assert shards(count, size, tmp_path / "absent", "cached") == expected
 
 
-def test_another_size_keeps_what_is_on_disk(tmp_path: Path) -> None:
+def test_another_size_keeps_existing_shards(tmp_path: Path) -> None:
     on_disk(tmp_path, (0, 3), (4, 7))
     for size in (1, 2, 50):
         assert shards(8, size, tmp_path, "cached") == [(0, 3), (4, 7)]
 
 
-def test_further_simulations_come_after_those_on_disk(tmp_path: Path) -> None:
+def test_additional_simulations_come_after_existing_ones(tmp_path: Path) -> None:
     on_disk(tmp_path, (0, 3), (4, 5))
     assert shards(11, 4, tmp_path, "cached") == [(0, 3), (4, 5), (6, 9), (10, 10)]
 
 
-def test_gap_before_a_shard_on_disk_is_filled_up_to_it(tmp_path: Path) -> None:
+def test_gap_before_an_existing_shard_is_filled(tmp_path: Path) -> None:
     on_disk(tmp_path, (3, 5))
     assert shards(8, 50, tmp_path, "cached") == [(0, 2), (3, 5), (6, 7)]
 
 
-def test_shard_with_more_simulations_than_are_wanted_is_not_used(tmp_path: Path) -> None:
+def test_shard_with_too_many_simulations_is_not_used(tmp_path: Path) -> None:
     on_disk(tmp_path, (0, 9))
     assert shards(4, 50, tmp_path, "cached") == [(0, 3)]
 
@@ -65,7 +65,7 @@ def test_shards_of_another_kind_and_foreign_files_do_not_count(tmp_path: Path) -
     assert shards(4, 4, tmp_path, "cached") == [(0, 3)]
 
 
-def test_every_simulation_is_in_one_shard_whatever_is_on_disk(tmp_path: Path) -> None:
+def test_every_simulation_is_in_exactly_one_shard(tmp_path: Path) -> None:
     ranges = [(first, last) for first in range(5) for last in range(first, 6)]
     for number, made in enumerate(itertools.combinations(ranges, 2)):
         directory = tmp_path / str(number)
@@ -74,7 +74,7 @@ def test_every_simulation_is_in_one_shard_whatever_is_on_disk(tmp_path: Path) ->
         assert covered(divided) == list(range(5)), made
 
 
-def test_holding_takes_shards_with_any_of_the_simulations() -> None:
+def test_shards_with_any_of_the_simulations() -> None:
     divided = [(0, 3), (4, 7), (8, 9)]
     assert shards_with([1, 2, 9], divided) == [(0, 3), (8, 9)]
     assert shards_with([3, 4], divided) == [(0, 3), (4, 7)]
@@ -89,7 +89,7 @@ def test_name_of_a_manifest_and_its_range() -> None:
 
 @pytest.fixture
 def manifests(tmp_path: Path) -> list[Path]:
-    """Two shards, the second one first; simulation 1 is not there."""
+    """Manifests of two shards, the second one first; simulation 1 is missing."""
     paths = []
     for shard, simulations in (((4, 5), [4, 5]), ((0, 3), [0, 2, 3])):
         files = {f"sim_{index:06d}.safetensors": f"digest {index}" for index in simulations}
@@ -104,7 +104,7 @@ def test_simulations_of_several_manifests_ascend(manifests: list[Path]) -> None:
     assert simulations_of([]) == []
 
 
-def test_digests_of_the_simulations_asked_for(manifests: list[Path]) -> None:
+def test_digests_of_requested_simulations(manifests: list[Path]) -> None:
     assert digests_of(manifests, [2, 5, 1]) == {
         "sim_000002.safetensors": "digest 2",
         "sim_000005.safetensors": "digest 5",

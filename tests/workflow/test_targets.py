@@ -1,4 +1,4 @@
-"""What Snakemake makes when it is not told."""
+"""Targets of Snakemake when none is given."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The default experiment at a size that runs in seconds: ``python tests/workflow/tiny.py FILE``."""
+"""A tiny default experiment that runs in seconds; ``tests/workflow/tiny.py FILE`` writes it."""
 
 import sys
 from pathlib import Path
@@ -39,7 +39,7 @@ def tiny_experiment(**sections: Any) -> dict[str, Any]:
 
 
 def write_experiment(path: Path, **sections: Any) -> Path:
-    """Write the tiny experiment as YAML."""
+    """Write the tiny experiment to a YAML file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(yaml.safe_dump(tiny_experiment(**sections)), encoding="utf-8")
     return path

@@ -1,9 +1,9 @@
-"""A process that has imported Snakemake and the project, and forks itself for every call.
+"""A server process with Snakemake and the project imported, which forks for every call.
 
 ``python -m tests.workflow.warm_snakemake`` reads one call a line from standard input, as JSON with
 ``arguments``, ``folder``, ``environment`` and the file ``output``, and answers each with an exit
-code. A call does what ``python -m snakemake`` does, without its three seconds of imports and
-digests of the project's code. Tests that edit the code need a process of their own.
+code. A call is equivalent to ``python -m snakemake`` without the three seconds for imports and
+digests of the code. Tests that edit the code need a new process.
 """
 
 import json
@@ -23,7 +23,7 @@ from tests.workflow.tiny import ROOT, write_experiment
 
 
 def main() -> None:
-    """Answer calls until standard input ends."""
+    """Answer calls until the end of standard input."""
     digest_code()
     for line in sys.stdin:
         call = json.loads(line)
@@ -37,7 +37,7 @@ def main() -> None:
 
 
 def digest_code() -> None:
-    """Have the digests of the project's files, which are computed once a process."""
+    """Compute the digests of the project's files, which are cached in the process."""
     with TemporaryDirectory() as folder:
         plan = Plan(write_experiment(Path(folder) / "experiment.yaml"), claim=False)
         for script in (ROOT / "workflow/scripts").glob("[!_]*.py"):
@@ -45,7 +45,7 @@ def digest_code() -> None:
 
 
 def become(call: dict[str, Any]) -> None:
-    """Make this process the one that the call asks for."""
+    """Turn this process into the requested call of Snakemake."""
     os.chdir(call["folder"])
     os.environ.clear()
     os.environ.update(call["environment"])

@@ -12,16 +12,11 @@ if workflow.deployment_settings.deployment_method & {
     DeploymentMethod.CONDA,
     DeploymentMethod.APPTAINER,
 }:
-    PYTHON, LAUNCHER = "python", ""  # those of the environment
+    PYTHON, SEARCH_PATH = "python", '"$PATH"'  # those of the environment
 else:
     # the interpreter that runs Snakemake has the packages, whatever `python` means in the shell
     PYTHON = shlex.quote(sys.executable)
-    folder = (
-        shlex.quote(str(Path(sys.executable).parent))
-        .replace("{", "{{")
-        .replace("}", "}}")
-    )
-    LAUNCHER = f"PATH={folder}:$PATH "
+    SEARCH_PATH = f'{shlex.quote(str(Path(sys.executable).parent))}:"$PATH"'
 
 # A scheduler ends a job by SIGTERM to all of its processes. The shell takes it and waits:
 # otherwise Snakemake gives up the program, which is still saving.
@@ -29,9 +24,11 @@ shell.prefix("set -euo pipefail; trap : TERM; ")
 
 
 def program(stage):
-    """Start of the command of a stage: its program, called by its path."""
-    path = shlex.quote(f"{workflow.basedir}/workflow/scripts/{stage}.py")
-    return f"{PYTHON} {path}".replace("{", "{{").replace("}", "}}")
+    """Command that starts a stage's program by its path.
+
+    A resource, since in the shell command it would re-run everything in a project that was moved.
+    """
+    return f"{PYTHON} {shlex.quote(f'{workflow.basedir}/workflow/scripts/{stage}.py')}"
 
 
 def run_of(wildcards):

@@ -13,11 +13,12 @@ rule report:
     resources:
         mem_mb=per_attempt(1000),
         runtime=per_attempt(10),
+        program=program("report"),
     params:
         cfg=stage_cfg("report"),
         code=stage_code("report"),
     message:
         "write the report of {wildcards.experiment}"
     shell:
-        program("report") + " --settings {params.cfg:q} --results"
+        "{resources.program} --settings {params.cfg:q} --results"
         " results/{wildcards.experiment} --output {output:q} --threads {threads} --log {log:q}"

@@ -1,4 +1,4 @@
-"""What simulations bring along, after the calibration: evaluation, and simulations generated."""
+"""Known per-simulation parameters in the evaluation and in generated simulations."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -58,7 +58,7 @@ def experiment_in(root: Path, **sections: Any) -> Experiment:
 
 
 def known_values(number: int) -> dict[str, np.ndarray]:
-    """Diffusivity, inflow in time, and a flow without divergence, of a simulation."""
+    """A simulation's diffusivity, time-dependent inflow and divergence-free flow."""
     times = DT * np.arange(FRAMES[number])
     stream = (0.3 + 0.2 * number) * np.sin(2 * np.pi * Y / 0.9)
     flow = np.stack([np.tile(stream, (POINTS[0], 1)), np.zeros(POINTS)], axis=-1)
@@ -67,7 +67,7 @@ def known_values(number: int) -> dict[str, np.ndarray]:
 
 
 def solved(model: PhysicalModel, number: int) -> np.ndarray:
-    """``[T, X, Y]`` of the equation with a simulation's own values."""
+    """Solution ``[T, X, Y]`` of the equation with a simulation's known values."""
     known = known_values(number)
     conditions = Conditions(
         {
@@ -84,7 +84,7 @@ def solved(model: PhysicalModel, number: int) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def manager(tmp_path_factory: pytest.TempPathFactory) -> DataManager:
-    """Three cached simulations of the equation itself, each with values of its own."""
+    """Three cached solutions of the equation, each with different known values."""
     experiment = experiment_in(tmp_path_factory.mktemp("known"))
     model = ModelFactory.create_physical_model(experiment)
     for number, frames in enumerate(FRAMES):
@@ -105,24 +105,26 @@ def manager(tmp_path_factory: pytest.TempPathFactory) -> DataManager:
 
 
 def error_of(model: PhysicalModel, store: SimulationStore, indices: list[int]) -> float:
-    """VRMSE of the equation on simulations, with the values that they bring along."""
+    """VRMSE of the equation on simulations, with their known values."""
     known = store.header(indices[0]).known
     predictor = PhysicalPredictor(model, store.grid, store.layouts, store.dt, known)
     simulations = ((index, store.load(index)) for index in indices)
     return evaluate(simulations, {"physical": predictor}, known=known).metrics["physical"]["vrmse"]
 
 
-def test_every_simulation_is_predicted_with_its_own_values(manager: DataManager) -> None:
+def test_every_simulation_is_predicted_with_its_known_values(manager: DataManager) -> None:
     model = ModelFactory.create_physical_model(manager.experiment)
     # the data are the solution, rounded to single precision
     assert error_of(model, manager, [0, 1, 2]) < 1e-6
     with with_known(manager, manager.load(0).known):
-        assert error_of(model, manager, [1, 2]) > 1e-2, "those of another are seen"
+        assert error_of(model, manager, [1, 2]) > 1e-2, (
+            "the values of another simulation give errors"
+        )
 
 
 @contextmanager
 def with_known(manager: DataManager, known: Mapping[str, torch.Tensor]) -> Iterator[None]:
-    """All simulations with these known values."""
+    """Replace the known values of all simulations by these."""
     load = manager.load
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(manager, "load", lambda index: replace(load(index), known=known))
@@ -150,7 +152,7 @@ def test_generated_simulations_take_over_known_values(
     for index in range(4):
         expected = known_values(index % 2)
         simulation = store.load(index)
-        assert simulation.num_frames == frames, "as long as the inflow of both sources is known"
+        assert simulation.num_frames == frames, "limited by the shorter known inflow"
         known = simulation.known
         assert float(known["diffusivity"]) == DIFFUSIVITIES[index % 2]
         np.testing.assert_array_equal(known["boundary.x.lower"], expected["inflow"][:frames])
@@ -158,16 +160,16 @@ def test_generated_simulations_take_over_known_values(
             known["velocity"], np.moveaxis(expected["flow"], -1, 0), rtol=1e-6
         )
         first = simulation.fields["u"][0, 0].numpy()
-        # the wall at x = 0 from the two nearest cells
+        # extrapolated to the wall at x = 0 from the two nearest cells
         np.testing.assert_allclose(
             1.5 * first[0] - 0.5 * first[1], expected["inflow"][0], atol=0.15
         )
     assert store.header(0).known_by_name["boundary.x.lower"].static is False
     model = ModelFactory.create_physical_model(manager.experiment)
-    assert error_of(model, store, [0, 1, 2, 3]) < 1e-6, "computed with what they are cached with"
+    assert error_of(model, store, [0, 1, 2, 3]) < 1e-6, "computed with the cached values"
 
 
-def test_windows_of_generated_simulations_carry_known_values(
+def test_windows_of_generated_simulations_contain_known_values(
     manager: DataManager, tmp_path: Path
 ) -> None:
     maker(manager, tmp_path).make(range(2))
@@ -181,7 +183,9 @@ def test_windows_of_generated_simulations_carry_known_values(
         assert float(targets["boundary.x.lower"][-1]) == known_values(1)["inflow"][frames - 1]
 
 
-def test_no_more_is_generated_than_is_known(manager: DataManager, tmp_path: Path) -> None:
+def test_generated_simulations_are_no_longer_than_known_values(
+    manager: DataManager, tmp_path: Path
+) -> None:
     message = r"augmentation\.steps: 7: boundary\.x\.lower change.* simulation 1, .* for 6 frames"
     with pytest.raises(ConfigError, match=message):
         maker(manager, tmp_path, steps=7)
@@ -190,7 +194,7 @@ def test_no_more_is_generated_than_is_known(manager: DataManager, tmp_path: Path
     assert CacheManager(tmp_path).header(0).num_frames == 4
 
 
-def test_simulations_with_other_known_values_are_made_again(
+def test_simulations_with_other_known_values_are_generated_again(
     manager: DataManager, tmp_path: Path
 ) -> None:
     maker(manager, tmp_path).make([0])

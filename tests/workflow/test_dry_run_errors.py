@@ -1,4 +1,4 @@
-"""Mistakes in an experiment are told by a dry run, in a sentence, before anything is computed."""
+"""Errors that a dry run reports before anything is computed."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -39,30 +39,32 @@ MISTAKES: dict[str, tuple[dict[str, Any], list[str]]] = {
 
 
 @pytest.fixture
-def refusal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], str]:
-    """The sentence with which a dry run in the folder would end, asked of the plans."""
+def error_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], str]:
+    """The error message of a dry run in the folder, taken from the plans."""
     monkeypatch.chdir(tmp_path)
 
     def ask() -> str:
-        with pytest.raises(UserError) as told:
+        with pytest.raises(UserError) as error:
             RequestedExperiments({}, claim=False)
-        return str(told.value)
+        return str(error.value)
 
     return ask
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_plans_tell_the_mistake(tmp_path: Path, mistake: str, refusal: Callable[[], str]) -> None:
+def test_plans_report_mistakes(
+    tmp_path: Path, mistake: str, error_message: Callable[[], str]
+) -> None:
     sections, expected = MISTAKES[mistake]
     write_experiment(tmp_path / "config/burgers_2d.yaml", **sections)
-    told = refusal()
-    assert "config/burgers_2d.yaml" in told
+    message = error_message()
+    assert "config/burgers_2d.yaml" in message
     for part in expected:
-        assert part in told
+        assert part in message
     assert not (tmp_path / "data").exists()
 
 
-def test_dry_run_tells_the_mistake(tmp_path: Path) -> None:
+def test_dry_run_reports_a_mistake(tmp_path: Path) -> None:
     sections, expected = MISTAKES["unknown key"]
     write_experiment(tmp_path / "config/burgers_2d.yaml", **sections)
     result = run(tmp_path, "--dry-run", TARGET)
@@ -74,7 +76,7 @@ def test_dry_run_tells_the_mistake(tmp_path: Path) -> None:
 
 
 def raw_experiment(folder: Path, **changes: Any) -> None:
-    """The tiny experiment on raw files of its own: two short simulations."""
+    """The tiny experiment with two short simulations as given raw files."""
     raw = folder / "data/burgers_2d"
     raw.mkdir(parents=True)
     x = (np.arange(8) + 0.5) / 8
@@ -99,14 +101,16 @@ def raw_experiment(folder: Path, **changes: Any) -> None:
     experiment.write_text(yaml.safe_dump(content))
 
 
-def test_raw_files_of_ones_own_are_planned_without_simulating(tmp_path: Path) -> None:
+def test_given_raw_files_are_planned_without_simulating(tmp_path: Path) -> None:
     raw_experiment(tmp_path)
     result = run(tmp_path, "--dry-run", TARGET)
     assert result.returncode == 0, result.stdout
     assert "simulate" not in result.stdout
 
 
-def test_field_that_no_file_has_is_told(tmp_path: Path, refusal: Callable[[], str]) -> None:
+def test_field_missing_from_all_files_is_reported(
+    tmp_path: Path, error_message: Callable[[], str]
+) -> None:
     data = {"dset_name": "burgers_2d", "fields": ["temperature"]}
     synthetic = {
         "name": "UNet",
@@ -116,24 +120,24 @@ def test_field_that_no_file_has_is_told(tmp_path: Path, refusal: Callable[[], st
     raw_experiment(
         tmp_path, data=data, model={"physical": {"name": "BurgersPDE"}, "synthetic": synthetic}
     )
-    told = refusal()
-    assert "temperature" in told
-    assert "a.nc" in told
+    message = error_message()
+    assert "temperature" in message
+    assert "a.nc" in message
 
 
-def test_scheme_that_the_boundary_of_the_data_does_not_allow_is_told(
-    tmp_path: Path, refusal: Callable[[], str]
+def test_scheme_incompatible_with_the_boundary_is_reported(
+    tmp_path: Path, error_message: Callable[[], str]
 ) -> None:
     data = {"dset_name": "burgers_2d", "fields": ["velocity"], "boundary": "zero-gradient"}
     model = tiny_experiment()["model"]
     model["physical"]["numerics"] = "spectral"
     raw_experiment(tmp_path, data=data, model=model)
-    told = refusal()
-    assert "model.physical.numerics.scheme: spectral: needs periodic boundaries" in told
-    assert "use finite_difference" in told
+    message = error_message()
+    assert "model.physical.numerics.scheme: spectral: needs periodic boundaries" in message
+    assert "use finite_difference" in message
 
 
-def test_damaged_file_is_told_with_its_name(tmp_path: Path) -> None:
+def test_damaged_file_is_named(tmp_path: Path) -> None:
     raw_experiment(tmp_path)
     (tmp_path / "data/burgers_2d/b.nc").write_bytes(b"\x89HDF\r\n\x1a\n but nothing else")
     result = run(tmp_path, "--dry-run", TARGET)
@@ -150,9 +154,9 @@ def test_physical_experiment_has_no_synthetic_model(tmp_path: Path) -> None:
     assert "results/burgers_2d/physical/parameters.yaml" in result.stdout
 
 
-def test_unknown_experiment_in_a_target_is_told(tmp_path: Path) -> None:
+def test_unknown_experiment_in_a_target_is_reported(tmp_path: Path) -> None:
     write_experiment(tmp_path / "config/burgers_2d.yaml")
     result = run(tmp_path, "--dry-run", "results/burgers_3d/synthetic_model.pt")
     assert result.returncode != 0
     assert "burgers_3d" in result.stdout
-    assert "burgers_2d" in result.stdout, "what there is"
+    assert "burgers_2d" in result.stdout, "names the existing experiments"

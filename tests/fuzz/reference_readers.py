@@ -1,4 +1,4 @@
-"""What netCDF4 and h5py read from a raw file, without any code of the project's."""
+"""Reference readers of raw files that use only netCDF4 and h5py, no project code."""
 
 from pathlib import Path
 
@@ -59,7 +59,7 @@ def _ascending(values: np.ndarray, place: int, points: np.ndarray) -> np.ndarray
 
 
 def _ordered(values: np.ndarray, dims: list[str]) -> np.ndarray:
-    """In the order ``[N, T, X, Y]``; other dimensions have one entry."""
+    """Values in the order ``[N, T, X, Y]``; other dimensions have one entry."""
     for place in reversed(range(len(dims))):
         if dims[place] not in ORDER:
             values = values.take(0, place)

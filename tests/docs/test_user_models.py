@@ -21,8 +21,8 @@ from tests.workflow.snakemake_run import planned_jobs, run
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which the example has run as the page says."""
+def example_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which the page's example has been run."""
 
     def build(folder: Path) -> None:
         written = write_named_blocks(DOCS / "experiment.md", folder)
@@ -33,39 +33,39 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return built_once(tmp_path_factory, "own_models", build)
 
 
-def test_parameters_of_ones_own_equation_are_found(finished: Path) -> None:
-    text = (finished / "results/fisher/physical/parameters.yaml").read_text(encoding="utf-8")
+def test_parameters_of_a_user_equation_are_calibrated(example_folder: Path) -> None:
+    text = (example_folder / "results/fisher/physical/parameters.yaml").read_text(encoding="utf-8")
     found = yaml.safe_load(text)
     assert found["status"] == "converged"
-    # data in single precision, explained by the scheme they were made with
+    # single-precision data, fitted with the scheme that generated them
     assert found["parameters"]["diffusivity"]["value"] == pytest.approx(0.002, rel=1e-3)
     assert found["parameters"]["growth_rate"]["value"] == pytest.approx(0.8, rel=1e-3)
     assert found["parameters"]["diffusivity"]["unit"] == "length²/time"
 
 
-def test_both_models_of_ones_own_are_evaluated(finished: Path) -> None:
-    metrics = json.loads((finished / "results/fisher/evaluation/metrics.json").read_text())
+def test_both_user_models_are_evaluated(example_folder: Path) -> None:
+    metrics = json.loads((example_folder / "results/fisher/evaluation/metrics.json").read_text())
     assert metrics["evaluated_on"]["simulations"] == [2, 3]
     assert metrics["physical"]["vrmse"] < 1e-2 < metrics["persistence"]["vrmse"]
     assert metrics["synthetic"]["diverged"] == 0
 
 
-def test_surrogate_of_ones_own_loads_once_its_module_is_imported(
-    finished: Path, monkeypatch: pytest.MonkeyPatch
+def test_user_surrogate_loads_once_its_module_is_imported(
+    example_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.syspath_prepend(finished)
+    monkeypatch.syspath_prepend(example_folder)
     monkeypatch.setattr(ModelRegistry, "_synthetic", dict(ModelRegistry._synthetic))
     with pytest.raises(CheckpointError, match="import that file first"):
-        load_synthetic_model(finished / "results/synthetic_model.pt")
+        load_synthetic_model(example_folder / "results/synthetic_model.pt")
     importlib.import_module("small_cnn")
-    model = load_synthetic_model(finished / "results/synthetic_model.pt")
+    model = load_synthetic_model(example_folder / "results/synthetic_model.pt")
     assert type(model).__name__ == "SmallCNN"
     assert model.rollout(torch.rand(1, 1, 16, 16), 3).shape == (1, 3, 1, 16, 16)
 
 
-def test_edit_of_ones_own_surrogate_reruns_its_training(finished: Path, tmp_path: Path) -> None:
+def test_editing_a_user_surrogate_reruns_its_training(example_folder: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
-    shutil.copytree(finished, copy, copy_function=shutil.copy2)
+    shutil.copytree(example_folder, copy, copy_function=shutil.copy2)
     text = (copy / "small_cnn.py").read_text(encoding="utf-8")
     (copy / "small_cnn.py").write_text(text.replace("nn.GELU()", "nn.Tanh()"), encoding="utf-8")
     target = ("results/synthetic_model.pt", "--config", "experiment=fisher.yaml")
@@ -73,7 +73,7 @@ def test_edit_of_ones_own_surrogate_reruns_its_training(finished: Path, tmp_path
     assert set(jobs) == {"train_synthetic", "evaluate", "report", "synthetic_model"}
 
 
-def test_own_equation_between_walls_is_calibrated(
+def test_user_equation_between_walls_is_calibrated(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     written = write_named_blocks(DOCS / "library.md", tmp_path)
@@ -86,13 +86,13 @@ def test_own_equation_between_walls_is_calibrated(
         exec(compile(block, "library.md", "exec"), names)
     grid, frames = names["grid"], names["frames"]
     assert grid.boundary == ((1.0, 0.0),)
-    # The walls keep their values, and the species are used up in the ratio in which they react.
+    # The walls keep their values, and the species are consumed in their stoichiometric ratio.
     last = {name: from_field(frames[name][-1], grid, FieldLayout(name))[0] for name in "ab"}
     for values in last.values():
         assert (values[0], values[-1]) == (1.0, 0.0)
     assert float(last["a"].mean()) < 0.45
     value, std, unit = capsys.readouterr().out.split()
-    # Data in single precision, explained by the scheme that they were made with.
+    # Single-precision data, fitted with the scheme that generated them.
     assert float(value) == pytest.approx(3.0, rel=1e-4)
     assert float(std) < 1e-3
     assert unit == "1/time"

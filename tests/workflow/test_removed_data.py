@@ -1,4 +1,4 @@
-"""A cache, or generated simulations, removed by hand."""
+"""Caches and generated simulations that were removed by hand."""
 
 import shutil
 from pathlib import Path
@@ -25,13 +25,13 @@ def train_for(folder: Path, epochs: int) -> None:
 
 
 @pytest.mark.parametrize("rule", PLACES)
-def test_folder_that_nothing_needs_is_not_made_again(copy_of_finished: Path, rule: str) -> None:
+def test_removed_folder_is_not_recomputed_if_unneeded(copy_of_finished: Path, rule: str) -> None:
     shutil.rmtree(copy_of_finished / PLACES[rule][0])
     assert planned_jobs(copy_of_finished) == {}
 
 
 @pytest.mark.parametrize("rule", PLACES)
-def test_folder_that_is_needed_again_is_made_again(copy_of_finished: Path, rule: str) -> None:
+def test_removed_folder_is_recomputed_if_needed(copy_of_finished: Path, rule: str) -> None:
     shutil.rmtree(copy_of_finished / PLACES[rule][0])
     train_for(copy_of_finished, 2)
     jobs = planned_jobs(copy_of_finished)
@@ -39,14 +39,12 @@ def test_folder_that_is_needed_again_is_made_again(copy_of_finished: Path, rule:
 
 
 @pytest.mark.parametrize("rule", ["cache", pytest.param("augment", marks=pytest.mark.nightly)])
-def test_simulation_that_its_manifest_promises_is_told_with_the_way_out(
-    copy_of_finished: Path, rule: str
-) -> None:
+def test_missing_simulation_is_reported_with_the_remedy(copy_of_finished: Path, rule: str) -> None:
     directory, manifest = PLACES[rule]
     removed = directory / "sim_000001.safetensors"
     before = (copy_of_finished / removed).read_bytes()
     (copy_of_finished / removed).unlink()
-    assert planned_jobs(copy_of_finished) == {}, "nothing needs it"
+    assert planned_jobs(copy_of_finished) == {}, "no job needs it"
     train_for(copy_of_finished, 2)
     failed = run(copy_of_finished, TRAINED)
     assert failed.returncode != 0

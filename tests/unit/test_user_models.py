@@ -1,4 +1,4 @@
-"""Models in a Python file of the user's: named by the experiment, run only if it says so."""
+"""User-defined models in a Python file, which runs only if the experiment names it."""
 
 from pathlib import Path
 from typing import Any
@@ -61,7 +61,7 @@ GRID = Grid(("x",), (8,), (0.0,), (1.0,), (("periodic", "periodic"),), (False,))
 
 @pytest.fixture(autouse=True)
 def registry_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a test registers is gone after it; what is built in stays."""
+    """Remove the models registered by a test; keep the built-in ones."""
     built_in = (ModelRegistry.physical_names(), ModelRegistry.synthetic_names())
     assert all(built_in)
     for table in ("_physical", "_synthetic"):
@@ -94,7 +94,7 @@ def experiment(folder: Path, equation: str = EQUATION, **learnable: Any) -> Expe
     )
 
 
-def test_own_models_are_made(tmp_path: Path) -> None:
+def test_user_models_are_created(tmp_path: Path) -> None:
     own = experiment(tmp_path, initial_guess=0.3)
     check_own_models(own, "case.yaml")
     assert ModelRegistry(own).get_physical_model().get_parameter("decay").item() == 0.3
@@ -114,13 +114,13 @@ REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_an_own_equation_lacks_is_told_beforehand(tmp_path: Path, case: str) -> None:
+def test_faulty_user_equation_is_reported_before_the_run(tmp_path: Path, case: str) -> None:
     equation, learnable, message = REFUSED[case]
     with pytest.raises(ConfigError, match=f"case.yaml: .*{message}"):
         check_own_models(experiment(tmp_path, equation, **learnable), "case.yaml")
 
 
-def test_a_model_file_never_runs_the_module_that_it_names(tmp_path: Path) -> None:
+def test_loading_a_saved_model_never_runs_the_module_that_it_names(tmp_path: Path) -> None:
     own = experiment(tmp_path)
     model = ModelRegistry(own).get_synthetic_model(GRID)
     path = tmp_path / "synthetic_model.pt"
@@ -148,7 +148,7 @@ def test_stages_that_need_the_module_find_it_from_any_folder(tmp_path: Path) -> 
 
 
 def plain(folder: Path, **section: Any) -> Experiment:
-    """An experiment whose surrogate is a plain module."""
+    """An experiment with a plain ``nn.Module`` as surrogate."""
     own = experiment(folder).model_dump()
     (folder / "network.py").write_text(PLAIN)
     own["model"]["synthetic"] |= {"architecture": {"width": 5}} | section
@@ -180,14 +180,16 @@ def test_a_plain_module_is_saved_and_loaded(tmp_path: Path) -> None:
     save_synthetic_model(path, model, own, GRID, [FieldLayout("u")], dt=0.1)
     state = torch.randn(2, 1, 8)
     assert torch.equal(load_synthetic_model(path).rollout(state, 3), model.rollout(state, 3))
-    assert torch.equal(again.rollout(state, 3), model.rollout(state, 3))  # weights by the seed
+    assert torch.equal(
+        again.rollout(state, 3), model.rollout(state, 3)
+    )  # weights are determined by the seed
     assert not torch.allclose(model(state), state, atol=1e-3)
     del ModelRegistry._synthetic["OwnNet"]
     with pytest.raises(CheckpointError, match="import that file first"):
         load_synthetic_model(path)
 
 
-def test_an_architecture_that_a_plain_module_does_not_take_is_told_beforehand(
+def test_an_option_unknown_to_a_plain_module_is_reported_before_the_run(
     tmp_path: Path,
 ) -> None:
     with pytest.raises(ConfigError, match=r"case.yaml: .*architecture: .*unexpected .* 'depth'"):
@@ -200,7 +202,7 @@ def test_only_networks_can_be_registered() -> None:
     assert "Number" not in ModelRegistry.synthetic_names()
 
 
-def test_an_input_that_an_own_equation_has_not_is_refused(tmp_path: Path) -> None:
+def test_an_input_unknown_to_a_user_equation_is_rejected(tmp_path: Path) -> None:
     check_own_models(plain(tmp_path, input_specs={"u": 1, "decay": 1}), "case.yaml")
     with pytest.raises(ConfigError, match=r"input_specs\.decai: .* not a parameter of DecayPDE"):
         check_own_models(plain(tmp_path, input_specs={"u": 1, "decai": 1}), "case.yaml")

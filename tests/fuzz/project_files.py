@@ -1,4 +1,4 @@
-"""Files that the project writes itself, and the experiment file."""
+"""Fuzz subjects: files written by the project, and the experiment file."""
 
 import json
 import math
@@ -21,7 +21,7 @@ from hybrid_pde.models.physical.parameters_file import read_result
 from hybrid_pde.models.surrogate_file import load_saved_model, save_synthetic_model
 from hybrid_pde.training.checkpoint import load_checkpoint, save_checkpoint
 from tests.fuzz.edits import edited
-from tests.fuzz.subject import Subject
+from tests.fuzz.subject_interface import Subject
 from tests.unit.raw_files import NAME, experiment, write_simple
 from tests.unit.surrogates import PERIODIC, surrogate
 from tests.workflow.tiny import tiny_experiment
@@ -115,7 +115,7 @@ class Manifest(_Json):
 
 
 class Index(_Json):
-    """The index of raw files: of no use where it is damaged, and never wrong."""
+    """The index of raw files; a damaged one is ignored and never gives wrong entries."""
 
     def tree(self, folder: Path) -> Any:
         root = folder / "root"

@@ -1,4 +1,4 @@
-"""What a kind of file offers to the fuzz suite."""
+"""Interface of a kind of file in the fuzz suite."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ class Subject(ABC):
     """A kind of file.
 
     Attributes:
-        file_name: Name that such a file may have.
+        file_name: A valid name of such a file.
     """
 
     file_name: str
 
     @abstractmethod
     def make(self, path: Path, content: Any) -> None:
-        """Write a file of the content that a strategy has drawn."""
+        """Write a file with the content drawn by a strategy."""
 
     @abstractmethod
     def whole(self, folder: Path, seed: int) -> bytes:
@@ -29,9 +29,9 @@ class Subject(ABC):
         """Read the file with the project's code."""
 
     def size(self, found: Any) -> int:
-        """Bytes of what was read."""
+        """Size in bytes of the values that were read."""
         return 0
 
     @abstractmethod
     def difference(self, path: Path, found: Any) -> str | None:
-        """What differs from what a plain library reads; ``None`` where nothing does."""
+        """Difference from the reference reader's values; ``None`` if there is none."""

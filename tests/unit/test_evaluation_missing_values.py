@@ -18,23 +18,25 @@ from hybrid_pde.evaluation.rollouts_file import rollout_dataset
 from tests.unit.evaluation_cases import Waves, waves
 
 
-def holed(*holes: tuple[object, ...], frames: int = 9, shape: tuple[int, ...] = (12, 10)) -> Waves:
-    """Waves with missing values at the given indices of ``[T, C, *space]``."""
+def with_gaps(
+    *gaps: tuple[object, ...], frames: int = 9, shape: tuple[int, ...] = (12, 10)
+) -> Waves:
+    """Waves with missing values at these indices of ``[T, C, *space]``."""
     simulation = waves(shape, frames=frames)
     velocity = simulation.fields["velocity"].clone()
-    for hole in holes:
-        velocity[hole] = torch.nan
+    for gap in gaps:
+        velocity[gap] = torch.nan
     return replace(simulation, fields={"velocity": velocity})
 
 
 def evaluated(simulation: Waves, tmp_path: Path, num_steps: int | None = None) -> Evaluation:
     found = evaluate([(3, simulation)], {}, num_steps=num_steps)
-    write_metrics(tmp_path / "metrics.json", found.metrics)  # which refuses NaN
+    write_metrics(tmp_path / "metrics.json", found.metrics)  # rejects NaN
     return found
 
 
-def test_whole_simulations_start_at_their_first_frame() -> None:
-    simulation = holed((4, 0, 2, 2))
+def test_a_complete_first_frame_is_the_start() -> None:
+    simulation = with_gaps((4, 0, 2, 2))
     start = find_start(3, simulation, None, ())
     assert (start.frame, start.filled, start.steps) == (0, 0, 8)
     assert torch.equal(start.initial["velocity"][0], simulation.fields["velocity"][0])
@@ -42,8 +44,8 @@ def test_whole_simulations_start_at_their_first_frame() -> None:
 
 
 def test_errors_exclude_missing_values(tmp_path: Path) -> None:
-    """Persistence against an explicit computation over the existing values."""
-    simulation = holed((2, 0, slice(0, 5), 3), (5, slice(None), 4))
+    """Persistence compared with an explicit computation over the existing values."""
+    simulation = with_gaps((2, 0, slice(0, 5), 3), (5, slice(None), 4))
     metrics = evaluated(simulation, tmp_path).metrics
     assert metrics["persistence"]["missing"] == 5 + 20
     assert "starts" not in metrics["evaluated_on"] and "filled" not in metrics["evaluated_on"]
@@ -55,8 +57,8 @@ def test_errors_exclude_missing_values(tmp_path: Path) -> None:
     assert "The held-out simulations have 25 missing values" in " ".join(notices(metrics, {}))
 
 
-def test_a_rollout_starts_at_the_first_whole_frame(tmp_path: Path) -> None:
-    simulation = holed((0, 1, 3, 3), (1,))
+def test_a_rollout_starts_at_the_first_complete_frame(tmp_path: Path) -> None:
+    simulation = with_gaps((0, 1, 3, 3), (1,))
     found = evaluated(simulation, tmp_path)
     described = found.metrics["evaluated_on"]
     assert described["starts"] == {"3": 2}
@@ -73,7 +75,7 @@ def test_a_rollout_starts_at_the_first_whole_frame(tmp_path: Path) -> None:
 
 
 def test_num_steps_bounds_the_start() -> None:
-    simulation = holed((slice(0, 3), 0, 0, 0), (0, 1, 0, 0))
+    simulation = with_gaps((slice(0, 3), 0, 0, 0), (0, 1, 0, 0))
     assert find_start(0, simulation, None, ()).frame == 3
     start = find_start(0, simulation, 7, ())
     assert (start.frame, start.filled, start.steps) == (1, 1, 7)
@@ -83,8 +85,13 @@ def test_num_steps_bounds_the_start() -> None:
 def test_missing_values_of_the_best_frame_are_filled_with_a_warning(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    always = (slice(None), 0, slice(4, 6), 5)  # two places of one component are never seen
-    simulation = holed(always, (0, 1, 0, 0))
+    always = (
+        slice(None),
+        0,
+        slice(4, 6),
+        5,
+    )  # two points of one component have no value in any frame
+    simulation = with_gaps(always, (0, 1, 0, 0))
     with caplog.at_level(logging.WARNING):
         start = find_start(3, simulation, None, ())
     assert "simulation 3: 2 values are missing in frame 1, where the rollout starts" in caplog.text
@@ -101,8 +108,8 @@ def test_missing_values_of_the_best_frame_are_filled_with_a_warning(
     assert "(2 in simulation 3)" in " ".join(notices(found.metrics, {}))
 
 
-def test_nothing_to_start_from_is_an_error() -> None:
-    simulation = holed((slice(0, 5), 1))
+def test_a_simulation_without_a_start_is_an_error() -> None:
+    simulation = with_gaps((slice(0, 5), 1))
     with pytest.raises(ConfigError, match=r"simulation 7: no frame in its first half .*'velocity'"):
         evaluate([(7, simulation)], {})
 
@@ -111,7 +118,7 @@ def test_nothing_to_start_from_is_an_error() -> None:
 def test_missing_values_stay_missing_in_figures_and_files(
     tmp_path: Path, shape: tuple[int, ...]
 ) -> None:
-    simulation = holed((slice(1, None), 0, slice(2, 5)), shape=shape, frames=4)
+    simulation = with_gaps((slice(1, None), 0, slice(2, 5)), shape=shape, frames=4)
     predicted = waves(shape, frames=4).fields["velocity"][1:].unsqueeze(0)
     found = evaluate([(0, simulation)], {"physical": lambda _, steps: {"velocity": predicted}})
     assert found.metrics["physical"]["vrmse"] == pytest.approx(0, abs=1e-7)

@@ -99,7 +99,12 @@ def in_a_fresh_process(program: str) -> str:
 
 
 def test_alias_finds_the_library_where_it_is_not_installed() -> None:
-    program = "import src.config.equations as e; import hybrid_pde; print(hybrid_pde.__file__)"
+    program = (
+        "import sys; sys.path = [path for path in sys.path if not path.endswith('/src')];"
+        "sys.meta_path = [each for each in sys.meta_path if 'editable' not in repr(each)];"
+        "import importlib.util; assert importlib.util.find_spec('hybrid_pde') is None;"
+        "import src.config.equations as e; import hybrid_pde; print(hybrid_pde.__file__)"
+    )
     assert in_a_fresh_process(program).strip() == str(ROOT / "src/hybrid_pde/__init__.py")
 
 

@@ -136,7 +136,7 @@ def test_processes_of_other_folders_and_programs_are_not_ended(tmp_path: Path) -
         (here, [sys.executable, "-c", sleep]),
         (there, [sys.executable, "-c", sleep, "results/snakemake"]),
         (here, [sys.executable, "-c", sleep, "workflow/scripts/cache.py"]),  # e.g. an editor
-        (here, ["bash", "-c", "sleep 60; echo '/b c/workflow/scripts/cache.py' --shard 0"]),
+        (here, ["bash", "-c", "sleep 60; echo '/b c/workflow/scripts'/cache.py --shard 0"]),
     ]
     running = [subprocess.Popen(words, cwd=folder) for folder, words in programs]
     try:

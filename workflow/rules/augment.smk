@@ -13,13 +13,13 @@ rule augment:
     resources:
         mem_mb=per_attempt(4000),
         runtime=per_attempt(240),
-        program=program("augment"),
+        scripts=SCRIPTS,
     params:
         cfg=stage_cfg("augment"),
         code=stage_code("augment"),
     message:
         "generate simulations {wildcards.shard} of {wildcards.run}"
     shell:
-        "{resources.program} --settings {params.cfg:q} --shard {wildcards.shard} --code {params.code}"
+        "{resources.scripts}/augment.py --settings {params.cfg:q} --shard {wildcards.shard} --code {params.code}"
         " --cache {input.cache:q} --parameters {input.parameters:q} --output {output:q}"
         " --threads {threads} --log {log:q}"

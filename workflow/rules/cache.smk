@@ -15,12 +15,12 @@ rule cache:
     resources:
         mem_mb=per_attempt(2000),
         runtime=per_attempt(120),
-        program=program("cache"),
+        scripts=SCRIPTS,
     params:
         cfg=lambda wildcards: plan_by("cache_dir", wildcards.cache).settings("cache"),
         code=lambda wildcards: plan_by("cache_dir", wildcards.cache).code("cache"),
     message:
         "cache simulations {wildcards.shard} in {wildcards.cache}"
     shell:
-        "{resources.program} --settings {params.cfg:q} --shard {wildcards.shard}"
+        "{resources.scripts}/cache.py --settings {params.cfg:q} --shard {wildcards.shard}"
         " --raw {input:q} --output {output:q} --threads {threads} --log {log:q}"

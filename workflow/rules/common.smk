@@ -18,17 +18,13 @@ else:
     PYTHON = shlex.quote(sys.executable)
     SEARCH_PATH = f'{shlex.quote(str(Path(sys.executable).parent))}:"$PATH"'
 
+# Interpreter and folder of the stages' programs. A resource, since in the shell command it would
+# re-run everything in a project that was moved; one for all rules, since jobs of a group share it.
+SCRIPTS = f"{PYTHON} {shlex.quote(f'{workflow.basedir}/workflow/scripts')}"
+
 # A scheduler ends a job by SIGTERM to all of its processes. The shell takes it and waits:
 # otherwise Snakemake gives up the program, which is still saving.
 shell.prefix("set -euo pipefail; trap : TERM; ")
-
-
-def program(stage):
-    """Command that starts a stage's program by its path.
-
-    A resource, since in the shell command it would re-run everything in a project that was moved.
-    """
-    return f"{PYTHON} {shlex.quote(f'{workflow.basedir}/workflow/scripts/{stage}.py')}"
 
 
 def run_of(wildcards):

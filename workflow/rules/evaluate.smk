@@ -19,14 +19,14 @@ rule evaluate:
     resources:
         mem_mb=per_attempt(8000),
         runtime=per_attempt(120),
-        program=program("evaluate"),
+        scripts=SCRIPTS,
     params:
         cfg=stage_cfg("evaluate"),
         code=stage_code("evaluate"),
     message:
         "evaluate {wildcards.experiment} on held-out simulations"
     shell:
-        "{resources.program} --settings {params.cfg:q} --cache {input.cache:q}"
+        "{resources.scripts}/evaluate.py --settings {params.cfg:q} --cache {input.cache:q}"
         " --model {input.model:q} --parameters {input.parameters:q}"
         " --output results/{wildcards.experiment}/evaluation"
         " --threads {threads} --log {log:q}"

@@ -13,12 +13,12 @@ rule guide:
     resources:
         mem_mb=per_attempt(8000),
         runtime=per_attempt(60),
-        program=program("guide"),
+        scripts=SCRIPTS,
     params:
         cfg=stage_cfg("guide"),
         code=stage_code("guide"),
     message:
         "predict what is not seen, for the calibration of {wildcards.run}"
     shell:
-        "{resources.program} --settings {params.cfg:q} --cache {input.cache:q}"
+        "{resources.scripts}/guide.py --settings {params.cfg:q} --cache {input.cache:q}"
         " --model {input.model:q} --output {output:q} --threads {threads} --log {log:q}"

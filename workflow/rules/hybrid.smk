@@ -18,13 +18,13 @@ rule hybrid:
     resources:
         mem_mb=per_attempt(1000),
         runtime=per_attempt(10),
-        program=program("hybrid"),
+        scripts=SCRIPTS,
     params:
         cfg=stage_cfg("hybrid"),
         code=stage_code("hybrid"),
     message:
         "take over the last cycle of {wildcards.experiment}"
     shell:
-        "{resources.program} --settings {params.cfg:q}"
+        "{resources.scripts}/hybrid.py --settings {params.cfg:q}"
         " --cycles $(dirname {input.model:q}) --output results/{wildcards.experiment}"
         " --threads {threads} --log {log:q}"

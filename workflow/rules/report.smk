@@ -13,12 +13,12 @@ rule report:
     resources:
         mem_mb=per_attempt(1000),
         runtime=per_attempt(10),
-        program=program("report"),
+        scripts=SCRIPTS,
     params:
         cfg=stage_cfg("report"),
         code=stage_code("report"),
     message:
         "write the report of {wildcards.experiment}"
     shell:
-        "{resources.program} --settings {params.cfg:q} --results"
+        "{resources.scripts}/report.py --settings {params.cfg:q} --results"
         " results/{wildcards.experiment} --output {output:q} --threads {threads} --log {log:q}"

@@ -11,12 +11,12 @@ rule simulate:
     resources:
         mem_mb=per_attempt(4000),
         runtime=per_attempt(240),
-        program=program("simulate"),
+        scripts=SCRIPTS,
     params:
         cfg=lambda wildcards: plan_by("raw_dir", wildcards.raw).settings("simulate"),
         code=lambda wildcards: plan_by("raw_dir", wildcards.raw).code("simulate"),
     message:
         "simulate raw files {wildcards.shard} in {wildcards.raw}"
     shell:
-        "{resources.program} --settings {params.cfg:q} --shard {wildcards.shard} --code {params.code}"
+        "{resources.scripts}/simulate.py --settings {params.cfg:q} --shard {wildcards.shard} --code {params.code}"
         " --output {output:q} --threads {threads} --log {log:q}"

@@ -15,14 +15,14 @@ rule train_physical:
         mem_mb=per_attempt(8000),
         runtime=per_attempt(240),
         checkpoint_every_s=checkpoint_every_s,
-        program=program("train_physical"),
+        scripts=SCRIPTS,
     params:
         cfg=stage_cfg("train_physical"),
         code=stage_code("train_physical"),
     message:
         "calibrate the physical model of {wildcards.run}"
     shell:
-        "{resources.program} --settings {params.cfg:q} --code {params.code}"
+        "{resources.scripts}/train_physical.py --settings {params.cfg:q} --code {params.code}"
         " --cache {input.cache:q}"
         " --previous {input.previous:q} --guidance {input.guidance:q}"
         " --parameters {output.parameters:q} --history {output.history:q}"

@@ -22,7 +22,7 @@ rule train_synthetic:
         tensorboard=lambda wildcards: int(
             plan_of(wildcards).experiment.workflow.tensorboard
         ),
-        program=program("train_synthetic"),
+        scripts=SCRIPTS,
         search_path=SEARCH_PATH,
     params:
         cfg=stage_cfg("train_synthetic"),
@@ -30,7 +30,7 @@ rule train_synthetic:
     message:
         "train the synthetic model of {wildcards.run}"
     shell:
-        "PATH={resources.search_path} {resources.launch} {resources.program} --settings {params.cfg:q}"
+        "PATH={resources.search_path} {resources.launch} {resources.scripts}/train_synthetic.py --settings {params.cfg:q}"
         " --code {params.code} --run {wildcards.run} --cache {input.cache:q} --augmented {input.augmented:q}"
         " --parameters {input.parameters:q} --warm-start {input.warm_start:q}"
         " --model {output.model:q} --history {output.history:q}"

@@ -15,7 +15,7 @@ from hybrid_pde.errors import RunningError
 
 _SPAWNED = {"subprocess", "remote"}  # --mode of a Snakemake that runs one job for another one
 # a program of a stage with its first option; no editor or pager that has the file open
-_STAGE = re.compile(r"workflow/scripts/\w+\.py'? --")
+_STAGE = re.compile(r"workflow/scripts'?/\w+\.py'? --")
 # the executor plugin names all jobs of a call by one random id, after a prefix of the user's
 _SLURM_NAME = re.compile(r"(?:.*_)?[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _SLURM_LOGS = ".snakemake/slurm_logs"

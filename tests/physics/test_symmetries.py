@@ -99,7 +99,8 @@ class Case:
             self._targets[dt] = self.solved(starts, dt)
         targets = self._targets[dt]
         inputs, expected = self.moved(held, boost, dt).apply((starts, targets), moves)
-        assert (inputs - starts).abs().amax(dim=[*range(1, inputs.ndim)]).max() > 0.1
+        changes = (inputs - starts).abs().amax(dim=[*range(1, inputs.ndim)])
+        assert changes.max() > 0.1 and (changes[moves.rotations > 0] > 0.1).all()
         return float((self.solved(inputs, dt) - expected).abs().max())
 
 

@@ -46,7 +46,7 @@ def main(_: DictConfig) -> None:
         with interruptible():
             run_experiment(experiment, Path("results"), str(path))
     except Interrupted as ended:
-        logging.getLogger("run").error("%s; the same call goes on", ended)
+        logging.getLogger("run").error("%s; run the same command again to continue", ended)
         sys.exit(EXIT_CODE)
     except UserError as error:
         logging.getLogger("run").error("%s", error)

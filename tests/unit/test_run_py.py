@@ -139,7 +139,7 @@ def test_a_run_interrupted_in_its_second_cycle_resumes_there(folder: Path) -> No
             time.sleep(0.02)
         started.send_signal(signal.SIGTERM)
         assert started.wait(60) == 75, log.read_text()
-    assert "the same call goes on" in log.read_text()
+    assert "run the same command again to continue" in log.read_text()
     assert not (results / "synthetic_model.pt").exists()
     names = ("cycle_01/physical/parameters.yaml", "cycle_01/synthetic_model.pt")
     finished = [results / name for name in (*names, "cycle_02/physical/parameters.yaml")]

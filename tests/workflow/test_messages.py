@@ -103,4 +103,4 @@ def test_a_program_interrupted_during_its_imports_shows_no_traceback(tmp_path: P
         started.send_signal(signal.SIGINT)
         shown = started.communicate(timeout=60)[1]
     assert started.returncode == 75, shown
-    assert shown == "ERROR: ended by SIGINT; the same call continues\n"
+    assert shown == "ERROR: ended by SIGINT; run the same command again to continue\n"

@@ -94,7 +94,8 @@ def find_experiment(name_or_path: str | Path) -> Path:
     for path in candidates:
         if path.is_file():
             return path
-    known = sorted(path.stem for path in candidates[0].parent.glob("*.yaml"))
+    found = (path.stem for path in candidates[0].parent.glob("*.yaml"))
+    known = sorted(name for name in found if name != "config")  # which names the default one
     raise ConfigError(
         f"experiment: {str(name_or_path)!r}: there is no file {candidates[0]}; "
         f"available in {candidates[0].parent}: {', '.join(known) or 'none'}"

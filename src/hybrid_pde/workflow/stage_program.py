@@ -49,7 +49,7 @@ def run_stage(main: Main, parser: argparse.ArgumentParser) -> None:
             if is_first_process():
                 record_versions(arguments.log)
     except Interrupted as ended:
-        logger.error("%s; the same call continues", ended)
+        logger.error("%s; run the same command again to continue", ended)
         sys.exit(EXIT_CODE)
     except UserError as error:
         if error.__cause__ is not None:  # e.g. an exception in a user's own module

@@ -39,13 +39,13 @@ CASES ?= 10000
 SEED ?= 0
 KILLS ?= 100
 nightly: .venv/installed-dev fuzz ## run the long suites: fuzzing, kills, physics sweep, two nodes
-	$(BIN)/python -m pytest -m nightly
+	$(BIN)/python -m pytest -m nightly --ignore tests/fuzz
 	folder=$$(mktemp -d) && \
 	  $(BIN)/python -m tests.resilience --kill $(KILLS) --signal $(KILLS) --directory "$$folder"
 
-fuzz: .venv/installed-dev ## read CASES damaged files of every kind
+fuzz: .venv/installed-dev ## read CASES damaged files, run every equation with every scheme
 	$(BIN)/python -m tests.fuzz.report --cases $(CASES) --seed $(SEED)
-	FUZZ_CASES=$(CASES) $(BIN)/python -m pytest -q tests/fuzz/test_physics.py
+	$(BIN)/python -m pytest -q -m nightly tests/fuzz/test_physics.py
 
 audit: .venv-audit/installed ## look up known vulnerabilities of the pinned releases
 	.venv-audit/bin/pip-audit --strict --requirement requirements-dev.lock --no-deps --disable-pip

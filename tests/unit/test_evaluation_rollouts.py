@@ -11,12 +11,12 @@ import torch
 import xarray as xr
 
 from hybrid_pde.config.discovery import built_in_equations
-from hybrid_pde.domain.grid import Grid
+from hybrid_pde.domain.grid import Grid, axis_points
 from hybrid_pde.errors import ConfigError, DivergenceError
 from hybrid_pde.evaluation.physical_predictor import PhysicalPredictor
 from hybrid_pde.evaluation.predictors import persistence
 from hybrid_pde.evaluation.rollout_evaluation import evaluate, write_metrics
-from hybrid_pde.evaluation.rollouts_file import axis_points, rollout_dataset, write_rollouts
+from hybrid_pde.evaluation.rollouts_file import rollout_dataset, write_rollouts
 from hybrid_pde.evaluation.synthetic_predictor import SyntheticPredictor
 from hybrid_pde.models.physical.conditions import Conditions
 from tests.unit.evaluation_cases import Waves, waves

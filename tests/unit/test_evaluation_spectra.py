@@ -3,10 +3,9 @@
 import numpy as np
 import pytest
 
-from hybrid_pde.domain.grid import PERIODIC, ZERO_GRADIENT, Grid, Side
+from hybrid_pde.domain.grid import PERIODIC, ZERO_GRADIENT, Grid, Side, axis_points
 from hybrid_pde.evaluation.measures.band_errors import band_errors, summarize_bands
 from hybrid_pde.evaluation.measures.spectra import Spectrum
-from hybrid_pde.evaluation.rollouts_file import axis_points
 
 LENGTHS = (3.0, 5.0)
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from docs.write_reference import STAGES
 from hybrid_pde.config import Experiment, parse_experiment
 from hybrid_pde.config.derived import chosen_simulations, cycle_stages
 from hybrid_pde.domain.run_folders import Run
@@ -20,17 +21,6 @@ from hybrid_pde.workflow import plan as planning
 from hybrid_pde.workflow.plan import Plan
 from tests.workflow.tiny import ROOT, tiny_experiment
 
-STAGES = (
-    "simulate",
-    "cache",
-    "train_physical",
-    "augment",
-    "train_synthetic",
-    "guide",
-    "hybrid",
-    "evaluate",
-    "report",
-)
 SURROGATE = (
     "models.synthetic",
     "models.surrogate_file",

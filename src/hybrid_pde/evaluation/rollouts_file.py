@@ -16,7 +16,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from hybrid_pde.data.atomic import atomic_path
-from hybrid_pde.domain.grid import FieldLayout, Grid
+from hybrid_pde.domain.grid import FieldLayout, Grid, axis_points
 from hybrid_pde.evaluation.rollout_samples import RolloutSample
 
 LONG_NAMES = {
@@ -72,16 +72,6 @@ def rollout_dataset(samples: Sequence[RolloutSample]) -> xr.Dataset:
         ),
     }
     return dataset
-
-
-def axis_points(grid: Grid) -> dict[str, NDArray[np.float64]]:
-    """Positions of the grid's points along each axis [length]."""
-    return {
-        axis: lower + spacing * (np.arange(points, dtype=np.float64) + (0.0 if nodes else 0.5))
-        for axis, lower, spacing, points, nodes in zip(
-            grid.axes, grid.lower, grid.spacing, grid.shape, grid.nodes_on_boundary, strict=True
-        )
-    }
 
 
 def _source(sample: RolloutSample, source: str) -> Mapping[str, NDArray[np.float32]]:

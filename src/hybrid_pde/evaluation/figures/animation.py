@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from hybrid_pde.data.atomic import atomic_path
+from hybrid_pde.domain.grid import axis_points
 from hybrid_pde.evaluation.figures.field_images import (
     View,
     error_norm,
@@ -29,7 +30,6 @@ from hybrid_pde.evaluation.figures.style import (
     styled,
 )
 from hybrid_pde.evaluation.rollout_samples import RolloutSample
-from hybrid_pde.evaluation.rollouts_file import axis_points
 
 MAX_BYTES = 2_000_000
 MAX_FRAMES = 60

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import FormatStrFormatter, MaxNLocator
 from numpy.typing import NDArray
 
-from hybrid_pde.domain.grid import FieldLayout
+from hybrid_pde.domain.grid import FieldLayout, axis_points
 from hybrid_pde.evaluation.figures.style import (
     COLORS,
     DIVERGING,
@@ -27,7 +27,6 @@ from hybrid_pde.evaluation.figures.style import (
     styled,
 )
 from hybrid_pde.evaluation.rollout_samples import RolloutSample
-from hybrid_pde.evaluation.rollouts_file import axis_points
 
 MODELS = ("synthetic", "physical")
 LEAD_TIMES = 4

@@ -12,7 +12,7 @@ from tests.conftest import ROOT
 SOURCE = ROOT / "src"
 # a layer may import the layers before it; packages of one layer do not import one another
 LAYERS = (
-    {"progress", "interruption"},
+    {"progress", "interruption", "result_warnings"},
     {"domain"},
     {"config"},
     {"numerics", "data"},

@@ -12,6 +12,7 @@ from typing import Any
 from hybrid_pde.data.atomic import disk_reason
 from hybrid_pde.errors import UserError
 from hybrid_pde.interruption import EXIT_CODE, Interrupted, interruptible
+from hybrid_pde.result_warnings import show_as_messages
 from hybrid_pde.workflow.job_lock import is_first_process, job_lock
 from hybrid_pde.workflow.library_versions import record_versions
 
@@ -82,6 +83,7 @@ def _log_to(path: Path | None) -> None:
     logging.basicConfig(level=logging.INFO, handlers=handlers, force=True)
     logging.getLogger("stage").setLevel(logging.DEBUG)
     logging.captureWarnings(True)
+    show_as_messages()
     logging.raiseExceptions = False  # report a full disk once, not for every line of the log
 
 

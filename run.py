@@ -22,6 +22,7 @@ from hybrid_pde.config import load_experiment, parse_experiment
 from hybrid_pde.config.loading import default_experiment, find_experiment
 from hybrid_pde.errors import PinnedError, UserError
 from hybrid_pde.interruption import EXIT_CODE, Interrupted, interruptible
+from hybrid_pde.printable import make_log_printable
 from hybrid_pde.workflow.pin import pinned_names
 
 PLAIN = re.compile(r"[A-Za-z_][\w.]*=")  # no `hydra.…`, and no +, ++ or ~ before it
@@ -31,6 +32,7 @@ QUIET = ("hydra.run.dir=.", "hydra.output_subdir=null", "hydra/job_logging=stdou
 @hydra.main(config_path="config", config_name="config", version_base="1.3")
 def main(_: DictConfig) -> None:
     """Train the models of the experiment's ``run_params.model_type``."""
+    make_log_printable()
     chosen = HydraConfig.get()
     try:
         path = _path(chosen)

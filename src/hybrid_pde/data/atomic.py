@@ -12,6 +12,7 @@ import json
 import os
 import re
 import secrets
+import shutil
 import socket
 import time
 from collections.abc import Iterator, Mapping
@@ -135,6 +136,26 @@ def refuse_unwritable(folder: Path) -> None:
     reason = _probe(existing, _START_BYTES)
     if reason is not None:
         raise StorageError(f"{folder}: cannot be written: {reason}")
+
+
+def refuse_too_large(folder: Path, size: int, content: str) -> None:
+    """Check that files fit on a folder's disk before they are written.
+
+    Args:
+        folder: The folder, which need not exist.
+        size: Size of the files [bytes].
+        content: What they hold, for the message.
+
+    Raises:
+        StorageError: if there is less space.
+    """
+    existing = next(each for each in (folder, *folder.absolute().parents) if each.is_dir())
+    free = shutil.disk_usage(existing).free
+    if size > free:
+        raise StorageError(
+            f"{folder}: {content} takes {size / 1e9:.3g} GB, {free / 1e9:.3g} GB are free on the "
+            "disk; free some, or choose a folder on another disk"
+        )
 
 
 def disk_reason(error: BaseException) -> str | None:

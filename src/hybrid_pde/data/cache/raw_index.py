@@ -2,14 +2,16 @@
 
 import json
 import logging
+import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from hybrid_pde.config import Experiment, parse_experiment
 from hybrid_pde.data.atomic import write_json
+from hybrid_pde.data.cache.cache_header import VALUE_BYTES
 from hybrid_pde.data.cache.cache_location import cache_directory, digest_of, reading_digest
 from hybrid_pde.data.cache.compatibility import disagreement
 from hybrid_pde.data.raw_files.formats import suffixes
@@ -72,6 +74,11 @@ class RawIndex:
     def num_frames(self, simulation: int) -> int:
         """Number of frames of a simulation."""
         return self.infos[self.simulations[simulation][0]].num_frames
+
+    def cached_bytes(self, simulations: Iterable[int]) -> int:
+        """Size of the cache of some simulations, without unusable ones [bytes]."""
+        files = (self.simulations[each][0] for each in simulations if each < self.num_simulations)
+        return sum(_simulation_bytes(self.infos[file]) for file in files if file in self.infos)
 
     @property
     def _first(self) -> RawFileInfo:
@@ -280,6 +287,12 @@ def _assemble(
         for sample in range(infos[path].num_samples if path in infos else 1)
     )
     return RawIndex(raw_dir, simulations, infos, errors)
+
+
+def _simulation_bytes(info: RawFileInfo) -> int:
+    """Size of a cached simulation in single precision, without known parameters that are fields."""
+    frames = sum(each.channels * (1 if each.static else info.num_frames) for each in info.layouts)
+    return frames * math.prod(info.grid.shape) * VALUE_BYTES
 
 
 def _announce_boundary(info: RawFileInfo, raw_dir: Path) -> None:

@@ -20,9 +20,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent / "src"))  # without an i
 
 from hybrid_pde.config import load_experiment, parse_experiment
 from hybrid_pde.config.loading import default_experiment, find_experiment
-from hybrid_pde.errors import PinnedError, UserError
+from hybrid_pde.errors import PinnedError, UserError, make_log_printable
 from hybrid_pde.interruption import EXIT_CODE, Interrupted, interruptible
-from hybrid_pde.printable import make_log_printable
 from hybrid_pde.workflow.pin import pinned_names
 
 PLAIN = re.compile(r"[A-Za-z_][\w.]*=")  # no `hydra.…`, and no +, ++ or ~ before it

@@ -15,10 +15,9 @@ from hybrid_pde.data.cache.manifests import digests_of
 from hybrid_pde.data.cache.raw_index import build_index
 from hybrid_pde.data.cache.source_digests import NAME, SourceDigests
 from hybrid_pde.domain.small_file import read_small_bytes
-from hybrid_pde.errors import RawDataError, StorageError, UserError
+from hybrid_pde.errors import RawDataError, StorageError, UserError, make_log_printable, printable
 from hybrid_pde.evaluation.report.html_report import report_of_folder
 from hybrid_pde.models.physical.parameters_file import read_result
-from hybrid_pde.printable import make_log_printable, printable
 from hybrid_pde.workflow.folder_checks import _locked_outputs
 from hybrid_pde.workflow.library_versions import version_differences
 from hybrid_pde.workflow.pin import check_pinned

@@ -8,11 +8,14 @@ import h5py
 import netCDF4
 import numpy as np
 import pytest
+import yaml
 
 from hybrid_pde.config import load_experiment, parse_experiment
 from hybrid_pde.data import DataManager
+from hybrid_pde.data.atomic import sha256_of
 from hybrid_pde.data.cache.raw_index import build_index
-from hybrid_pde.errors import RawDataError, StorageError
+from hybrid_pde.errors import CalibrationError, RawDataError, StorageError
+from hybrid_pde.models.physical.parameters_file import read_result
 from hybrid_pde.stages.simulate import RawSimulations
 from tests.unit.raw_files import cells, experiment, raw_path, wave, write_file
 from tests.workflow.tiny import write_experiment
@@ -106,3 +109,16 @@ def test_simulations_that_do_not_fit_on_the_disk_are_not_begun(
     monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(0, 0, 0))
     with pytest.raises(StorageError, match=r"raw: the simulations takes? .* GB"):
         simulations.make([0])
+
+
+def test_a_field_parameter_that_was_never_written_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "kappa.nc"
+    with netCDF4.Dataset(path, "w") as file:
+        file.createDimension("x", 10**8)
+        file.createVariable("kappa", "f8", ("x",), fill_value=0.0)
+    value = {"file": path.name, "sha256": sha256_of(path)}
+    (tmp_path / "parameters.yaml").write_text(
+        yaml.safe_dump({"parameters": {"kappa": {"value": value}}})
+    )
+    with pytest.raises(CalibrationError, match=r"parameters\.yaml: damaged: .*header states"):
+        read_result(tmp_path / "parameters.yaml")

@@ -18,8 +18,7 @@ from hybrid_pde.config.yaml_file import read_yaml_result
 from hybrid_pde.data.atomic import sha256_of
 from hybrid_pde.data.cache.cache_location import CLAIM
 from hybrid_pde.data.cache.manifests import digests_of_raw_files
-from hybrid_pde.errors import CacheError, RunningError, UserError
-from hybrid_pde.printable import printable
+from hybrid_pde.errors import CacheError, RunningError, UserError, printable
 from hybrid_pde.training.finished_checkpoints import NUMBERED
 from hybrid_pde.workflow.live_processes import snakemake_calls
 from hybrid_pde.workflow.pin import EXPERIMENT_NAME, pinned_names

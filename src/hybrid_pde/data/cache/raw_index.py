@@ -4,7 +4,7 @@ import json
 import logging
 import math
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -134,33 +134,6 @@ def build_index(
         _store(index_path, digest, stats, infos)
     _check_agreement(infos, errors)
     return _assemble(raw_dir, stats, infos, errors, strict)
-
-
-def check_numbering(
-    index: RawIndex, simulations: Sequence[int], files: Sequence[str], first_sample: int
-) -> None:
-    """Check that simulations have the numbers that they had when a job was planned.
-
-    Args:
-        index: The raw files of now.
-        simulations: Successive simulations.
-        files: Names of the files that they were in then.
-        first_sample: Place of the first one in its file then.
-
-    Raises:
-        RawDataError: naming a file that was added or removed since.
-    """
-    now = index.simulations[simulations[0] : simulations[-1] + 1]
-    names = list(dict.fromkeys(path.name for path, _ in now))
-    if names == list(files) and now[0][1] == first_sample:
-        return
-    found, planned = set(names) - set(files), set(files) - set(names)
-    changed = next(iter(sorted(found | planned)), names[0])
-    raise RawDataError(
-        f"{index.raw_dir}: raw files were added or removed since this run was planned (simulations "
-        f"{simulations[0]} to {simulations[-1]}: {changed}), so their numbers have shifted; call "
-        "the same command again to plan with the files that are there now"
-    )
 
 
 def default_name(digest: str) -> str:

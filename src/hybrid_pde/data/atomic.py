@@ -97,7 +97,7 @@ def remove_abandoned_files(folder: Path) -> int:
 
 
 def _is_abandoned(path: Path) -> bool:
-    if not _TEMPORARY_NAME.fullmatch(path.name):
+    if not _TEMPORARY_NAME.fullmatch(path.name) or path.is_symlink() or not path.is_file():
         return False
     here = re.search(rf"\.{re.escape(socket.gethostname())}-(\d+)\.[0-9a-f]{{8}}\.tmp$", path.name)
     if here is not None:

@@ -76,11 +76,13 @@ def test_pinned_results_and_files_of_the_user_stay(
     }
     for name in mine:
         put(name)
+    Path("results/mine/later").mkdir()
     put("data/twin/sim_000001.nc", "edited")
     put("data/twin/e\x1b[31m.nc")
     main([])
     expected = {"data/measured/a.nc", "data/twin/sim_000001.nc", "data/twin/e\x1b[31m.nc"}
     assert files() == pinned | mine | expected
+    assert Path("results/mine/later").exists() and not Path("results/e/logs").exists()
     printed = capsys.readouterr().out
     assert "kept results/finished: pinned; `make unpin EXPERIMENT=finished` frees it" in printed
     assert "kept data/measured: raw files that were not simulated here" in printed

@@ -113,8 +113,11 @@ def clean(only_list: bool = False) -> Removal:
         _clean_files(RESULTS, (*_RECORDS, r"synthetic_model\.pt(?:\.partial)?"), done, deep=False)
     _clean_snakemake(done)
     if not only_list:
-        for top in (RESULTS, DATA):
-            _remove_empty(top)
+        for own in (RESULTS / "logs", RESULTS / "benchmarks"):
+            _remove_empty(own)
+        for top in (RESULTS, DATA / "cache", DATA):
+            if top.is_dir() and not top.is_symlink() and not any(top.iterdir()):
+                top.rmdir()
     return done
 
 
@@ -208,7 +211,7 @@ def _clean_files(
         patterns: Regular expressions of the names.
         done: The outcome so far.
         is_known: Whether another file is the workflow's, too.
-        deep: Whether to note files that stay, in all folders below.
+        deep: Whether to note the files that stay, and to remove folders that are empty then.
     """
     expression = re.compile("|".join(f"(?:{pattern})" for pattern in patterns))
     for root, folders, names in os.walk(folder):  # it does not follow links
@@ -220,6 +223,8 @@ def _clean_files(
                 done.remove(path)
             elif deep:
                 done.keep(path, "a link" if path.is_symlink() else _FOREIGN)
+    if deep and not done.only_list:
+        _remove_empty(folder)
 
 
 def _clean_snakemake(done: Removal) -> None:

@@ -21,17 +21,20 @@ logging.raiseExceptions = False  # Snakemake's own log may be on a full disk
 sys.path.insert(0, f"{workflow.basedir}/src")
 
 from hybrid_pde.data.atomic import refuse_unwritable
+from hybrid_pde.data.cache.numbering import note_planned
 from hybrid_pde.training.finished_checkpoints import remove_finished_checkpoints
-from hybrid_pde.errors import UserError
+from hybrid_pde.errors import UserError, make_log_printable
 from hybrid_pde.workflow.folder_checks import (
     all_targets_pinned,
     check_folder,
     only_inspects,
+    requested_plans,
     version_warnings,
 )
 from hybrid_pde.workflow.launch_record import LaunchRecord
 from hybrid_pde.workflow.requested_experiments import RequestedExperiments
 
+make_log_printable()
 DRY_RUN = workflow.output_settings.dryrun
 # a call by the user, not one that Snakemake starts for a job
 RUNS_JOBS = (
@@ -45,6 +48,11 @@ try:
     PLANS = RequestedExperiments(config, claim=not DRY_RUN)
     if RUNS_JOBS:
         check_folder(Path.cwd(), sys.argv[1:], PLANS)
+        note_planned(
+            plan.index
+            for plan in requested_plans(sys.argv[1:], PLANS)
+            if not plan.is_generated
+        )
     if RUNS_JOBS or DRY_RUN:
         if all_targets_pinned(sys.argv[1:], PLANS):
             logger.info("Nothing to be done (all requested files are pinned).")
@@ -64,7 +72,8 @@ onstart:
 
 # not at the end of a training: its job may still be killed and started again
 onsuccess:
-    remove_finished_checkpoints(Path("results"))
+    for plan in requested_plans(sys.argv[1:], PLANS):
+        remove_finished_checkpoints(Path(plan.results))
 
 
 wildcard_constraints:

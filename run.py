@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent / "src"))  # without an i
 
 from hybrid_pde.config import load_experiment, parse_experiment
 from hybrid_pde.config.loading import default_experiment, find_experiment
-from hybrid_pde.errors import PinnedError, UserError
+from hybrid_pde.errors import PinnedError, UserError, make_log_printable
 from hybrid_pde.interruption import EXIT_CODE, Interrupted, interruptible
 from hybrid_pde.workflow.pin import pinned_names
 
@@ -31,6 +31,7 @@ QUIET = ("hydra.run.dir=.", "hydra.output_subdir=null", "hydra/job_logging=stdou
 @hydra.main(config_path="config", config_name="config", version_base="1.3")
 def main(_: DictConfig) -> None:
     """Train the models of the experiment's ``run_params.model_type``."""
+    make_log_printable()
     chosen = HydraConfig.get()
     try:
         path = _path(chosen)

@@ -5,13 +5,38 @@ from typing import Any
 
 import yaml
 
+from hybrid_pde.domain.small_file import MIB, read_small_text
 from hybrid_pde.errors import ConfigError
 
-MAX_ENTRIES = 100_000  # per file, aliases expanded: nested aliases can multiply without limit
+MAX_ENTRIES = 100_000  # of an experiment, aliases expanded: nested ones can multiply without limit
+# of a result: a field parameter has a name and a standard deviation for each learned number
+MAX_RESULT_ENTRIES = 1_000_000
+_MAX_BYTES = 4 * MIB
+_MAX_RESULT_BYTES = 64 * MIB
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """A safe loader that rejects duplicate keys, of which YAML silently keeps the last."""
+    """A safe loader that rejects duplicate keys, of which YAML silently keeps the last.
+
+    Args:
+        text: The document.
+        max_entries: Largest number of entries; an entry takes about a kilobyte while it is read.
+    """
+
+    def __init__(self, text: str, max_entries: int) -> None:
+        super().__init__(text)
+        self._max_entries = max_entries
+        self._num_composed = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        self._num_composed += 1
+        self.check_number(self._num_composed)
+        return super().compose_node(parent, index)
+
+    def check_number(self, entries: int) -> None:
+        """Reject a document with too many entries."""
+        if entries > self._max_entries:
+            raise ValueError(f"more than {self._max_entries} entries with aliases expanded")
 
 
 def _mapping_without_duplicates(loader: _StrictLoader, node: yaml.MappingNode) -> Any:
@@ -53,16 +78,41 @@ def read_yaml(path: Path) -> dict[str, Any]:
         ConfigError: if it cannot be read, is not YAML or not a mapping, or has duplicate keys.
     """
     try:
-        with path.open(encoding="utf-8") as file:
-            loader = _StrictLoader(file)
-            node = loader.get_single_node()
-            if node is not None and _num_entries(node, {}) > MAX_ENTRIES:
-                raise ValueError(f"more than {MAX_ENTRIES} entries with aliases expanded")
-            raw = None if node is None else loader.construct_document(node)
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
-        raise ConfigError(f"{path}: not a YAML file: {' '.join(str(error).split())}") from None
+        raw = _parse(read_small_text(path, _MAX_BYTES), MAX_ENTRIES)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        raise ConfigError(f"{path}: not a YAML file: {' '.join(str(error).split())}") from None
     if not isinstance(raw, dict):
         raise ConfigError(f"{path}: an experiment must be a mapping of sections, not {raw!r:.80}")
     return raw
+
+
+def read_yaml_result(path: Path) -> dict[str, Any]:
+    """Read a result of a stage, such as ``parameters.yaml``.
+
+    Raises:
+        OSError: if it cannot be read, is no regular file, or is too large.
+        ValueError: if it is not YAML, not a mapping, or has too many entries.
+    """
+    raw = _parse(read_small_text(path, _MAX_RESULT_BYTES), MAX_RESULT_ENTRIES)
+    if not isinstance(raw, dict):
+        raise ValueError(f"must be a mapping, not {raw!r:.80}")
+    return raw
+
+
+def _parse(text: str, max_entries: int) -> Any:
+    """The content of a document.
+
+    Raises:
+        ValueError: if it is not YAML, contains itself, or has too many entries.
+    """
+    try:
+        loader = _StrictLoader(text, max_entries)
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        loader.check_number(_num_entries(node, {}))
+        return loader.construct_document(node)
+    except (yaml.YAMLError, RecursionError, OverflowError) as error:
+        raise ValueError(str(error)) from None

@@ -2,14 +2,16 @@
 
 import json
 import logging
+import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from hybrid_pde.config import Experiment, parse_experiment
 from hybrid_pde.data.atomic import write_json
+from hybrid_pde.data.cache.cache_header import VALUE_BYTES
 from hybrid_pde.data.cache.cache_location import cache_directory, digest_of, reading_digest
 from hybrid_pde.data.cache.compatibility import disagreement
 from hybrid_pde.data.raw_files.formats import suffixes
@@ -17,6 +19,7 @@ from hybrid_pde.data.raw_files.raw_file import RawFileInfo
 from hybrid_pde.data.raw_files.subprocess_reader import read_info
 from hybrid_pde.domain.grid import FieldLayout, Grid
 from hybrid_pde.domain.known_values import KnownParameter, known_disagreement
+from hybrid_pde.domain.small_file import MIB, read_small_text
 from hybrid_pde.errors import ConfigError, RawDataError
 
 logger = logging.getLogger(__name__)
@@ -24,6 +27,7 @@ logger = logging.getLogger(__name__)
 SCHEMA = 3  # of the index file; raise it when reading of raw files changes
 COMPANIONS = (".json", ".yaml", ".yml", ".txt", ".md", ".csv", ".log", ".sha256")
 MAX_LISTED = 10  # damaged files named in one message
+MAX_INDEX_BYTES = 256 * MIB  # of a million files
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,11 @@ class RawIndex:
     def num_frames(self, simulation: int) -> int:
         """Number of frames of a simulation."""
         return self.infos[self.simulations[simulation][0]].num_frames
+
+    def cached_bytes(self, simulations: Iterable[int]) -> int:
+        """Size of the cache of some simulations, without unusable ones [bytes]."""
+        files = (self.simulations[each][0] for each in simulations if each < self.num_simulations)
+        return sum(_simulation_bytes(self.infos[file]) for file in files if file in self.infos)
 
     @property
     def _first(self) -> RawFileInfo:
@@ -182,10 +191,8 @@ def _status(entry: os.DirEntry[str]) -> tuple[int, int]:
 
 def _load(index_path: Path, digest: str) -> dict[str, dict[str, Any]]:
     """Entries of the index file by file name; empty if it is absent or unusable."""
-    if not index_path.is_file():
-        return {}
     try:
-        stored = json.loads(index_path.read_text("utf-8"))
+        stored = json.loads(read_small_text(index_path, MAX_INDEX_BYTES))
         if stored["schema"] != SCHEMA or stored["reading"] != digest:
             return {}
         if stored["digest"] != digest_of({key: stored[key] for key in ("infos", "files")}):
@@ -253,6 +260,12 @@ def _assemble(
         for sample in range(infos[path].num_samples if path in infos else 1)
     )
     return RawIndex(raw_dir, simulations, infos, errors)
+
+
+def _simulation_bytes(info: RawFileInfo) -> int:
+    """Size of a cached simulation in single precision, without known parameters that are fields."""
+    frames = sum(each.channels * (1 if each.static else info.num_frames) for each in info.layouts)
+    return frames * math.prod(info.grid.shape) * VALUE_BYTES
 
 
 def _announce_boundary(info: RawFileInfo, raw_dir: Path) -> None:

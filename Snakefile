@@ -29,6 +29,7 @@ from hybrid_pde.workflow.folder_checks import (
     only_inspects,
     version_warnings,
 )
+from hybrid_pde.workflow.job_names import check_folders
 from hybrid_pde.workflow.launch_record import LaunchRecord
 from hybrid_pde.workflow.requested_experiments import RequestedExperiments
 
@@ -40,6 +41,7 @@ RUNS_JOBS = (
     and not only_inspects(sys.argv[1:])
 )
 try:
+    check_folders(Path(workflow.basedir), Path.cwd())
     if RUNS_JOBS:
         refuse_unwritable(Path.cwd())
     PLANS = RequestedExperiments(config, claim=not DRY_RUN)

@@ -17,7 +17,9 @@ rule cache:
         runtime=per_attempt(120),
         scripts=SCRIPTS,
     params:
-        cfg=lambda wildcards: plan_by("cache_dir", wildcards.cache).settings("cache"),
+        cfg=lambda wildcards: cfg_file(
+            "cache", plan_by("cache_dir", wildcards.cache).settings("cache")
+        ),
         code=lambda wildcards: plan_by("cache_dir", wildcards.cache).code("cache"),
     message:
         "cache simulations {wildcards.shard} in {wildcards.cache}"

@@ -11,12 +11,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from hybrid_pde.config.safe_names import EXPERIMENT_NAME
 from hybrid_pde.data.atomic import sha256_of, write_json
 from hybrid_pde.errors import PinnedError, UserError
 from hybrid_pde.evaluation.provenance import collect_provenance
 
 NAME = "pinned.json"
-EXPERIMENT_NAME = r"[A-Za-z0-9][A-Za-z0-9_.\-]*"
 _NO_RESULTS = {"logs", "benchmarks", "checkpoints", "tensorboard"}
 _RESULTS = Path("results")
 

@@ -24,6 +24,7 @@ from hybrid_pde.errors import RawDataError
 from hybrid_pde.models.user_models import check_own_models
 from hybrid_pde.workflow import stage_settings as settings
 from hybrid_pde.workflow.code_digest import PACKAGE, code_digest
+from hybrid_pde.workflow.job_names import check_names, check_raw_files
 from hybrid_pde.workflow.shards import Shard, manifest_name, shards, shards_with
 
 SYNTHETIC_STAGES = {"train_synthetic", "guide", "evaluate"}
@@ -65,7 +66,7 @@ class Plan:
         self.raw_dir = os.path.normpath(self.experiment.raw_dir)
         is_pinned = self.name in pinned
         if not is_pinned:
-            check_own_models(self.experiment, str(path))
+            check_names(self.experiment, str(path))
         if not self.is_generated and not is_pinned:
             frames = [
                 None if file in self.index.errors else self.index.num_frames(number)
@@ -80,8 +81,17 @@ class Plan:
                 self.index.known,
             )
             self._refuse_damaged()
+            check_raw_files((file for file, _ in self.index.simulations), str(path))
         self.cache_dir = os.path.normpath(cache_directory(self.experiment, claim and not is_pinned))
         self.reading = reading_digest(self.experiment)
+
+    def import_own_models(self) -> None:
+        """Import the experiment's own modules, which are code, and check it against them.
+
+        Raises:
+            ConfigError: see :func:`check_own_models`.
+        """
+        check_own_models(self.experiment, str(self.path))
 
     @property
     def is_generated(self) -> bool:

@@ -2,7 +2,6 @@
 
 import argparse
 import copy
-import json
 import logging
 import sys
 from collections.abc import Callable
@@ -10,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from hybrid_pde.data.atomic import disk_reason
-from hybrid_pde.errors import UserError
+from hybrid_pde.errors import ConfigError, UserError
 from hybrid_pde.interruption import EXIT_CODE, Interrupted, interruptible
 from hybrid_pde.result_warnings import show_as_messages
 from hybrid_pde.workflow.job_lock import is_first_process, job_lock
 from hybrid_pde.workflow.library_versions import record_versions
+from hybrid_pde.workflow.settings_file import read_settings
 
 Main = Callable[[argparse.Namespace], None]
 
@@ -27,7 +27,7 @@ def stage_parser(description: str | None) -> argparse.ArgumentParser:
     """
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument(
-        "--settings", type=_settings, required=True, help="part of an experiment, as JSON"
+        "--settings", type=_settings, required=True, help="JSON file with part of an experiment"
     )
     parser.add_argument("--threads", type=int, default=1, help="threads of the numerical libraries")
     parser.add_argument("--log", type=Path, help="file for messages and tracebacks")
@@ -66,8 +66,11 @@ def run_stage(main: Main, parser: argparse.ArgumentParser) -> None:
         sys.exit(2)
 
 
-def _settings(text: str) -> dict[str, Any]:
-    return json.loads(text)
+def _settings(path: str) -> dict[str, Any]:
+    try:
+        return read_settings(Path(path))
+    except ConfigError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _log_to(path: Path | None) -> None:

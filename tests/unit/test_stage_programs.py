@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -21,7 +22,7 @@ from hybrid_pde.models import load_synthetic_model
 from hybrid_pde.stages.threads import limit_threads
 from hybrid_pde.workflow.stage_program import run_stage, stage_parser
 from hybrid_pde.workflow.stage_settings import stage_settings
-from tests.workflow.tiny import ROOT, write_experiment
+from tests.workflow.tiny import ROOT, settings_path, write_experiment
 
 STAGES = ("simulate", "cache", "train_physical", "augment", "train_synthetic", "evaluate", "report")
 RAW, CACHE, RESULTS = Path("raw/burgers"), Path("cache/burgers"), Path("out")
@@ -63,7 +64,9 @@ def arguments(stage: str) -> list[str]:
 
 def parsed(stage: str, settings: str) -> tuple[Any, argparse.Namespace]:
     program = importlib.import_module(f"workflow.scripts.{stage}")
-    return program, program.parser().parse_args(["--settings", settings, *arguments(stage)])
+    with TemporaryDirectory() as folder:
+        path = settings_path(Path(folder), settings)
+        return program, program.parser().parse_args(["--settings", path, *arguments(stage)])
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +136,8 @@ def test_help_of_a_program_is_its_docstring(stage: str) -> None:
 def started(stage: str, settings: str, log: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [
-            *(sys.executable, str(ROOT / f"workflow/scripts/{stage}.py"), "--settings", settings),
+            *(sys.executable, str(ROOT / f"workflow/scripts/{stage}.py"), "--settings"),
+            settings_path(log.parent.parent, settings),
             *(*arguments(stage), "--log", str(log)),
         ],
         env={"PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1"},
@@ -165,7 +169,9 @@ def failing(
     handlers, level = logging.root.handlers[:], logging.root.level
 
     def fail(cause: Callable[[], None]) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["stage", "--settings", "{}", "--log", str(log)])
+        monkeypatch.setattr(
+            sys, "argv", ["stage", "--settings", settings_path(tmp_path, "{}"), "--log", str(log)]
+        )
         with pytest.raises(SystemExit) as stopped:
             run_stage(lambda _: cause(), stage_parser("A stage."))
         assert isinstance(stopped.value.code, int)
@@ -203,10 +209,17 @@ def test_cause_of_a_users_error_is_in_the_log(failing: Any) -> None:
     assert "ZeroDivisionError: in a user's module" in log
 
 
-def test_settings_are_json() -> None:
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [("{not json", "not a JSON file"), ("[1]", "must contain a JSON object, not [1]")],
+)
+def test_settings_are_a_json_object_in_a_file(
+    content: str, expected: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit) as exit_code:
-        parsed("report", "{not json")
+        parsed("report", content)
     assert exit_code.value.code == 2
+    assert f"settings_0.json: {expected}" in capsys.readouterr().err
 
 
 def test_more_threads_than_cores_are_not_used() -> None:

@@ -23,16 +23,19 @@ sys.path.insert(0, f"{workflow.basedir}/src")
 from hybrid_pde.data.atomic import refuse_unwritable
 from hybrid_pde.training.finished_checkpoints import remove_finished_checkpoints
 from hybrid_pde.errors import UserError
+from hybrid_pde.printable import make_log_printable
 from hybrid_pde.workflow.folder_checks import (
     all_targets_pinned,
     check_folder,
     only_inspects,
+    requested_plans,
     version_warnings,
 )
 from hybrid_pde.workflow.job_names import check_folders
 from hybrid_pde.workflow.launch_record import LaunchRecord
 from hybrid_pde.workflow.requested_experiments import RequestedExperiments
 
+make_log_printable()
 DRY_RUN = workflow.output_settings.dryrun
 # a call by the user, not one that Snakemake starts for a job
 RUNS_JOBS = (
@@ -66,7 +69,8 @@ onstart:
 
 # not at the end of a training: its job may still be killed and started again
 onsuccess:
-    remove_finished_checkpoints(Path("results"))
+    for plan in requested_plans(sys.argv[1:], PLANS):
+        remove_finished_checkpoints(Path(plan.results))
 
 
 wildcard_constraints:

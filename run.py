@@ -29,6 +29,7 @@ from hybrid_pde.config.safe_names import shortened
 from hybrid_pde.config.yaml_file import MAX_DIGITS
 from hybrid_pde.errors import ConfigError, PinnedError, UserError
 from hybrid_pde.interruption import EXIT_CODE, Interrupted, interruptible
+from hybrid_pde.printable import make_log_printable
 from hybrid_pde.workflow.pin import pinned_names
 
 ROOT = Path(__file__).resolve().parent
@@ -57,6 +58,7 @@ def main(arguments: list[str]) -> None:
 
 def _run_experiment(options: argparse.Namespace, overrides: Iterable[str]) -> None:
     """Train the models of the experiment's ``run_params.model_type``."""
+    make_log_printable()
     try:
         path = _path(options)
         experiment = parse_experiment(load_experiment(path, overrides))

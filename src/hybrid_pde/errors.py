@@ -3,12 +3,18 @@
 Every message says where (file, key), what was found, what is allowed, and what to do.
 """
 
+from hybrid_pde.printable import printable
+
 
 class UserError(ValueError):
     """Base class of all errors caused by user input.
 
-    Command-line programs print the message without a traceback.
+    Command-line programs print the message without a traceback. Control characters in it, e.g. of
+    a file's name, are escaped.
     """
+
+    def __str__(self) -> str:
+        return printable(super().__str__())
 
 
 class ConfigError(UserError):

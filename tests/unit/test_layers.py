@@ -22,7 +22,9 @@ LAYERS = (
     {"stages"},
     {"factories", "workflow", "cli"},
 )
-RANK = {"errors": -1} | {name: rank for rank, names in enumerate(LAYERS) for name in names}
+RANK = {"printable": -2, "errors": -1} | {
+    name: rank for rank, names in enumerate(LAYERS) for name in names
+}
 
 
 def library_modules(source: Path) -> dict[str, Path]:

@@ -8,17 +8,21 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from hybrid_pde.errors import RunningError
+from hybrid_pde.workflow import process_identity
 from hybrid_pde.workflow.job_lock import job_lock
-from hybrid_pde.workflow.launch_record import LaunchRecord
+from hybrid_pde.workflow.launch_record import CALLS, JOBS, LaunchRecord
 from hybrid_pde.workflow.live_processes import (
+    SHELL_PREFIX,
     end_processes,
     slurm_jobs,
     snakemake_calls,
     stage_processes,
 )
+from hybrid_pde.workflow.process_identity import is_alive, start_of
 from hybrid_pde.workflow.resume import end_jobs
 from tests.workflow.conftest import EXPERIMENT
 from tests.workflow.snakemake_run import PYTHONPATH, command, run
@@ -116,7 +120,9 @@ def test_call_on_another_login_node_needs_confirmation(tmp_path: Path) -> None:
     started = tmp_path / ".snakemake/started"
     started.mkdir(parents=True)
     (started / "login2.cluster.999").touch()
-    (started / f"{socket.gethostname()}.4").touch()
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    (started / f"{socket.gethostname()}.{ended.pid}").touch()
     assert LaunchRecord(tmp_path).other_hosts() == ["login2.cluster"]
     with pytest.raises(RunningError, match="last called here on login2.cluster.*--gone"):
         end_jobs(tmp_path, 1.0)
@@ -129,29 +135,124 @@ def test_processes_of_other_folders_and_programs_are_not_ended(tmp_path: Path) -
     sleep = "import time; time.sleep(60)"
     for folder in (here, there):
         folder.mkdir()
-    stage = [sys.executable, "-c", sleep, "/a/workflow/scripts/augment.py", "--settings", "{}"]
+    program = tmp_path / "a/workflow/scripts/augment.py"
+    for path in (
+        program,
+        tmp_path / "a/src/hybrid_pde/x.py",
+        tmp_path / "b/workflow/scripts/cache.py",
+    ):
+        path.parent.mkdir(parents=True)
+        path.write_text(sleep)
+    stage = [sys.executable, "-u", str(program), "--settings", "{}"]
     programs = [
         (here, stage),
+        (here, ["bash", "-c", f"{SHELL_PREFIX}sleep 60; echo"]),
         (there, stage),
         (here, [sys.executable, "-c", sleep]),
         (there, [sys.executable, "-c", sleep, "results/snakemake"]),
-        (here, [sys.executable, "-c", sleep, "workflow/scripts/cache.py"]),  # e.g. an editor
-        (here, ["bash", "-c", "sleep 60; echo '/b c/workflow/scripts'/cache.py --shard 0"]),
+        (here, [sys.executable, "-c", sleep, str(program), "--settings"]),  # e.g. an editor
+        (here, ["bash", "-c", f"sleep 60; echo '{program}' --shard 0"]),
+        (here, [sys.executable, "../b/workflow/scripts/cache.py", "--shard"]),  # another workflow
+        (here, [sys.executable, "-c", sleep, "-m", "workflow.scripts.cache"]),
     ]
     running = [subprocess.Popen(words, cwd=folder) for folder, words in programs]
     try:
         wait_for(lambda: len(stage_processes(here)) == 3)  # the third one is the shell's sleep
         found = {process.pid for process in stage_processes(here)}
-        assert running[0].pid in found
-        assert running[5].pid in found
-        assert end_processes(stage_processes(here), 10.0) == 0
-        assert running[0].poll() is not None
-        assert [process.poll() for process in running[1:5]] == [None] * 4
+        assert {process.pid for process in running[:2]} < found
+        assert end_processes(stage_processes(here), 10.0) <= 2, "the shell waits for its sleep"
+        assert running[0].wait(10) is not None
+        assert [process.poll() for process in running[2:]] == [None] * 7
         assert not snakemake_calls(there)
     finally:
         for process in running:
             process.kill()
             process.wait()
+
+
+SLEEPING = "import time; time.sleep(60)"
+
+
+@pytest.mark.parametrize("options", ["-m", "-u -m", "-W ignore -Bm"])
+def test_snakemake_is_known_by_the_position_of_its_name(tmp_path: Path, options: str) -> None:
+    (tmp_path / "snakemake.py").write_text(SLEEPING)
+    words = [sys.executable, *options.split(), "snakemake", "--cores", "1"]
+    with subprocess.Popen(words, cwd=tmp_path) as process:
+        try:
+            wait_for(lambda: snakemake_calls(tmp_path) == [process.pid])
+            with pytest.raises(RunningError, match=f"process {process.pid}"):
+                end_jobs(tmp_path, 1.0)
+        finally:
+            process.kill()
+
+
+def recorded(folder: Path, kind: str) -> subprocess.Popen[bytes]:
+    """A process that records itself in a folder, whatever its arguments and its own folder are."""
+    (folder / ".snakemake").mkdir(exist_ok=True)
+    program = (
+        "import time; from pathlib import Path\n"
+        "from hybrid_pde.workflow.launch_record import LaunchRecord\n"
+        f"LaunchRecord(Path({str(folder)!r}), {kind!r}).begin(); time.sleep(60)"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", program], cwd="/", env={**os.environ, "PYTHONPATH": PYTHONPATH}
+    )
+    wait_for(lambda: LaunchRecord(folder, kind).alive() == [process.pid])
+    return process
+
+
+def test_recorded_processes_are_known_by_id_and_start(tmp_path: Path) -> None:
+    call, job = recorded(tmp_path, CALLS), recorded(tmp_path, JOBS)
+    try:
+        with pytest.raises(RunningError, match=f"Snakemake runs here .process {call.pid}"):
+            end_jobs(tmp_path, 1.0)
+        assert job.poll() is None
+        call.kill()
+        call.wait()
+        stale = tmp_path / ".snakemake" / CALLS / f"{socket.gethostname()}.{os.getppid()}"
+        stale.write_text("another-boot 1")  # its id has gone to another process
+        assert end_jobs(tmp_path, 10.0) == [f"ended processes {job.pid}"]
+        assert not psutil.pid_exists(job.pid)
+        assert not list(tmp_path.glob(".snakemake/*/*"))
+    finally:
+        for process in (call, job):
+            process.kill()
+            process.wait()
+
+
+def test_what_cannot_be_read_counts_as_alive(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = subprocess.Popen([sys.executable, "-c", SLEEPING])
+    try:
+        start = start_of(other.pid)
+        assert start and is_alive(other.pid, start) and not is_alive(other.pid, f"{start}0")
+        monkeypatch.setattr(process_identity, "start_of", lambda pid: None)
+        assert is_alive(other.pid, f"{start}0")
+
+        def hidden(process: psutil.Process) -> str:
+            raise psutil.AccessDenied(process.pid)
+
+        monkeypatch.setattr(psutil.Process, "cwd", hidden)
+        monkeypatch.setattr(psutil.Process, "cmdline", lambda process: ["snakemake", "--cores"])
+        assert not snakemake_calls(tmp_path), "its user has locked nothing here"
+        lock = tmp_path / ".snakemake/locks/0.output.lock"
+        lock.parent.mkdir(parents=True)
+        lock.touch()
+        assert other.pid in snakemake_calls(tmp_path)
+    finally:
+        other.kill()
+        other.wait()
+    monkeypatch.undo()
+    assert not is_alive(other.pid, start)
+
+
+def test_a_job_is_recorded_while_it_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".snakemake").mkdir()
+    with job_lock(tmp_path / "logs/cache.log"):
+        assert LaunchRecord(tmp_path, JOBS).alive() == [os.getpid()]
+    assert LaunchRecord(tmp_path, JOBS).alive() == []
 
 
 QUEUE = """#!/bin/sh

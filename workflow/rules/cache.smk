@@ -16,6 +16,10 @@ rule cache:
         mem_mb=per_attempt(2000),
         runtime=per_attempt(120),
         scripts=SCRIPTS,
+        # a resource, because no result depends on it
+        first_sample=lambda wildcards: plan_by(
+            "cache_dir", wildcards.cache
+        ).first_sample(shard_of(wildcards)),
     params:
         cfg=lambda wildcards: cfg_file(
             "cache", plan_by("cache_dir", wildcards.cache).settings("cache")
@@ -25,4 +29,4 @@ rule cache:
         "cache simulations {wildcards.shard} in {wildcards.cache}"
     shell:
         "{resources.scripts}/cache.py --settings {params.cfg:q} --shard {wildcards.shard}"
-        " --raw {input:q} --output {output:q} --threads {threads} --log {log:q}"
+        " --raw {input:q} --first-sample {resources.first_sample} --output {output:q} --threads {threads} --log {log:q}"

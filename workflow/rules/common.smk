@@ -5,6 +5,7 @@ from snakemake.settings.types import DeploymentMethod
 
 from hybrid_pde.workflow import stage_inputs
 from hybrid_pde.domain.run_folders import Run
+from hybrid_pde.workflow.live_processes import SHELL_PREFIX
 from hybrid_pde.workflow.settings_file import settings_file
 
 ENVIRONMENT = "../envs/environment.yaml"
@@ -25,7 +26,7 @@ SCRIPTS = f"{PYTHON} {shlex.quote(f'{workflow.basedir}/workflow/scripts')}"
 
 # A scheduler ends a job by SIGTERM to all of its processes. The shell takes it and waits:
 # otherwise Snakemake gives up the program, which is still saving.
-shell.prefix("set -euo pipefail; trap : TERM; ")
+shell.prefix(SHELL_PREFIX)
 
 
 def run_of(wildcards):

@@ -23,6 +23,9 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument(
         "--raw", type=Path, nargs="+", required=True, help="files in the raw folder"
     )
+    options.add_argument(
+        "--first-sample", type=int, default=0, help="place of the first simulation in its file"
+    )
     options.add_argument("--output", type=Path, required=True, help="manifest, beside the cache")
     return options
 
@@ -31,7 +34,13 @@ def main(arguments: argparse.Namespace) -> None:
     """Cache the shard and write its manifest."""
     from hybrid_pde.stages.cache import cache_shard
 
-    cache_shard(arguments.settings, arguments.shard, arguments.raw, arguments.output)
+    cache_shard(
+        arguments.settings,
+        arguments.shard,
+        arguments.raw,
+        arguments.output,
+        arguments.first_sample,
+    )
 
 
 if __name__ == "__main__":

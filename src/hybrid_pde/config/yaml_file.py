@@ -1,27 +1,47 @@
-"""Strict and safe reading of YAML: plain values, no duplicate keys, bounded size, no directives.
+"""Strict and safe reading of YAML: plain values, no duplicate keys, bounded size.
 
 Experiment files are read here only, by Snakemake, ``run.py`` and the library alike.
 """
 
-import re
-from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import yaml
 
+from hybrid_pde.config.directives import refuse_directives
+from hybrid_pde.domain.small_file import MIB, read_small_text
 from hybrid_pde.errors import ConfigError
 
-MAX_ENTRIES = 100_000  # per file, aliases expanded: nested aliases can multiply without limit
+MAX_ENTRIES = 100_000  # of an experiment, aliases expanded: nested ones can multiply without limit
+# of a result: a field parameter has a name and a standard deviation for each learned number
+MAX_RESULT_ENTRIES = 1_000_000
+_MAX_BYTES = 4 * MIB
+_MAX_RESULT_BYTES = 64 * MIB
 MAX_DIGITS = 25  # of an integer; Python converts no more than 4300, and the schema takes 2⁶³
-# Hydra composes and calls what these keys name; an experiment has only values
-_DIRECTIVE = re.compile(r"hydra([/.@:].*)?|(override +|package +)?hydra/.*|defaults|@package")
-_CALL = re.compile(r"_(target|partial|args|recursive|convert)_")
-_INTERPOLATION = "${"
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """A safe loader of plain values; duplicate keys, of which YAML keeps the last, are errors."""
+    """A safe loader of plain values; duplicate keys, of which YAML keeps the last, are errors.
+
+    Args:
+        text: The document.
+        max_entries: Largest number of entries; an entry takes about a kilobyte while it is read.
+    """
+
+    def __init__(self, text: str, max_entries: int) -> None:
+        super().__init__(text)
+        self._max_entries = max_entries
+        self._num_composed = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        self._num_composed += 1
+        self.check_number(self._num_composed)
+        return super().compose_node(parent, index)
+
+    def check_number(self, entries: int) -> None:
+        """Reject a document with too many entries."""
+        if entries > self._max_entries:
+            raise ValueError(f"more than {self._max_entries} entries with aliases expanded")
 
 
 def _mapping_without_duplicates(loader: _StrictLoader, node: yaml.MappingNode) -> Any:
@@ -77,24 +97,6 @@ def _num_entries(node: yaml.Node, known: dict[int, int]) -> int:
     return known[id(node)]
 
 
-def parse_yaml(source: str | IO[str]) -> Any:
-    """Read one YAML document of plain values: mappings, lists, text, numbers, true, false, null.
-
-    Raises:
-        ValueError: if it is not YAML, has duplicate keys, other types, or too many entries.
-    """
-    try:
-        loader = _StrictLoader(source)
-        node = loader.get_single_node()
-        if node is None:
-            return None
-        if _num_entries(node, {}) > MAX_ENTRIES:
-            raise ValueError(f"more than {MAX_ENTRIES} entries with aliases expanded")
-        return loader.construct_document(node)
-    except (yaml.YAMLError, RecursionError, ArithmeticError) as error:
-        raise ValueError(" ".join(str(error).split())) from None
-
-
 def read_yaml(path: Path) -> dict[str, Any]:
     """Read the sections of an experiment file.
 
@@ -103,42 +105,47 @@ def read_yaml(path: Path) -> dict[str, Any]:
             directives of Hydra.
     """
     try:
-        with path.open(encoding="utf-8") as file:
-            raw = parse_yaml(file)
-    except ValueError as error:
-        raise ConfigError(f"{path}: not a YAML file: {error}") from None
+        raw = parse_yaml(read_small_text(path, _MAX_BYTES))
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        raise ConfigError(f"{path}: not a YAML file: {error}") from None
     if not isinstance(raw, dict):
         raise ConfigError(f"{path}: an experiment must be a mapping of sections, not {raw!r:.80}")
-    found = [*_directives(raw), *_calls(raw, "")]
-    if found:
-        raise ConfigError("\n".join(f"{path}: {line}" for line in found))
+    refuse_directives(raw, str(path))
     return raw
 
 
-def _directives(raw: dict[Any, Any]) -> Iterator[str]:
-    """Errors for sections with which Hydra would be configured."""
-    for key in map(str, raw):
-        if _DIRECTIVE.fullmatch(key):
-            yield (
-                f"{key:.80}: not a section of an experiment; an experiment file has no directives "
-                "of Hydra, remove it (its options belong on the command line of run.py)"
-            )
+def read_yaml_result(path: Path) -> dict[str, Any]:
+    """Read a result of a stage, such as ``parameters.yaml``.
+
+    Raises:
+        OSError: if it cannot be read, is no regular file, or is too large.
+        ValueError: if it is not YAML, not a mapping, or has too many entries.
+    """
+    raw = parse_yaml(read_small_text(path, _MAX_RESULT_BYTES), MAX_RESULT_ENTRIES)
+    if not isinstance(raw, dict):
+        raise ValueError(f"must be a mapping, not {raw!r:.80}")
+    return raw
 
 
-def _calls(value: Any, place: str) -> Iterator[str]:
-    """Errors for keys that name a function to be called, and for interpolations, at any depth."""
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            inside = f"{place}.{key!s:.80}" if place else f"{key!s:.80}"
-            if _CALL.match(str(key)):
-                yield f"{inside}: {inner!r:.80}: an experiment file calls nothing; remove it"
-            elif _INTERPOLATION in str(key):
-                yield f"{inside}: '${{…}}' is not replaced in an experiment; write the key itself"
-            yield from _calls(inner, inside)
-    elif isinstance(value, list):
-        for number, inner in enumerate(value):
-            yield from _calls(inner, f"{place}[{number}]")
-    elif isinstance(value, str) and _INTERPOLATION in value:
-        yield f"{place}: {value!r:.80}: '${{…}}' is not replaced in an experiment; write the value"
+def parse_yaml(text: str, max_entries: int = MAX_ENTRIES) -> Any:
+    """The content of a document: mappings, lists, text, numbers, true, false and null.
+
+    Args:
+        text: The document.
+        max_entries: Largest number of entries, with aliases expanded.
+
+    Raises:
+        ValueError: if it is not YAML, has duplicate keys, other types or too many entries, or
+            contains itself.
+    """
+    try:
+        loader = _StrictLoader(text, max_entries)
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        loader.check_number(_num_entries(node, {}))
+        return loader.construct_document(node)
+    except (yaml.YAMLError, RecursionError, OverflowError) as error:
+        raise ValueError(" ".join(str(error).split())) from None

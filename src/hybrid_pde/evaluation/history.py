@@ -1,12 +1,14 @@
 """Training histories: CSV files with one row an epoch or iteration."""
 
 import csv
+import io
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from hybrid_pde.data.atomic import atomic_path
+from hybrid_pde.domain.small_file import read_small_text
 from hybrid_pde.errors import UserError
 
 Row = dict[str, Any]
@@ -27,9 +29,20 @@ def read_rows(path: Path) -> list[Row]:
 
 
 def read_text_rows(path: Path) -> list[Row]:
-    """Read the rows of a history without converting the cells."""
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
+    """Read the rows of a history without converting the cells.
+
+    Raises:
+        FileNotFoundError: if it does not exist.
+        UserError: if it is no regular file, or too large.
+    """
+    try:
+        text = read_small_text(path)
+    except FileNotFoundError:
+        raise
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise UserError(f"{path}: no history: {reason}; its stage writes it anew") from None
+    return list(csv.DictReader(io.StringIO(text, newline="")))
 
 
 def read_columns(path: str | Path) -> History:
@@ -38,8 +51,7 @@ def read_columns(path: str | Path) -> History:
     Raises:
         UserError: if a cell is not a number.
     """
-    with open(path, newline="", encoding="utf-8") as stream:
-        rows = list(csv.DictReader(stream))
+    rows = read_text_rows(Path(path))
     history: History = {name: [] for name in (rows[0] if rows else ())}
     for number, row in enumerate(rows, start=2):
         for name, cell in row.items():

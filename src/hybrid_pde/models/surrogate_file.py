@@ -1,17 +1,19 @@
 """Self-contained files of trained surrogates: writing and loading."""
 
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import BaseModel, ConfigDict, Field
 
 from hybrid_pde.config import Experiment, parse_experiment
 from hybrid_pde.domain.grid import FieldLayout, Grid
 from hybrid_pde.errors import CheckpointError, ConfigError
 from hybrid_pde.models.registry import ModelRegistry
+from hybrid_pde.models.synthetic.bounded_building import build_within
 from hybrid_pde.models.synthetic.synthetic_model import SyntheticModel
 from hybrid_pde.models.tensor_file import read_tensor_file, write_tensor_file
 
@@ -112,36 +114,42 @@ def load_saved_model(path: str | Path) -> SavedModel:
 
 def _rebuilt(content: dict[str, Any]) -> SavedModel:
     experiment = parse_experiment(content["config"])
-    boundary = tuple((lower, upper) for lower, upper in content["boundary"])
-    model_class = _class_of(experiment)
-    _check_size(experiment, content["weights"])
-    model = model_class(experiment, spatial_dims=content["spatial_dims"], boundary=boundary)
-    model.load_state_dict(content["weights"])
-    model.parameter_defaults = content["parameter_defaults"]
+    described = _Described.model_validate(
+        {name: content.get(name) for name in _Described.model_fields}
+    )
+    grid = Grid.from_dict(content["grid"])
+    boundary = tuple((lower, upper) for lower, upper in described.boundary)
+    if not described.spatial_dims == len(grid.axes) == len(boundary):
+        raise ValueError(f"{described.spatial_dims} axes, a grid of {len(grid.axes)}")
+    weights: dict[str, torch.Tensor] = content["weights"]
+    for name, values in weights.items():
+        if not torch.isfinite(values).all():
+            raise ValueError(f"{name}: holds values that are not finite; train the model again")
+    model = build_within(
+        _class_of(experiment), experiment, described.spatial_dims, boundary, weights
+    )
+    model.load_state_dict(weights)
+    model.parameter_defaults = described.parameter_defaults
     return SavedModel(
         model=model.eval(),
         experiment=experiment,
-        grid=Grid.from_dict(content["grid"]),
+        grid=grid,
         layouts=tuple(FieldLayout.from_dict(layout) for layout in content["layouts"]),
-        dt=content["dt"],
-        versions=content["versions"],
+        dt=described.dt,
+        versions=described.versions,
     )
 
 
-def _check_size(experiment: Experiment, weights: Mapping[str, torch.Tensor]) -> None:
-    """Reject settings of a network far larger than the weights before allocating its memory.
+class _Described(BaseModel):
+    """Types of the parts of a file that are no tensors."""
 
-    Raises:
-        ValueError: if a number in the settings is larger than any length in the weights.
-    """
-    section = experiment.model.synthetic
-    assert section is not None
-    lengths = [length for values in weights.values() for length in values.shape]
-    # Fourier modes are stored by halves of either sign, blocks as several tensors
-    most = 4 * max(len(weights), *lengths, 1)
-    for name, number in {**section.architecture, **section.input_specs}.items():
-        if isinstance(number, int) and number > most:
-            raise ValueError(f"{name}: {number}: larger than the weights")
+    model_config = ConfigDict(strict=True, allow_inf_nan=False)
+
+    spatial_dims: int = Field(ge=1, le=3)
+    boundary: list[list[str | float]]  # of each axis, the lower and the upper side
+    dt: float = Field(gt=0)
+    parameter_defaults: dict[str, list[float]]
+    versions: dict[str, str]
 
 
 def _class_of(experiment: Experiment) -> type[SyntheticModel]:

@@ -6,23 +6,42 @@ from typing import Any
 
 from hybrid_pde.config.loading import parse_experiment
 from hybrid_pde.data.cache.data_manager import DataManager
+from hybrid_pde.data.cache.manifests import raw_files_of
+from hybrid_pde.data.cache.raw_index import check_numbering
+
+MANIFEST_SUFFIX = ".json"
 
 
 def cache_shard(
-    settings: dict[str, Any], shard: Sequence[int], raw: Sequence[Path], manifest: Path
+    settings: dict[str, Any],
+    shard: Sequence[int],
+    raw: Sequence[Path],
+    manifest: Path,
+    first_sample: int = 0,
 ) -> None:
     """Cache some simulations of a data set and write their manifest.
 
     Args:
         settings: Section ``data`` of the experiment.
         shard: The simulations.
-        raw: Files in the folder of the raw files, which names the data set.
+        raw: The raw files of these simulations, or manifests of simulated ones, in the order of
+            the simulations; their folder names the data set.
         manifest: JSON file to write, beside the cached simulations.
+        first_sample: Place of the first simulation in the first raw file.
 
     Raises:
-        UserError: naming the simulations that cannot be cached, after all others have been.
+        UserError: if the simulations have other numbers by now, or naming those that cannot be
+            cached, after all others have been.
     """
-    raw_dir = raw[0].parent
+    # the cache of a data set that is a single file is named like the file
+    is_single = raw[0].name in (manifest.parent.name, manifest.parent.parent.name)
+    raw_dir = raw[0] if is_single else raw[0].parent
     data = {**settings["data"], "dset_name": raw_dir.name}
     experiment = parse_experiment({**settings, "data": data})
-    DataManager(raw_dir, manifest.parent, experiment).write_manifest(shard, manifest)
+    manager = DataManager(raw_dir, manifest.parent, experiment)
+    if manager.index is not None:
+        manifests = [path for path in raw if path.suffix == MANIFEST_SUFFIX]
+        simulated = raw_files_of(manifests, shard)
+        files = [path.name for path in raw if path not in manifests]
+        check_numbering(manager.index, shard, simulated or files, first_sample)
+    manager.write_manifest(shard, manifest)

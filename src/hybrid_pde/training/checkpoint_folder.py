@@ -2,7 +2,6 @@
 
 import contextlib
 import logging
-import re
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,11 +14,14 @@ from hybrid_pde.data.atomic import sha256_of
 from hybrid_pde.errors import CheckpointError
 from hybrid_pde.models.tensor_file import read_tensor_file, write_tensor_file
 from hybrid_pde.training.checkpoint import digest
-from hybrid_pde.training.finished_checkpoints import FINISHED
+from hybrid_pde.training.finished_checkpoints import (
+    FINISHED,
+    FINISHED_TEXT,
+    NUMBERED,
+    UNFINISHED,
+)
 
-_NAME_PATTERN = re.compile(r"(\d{8})_([0-9a-f]{16})\.pt")
 _KIND = "checkpoint"
-_UNFINISHED_NAME = "new.pt"
 # Early checkpoints take at most this fraction of the run time.
 _LARGEST_TIME_FRACTION = 0.05
 
@@ -88,7 +90,7 @@ class CheckpointFolder:
         since = time.monotonic()
         found = self._files()
         number = int(found[-1].name[:8]) + 1 if found else 1
-        written = self.directory / _UNFINISHED_NAME
+        written = self.directory / UNFINISHED
         write_tensor_file(written, _KIND, {"content": dict(content)})
         name = f"{number:08d}_{sha256_of(written)[:16]}.pt"
         found.append(written.rename(self.directory / name))
@@ -123,17 +125,15 @@ class CheckpointFolder:
     def finish(self) -> None:
         """Mark the training as finished, so that its checkpoints can be removed."""
         with contextlib.suppress(OSError):  # the result is already written
-            (self.directory / FINISHED).touch()
+            (self.directory / FINISHED).write_text(FINISHED_TEXT, "utf-8")
 
     def _files(self) -> list[Path]:
-        return sorted(
-            path for path in self.directory.glob("*.pt") if _NAME_PATTERN.fullmatch(path.name)
-        )
+        return sorted(path for path in self.directory.glob("*.pt") if NUMBERED.fullmatch(path.name))
 
 
 def _content(path: Path) -> dict[str, Any] | None:
     """Content of a file; ``None``, with a warning, if it is damaged."""
-    match = _NAME_PATTERN.fullmatch(path.name)
+    match = NUMBERED.fullmatch(path.name)
     assert match is not None
     try:
         if sha256_of(path)[:16] != match[2]:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
+from hybrid_pde.domain.small_file import read_small_text
 from hybrid_pde.errors import ConfigError
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -103,8 +104,10 @@ def _stripped(path: Path) -> str:
 
 def _parsed(path: Path) -> ast.Module:
     try:
-        return ast.parse(path.read_text(encoding="utf-8"))
-    except (SyntaxError, ValueError) as error:
+        return ast.parse(read_small_text(path))
+    except FileNotFoundError:
+        raise
+    except (SyntaxError, ValueError, OSError) as error:
         raise ConfigError(f"{path}: not a Python file: {error}") from None
 
 

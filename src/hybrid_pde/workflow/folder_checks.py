@@ -12,6 +12,7 @@ from pathlib import Path
 from snakemake.cli import get_argument_parser
 
 from hybrid_pde.data.atomic import refuse_unwritable
+from hybrid_pde.domain.small_file import read_small_text
 from hybrid_pde.errors import PinnedError, RunningError
 from hybrid_pde.workflow.library_versions import version_differences
 from hybrid_pde.workflow.live_processes import snakemake_calls
@@ -98,10 +99,10 @@ def check_folder(folder: Path, arguments: Sequence[str], plans: RequestedExperim
 def _reason(folder: Path, directory: str) -> str:
     others = snakemake_calls(folder)
     if others:
-        numbers = ", ".join(str(process.pid) for process in others)
+        numbers = ", ".join(map(str, others))
         return (
             f"{directory}: another Snakemake is writing there (process {numbers}): wait for it, "
-            f"or stop it with `kill -INT {others[0].pid}`"
+            f"or stop it with `kill -INT {others[0]}`"
         )
     return (
         f"{folder}: locked by a Snakemake that no longer runs on {socket.gethostname()}: "
@@ -115,9 +116,9 @@ def _locked_outputs(folder: Path) -> set[str]:
     files: set[str] = set()
     for path in (folder / _LOCKS).glob("*.output.lock"):
         try:
-            files.update(path.read_text("utf-8").splitlines())
-        except FileNotFoundError:
-            continue  # the other call has just ended
+            files.update(read_small_text(path).splitlines())
+        except (OSError, UnicodeDecodeError):
+            continue  # the other call has just ended, or it is no lock
     return files
 
 

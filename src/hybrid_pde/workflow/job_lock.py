@@ -9,6 +9,7 @@ from filelock import FileLock, Timeout
 
 from hybrid_pde.data.atomic import remove_abandoned_files
 from hybrid_pde.errors import RunningError
+from hybrid_pde.workflow.launch_record import JOBS, LaunchRecord
 
 # how long a job may take to save its state after SIGTERM
 WAIT_S = 10.0
@@ -25,7 +26,8 @@ def job_lock(log: Path | None) -> Iterator[None]:
 
     An orphan with outdated settings would replace files that have just been written, and the
     manifest would no longer match them. The operating system releases the lock when the process
-    ends, however it ends. Only the first process of a job holds it.
+    ends, however it ends. Only the first process of a job holds it. Every process of a job is
+    recorded while it runs, so that `make resume` finds it.
 
     Args:
         log: The job's log; without one nothing is locked.
@@ -33,6 +35,17 @@ def job_lock(log: Path | None) -> Iterator[None]:
     Raises:
         RunningError: if another process runs this job.
     """
+    record = LaunchRecord(Path.cwd(), JOBS)
+    record.begin()
+    try:
+        with _held(log):
+            yield
+    finally:
+        record.end()
+
+
+@contextlib.contextmanager
+def _held(log: Path | None) -> Iterator[None]:
     if log is None or not is_first_process():
         yield
         return

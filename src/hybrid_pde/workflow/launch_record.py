@@ -1,6 +1,6 @@
-"""Record of the machines on which Snakemake was started in a folder that login nodes share.
+"""Record of the processes that were started in a folder, which login nodes may share.
 
-A process can be seen only on the machine it runs on.
+A process can be seen only on the machine it runs on, and not always by another user.
 """
 
 import contextlib
@@ -8,26 +8,34 @@ import os
 import socket
 from pathlib import Path
 
-_DIRECTORY = ".snakemake/started"
+from hybrid_pde.domain.small_file import read_small_text
+from hybrid_pde.workflow.process_identity import is_alive, start_of
+
+CALLS = "started"  # of Snakemake by a user, from its first job to its end
+JOBS = "started_jobs"  # programs of stages
+_SNAKEMAKE = ".snakemake"
+_MAX_BYTES = 200
 
 
 class LaunchRecord:
-    """One empty file for each call of Snakemake, from its first job to its end.
+    """One file for each running process, named by machine and process id, holding its start.
 
     Args:
         folder: The working directory of the workflow.
+        kind: ``CALLS`` or ``JOBS``.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._directory = folder / _DIRECTORY
+    def __init__(self, folder: Path, kind: str = CALLS) -> None:
+        self._directory = folder / _SNAKEMAKE / kind
         self._own = self._directory / f"{socket.gethostname()}.{os.getpid()}"
 
     def begin(self) -> None:
-        """Record that this process starts jobs."""
+        """Record this process, if Snakemake uses the folder."""
         # Snakemake itself reports a folder that cannot be written
         with contextlib.suppress(OSError):
-            self._directory.mkdir(parents=True, exist_ok=True)
-            self._own.touch()
+            if self._directory.parent.is_dir():
+                self._directory.mkdir(exist_ok=True)
+                self._own.write_text(start_of(os.getpid()) or "", "utf-8")
 
     def end(self) -> None:
         """Remove the record of this process."""
@@ -35,14 +43,34 @@ class LaunchRecord:
             self._own.unlink(missing_ok=True)
 
     def other_hosts(self) -> list[str]:
-        """Other machines with a call that was started and not ended."""
-        if not self._directory.is_dir():
-            return []
-        hosts = {path.name.rpartition(".")[0] for path in self._directory.iterdir()}
+        """Other machines with a process that was started and not ended."""
+        hosts = {path.name.rpartition(".")[0] for path in self._files()}
         return sorted(hosts - {socket.gethostname()})
 
+    def alive(self) -> list[int]:
+        """Ids of the recorded processes that run on this machine."""
+        found = []
+        for path in self._files():
+            host, _, number = path.name.rpartition(".")
+            if host == socket.gethostname() and number.isdecimal():
+                try:
+                    start = read_small_text(path, _MAX_BYTES)
+                except FileNotFoundError:
+                    continue  # it has just ended
+                except (OSError, UnicodeDecodeError):
+                    start = ""
+                if is_alive(int(number), start):
+                    found.append(int(number))
+        return sorted(found)
+
     def clear(self) -> None:
-        """Remove the records of all calls."""
-        if self._directory.is_dir():
-            for path in self._directory.iterdir():
+        """Remove the records of all processes."""
+        for path in self._files():
+            with contextlib.suppress(OSError):
                 path.unlink(missing_ok=True)
+
+    def _files(self) -> list[Path]:
+        try:
+            return list(self._directory.iterdir())
+        except (FileNotFoundError, NotADirectoryError):
+            return []

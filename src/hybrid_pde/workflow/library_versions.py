@@ -8,6 +8,7 @@ from collections import defaultdict
 from pathlib import Path
 
 from hybrid_pde.data.atomic import write_json
+from hybrid_pde.domain.small_file import read_small_text
 from hybrid_pde.evaluation.provenance import collect_provenance
 
 LIBRARIES = ("torch", "phiflow", "phiml")  # those that determine results
@@ -42,6 +43,6 @@ def version_differences(folders: list[Path]) -> list[str]:
 
 def _recorded(path: Path) -> dict[str, str]:
     try:
-        return dict(json.loads(path.read_text("utf-8"))["packages"])
-    except (OSError, ValueError, KeyError, TypeError):
+        return dict(json.loads(read_small_text(path))["packages"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return {}  # a missing or damaged record only means no warning

@@ -13,6 +13,7 @@ from typing import Any
 
 from hybrid_pde.config.safe_names import EXPERIMENT_NAME
 from hybrid_pde.data.atomic import sha256_of, write_json
+from hybrid_pde.domain.small_file import read_small_text
 from hybrid_pde.errors import PinnedError, UserError
 from hybrid_pde.evaluation.provenance import collect_provenance
 
@@ -106,10 +107,10 @@ def _status(path: Path) -> dict[str, int]:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        content: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        content: dict[str, Any] = json.loads(read_small_text(path))
         for recorded in content["files"].values():
             recorded["bytes"], recorded["mtime_ns"], recorded["sha256"]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise PinnedError(f"{path}: damaged; delete it, then pin the experiment again") from None
     return content
 

@@ -164,6 +164,10 @@ class Plan:
             return [f"{self.raw_dir}/{manifest_name('simulated', s)}" for s in needed]
         return list(dict.fromkeys(str(self.index.simulations[i][0]) for i in indices))
 
+    def first_sample(self, shard: Shard) -> int:
+        """Place of a shard's first simulation in its raw file; simulated files hold only one."""
+        return 0 if self.is_generated else self.index.simulations[shard[0]][1]
+
     def sensor_files(self) -> list[str]:
         """Files of sensor readings that the calibration uses besides the simulations."""
         observations = self.experiment.data.observations

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from hybrid_pde.errors import RunningError, UserError
-from hybrid_pde.workflow.launch_record import LaunchRecord
+from hybrid_pde.workflow.launch_record import JOBS, LaunchRecord
 from hybrid_pde.workflow.live_processes import (
     cancel_slurm_jobs,
     end_processes,
@@ -55,10 +55,10 @@ def end_jobs(folder: Path, grace_s: float, gone: bool = False) -> list[str]:
     record = LaunchRecord(folder)
     alive = snakemake_calls(folder)
     if alive:
-        numbers = ", ".join(str(process.pid) for process in alive)
+        numbers = ", ".join(map(str, alive))
         raise RunningError(
             f"{folder}: Snakemake runs here (process {numbers}): wait for it, or stop it with "
-            f"`kill -INT {alive[0].pid}`; there is nothing to resume"
+            f"`kill -INT {alive[0]}`; there is nothing to resume"
         )
     others = record.other_hosts()
     if others and not gone:
@@ -76,6 +76,7 @@ def end_jobs(folder: Path, grace_s: float, gone: bool = False) -> list[str]:
         numbers = ", ".join(str(process.pid) for process in orphans)
         ended.append(f"ended processes {numbers}" + (f", {killed} by force" if killed else ""))
     record.clear()
+    LaunchRecord(folder, JOBS).clear()
     return ended
 
 

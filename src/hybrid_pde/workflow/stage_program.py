@@ -11,6 +11,7 @@ from typing import Any
 from hybrid_pde.data.atomic import disk_reason
 from hybrid_pde.errors import ConfigError, UserError
 from hybrid_pde.interruption import EXIT_CODE, Interrupted, interruptible
+from hybrid_pde.printable import make_log_printable, printable
 from hybrid_pde.result_warnings import show_as_messages
 from hybrid_pde.workflow.job_lock import is_first_process, job_lock
 from hybrid_pde.workflow.library_versions import record_versions
@@ -86,6 +87,7 @@ def _log_to(path: Path | None) -> None:
     logging.basicConfig(level=logging.INFO, handlers=handlers, force=True)
     logging.getLogger("stage").setLevel(logging.DEBUG)
     logging.captureWarnings(True)
+    make_log_printable()
     show_as_messages()
     logging.raiseExceptions = False  # report a full disk once, not for every line of the log
 
@@ -97,4 +99,5 @@ class _WithoutTraceback(logging.Formatter):
             return super().format(record)
         short = copy.copy(record)
         short.exc_info, short.exc_text = None, None
-        return f"{super().format(short)}: {type(error).__name__}: {error} (traceback in the log)"
+        reason = printable(f"{type(error).__name__}: {error}")
+        return f"{super().format(short)}: {reason} (traceback in the log)"

@@ -10,6 +10,7 @@ from typing import Any
 
 from hybrid_pde.config import Experiment, parse_experiment
 from hybrid_pde.data.atomic import temporary_sibling
+from hybrid_pde.domain.small_file import read_small_text
 from hybrid_pde.errors import CacheError
 
 CLAIM = "reading.json"
@@ -79,11 +80,13 @@ def _claim_of(directory: Path) -> Any:
     """The settings that claimed a folder; ``None`` if it is unclaimed."""
     path = directory / CLAIM
     try:
-        text = path.read_text("utf-8")
+        text = read_small_text(path)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise CacheError(f"{path}: cannot be read: {error}") from None
+    except UnicodeDecodeError:
+        text = ""
     try:
         return json.loads(text)["settings"]
     except (ValueError, KeyError, TypeError, RecursionError):

@@ -1,13 +1,17 @@
 """Simulations and digests that the manifests of shards list."""
 
 import json
+import re
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 from hybrid_pde.data.cache.cache_header import REMEDY
 from hybrid_pde.data.cache.simulation_store import NAME
+from hybrid_pde.domain.small_file import read_small_text
 from hybrid_pde.errors import CacheError
+
+RAW_NAME = re.compile(r"sim_\d{6,}\.nc")  # of a simulated raw file
 
 
 def simulations_of(manifests: Sequence[Path]) -> list[int]:
@@ -26,14 +30,23 @@ def digests_of(manifests: Sequence[Path], simulations: Collection[int]) -> dict[
     return found
 
 
-def _read(path: Path) -> dict[str, Any]:
-    if not path.is_file():  # opening a pipe would wait for ever
-        raise CacheError(f"{path}: is no file; {REMEDY}")
+def raw_files_of(manifests: Sequence[Path], simulations: Collection[int]) -> list[str]:
+    """Names of the raw files of the given simulations that manifests of simulated ones list."""
+    found = []
+    for path in manifests:
+        manifest = _read(path, RAW_NAME)
+        numbered = zip(manifest["simulations"], manifest["files"], strict=True)
+        found += [name for index, name in numbered if index in simulations]
+    return found
+
+
+def _read(path: Path, name_pattern: re.Pattern[str] = NAME) -> dict[str, Any]:
     try:
-        manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        manifest: dict[str, Any] = json.loads(read_small_text(path))
         simulations, files = manifest["simulations"], manifest["files"]
         is_whole = all(type(index) is int for index in simulations) and all(
-            NAME.fullmatch(name) and isinstance(digest, str) for name, digest in files.items()
+            name_pattern.fullmatch(name) and isinstance(digest, str)
+            for name, digest in files.items()
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CacheError(f"{path}: no manifest: {error!r:.200}; {REMEDY}") from None

@@ -3,7 +3,7 @@
 import json
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from hybrid_pde.data.raw_files.raw_file import RawFileInfo
 from hybrid_pde.data.raw_files.subprocess_reader import read_info
 from hybrid_pde.domain.grid import FieldLayout, Grid
 from hybrid_pde.domain.known_values import KnownParameter, known_disagreement
+from hybrid_pde.domain.small_file import MIB, read_small_text
 from hybrid_pde.errors import ConfigError, RawDataError
 
 logger = logging.getLogger(__name__)
@@ -24,6 +25,7 @@ logger = logging.getLogger(__name__)
 SCHEMA = 3  # of the index file; raise it when reading of raw files changes
 COMPANIONS = (".json", ".yaml", ".yml", ".txt", ".md", ".csv", ".log", ".sha256")
 MAX_LISTED = 10  # damaged files named in one message
+MAX_INDEX_BYTES = 256 * MIB  # of a million files
 
 
 @dataclass(frozen=True)
@@ -127,6 +129,33 @@ def build_index(
     return _assemble(raw_dir, stats, infos, errors, strict)
 
 
+def check_numbering(
+    index: RawIndex, simulations: Sequence[int], files: Sequence[str], first_sample: int
+) -> None:
+    """Check that simulations have the numbers that they had when a job was planned.
+
+    Args:
+        index: The raw files of now.
+        simulations: Successive simulations.
+        files: Names of the files that they were in then.
+        first_sample: Place of the first one in its file then.
+
+    Raises:
+        RawDataError: naming a file that was added or removed since.
+    """
+    now = index.simulations[simulations[0] : simulations[-1] + 1]
+    names = list(dict.fromkeys(path.name for path, _ in now))
+    if names == list(files) and now[0][1] == first_sample:
+        return
+    found, planned = set(names) - set(files), set(files) - set(names)
+    changed = next(iter(sorted(found | planned)), names[0])
+    raise RawDataError(
+        f"{index.raw_dir}: raw files were added or removed since this run was planned (simulations "
+        f"{simulations[0]} to {simulations[-1]}: {changed}), so their numbers have shifted; call "
+        "the same command again to plan with the files that are there now"
+    )
+
+
 def default_name(digest: str) -> str:
     """Name of the index file of given reading settings."""
     return f"index-{digest}.json"
@@ -182,10 +211,8 @@ def _status(entry: os.DirEntry[str]) -> tuple[int, int]:
 
 def _load(index_path: Path, digest: str) -> dict[str, dict[str, Any]]:
     """Entries of the index file by file name; empty if it is absent or unusable."""
-    if not index_path.is_file():
-        return {}
     try:
-        stored = json.loads(index_path.read_text("utf-8"))
+        stored = json.loads(read_small_text(index_path, MAX_INDEX_BYTES))
         if stored["schema"] != SCHEMA or stored["reading"] != digest:
             return {}
         if stored["digest"] != digest_of({key: stored[key] for key in ("infos", "files")}):

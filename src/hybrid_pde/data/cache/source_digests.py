@@ -7,11 +7,13 @@ from pathlib import Path
 from filelock import FileLock
 
 from hybrid_pde.data.atomic import sha256_of, write_json
+from hybrid_pde.domain.small_file import MIB, read_small_text
 from hybrid_pde.errors import RawDataError
 
 logger = logging.getLogger(__name__)
 
 NAME = "sources.json"
+MAX_INDEX_BYTES = 256 * MIB  # of a million files
 
 
 class SourceDigests:
@@ -64,7 +66,7 @@ class SourceDigests:
 
     def _load(self) -> dict[str, tuple[int, int, str]]:
         try:
-            stored = json.loads(self._path.read_text("utf-8"))
+            stored = json.loads(read_small_text(self._path, MAX_INDEX_BYTES))
             return {
                 name: (int(size), int(mtime_ns), str(digest))
                 for name, (size, mtime_ns, digest) in stored.items()

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
 from hybrid_pde.config import Experiment
 from hybrid_pde.evaluation.history import History, read_columns
 from hybrid_pde.evaluation.number_format import MISSING, number
 from hybrid_pde.evaluation.report.parameter_tables import parameter_rows
+from hybrid_pde.evaluation.report.result_files import read_result_file
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def read_cycles(folder: Path) -> list[Cycle]:
     for path in sorted(folder.glob("cycle_[0-9][0-9]")):
         parameters, history = path / "physical/parameters.yaml", path / "synthetic/history.csv"
         if parameters.exists() and history.exists():
-            content = yaml.safe_load(parameters.read_text(encoding="utf-8"))
+            content = read_result_file(parameters)
             found.append(Cycle(int(path.name[-2:]), content, read_columns(history)))
     return found
 

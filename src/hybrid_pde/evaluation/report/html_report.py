@@ -31,6 +31,7 @@ from hybrid_pde.evaluation.report.parameter_tables import (
     parameter_rows,
     scheme_rows,
 )
+from hybrid_pde.evaluation.report.result_files import read_if_present, read_picture
 from hybrid_pde.evaluation.report.summary import headline_cards, subtitle
 
 TEMPLATE = "report.html.j2"
@@ -108,7 +109,7 @@ def report_of_folder(
     from hybrid_pde.evaluation.figures.training_figures import write_training_figures  # Matplotlib
 
     folder = Path(folder)
-    parameters = _read(folder / "physical" / "parameters.yaml")
+    parameters = read_if_present(folder / "physical" / "parameters.yaml")
     histories = {
         stage: read_columns(file)
         for stage in ("synthetic", "physical")
@@ -121,11 +122,11 @@ def report_of_folder(
                 pictures.setdefault(name, picture)
     inputs = ReportInputs(
         experiment=experiment,
-        metrics=_read(folder / "evaluation" / "metrics.json"),
+        metrics=read_if_present(folder / "evaluation" / "metrics.json"),
         parameters=parameters,
         synthetic_history=histories.get("synthetic"),
         pictures=pictures,
-        timing=_read(folder / "evaluation" / "timing.json") or {},
+        timing=read_if_present(folder / "evaluation" / "timing.json") or {},
         cycles=read_cycles(folder),
         generated=_count_generated(folder, parse_experiment(experiment)),
         provenance=collect_provenance(),
@@ -175,7 +176,7 @@ def data_uri(path: str | Path) -> str:
     path = Path(path)
     if path.suffix not in MEDIA_TYPES:
         raise ValueError(f"{path}: an image in a report must be one of {', '.join(MEDIA_TYPES)}")
-    encoded = base64.b64encode(path.read_bytes()).decode("ascii")
+    encoded = base64.b64encode(read_picture(path)).decode("ascii")
     return f"data:{MEDIA_TYPES[path.suffix]};base64,{encoded}"
 
 
@@ -208,14 +209,6 @@ def _count_generated(folder: Path, experiment: Experiment) -> int | None:
     home = cycle_folder(folder, cycles) if cycles > 1 else folder
     made = SimulationStore(home / "augmented").indices()
     return sum(index < wanted for index in made) if made else None
-
-
-def _read(path: Path) -> dict[str, Any] | None:
-    """Read a YAML or JSON file (JSON is valid YAML); ``None`` if it does not exist."""
-    if not path.exists():
-        return None
-    loaded: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
-    return loaded
 
 
 def _settings(experiment: Experiment) -> str:

@@ -9,6 +9,7 @@ import torch
 import xarray as xr
 import yaml
 
+from hybrid_pde.config.yaml_file import read_yaml_result
 from hybrid_pde.data.atomic import atomic_path, sha256_of
 from hybrid_pde.domain.grid import Grid, axis_points
 from hybrid_pde.errors import CalibrationError
@@ -53,13 +54,13 @@ def read_parameters(path: Path) -> dict[str, Any]:
         CalibrationError: if the file is missing or has other content.
     """
     try:
-        if not path.is_file():
-            raise FileNotFoundError(path)
-        result = yaml.safe_load(path.read_text(encoding="utf-8"))
+        result = read_yaml_result(path)
         result["parameters"].items()
-    except (OSError, yaml.YAMLError, *_DAMAGED):
+    except (OSError, *_DAMAGED) as error:
+        reason = getattr(error, "strerror", None) or repr(error)
         raise CalibrationError(
-            f"{path}: no calibrated parameters; the stage train_physical writes them"
+            f"{path}: no calibrated parameters: {' '.join(reason.split())[:200]}; the stage "
+            "train_physical writes them"
         ) from None
     return result
 

@@ -28,6 +28,7 @@ from lightning_fabric.plugins.environments.lightning import find_free_network_po
 from hybrid_pde.config.schema import SyntheticTraining
 from hybrid_pde.errors import ConfigError, UserError
 from hybrid_pde.interruption import EXIT_CODE, Interrupted, StopRequest
+from hybrid_pde.printable import make_log_printable
 
 _STARTED_HERE = "HYBRID_PDE_PROCESSES"  # number of processes started by `run_together`
 
@@ -161,6 +162,7 @@ def _process(
     level = logging.INFO if rank == 0 else logging.ERROR
     logging.basicConfig(level=level, handlers=[QueueHandler(records)], force=True)
     logging.captureWarnings(True)
+    make_log_printable()
     function, arguments = pickle.loads(call)  # from the parent process
     try:
         function(*arguments)

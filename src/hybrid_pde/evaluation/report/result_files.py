@@ -1,0 +1,50 @@
+"""Result files that the report shows, read whatever was put in their place."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from hybrid_pde.config.yaml_file import read_yaml_result
+from hybrid_pde.domain.small_file import MIB, read_small_bytes, read_small_text
+from hybrid_pde.errors import UserError
+
+MAX_PICTURE_BYTES = 256 * MIB
+_REMEDY = "delete it and call the same command again: its stage writes it anew"
+
+
+def read_result_file(path: Path) -> dict[str, Any]:
+    """Content of a YAML or JSON file.
+
+    Raises:
+        UserError: if it is absent, no regular file, too large, or not a mapping.
+    """
+    try:
+        if path.suffix != ".json":
+            return read_yaml_result(path)
+        content = json.loads(read_small_text(path))
+        if not isinstance(content, dict):
+            raise ValueError(f"must be a mapping, not {content!r:.80}")
+        return content
+    except (OSError, ValueError, RecursionError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise UserError(f"{path}: damaged: {' '.join(reason.split())[:300]}; {_REMEDY}") from None
+
+
+def read_if_present(path: Path) -> dict[str, Any] | None:
+    """Content of a YAML or JSON file; ``None`` if it does not exist."""
+    return read_result_file(path) if path.exists() else None
+
+
+def read_picture(path: Path) -> bytes:
+    """Bytes of an image.
+
+    Raises:
+        FileNotFoundError: if it does not exist.
+        UserError: if it is no regular file, or too large.
+    """
+    try:
+        return read_small_bytes(path, MAX_PICTURE_BYTES)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}; {_REMEDY}") from None

@@ -27,10 +27,12 @@ from hybrid_pde.config import load_experiment, parse_experiment
 from hybrid_pde.config.loading import CONFIG_DIR, default_experiment, find_experiment
 from hybrid_pde.config.safe_names import shortened
 from hybrid_pde.config.yaml_file import MAX_DIGITS
+from hybrid_pde.data.atomic import disk_reason
 from hybrid_pde.errors import ConfigError, PinnedError, UserError
 from hybrid_pde.interruption import EXIT_CODE, Interrupted, interruptible
 from hybrid_pde.printable import make_log_printable
 from hybrid_pde.workflow.pin import pinned_names
+from hybrid_pde.workflow.stage_program import open_standard_streams
 
 ROOT = Path(__file__).resolve().parent
 PLAIN = re.compile(r"[A-Za-z_][\w.]*=")  # no `hydra.…`, and no +, ++ or ~ before it
@@ -43,6 +45,7 @@ def main(arguments: list[str]) -> None:
     Hydra reads the overrides and sweeps of the command line only. The experiment file and its
     folder would be instructions to Hydra, which calls what they name.
     """
+    open_standard_streams()
     options, others = _file_options().parse_known_args(arguments)
     for text in others:  # Python, and so Hydra, converts no longer ones
         if re.search(rf"\d{{{MAX_DIGITS + 1}}}", text):
@@ -77,6 +80,11 @@ def _run_experiment(options: argparse.Namespace, overrides: Iterable[str]) -> No
         sys.exit(EXIT_CODE)
     except UserError as error:
         logging.getLogger("run").error("%s", error)
+        sys.exit(1)
+    except OSError as error:
+        if (reason := disk_reason(error)) is None:
+            raise
+        logging.getLogger("run").error("%s: %s", error.filename or "a file", reason)
         sys.exit(1)
 
 

@@ -84,7 +84,7 @@ def test_allowed_names_are_text_in_every_shell(tmp_path: Path, stub_slurm: Path)
             *(sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")),
             *("--workflow-profile", str(ROOT / "profiles/slurm"), "--retries", "0"),
             *("--slurm-no-account", "--slurm-status-command", "sacct"),
-            *("--default-resources", "slurm_partition=main", "slurm_account=test"),
+            *("--default-resources", "slurm_partition=main"),
             *("--slurm-init-seconds-before-status-checks", "1", "--latency-wait", "1"),
             *("--", manifest),
         ],

@@ -58,5 +58,5 @@ def check_raw_files(files: Iterable[Path], source: str) -> None:
     Raises:
         ConfigError: naming the first file that must be renamed.
     """
-    for file in dict.fromkeys(files):
+    for file in files:
         check_path(f"{source}: raw file", str(file), "rename the file", is_file=True)

@@ -17,7 +17,7 @@ from hybrid_pde.config.discovery import architecture_module, equation_module
 from hybrid_pde.config.raw_formats import AUTO
 from hybrid_pde.config.schema import GivenStates
 from hybrid_pde.data.cache.cache_location import cache_directory, reading_digest
-from hybrid_pde.data.cache.raw_index import RawIndex, build_index
+from hybrid_pde.data.cache.raw_index import RawIndex, build_index, scan
 from hybrid_pde.data.raw_files.formats import reader_files
 from hybrid_pde.domain.run_folders import Run
 from hybrid_pde.errors import RawDataError
@@ -68,6 +68,8 @@ class Plan:
         if not is_pinned:
             check_names(self.experiment, str(path))
         if not self.is_generated and not is_pinned:
+            # before a library opens them
+            check_raw_files(scan(self.experiment.raw_dir, self.experiment.data.format), str(path))
             frames = [
                 None if file in self.index.errors else self.index.num_frames(number)
                 for number, (file, _) in enumerate(self.index.simulations)
@@ -81,7 +83,6 @@ class Plan:
                 self.index.known,
             )
             self._refuse_damaged()
-            check_raw_files((file for file, _ in self.index.simulations), str(path))
         self.cache_dir = os.path.normpath(cache_directory(self.experiment, claim and not is_pinned))
         self.reading = reading_digest(self.experiment)
 

@@ -3,6 +3,7 @@
 import argparse
 import copy
 import logging
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -41,6 +42,7 @@ def run_stage(main: Main, parser: argparse.ArgumentParser) -> None:
     Exits with 1 after an error that the user can correct, which is one message; with 2 after an
     unexpected error; with 75 (temporary failure: the same call continues) after a signal.
     """
+    open_standard_streams()
     arguments = parser.parse_args()
     _log_to(None)
     logger = logging.getLogger("stage")
@@ -65,6 +67,22 @@ def run_stage(main: Main, parser: argparse.ArgumentParser) -> None:
             sys.exit(1)
         logger.exception("unexpected error")
         sys.exit(2)
+
+
+def open_standard_streams() -> None:
+    """Open the null device in place of standard streams that the caller has closed.
+
+    Otherwise the next file that is opened gets the number of the error stream, and libraries in C
+    write their messages into it.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            opened = os.open(os.devnull, os.O_RDWR)  # the lowest free number, which is this one
+            assert opened == number, f"{opened} for {name}"
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", closefd=False))
 
 
 def _settings(path: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ The same call after an interruption resumes the run.
 
 import argparse
 import logging
+import os
 import re
 import signal
 import sys
@@ -16,7 +17,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 if __name__ == "__main__" and signal.getsignal(signal.SIGINT) == signal.default_int_handler:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C during imports leaves no traceback
+    # while it imports there is nothing to save, and a KeyboardInterrupt would print a traceback
+    signal.signal(
+        signal.SIGINT,
+        lambda *_: os.write(2, b"ended by SIGINT\n") and os._exit(os.EX_TEMPFAIL),
+    )
 
 import hydra
 from hydra.core.hydra_config import HydraConfig

@@ -1,4 +1,4 @@
-"""Experiment files are values: directives, objects, dates and huge numbers, in files and overrides."""
+"""Experiment files are values: directives, objects, dates, huge numbers; overrides are, too."""
 
 import subprocess
 import sys

@@ -37,6 +37,6 @@ def test_modules_of_other_experiments_are_not_imported(
     with pytest.raises(ConfigError, match="no experiment in config/ has this folder"):
         plans.by_directory("raw_dir", "data/nothing")
     assert not Path(CANARY).exists()
-    with pytest.raises(ConfigError, match=r"own\.py: registers no"):
+    with pytest.raises(ConfigError, match="model.synthetic.name: 'Own' is unknown"):
         plans["burgers_2d"]
     assert Path(CANARY).exists()

@@ -102,7 +102,7 @@ def test_only_plain_values_are_read(tmp_path: Path, tag: str) -> None:
         ({"experiment": "n" * 300}, "experiment: 'n*…': File name too long"),
         ({"experiment": 5}, "experiment: '5': there is no file config/5.yaml"),
         ({"data": 3}, "data: 3: input should be"),
-        ({"data": {1: 2}}, "data.1: the key '1' is unknown"),
+        ({"data": {1: 2}}, r"data\[1\]: the key 'data\[1\]' is unknown"),
         ({"run_params": {"seed": 10**30}}, "at most 25 digits"),
     ],
 )

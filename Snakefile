@@ -20,6 +20,10 @@ min_version("9.0")
 logging.raiseExceptions = False  # Snakemake's own log may be on a full disk
 sys.path.insert(0, f"{workflow.basedir}/src")
 
+from hybrid_pde.interruption import end_without_traceback
+
+accept_interrupts = end_without_traceback()  # while the experiments are read
+
 from hybrid_pde.data.atomic import refuse_unwritable
 from hybrid_pde.training.finished_checkpoints import remove_finished_checkpoints
 from hybrid_pde.errors import UserError
@@ -99,3 +103,6 @@ include: "workflow/rules/guide.smk"
 include: "workflow/rules/hybrid.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/report.smk"
+
+
+accept_interrupts()

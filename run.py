@@ -9,24 +9,20 @@ The same call after an interruption resumes the run.
 
 import argparse
 import logging
-import os
 import re
-import signal
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-if __name__ == "__main__" and signal.getsignal(signal.SIGINT) == signal.default_int_handler:
-    # while it imports there is nothing to save, and a KeyboardInterrupt would print a traceback
-    signal.signal(
-        signal.SIGINT,
-        lambda *_: os.write(2, b"ended by SIGINT\n") and os._exit(os.EX_TEMPFAIL),
-    )
+sys.path.insert(0, str(Path(__file__).resolve().parent / "src"))  # without an installation
+
+from hybrid_pde.interruption import EXIT_CODE, Interrupted, end_without_traceback, interruptible
+
+if __name__ == "__main__":
+    end_without_traceback()
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
-
-sys.path.insert(0, str(Path(__file__).resolve().parent / "src"))  # without an installation
 
 from hybrid_pde.config import load_experiment, parse_experiment
 from hybrid_pde.config.loading import CONFIG_DIR, default_experiment, find_experiment
@@ -34,7 +30,6 @@ from hybrid_pde.config.safe_names import shortened
 from hybrid_pde.config.yaml_file import MAX_DIGITS
 from hybrid_pde.data.atomic import disk_reason
 from hybrid_pde.errors import ConfigError, PinnedError, UserError
-from hybrid_pde.interruption import EXIT_CODE, Interrupted, interruptible
 from hybrid_pde.printable import make_log_printable
 from hybrid_pde.workflow.pin import pinned_names
 from hybrid_pde.workflow.stage_program import open_standard_streams

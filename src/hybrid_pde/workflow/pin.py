@@ -16,6 +16,7 @@ from hybrid_pde.data.atomic import sha256_of, write_json
 from hybrid_pde.domain.small_file import read_small_text
 from hybrid_pde.errors import PinnedError, UserError
 from hybrid_pde.evaluation.provenance import collect_provenance
+from hybrid_pde.interruption import end_without_traceback
 
 NAME = "pinned.json"
 _NO_RESULTS = {"logs", "benchmarks", "checkpoints", "tensorboard"}
@@ -133,4 +134,5 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
+    end_without_traceback()
     main(sys.argv[1:])

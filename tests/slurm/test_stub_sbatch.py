@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from hybrid_pde.config.safe_names import FILE_SIGNS, SIGNS
+from hybrid_pde.config.safe_names import FILE_SIGNS, OWN_FOLDER_SIGNS, SIGNS
 from hybrid_pde.errors import UserError
 from hybrid_pde.workflow.requested_experiments import RequestedExperiments
 from tests.workflow.snakemake_run import PYTHONPATH
@@ -73,7 +73,7 @@ def project(folder: Path, dset_name: str, raw_name: str) -> None:
 
 
 def test_allowed_names_are_text_in_every_shell(tmp_path: Path, stub_slurm: Path) -> None:
-    folder = tmp_path / "my work (2)"
+    folder = tmp_path / f"my work{OWN_FOLDER_SIGNS}"
     folder.mkdir()
     accents = "Übung_é_日本"
     dset_name, raw_name = f"d{SIGNS}{accents}", f"{accents}{FILE_SIGNS}.nc"
@@ -125,8 +125,13 @@ def test_a_raw_file_with_another_name_is_rejected_by_the_dry_run(
     assert not list(tmp_path.rglob(CANARY))
 
 
-@pytest.mark.parametrize("name", NOT_FOLDERS)
-@pytest.mark.parametrize("key", ["data.dset_name", "data.data_dir", "data.cache_dir"])
+@pytest.mark.parametrize(
+    ("key", "name"),
+    [
+        *(("data.dset_name", name) for name in NOT_FOLDERS),
+        *((f"data.{key}", name) for key in ("data_dir", "cache_dir") for name in NOT_FOLDERS[:3]),
+    ],
+)
 def test_a_folder_with_another_name_is_rejected_by_the_dry_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, key: str
 ) -> None:

@@ -6,6 +6,7 @@ The characters allowed here mean nothing in any of them, quoted or within double
 """
 
 import re
+import unicodedata
 
 from hybrid_pde.errors import ConfigError
 
@@ -14,6 +15,8 @@ SIGNS = " _-.+=@:~&()"
 # in names of files only: Snakemake separates wildcards, which are folders, by commas, and Slurm
 # replaces percent signs in the names of its logs, which come from folders
 FILE_SIGNS = SIGNS + ",%"
+# in the paths of the project and of the working directory, which are no wildcards
+OWN_FOLDER_SIGNS = SIGNS + ",'#![]"
 # bytes; a file system allows 255, and logs and temporary files have longer names than their stage
 MAX_BYTES = 200
 MAX_PATH_BYTES = 1000
@@ -21,26 +24,24 @@ MAX_PATH_BYTES = 1000
 EXPERIMENT_NAME = r"[A-Za-z0-9][A-Za-z0-9_.\-]*"
 # files and folders of the default experiment in `results`
 RESERVED = ("synthetic_model.pt", "logs", "benchmarks")
-
-ALLOWED = (
-    f"letters and digits of any script, spaces and {' '.join(SIGNS.strip())}, in names of files "
-    f"also {' '.join(sorted(set(FILE_SIGNS) - set(SIGNS)))}"
-)
-# U+0300 to U+036F are accents, which macOS separates from their letters
-_FORBIDDEN = re.compile(rf"[^\w\u0300-\u036f{re.escape(SIGNS)}]")
-_FORBIDDEN_IN_FILES = re.compile(rf"[^\w\u0300-\u036f{re.escape(FILE_SIGNS)}]")
+_CATEGORIES = {"L", "M", "N"}  # Unicode's letters, marks (accents) and numbers
 
 
-def name_problem(name: str, is_file: bool = False) -> str | None:
+def allowed(signs: str = SIGNS) -> str:
+    """The allowed characters, for messages and documentation."""
+    return f"letters and digits of any script, spaces and {' '.join(signs.strip())}"
+
+
+def name_problem(name: str, signs: str = SIGNS) -> str | None:
     """What is wrong with the name of a file, a folder or a field; ``None`` if nothing is.
 
     Args:
         name: The name, without a path.
-        is_file: Whether it names a file.
+        signs: Allowed characters besides letters, digits and marks.
     """
-    found = (_FORBIDDEN_IN_FILES if is_file else _FORBIDDEN).search(name)
-    if found is not None:
-        return f"the character {found[0]!r} is not allowed; allowed are {ALLOWED}"
+    for character in name:
+        if character not in signs and unicodedata.category(character)[0] not in _CATEGORIES:
+            return f"the character {character!r} is not allowed; allowed are {allowed(signs)}"
     if name != name.strip():
         return "begins or ends with a space"
     if name.startswith("-"):
@@ -51,15 +52,19 @@ def name_problem(name: str, is_file: bool = False) -> str | None:
     return None
 
 
-def path_problem(path: str, is_file: bool = False) -> str | None:
+def path_problem(path: str, signs: str = SIGNS, file_signs: str = SIGNS) -> str | None:
     """What is wrong with a path; ``None`` if nothing is.
 
     Args:
         path: A relative or absolute path.
-        is_file: Whether it is the path of a file.
+        signs: Allowed characters in its folders.
+        file_signs: Allowed characters in its last part.
     """
     *folders, last = path.split("/")
-    problems = (*map(name_problem, folders), name_problem(last, is_file))
+    problems = (
+        *(name_problem(folder, signs) for folder in folders),
+        name_problem(last, file_signs),
+    )
     problem = next((each for each in problems if each is not None), None)
     if problem is None and path.startswith(("@", "~")):
         problem = f"begins with {path[0]!r}, which a command expands"
@@ -85,19 +90,22 @@ def experiment_name_problem(name: str) -> str | None:
     return name_problem(name)
 
 
-def check_path(place: str, path: str, remedy: str, is_file: bool = False) -> None:
+def check_path(
+    place: str, path: str, remedy: str, signs: str = SIGNS, file_signs: str = SIGNS
+) -> None:
     """Reject a path that is not text in every program that gets it.
 
     Args:
         place: File and key that the path comes from, for the message.
         path: A relative or absolute path.
         remedy: What to do about it, for the message.
-        is_file: Whether it is the path of a file.
+        signs: Allowed characters in its folders besides letters, digits and marks.
+        file_signs: Allowed characters in its last part.
 
     Raises:
         ConfigError: with the character, or the length.
     """
-    problem = path_problem(path, is_file)
+    problem = path_problem(path, signs, file_signs)
     if problem is not None:
         raise ConfigError(f"{place}: {shortened(path)!r}: {problem}; {remedy}")
 

@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from hybrid_pde.config.safe_names import check_path
+from hybrid_pde.config.safe_names import FILE_SIGNS, OWN_FOLDER_SIGNS, check_path
 from hybrid_pde.config.schema import Experiment, GivenStates
 
 
@@ -19,7 +19,13 @@ def check_folders(*folders: Path) -> None:
         ConfigError: if one is not allowed.
     """
     for folder in folders:
-        check_path("folder", str(folder), "rename the folder, or work in another one")
+        check_path(
+            "folder",
+            str(folder),
+            "rename the folder, or work in another one",
+            signs=OWN_FOLDER_SIGNS,
+            file_signs=OWN_FOLDER_SIGNS,
+        )
 
 
 def check_names(experiment: Experiment, source: str) -> None:
@@ -45,7 +51,7 @@ def check_names(experiment: Experiment, source: str) -> None:
         files["augmentation.initial_condition.path"] = condition.path
     for key, name in files.items():
         path = os.path.normpath(Path(experiment.project_root) / name)
-        check_path(f"{source}: {key}", path, "rename the file", is_file=True)
+        check_path(f"{source}: {key}", path, "rename the file", file_signs=FILE_SIGNS)
 
 
 def check_raw_files(files: Iterable[Path], source: str) -> None:
@@ -59,4 +65,4 @@ def check_raw_files(files: Iterable[Path], source: str) -> None:
         ConfigError: naming the first file that must be renamed.
     """
     for file in files:
-        check_path(f"{source}: raw file", str(file), "rename the file", is_file=True)
+        check_path(f"{source}: raw file", str(file), "rename the file", file_signs=FILE_SIGNS)

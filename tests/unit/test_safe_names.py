@@ -36,15 +36,15 @@ def test_the_pages_state_the_allowed_characters(page: str) -> None:
     assert f"{allowed()}, in names of files also % ,; at most {MAX_BYTES} bytes" in text
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        "/data/Übung é/run (1)",
-        "wrfout_d01_2020-01-01_00:00:00.nc",
-        "u=1,v=2%.nc",
-        "../か\u3099/हिन्दी",
-    ],
+ORDINARY = (
+    "/data/Übung é/run (1)",
+    "wrfout_d01_2020-01-01_00:00:00.nc",
+    "u=1,v=2%.nc",
+    "../か\u3099/हिन्दी",
 )
+
+
+@pytest.mark.parametrize("path", ORDINARY)
 def test_ordinary_paths_are_allowed(path: str) -> None:
     assert path_problem(path, file_signs=FILE_SIGNS) is None
 

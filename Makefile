@@ -1,10 +1,20 @@
-PYTHON ?= python3
 BIN := .venv/bin
 
+# Variables count only on the command line: one of the same name in the environment belongs to
+# another program, and could say what is run here.
+VARIABLES := PYTHON CORES TARGET ARGS EXPERIMENT CASES SEED KILLS
+ifeq ($(MAKELEVEL),0)
+$(foreach name,$(VARIABLES),$(if $(filter environment%,$(origin $(name))),\
+  $(info $(name) in the environment is not used; write: make … $(name)=…)))
+endif
+
+PYTHON := python3
 # of `make run` and `make resume`
-CORES ?= all
-TARGET ?= results/synthetic_model.pt
-ARGS ?=
+CORES := all
+TARGET := results/synthetic_model.pt
+ARGS :=
+# of `make pin` and `make unpin`
+EXPERIMENT :=
 
 .DEFAULT_GOAL := help
 .PHONY: help install run resume pin unpin test nightly fuzz audit lint lock clean
@@ -35,9 +45,9 @@ test: .venv/installed-dev ## run the tests, without the nightly ones
 
 # a sample of the damaged files and of the kills is among the tests; the jobs on two nodes need the
 # cluster of tests/slurm/cluster.py
-CASES ?= 10000
-SEED ?= 0
-KILLS ?= 100
+CASES := 10000
+SEED := 0
+KILLS := 100
 nightly: .venv/installed-dev fuzz ## run the long suites: fuzzing, kills, physics sweep, two nodes
 	$(BIN)/python -m pytest -m nightly --ignore tests/fuzz
 	folder=$$(mktemp -d) && \
@@ -69,8 +79,9 @@ lock: ## pin the newest releases that requirements*.in allow
 # a local version such as 2.13.0+cpu is no release that others can install
 RELEASES := sed 's/+[a-z0-9.]*$$//'
 
-clean: ## remove results and generated data
-	rm -rf results data .snakemake
+clean: ## remove what the workflow made, without pinned results; ARGS=--dry-run lists it
+	@test -x $(BIN)/python || { echo "make clean: needs .venv; run make install first"; exit 1; }
+	$(BIN)/python -m hybrid_pde.workflow.clean $(ARGS)
 
 .venv/installed: requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv

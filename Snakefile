@@ -25,9 +25,9 @@ from hybrid_pde.interruption import end_without_traceback
 accept_interrupts = end_without_traceback()  # while the experiments are read
 
 from hybrid_pde.data.atomic import refuse_unwritable
+from hybrid_pde.data.cache.numbering import note_planned
 from hybrid_pde.training.finished_checkpoints import remove_finished_checkpoints
-from hybrid_pde.errors import UserError
-from hybrid_pde.printable import make_log_printable
+from hybrid_pde.errors import UserError, make_log_printable
 from hybrid_pde.workflow.folder_checks import (
     all_targets_pinned,
     check_folder,
@@ -54,6 +54,11 @@ try:
     PLANS = RequestedExperiments(config, claim=not DRY_RUN)
     if RUNS_JOBS:
         check_folder(Path.cwd(), sys.argv[1:], PLANS)
+        note_planned(
+            plan.index
+            for plan in requested_plans(sys.argv[1:], PLANS)
+            if not plan.is_generated
+        )
     if RUNS_JOBS or DRY_RUN:
         if all_targets_pinned(sys.argv[1:], PLANS):
             logger.info("Nothing to be done (all requested files are pinned).")

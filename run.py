@@ -29,8 +29,7 @@ from hybrid_pde.config.loading import CONFIG_DIR, default_experiment, find_exper
 from hybrid_pde.config.safe_names import shortened
 from hybrid_pde.config.yaml_file import MAX_DIGITS
 from hybrid_pde.data.atomic import disk_reason
-from hybrid_pde.errors import ConfigError, PinnedError, UserError
-from hybrid_pde.printable import make_log_printable
+from hybrid_pde.errors import ConfigError, PinnedError, UserError, make_log_printable
 from hybrid_pde.workflow.pin import pinned_names
 from hybrid_pde.workflow.stage_program import open_standard_streams
 

@@ -27,5 +27,10 @@ def test_files_of_dead_processes_are_removed(tmp_path: Path) -> None:
     for path in (being_written, elsewhere, old, mine, target):
         path.touch()
     os.utime(old, (0, 0))
+    folder = target.with_name(".folder.node.domain-17.0a1b2c3d.tmp")
+    folder.mkdir()
+    os.utime(folder, (0, 0))
     assert remove_abandoned_files(tmp_path) == 2
-    assert sorted(target.parent.iterdir()) == sorted([being_written, elsewhere, mine, target])
+    assert sorted(target.parent.iterdir()) == sorted(
+        [being_written, elsewhere, folder, mine, target]
+    )

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from hybrid_pde.data.cache.cache_header import read_header
+from hybrid_pde.data.cache.numbering import PLANNED, note_planned
+from hybrid_pde.data.cache.raw_index import build_index
 from hybrid_pde.errors import RawDataError
 from hybrid_pde.stages.cache import cache_shard
 from tests.unit.raw_files import cells, experiment, raw_path, write_file
@@ -38,11 +40,11 @@ def test_a_file_added_or_removed_meanwhile_is_refused(tmp_path: Path) -> None:
     planned = [write(tmp_path, name) for name in ("b.nc", "c.nc", "d.nc")]
     assert cached(tmp_path, [1, 2], planned[1:]) == ["c.nc", "d.nc"]
     added = write(tmp_path, "a.nc")
-    with pytest.raises(RawDataError, match=r"simulations 1 to 2: b\.nc.*call the same command"):
+    with pytest.raises(RawDataError, match=r"simulations 1 to 2 .*\(b\.nc\); call the same"):
         cached(tmp_path, [1, 2], planned[1:])
     added.unlink()
     planned[0].unlink()
-    with pytest.raises(RawDataError, match=r"simulations 1 to 2: c\.nc"):
+    with pytest.raises(RawDataError, match=r"simulations 1 to 2 or others .*\(c\.nc\)"):
         cached(tmp_path, [1, 2], planned[1:])
 
 
@@ -50,8 +52,26 @@ def test_a_shift_within_a_file_of_several_simulations_is_refused(tmp_path: Path)
     planned = write(tmp_path, "b.nc", samples=5)
     assert cached(tmp_path, [3, 4], [planned], first_sample=3) == ["b.nc", "b.nc"]
     write(tmp_path, "a.nc")
-    with pytest.raises(RawDataError, match="their numbers have shifted"):
+    with pytest.raises(RawDataError, match="simulations 3 to 4 or others have another number"):
         cached(tmp_path, [3, 4], [planned], first_sample=3)
+
+
+def test_jobs_on_other_machines_know_the_planned_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planned = [write(tmp_path, name) for name in ("b.nc", "c.nc")]
+    monkeypatch.setenv(PLANNED, "")
+    note_planned([build_index(experiment(tmp_path, boundary="periodic"))])
+    write(tmp_path, "d.nc")  # after all others
+    assert cached(tmp_path, [0], planned[:1]) == ["b.nc"]
+    added = write(tmp_path, "a.nc")
+    # there Snakemake plans the job again, with the files of now
+    with pytest.raises(RawDataError, match="or others have another number by now; call"):
+        cached(tmp_path, [1], planned[:1])
+    added.unlink()
+    planned[1].unlink()
+    with pytest.raises(RawDataError, match="or others have another number by now; call"):
+        cached(tmp_path, [0], planned[:1])
 
 
 def test_a_file_beside_simulated_ones_is_refused(tmp_path: Path) -> None:
@@ -62,7 +82,7 @@ def test_a_file_beside_simulated_ones_is_refused(tmp_path: Path) -> None:
     manifest.write_text(json.dumps({"simulations": [0, 1], "files": dict.fromkeys(names, "00")}))
     assert cached(tmp_path, [1], [manifest]) == ["sim_000001.nc"]
     write(tmp_path, "mine.nc")
-    with pytest.raises(RawDataError, match=r"mine\.nc|numbers have shifted"):
+    with pytest.raises(RawDataError, match="have another number by now"):
         cached(tmp_path, [1], [manifest])
 
 

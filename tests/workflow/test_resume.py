@@ -250,9 +250,13 @@ def test_what_cannot_be_read_counts_as_alive(
 def test_a_job_is_recorded_while_it_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / ".snakemake").mkdir()
+    killed = tmp_path / ".snakemake" / JOBS / f"{socket.gethostname()}.{os.getppid()}"
+    killed.parent.mkdir()
+    killed.write_text("another-boot 1")
     with job_lock(tmp_path / "logs/cache.log"):
         assert LaunchRecord(tmp_path, JOBS).alive() == [os.getpid()]
-    assert LaunchRecord(tmp_path, JOBS).alive() == []
+        assert not killed.exists()
+    assert not list(killed.parent.iterdir())
 
 
 QUEUE = """#!/bin/sh

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from hybrid_pde.workflow.live_processes import SHELL_PREFIX
 from tests.workflow.snakemake_run import TARGET, command, run
 from tests.workflow.tiny import ROOT, write_experiment
 
@@ -72,7 +73,8 @@ def test_memory_and_time_grow_with_every_retry(name: str) -> None:
 def test_shell_waits_for_an_interrupted_program() -> None:
     # otherwise Snakemake ends the job while its program is still saving
     common = (ROOT / "workflow/rules/common.smk").read_text("utf-8")
-    assert "trap : TERM;" in common.partition("shell.prefix(")[2].partition(")\n")[0]
+    assert "shell.prefix(SHELL_PREFIX)" in common
+    assert "trap : TERM;" in SHELL_PREFIX
 
 
 CONDA = """#!/bin/sh

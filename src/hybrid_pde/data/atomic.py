@@ -12,6 +12,7 @@ import json
 import os
 import re
 import secrets
+import shutil
 import socket
 import time
 from collections.abc import Iterator, Mapping
@@ -109,7 +110,7 @@ def remove_abandoned_files(folder: Path) -> int:
 
 
 def _is_abandoned(path: Path) -> bool:
-    if not _TEMPORARY_NAME.fullmatch(path.name):
+    if not _TEMPORARY_NAME.fullmatch(path.name) or path.is_symlink() or not path.is_file():
         return False
     here = re.search(rf"\.{re.escape(socket.gethostname())}-(\d+)\.[0-9a-f]{{8}}\.tmp$", path.name)
     if here is not None:
@@ -152,6 +153,26 @@ def refuse_unwritable(folder: Path) -> None:
     reason = _probe(existing, _START_BYTES)
     if reason is not None:
         raise StorageError(f"{folder}: cannot be written: {reason}")
+
+
+def refuse_too_large(folder: Path, size: int, content: str) -> None:
+    """Check that files fit on a folder's disk before they are written.
+
+    Args:
+        folder: The folder, which need not exist.
+        size: Size of the files [bytes].
+        content: What they hold, for the message.
+
+    Raises:
+        StorageError: if there is less space.
+    """
+    existing = next(each for each in (folder, *folder.absolute().parents) if each.is_dir())
+    free = shutil.disk_usage(existing).free
+    if size > free:
+        raise StorageError(
+            f"{folder}: {content} takes {size / 1e9:.3g} GB, {free / 1e9:.3g} GB are free on the "
+            "disk; free some, or choose a folder on another disk"
+        )
 
 
 def disk_reason(error: BaseException) -> str | None:

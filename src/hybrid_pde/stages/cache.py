@@ -7,7 +7,7 @@ from typing import Any
 from hybrid_pde.config.loading import parse_experiment
 from hybrid_pde.data.cache.data_manager import DataManager
 from hybrid_pde.data.cache.manifests import raw_files_of
-from hybrid_pde.data.cache.raw_index import check_numbering
+from hybrid_pde.data.cache.numbering import check_numbers
 
 MANIFEST_SUFFIX = ".json"
 
@@ -43,5 +43,5 @@ def cache_shard(
         manifests = [path for path in raw if path.suffix == MANIFEST_SUFFIX]
         simulated = raw_files_of(manifests, shard)
         files = [path.name for path in raw if path not in manifests]
-        check_numbering(manager.index, shard, simulated or files, first_sample)
+        check_numbers(manager.index, shard, simulated or files, first_sample)
     manager.write_manifest(shard, manifest)

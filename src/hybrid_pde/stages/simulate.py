@@ -1,6 +1,7 @@
 """The stage ``simulate``: raw files of ``generation_params``, one NetCDF file a simulation."""
 
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,8 @@ import xarray as xr
 from hybrid_pde.config.derived import generated_fields
 from hybrid_pde.config.loading import parse_experiment
 from hybrid_pde.config.schema import Experiment
-from hybrid_pde.data.atomic import sha256_of, write_json
+from hybrid_pde.data.atomic import refuse_too_large, sha256_of, write_json
+from hybrid_pde.data.cache.cache_header import VALUE_BYTES
 from hybrid_pde.data.initial_states.random_fields import State, gaussian_random_state
 from hybrid_pde.data.raw_netcdf_writer import write_raw_file
 from hybrid_pde.domain.boundary import BoundaryError, parse_boundary
@@ -104,6 +106,10 @@ class RawSimulations:
         """
         self.directory.mkdir(parents=True, exist_ok=True)
         missing = [index for index in indices if not self._is_current(index)]
+        frames = self._recording.steps + 1
+        channels = sum(layout.channels for layout in self._recording.layouts)
+        numbers = frames * channels * math.prod(self._recording.grid.shape)
+        refuse_too_large(self.directory, len(missing) * numbers * VALUE_BYTES, "the simulations")
         done = set(indices) - set(missing)
         simulated = generate(self._model, self._recording, self._start, missing)
         for index, fields in simulated:

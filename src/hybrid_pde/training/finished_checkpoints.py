@@ -9,8 +9,6 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from hybrid_pde.domain.small_file import read_small_text
 
 NUMBERED = re.compile(r"(\d{8})_([0-9a-f]{16})\.pt")
@@ -34,6 +32,8 @@ def remove_finished_checkpoints(results: Path) -> None:
     Args:
         results: The experiment's folder, ``results/<experiment>``.
     """
+    from filelock import FileLock, Timeout  # here, because a dry run does not need it
+
     runs = [results, *results.glob("cycle_[0-9][0-9]"), *results.glob("replicate_[0-9][0-9]")]
     for run in runs:
         if run.is_symlink():

@@ -30,12 +30,14 @@ class LaunchRecord:
         self._own = self._directory / f"{socket.gethostname()}.{os.getpid()}"
 
     def begin(self) -> None:
-        """Record this process, if Snakemake uses the folder."""
+        """Record this process, if Snakemake uses the folder; records of ended ones go."""
         # Snakemake itself reports a folder that cannot be written
         with contextlib.suppress(OSError):
             if self._directory.parent.is_dir():
                 self._directory.mkdir(exist_ok=True)
                 self._own.write_text(start_of(os.getpid()) or "", "utf-8")
+                for path in set(self._here()) - set(self._alive()):
+                    path.unlink(missing_ok=True)
 
     def end(self) -> None:
         """Remove the record of this process."""
@@ -49,19 +51,7 @@ class LaunchRecord:
 
     def alive(self) -> list[int]:
         """Ids of the recorded processes that run on this machine."""
-        found = []
-        for path in self._files():
-            host, _, number = path.name.rpartition(".")
-            if host == socket.gethostname() and number.isdecimal():
-                try:
-                    start = read_small_text(path, _MAX_BYTES)
-                except FileNotFoundError:
-                    continue  # it has just ended
-                except (OSError, UnicodeDecodeError):
-                    start = ""
-                if is_alive(int(number), start):
-                    found.append(int(number))
-        return sorted(found)
+        return sorted(_pid(path) for path in self._alive())
 
     def clear(self) -> None:
         """Remove the records of all processes."""
@@ -69,8 +59,31 @@ class LaunchRecord:
             with contextlib.suppress(OSError):
                 path.unlink(missing_ok=True)
 
+    def _here(self) -> list[Path]:
+        """Records of this machine."""
+        hosts = {path: path.name.rpartition(".")[0] for path in self._files()}
+        return [path for path, host in hosts.items() if host == socket.gethostname()]
+
+    def _alive(self) -> list[Path]:
+        found = []
+        for path in self._here():
+            try:
+                start = read_small_text(path, _MAX_BYTES)
+            except FileNotFoundError:
+                continue  # it has just ended
+            except (OSError, UnicodeDecodeError):
+                start = ""
+            if is_alive(_pid(path), start):
+                found.append(path)
+        return found
+
     def _files(self) -> list[Path]:
         try:
-            return list(self._directory.iterdir())
+            found = list(self._directory.iterdir())
         except (FileNotFoundError, NotADirectoryError):
             return []
+        return [path for path in found if path.name.rpartition(".")[2].isdecimal()]
+
+
+def _pid(path: Path) -> int:
+    return int(path.name.rpartition(".")[2])

@@ -169,7 +169,7 @@ def _processes() -> Iterator[tuple[psutil.Process, list[str]]]:
 
 
 def _runs_in(
-    process: psutil.Process, folder: Path, unreadable: frozenset[int] | None = None
+    process: psutil.Process, folder: Path, unreadable: frozenset[int] = frozenset()
 ) -> bool:
     """Whether a process runs in the folder.
 

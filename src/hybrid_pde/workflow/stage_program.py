@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from hybrid_pde.data.atomic import disk_reason
-from hybrid_pde.errors import ConfigError, UserError
+from hybrid_pde.errors import ConfigError, UserError, make_log_printable, printable
 from hybrid_pde.interruption import EXIT_CODE, Interrupted, interruptible
-from hybrid_pde.printable import make_log_printable, printable
 from hybrid_pde.result_warnings import show_as_messages
 from hybrid_pde.workflow.job_lock import is_first_process, job_lock
 from hybrid_pde.workflow.library_versions import record_versions

@@ -11,7 +11,7 @@ import numpy as np
 from filelock import FileLock
 
 from hybrid_pde.config import Experiment, parse_experiment
-from hybrid_pde.data.atomic import write_json
+from hybrid_pde.data.atomic import refuse_too_large, write_json
 from hybrid_pde.data.cache.cache_file import simulation_writer
 from hybrid_pde.data.cache.cache_header import CacheHeader, read_header
 from hybrid_pde.data.cache.cache_location import (
@@ -126,7 +126,9 @@ class DataManager(SimulationStore):
             RawDataError: naming every simulation that failed, after the others are cached.
             StorageError: if the disk is full or cannot be written.
         """
-        self.index  # noqa: B018  # errors of all files are reported once
+        if self.index is not None:  # errors of all files are reported once
+            missing = [index for index in indices if not self.exists(index)]
+            refuse_too_large(self.directory, self.index.cached_bytes(missing), "the cache")
         failures = []
         for index in progress(indices, "caching"):
             try:

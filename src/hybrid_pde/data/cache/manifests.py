@@ -40,6 +40,12 @@ def raw_files_of(manifests: Sequence[Path], simulations: Collection[int]) -> lis
     return found
 
 
+def digests_of_raw_files(manifest: Path) -> dict[str, str]:
+    """Digests of all files that a manifest of simulated raw files lists, by file name."""
+    files: dict[str, str] = _read(manifest, RAW_NAME)["files"]
+    return files
+
+
 def _read(path: Path, name_pattern: re.Pattern[str] = NAME) -> dict[str, Any]:
     try:
         manifest: dict[str, Any] = json.loads(read_small_text(path))

@@ -2,14 +2,16 @@
 
 import json
 import logging
+import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from hybrid_pde.config import Experiment, parse_experiment
 from hybrid_pde.data.atomic import write_json
+from hybrid_pde.data.cache.cache_header import VALUE_BYTES
 from hybrid_pde.data.cache.cache_location import cache_directory, digest_of, reading_digest
 from hybrid_pde.data.cache.compatibility import disagreement
 from hybrid_pde.data.raw_files.formats import suffixes
@@ -73,6 +75,11 @@ class RawIndex:
         """Number of frames of a simulation."""
         return self.infos[self.simulations[simulation][0]].num_frames
 
+    def cached_bytes(self, simulations: Iterable[int]) -> int:
+        """Size of the cache of some simulations, without unusable ones [bytes]."""
+        files = (self.simulations[each][0] for each in simulations if each < self.num_simulations)
+        return sum(_simulation_bytes(self.infos[file]) for file in files if file in self.infos)
+
     @property
     def _first(self) -> RawFileInfo:
         return next(iter(self.infos.values()))
@@ -127,33 +134,6 @@ def build_index(
         _store(index_path, digest, stats, infos)
     _check_agreement(infos, errors)
     return _assemble(raw_dir, stats, infos, errors, strict)
-
-
-def check_numbering(
-    index: RawIndex, simulations: Sequence[int], files: Sequence[str], first_sample: int
-) -> None:
-    """Check that simulations have the numbers that they had when a job was planned.
-
-    Args:
-        index: The raw files of now.
-        simulations: Successive simulations.
-        files: Names of the files that they were in then.
-        first_sample: Place of the first one in its file then.
-
-    Raises:
-        RawDataError: naming a file that was added or removed since.
-    """
-    now = index.simulations[simulations[0] : simulations[-1] + 1]
-    names = list(dict.fromkeys(path.name for path, _ in now))
-    if names == list(files) and now[0][1] == first_sample:
-        return
-    found, planned = set(names) - set(files), set(files) - set(names)
-    changed = next(iter(sorted(found | planned)), names[0])
-    raise RawDataError(
-        f"{index.raw_dir}: raw files were added or removed since this run was planned (simulations "
-        f"{simulations[0]} to {simulations[-1]}: {changed}), so their numbers have shifted; call "
-        "the same command again to plan with the files that are there now"
-    )
 
 
 def default_name(digest: str) -> str:
@@ -280,6 +260,12 @@ def _assemble(
         for sample in range(infos[path].num_samples if path in infos else 1)
     )
     return RawIndex(raw_dir, simulations, infos, errors)
+
+
+def _simulation_bytes(info: RawFileInfo) -> int:
+    """Size of a cached simulation in single precision, without known parameters that are fields."""
+    frames = sum(each.channels * (1 if each.static else info.num_frames) for each in info.layouts)
+    return frames * math.prod(info.grid.shape) * VALUE_BYTES
 
 
 def _announce_boundary(info: RawFileInfo, raw_dir: Path) -> None:

@@ -27,6 +27,9 @@ LIBRARY_ERRORS = (
     OSError, RuntimeError, ValueError, TypeError, KeyError, IndexError, AttributeError,
     OverflowError, EOFError, MemoryError,
 )  # fmt: skip
+MAX_COMPRESSION = 2000  # of a whole file; gzip reaches 1030 for a single constant
+MAX_UNCHECKED_BYTES = 256 * 2**20  # that a file may state whatever it holds
+BLOCK_BYTES = 512  # unit of st_blocks
 _REMEDY = "copy it into this file"
 
 
@@ -69,6 +72,31 @@ def check_size(name: str, shape: Sequence[int]) -> None:
             f"{name}: the header states {' x '.join(map(str, shape))} numbers, "
             f"{needed / 1e9:.3g} GB at once; the limit is {limit / 1e9:.3g} GB, an eighth of this "
             "machine's memory"
+        )
+
+
+def check_stored(path: Path, stated: int) -> None:
+    """Reject a file whose header states far more than the file holds.
+
+    Values that were never written take no space: without this check a few kilobytes become any
+    number of zeros in the cache.
+
+    Args:
+        path: The file.
+        stated: Size of the variables that are used, decoded [bytes].
+
+    Raises:
+        RawDataError: without the file's name, which the caller adds.
+    """
+    status = path.stat()
+    # a file system that does not count blocks says 0
+    allocated = status.st_blocks * BLOCK_BYTES or status.st_size
+    stored = min(status.st_size, allocated)
+    if stated > MAX_UNCHECKED_BYTES and stated > MAX_COMPRESSION * stored:
+        raise RawDataError(
+            f"the header states {stated / 1e9:.3g} GB of values, the file holds "
+            f"{stored / 1e6:.3g} MB; no compression of measured or computed fields is above "
+            f"{MAX_COMPRESSION}, so most of them were never written; write the file again"
         )
 
 

@@ -24,6 +24,7 @@ from hybrid_pde.data.raw_files.guards import (
     MAX_ENTRIES_AT_ONCE,
     check_frame,
     check_size,
+    check_stored,
     errors_name_file,
 )
 from hybrid_pde.data.raw_files.parameter_values import ParameterReader
@@ -146,9 +147,11 @@ class LabelledFile:
         """Reject variables that do not fit into memory, before anything is read."""
         for axis in ("time", *axes):
             check_size(axis, [self._dataset.sizes[self._dim_of[axis]]])
-        for name in variables:
-            if name in self._dataset.variables:
-                check_frame(self._dataset[name].variable, name, self._roles, num_samples)
+        used = {name: self._dataset[name].variable for name in variables if name in self._dataset}
+        for name, variable in used.items():
+            check_frame(variable, name, self._roles, num_samples)
+        stated = sum(math.prod(each.shape) * each.dtype.itemsize for each in used.values())
+        check_stored(self._path, stated)
 
     def _coordinate(self, role: str, data: DataParams) -> xr.DataArray | None:
         """The coordinate variable of a role's dimension, if it has one."""

@@ -11,6 +11,7 @@ import yaml
 
 from hybrid_pde.config.yaml_file import read_yaml_result
 from hybrid_pde.data.atomic import atomic_path, sha256_of
+from hybrid_pde.data.raw_files.guards import check_size, check_stored
 from hybrid_pde.domain.grid import Grid, axis_points
 from hybrid_pde.errors import CalibrationError
 from hybrid_pde.models.physical.physical_model import PhysicalModel
@@ -140,4 +141,7 @@ def _read_field(path: Path, name: str, digest: str) -> np.ndarray:
         state = "was changed" if path.is_file() else "is missing"
         raise CalibrationError(f"{path}: {state}; re-run the stage train_physical")
     with xr.open_dataset(path, engine="netcdf4") as dataset:
-        return dataset[name].values
+        values = dataset[name]
+        check_size(name, values.shape)
+        check_stored(path, values.nbytes)
+        return values.values

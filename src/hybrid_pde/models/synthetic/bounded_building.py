@@ -19,7 +19,7 @@ _SLACK = 4
 _SMALL = 1000  # tensors or numbers that are never too many
 
 
-class _TooLarge(ValueError):
+class _SizeError(ValueError):
     """The settings describe a larger network than the weights are of."""
 
 
@@ -53,7 +53,7 @@ def build_within(
     try:
         with _limited_to(weights), torch.device("meta"):
             build()
-    except _TooLarge:
+    except _SizeError:
         raise
     except Exception as error:
         # a user's network may need values while it is built, which `meta` lacks
@@ -76,7 +76,7 @@ def _check_settings(experiment: Experiment, weights: Mapping[str, torch.Tensor])
     numbers = {**section.architecture, **section.input_specs, **section.output_specs}
     for name, number in {**numbers, "bundle": section.bundle}.items():
         if isinstance(number, int) and number > most:
-            raise _TooLarge(f"{name}: {number}: larger than the weights")
+            raise _SizeError(f"{name}: {number}: larger than the weights")
 
 
 @contextlib.contextmanager
@@ -92,7 +92,7 @@ def _limited_to(weights: Mapping[str, torch.Tensor]) -> Iterator[None]:
             tensors, numbers = tensors + 1, numbers + tensor.numel()
         if tensors > most_tensors or numbers > most_numbers:
             place = f"{type(module).__name__}.{name}"
-            raise _TooLarge(f"{place}: the network is larger than its weights")
+            raise _SizeError(f"{place}: the network is larger than its weights")
 
     handles = [
         torch_module.register_module_parameter_registration_hook(count),

@@ -53,7 +53,7 @@ class PaddedModel(SyntheticModel, Generic[Options]):
         self.options = options
         self.hidden_boundary = with_fixed(self.boundary, 0.0)
         self.static_boundary = with_fixed(self.boundary, "zero-gradient")
-        predicted = set(self.state_channels.tolist())
+        predicted = set(self.predicted_places)
         self.static_channels = [c for c in range(self.in_channels) if c not in predicted]
         network = self.make_network()
         for parameter in self.last_layer(network).parameters():

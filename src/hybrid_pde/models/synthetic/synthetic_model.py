@@ -84,6 +84,7 @@ class SyntheticModel(nn.Module, ABC):
         self._parameter_defaults: dict[str, tuple[float, ...]] = {}
         places = channels_of(self.input_specs)
         state = [place for name in self.output_specs for place in places[name]]
+        self.predicted_places = state  # of the outputs among the inputs
         self._predicts_all = state == list(range(self.in_channels))
         self.register_buffer("state_channels", torch.tensor(state), persistent=False)
         self.register_buffer("input_mean", torch.zeros(self.in_channels))

@@ -26,9 +26,8 @@ from lightning_fabric.plugins.environments import (
 from lightning_fabric.plugins.environments.lightning import find_free_network_port
 
 from hybrid_pde.config.schema import SyntheticTraining
-from hybrid_pde.errors import ConfigError, UserError
+from hybrid_pde.errors import ConfigError, UserError, make_log_printable
 from hybrid_pde.interruption import EXIT_CODE, Interrupted, StopRequest
-from hybrid_pde.printable import make_log_printable
 
 _STARTED_HERE = "HYBRID_PDE_PROCESSES"  # number of processes started by `run_together`
 

@@ -22,7 +22,8 @@ sys.path.insert(0, f"{workflow.basedir}/src")
 
 from hybrid_pde.interruption import end_without_traceback
 
-accept_interrupts = end_without_traceback()  # while the experiments are read
+# while the experiments are read; Snakemake handles Ctrl-C when it runs jobs
+accept_interrupts = end_without_traceback()
 
 from hybrid_pde.data.atomic import refuse_unwritable
 from hybrid_pde.data.cache.numbering import note_planned
@@ -71,6 +72,7 @@ except UserError as error:
 
 # only in a call by the user that has jobs to run
 onstart:
+    accept_interrupts()
     record = LaunchRecord(Path.cwd())
     record.begin()
     atexit.register(record.end)
@@ -108,6 +110,3 @@ include: "workflow/rules/guide.smk"
 include: "workflow/rules/hybrid.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/report.smk"
-
-
-accept_interrupts()

@@ -62,7 +62,7 @@ class StopRequest:
 
 
 def end_without_traceback() -> Callable[[], None]:
-    """Let Ctrl-C end the program at once with one sentence, while there is nothing to save.
+    """Let Ctrl-C end the program with one sentence, while there is nothing to save.
 
     Does nothing where Ctrl-C is ignored or handled by somebody else, or outside the main thread.
 
@@ -76,7 +76,7 @@ def end_without_traceback() -> Callable[[], None]:
     def end(number: int, frame: FrameType | None) -> None:
         with suppress(OSError):  # the stream is closed
             os.write(2, f"ended by {signal.Signals(number).name}\n".encode())
-        os._exit(EXIT_CODE)
+        raise SystemExit(EXIT_CODE)  # no `except Exception` takes it, and locks are released
 
     def restore() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -6,6 +6,7 @@ import pytest
 
 from hybrid_pde.errors import ConfigError
 from hybrid_pde.workflow.requested_experiments import RequestedExperiments
+from tests.workflow.snakemake_run import TARGET, run
 from tests.workflow.tiny import tiny_experiment, write_experiment
 
 CANARY = "imported"
@@ -40,3 +41,12 @@ def test_modules_of_other_experiments_are_not_imported(
     with pytest.raises(ConfigError, match="model.synthetic.name: 'Own' is unknown"):
         plans["burgers_2d"]
     assert Path(CANARY).exists()
+
+
+def test_ctrl_c_while_snakemake_plans_is_one_sentence(tmp_path: Path) -> None:
+    write_experiment(tmp_path / "config/burgers_2d.yaml", **own_model("burgers_2d"))
+    (tmp_path / "own.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+    ended = run(tmp_path, "--dry-run", TARGET)
+    assert ended.returncode == 75, ended.stdout
+    assert "ended by SIGINT\n" in ended.stdout
+    assert "Traceback" not in ended.stdout

@@ -73,7 +73,7 @@ def test_memory_and_time_grow_with_every_retry(name: str) -> None:
 def test_shell_waits_for_an_interrupted_program() -> None:
     # otherwise Snakemake ends the job while its program is still saving
     common = (ROOT / "workflow/rules/common.smk").read_text("utf-8")
-    assert "shell.prefix(SHELL_PREFIX)" in common
+    assert "shell.prefix(SHELL_PREFIX)\n" in common
     assert "trap : TERM;" in SHELL_PREFIX
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from hybrid_pde.data.atomic import atomic_path
+from hybrid_pde.domain.small_file import read_small_text
 from hybrid_pde.errors import ConfigError
 
 DIRECTORY = Path(".snakemake") / "stage_settings"  # in the working directory
@@ -43,7 +44,7 @@ def read_settings(path: Path) -> dict[str, Any]:
         ConfigError: if it cannot be read, or is not a JSON object.
     """
     try:
-        settings = json.loads(path.read_text("utf-8"))
+        settings = json.loads(read_small_text(path))
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
     except (ValueError, RecursionError) as error:

@@ -36,7 +36,7 @@ from hybrid_pde.workflow.folder_checks import (
     requested_plans,
     version_warnings,
 )
-from hybrid_pde.workflow.job_names import check_folders
+from hybrid_pde.workflow.job_names import check_own_paths
 from hybrid_pde.workflow.launch_record import LaunchRecord
 from hybrid_pde.workflow.requested_experiments import RequestedExperiments
 
@@ -49,7 +49,9 @@ RUNS_JOBS = (
     and not only_inspects(sys.argv[1:])
 )
 try:
-    check_folders(Path(workflow.basedir), Path.cwd())
+    check_own_paths(
+        Path(workflow.basedir), Path.cwd(), *map(Path, workflow.overwrite_configfiles)
+    )
     if RUNS_JOBS:
         refuse_unwritable(Path.cwd())
     PLANS = RequestedExperiments(config, claim=not DRY_RUN)

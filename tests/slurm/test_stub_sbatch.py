@@ -140,3 +140,14 @@ def test_a_folder_with_another_name_is_rejected_by_the_dry_run(
     with pytest.raises(UserError, match=rf"burgers_2d.yaml: {key}[^:]*: .*rename the folder"):
         RequestedExperiments({key.split(".")[0]: {key.split(".")[1]: name}}, claim=False)
     assert not list(tmp_path.rglob(CANARY))
+
+
+def test_an_experiment_file_with_another_name_is_rejected(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw_experiment(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    path = Path(f"config/$(touch {CANARY}).yaml")
+    Path("config/burgers_2d.yaml").rename(path)
+    with pytest.raises(UserError, match="path: .*the character '\\$' is not allowed.*rename the f"):
+        RequestedExperiments({"experiment": str(path)}, claim=False)

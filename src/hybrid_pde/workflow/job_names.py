@@ -12,17 +12,17 @@ from hybrid_pde.config.safe_names import FILE_SIGNS, OWN_FOLDER_SIGNS, check_pat
 from hybrid_pde.config.schema import Experiment, GivenStates
 
 
-def check_folders(*folders: Path) -> None:
-    """Check the paths of the working directory and of the project.
+def check_own_paths(*paths: Path) -> None:
+    """Check the paths of the project, the working directory, and files on the command line.
 
     Raises:
         ConfigError: if one is not allowed.
     """
-    for folder in folders:
+    for path in paths:
         check_path(
-            "folder",
-            str(folder),
-            "rename the folder, or work in another one",
+            "path",
+            str(path),
+            "rename the file or folder, or work in another folder",
             signs=OWN_FOLDER_SIGNS,
             file_signs=OWN_FOLDER_SIGNS,
         )

@@ -12,6 +12,7 @@ from hybrid_pde.config.derived import num_cycles
 from hybrid_pde.config.loading import CONFIG_DIR, as_overrides, default_experiment, find_experiment
 from hybrid_pde.domain.run_folders import RUN_FOLDERS
 from hybrid_pde.errors import ConfigError, UserError
+from hybrid_pde.workflow.job_names import check_own_paths
 from hybrid_pde.workflow.pin import EXPERIMENT_NAME, pinned_names
 from hybrid_pde.workflow.plan import Plan
 
@@ -40,6 +41,7 @@ class RequestedExperiments:
         self._imported: set[str] = set()
         sections = {key: value for key, value in settings.items() if key != "experiment"}
         path = find_experiment(settings.get("experiment") or default_experiment())
+        check_own_paths(path)
         self.default = self._add(path, as_overrides(sections))
 
     def __getitem__(self, name: str) -> Plan:

@@ -20,6 +20,11 @@ min_version("9.0")
 logging.raiseExceptions = False  # Snakemake's own log may be on a full disk
 sys.path.insert(0, f"{workflow.basedir}/src")
 
+from hybrid_pde.interruption import end_without_traceback
+
+# while the experiments are read; Snakemake handles Ctrl-C when it runs jobs
+accept_interrupts = end_without_traceback()
+
 from hybrid_pde.data.atomic import refuse_unwritable
 from hybrid_pde.data.cache.numbering import note_planned
 from hybrid_pde.training.finished_checkpoints import remove_finished_checkpoints
@@ -31,6 +36,7 @@ from hybrid_pde.workflow.folder_checks import (
     requested_plans,
     version_warnings,
 )
+from hybrid_pde.workflow.job_names import check_own_paths
 from hybrid_pde.workflow.launch_record import LaunchRecord
 from hybrid_pde.workflow.requested_experiments import RequestedExperiments
 
@@ -43,6 +49,9 @@ RUNS_JOBS = (
     and not only_inspects(sys.argv[1:])
 )
 try:
+    check_own_paths(
+        Path(workflow.basedir), Path.cwd(), *map(Path, workflow.overwrite_configfiles)
+    )
     if RUNS_JOBS:
         refuse_unwritable(Path.cwd())
     PLANS = RequestedExperiments(config, claim=not DRY_RUN)
@@ -65,6 +74,7 @@ except UserError as error:
 
 # only in a call by the user that has jobs to run
 onstart:
+    accept_interrupts()
     record = LaunchRecord(Path.cwd())
     record.begin()
     atexit.register(record.end)

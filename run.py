@@ -7,44 +7,72 @@ Without ``--config-name`` the default experiment runs. Any key can be overridden
 The same call after an interruption resumes the run.
 """
 
+import argparse
 import logging
 import re
 import sys
+from collections.abc import Iterable
 from pathlib import Path
-
-import hydra
-from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "src"))  # without an installation
 
-from hybrid_pde.config import load_experiment, parse_experiment
-from hybrid_pde.config.loading import default_experiment, find_experiment
-from hybrid_pde.errors import PinnedError, UserError, make_log_printable
-from hybrid_pde.interruption import EXIT_CODE, Interrupted, interruptible
-from hybrid_pde.workflow.pin import pinned_names
+from hybrid_pde.interruption import EXIT_CODE, Interrupted, end_without_traceback, interruptible
 
+if __name__ == "__main__":
+    end_without_traceback()
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+
+from hybrid_pde.config import load_experiment, parse_experiment
+from hybrid_pde.config.loading import CONFIG_DIR, default_experiment, find_experiment
+from hybrid_pde.config.safe_names import shortened
+from hybrid_pde.config.yaml_file import MAX_DIGITS
+from hybrid_pde.data.atomic import disk_reason
+from hybrid_pde.errors import ConfigError, PinnedError, UserError, make_log_printable
+from hybrid_pde.workflow.pin import pinned_names
+from hybrid_pde.workflow.stage_program import open_standard_streams
+
+ROOT = Path(__file__).resolve().parent
 PLAIN = re.compile(r"[A-Za-z_][\w.]*=")  # no `hydra.…`, and no +, ++ or ~ before it
 QUIET = ("hydra.run.dir=.", "hydra.output_subdir=null", "hydra/job_logging=stdout")
 
 
-@hydra.main(config_path="config", config_name="config", version_base="1.3")
-def main(_: DictConfig) -> None:
+def main(arguments: list[str]) -> None:
+    """Run the experiment that the command line names.
+
+    Hydra reads the overrides and sweeps of the command line only. The experiment file and its
+    folder would be instructions to Hydra, which calls what they name.
+    """
+    open_standard_streams()
+    options, others = _file_options().parse_known_args(arguments)
+    for text in others:  # Python, and so Hydra, converts no longer ones
+        if re.search(rf"\d{{{MAX_DIGITS + 1}}}", text):
+            sys.exit(f"{shortened(text)}: an integer may have at most {MAX_DIGITS} digits")
+    sys.argv[1:] = _for_hydra(others)
+
+    @hydra.main(config_path=None, version_base="1.3")
+    def run(_: object) -> None:
+        _run_experiment(options, HydraConfig.get().overrides.task)
+
+    run()
+
+
+def _run_experiment(options: argparse.Namespace, overrides: Iterable[str]) -> None:
     """Train the models of the experiment's ``run_params.model_type``."""
     make_log_printable()
-    chosen = HydraConfig.get()
     try:
-        path = _path(chosen)
-        experiment = parse_experiment(load_experiment(path, chosen.overrides.task))
+        path = _path(options)
+        experiment = parse_experiment(load_experiment(path, overrides))
         if experiment.name in pinned_names():
             raise PinnedError(
                 f"results/{experiment.name}: pinned; `make unpin EXPERIMENT={experiment.name}` "
                 "frees it, run_params.experiment_name=… takes another folder"
             )
-        # loads PyTorch, which takes seconds; errors of the experiment are reported before
-        from hybrid_pde.stages.pipeline import run_experiment
-
         with interruptible():
+            # loads PyTorch, which takes seconds; errors of the experiment are reported before
+            from hybrid_pde.stages.pipeline import run_experiment
+
             run_experiment(experiment, Path("results"), str(path))
     except Interrupted as ended:
         logging.getLogger("run").error("%s; run the same command again to continue", ended)
@@ -52,15 +80,40 @@ def main(_: DictConfig) -> None:
     except UserError as error:
         logging.getLogger("run").error("%s", error)
         sys.exit(1)
+    except OSError as error:
+        if (reason := disk_reason(error)) is None:
+            raise
+        logging.getLogger("run").error("%s: %s", error.filename or "a file", reason)
+        sys.exit(1)
 
 
-def _path(chosen: DictConfig) -> Path:
-    """The experiment's file, in the folder where Hydra found it."""
-    name = str(chosen.job.config_name).removesuffix(".yaml")
+def _file_options() -> argparse.ArgumentParser:
+    """Options that name the experiment file, as Hydra calls them."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--config-name", "-cn", default="config")
+    parser.add_argument("--config-path", "-cp", default=CONFIG_DIR)
+    parser.add_argument("--config-dir", "-cd")
+    parser.add_argument("--experimental-rerun")
+    return parser
+
+
+def _path(options: argparse.Namespace) -> Path:
+    """The experiment's file, in the project's ``config``, then in ``--config-dir``."""
+    if options.experimental_rerun is not None:
+        raise ConfigError(
+            f"--experimental-rerun: {options.experimental_rerun!r}: a pickled file can run "
+            "anything, so none is read; call with --config-name"
+        )
+    name = options.config_name.removesuffix(".yaml")
     if name == "config":
         return find_experiment(default_experiment())
-    folders = [Path(s.path) for s in chosen.runtime.config_sources if s.schema == "file"]
-    return next(path for folder in folders if (path := folder / f"{name}.yaml").is_file())
+    folders = [ROOT / options.config_path]
+    if options.config_dir is not None:
+        folders.append(Path(options.config_dir))
+    for path in (folder / f"{name}.yaml" for folder in folders):
+        if path.is_file():
+            return path
+    return find_experiment(str(folders[-1] / f"{name}.yaml"))
 
 
 def _for_hydra(arguments: list[str]) -> list[str]:
@@ -79,5 +132,4 @@ def _for_hydra(arguments: list[str]) -> list[str]:
 
 
 if __name__ == "__main__":
-    sys.argv[1:] = _for_hydra(sys.argv[1:])
-    main()
+    main(sys.argv[1:])

@@ -9,7 +9,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 # A temporary failure in `sysexits.h`: running the same command again resumes the work.
@@ -59,6 +59,30 @@ class StopRequest:
             self.number, self._since = number, time.monotonic()
         elif time.monotonic() - self._since >= _REPEAT_S:
             raise Interrupted(number)
+
+
+def end_without_traceback() -> Callable[[], None]:
+    """Let Ctrl-C end the program with one sentence, while there is nothing to save.
+
+    Does nothing where Ctrl-C is ignored or handled by somebody else, or outside the main thread.
+
+    Returns:
+        A function that restores what was before.
+    """
+    is_main = threading.current_thread() is threading.main_thread()
+    if not is_main or signal.getsignal(signal.SIGINT) != signal.default_int_handler:
+        return lambda: None
+
+    def end(number: int, frame: FrameType | None) -> None:
+        with suppress(OSError):  # the stream is closed
+            os.write(2, f"ended by {signal.Signals(number).name}\n".encode())
+        raise SystemExit(EXIT_CODE)  # no `except Exception` takes it, and locks are released
+
+    def restore() -> None:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    signal.signal(signal.SIGINT, end)
+    return restore
 
 
 @contextmanager

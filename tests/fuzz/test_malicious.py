@@ -239,8 +239,12 @@ def test_names_are_escaped_in_the_report(folder: Path) -> None:
     odd = "<script>alert(1)</script>"
     config = {
         "run_params": {"model_type": "synthetic"},
-        "data": {"dset_name": "<img onerror=alert(1)>", "fields": [odd]},
-        "model": {"synthetic": {"name": "UNet", "input_specs": {odd: 1}, "output_specs": {odd: 1}}},
+        "data": {
+            "dset_name": "x",
+            "fields": ["u"],
+            "variables": {"u": [odd, "<img onerror=alert(1)>"]},
+        },
+        "model": {"synthetic": {"name": "UNet", "input_specs": {"u": 1}, "output_specs": {"u": 1}}},
     }
     page = render_report(ReportInputs(config, provenance={odd: odd}))
     assert "&lt;script&gt;alert(1)" in page and "&lt;img onerror" in page

@@ -161,3 +161,16 @@ def test_a_pinned_experiment_is_not_overwritten(folder: Path) -> None:
     assert code == 1
     assert "results/mine: pinned; `make unpin EXPERIMENT=mine` frees it" in output
     assert [path.name for path in folder.rglob("*") if path.is_file()] == ["mine.yaml", pinned.name]
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="there is no /proc here")
+def test_ctrl_c_during_imports_is_one_sentence(folder: Path) -> None:
+    command = [sys.executable, str(ROOT / "run.py")]
+    with subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True) as started:
+        deadline = time.monotonic() + 60
+        while "pydantic_core" not in Path(f"/proc/{started.pid}/maps").read_text():
+            assert started.poll() is None and time.monotonic() < deadline
+            time.sleep(0.01)
+        started.send_signal(signal.SIGINT)
+        shown = started.communicate(timeout=60)[1]
+    assert (started.returncode, shown) == (75, "ended by SIGINT\n")

@@ -1,6 +1,7 @@
 """Scripts of the workflow's rules, called with explicit paths as in the rules."""
 
 import argparse
+import errno
 import importlib
 import json
 import logging
@@ -9,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -16,12 +18,16 @@ import torch
 import yaml
 
 from hybrid_pde.config import Experiment, load_experiment, parse_experiment
-from hybrid_pde.errors import ConfigError
+from hybrid_pde.data.atomic import refuse_unwritable
+from hybrid_pde.errors import ConfigError, StorageError
 from hybrid_pde.models import load_synthetic_model
 from hybrid_pde.stages.threads import limit_threads
+from hybrid_pde.training.checkpoint_folder import CheckpointFolder
+from hybrid_pde.workflow.job_lock import job_lock
 from hybrid_pde.workflow.stage_program import run_stage, stage_parser
 from hybrid_pde.workflow.stage_settings import stage_settings
-from tests.workflow.tiny import ROOT, write_experiment
+from tests.workflow.snakemake_run import PYTHONPATH
+from tests.workflow.tiny import ROOT, settings_path, write_experiment
 
 STAGES = ("simulate", "cache", "train_physical", "augment", "train_synthetic", "evaluate", "report")
 RAW, CACHE, RESULTS = Path("raw/burgers"), Path("cache/burgers"), Path("out")
@@ -63,7 +69,9 @@ def arguments(stage: str) -> list[str]:
 
 def parsed(stage: str, settings: str) -> tuple[Any, argparse.Namespace]:
     program = importlib.import_module(f"workflow.scripts.{stage}")
-    return program, program.parser().parse_args(["--settings", settings, *arguments(stage)])
+    with TemporaryDirectory() as folder:
+        path = settings_path(Path(folder), settings)
+        return program, program.parser().parse_args(["--settings", path, *arguments(stage)])
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +141,8 @@ def test_help_of_a_program_is_its_docstring(stage: str) -> None:
 def started(stage: str, settings: str, log: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [
-            *(sys.executable, str(ROOT / f"workflow/scripts/{stage}.py"), "--settings", settings),
+            *(sys.executable, str(ROOT / f"workflow/scripts/{stage}.py"), "--settings"),
+            settings_path(log.parent.parent, settings),
             *(*arguments(stage), "--log", str(log)),
         ],
         env={"PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1"},
@@ -165,7 +174,9 @@ def failing(
     handlers, level = logging.root.handlers[:], logging.root.level
 
     def fail(cause: Callable[[], None]) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["stage", "--settings", "{}", "--log", str(log)])
+        monkeypatch.setattr(
+            sys, "argv", ["stage", "--settings", settings_path(tmp_path, "{}"), "--log", str(log)]
+        )
         with pytest.raises(SystemExit) as stopped:
             run_stage(lambda _: cause(), stage_parser("A stage."))
         assert isinstance(stopped.value.code, int)
@@ -203,10 +214,17 @@ def test_cause_of_a_users_error_is_in_the_log(failing: Any) -> None:
     assert "ZeroDivisionError: in a user's module" in log
 
 
-def test_settings_are_json() -> None:
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [("{not json", "not a JSON file"), ("[1]", "must contain a JSON object, not [1]")],
+)
+def test_settings_are_a_json_object_in_a_file(
+    content: str, expected: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit) as exit_code:
-        parsed("report", "{not json")
+        parsed("report", content)
     assert exit_code.value.code == 2
+    assert f"settings_0.json: {expected}" in capsys.readouterr().err
 
 
 def test_more_threads_than_cores_are_not_used() -> None:
@@ -217,3 +235,53 @@ def test_more_threads_than_cores_are_not_used() -> None:
         assert limit_threads(1) == 1 == torch.get_num_threads()
     finally:
         torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize(
+    ("number", "expected"),
+    [
+        (errno.ENOLCK, "cannot be locked: the file system has no locks"),
+        (errno.EIO, "cannot be locked: the disk or the network file system reports an error"),
+    ],
+)
+def test_a_file_system_without_locks_is_reported(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, number: int, expected: str
+) -> None:
+    def flock(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    with pytest.raises(StorageError, match=rf"checkpoints/\w+: {expected}"):
+        CheckpointFolder(tmp_path / "checkpoints", {}, 1.0).__enter__()
+    log = tmp_path / "logs/stage.log"
+    with pytest.raises(StorageError, match=rf"logs/stage\.log: {expected}"), job_lock(log):
+        pass
+
+
+@pytest.mark.parametrize("name", ["logs", "checkpoints"])
+def test_a_file_in_place_of_a_folder_is_reported(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).touch()
+    needed = "a file or a broken link has the name of a folder"
+    with pytest.raises(StorageError, match=f"{name}.*: {needed}"):
+        refuse_unwritable(tmp_path / name / "x")
+    with pytest.raises(StorageError, match=f"{name}.*: {needed}"):
+        if name == "logs":
+            with job_lock(tmp_path / "logs/stage.log"):
+                pass
+        else:
+            CheckpointFolder(tmp_path / name, {}, 1.0).__enter__()
+
+
+def test_with_closed_streams_no_file_becomes_the_error_stream(tmp_path: Path) -> None:
+    program = (
+        "from hybrid_pde.workflow.stage_program import open_standard_streams\n"
+        "import sys\n"
+        "open_standard_streams()\n"
+        "with open('data', 'w') as file:\n"
+        "    assert file.fileno() > 2\n"
+        "    print('a warning', file=sys.stderr)\n"
+    )
+    words = ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", sys.executable, "-c", program]
+    environment = {**os.environ, "PYTHONPATH": PYTHONPATH}
+    assert subprocess.run(words, cwd=tmp_path, env=environment, check=False).returncode == 0
+    assert (tmp_path / "data").read_text() == ""

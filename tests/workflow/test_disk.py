@@ -26,7 +26,7 @@ from hybrid_pde.models.tensor_file import write_tensor_file
 from hybrid_pde.workflow.stage_settings import stage_settings
 from tests.workflow.conftest import EXPERIMENT
 from tests.workflow.snakemake_run import run
-from tests.workflow.tiny import ROOT, tiny_experiment, write_experiment
+from tests.workflow.tiny import ROOT, settings_path, tiny_experiment, write_experiment
 
 TARGET = "results/burgers_2d/physical/parameters.yaml"
 FREE_SHARES = (0.0, 0.05, 0.3, 0.6, 0.9, 0.98)
@@ -176,7 +176,8 @@ def simulate(folder: Path) -> subprocess.CompletedProcess[str]:
     settings = stage_settings(parse_experiment(experiment), "simulate")
     return subprocess.run(
         [
-            *(sys.executable, str(ROOT / "workflow/scripts/simulate.py"), "--settings", settings),
+            *(sys.executable, str(ROOT / "workflow/scripts/simulate.py"), "--settings"),
+            settings_path(folder, settings),
             *("--shard", "000000-000003", "--output", "raw/simulated.json"),
             *("--log", "raw/logs/simulate.log"),
         ],

@@ -17,6 +17,7 @@ from hybrid_pde.workflow import stage_inputs
 from hybrid_pde.workflow.plan import Plan
 from tests.workflow.conftest import EXPERIMENT
 from tests.workflow.snakemake_run import command, run
+from tests.workflow.tiny import settings_path
 from workflow.scripts import train_synthetic
 
 RESULTS = Path("results/burgers_2d")
@@ -44,7 +45,7 @@ def uninterrupted(longer: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[byt
     inputs = stage_inputs.train_synthetic(plan, Run.parse(plan.name))
     arguments = train_synthetic.parser().parse_args(
         [
-            *("--settings", plan.settings("train_synthetic")),
+            *("--settings", settings_path(longer, plan.settings("train_synthetic"))),
             *("--code", plan.code("train_synthetic")),
             *("--cache", *inputs["cache"]),
             *("--augmented", *inputs["augmented"]),

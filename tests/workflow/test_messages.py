@@ -11,12 +11,12 @@ import yaml
 
 from tests.workflow.conftest import EXPERIMENT
 from tests.workflow.snakemake_run import run
-from tests.workflow.tiny import ROOT
+from tests.workflow.tiny import ROOT, settings_path
 
 
 def log_of_failed_stage(folder: Path, settings: str) -> str:
     options = {
-        "--settings": settings,
+        "--settings": settings_path(folder, settings),
         "--shard": "000000-000000",
         "--cache": "cached.json",
         "--parameters": "parameters.yaml",
@@ -92,7 +92,7 @@ def test_a_program_interrupted_during_its_imports_shows_no_traceback(tmp_path: P
     paths = ("--cache", "--parameters", "--history", "--checkpoints")
     command = [
         *(sys.executable, str(ROOT / "workflow/scripts/train_physical.py")),
-        *("--settings", "{}", "--code", "0"),
+        *("--settings", settings_path(tmp_path, "{}"), "--code", "0"),
         *(word for option in paths for word in (option, str(tmp_path / option.strip("-")))),
     ]
     with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as started:

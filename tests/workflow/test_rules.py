@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from hybrid_pde.workflow.live_processes import SHELL_PREFIX
+from hybrid_pde.workflow.settings_file import DIRECTORY
 from tests.workflow.snakemake_run import TARGET, command, run
 from tests.workflow.tiny import ROOT, write_experiment
 
@@ -133,6 +134,7 @@ def test_a_dry_run_loads_no_torch(tmp_path: Path) -> None:
     assert finished.returncode == 0, finished.stdout
     assert "train_synthetic" in finished.stdout
     assert finished.stdout.rstrip().endswith("loaded: []")
+    assert not (tmp_path / DIRECTORY).exists(), "nor does it write settings"
 
 
 @pytest.mark.parametrize("name", WORKING)

@@ -45,5 +45,12 @@ def write_experiment(path: Path, **sections: Any) -> Path:
     return path
 
 
+def settings_path(folder: Path, settings: str) -> str:
+    """Path of a new file in ``folder`` with the settings of a stage."""
+    path = folder / f"settings_{len(list(folder.glob('settings_*')))}.json"
+    path.write_text(settings, encoding="utf-8")
+    return str(path)
+
+
 if __name__ == "__main__":
     write_experiment(Path(sys.argv[1]))

@@ -21,7 +21,9 @@ rule cache:
             "cache_dir", wildcards.cache
         ).first_sample(shard_of(wildcards)),
     params:
-        cfg=lambda wildcards: plan_by("cache_dir", wildcards.cache).settings("cache"),
+        cfg=lambda wildcards: cfg_file(
+            "cache", plan_by("cache_dir", wildcards.cache).settings("cache")
+        ),
         code=lambda wildcards: plan_by("cache_dir", wildcards.cache).code("cache"),
     message:
         "cache simulations {wildcards.shard} in {wildcards.cache}"

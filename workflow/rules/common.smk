@@ -6,6 +6,7 @@ from snakemake.settings.types import DeploymentMethod
 from hybrid_pde.workflow import stage_inputs
 from hybrid_pde.domain.run_folders import Run
 from hybrid_pde.workflow.live_processes import SHELL_PREFIX
+from hybrid_pde.workflow.settings_file import settings_file
 
 ENVIRONMENT = "../envs/environment.yaml"
 
@@ -42,8 +43,18 @@ def plan_of(wildcards):
 
 
 def stage_cfg(stage):
-    """The settings that the stage's result depends on."""
-    return lambda wildcards: plan_of(wildcards).settings(stage, run_of(wildcards))
+    """File with the settings that the stage's result depends on, named by their digest."""
+    return lambda wildcards: cfg_file(
+        stage, plan_of(wildcards).settings(stage, run_of(wildcards))
+    )
+
+
+def cfg_file(stage, settings):
+    """File with settings; a dry run writes none."""
+    try:
+        return settings_file(stage, settings, write=not DRY_RUN)
+    except UserError as error:
+        raise WorkflowError(str(error)) from None
 
 
 def stage_code(stage):

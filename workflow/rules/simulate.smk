@@ -13,7 +13,9 @@ rule simulate:
         runtime=per_attempt(240),
         scripts=SCRIPTS,
     params:
-        cfg=lambda wildcards: plan_by("raw_dir", wildcards.raw).settings("simulate"),
+        cfg=lambda wildcards: cfg_file(
+            "simulate", plan_by("raw_dir", wildcards.raw).settings("simulate")
+        ),
         code=lambda wildcards: plan_by("raw_dir", wildcards.raw).code("simulate"),
     message:
         "simulate raw files {wildcards.shard} in {wildcards.raw}"

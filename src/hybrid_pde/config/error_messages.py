@@ -86,5 +86,5 @@ def _format_line(
         within = f"{section}.{last}".lstrip(".")
         kinds = [path.rpartition(".")[2] for path in keys_of if path.rpartition(".")[0] == within]
         return f"{dotted}.type: missing; allowed: {', '.join(kinds)}"
-    message = details["msg"][0].lower() + details["msg"][1:]
-    return f"{dotted}: {details['input']!r}: {message}"
+    text = details["msg"].removeprefix("Value error, ")
+    return f"{dotted}: {details['input']!r:.200}: {text[0].lower()}{text[1:]}"

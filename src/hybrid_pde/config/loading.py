@@ -1,6 +1,7 @@
 """Loading of experiment files, shared by Snakemake, ``run.py`` and the library."""
 
 import copy
+import datetime
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,14 @@ from pydantic import BaseModel, ValidationError
 
 from hybrid_pde.config.checks.consistency import check_experiment
 from hybrid_pde.config.error_messages import format_validation_error
+from hybrid_pde.config.safe_names import shortened
 from hybrid_pde.config.schema import (
     Experiment,
     PhysicalTraining,
     SharedTraining,
     SyntheticTraining,
 )
-from hybrid_pde.config.yaml_file import read_yaml
+from hybrid_pde.config.yaml_file import parse_yaml, read_yaml
 from hybrid_pde.errors import ConfigError
 
 CONFIG_DIR = "config"
@@ -80,24 +82,37 @@ def to_mapping(experiment: Experiment) -> dict[str, Any]:
     return mapping
 
 
-def find_experiment(name_or_path: str | Path) -> Path:
+def find_experiment(name_or_path: object) -> Path:
     """Path of the experiment file.
 
     Raises:
-        ConfigError: if it does not exist; the message lists the available experiments.
+        ConfigError: if it is neither a name nor a path, or does not exist; the message lists the
+            available experiments.
     """
+    if isinstance(name_or_path, int | float | datetime.date):
+        name_or_path = str(name_or_path)  # a name such as 2020-01-01, read as YAML
+    if not isinstance(name_or_path, str | Path):
+        raise ConfigError(
+            f"experiment: {name_or_path!r:.80}: must be the name of an experiment, or the path of "
+            "its YAML file"
+        )
     given = Path(name_or_path)
     if given.suffix in {".yaml", ".yml"}:
         candidates = [given]
     else:
         candidates = [Path(CONFIG_DIR) / f"{given}.yaml", _project_config_dir() / f"{given}.yaml"]
     for path in candidates:
-        if path.is_file():
-            return path
+        try:
+            if path.is_file():
+                return path
+        except OSError as error:  # e.g. a name that is too long
+            raise ConfigError(
+                f"experiment: {shortened(str(name_or_path))!r}: {error.strerror}"
+            ) from None
     found = (path.stem for path in candidates[0].parent.glob("*.yaml"))
     known = sorted(name for name in found if name != "config")  # which names the default one
     raise ConfigError(
-        f"experiment: {str(name_or_path)!r}: there is no file {candidates[0]}; "
+        f"experiment: {shortened(str(name_or_path))!r}: there is no file {candidates[0]}; "
         f"available in {candidates[0].parent}: {', '.join(known) or 'none'}"
     )
 
@@ -228,10 +243,11 @@ def _apply_overrides(raw: dict[str, Any], overrides: Iterable[str]) -> set[str]:
         if not equals or not key:
             raise ConfigError(f"override {override!r}: must have the form key.subkey=value")
         try:
-            value = yaml.safe_load(text)
-        except yaml.YAMLError:
+            value = parse_yaml(text)
+        except ValueError as error:
             raise ConfigError(
-                f"override {override!r}: {text!r} is not a valid YAML value"
+                f"override {shortened(override)!r}: {shortened(text)!r} is not a valid YAML value: "
+                f"{error}"
             ) from None
         *sections, last = key.split(".")
         target = raw

@@ -1,10 +1,14 @@
-"""Strict and safe reading of YAML files: no objects, no duplicate keys, bounded size."""
+"""Strict and safe reading of YAML: plain values, no duplicate keys, bounded size.
+
+Experiment files are read here only, by Snakemake, ``run.py`` and the library alike.
+"""
 
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from hybrid_pde.config.directives import refuse_directives
 from hybrid_pde.domain.small_file import MIB, read_small_text
 from hybrid_pde.errors import ConfigError
 
@@ -13,10 +17,11 @@ MAX_ENTRIES = 100_000  # of an experiment, aliases expanded: nested ones can mul
 MAX_RESULT_ENTRIES = 1_000_000
 _MAX_BYTES = 4 * MIB
 _MAX_RESULT_BYTES = 64 * MIB
+MAX_DIGITS = 25  # of an integer; Python converts no more than 4300, and the schema takes 2⁶³
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """A safe loader that rejects duplicate keys, of which YAML silently keeps the last.
+    """A safe loader of plain values; duplicate keys, of which YAML keeps the last, are errors.
 
     Args:
         text: The document.
@@ -46,14 +51,35 @@ def _mapping_without_duplicates(loader: _StrictLoader, node: yaml.MappingNode) -
         if not isinstance(key_node, yaml.ScalarNode):
             raise yaml.YAMLError(f"line {line}: a key must be text, not a list or mapping")
         if key_node.value in seen:
-            raise yaml.YAMLError(f"line {line}: the key {key_node.value!r} is given twice")
+            raise yaml.YAMLError(f"line {line}: the key {key_node.value!r:.80} is given twice")
         seen.add(str(key_node.value))
     return loader.construct_mapping(node, deep=True)
 
 
-_StrictLoader.add_constructor(
-    yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping_without_duplicates
-)
+def _bounded_integer(loader: _StrictLoader, node: yaml.ScalarNode) -> int:
+    if len(str(node.value)) > MAX_DIGITS:
+        line = node.start_mark.line + 1
+        raise yaml.YAMLError(
+            f"line {line}: {node.value!r:.30}…: an integer may have at most {MAX_DIGITS} digits"
+        )
+    return loader.construct_yaml_int(node)
+
+
+def _text(loader: _StrictLoader, node: yaml.ScalarNode) -> str:
+    return str(loader.construct_scalar(node))
+
+
+_PLAIN_TAGS = ("null", "bool", "float", "seq", "str")
+_StrictLoader.yaml_constructors = {
+    **{
+        tag: yaml.SafeLoader.yaml_constructors[tag]
+        for tag in (f"tag:yaml.org,2002:{name}" for name in _PLAIN_TAGS)
+    },
+    "tag:yaml.org,2002:map": _mapping_without_duplicates,
+    "tag:yaml.org,2002:int": _bounded_integer,
+    "tag:yaml.org,2002:timestamp": _text,  # 2020-01-01 is a name, not a date
+    None: yaml.SafeLoader.yaml_constructors[None],
+}
 
 
 def _num_entries(node: yaml.Node, known: dict[int, int]) -> int:
@@ -75,16 +101,18 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """Read the sections of an experiment file.
 
     Raises:
-        ConfigError: if it cannot be read, is not YAML or not a mapping, or has duplicate keys.
+        ConfigError: if it cannot be read, is not YAML or not a mapping, has duplicate keys, or
+            directives of Hydra.
     """
     try:
-        raw = _parse(read_small_text(path, _MAX_BYTES), MAX_ENTRIES)
+        raw = parse_yaml(read_small_text(path, _MAX_BYTES))
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
     except ValueError as error:
-        raise ConfigError(f"{path}: not a YAML file: {' '.join(str(error).split())}") from None
+        raise ConfigError(f"{path}: not a YAML file: {error}") from None
     if not isinstance(raw, dict):
         raise ConfigError(f"{path}: an experiment must be a mapping of sections, not {raw!r:.80}")
+    refuse_directives(raw, str(path))
     return raw
 
 
@@ -95,17 +123,22 @@ def read_yaml_result(path: Path) -> dict[str, Any]:
         OSError: if it cannot be read, is no regular file, or is too large.
         ValueError: if it is not YAML, not a mapping, or has too many entries.
     """
-    raw = _parse(read_small_text(path, _MAX_RESULT_BYTES), MAX_RESULT_ENTRIES)
+    raw = parse_yaml(read_small_text(path, _MAX_RESULT_BYTES), MAX_RESULT_ENTRIES)
     if not isinstance(raw, dict):
         raise ValueError(f"must be a mapping, not {raw!r:.80}")
     return raw
 
 
-def _parse(text: str, max_entries: int) -> Any:
-    """The content of a document.
+def parse_yaml(text: str, max_entries: int = MAX_ENTRIES) -> Any:
+    """The content of a document: mappings, lists, text, numbers, true, false and null.
+
+    Args:
+        text: The document.
+        max_entries: Largest number of entries, with aliases expanded.
 
     Raises:
-        ValueError: if it is not YAML, contains itself, or has too many entries.
+        ValueError: if it is not YAML, has duplicate keys, other types or too many entries, or
+            contains itself.
     """
     try:
         loader = _StrictLoader(text, max_entries)
@@ -115,4 +148,4 @@ def _parse(text: str, max_entries: int) -> Any:
         loader.check_number(_num_entries(node, {}))
         return loader.construct_document(node)
     except (yaml.YAMLError, RecursionError, OverflowError) as error:
-        raise ValueError(str(error)) from None
+        raise ValueError(" ".join(str(error).split())) from None

@@ -27,6 +27,11 @@ _FULL = (
     "no space is left on the disk, or the quota is used up; free some and call the same command "
     "again: finished results are kept"
 )
+_NO_LOCKS = (
+    "the file system has no locks (flock), without which two jobs could write one file; mount it "
+    "with locks, or work in another folder"
+)
+_NO_FOLDER = "a file or a broken link has the name of a folder that is needed; rename or remove it"
 _DENIED = "permission denied; change the permissions of the folder, or work in another one"
 _REASONS = {
     errno.ENOSPC: _FULL,
@@ -35,6 +40,14 @@ _REASONS = {
     errno.EROFS: "the file system is read-only; mount it writable, or work in another folder",
     errno.EACCES: _DENIED,
     errno.EPERM: _DENIED,
+    errno.ENOLCK: _NO_LOCKS,
+    errno.ENOTSUP: _NO_LOCKS,
+    errno.ENOSYS: _NO_LOCKS,
+    errno.EIO: "the disk or the network file system reports an error (EIO); check it",
+    errno.ENOTDIR: _NO_FOLDER,
+    errno.EEXIST: _NO_FOLDER,
+    errno.ENAMETOOLONG: "the name is too long; shorten it",
+    errno.ELOOP: "a link points to itself; remove it",
 }
 _PROBE_BYTES = 64 * 1024
 _START_BYTES = 1024 * 1024  # more than Snakemake writes when it starts
@@ -130,9 +143,13 @@ def refuse_unwritable(folder: Path) -> None:
     """Check that a folder can be written before the work starts.
 
     Raises:
-        StorageError: if the folder, or its nearest existing parent, cannot be written.
+        StorageError: if the folder, or its nearest existing parent, cannot be written, or is no
+            folder.
     """
-    existing = next(each for each in (folder, *folder.absolute().parents) if each.is_dir())
+    parents = (folder, *folder.absolute().parents)
+    existing = next(each for each in parents if os.path.lexists(each))
+    if not existing.is_dir():
+        raise StorageError(f"{folder}: cannot be written: {existing}: {_NO_FOLDER}")
     reason = _probe(existing, _START_BYTES)
     if reason is not None:
         raise StorageError(f"{folder}: cannot be written: {reason}")

@@ -10,8 +10,8 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from hybrid_pde.data.atomic import sha256_of
-from hybrid_pde.errors import CheckpointError
+from hybrid_pde.data.atomic import disk_reason, sha256_of
+from hybrid_pde.errors import CheckpointError, StorageError
 from hybrid_pde.models.tensor_file import read_tensor_file, write_tensor_file
 from hybrid_pde.training.checkpoint import digest
 from hybrid_pde.training.finished_checkpoints import (
@@ -49,13 +49,16 @@ class CheckpointFolder:
         self._lock = FileLock(root / f"{self.directory.name}.lock")
 
     def __enter__(self) -> "CheckpointFolder":
-        self.directory.mkdir(parents=True, exist_ok=True)
         try:
+            self.directory.mkdir(parents=True, exist_ok=True)
             self._lock.acquire(timeout=1)
         except Timeout:
             raise CheckpointError(
                 f"{self.directory}: another process runs this training; wait for it, or stop it"
             ) from None
+        except OSError as error:
+            reason = disk_reason(error) or error.strerror or str(error)
+            raise StorageError(f"{self.directory}: cannot be locked: {reason}") from error
         return self
 
     def __exit__(

@@ -4,9 +4,10 @@ Snakemake checks its lock only after planning, and cannot distinguish a call tha
 one that was killed.
 """
 
+import os
 import re
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from snakemake.cli import get_argument_parser
@@ -19,9 +20,14 @@ from hybrid_pde.workflow.live_processes import snakemake_calls
 from hybrid_pde.workflow.pin import EXPERIMENT_NAME, check_pinned
 from hybrid_pde.workflow.plan import Plan
 from hybrid_pde.workflow.requested_experiments import RequestedExperiments
+from hybrid_pde.workflow.settings_file import DIRECTORY
 
 _LOCKS = ".snakemake/locks"
 _RESULTS = re.compile(rf"(?:\./)?results/({EXPERIMENT_NAME})/.*")
+_SUBFOLDERS = (
+    "physical", "synthetic", "augmented", "guidance", "evaluation", "checkpoints", "tensorboard",
+    "logs", "benchmarks",
+)  # fmt: skip
 # options with which Snakemake runs no job
 _INSPECTING = re.compile(
     "-S|-D|-l|--(unlock|nolock|summary|detailed-summary|lint|report|dag|rulegraph|filegraph|d3dag|"
@@ -90,10 +96,21 @@ def check_folder(folder: Path, arguments: Sequence[str], plans: RequestedExperim
     """
     locked = _locked_outputs(folder)
     for plan in requested_plans(arguments, plans):
-        refuse_unwritable(Path(plan.results))
+        for path in (Path(plan.results), DIRECTORY, *_subfolders(plan)):
+            refuse_unwritable(path)
         for directory in (plan.results, plan.cache_dir, plan.raw_dir):
             if any(path.startswith(f"{directory}/") for path in locked):
                 raise RunningError(_reason(folder, directory))
+
+
+def _subfolders(plan: Plan) -> Iterator[Path]:
+    """Existing files and links where a plan's folders are, which Snakemake cannot replace."""
+    results = Path(plan.results)
+    runs = (each for kind in ("cycle_*", "replicate_*") for each in results.glob(kind))
+    for folder in (results, *runs, Path(plan.cache_dir), Path(plan.raw_dir)):
+        for path in (folder, *(folder / name for name in _SUBFOLDERS)):
+            if os.path.lexists(path) and not path.is_dir():
+                yield path
 
 
 def _reason(folder: Path, directory: str) -> str:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from hybrid_pde.data.atomic import remove_abandoned_files
-from hybrid_pde.errors import RunningError
+from hybrid_pde.data.atomic import disk_reason, remove_abandoned_files
+from hybrid_pde.errors import RunningError, StorageError
 from hybrid_pde.workflow.launch_record import JOBS, LaunchRecord
 
 # how long a job may take to save its state after SIGTERM
@@ -49,13 +49,16 @@ def _held(log: Path | None) -> Iterator[None]:
     if log is None or not is_first_process():
         yield
         return
-    log.parent.mkdir(parents=True, exist_ok=True)
     try:
+        log.parent.mkdir(parents=True, exist_ok=True)
         held = FileLock(log.with_name(f".{log.name}.lock")).acquire(timeout=WAIT_S)
     except Timeout:
         raise RunningError(
             f"{log}: another process is still running this job; `make resume` ends it and continues"
         ) from None
+    except OSError as error:
+        reason = disk_reason(error) or error.strerror or str(error)
+        raise StorageError(f"{log}: cannot be locked: {reason}") from error
     with held:
         remove_abandoned_files(log.parent.parent)  # the folder that a job's logs and results lie in
         yield

@@ -11,13 +11,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from hybrid_pde.config.safe_names import EXPERIMENT_NAME
 from hybrid_pde.data.atomic import sha256_of, write_json
 from hybrid_pde.domain.small_file import read_small_text
 from hybrid_pde.errors import PinnedError, UserError
 from hybrid_pde.evaluation.provenance import collect_provenance
+from hybrid_pde.interruption import end_without_traceback
 
 NAME = "pinned.json"
-EXPERIMENT_NAME = r"[A-Za-z0-9][A-Za-z0-9_.\-]*"
 _NO_RESULTS = {"logs", "benchmarks", "checkpoints", "tensorboard"}
 _RESULTS = Path("results")
 
@@ -133,4 +134,5 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
+    end_without_traceback()
     main(sys.argv[1:])

@@ -17,13 +17,14 @@ from hybrid_pde.config.discovery import architecture_module, equation_module
 from hybrid_pde.config.raw_formats import AUTO
 from hybrid_pde.config.schema import GivenStates
 from hybrid_pde.data.cache.cache_location import cache_directory, reading_digest
-from hybrid_pde.data.cache.raw_index import RawIndex, build_index
+from hybrid_pde.data.cache.raw_index import RawIndex, build_index, scan
 from hybrid_pde.data.raw_files.formats import reader_files
 from hybrid_pde.domain.run_folders import Run
 from hybrid_pde.errors import RawDataError
 from hybrid_pde.models.user_models import check_own_models
 from hybrid_pde.workflow import stage_settings as settings
 from hybrid_pde.workflow.code_digest import PACKAGE, code_digest
+from hybrid_pde.workflow.job_names import check_names, check_raw_files
 from hybrid_pde.workflow.shards import Shard, manifest_name, shards, shards_with
 
 SYNTHETIC_STAGES = {"train_synthetic", "guide", "evaluate"}
@@ -65,8 +66,10 @@ class Plan:
         self.raw_dir = os.path.normpath(self.experiment.raw_dir)
         is_pinned = self.name in pinned
         if not is_pinned:
-            check_own_models(self.experiment, str(path))
+            check_names(self.experiment, str(path))
         if not self.is_generated and not is_pinned:
+            # before a library opens them
+            check_raw_files(scan(self.experiment.raw_dir, self.experiment.data.format), str(path))
             frames = [
                 None if file in self.index.errors else self.index.num_frames(number)
                 for number, (file, _) in enumerate(self.index.simulations)
@@ -82,6 +85,14 @@ class Plan:
             self._refuse_damaged()
         self.cache_dir = os.path.normpath(cache_directory(self.experiment, claim and not is_pinned))
         self.reading = reading_digest(self.experiment)
+
+    def import_own_models(self) -> None:
+        """Import the experiment's own modules, which are code, and check it against them.
+
+        Raises:
+            ConfigError: see :func:`check_own_models`.
+        """
+        check_own_models(self.experiment, str(self.path))
 
     @property
     def is_generated(self) -> bool:

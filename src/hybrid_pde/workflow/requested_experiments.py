@@ -1,5 +1,6 @@
 """The experiments that one call of Snakemake needs."""
 
+import os
 import re
 from collections.abc import Iterable, Mapping
 from functools import cached_property
@@ -11,12 +12,16 @@ from hybrid_pde.config.derived import num_cycles
 from hybrid_pde.config.loading import CONFIG_DIR, as_overrides, default_experiment, find_experiment
 from hybrid_pde.domain.run_folders import RUN_FOLDERS
 from hybrid_pde.errors import ConfigError, UserError
+from hybrid_pde.workflow.job_names import check_own_paths
 from hybrid_pde.workflow.pin import EXPERIMENT_NAME, pinned_names
 from hybrid_pde.workflow.plan import Plan
 
 
 class RequestedExperiments:
     """All experiments that the targets of one call of Snakemake need.
+
+    The modules of an experiment are imported when its results are requested, by its name. Those of
+    the default experiment, and of experiments that only share a folder of data, are not.
 
     Args:
         settings: The ``--config`` of the call: ``experiment``, the name or path of the default
@@ -33,8 +38,10 @@ class RequestedExperiments:
         self._claim = claim
         self.pinned = pinned_names()
         self._by_name: dict[str, Plan] = {}
+        self._imported: set[str] = set()
         sections = {key: value for key, value in settings.items() if key != "experiment"}
         path = find_experiment(settings.get("experiment") or default_experiment())
+        check_own_paths(path)
         self.default = self._add(path, as_overrides(sections))
 
     def __getitem__(self, name: str) -> Plan:
@@ -46,6 +53,9 @@ class RequestedExperiments:
                     f"{plan.path}: run_params.experiment_name: {plan.name!r}: its results lie in "
                     f"results/{plan.name}; request results/{plan.name}/…"
                 )
+        if name not in self._imported and name not in self.pinned:
+            self._by_name[name].import_own_models()
+            self._imported.add(name)
         return self._by_name[name]
 
     @cached_property
@@ -85,6 +95,8 @@ class RequestedExperiments:
                 return plan
         for path in sorted(Path(CONFIG_DIR).glob("*.yaml")):
             try:
+                if not _may_have(load_experiment(path), directory):
+                    continue
                 plan = self._add(path)
             except UserError:
                 continue  # an invalid file that this call does not need
@@ -121,6 +133,14 @@ class RequestedExperiments:
                 f"{plan.path}: generation_params: differ from {other.path}, which has the "
                 f"same raw folder {plan.raw_dir}; give one of them another data.dset_name"
             )
+
+
+def _may_have(config: Mapping[str, Any], directory: str) -> bool:
+    """Whether a folder is that of the experiment's raw files, or that of its cache or in it."""
+    experiment = parse_experiment(config)
+    cache = os.path.normpath(experiment.cache_root / experiment.data.dset_name)
+    raw = os.path.normpath(experiment.raw_dir)
+    return directory in (raw, cache) or directory.startswith(f"{cache}/")
 
 
 def _any_of(names: Iterable[str]) -> str:

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from hybrid_pde.errors import RunningError, UserError
+from hybrid_pde.interruption import end_without_traceback
 from hybrid_pde.workflow.launch_record import JOBS, LaunchRecord
 from hybrid_pde.workflow.live_processes import (
     cancel_slurm_jobs,
@@ -122,4 +123,5 @@ def _has_snakefile(arguments: list[str]) -> bool:
 
 
 if __name__ == "__main__":
+    end_without_traceback()
     main(sys.argv[1:])

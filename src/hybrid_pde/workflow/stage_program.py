@@ -2,19 +2,20 @@
 
 import argparse
 import copy
-import json
 import logging
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from hybrid_pde.data.atomic import disk_reason
-from hybrid_pde.errors import UserError, make_log_printable, printable
+from hybrid_pde.errors import ConfigError, UserError, make_log_printable, printable
 from hybrid_pde.interruption import EXIT_CODE, Interrupted, interruptible
 from hybrid_pde.result_warnings import show_as_messages
 from hybrid_pde.workflow.job_lock import is_first_process, job_lock
 from hybrid_pde.workflow.library_versions import record_versions
+from hybrid_pde.workflow.settings_file import read_settings
 
 Main = Callable[[argparse.Namespace], None]
 
@@ -27,7 +28,7 @@ def stage_parser(description: str | None) -> argparse.ArgumentParser:
     """
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument(
-        "--settings", type=_settings, required=True, help="part of an experiment, as JSON"
+        "--settings", type=_settings, required=True, help="JSON file with part of an experiment"
     )
     parser.add_argument("--threads", type=int, default=1, help="threads of the numerical libraries")
     parser.add_argument("--log", type=Path, help="file for messages and tracebacks")
@@ -40,6 +41,7 @@ def run_stage(main: Main, parser: argparse.ArgumentParser) -> None:
     Exits with 1 after an error that the user can correct, which is one message; with 2 after an
     unexpected error; with 75 (temporary failure: the same call continues) after a signal.
     """
+    open_standard_streams()
     arguments = parser.parse_args()
     _log_to(None)
     logger = logging.getLogger("stage")
@@ -66,8 +68,27 @@ def run_stage(main: Main, parser: argparse.ArgumentParser) -> None:
         sys.exit(2)
 
 
-def _settings(text: str) -> dict[str, Any]:
-    return json.loads(text)
+def open_standard_streams() -> None:
+    """Open the null device in place of standard streams that the caller has closed.
+
+    Otherwise the next file that is opened gets the number of the error stream, and libraries in C
+    write their messages into it.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            opened = os.open(os.devnull, os.O_RDWR)  # the lowest free number, which is this one
+            assert opened == number, f"{opened} for {name}"
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", closefd=False))
+
+
+def _settings(path: str) -> dict[str, Any]:
+    try:
+        return read_settings(Path(path))
+    except ConfigError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _log_to(path: Path | None) -> None:

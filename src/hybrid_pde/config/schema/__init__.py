@@ -34,6 +34,7 @@ from hybrid_pde.config.schema.models import (
     SyntheticModelParams,
 )
 from hybrid_pde.config.schema.section import (
+    FieldName,
     FolderName,
     Index,
     Interval,
@@ -60,6 +61,7 @@ __all__ = [
     "DataParams",
     "EvaluationParams",
     "Experiment",
+    "FieldName",
     "FolderName",
     "FourierModes",
     "GaussianRandomField",

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, NonNegativeFloat, PositiveInt
 
 from hybrid_pde.config.raw_formats import RawFormat
-from hybrid_pde.config.schema.section import FolderName, Interval, Section
+from hybrid_pde.config.schema.section import FieldName, FolderName, Interval, Section
 
 
 class SelectParams(Section):
@@ -41,7 +41,7 @@ class DataParams(Section):
 
     data_dir: str = "data"
     dset_name: FolderName = ""
-    fields: list[str] = []
+    fields: list[FieldName] = []
     format: RawFormat = "auto"
     variables: dict[str, str | list[str]] = {}
     dims: dict[str, str] = {}
@@ -49,6 +49,6 @@ class DataParams(Section):
     boundary: Any = None
     time_unit: str | None = None
     select: SelectParams = SelectParams()
-    known_parameters: dict[str, str] = {}
+    known_parameters: dict[FieldName, str] = {}
     cache_dir: str | None = None
     observations: ObservationParams | None = None

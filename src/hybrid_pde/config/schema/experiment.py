@@ -1,11 +1,11 @@
 """The experiment as a whole; sections ``run_params``, ``evaluation_params``, ``workflow``."""
 
-import re
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, NonNegativeFloat, PositiveInt
 
+from hybrid_pde.config.safe_names import experiment_name_problem
 from hybrid_pde.config.schema.augmentation import AugmentationParams, HybridParams
 from hybrid_pde.config.schema.data import DataParams
 from hybrid_pde.config.schema.generation import GenerationParams
@@ -15,11 +15,9 @@ from hybrid_pde.config.schema.training import TrainerParams
 
 
 def _experiment_name(name: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.\-]*", name):
-        raise ValueError(
-            "allowed are letters, digits, '_', '-' and '.', starting with a letter or digit; "
-            "leave it out to use the file's name"
-        )
+    problem = experiment_name_problem(name)
+    if problem is not None:
+        raise ValueError(f"{problem}; leave it out to use the file's name")
     return name
 
 

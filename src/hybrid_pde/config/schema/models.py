@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import PositiveFloat, PositiveInt, StrictBool, model_validator
 
-from hybrid_pde.config.schema.section import Index, Number, Section
+from hybrid_pde.config.schema.section import FieldName, Index, Number, Section
 
 # Orders of accuracy of each scheme: of the differences, or of the spectral time integrator.
 SCHEME_ORDERS: dict[str, tuple[int, ...]] = {
@@ -49,8 +49,8 @@ class SyntheticModelParams(Section):
 
     name: str
     module: str | None = None
-    input_specs: dict[str, PositiveInt]
-    output_specs: dict[str, PositiveInt]
+    input_specs: dict[FieldName, PositiveInt]
+    output_specs: dict[FieldName, PositiveInt]
     residual: bool = True
     bundle: PositiveInt = 1
     coordinates: Index = 0

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
-from hybrid_pde.config.schema.section import Index, Interval, Number, Section
+from hybrid_pde.config.schema.section import FieldName, Index, Interval, Number, Section
 
 
 class SharedTraining(Section):
@@ -60,7 +60,7 @@ class Prior(Section):
 class LearnableParameter(Section):
     """An equation parameter estimated from the data."""
 
-    name: str
+    name: FieldName
     initial_guess: Number | list[Any] | dict[str, Any] | None = None
     bounds: Interval | None = None
     scale: Literal["auto", "linear", "log"] = "auto"

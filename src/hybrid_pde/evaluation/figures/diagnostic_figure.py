@@ -16,6 +16,7 @@ from hybrid_pde.evaluation.figures.style import (
     LINE_STYLES,
     grid_lines,
     new_figure,
+    plain,
     styled,
 )
 from hybrid_pde.evaluation.measures.correlation import THRESHOLD
@@ -109,13 +110,13 @@ def _draw_spectra(
         # below the rounding of single precision there is only noise
         low, high = axes.get_ylim()
         axes.set_ylim(max(low, 0.1 * UNIFORM_SPREAD**2 * largest), high)
-    _label(axes, f"energy of {field} at the last step", "wavenumber k")
+    _label(axes, f"energy of {plain(field)} at the last step", "wavenumber k")
 
 
 def _draw_drifts(axes: Axes, metrics: Mapping[str, Any], names: Sequence[str], dt: float) -> None:
     kept = metrics["evaluated_on"]["conserved"]
     pairs = [(field, quantity) for field in kept for quantity in kept[field]][: len(DRIFT_STYLES)]
-    labels = [f"{QUANTITY_LABELS[quantity]} of {field}" for field, quantity in pairs]
+    labels = [f"{QUANTITY_LABELS[quantity]} of {plain(field)}" for field, quantity in pairs]
     positive = False
     for (field, quantity), style in zip(pairs, DRIFT_STYLES, strict=False):
         for name in names:

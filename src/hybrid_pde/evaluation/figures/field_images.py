@@ -24,6 +24,7 @@ from hybrid_pde.evaluation.figures.style import (
     SEQUENTIAL,
     grid_lines,
     new_figure,
+    plain,
     styled,
 )
 from hybrid_pde.evaluation.rollout_samples import RolloutSample
@@ -38,7 +39,7 @@ class View:
     """One field of a rollout, reduced to what a figure shows.
 
     Attributes:
-        label: Name of the values, e.g. ``|velocity|``.
+        label: Name of the values as figures show it, e.g. ``|velocity|``.
         truth: ``[T, X]`` or ``[T, X, Y]``.
         predictions: The same for each model.
         errors: Magnitude of the error of each model.
@@ -67,7 +68,8 @@ def view(sample: RolloutSample, layout: FieldLayout) -> View:
         }
     shown = _values(truth)
     colormap, norm = _scale(shown)
-    label = f"|{layout.name}|" if layout.channels > 1 else layout.name
+    name = plain(layout.name)
+    label = f"|{name}|" if layout.channels > 1 else name
     if len(sample.grid.axes) == 3:
         axis, position = _cut(sample)
         label += f"  at {axis} = {position:.3g}"

@@ -67,6 +67,11 @@ def new_figure(width: float, height: float) -> Figure:
     return figure
 
 
+def plain(text: str) -> str:
+    """A name or unit as a label shows it: its dollar signs begin no formula."""
+    return text.replace("$", r"\$")
+
+
 def grid_lines(axes: Axes) -> None:
     """Draw faint horizontal lines behind the data."""
     axes.grid(axis="y", color="#e4e4e4", linewidth=0.7)

@@ -13,6 +13,7 @@ from hybrid_pde.evaluation.figures.style import (
     COLORS,
     grid_lines,
     new_figure,
+    plain,
     save_figure,
     styled,
 )
@@ -100,7 +101,8 @@ def plot_calibration(
         for axes, (column, (name, index)) in zip(grid, columns.items(), strict=False):
             _draw_parameter(axes, iterations, history[column], parameters[name], index)
             unit = parameters[name].get("unit")
-            axes.set_ylabel(f"{column.replace('_', ' ')}" + (f"  [{unit}]" if unit else ""))
+            shown = column.replace("_", " ") + (f"  [{unit}]" if unit else "")
+            axes.set_ylabel(plain(shown))
         loss = grid[panels - 1]
         values = np.asarray(history["loss"], dtype=float)
         loss.plot(iterations, values, color=COLORS["physical"], linewidth=1.8, marker="o", ms=4)

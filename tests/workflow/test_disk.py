@@ -169,14 +169,24 @@ def test_read_only_folder_is_reported(tmp_path: Path) -> None:
         subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
-def simulate(folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run the program of the stage for four simulations of 0.5 MB each."""
+def simulate(folder: Path, check_size: bool = True) -> subprocess.CompletedProcess[str]:
+    """Run the program of the stage for four simulations of 0.5 MB each.
+
+    Without the check of the free disk before, the disk fills while the stage writes.
+    """
+    program = str(ROOT / "workflow/scripts/simulate.py")
+    unchecked = (
+        "import runpy, sys; import hybrid_pde.stages.simulate as stage; "
+        "stage.refuse_too_large = lambda *_: None; sys.argv = sys.argv[1:]; "
+        "runpy.run_path(sys.argv[0], run_name='__main__')"
+    )
     experiment = tiny_experiment()
     experiment["generation_params"] |= {"resolution": {"x": 48, "y": 36}, "steps": 35}
     settings = stage_settings(parse_experiment(experiment), "simulate")
     return subprocess.run(
         [
-            *(sys.executable, str(ROOT / "workflow/scripts/simulate.py"), "--settings"),
+            *((sys.executable,) if check_size else (sys.executable, "-c", unchecked)),
+            *(program, "--settings"),
             settings_path(folder, settings),
             *("--shard", "000000-000003", "--output", "raw/simulated.json"),
             *("--log", "raw/logs/simulate.log"),
@@ -191,7 +201,11 @@ def simulate(folder: Path) -> subprocess.CompletedProcess[str]:
 
 def test_stage_on_a_full_disk_reports_it_and_resumes(small_disk: Path) -> None:
     fill(small_disk, 1_200_000)
-    failed = simulate(small_disk)
+    refused = simulate(small_disk)
+    assert refused.returncode == 1, refused.stderr
+    assert "free on the disk" in refused.stderr.splitlines()[-1]
+    assert not list(small_disk.glob("raw/*.nc"))
+    failed = simulate(small_disk, check_size=False)
     assert failed.returncode == 1, failed.stderr
     assert "no space is left on the disk" in failed.stderr.splitlines()[-1]
     assert "Traceback" not in failed.stderr

@@ -170,7 +170,7 @@ def refuse_too_large(folder: Path, size: int, content: str) -> None:
     free = shutil.disk_usage(existing).free
     if size > free:
         raise StorageError(
-            f"{folder}: {content} takes {size / 1e9:.3g} GB, {free / 1e9:.3g} GB are free on the "
+            f"{folder}: {content}: {size / 1e9:.3g} GB, {free / 1e9:.3g} GB are free on the "
             "disk; free some, or choose a folder on another disk"
         )
 

@@ -12,19 +12,32 @@ import numpy as np
 from scipy.optimize import Bounds, least_squares, minimize
 
 from hybrid_pde.errors import DivergenceError
+from hybrid_pde.training.physical.convergence import (
+    IRRELEVANT,
+    ROUNDING,
+    FullStep,
+    full_step,
+    nothing_to_fit,
+    without_influence,
+)
+from hybrid_pde.training.physical.initial_state_unknowns import MAX_DENSE
 from hybrid_pde.training.physical.linearization import Linearization
 from hybrid_pde.training.physical.objective import Objective
 
 CONVERGED, MAX_ITERATIONS, DIVERGED = "converged", "max_iterations", "diverged"
+# Ended at a point that is no minimum, without finding a better one.
+STALLED = "stalled"
 
-# Relative change of the loss that is rounding error.
-_ROUNDING = 1e-14
-# Near the minimum, moving the parameters by one standard deviation changes |r|² by σ². With N
-# values, a relative change of 1e-4/N is a hundredth of a standard deviation.
-_IRRELEVANT = 1e-4
 # A final step is skipped if it is below this fraction of the tolerance, since its effect remains as
 # an error.
 _SKIPPED = 0.1
+# Relative step at a minimum if the tolerance is that of rounding.
+_AT_ROUNDING = 1e-8
+# Largest number of times that SciPy starts anew, and of halvings of a full step, two per trial.
+_RESTARTS = 6
+_HALVINGS, _HALVINGS_PER_TRIAL = 16, 2
+# Relative decrease of the loss below which L-BFGS-B does not start anew.
+_LEAST_DECREASE = 1e-3
 # Relative gradient at which an L-BFGS-B run has converged even if its line search fails.
 _FLAT = 1e-5
 
@@ -36,7 +49,7 @@ class Minimum:
     Attributes:
         z: The best point found.
         loss: The loss there.
-        status: ``converged``, ``max_iterations`` or ``diverged``.
+        status: ``converged``, ``max_iterations``, ``stalled`` or ``diverged``.
         history: All evaluated points, ``(z, loss)``.
     """
 
@@ -58,7 +71,8 @@ def gauss_newton(
     """Bounded nonlinear least squares, one linearization per step.
 
     If the rollout diverges at a trial point, the residual is infinite and SciPy shrinks the trust
-    region.
+    region. SciPy's own convergence counts only where the full step is negligible; elsewhere the
+    minimization goes on from a point along that step.
 
     Args:
         objective: The objective.
@@ -71,61 +85,129 @@ def gauss_newton(
     """
     if objective.states is not None:
         objective.states.check_dense()
-    best: Linearization = objective.linearize(z)
-    at, found = best, Minimum(best.z, best.loss)
-    found.add(at.z, at.loss)
-    least = max(_ROUNDING, _IRRELEVANT / objective.num_values)
+    trials = _Trials(objective, z, tolerance)
+    trials.found.status = MAX_ITERATIONS
+    for _ in range(_RESTARTS):
+        left = max_iterations + 1 - trials.num_evaluations
+        if left <= 0 or not trials.descend(z, left):
+            break
+        status, step = end_status(objective, trials.best, tolerance)
+        if status == CONVERGED:
+            trials.found.status = CONVERGED
+            break
+        lower = trials.along(step, max_iterations)
+        if lower is None:
+            trials.found.status = status or CONVERGED
+            break
+        z = lower
+    objective.reuse(trials.best)
+    return trials.found
 
-    def residual(z: np.ndarray) -> np.ndarray:
-        nonlocal at, best
-        if not np.array_equal(z, at.z):
+
+def end_status(
+    objective: Objective, at: Linearization, tolerance: float
+) -> tuple[str | None, FullStep]:
+    """Status of a minimization that cannot go on from a point, and the full step there.
+
+    Returns:
+        ``converged`` at a minimum; ``stalled`` where a large step remains, or where no parameter
+        changes the prediction; ``None`` where a step remains that rounding may explain.
+    """
+    step = full_step(at, objective.bounds(), objective.num_values)
+    absent = without_influence(at, len(objective.vector), objective.num_values)
+    if absent.all() and not nothing_to_fit(at.loss):
+        return STALLED, step
+    if step.is_negligible(tolerance or _AT_ROUNDING):
+        return CONVERGED, step
+    return (STALLED if step.is_large else None), step
+
+
+class _Trials:
+    """Evaluated points of a Gauss-Newton minimization.
+
+    Args:
+        objective: The objective.
+        z: The start.
+        tolerance: Relative change of the parameters at convergence.
+
+    Attributes:
+        best: Linearization at the best point.
+        found: The best point and the history.
+        num_evaluations: Number of linearizations after that of the start.
+    """
+
+    def __init__(self, objective: Objective, z: np.ndarray, tolerance: float) -> None:
+        self._objective, self._tolerance = objective, tolerance
+        self._least = max(ROUNDING, IRRELEVANT / objective.num_values)
+        self.best: Linearization = objective.linearize(z)
+        self._at = self.best
+        self.found = Minimum(self.best.z, self.best.loss)
+        self.found.add(self.best.z, self.best.loss)
+        self.num_evaluations = 0
+
+    def descend(self, z: np.ndarray, max_evaluations: int) -> bool:
+        """Minimize from a point; whether SciPy ended before the last evaluation allowed."""
+        try:
+            result = least_squares(
+                self._residual,
+                z,
+                jac=self._jacobian,
+                bounds=self._objective.bounds(),
+                method="trf",
+                x_scale="jac",
+                xtol=self._tolerance or None,
+                ftol=self._least,
+                gtol=None,
+                max_nfev=max_evaluations,
+            )
+        except _ConvergedError:
+            return True
+        return bool(result.status != 0)
+
+    def along(self, step: FullStep, max_iterations: int) -> np.ndarray | None:
+        """A point along a step from the best point with a lower loss; ``None`` without one."""
+        start, loss = self.best.z, self.best.loss
+        lower, upper = self._objective.bounds()
+        for halvings in range(0, _HALVINGS, _HALVINGS_PER_TRIAL):
+            if self.num_evaluations >= max_iterations:
+                return None
+            z = np.clip(start + step.step / 2**halvings, lower, upper)
+            self._residual(z)
+            if self.best.loss < loss:
+                return self.best.z
+        return None
+
+    def _residual(self, z: np.ndarray) -> np.ndarray:
+        if not np.array_equal(z, self._at.z):
+            self.num_evaluations += 1
             try:
-                trial = objective.linearize(z)
+                trial = self._objective.linearize(z)
             except DivergenceError:
-                return np.full(len(at.residual), np.inf)
-            found.add(trial.z, trial.loss)
-            at = trial
-            best = at if at.loss < best.loss else best
-        return at.residual
+                return np.full(len(self._at.residual), np.inf)
+            self.found.add(trial.z, trial.loss)
+            self._at = trial
+            self.best = trial if trial.loss < self.best.loss else self.best
+        return self._at.residual
 
-    def jacobian(z: np.ndarray) -> np.ndarray:
+    def _jacobian(self, z: np.ndarray) -> np.ndarray:
         # R is unique only up to a rotation: residual and Jacobian must be of one evaluation.
-        if not np.array_equal(z, at.z):
-            residual(z)
+        if not np.array_equal(z, self._at.z):
+            self._residual(z)
         # Called at accepted points. SciPy would evaluate the next step before it detects
         # convergence.
-        if _is_minimum(at, least, tolerance):
+        if _ends_here(self._at, self._least, self._tolerance):
             raise _ConvergedError
-        return at.jacobian
-
-    try:
-        result = least_squares(
-            residual,
-            z,
-            jac=jacobian,
-            bounds=objective.bounds(),
-            method="trf",
-            x_scale="jac",
-            xtol=tolerance or None,
-            ftol=least,
-            gtol=None,
-            max_nfev=max_iterations + 1,
-        )
-        found.status = MAX_ITERATIONS if result.status == 0 else CONVERGED
-    except _ConvergedError:
-        found.status = CONVERGED
-    objective.reuse(best)
-    return found
+        return self._at.jacobian
 
 
 class _ConvergedError(Exception):
     """The minimization has converged; ends SciPy's iteration."""
 
 
-def _is_minimum(at: Linearization, least: float, tolerance: float) -> bool:
+def _ends_here(at: Linearization, least: float, tolerance: float) -> bool:
     """Whether the full Gauss-Newton step reduces the loss by less than ``least``, or is too short.
 
-    Also true if the Jacobian or the residual is zero.
+    Also true if the Jacobian or the residual is zero, so that there is no step.
     """
     if not at.jacobian.any() or not at.residual.any():
         return True
@@ -139,6 +221,9 @@ def _is_minimum(at: Linearization, least: float, tolerance: float) -> bool:
 def lbfgsb(objective: Objective, z: np.ndarray, max_iterations: int, tolerance: float) -> Minimum:
     """Bounded quasi-Newton minimization with reverse-mode gradients.
 
+    It starts anew, with another unit of the gradient, where it ended but a full Gauss-Newton step
+    is still large.
+
     Args:
         objective: The objective.
         z: All unknowns to start from.
@@ -148,8 +233,30 @@ def lbfgsb(objective: Objective, z: np.ndarray, max_iterations: int, tolerance: 
     Raises:
         DivergenceError: if the rollout diverges at the start.
     """
+    found, left = Minimum(np.array(z), np.inf), max_iterations
+    for _ in range(_RESTARTS):
+        before = found.loss
+        left -= _lbfgsb_run(objective, found, left, tolerance)
+        if found.status != CONVERGED or len(z) > MAX_DENSE:
+            break
+        try:
+            status, _ = end_status(objective, objective.linearize(found.z), tolerance)
+        except DivergenceError:
+            break  # the rollout is finite there, its derivatives are not
+        if status != STALLED:
+            break
+        found.status = STALLED
+        if left <= 0 or found.loss >= before * (1 - _LEAST_DECREASE):
+            break
+    return found
+
+
+def _lbfgsb_run(objective: Objective, found: Minimum, max_iterations: int, tolerance: float) -> int:
+    """Run SciPy from the best point so far; returns the number of iterations."""
+    z = found.z
     start_loss, start_gradient = objective.loss_and_gradient(z)
-    found = Minimum(np.array(z), start_loss)
+    if not found.history:
+        found.loss = start_loss
     # In units of the initial gradient, the first trial step changes parameters by their own size.
     unit = float(np.max(np.abs(start_gradient))) or 1.0
     last = np.array(z)
@@ -186,7 +293,7 @@ def lbfgsb(objective: Objective, z: np.ndarray, max_iterations: int, tolerance: 
     flat = float(np.max(np.abs(np.atleast_1d(result.jac)))) <= _FLAT
     stopped = result.status == 99  # by the callback
     found.status = CONVERGED if result.success or stopped or flat else MAX_ITERATIONS
-    return found
+    return int(result.nit)
 
 
 def history_of_point(objective: Objective, z: np.ndarray) -> list[tuple[np.ndarray, float]]:

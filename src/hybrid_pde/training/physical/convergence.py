@@ -42,7 +42,7 @@ class FullStep:
         gain: Relative decrease of |r|² that the linearization promises, between 0 and 1.
         change: Root mean square by which each entry of the step changes the prediction, in
             standard deviations of the data.
-        size: Magnitude |z| of each unknown at the point.
+        sizes: Magnitude of each unknown.
         loss: The loss at the point.
         num_values: Number of observed values N.
     """
@@ -50,13 +50,13 @@ class FullStep:
     step: np.ndarray
     gain: float
     change: np.ndarray
-    size: np.ndarray
+    sizes: np.ndarray
     loss: float
     num_values: float
 
     def is_short(self, tolerance: float) -> bool:
         """Whether the step is below a tolerance relative to every unknown."""
-        own = np.abs(self.step) <= tolerance * self.size
+        own = np.abs(self.step) <= tolerance * self.sizes
         return bool(np.all(own | (self.change <= _SMALL_CHANGE * tolerance)))
 
     def is_negligible(self, tolerance: float) -> bool:
@@ -79,13 +79,17 @@ class FullStep:
 
 
 def full_step(
-    at: Linearization, bounds: tuple[np.ndarray, np.ndarray], num_values: float
+    at: Linearization,
+    bounds: tuple[np.ndarray, np.ndarray],
+    sizes: np.ndarray,
+    num_values: float,
 ) -> FullStep:
     """The step s that minimizes |J s + r|² with lower ≤ z + s ≤ upper.
 
     Args:
         at: Residual r and Jacobian J at the point z.
         bounds: Lower and upper bounds of all unknowns.
+        sizes: Magnitudes of the unknowns to which tolerances are relative.
         num_values: Number of observed values N.
 
     Source: Stark and Parker (1995), Computational Statistics 10, 129-141 (bounded least squares).
@@ -112,7 +116,7 @@ def full_step(
         scaled_step / units,
         max(gain, 0.0),
         np.abs(scaled_step) * (lengths > 0) / np.sqrt(num_values),
-        np.abs(at.z),
+        sizes,
         at.loss,
         num_values,
     )

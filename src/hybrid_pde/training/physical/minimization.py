@@ -91,6 +91,7 @@ def gauss_newton(
         left = max_iterations + 1 - trials.num_evaluations
         if left <= 0 or not trials.descend(z, left):
             break
+        objective.reuse(trials.best)
         status, step = end_status(objective, trials.best, tolerance)
         if status == CONVERGED:
             trials.found.status = CONVERGED
@@ -113,13 +114,23 @@ def end_status(
         ``converged`` at a minimum; ``stalled`` where a large step remains, or where no parameter
         changes the prediction; ``None`` where a step remains that rounding may explain.
     """
-    step = full_step(at, objective.bounds(), objective.num_values)
+    step = remaining_step(objective, at.z)
     absent = without_influence(at, len(objective.vector), objective.num_values)
     if absent.all() and not nothing_to_fit(at.loss):
         return STALLED, step
     if step.is_negligible(tolerance or _AT_ROUNDING):
         return CONVERGED, step
     return (STALLED if step.is_large else None), step
+
+
+def remaining_step(objective: Objective, z: np.ndarray) -> FullStep:
+    """The full Gauss-Newton step at a point.
+
+    Raises:
+        DivergenceError: if the rollout diverges.
+    """
+    sizes = objective.vector.sizes(z)
+    return full_step(objective.linearize(z), objective.bounds(), sizes, objective.num_values)
 
 
 class _Trials:
@@ -195,7 +206,8 @@ class _Trials:
             self._residual(z)
         # Called at accepted points. SciPy would evaluate the next step before it detects
         # convergence.
-        if _ends_here(self._at, self._least, self._tolerance):
+        sizes = self._objective.vector.sizes(z)
+        if _ends_here(self._at, self._least, self._tolerance * sizes):
             raise _ConvergedError
         return self._at.jacobian
 
@@ -204,7 +216,7 @@ class _ConvergedError(Exception):
     """The minimization has converged; ends SciPy's iteration."""
 
 
-def _ends_here(at: Linearization, least: float, tolerance: float) -> bool:
+def _ends_here(at: Linearization, least: float, shortest: np.ndarray) -> bool:
     """Whether the full Gauss-Newton step reduces the loss by less than ``least``, or is too short.
 
     Also true if the Jacobian or the residual is zero, so that there is no step.
@@ -213,9 +225,7 @@ def _ends_here(at: Linearization, least: float, tolerance: float) -> bool:
         return True
     step = np.linalg.lstsq(at.jacobian, -at.residual, rcond=None)[0]
     gain = float(np.sum((at.jacobian @ step) ** 2) / np.sum(at.residual**2))
-    return gain <= _SKIPPED**2 * least or bool(
-        np.all(np.abs(step) <= _SKIPPED * tolerance * np.abs(at.z))
-    )
+    return gain <= _SKIPPED**2 * least or bool(np.all(np.abs(step) <= _SKIPPED * shortest))
 
 
 def lbfgsb(objective: Objective, z: np.ndarray, max_iterations: int, tolerance: float) -> Minimum:
@@ -278,7 +288,7 @@ def _lbfgsb_run(objective: Objective, found: Minimum, max_iterations: int, toler
         nonlocal last
         change = np.abs(intermediate_result.x - last)
         last = np.array(intermediate_result.x)
-        if np.all(change <= tolerance * np.abs(last)):
+        if np.all(change <= tolerance * objective.vector.sizes(last)):
             raise StopIteration
 
     result = minimize(

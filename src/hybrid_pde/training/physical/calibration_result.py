@@ -13,7 +13,10 @@ from hybrid_pde.numerics.discretization import Discretization
 from hybrid_pde.training.physical.discretization_check import describe_shift
 from hybrid_pde.training.physical.initial_state_unknowns import MAX_DENSE
 from hybrid_pde.training.physical.linearization import Linearization
-from hybrid_pde.training.physical.minimization import MAX_ITERATIONS, Minimum
+from hybrid_pde.training.physical.minimum import (
+    MAX_ITERATIONS,
+    Minimum,
+)
 from hybrid_pde.training.physical.objective import Objective
 from hybrid_pde.training.physical.parameter_vector import ParameterVector
 from hybrid_pde.training.physical.uncertainty import Uncertainty, assess

@@ -6,7 +6,10 @@ import numpy as np
 
 from hybrid_pde.errors import DivergenceError
 from hybrid_pde.numerics.discretization import Discretization
-from hybrid_pde.training.physical.minimization import gauss_newton, remaining_step
+from hybrid_pde.training.physical.minimization import gauss_newton
+from hybrid_pde.training.physical.minimum import (
+    remaining_step,
+)
 from hybrid_pde.training.physical.objective import Objective
 
 # Enough windows to measure the shift, at low cost on the finer grid.

@@ -14,7 +14,11 @@ import numpy as np
 from hybrid_pde.errors import DivergenceError
 from hybrid_pde.training.physical.convergence import without_influence
 from hybrid_pde.training.physical.magnitudes import magnitudes
-from hybrid_pde.training.physical.minimization import METHODS, STALLED, Minimum
+from hybrid_pde.training.physical.minimization import METHODS
+from hybrid_pde.training.physical.minimum import (
+    STALLED,
+    Minimum,
+)
 from hybrid_pde.training.physical.objective import Objective
 from hybrid_pde.training.physical.reference_loss import explains
 
@@ -33,6 +37,8 @@ _SMALLEST_NUM_POINTS = 24
 _MAX_SUBSTEPS = 100
 # Starts that are minimized, and the length and tolerance of their minimizations.
 _CANDIDATES, _ITERATIONS, _TOLERANCE = 3, 15, 1e-3
+# Searches one after the other; each starts where the one before ended.
+_PASSES = 2
 # A start is better only if its loss is below this fraction of that of the guess.
 _BETTER = 0.9
 
@@ -51,11 +57,15 @@ def start_of_right_magnitude(objective: Objective, z: np.ndarray) -> np.ndarray:
     stretch = _short_stretch(objective)
     if len(z) > _MAX_PARAMETERS or not _is_doubtful(stretch, z):
         return z
+    if stretch.substeps_used > _MAX_SUBSTEPS:  # from there, a minimization takes minutes
+        found = _best_of_other_magnitudes(stretch, z, None)
+        if found is not None and explains(stretch, found.loss):
+            return _announced(objective, found)
     own = _minimum(stretch, z)
     if own is not None and own.status != STALLED and explains(stretch, own.loss):
         return own.z[: len(z)]
-    found = better_start(objective, z)
-    return z if found is None else found
+    found = _better(stretch, z, own)
+    return z if found is None else _announced(objective, found)
 
 
 def better_start(objective: Objective, z: np.ndarray) -> np.ndarray | None:
@@ -66,25 +76,45 @@ def better_start(objective: Objective, z: np.ndarray) -> np.ndarray | None:
         z: Parameters to improve.
     """
     stretch = _short_stretch(objective)
-    own = _minimum(stretch, z)
+    found = _better(stretch, z, _minimum(stretch, z))
+    return None if found is None else _announced(objective, found)
+
+
+def _better(stretch: Objective, z: np.ndarray, own: Minimum | None) -> Minimum | None:
+    """The best minimum from other magnitudes, if it is clearly below the one from the guess."""
+    best = _best_of_other_magnitudes(stretch, z, own)
+    if best is None or (own is not None and best.loss >= _BETTER * own.loss):
+        logger.info("other magnitudes of the parameters fit no better")
+        return None
+    return best
+
+
+def _best_of_other_magnitudes(
+    stretch: Objective, z: np.ndarray, own: Minimum | None
+) -> Minimum | None:
     best = own
     # A second pass, in case more than one parameter is off.
-    for start in (z, None):
-        around = start if start is not None else best.z[: len(z)] if best else z
-        for candidate in _candidates(stretch, around):
+    for _ in range(_PASSES):
+        around, before = z if best is None else best.z[: len(z)], best
+        for candidate in _candidates(stretch, around if before is not own else z):
             found = _minimum(stretch, candidate)
             if found is not None and (best is None or found.loss < best.loss):
                 best = found
             if best is not None and explains(stretch, best.loss):
-                break
-        if best is None or best is own or explains(stretch, best.loss):
+                return best
+        if best is before:
             break
-    if best is None or (own is not None and best.loss >= _BETTER * own.loss):
-        logger.info("other magnitudes of the parameters fit no better")
-        return None
-    values = dict(zip(objective.vector.labels, objective.vector.values(best.z), strict=False))
-    logger.info("start of another magnitude: %s", {k: float(f"{v:.4g}") for k, v in values.items()})
-    return best.z[: len(z)]
+    return best
+
+
+def _announced(objective: Objective, found: Minimum) -> np.ndarray:
+    """The parameters of a start, logged."""
+    vector = objective.vector
+    z = found.z[: len(vector)]
+    pairs = zip(vector.labels, vector.values(z), strict=True)
+    named = {label: float(f"{value:.4g}") for label, value in pairs}
+    logger.info("the calibration starts at another magnitude: %s", named)
+    return z
 
 
 def _short_stretch(objective: Objective) -> Objective:

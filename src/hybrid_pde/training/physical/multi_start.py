@@ -10,7 +10,11 @@ from hybrid_pde.training.physical.coarse_start import minimize_on_coarse_grid, o
 from hybrid_pde.training.physical.convergence import nothing_to_fit, without_influence
 from hybrid_pde.training.physical.initial_state_unknowns import MAX_DENSE
 from hybrid_pde.training.physical.magnitude_search import better_start
-from hybrid_pde.training.physical.minimization import METHODS, STALLED, Minimum
+from hybrid_pde.training.physical.minimization import METHODS
+from hybrid_pde.training.physical.minimum import (
+    STALLED,
+    Minimum,
+)
 from hybrid_pde.training.physical.objective import Objective
 from hybrid_pde.training.physical.reference_loss import explains
 from hybrid_pde.training.physical.uncertainty import assess

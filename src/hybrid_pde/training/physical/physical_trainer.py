@@ -21,13 +21,12 @@ from hybrid_pde.training.physical.field_trainer import FieldTrainer, Sample
 from hybrid_pde.training.physical.gradient_step import GradientSteps
 from hybrid_pde.training.physical.learnable_values import set_learnable
 from hybrid_pde.training.physical.magnitude_search import start_of_right_magnitude
-from hybrid_pde.training.physical.minimization import (
+from hybrid_pde.training.physical.minimization import METHODS, history_of_point
+from hybrid_pde.training.physical.minimum import (
     CONVERGED,
     DIVERGED,
     MAX_ITERATIONS,
-    METHODS,
     Minimum,
-    history_of_point,
 )
 from hybrid_pde.training.physical.multi_start import calibrate
 from hybrid_pde.training.physical.numerical_diffusion import warn_of_numerical_diffusion
@@ -302,7 +301,7 @@ class PhysicalTrainer(FieldTrainer):
         try:
             unknowns = self._start()
             if self._minimum is not None and self.settings.method not in METHODS:
-                check_steps(self.objective, self._minimum, unknowns)
+                check_steps(self.objective, self._minimum, unknowns, self.settings)
             if self._minimum is not None:
                 warn_if_unconverged(self.objective, self._minimum, unknowns, self.settings)
             weigh_priors = self.vector.has_priors and self.settings.method in METHODS

@@ -8,10 +8,10 @@ from hybrid_pde.errors import DivergenceError
 from hybrid_pde.result_warnings import warn_of_result
 from hybrid_pde.training.physical.convergence import without_influence
 from hybrid_pde.training.physical.initial_state_unknowns import MAX_DENSE
-from hybrid_pde.training.physical.minimization import (
+from hybrid_pde.training.physical.minimization import METHODS
+from hybrid_pde.training.physical.minimum import (
     CONVERGED,
     MAX_ITERATIONS,
-    METHODS,
     STALLED,
     Minimum,
     end_status,
@@ -24,15 +24,25 @@ _CLOSE = 1e-2
 _DECAYED = 1e-3
 
 
-def check_steps(objective: Objective, minimum: Minimum, unknowns: np.ndarray) -> None:
-    """Set the status of a calibration by ``adam`` or ``sgd`` that stopped changing.
+def check_steps(
+    objective: Objective, minimum: Minimum, unknowns: np.ndarray, settings: PhysicalTraining
+) -> None:
+    """Correct the status of a calibration by ``adam`` or ``sgd`` that stopped changing.
 
     Small changes may be due to a small learning rate: only a short full step is convergence.
     """
     if minimum.status != CONVERGED or len(unknowns) > MAX_DENSE:
         return
     status, _ = end_status(objective, objective.linearize(unknowns), _CLOSE)
-    minimum.status = MAX_ITERATIONS if status is None else status
+    if status == CONVERGED:
+        return
+    minimum.status = MAX_ITERATIONS
+    warn_of_result(
+        f"trainer_params.physical.learning_rate: {settings.learning_rate:g}: the steps of "
+        f"{settings.method} have become small, but not at a minimum "
+        f"({_named(objective, unknowns[: len(objective.vector)])}). Increase learning_rate and "
+        "epochs, or use gauss-newton"
+    )
 
 
 def warn_if_unconverged(

@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from hybrid_pde.errors import DivergenceError
+from hybrid_pde.training.physical.coarse_start import on_coarse_grid
 from hybrid_pde.training.physical.convergence import without_influence
 from hybrid_pde.training.physical.magnitudes import magnitudes
 from hybrid_pde.training.physical.minimization import METHODS
@@ -118,6 +119,7 @@ def _announced(objective: Objective, found: Minimum) -> np.ndarray:
 
 
 def _short_stretch(objective: Objective) -> Objective:
+    """The misfit on a short stretch of the data, on a coarse grid if the full one is costly."""
     whole = objective.observations
     frames = whole.windows[0].num_frames if whole.hides else _NUM_FRAMES
     stretch = whole.subset(_NUM_WINDOWS, frames)
@@ -126,7 +128,7 @@ def _short_stretch(objective: Objective) -> Objective:
         objective.model, stretch, objective.vector, objective.dt, estimate, objective.log
     )
     trial.noise_variance = objective.noise_variance
-    return trial
+    return on_coarse_grid(trial) or trial
 
 
 def _is_doubtful(stretch: Objective, z: np.ndarray) -> bool:

@@ -183,3 +183,23 @@ def test_the_feed_rate_of_gray_scott_is_far_off(feed: float) -> None:
     result = calibration.train(source, 1)
     assert result["status"] == "converged"
     assert result["parameters"]["feed"]["value"] == pytest.approx(0.04, rel=1e-4)
+
+
+@pytest.mark.parametrize("guess", [2e-6, pytest.param(2e2, marks=pytest.mark.nightly)])
+def test_a_field_of_another_magnitude_is_smoothed_as_from_a_good_guess(guess: float) -> None:
+    (x,) = coordinates(LINE)
+    model = DiffusionPDE(physical_config("DiffusionPDE", {"diffusivity": 0.02}))
+    truth = 0.02 * (1 + 0.5 * torch.sin(2 * torch.pi * x / 0.7))
+    model.set_parameters({"diffusivity": truth})
+    start = (torch.sin(2 * torch.pi * x / 0.7) + 0.5 * torch.cos(4 * torch.pi * x / 0.7 + 1))[None]
+    frames = torch.stack([start, *model.rollout(start, LINE, 8, 0.02)]).detach()
+
+    def field(guess: float) -> np.ndarray:
+        entry = {"name": "diffusivity", "initial_guess": guess, "parametrization": {"type": "grid"}}
+        config = physical_config("DiffusionPDE", {}, [entry], check_discretization=False)
+        calibration = PhysicalTrainer(config, DiffusionPDE(config), number(guess))
+        return calibration.train(Windows(frames, LINE, dt=0.02), 1)["fields"]["diffusivity"]
+
+    near = field(0.02)
+    assert near == pytest.approx(truth.numpy(), rel=5e-2)
+    assert field(guess) == pytest.approx(near, rel=1e-2)

@@ -194,6 +194,15 @@ class ParameterVector:
                 parts.append(part)
         return torch.cat(parts)
 
+    def adopt_magnitudes(self, z: np.ndarray) -> bool:
+        """Scale the penalties of fields by the fields at z; whether one has changed.
+
+        Linearizations from before are then no longer valid.
+        """
+        theta = torch.from_numpy(self.values(z))
+        changed = [field.adopt_magnitude(theta[self.owned(n)]) for n, field in self._fields.items()]
+        return any(changed)
+
     def priors(self, z: torch.Tensor) -> torch.Tensor:
         """(θ − mean) / std of every parameter with a prior, ``[m]``."""
         parts = [torch.zeros(0, dtype=torch.float64)]

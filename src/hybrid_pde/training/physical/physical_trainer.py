@@ -37,6 +37,9 @@ from hybrid_pde.training.physical.scheme_selection import select_discretization
 from hybrid_pde.training.physical.uncertainty import Uncertainty
 from hybrid_pde.training.physical.unconverged import check_steps, warn_if_unconverged
 
+# Largest number of calibrations, where the penalty of a field was scaled by a guess far off.
+_ROUNDS = 3
+
 
 class PhysicalTrainer(FieldTrainer):
     """Estimates learnable parameters from windows of observed fields.
@@ -256,9 +259,15 @@ class PhysicalTrainer(FieldTrainer):
             history = history + history_of_point(self.objective, self._guess)
             self._guess = None
         seed = self.experiment.run_params.seed
-        self._minimum = calibrate(self.objective, self._start(), self.settings, seed)
-        self._minimum.history = history + self._minimum.history
-        self.vector.write(self._minimum.z[: len(self.vector)])
+        for _ in range(_ROUNDS):
+            self._minimum = calibrate(self.objective, self._start(), self.settings, seed)
+            self._minimum.history = history = history + self._minimum.history
+            z = self._minimum.z[: len(self.vector)]
+            self.vector.write(z)
+            if not self.vector.adopt_magnitudes(z):
+                break
+            assert self.observations is not None
+            self.objective = self._objective(self.observations)
         return self._minimum.loss
 
     def _start(self) -> np.ndarray:

@@ -185,8 +185,7 @@ def test_the_feed_rate_of_gray_scott_is_far_off(feed: float) -> None:
     assert result["parameters"]["feed"]["value"] == pytest.approx(0.04, rel=1e-4)
 
 
-@pytest.mark.parametrize("guess", [2e-6, pytest.param(2e2, marks=pytest.mark.nightly)])
-def test_a_field_of_another_magnitude_is_smoothed_as_from_a_good_guess(guess: float) -> None:
+def test_a_field_of_another_magnitude_is_smoothed_as_from_a_good_guess() -> None:
     (x,) = coordinates(LINE)
     model = DiffusionPDE(physical_config("DiffusionPDE", {"diffusivity": 0.02}))
     truth = 0.02 * (1 + 0.5 * torch.sin(2 * torch.pi * x / 0.7))
@@ -202,4 +201,4 @@ def test_a_field_of_another_magnitude_is_smoothed_as_from_a_good_guess(guess: fl
 
     near = field(0.02)
     assert near == pytest.approx(truth.numpy(), rel=5e-2)
-    assert field(guess) == pytest.approx(near, rel=1e-2)
+    assert field(2e-6) == pytest.approx(near, rel=1e-2)

@@ -120,7 +120,7 @@ def test_overlapping_windows_count_an_observation_once():
 
 
 def test_a_diverging_guess_is_an_error_that_names_the_place():
-    parameters = [{"name": "viscosity", "initial_guess": 50.0}]
+    parameters = [{"name": "viscosity", "initial_guess": 50.0, "bounds": [40.0, 60.0]}]
     calibration = trainer("BurgersPDE", parameters, {"substeps": 2, "order": 4})
     with pytest.raises(DivergenceError, match=r"window 0 .*viscosity=50"):
         calibration.train(windows("BurgersPDE"), 1)
@@ -129,7 +129,7 @@ def test_a_diverging_guess_is_an_error_that_names_the_place():
 
 @pytest.mark.parametrize("method", ["gauss-newton", "L-BFGS-B", "adam"])
 def test_a_diverging_guess_is_reported_if_errors_are_suppressed(method):
-    parameters = [{"name": "viscosity", "initial_guess": 50.0}]
+    parameters = [{"name": "viscosity", "initial_guess": 50.0, "bounds": [40.0, 60.0]}]
     calibration = trainer(
         "BurgersPDE",
         parameters,

@@ -8,7 +8,10 @@ import torch
 
 from hybrid_pde.training.physical import PhysicalTrainer, coarse_start
 from hybrid_pde.training.physical.coarse_start import minimize_on_coarse_grid, on_coarse_grid
-from hybrid_pde.training.physical.minimization import Minimum, gauss_newton
+from hybrid_pde.training.physical.minimization import gauss_newton
+from hybrid_pde.training.physical.minimum import (
+    Minimum,
+)
 from hybrid_pde.training.physical.objective import Objective
 from tests.gradient.test_field_calibration import BUMP, DT, GAUSSIANS, diffused, trainer_of
 

@@ -81,3 +81,24 @@ def test_data_of_the_same_coarse_scheme_raise_a_warning() -> None:
         error, shift = viscosity(data(SECOND), SECOND)
     assert abs(error) < 1e-9, "the scheme recovers the parameter of its own data"
     assert shift < -5e-4, "which differs from that of the equation"
+
+
+def test_a_shift_below_the_tolerance_is_resolved() -> None:
+    """Order 4 with 64 points: the shift is 1e-5 of the viscosity, a hundredth of the tolerance."""
+    model = BurgersPDE(physical_config("BurgersPDE", TRUTH["BurgersPDE"], [], SPECTRAL))
+    frames = torch.stack([start(), *model.rollout(start(), FINE, 8, DT)]).detach()
+    error, shift = viscosity(Windows(frames, FINE), FOURTH)
+    assert 0 < abs(error) < 1e-4 * 0.02
+    assert shift == pytest.approx(-0.9375 * error, rel=0.1)
+
+
+def test_no_shift_of_a_parameter_on_its_bound_or_without_influence() -> None:
+    bounded = [{"name": "viscosity", "initial_guess": 0.05, "bounds": [0.04, 0.1]}]
+    found = trainer("BurgersPDE", bounded, SECOND, check_discretization=True).train(data(), 1)
+    assert found["parameters"]["viscosity"]["value"] == pytest.approx(0.04)
+    assert found["parameters"]["viscosity"]["discretization_error"] is None
+    uniform = Windows(torch.full((9, 1, 16), 0.3, dtype=torch.float64), COARSE)
+    free = [{"name": "viscosity", "initial_guess": 0.05}]
+    found = trainer("BurgersPDE", free, SECOND, check_discretization=True).train(uniform, 1)
+    assert found["parameters"]["viscosity"]["value"] is None
+    assert found["parameters"]["viscosity"]["discretization_error"] is None

@@ -15,10 +15,12 @@ from hybrid_pde.domain.grid import FieldLayout
 from hybrid_pde.errors import ConfigError, DivergenceError
 from hybrid_pde.models.physical import BurgersPDE
 from hybrid_pde.models.physical.compiled_steps import release_compiled_steps
+from hybrid_pde.models.physical.conditions import Conditions
 from hybrid_pde.models.physical.equation import Equation
 from hybrid_pde.models.physical.field_roles import match_roles
 from hybrid_pde.models.physical.physical_model import PhysicalModel, physical_model_class
 from hybrid_pde.models.registry import ModelRegistry
+from hybrid_pde.result_warnings import ResultWarning
 from tests.physics.domains import walled_grid
 from tests.physics.periodic_box import coordinates, periodic_grid, physical_config
 
@@ -314,3 +316,35 @@ def test_fields_without_linear_terms_are_bounded_by_their_unit(scheme):
     *_, last = model.rollout({"u": noise, "v": noise}, GRID, 1, 0.1)
     assert model.substeps_used > 10
     assert last["v"].abs().max() < noise.abs().max()
+
+
+class Drift(PhysicalModel):
+    """Advection with a velocity whose unit is spelled otherwise."""
+
+    spec = EquationSpec("Drift", "u_t = −c u_x", (FieldRole("u"),), {"c": ParameterSpec("m/s")})
+
+    def rate(self, state, parameters, operators):
+        return {"u": -parameters["c"] * operators.gradient(state["u"], "x")}
+
+
+def test_an_equation_that_does_not_bound_its_time_step_is_reported_once():
+    model = Drift(physical_config("Drift", {"c": 1.0}))
+    with pytest.warns(ResultWarning, match="Drift: no parameter has .*one time step") as seen:
+        list(model.rollout(states(1)[:, :1], GRID, 2, 1e-3))
+    assert len(seen) == 1
+    assert model.substeps_used == 1
+    list(
+        Drift(physical_config("Drift", {"c": 1.0}, numerics={"substeps": 2})).rollout(
+            states(1)[:, :1], GRID, 1, 1e-3
+        )
+    )  # warnings are errors
+
+
+def test_errors_name_the_values_of_the_simulation():
+    model = burgers()
+    conditions = Conditions({"viscosity": torch.tensor([0.01, 3e3], dtype=torch.float64)})
+    with pytest.raises(DivergenceError, match=r"viscosity=\[0.01, 3000.0\]"):
+        list(model.rollout(states(2), GRID, 1, 1.0, conditions=conditions))
+    model = burgers(substeps=1)
+    with pytest.raises(DivergenceError, match=r"simulation 1 diverged.*viscosity=3000.0"):
+        list(model.rollout(states(2), GRID, 20, 1.0, conditions=conditions))

@@ -19,7 +19,9 @@ from hybrid_pde.training.checkpoint_folder import CheckpointFolder
 from hybrid_pde.training.hybrid.guided_calibration import Guidance, calibrate_cycle
 from hybrid_pde.training.physical.calibration_setup import calibration_trainer, calibration_windows
 from hybrid_pde.training.physical.evaluation_log import EvaluationLog
-from hybrid_pde.training.physical.minimization import DIVERGED
+from hybrid_pde.training.physical.minimum import (
+    DIVERGED,
+)
 
 logger = logging.getLogger(__name__)
 

@@ -17,6 +17,8 @@ from hybrid_pde.numerics.operators import Operators
 Values = dict[str, math.Tensor]
 LinearTerms = Mapping[str, Mapping[int, math.Tensor]]
 COMPONENT = "component"
+# Units of parameters from which the default methods bound the time step.
+_LIMITING_UNITS = ("length/time", "length²/time", "1/time")
 
 
 class Equation(ABC):
@@ -79,6 +81,16 @@ class Equation(ABC):
         must be left out. Default: none.
         """
         return {}
+
+    @property
+    def bounds_time_step(self) -> bool:
+        """Whether a unit, a vector field or a method of the equation can limit the time step."""
+        methods = ("bound_speed", "bound_diffusivities", "bound_reaction", "linear_terms")
+        return (
+            any(getattr(type(self), name) is not getattr(Equation, name) for name in methods)
+            or any(role.is_vector for role in self.spec.fields)
+            or any(spec.unit in _LIMITING_UNITS for spec in self.spec.parameters.values())
+        )
 
     def constrain(self, before: Values, moved: Values, operators: Operators) -> Values:
         """The state after a step of transport, with the constraints of the equation restored.

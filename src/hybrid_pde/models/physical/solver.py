@@ -26,6 +26,7 @@ from hybrid_pde.numerics.stability import (
     largest_stable_dt,
     widest,
 )
+from hybrid_pde.result_warnings import warn_of_result
 
 # More steps than this between two frames mean that the state or a parameter has run away: the
 # rollout would seem to hang.
@@ -73,6 +74,7 @@ class Solver:
         self._steppers: dict[tuple[Any, ...], tuple[Stepper, GridTransfer]] = {}
         self.substeps_used = 0
         self.stages_used: int | None = None
+        self._warned = False
 
     def rollout(self, state: Mapping[str, torch.Tensor], spec: RolloutSpec) -> Iterator[Natives]:
         """Yields the frames ``[(B,) C, *space]`` by field name, without keeping them.
@@ -96,7 +98,9 @@ class Solver:
                 )
             now[role] = native.to(stepper.dtype)
         shared = {n: self._on_solver_grid(n, v, grid, transfer) for n, v in spec.parameters.items()}
-        self._check_finite(now, shared, spec.entries, 0)
+        first = {name: values[:, 0] for name, values in spec.conditions.series.items()}
+        given = Coefficients(shared, {**spec.conditions.constant, **first})
+        self._check_finite(now, given, spec.entries, 0)
         now = transfer.to_solver(now)
         for frame, dt in enumerate(spec.intervals):
             individual, slopes = spec.conditions.during(frame, dt)
@@ -109,7 +113,7 @@ class Solver:
                 stepper, now, coefficients, dt, frame + 1, spec.fixed_substeps
             )
             now = stepper.advance(now, coefficients, dt, substeps, stages)
-            self._check_finite(now, shared, spec.entries, frame + 1)
+            self._check_finite(now, coefficients, spec.entries, frame + 1)
             seen = transfer.to_data(now)
             yield {name: seen[role] if batched else seen[role][0] for role, name in roles.items()}
 
@@ -171,6 +175,7 @@ class Solver:
         if fixed_substeps is not None and discretization.coarsen == 1:
             self.substeps_used = fixed_substeps * factor
             return self.substeps_used, None
+        self._warn_without_bounds()
         ends = [parameters, parameters.after(dt)] if parameters.slopes else [parameters]
         bounds = widest([self._bounds(stepper, state, at) for at in ends])
         limit = largest_stable_dt(bounds, stepper.grid.spacing, stepper.operators)
@@ -178,7 +183,7 @@ class Solver:
         if substeps is None or substeps > MAX_SUBSTEPS:
             raise DivergenceError(
                 f"{self._equation.spec.name}: frame {frame} needs more than {MAX_SUBSTEPS} time "
-                f"steps to be stable ({_describe(parameters.shared)}; largest stable step "
+                f"steps to be stable ({_describe(parameters)}; largest stable step "
                 f"{limit:.3g}, dt {dt:.3g})"
             )
         if discretization.is_second_order and bounds.is_dissipative:
@@ -186,6 +191,19 @@ class Solver:
             substeps, self.stages_used = chebyshev_steps(dt, limit, bounds.reaction_rate, substeps)
         self.substeps_used = substeps * factor
         return self.substeps_used, self.stages_used
+
+    def _warn_without_bounds(self) -> None:
+        """Warn once that nothing limits the time step of an equation."""
+        if self._warned or self._equation.bounds_time_step:
+            return
+        self._warned = True
+        name = self._equation.spec.name
+        warn_of_result(
+            f"{name}: no parameter has a unit that limits the time step (length/time, "
+            "length²/time, 1/time), and it overrides none of bound_speed, bound_diffusivities, "
+            "bound_reaction and linear_terms: one time step is taken per frame, which may be too "
+            "long. Give the bounds, or set model.physical.numerics.substeps"
+        )
 
     @torch.no_grad()
     def _bounds(self, stepper: Stepper, state: Natives, parameters: Coefficients) -> Bounds:
@@ -220,7 +238,7 @@ class Solver:
         )
 
     def _check_finite(
-        self, state: Natives, parameters: Natives, entries: Sequence[str] | None, frame: int
+        self, state: Natives, parameters: Coefficients, entries: Sequence[str] | None, frame: int
     ) -> None:
         for role, native in state.items():
             finite = torch.isfinite(plain(native)).flatten(1).all(1)
@@ -230,7 +248,7 @@ class Solver:
                 what = f"diverged in frame {frame}" if frame else "is not finite at the start"
                 raise DivergenceError(
                     f"{self._equation.spec.name}: {entry} {what}: {role} is not finite "
-                    f"({_describe(parameters)}; {self.substeps_used} time steps a frame)"
+                    f"({_describe(parameters, first)}; {self.substeps_used} time steps a frame)"
                 )
 
 
@@ -247,10 +265,17 @@ def _largest(value: math.Tensor) -> float:
     return float(math.max(math.abs(value), value.shape))
 
 
-def _describe(parameters: Natives) -> str:
+def _describe(parameters: Coefficients, simulation: int | None = None) -> str:
+    """The values in use: those of a simulation, or of all, take precedence over shared ones."""
+    values = dict(parameters.shared)
+    for name, each in parameters.individual.items():
+        values[name] = each if simulation is None else each[simulation]
     shown = []
-    for name, value in parameters.items():
+    for name, value in values.items():
         numbers = plain(value)
+        if name in parameters.individual and simulation is None:
+            numbers = torch.unique(numbers, dim=0)
+            numbers = numbers[0] if len(numbers) == 1 else numbers
         if numbers.numel() > 8:
             text = f"{float(numbers.min()):g} … {float(numbers.max()):g}"
         else:

@@ -13,7 +13,10 @@ from hybrid_pde.numerics.discretization import Discretization
 from hybrid_pde.training.physical.discretization_check import describe_shift
 from hybrid_pde.training.physical.initial_state_unknowns import MAX_DENSE
 from hybrid_pde.training.physical.linearization import Linearization
-from hybrid_pde.training.physical.minimization import MAX_ITERATIONS, Minimum
+from hybrid_pde.training.physical.minimum import (
+    MAX_ITERATIONS,
+    Minimum,
+)
 from hybrid_pde.training.physical.objective import Objective
 from hybrid_pde.training.physical.parameter_vector import ParameterVector
 from hybrid_pde.training.physical.uncertainty import Uncertainty, assess
@@ -116,6 +119,9 @@ def parameter_report(
         std = None
         if uncertainty is not None and np.isfinite(uncertainty.std[owned]).all():
             std = vector.by_name(uncertainty.std * slopes, name)
+        error = None
+        if shift is not None and determined and np.isfinite(shift[owned]).all():
+            error = vector.by_name(shift, name)
         is_field = vector.is_field(name)
         # The exact value of the model, without the rounding of the conversion from z.
         held = model.get_parameter(name).detach().tolist()
@@ -128,7 +134,7 @@ def parameter_report(
             "bounds": [_finite_or_none(first.lower), _finite_or_none(first.upper)],
             "unit": model.spec.parameters[name].unit,
             "determined": determined,
-            "discretization_error": None if shift is None else vector.by_name(shift, name),
+            "discretization_error": error,
         }
         if is_field:
             del report[name]["bounds"]

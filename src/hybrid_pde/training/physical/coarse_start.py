@@ -24,7 +24,10 @@ import torch
 from hybrid_pde.errors import DivergenceError
 from hybrid_pde.numerics.discretization import Discretization
 from hybrid_pde.training.physical.evaluation_log import Values
-from hybrid_pde.training.physical.minimization import Minimum, gauss_newton
+from hybrid_pde.training.physical.minimization import gauss_newton
+from hybrid_pde.training.physical.minimum import (
+    Minimum,
+)
 from hybrid_pde.training.physical.objective import Objective
 from hybrid_pde.training.physical.observation_times import ObservationTime, observation_times
 from hybrid_pde.training.physical.residual import predicted_values

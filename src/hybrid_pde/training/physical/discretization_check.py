@@ -7,6 +7,9 @@ import numpy as np
 from hybrid_pde.errors import DivergenceError
 from hybrid_pde.numerics.discretization import Discretization
 from hybrid_pde.training.physical.minimization import gauss_newton
+from hybrid_pde.training.physical.minimum import (
+    remaining_step,
+)
 from hybrid_pde.training.physical.objective import Objective
 
 # Enough windows to measure the shift, at low cost on the finer grid.
@@ -21,32 +24,39 @@ def discretization_shift(objective: Objective, unknowns: np.ndarray) -> np.ndarr
     It measures discretization bias, which the standard deviation does not include. Both estimates
     use the same few windows and the same initial states. The finer grid has smaller stable time
     steps; for the exponential integrator, which has no stability limit, their number is doubled.
+    To each estimate the full Gauss-Newton step that is left there is added, so that shifts far
+    below the tolerance of the two minimizations are resolved.
 
     Args:
         objective: The objective.
         unknowns: All unknowns at the minimum.
 
     Returns:
-        The shift of each parameter in physical units; ``None`` if the finer solution diverges.
+        The shift of each parameter in physical units, NaN for one that its bound holds; ``None``
+        if the finer solution diverges.
     """
     model, used = objective.model, objective.model.discretization
     held = objective.with_states_held(unknowns)
     frames = held.observations.windows[0].num_frames
     stretch = held.observations.subset(NUM_WINDOWS, frames)
-    trial = Objective(model, stretch, held.vector, held.dt, log=held.log)
-    trial.noise_variance = held.noise_variance
-    z = unknowns[: len(held.vector)]
+    ends, z = [], unknowns[: len(held.vector)]
     try:
-        coarse = gauss_newton(trial, z, MAX_ITERATIONS, TOLERANCE).z
-        model.discretization = refined(used)
-        trial = Objective(model, stretch, held.vector, held.dt, log=held.log)
-        trial.noise_variance = held.noise_variance
-        fine = gauss_newton(trial, coarse, MAX_ITERATIONS, TOLERANCE).z
+        for discretization in (used, refined(used)):
+            model.discretization = discretization
+            trial = Objective(model, stretch, held.vector, held.dt, log=held.log)
+            trial.noise_variance = held.noise_variance
+            z = gauss_newton(trial, z, MAX_ITERATIONS, TOLERANCE).z
+            ends.append(z + remaining_step(trial, z).step)
     except DivergenceError:
         return None
     finally:
         model.discretization = used
-    return held.vector.values(fine) - held.vector.values(coarse)
+    coarse, fine = (held.vector.values(end) for end in ends)
+    lower, upper = held.vector.lower, held.vector.upper
+    is_held = (ends[0] == ends[1]) & ((ends[1] <= lower) | (ends[1] >= upper))
+    rounding = np.finfo(float).eps * np.maximum(np.abs(coarse), np.finfo(float).tiny)
+    shift = np.where(fine == coarse, rounding, fine - coarse)
+    return np.where(is_held, np.nan, shift)
 
 
 def refined(used: Discretization) -> Discretization:

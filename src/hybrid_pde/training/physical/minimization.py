@@ -1,55 +1,31 @@
-"""Bounded minimization of the misfit with SciPy: Gauss-Newton and L-BFGS-B.
+"""Bounded minimization of the misfit with SciPy: Gauss-Newton, and the choice of the method.
 
-Sources: Branch, Coleman and Li (1999), SIAM J. Sci. Comput. 21, 1-23 (bounded Gauss-Newton);
-Byrd, Lu, Nocedal and Zhu (1995), SIAM J. Sci. Comput. 16, 1190-1208 (L-BFGS-B).
+Source: Branch, Coleman and Li (1999), SIAM J. Sci. Comput. 21, 1-23 (bounded Gauss-Newton).
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
-from scipy.optimize import Bounds, least_squares, minimize
+from scipy.optimize import least_squares
 
 from hybrid_pde.errors import DivergenceError
+from hybrid_pde.training.physical.convergence import IRRELEVANT, ROUNDING, FullStep
+from hybrid_pde.training.physical.lbfgsb import lbfgsb
 from hybrid_pde.training.physical.linearization import Linearization
+from hybrid_pde.training.physical.minimum import (
+    CONVERGED,
+    MAX_ITERATIONS,
+    RESTARTS,
+    Minimum,
+    end_status,
+)
 from hybrid_pde.training.physical.objective import Objective
 
-CONVERGED, MAX_ITERATIONS, DIVERGED = "converged", "max_iterations", "diverged"
-
-# Relative change of the loss that is rounding error.
-_ROUNDING = 1e-14
-# Near the minimum, moving the parameters by one standard deviation changes |r|² by σ². With N
-# values, a relative change of 1e-4/N is a hundredth of a standard deviation.
-_IRRELEVANT = 1e-4
 # A final step is skipped if it is below this fraction of the tolerance, since its effect remains as
 # an error.
 _SKIPPED = 0.1
-# Relative gradient at which an L-BFGS-B run has converged even if its line search fails.
-_FLAT = 1e-5
-
-
-@dataclass
-class Minimum:
-    """End of a minimization.
-
-    Attributes:
-        z: The best point found.
-        loss: The loss there.
-        status: ``converged``, ``max_iterations`` or ``diverged``.
-        history: All evaluated points, ``(z, loss)``.
-    """
-
-    z: np.ndarray
-    loss: float
-    status: str = CONVERGED
-    history: list[tuple[np.ndarray, float]] = field(default_factory=list)
-
-    def add(self, z: np.ndarray, loss: float) -> None:
-        """Add a point to the history, and update the best point."""
-        self.history.append((np.array(z), loss))
-        if loss < self.loss:
-            self.z, self.loss = np.array(z), loss
+# Largest number of halvings of a full step, two per trial.
+_HALVINGS, _HALVINGS_PER_TRIAL = 16, 2
 
 
 def gauss_newton(
@@ -58,7 +34,8 @@ def gauss_newton(
     """Bounded nonlinear least squares, one linearization per step.
 
     If the rollout diverges at a trial point, the residual is infinite and SciPy shrinks the trust
-    region.
+    region. SciPy's own convergence counts only where the full step is negligible; elsewhere the
+    minimization goes on from a point along that step.
 
     Args:
         objective: The objective.
@@ -71,122 +48,119 @@ def gauss_newton(
     """
     if objective.states is not None:
         objective.states.check_dense()
-    best: Linearization = objective.linearize(z)
-    at, found = best, Minimum(best.z, best.loss)
-    found.add(at.z, at.loss)
-    least = max(_ROUNDING, _IRRELEVANT / objective.num_values)
+    trials = _Trials(objective, z, tolerance)
+    trials.found.status = MAX_ITERATIONS
+    for _ in range(RESTARTS):
+        left = max_iterations + 1 - trials.num_evaluations
+        if left <= 0 or not trials.descend(z, left):
+            break
+        objective.reuse(trials.best)
+        status, step = end_status(objective, trials.best, tolerance)
+        if status == CONVERGED:
+            trials.found.status = CONVERGED
+            break
+        lower = trials.along(step, max_iterations)
+        if lower is None:
+            trials.found.status = status or CONVERGED
+            break
+        z = lower
+    objective.reuse(trials.best)
+    return trials.found
 
-    def residual(z: np.ndarray) -> np.ndarray:
-        nonlocal at, best
-        if not np.array_equal(z, at.z):
+
+class _Trials:
+    """Evaluated points of a Gauss-Newton minimization.
+
+    Args:
+        objective: The objective.
+        z: The start.
+        tolerance: Relative change of the parameters at convergence.
+
+    Attributes:
+        best: Linearization at the best point.
+        found: The best point and the history.
+        num_evaluations: Number of linearizations after that of the start.
+    """
+
+    def __init__(self, objective: Objective, z: np.ndarray, tolerance: float) -> None:
+        self._objective, self._tolerance = objective, tolerance
+        self._least = max(ROUNDING, IRRELEVANT / objective.num_values)
+        self.best: Linearization = objective.linearize(z)
+        self._at = self.best
+        self.found = Minimum(self.best.z, self.best.loss)
+        self.found.add(self.best.z, self.best.loss)
+        self.num_evaluations = 0
+
+    def descend(self, z: np.ndarray, max_evaluations: int) -> bool:
+        """Minimize from a point; whether SciPy ended before the last evaluation allowed."""
+        try:
+            result = least_squares(
+                self._residual,
+                z,
+                jac=self._jacobian,
+                bounds=self._objective.bounds(),
+                method="trf",
+                x_scale="jac",
+                xtol=self._tolerance or None,
+                ftol=self._least,
+                gtol=None,
+                max_nfev=max_evaluations,
+            )
+        except _ConvergedError:
+            return True
+        return bool(result.status != 0)
+
+    def along(self, step: FullStep, max_iterations: int) -> np.ndarray | None:
+        """A point along a step from the best point with a lower loss; ``None`` without one."""
+        start, loss = self.best.z, self.best.loss
+        lower, upper = self._objective.bounds()
+        for halvings in range(0, _HALVINGS, _HALVINGS_PER_TRIAL):
+            if self.num_evaluations >= max_iterations:
+                return None
+            z = np.clip(start + step.step / 2**halvings, lower, upper)
+            self._residual(z)
+            if self.best.loss < loss:
+                return self.best.z
+        return None
+
+    def _residual(self, z: np.ndarray) -> np.ndarray:
+        if not np.array_equal(z, self._at.z):
+            self.num_evaluations += 1
             try:
-                trial = objective.linearize(z)
+                trial = self._objective.linearize(z)
             except DivergenceError:
-                return np.full(len(at.residual), np.inf)
-            found.add(trial.z, trial.loss)
-            at = trial
-            best = at if at.loss < best.loss else best
-        return at.residual
+                return np.full(len(self._at.residual), np.inf)
+            self.found.add(trial.z, trial.loss)
+            self._at = trial
+            self.best = trial if trial.loss < self.best.loss else self.best
+        return self._at.residual
 
-    def jacobian(z: np.ndarray) -> np.ndarray:
+    def _jacobian(self, z: np.ndarray) -> np.ndarray:
         # R is unique only up to a rotation: residual and Jacobian must be of one evaluation.
-        if not np.array_equal(z, at.z):
-            residual(z)
+        if not np.array_equal(z, self._at.z):
+            self._residual(z)
         # Called at accepted points. SciPy would evaluate the next step before it detects
         # convergence.
-        if _is_minimum(at, least, tolerance):
+        sizes = self._objective.vector.sizes(z)
+        if _ends_here(self._at, self._least, self._tolerance * sizes):
             raise _ConvergedError
-        return at.jacobian
-
-    try:
-        result = least_squares(
-            residual,
-            z,
-            jac=jacobian,
-            bounds=objective.bounds(),
-            method="trf",
-            x_scale="jac",
-            xtol=tolerance or None,
-            ftol=least,
-            gtol=None,
-            max_nfev=max_iterations + 1,
-        )
-        found.status = MAX_ITERATIONS if result.status == 0 else CONVERGED
-    except _ConvergedError:
-        found.status = CONVERGED
-    objective.reuse(best)
-    return found
+        return self._at.jacobian
 
 
 class _ConvergedError(Exception):
     """The minimization has converged; ends SciPy's iteration."""
 
 
-def _is_minimum(at: Linearization, least: float, tolerance: float) -> bool:
+def _ends_here(at: Linearization, least: float, shortest: np.ndarray) -> bool:
     """Whether the full Gauss-Newton step reduces the loss by less than ``least``, or is too short.
 
-    Also true if the Jacobian or the residual is zero.
+    Also true if the Jacobian or the residual is zero, so that there is no step.
     """
     if not at.jacobian.any() or not at.residual.any():
         return True
     step = np.linalg.lstsq(at.jacobian, -at.residual, rcond=None)[0]
     gain = float(np.sum((at.jacobian @ step) ** 2) / np.sum(at.residual**2))
-    return gain <= _SKIPPED**2 * least or bool(
-        np.all(np.abs(step) <= _SKIPPED * tolerance * np.abs(at.z))
-    )
-
-
-def lbfgsb(objective: Objective, z: np.ndarray, max_iterations: int, tolerance: float) -> Minimum:
-    """Bounded quasi-Newton minimization with reverse-mode gradients.
-
-    Args:
-        objective: The objective.
-        z: All unknowns to start from.
-        max_iterations: Largest number of iterations.
-        tolerance: Relative change of the parameters at convergence; 0 for rounding.
-
-    Raises:
-        DivergenceError: if the rollout diverges at the start.
-    """
-    start_loss, start_gradient = objective.loss_and_gradient(z)
-    found = Minimum(np.array(z), start_loss)
-    # In units of the initial gradient, the first trial step changes parameters by their own size.
-    unit = float(np.max(np.abs(start_gradient))) or 1.0
-    last = np.array(z)
-
-    def evaluate(z: np.ndarray) -> tuple[float, np.ndarray]:
-        try:
-            loss, gradient = objective.loss_and_gradient(z)
-        except DivergenceError:
-            offset = z - found.z
-            # A steep quadratic around the best point makes the line search turn back.
-            curvature = 1e3 * (start_loss + unit)
-            return (
-                found.loss + curvature * float(1 + offset @ offset)
-            ) / unit, 2 * curvature * offset / unit
-        found.add(z, loss)
-        return loss / unit, gradient / unit
-
-    def stop_if_small(intermediate_result: Any) -> None:
-        nonlocal last
-        change = np.abs(intermediate_result.x - last)
-        last = np.array(intermediate_result.x)
-        if np.all(change <= tolerance * np.abs(last)):
-            raise StopIteration
-
-    result = minimize(
-        evaluate,
-        z,
-        jac=True,
-        method="L-BFGS-B",
-        bounds=Bounds(*objective.bounds()),
-        callback=stop_if_small,
-        options={"maxiter": max_iterations, "maxfun": 20 * max_iterations, "ftol": 0, "gtol": 1e-9},
-    )
-    flat = float(np.max(np.abs(np.atleast_1d(result.jac)))) <= _FLAT
-    stopped = result.status == 99  # by the callback
-    found.status = CONVERGED if result.success or stopped or flat else MAX_ITERATIONS
-    return found
+    return gain <= _SKIPPED**2 * least or bool(np.all(np.abs(step) <= _SKIPPED * shortest))
 
 
 def history_of_point(objective: Objective, z: np.ndarray) -> list[tuple[np.ndarray, float]]:

@@ -1,15 +1,22 @@
 """Minimization from several starts, over growing time horizons, and with priors."""
 
 import logging
-import warnings
 
 import numpy as np
 
 from hybrid_pde.config.schema import PhysicalTraining
 from hybrid_pde.errors import CalibrationError, DivergenceError
 from hybrid_pde.training.physical.coarse_start import minimize_on_coarse_grid, on_coarse_grid
-from hybrid_pde.training.physical.minimization import MAX_ITERATIONS, METHODS, Minimum
+from hybrid_pde.training.physical.convergence import nothing_to_fit, without_influence
+from hybrid_pde.training.physical.initial_state_unknowns import MAX_DENSE
+from hybrid_pde.training.physical.magnitude_search import better_start
+from hybrid_pde.training.physical.minimization import METHODS
+from hybrid_pde.training.physical.minimum import (
+    STALLED,
+    Minimum,
+)
 from hybrid_pde.training.physical.objective import Objective
+from hybrid_pde.training.physical.reference_loss import explains
 from hybrid_pde.training.physical.uncertainty import assess
 
 # Iterations of every start before the best one is continued.
@@ -25,6 +32,9 @@ _LARGEST_RELATIVE_STD = 0.1
 # noise variance at which they end.
 _ROUNDS = 6
 _SAME_NOISE = 0.05
+
+# Loss of a perfect fit to data in single precision.
+_PERFECT = float(np.finfo(np.float32).eps) ** 2
 
 logger = logging.getLogger(__name__)
 
@@ -43,11 +53,36 @@ def calibrate(
     Raises:
         DivergenceError: if the rollout diverges from every start.
     """
-    minimize = METHODS[settings.method]
     history: list[tuple[np.ndarray, float]] = []
     if settings.starts > 1:
         best = _best_start(objective, start, settings, seed)
         start, history = best.z, best.history
+    found = _minimize_from(objective, start, settings)
+    history += found.history
+    if not _is_plausible(objective, found):
+        again = _minimum_of_other_magnitude(objective, found, settings)
+        history += [] if again is None else again.history
+        found = again if again is not None and again.loss < found.loss else found
+    found.history = history
+    return found
+
+
+def _minimum_of_other_magnitude(
+    objective: Objective, found: Minimum, settings: PhysicalTraining
+) -> Minimum | None:
+    other = better_start(objective, found.z[: len(objective.vector)])
+    if other is None:
+        return None
+    try:
+        return _minimize_from(objective, objective.complete(other), settings)
+    except DivergenceError:
+        return None
+
+
+def _minimize_from(objective: Objective, start: np.ndarray, settings: PhysicalTraining) -> Minimum:
+    """The minimum reached from one start, over growing horizons and on a coarse grid first."""
+    minimize = METHODS[settings.method]
+    history: list[tuple[np.ndarray, float]] = []
     coarse = on_coarse_grid(objective) if settings.method == "gauss-newton" else None
     if not objective.observations.hides_starts:
         size = len(objective.vector)
@@ -68,13 +103,19 @@ def calibrate(
             found = minimize(objective, found.z, settings.max_iterations, settings.abs_tol)
             history += found.history
     found.history = history
-    if found.status == MAX_ITERATIONS:
-        warnings.warn(
-            f"trainer_params.physical.max_iterations: {settings.max_iterations}: {settings.method} "
-            "has not converged; the estimate is the best point so far. Increase max_iterations",
-            stacklevel=2,
-        )
     return found
+
+
+def _is_plausible(objective: Objective, found: Minimum) -> bool:
+    """Whether the end of a minimization may be the best one: no other magnitude need be tried."""
+    if nothing_to_fit(found.loss):
+        return True
+    if found.status == STALLED or not explains(objective, found.loss):
+        return False
+    if len(found.z) > MAX_DENSE:
+        return True
+    at = objective.linearize(found.z)  # reused for the standard deviations
+    return not without_influence(at, len(objective.vector), objective.num_values).any()
 
 
 def _growing_horizon(
@@ -134,6 +175,8 @@ def _best_start(
         logger.info("start %d of %d: loss %.3g", number + 1, settings.starts, found.loss)
         if best is None or found.loss < best.loss:
             best = found
+        if best.loss <= _PERFECT:
+            break
     if best is None:
         assert problem is not None
         raise problem

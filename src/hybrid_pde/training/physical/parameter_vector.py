@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from hybrid_pde.config.equations import ParameterSpec
 from hybrid_pde.config.schema import LearnableParameter
 from hybrid_pde.domain.grid import Grid
 from hybrid_pde.errors import ConfigError
@@ -122,12 +123,19 @@ class ParameterVector:
         return np.where(self.is_log, logarithm, theta / self.scale)
 
     def values(self, z: np.ndarray) -> np.ndarray:
-        """The entries at z in physical units."""
-        return np.where(self.is_log, self.scale * np.exp(z - 1), self.scale * z)
+        """The entries at z in physical units; infinite where an exponential overflows."""
+        with np.errstate(over="ignore", invalid="ignore"):  # the rollout reports the divergence
+            return np.where(self.is_log, self.scale * np.exp(z - 1), self.scale * z)
 
     def slopes(self, z: np.ndarray) -> np.ndarray:
         """∂θ/∂z of every entry, in physical units."""
         return np.where(self.is_log, self.values(z), self.scale)
+
+    def sizes(self, unknowns: np.ndarray) -> np.ndarray:
+        """Magnitudes to which tolerances are relative: 1 for a logarithm, |z| for all others."""
+        sizes = np.abs(unknowns)
+        sizes[: len(self)][self.is_log] = 1.0
+        return sizes
 
     def read(self) -> np.ndarray:
         """Z of the current parameters of the model."""
@@ -186,6 +194,15 @@ class ParameterVector:
                 parts.append(part)
         return torch.cat(parts)
 
+    def adopt_magnitudes(self, z: np.ndarray) -> bool:
+        """Scale the penalties of fields by the fields at z; whether one has changed.
+
+        Linearizations from before are then no longer valid.
+        """
+        theta = torch.from_numpy(self.values(z))
+        changed = [field.adopt_magnitude(theta[self.owned(n)]) for n, field in self._fields.items()]
+        return any(changed)
+
     def priors(self, z: torch.Tensor) -> torch.Tensor:
         """(θ − mean) / std of every parameter with a prior, ``[m]``."""
         parts = [torch.zeros(0, dtype=torch.float64)]
@@ -200,6 +217,10 @@ class ParameterVector:
     def has_priors(self) -> bool:
         """Whether some parameter has a prior."""
         return any(parameter.prior is not None for parameter in self._learnable.values())
+
+    def spec_of(self, name: str) -> ParameterSpec:
+        """Unit and components of a parameter."""
+        return self._model.spec.parameters[name]
 
     def owned(self, name: str) -> list[int]:
         """Positions of a parameter's entries."""

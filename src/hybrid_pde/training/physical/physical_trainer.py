@@ -20,13 +20,13 @@ from hybrid_pde.training.physical.evaluation_log import EvaluationLog
 from hybrid_pde.training.physical.field_trainer import FieldTrainer, Sample
 from hybrid_pde.training.physical.gradient_step import GradientSteps
 from hybrid_pde.training.physical.learnable_values import set_learnable
-from hybrid_pde.training.physical.minimization import (
+from hybrid_pde.training.physical.magnitude_search import start_of_right_magnitude
+from hybrid_pde.training.physical.minimization import METHODS, history_of_point
+from hybrid_pde.training.physical.minimum import (
     CONVERGED,
     DIVERGED,
     MAX_ITERATIONS,
-    METHODS,
     Minimum,
-    history_of_point,
 )
 from hybrid_pde.training.physical.multi_start import calibrate
 from hybrid_pde.training.physical.numerical_diffusion import warn_of_numerical_diffusion
@@ -35,6 +35,10 @@ from hybrid_pde.training.physical.observations import Observations
 from hybrid_pde.training.physical.parameter_vector import ParameterVector
 from hybrid_pde.training.physical.scheme_selection import select_discretization
 from hybrid_pde.training.physical.uncertainty import Uncertainty
+from hybrid_pde.training.physical.unconverged import check_steps, warn_if_unconverged
+
+# Largest number of calibrations, where the penalty of a field was scaled by a guess far off.
+_ROUNDS = 3
 
 
 class PhysicalTrainer(FieldTrainer):
@@ -195,14 +199,29 @@ class PhysicalTrainer(FieldTrainer):
         self.objective = self._objective(self.observations)
         if self._candidates is None:
             self._candidates = []
+            if self.settings.method in METHODS:
+                self._correct_magnitude()
             if self.model.numerics.scheme == "auto" and self.model.numerics.order is None:
                 self._candidates, optimum = select_discretization(self.objective)
                 self.objective = self._objective(self.observations)
                 if self.settings.method in METHODS:
-                    self._guess = self.vector.read()
-                    self.vector.write(optimum)  # closer than the initial guess
+                    self._start_at(optimum)  # closer than the initial guess
             warn_of_numerical_diffusion(self.objective)
         return self.observations
+
+    def _correct_magnitude(self) -> None:
+        """Start elsewhere if the initial guess is off by orders of magnitude."""
+        assert self.objective is not None
+        guess = self.vector.read()
+        start = start_of_right_magnitude(self.objective, guess)
+        if start is not guess:
+            self._start_at(start)
+
+    def _start_at(self, z: np.ndarray) -> None:
+        """Replace the initial guess by a better start; the history begins with the guess."""
+        if self._guess is None:
+            self._guess = self.vector.read()
+        self.vector.write(z)
 
     def _objective(self, observations: Observations) -> Objective:
         assert self.dt is not None
@@ -225,7 +244,8 @@ class PhysicalTrainer(FieldTrainer):
                 raise
             return self._minimum.loss
         after = self.vector.read()
-        has_converged = np.all(np.abs(after - before) <= self.settings.abs_tol * np.abs(after))
+        smallest = self.settings.abs_tol * self.vector.sizes(after)
+        has_converged = np.all(np.abs(after - before) <= smallest)
         self._minimum.status = CONVERGED if has_converged else MAX_ITERATIONS
         self._minimum.add(after, loss)
         return loss
@@ -235,13 +255,19 @@ class PhysicalTrainer(FieldTrainer):
         if self._minimum.status == CONVERGED:
             return self._minimum.loss  # another minimization would stay where this one ended
         history = self._minimum.history
-        if self._guess is not None:  # the scheme selection replaced it
+        if self._guess is not None:  # a better start replaced it
             history = history + history_of_point(self.objective, self._guess)
             self._guess = None
         seed = self.experiment.run_params.seed
-        self._minimum = calibrate(self.objective, self._start(), self.settings, seed)
-        self._minimum.history = history + self._minimum.history
-        self.vector.write(self._minimum.z[: len(self.vector)])
+        for _ in range(_ROUNDS):
+            self._minimum = calibrate(self.objective, self._start(), self.settings, seed)
+            self._minimum.history = history = history + self._minimum.history
+            z = self._minimum.z[: len(self.vector)]
+            self.vector.write(z)
+            if not self.vector.adopt_magnitudes(z):
+                break
+            assert self.observations is not None
+            self.objective = self._objective(self.observations)
         return self._minimum.loss
 
     def _start(self) -> np.ndarray:
@@ -283,6 +309,10 @@ class PhysicalTrainer(FieldTrainer):
         loss = inf if self._minimum is None else self._minimum.loss
         try:
             unknowns = self._start()
+            if self._minimum is not None and self.settings.method not in METHODS:
+                check_steps(self.objective, self._minimum, unknowns, self.settings)
+            if self._minimum is not None:
+                warn_if_unconverged(self.objective, self._minimum, unknowns, self.settings)
             weigh_priors = self.vector.has_priors and self.settings.method in METHODS
             uncertainty, loss = assess_estimate(self.objective, unknowns, loss, weigh_priors)
             if self.settings.check_discretization and self.settings.method == "gauss-newton":

@@ -75,6 +75,10 @@ class FourierField:
         """None: the truncation of wavenumbers keeps the field smooth."""
         return None
 
+    def adopt_magnitude(self, theta: torch.Tensor) -> bool:
+        """False: there is no penalty."""
+        return False
+
     def describe(self, theta: torch.Tensor) -> dict[str, Any]:
         """Coefficient of each mode."""
         return {"modes": dict(zip(self._modes, theta.detach().tolist(), strict=True))}

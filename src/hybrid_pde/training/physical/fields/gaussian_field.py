@@ -68,6 +68,10 @@ class GaussianField:
         """None: Gaussians are smooth."""
         return None
 
+    def adopt_magnitude(self, theta: torch.Tensor) -> bool:
+        """False: there is no penalty."""
+        return False
+
     def describe(self, theta: torch.Tensor) -> dict[str, Any]:
         """Background, amplitudes, centres (within the domain) and widths."""
         amplitude, centre, width = (part.numpy() for part in self._split(theta.detach()))

@@ -13,6 +13,9 @@ from hybrid_pde.training.physical.fields.initial_guess import (
     magnitude,
 )
 
+# Ratio of the mean magnitude of a field to that of its guess from which the guess is far off.
+_FAR = 10.0
+
 
 class GridField:
     """A value at every grid point; a :class:`FieldParametrization`.
@@ -22,7 +25,8 @@ class GridField:
         smoothness · Σ_axes mean over pairs of neighbours of (L Δκ / (κ₀ dx))²
 
     with L the length of the domain along the axis and κ₀ the mean magnitude of the initial guess:
-    the mean square of L ∇κ/κ₀, which is independent of the resolution.
+    the mean square of L ∇κ/κ₀, which is independent of the resolution. If the guess turns out to be
+    far off, κ₀ is that of the estimate (:meth:`adopt_magnitude`).
 
     Args:
         section: The weight ``smoothness``.
@@ -69,6 +73,14 @@ class GridField:
             weight = self._smoothness**0.5 * length / self._grid.spacing[axis]
             residuals.append(steps.reshape(-1) * (weight / steps.numel() ** 0.5))
         return torch.cat(residuals)
+
+    def adopt_magnitude(self, theta: torch.Tensor) -> bool:
+        """Set κ₀ to the mean magnitude of a field that is far from it; whether it was."""
+        found = float(theta.detach().abs().mean())
+        if found == 0 or 1 / _FAR <= found / self._unit <= _FAR:
+            return False
+        self._unit = found
+        return self._smoothness > 0
 
     def describe(self, theta: torch.Tensor) -> dict[str, Any]:
         """Smallest, largest and mean value of the field."""

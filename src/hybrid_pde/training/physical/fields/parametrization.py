@@ -39,6 +39,9 @@ class FieldParametrization(Protocol):
     def penalty(self, theta: torch.Tensor) -> torch.Tensor | None:
         """Residuals ``[m]``; their squares are added to the loss. ``None`` without a penalty."""
 
+    def adopt_magnitude(self, theta: torch.Tensor) -> bool:
+        """Scale the penalty by a field far from the initial guess; whether it has changed."""
+
     def describe(self, theta: torch.Tensor) -> dict[str, Any]:
         """Description of θ, in JSON types."""
 

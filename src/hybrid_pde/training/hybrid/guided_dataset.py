@@ -98,6 +98,10 @@ class GuidedDataset:
         layout = next(each for each in self._windows.output_layouts if each.name == name)
         return torch.zeros(layout.channels, *self.grid.shape, dtype=torch.bool)
 
+    def window(self, window: int) -> tuple[int, int]:
+        """Simulation and first frame of a window; −1 for the simulation of predicted windows."""
+        return (-1, 0) if self.is_predicted(window) else self._data.window(window)
+
     def readings(self, window: int) -> Readings | None:
         """Sensor readings during a window."""
         if self.is_predicted(window) or not isinstance(self._data, ObservedDataset):

@@ -1,7 +1,5 @@
 """Warning of numerical diffusion in calibrations with semi-Lagrangian schemes."""
 
-import warnings
-
 import torch
 from phi.torch.flow import math
 
@@ -9,6 +7,7 @@ from hybrid_pde.errors import DivergenceError
 from hybrid_pde.models.physical.coefficients import wrap_parameter
 from hybrid_pde.models.physical.field_roles import match_roles
 from hybrid_pde.numerics.semi_lagrangian import numerical_diffusivity
+from hybrid_pde.result_warnings import warn_of_result
 from hybrid_pde.training.physical.objective import Objective
 
 _DIFFUSIVITY = "length²/time"
@@ -42,11 +41,10 @@ def warn_of_numerical_diffusion(objective: Objective) -> None:
             "at extrema"
         )
         bias = f"; the estimate of {', '.join(learned)} is too small" if learned else ""
-    warnings.warn(
+    warn_of_result(
         f"model.physical.numerics.scheme: {model.discretization.scheme} {diffusion}{bias}. "
         "Use it only for data generated with the same scheme; finite_difference, spectral and weno "
-        "are less diffusive",
-        stacklevel=4,
+        "are less diffusive"
     )
 
 

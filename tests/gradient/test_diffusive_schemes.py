@@ -22,6 +22,8 @@ from tests.gradient.calibration_case import (
 )
 from tests.physics.periodic_box import physical_config
 
+pytestmark = pytest.mark.filterwarnings("ignore:the residuals are correlated")
+
 SCHEMES = ["semi_lagrangian", "mac_cormack"]
 NAMES = ["BurgersPDE", "AdvectionDiffusionPDE"]
 

@@ -34,6 +34,7 @@ class GuidedDataset:
     Attributes:
         grid: Grid of the fields.
         dt: Time between frames [time].
+        predictions: The predictions.
 
     Raises:
         ConfigError: if a field of the equation is not predicted.
@@ -48,6 +49,7 @@ class GuidedDataset:
         initial_known: bool = True,
     ) -> None:
         self._data, self._weight, self._known = data, weight, initial_known
+        self.predictions = predictions
         self._windows = data.dataset if isinstance(data, ObservedDataset) else data
         self.grid: Grid = data.grid
         self.dt: float = data.dt

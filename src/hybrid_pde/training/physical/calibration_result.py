@@ -62,8 +62,8 @@ def calibration_result(
     _warn_of_parameters(parameters, status)
     warn_of_shifts(parameters, model.discretization)
     warn_of_rivals(selection, vector, found.uncertainty, model.discretization)
-    if found.fit is not None:
-        for message in fit_warnings(found.fit, vector, parameters, found.loss):
+    if found.fit is not None and status != DIVERGED:
+        for message in fit_warnings(found.fit, vector, parameters, found.loss, status):
             warn_of_result(message)
     return {
         "parameters": parameters,

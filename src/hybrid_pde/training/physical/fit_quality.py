@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from hybrid_pde.training.physical.linearization import Linearization
+from hybrid_pde.training.physical.minimization import CONVERGED
 from hybrid_pde.training.physical.objective import Objective
 from hybrid_pde.training.physical.parameter_vector import ParameterVector
 from hybrid_pde.training.physical.residual_arrays import residual_arrays
@@ -82,7 +83,11 @@ def assess_fit(measured: Objective, unknowns: np.ndarray, at: Linearization | No
 
 
 def fit_warnings(
-    fit: FitQuality, vector: ParameterVector, parameters: Mapping[str, Any], loss: float
+    fit: FitQuality,
+    vector: ParameterVector,
+    parameters: Mapping[str, Any],
+    loss: float,
+    status: str,
 ) -> Iterator[str]:
     """What makes the result doubtful, one message each.
 
@@ -91,11 +96,12 @@ def fit_warnings(
         vector: The learnable parameters, at the estimate.
         parameters: The entry ``parameters`` of the result.
         loss: Loss at the estimate.
+        status: Status of the minimization.
     """
     yield from _describe_loss(loss)
     at_bounds = [] if fit.step is None else list(_describe_bounds(fit.step, vector))
     yield from at_bounds
-    if at_bounds or loss > _POOR_LOSS:
+    if at_bounds or loss > _POOR_LOSS or status != CONVERGED:
         return  # residuals disagree and have structure for the same reason
     disagreement = _describe_disagreement(fit, vector, loss)
     if disagreement is not None:

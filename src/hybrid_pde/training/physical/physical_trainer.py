@@ -246,13 +246,13 @@ class PhysicalTrainer(FieldTrainer):
             history = history + history_of_point(self.objective, self._guess)
             self._guess = None
         seed = self.experiment.run_params.seed
-        self._minimum = calibrate(self.objective, self._start(), self.settings, seed)
+        self._minimum = calibrate(self.objective, self.unknowns(), self.settings, seed)
         self._minimum.history = history + self._minimum.history
         self.vector.write(self._minimum.z[: len(self.vector)])
         return self._minimum.loss
 
-    def _start(self) -> np.ndarray:
-        """Start of all unknowns: current parameters, and initial states found before, if any."""
+    def unknowns(self) -> np.ndarray:
+        """All unknowns: current parameters, and the initial states found last, if any."""
         assert self._minimum is not None and self.objective is not None
         z = self.vector.read()
         states = self._minimum.z[len(z) :]
@@ -288,7 +288,7 @@ class PhysicalTrainer(FieldTrainer):
         shift: np.ndarray | None = None
         found = Assessment(inf if self._minimum is None else self._minimum.loss)
         try:
-            unknowns = self._start()
+            unknowns = self.unknowns()
             weigh_priors = self.vector.has_priors and self.settings.method in METHODS
             found = assess_estimate(self.objective, unknowns, found.loss, weigh_priors)
             if self.settings.check_discretization and self.settings.method == "gauss-newton":

@@ -192,6 +192,7 @@ def test_a_parameter_without_influence_is_reported():
     assert list(result["undetermined_directions"][0]) == ["viscosity"]
 
 
+@pytest.mark.filterwarnings("ignore:the residuals are correlated")
 def test_a_combination_that_the_data_do_not_determine_is_named():
     # c varies only along x: nothing depends on the velocity along y.
     frames = simulate("AdvectionDiffusionPDE")[:, :, :, :1].expand(-1, -1, -1, 12).clone()

@@ -103,10 +103,7 @@ def calibrate_cycle(
 
 def _describe_fit(fit: VisibleFit, reverts: bool) -> str:
     """Warning of a calibration that fits the measured values worse than the one before."""
-    worse = (
-        f"mean square residual {fit.new:.3g} of their variance, {fit.previous:.3g} before, a "
-        f"difference of {fit.deviations:.2g} standard errors"
-    )
+    worse = f"mean square residual {fit.new:.3g} of their variance, {fit.previous:.3g} before"
     advice = (
         "Train the surrogate longer (trainer_params.synthetic.epochs) or lower "
         "hybrid.interaction_weight"

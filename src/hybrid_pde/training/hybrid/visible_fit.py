@@ -12,10 +12,12 @@ from hybrid_pde.training.physical.initial_state_unknowns import MAX_DENSE
 from hybrid_pde.training.physical.objective import Objective
 from hybrid_pde.training.physical.physical_trainer import PhysicalTrainer
 from hybrid_pde.training.physical.residual_arrays import residual_arrays
-from hybrid_pde.training.physical.residual_statistics import Residuals, compare
+from hybrid_pde.training.physical.residual_statistics import (
+    PairedDifference,
+    Residuals,
+    compare,
+)
 
-# Standard errors of the mean difference of squared residuals that are no chance.
-_DEVIATIONS = 3.0
 # Growth of the mean square that is no chance, however few and correlated the residuals are.
 _RATIO = 2.0
 # Mean square of rounding errors of data in single precision.
@@ -31,19 +33,20 @@ class VisibleFit:
     Attributes:
         new: Of the new parameters.
         previous: Of the parameters of the cycle before.
-        deviations: Their difference in standard errors; positive where the new one fits worse.
+        difference: Their comparison, value by value; ``None`` where a rollout diverges.
     """
 
     new: float
     previous: float
-    deviations: float
+    difference: PairedDifference | None
 
     @property
     def is_worse(self) -> bool:
         """Whether the new parameters fit worse than chance explains."""
         if self.new <= max(self.previous, _ROUNDING):
             return False
-        return self.deviations >= _DEVIATIONS or self.new > _RATIO * self.previous
+        is_decisive = self.difference is not None and self.difference.favours_b
+        return is_decisive or self.new > _RATIO * self.previous
 
 
 def visible_fit(trainer: PhysicalTrainer, previous: Mapping[str, Any]) -> VisibleFit:
@@ -71,8 +74,8 @@ def visible_fit(trainer: PhysicalTrainer, previous: Mapping[str, Any]) -> Visibl
     finally:
         trainer.model.precision = precision
     if new is None or before is None:
-        return VisibleFit(_mean_square(new), _mean_square(before), 0.0)
-    return VisibleFit(_mean_square(new), _mean_square(before), compare(new, before).deviations)
+        return VisibleFit(_mean_square(new), _mean_square(before), None)
+    return VisibleFit(_mean_square(new), _mean_square(before), compare(new, before))
 
 
 def _residuals(measured: Objective, unknowns: np.ndarray) -> list[Residuals] | None:

@@ -17,6 +17,8 @@ _FEWEST_PAIRS = 8
 # Relative eigenvalue of a simulation's information matrix, scaled to a unit diagonal, below which
 # the simulation does not determine a combination of parameters.
 _SINGULAR = 1e-10
+# Standard errors, and logarithm of a likelihood ratio (e⁹ ≈ 8000), that are no chance.
+_DECISIVE, _DECISIVE_RATIO = 3.0, 9.0
 # Relative rounding error of sums of squares.
 _ROUNDING = 1e-14
 
@@ -80,10 +82,13 @@ class PairedDifference:
     Attributes:
         mean: Mean of r_a² − r_b².
         error: Standard error of the mean, with the autocorrelation of the differences.
+        log_likelihood_ratio: Logarithm of the likelihood of b over that of a, for normal residuals
+            with the variance and the effective sample size of those of b.
     """
 
     mean: float
     error: float
+    log_likelihood_ratio: float
 
     @property
     def deviations(self) -> float:
@@ -91,6 +96,15 @@ class PairedDifference:
         if self.error == 0:
             return 0.0 if self.mean == 0 else float(np.sign(self.mean)) * inf
         return self.mean / self.error
+
+    @property
+    def favours_b(self) -> bool:
+        """Whether b fits better than chance explains.
+
+        The likelihood ratio is decisive where b leaves nothing but noise; where both leave
+        structure, the scatter of the differences may be.
+        """
+        return self.deviations >= _DECISIVE or self.log_likelihood_ratio >= _DECISIVE_RATIO
 
 
 @dataclass(frozen=True)
@@ -170,7 +184,8 @@ def compare(a: Sequence[Residuals], b: Sequence[Residuals]) -> PairedDifference:
         a: Residuals of one model.
         b: Residuals of the other one, of the same windows.
 
-    Source: Diebold and Mariano (1995), J. Bus. Econ. Stat. 13, 253-263.
+    Sources: Diebold and Mariano (1995), J. Bus. Econ. Stat. 13, 253-263; Vuong (1989),
+    Econometrica 57, 307-333.
     """
     differences = [
         Residuals(first.values**2 - second.values**2, first.observed)
@@ -181,7 +196,10 @@ def compare(a: Sequence[Residuals], b: Sequence[Residuals]) -> PairedDifference:
     centered = [_without(each, mean) for each in differences]
     variance = sum(float((each.values**2).sum()) for each in centered) / count
     inflation = _inflation(centered)
-    return PairedDifference(mean, sqrt(variance * inflation / count))
+    error = sqrt(variance * inflation / count)
+    left = sum(float((each.values**2).sum()) for each in b) / count * _inflation(b)
+    ratio = count * mean / (2 * left) if left > 0 else float(np.sign(mean)) * inf if mean else 0.0
+    return PairedDifference(mean, error, ratio)
 
 
 def homogeneity(

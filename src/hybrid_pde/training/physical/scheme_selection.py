@@ -34,8 +34,6 @@ _FEWEST_WINDOWS = 2
 MAX_ITERATIONS = 30
 # Candidates are compared at their optima, up to rounding.
 TOLERANCE = 1e-9
-# A mean difference of squared residuals of fewer standard errors is no difference.
-_DEVIATIONS = 3.0
 # Losses whose ratio is smaller are compared on whole windows. Candidates with a larger ratio
 # differ, even if the difference is that of a few large structures, which have no significance.
 _RATIO = 2.0
@@ -176,7 +174,7 @@ def _equal(fits: Sequence[_Fit], ratio: float = 1.0) -> list[_Fit]:
         if each.loss > _RATIO * best.loss or each.loss == inf:
             continue
         is_close = each.loss <= ratio * best.loss and each.candidate.scheme != "weno"
-        if is_close or compare(each.residuals, best.residuals).deviations < _DEVIATIONS:
+        if is_close or not compare(each.residuals, best.residuals).favours_b:
             equal.append(each)
     return equal
 

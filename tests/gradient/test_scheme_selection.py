@@ -35,7 +35,11 @@ def decaying(waves: tuple[int, ...], noise: float, order: int | None = 2) -> Win
 def calibrated(data: Windows) -> tuple[PhysicalTrainer, dict[str, Any]]:
     parameters = [{"name": "diffusivity", "initial_guess": 0.08, "bounds": [1e-4, 10.0]}]
     config = physical_config(
-        "DiffusionPDE", {}, parameters, {"scheme": "auto", "substeps": 4}, check_discretization=False
+        "DiffusionPDE",
+        {},
+        parameters,
+        {"scheme": "auto", "substeps": 4},
+        check_discretization=False,
     )
     guess = torch.tensor(0.08, dtype=torch.float64)
     trainer = PhysicalTrainer(config, DiffusionPDE(config), [guess])

@@ -80,7 +80,7 @@ def test_pairs_of_equal_models_rarely_differ() -> None:
     assert far <= 2
 
 
-def tested(values: list[float], sigma: float, seed: int, wide: float = 1.0) -> Homogeneity:
+def judged(values: list[float], sigma: float, seed: int, wide: float = 1.0) -> Homogeneity:
     """Simulations y = θ_s x + noise, fitted with one θ and an offset."""
     x = np.linspace(-1, 1, 50)
     rows = []
@@ -97,23 +97,23 @@ def tested(values: list[float], sigma: float, seed: int, wide: float = 1.0) -> H
 
 
 def test_simulations_of_one_parameter_agree() -> None:
-    flagged = [tested([0.5] * 4, 0.1, seed).p_value < 0.01 for seed in range(100)]
+    flagged = [judged([0.5] * 4, 0.1, seed).p_value < 0.01 for seed in range(100)]
     assert sum(flagged) <= 5
 
 
 def test_simulations_of_two_parameters_disagree() -> None:
-    found = tested([0.2, 0.2, 0.8, 0.8], 0.1, 0)
+    found = judged([0.2, 0.2, 0.8, 0.8], 0.1, 0)
     assert found.p_value < 1e-30
     assert found.degrees == 6
     assert found.offsets[:, 0] == pytest.approx([-0.3, -0.3, 0.3, 0.3], abs=0.1)
     assert found.errors[:, 0] == pytest.approx(0.1 / np.sqrt(50 / 3), rel=0.2)
     assert np.max(found.losses) < 2 * np.min(found.losses)
-    scaled = tested([0.2, 0.2, 0.8, 0.8], 0.1, 0, wide=1e6)
+    scaled = judged([0.2, 0.2, 0.8, 0.8], 0.1, 0, wide=1e6)
     assert scaled.statistic == pytest.approx(found.statistic, rel=1e-6), "units do not matter"
 
 
 def test_correlation_weakens_the_evidence() -> None:
-    found = tested([0.5, 0.56], 0.1, 0)
+    found = judged([0.5, 0.56], 0.1, 0)
     gram = np.diag([50.0, 50.0, 1.0])
     weaker = homogeneity(np.stack([gram, gram]), np.full(2, 50), inflation=4.0)
     assert weaker is not None and weaker.statistic == 0 and weaker.p_value == 1

@@ -1,6 +1,6 @@
 """Quality of a calibration's fit: loss, bounds, agreement of simulations, residual structure."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
 from typing import Any
@@ -99,7 +99,15 @@ def fit_warnings(
         status: Status of the minimization.
     """
     yield from _describe_loss(loss)
-    at_bounds = [] if fit.step is None else list(_describe_bounds(fit.step, vector))
+    at_bounds = (
+        []
+        if fit.step is None
+        else list(
+            _describe_bounds(
+                fit.step, vector, [name for name in parameters if parameters[name]["determined"]]
+            )
+        )
+    )
     yield from at_bounds
     if at_bounds or loss > _POOR_LOSS or status != CONVERGED:
         return  # residuals disagree and have structure for the same reason
@@ -123,8 +131,10 @@ def _describe_loss(loss: float) -> Iterator[str]:
         )
 
 
-def _describe_bounds(step: np.ndarray, vector: ParameterVector) -> Iterator[str]:
-    """A message for each parameter with numbers at a bound."""
+def _describe_bounds(
+    step: np.ndarray, vector: ParameterVector, determined: Sequence[str]
+) -> Iterator[str]:
+    """A message for each determined parameter with numbers at a bound."""
     z = vector.read()
     values = vector.values(z)
     for side, bounds, sign in (("lower", vector.lower, -1), ("upper", vector.upper, 1)):
@@ -133,18 +143,23 @@ def _describe_bounds(step: np.ndarray, vector: ParameterVector) -> Iterator[str]
             touches = distance <= _AT_BOUND * np.abs(bounds)
         leaves = (sign * step > distance) & (distance <= _SHORT_OF_STEP * np.abs(step))
         limited = np.isfinite(distance) & (touches | leaves)
-        for name in vector.parameters:
+        for name in determined:
             owned = [entry for entry in vector.owned(name) if limited[entry]]
             if not owned:
                 continue
             what = f"{vector.labels[owned[0]]} = {values[owned[0]]:.4g} is"
             if vector.is_field(name):
                 what = f"{len(owned)} of the numbers of {name} are"
+            limit = float(vector.values(bounds)[owned[0]])
+            advice = (
+                f"Widen the bounds of {name} in trainer_params.learnable_parameters, or check the "
+                "equation and the units"
+                if limit
+                else "Check the equation, the units and whether the scheme is too diffusive"
+            )
             yield (
-                f"{what} at the {side} bound {vector.values(bounds)[owned[0]]:.4g}: the data are "
-                "fitted better beyond it, so this is no estimate. Widen the bounds of "
-                f"{name} in trainer_params.learnable_parameters, or check the equation and the "
-                "units"
+                f"{what} at the {side} bound {limit:.4g}: the data are fitted better beyond it, so "
+                f"this is no estimate. {advice}"
             )
 
 

@@ -8,6 +8,7 @@ from phi.torch.flow import math
 
 from hybrid_pde.errors import CalibrationError, CheckpointError, ConfigError, DivergenceError
 from hybrid_pde.models.physical import BurgersPDE
+from hybrid_pde.result_warnings import ResultWarning
 from hybrid_pde.training.physical import PhysicalTrainer
 from hybrid_pde.training.physical.objective import Objective
 from tests.gradient.calibration_case import (
@@ -137,7 +138,8 @@ def test_a_diverging_guess_is_reported_if_errors_are_suppressed(method):
         method=method,
         suppress_convergence_errors=True,
     )
-    result = calibration.train(windows("BurgersPDE"), 2)
+    with pytest.warns(ResultWarning, match="the calibration diverged"):
+        result = calibration.train(windows("BurgersPDE"), 2)
     assert result["status"] == "diverged"
     assert result["parameters"]["viscosity"]["value"] == 50.0
     assert result["parameters"]["viscosity"]["std"] is None
@@ -171,7 +173,9 @@ def test_a_diverging_trial_is_rejected(method, monkeypatch):
 def test_bounds_hold(method):
     parameters = [{"name": "viscosity", "initial_guess": 0.05, "bounds": [0.03, 0.06]}]
     calibration = trainer("BurgersPDE", parameters, method=method, learning_rate=0.1)
-    result = calibration.train(windows("BurgersPDE"), 1 if method != "adam" else 8)
+    with pytest.warns(ResultWarning, match=r"viscosity = 0.03 is at the lower bound 0\.03: "):
+        result = calibration.train(windows("BurgersPDE"), 1 if method != "adam" else 8)
+    assert len(result["warnings"]) == 1
     assert result["parameters"]["viscosity"]["value"] == pytest.approx(0.03, rel=1e-3)
     for row in result["history"]:
         assert 0.03 - 1e-12 <= row["viscosity"] <= 0.06
@@ -181,17 +185,20 @@ def test_bounds_hold(method):
 def test_a_parameter_without_influence_is_reported():
     frames = torch.full((9, 1, 20), 0.3, dtype=torch.float64)
     calibration = trainer("BurgersPDE", VISCOSITY)
-    result = calibration.train(Windows(frames, GRIDS["BurgersPDE"]), 1)
+    with pytest.warns(ResultWarning, match="viscosity: the data do not determine it; give"):
+        result = calibration.train(Windows(frames, GRIDS["BurgersPDE"]), 1)
     found = result["parameters"]["viscosity"]
     assert not found["determined"] and found["value"] is None and found["std"] is None
     assert list(result["undetermined_directions"][0]) == ["viscosity"]
 
 
+@pytest.mark.filterwarnings("ignore:the residuals are correlated")
 def test_a_combination_that_the_data_do_not_determine_is_named():
     # c varies only along x: nothing depends on the velocity along y.
     frames = simulate("AdvectionDiffusionPDE")[:, :, :, :1].expand(-1, -1, -1, 12).clone()
     calibration = trainer("AdvectionDiffusionPDE", learnable("AdvectionDiffusionPDE"))
-    result = calibration.train(Windows(frames, GRIDS["AdvectionDiffusionPDE"]), 1)
+    with pytest.warns(ResultWarning, match="velocity: the data do not determine it"):
+        result = calibration.train(Windows(frames, GRIDS["AdvectionDiffusionPDE"]), 1)
     assert result["parameters"]["diffusivity"]["determined"]
     assert not result["parameters"]["velocity"]["determined"]
     assert list(result["undetermined_directions"][0]) == ["velocity[1]"]

@@ -22,6 +22,9 @@ from tests.gradient.calibration_case import (
 )
 from tests.physics.periodic_box import physical_config
 
+# Their numerical diffusion spoils the fit, of which other warnings tell.
+pytestmark = pytest.mark.filterwarnings("ignore:(the residuals|the loss|viscosity|diffusivity) ")
+
 SCHEMES = ["semi_lagrangian", "mac_cormack"]
 NAMES = ["BurgersPDE", "AdvectionDiffusionPDE"]
 

@@ -13,6 +13,7 @@ from hybrid_pde.domain.grid import ZERO_GRADIENT
 from hybrid_pde.errors import CalibrationError
 from hybrid_pde.models.physical import BurgersPDE, DiffusionPDE
 from hybrid_pde.models.physical.parameters_file import load_parameters, write_parameters
+from hybrid_pde.result_warnings import ResultWarning
 from hybrid_pde.training.physical import PhysicalTrainer
 from tests.gradient.calibration_case import Windows
 from tests.physics.periodic_box import coordinates, periodic_grid, physical_config
@@ -92,7 +93,8 @@ def test_grid_values_with_adam_descend_within_bounds() -> None:
         "bounds": [0.03, 0.2],
     }
     calibration = trainer_of(parameter, method="adam", learning_rate=0.05)
-    result = calibration.train(diffused(WAVE), 15)
+    with pytest.warns(ResultWarning, match="numbers of diffusivity are at the lower bound 0.03"):
+        result = calibration.train(diffused(WAVE), 15)
     assert result["final_loss"] < 0.2 * result["train_losses"][0]
     assert result["fields"]["diffusivity"].min() >= 0.03
 
@@ -127,7 +129,8 @@ def test_a_field_together_with_a_number() -> None:
     config = physical_config("BurgersPDE", {}, parameters, FD2, check_discretization=False)
     model = BurgersPDE(config)
     calibration = PhysicalTrainer(config, model, [model.potential, model.viscosity])
-    result = calibration.train(Windows(frames, LINE, 4, 4, DT), 1)
+    with pytest.warns(ResultWarning, match="potential: the data do not determine it"):
+        result = calibration.train(Windows(frames, LINE, 4, 4, DT), 1)
     assert result["parameters"]["viscosity"]["value"] == pytest.approx(0.02, rel=1e-6)
     # The force does not determine the mean of its potential.
     found = torch.from_numpy(result["fields"]["potential"])

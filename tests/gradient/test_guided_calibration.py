@@ -1,5 +1,6 @@
 """Calibration on observations and on a surrogate's predictions of the unobserved part."""
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from hybrid_pde.domain.grid import FieldLayout
 from hybrid_pde.errors import ConfigError
 from hybrid_pde.factories import TrainerFactory
 from hybrid_pde.models.physical.parameters_file import read_result, write_parameters
+from hybrid_pde.result_warnings import ResultWarning, recorded_warnings
+from hybrid_pde.training.hybrid.guided_calibration import Guidance, calibrate_cycle
 from hybrid_pde.training.hybrid.guided_dataset import GuidedDataset
 from tests.gradient.test_observed_calibration import (
     DIFFUSIVITY,
@@ -26,6 +29,9 @@ from tests.gradient.test_observed_calibration import (
     concentration,
 )
 from tests.physics.periodic_box import coordinates
+
+# A wrong guide leaves structure in the measured residuals.
+pytestmark = pytest.mark.filterwarnings("ignore:the residuals are correlated")
 
 WEIGHT = 0.3
 SEEN = 10  # points of the observed region
@@ -176,3 +182,27 @@ def test_a_later_calibration_starts_from_the_earlier_result(make: Make, tmp_path
     assert result["parameters"]["diffusivity"]["initial_guess"] == 0.01
     assert result["numerics"]["candidates"] == before["numerics"]["candidates"]
     assert result["parameters"]["diffusivity"]["value"] == pytest.approx(DIFFUSIVITY, rel=0.2)
+
+
+@pytest.mark.parametrize(("predicted", "reverts"), [(SLOWER, True), (VELOCITY, False)])
+def test_a_guide_that_spoils_the_fit_to_the_data_is_dropped(
+    make: Make, predicted: float, reverts: bool
+) -> None:
+    """Without validation simulations."""
+    trainer, data = make(None, HALF)
+    before = calibrate_cycle(trainer, data)
+    trainer, guided = make(predicted, HALF)
+    guidance = Guidance(guided.predictions, before, None)
+    with recorded_warnings() as messages, warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResultWarning)
+        result = calibrate_cycle(trainer, data, guidance)
+    assert result["reverted"] is reverts
+    velocity = result["parameters"]["velocity"]
+    if reverts:
+        assert velocity == before["parameters"]["velocity"]
+        assert trainer.model.velocity.tolist() == velocity["value"]
+        assert "dropped for that of the cycle before, since it fits the measured" in messages[-1]
+        assert result["warnings"] == messages[-1:]
+    else:
+        assert messages == result["warnings"] == []
+        assert velocity["value"] != before["parameters"]["velocity"]["value"]

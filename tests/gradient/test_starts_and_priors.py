@@ -137,6 +137,7 @@ def test_standard_deviation_does_not_depend_on_the_scale() -> None:
     assert log["std"] == pytest.approx(linear["std"], rel=1e-3)
 
 
+@pytest.mark.filterwarnings("ignore:the loss at the estimate is 1")
 @pytest.mark.parametrize("noise", [0.0, 0.01])
 def test_the_prior_determines_what_the_data_do_not(noise: float) -> None:
     frames = torch.full((9, 1, 20), 0.3, dtype=torch.float64)

@@ -13,6 +13,8 @@ from hybrid_pde.training.physical.uncertainty import assess
 from tests.gradient.calibration_case import Windows, learnable, trainer
 from tests.physics.periodic_box import coordinates, periodic_grid, physical_config
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*the data do not determine it")
+
 LINE = periodic_grid((16,), (0.7,))
 FD2 = {"scheme": "finite_difference", "order": 2, "substeps": 6}
 

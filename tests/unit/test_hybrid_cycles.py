@@ -15,6 +15,7 @@ from hybrid_pde.errors import ConfigError, ExchangeError
 from hybrid_pde.factories import ModelFactory, TrainerFactory
 from hybrid_pde.models import load_synthetic_model
 from hybrid_pde.models.physical.parameters_file import load_parameters, read_parameters
+from hybrid_pde.result_warnings import ResultWarning
 from hybrid_pde.stages.guide import predict_guidance
 from hybrid_pde.stages.simulate import RawSimulations
 from hybrid_pde.stages.train_physical import CalibrationFiles, GuidanceFiles, calibrate
@@ -23,6 +24,9 @@ from hybrid_pde.training.augmentation.augmentation import Augmentation
 from hybrid_pde.training.hybrid.guidance import GuidanceMaker
 from hybrid_pde.training.hybrid.hybrid_trainer import HybridResult, HybridTrainer
 from hybrid_pde.training.synthetic.training_windows import real_windows
+
+# Surrogates of a few epochs misguide calibrations, of which the program warns.
+pytestmark = pytest.mark.filterwarnings("ignore:hybrid")
 
 LEARNABLE = {"name": "viscosity", "initial_guess": 0.05, "bounds": [1e-3, 1.0]}
 HALF = {"region": {"x": [None, 0.5]}, "noise": 0.02}
@@ -201,8 +205,11 @@ def test_a_worse_calibration_is_dropped(tmp_path: Path) -> None:
         GuidanceMaker(choice, manager, training.model, guidance).make()
         guide = GuidanceFiles(guidance, folder / "parameters.yaml")
         files = calibration_files(tmp_path / name)
-        calibrate(choice, manager, files, {}, guide)
+        with pytest.warns(ResultWarning, match="fits the measured values") as issued:
+            calibrate(choice, manager, files, {}, guide)
+        assert len(issued) == 1
         found[name] = read_parameters(files.parameters)
+        assert found[name]["warnings"] == [str(issued[0].message)]
     assert found["kept"]["reverted"] and not found["worse"]["reverted"]
     assert "validation" not in found["worse"]
     errors = found["kept"]["validation"]

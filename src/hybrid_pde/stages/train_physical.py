@@ -19,9 +19,6 @@ from hybrid_pde.training.checkpoint_folder import CheckpointFolder
 from hybrid_pde.training.hybrid.guided_calibration import Guidance, calibrate_cycle
 from hybrid_pde.training.physical.calibration_setup import calibration_trainer, calibration_windows
 from hybrid_pde.training.physical.evaluation_log import EvaluationLog
-from hybrid_pde.training.physical.minimum import (
-    DIVERGED,
-)
 
 logger = logging.getLogger(__name__)
 
@@ -155,13 +152,11 @@ def _estimate(
 
 
 def _log_estimates(result: Mapping[str, Any]) -> None:
-    if result["status"] == DIVERGED:
-        logger.warning("the calibration diverged; the values below are the best estimate so far")
     for name, parameter in result["parameters"].items():
         value, std, unit = (parameter[key] for key in ("value", "std", "unit"))
         if value is None:
-            logger.warning("%s: the data do not determine it", name)
-        elif name in result["fields"]:  # a standard deviation for each learned number
+            continue  # it has a warning
+        if name in result["fields"]:  # a standard deviation for each learned number
             logger.info("%s = %s %s", name, value, unit)
         else:
             logger.info("%s = %s %s%s", name, value, unit, "" if std is None else f", ± {std}")

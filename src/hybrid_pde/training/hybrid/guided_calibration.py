@@ -1,6 +1,5 @@
 """Calibration in a hybrid cycle: guided by the surrogate from the second one on."""
 
-import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import inf
@@ -12,13 +11,13 @@ from hybrid_pde.data.windows.hybrid_dataset import HybridDataset
 from hybrid_pde.errors import ConfigError
 from hybrid_pde.evaluation.physical_predictor import PhysicalPredictor
 from hybrid_pde.evaluation.validation import Validation
-from hybrid_pde.models.physical.parameters_file import set_result
+from hybrid_pde.models.physical.parameters_file import KEYS, set_result
 from hybrid_pde.models.physical.physical_model import PhysicalModel
+from hybrid_pde.result_warnings import recorded_warnings, warn_of_result
 from hybrid_pde.training.hybrid.guided_dataset import GuidedDataset
+from hybrid_pde.training.hybrid.visible_fit import VisibleFit, visible_fit
 from hybrid_pde.training.physical.observed_dataset import ObservedDataset
 from hybrid_pde.training.physical.physical_trainer import PhysicalTrainer
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -44,8 +43,9 @@ def calibrate_cycle(
     """Calibrate on the observations, and on a surrogate's predictions if there is guidance.
 
     With guidance the calibration starts from the previous estimate. With
-    ``hybrid.revert_if_worse`` and validation simulations it returns that estimate if rollouts with
-    the new one have larger errors on these.
+    ``hybrid.revert_if_worse`` it returns that estimate if the new one fits the measured values
+    worse than chance explains, or if there are validation simulations and rollouts with the new one
+    have larger errors on these.
 
     Args:
         trainer: A trainer that has not been trained; afterwards its model holds the result.
@@ -57,7 +57,7 @@ def calibrate_cycle(
         What :meth:`PhysicalTrainer.train` returns. With guidance also ``reverted`` and, where both
         estimates were validated, ``validation``: the mean VRMSE of rollouts with the ``new`` and
         the ``previous`` one. After a reversal everything except the history, the losses and
-        ``validation`` is that of the cycle before.
+        ``validation`` is that of the cycle before; ``warnings`` has the reason.
 
     Raises:
         ConfigError: if there is guidance and ``data`` is not a data set.
@@ -76,36 +76,59 @@ def calibrate_cycle(
     guided = GuidedDataset(data, guidance.predictions, weight, is_known)
     trainer.start_from(guidance.previous)
     found = trainer.train(guided, training.epochs)
-    if not experiment.hybrid.revert_if_worse or not training.val_sim or guidance.held_out is None:
-        return {**found, "reverted": False}
-    result = _better(experiment, model, found, guidance.previous, guidance.held_out)
+    reverts, previous = experiment.hybrid.revert_if_worse, guidance.previous
+    result = {**found, "reverted": False}
+    with recorded_warnings() as reasons:
+        fit = visible_fit(trainer, previous)
+        is_worse = fit.is_worse
+        if is_worse:
+            warn_of_result(_describe_fit(fit, reverts))
+        if reverts and training.val_sim and guidance.held_out is not None:
+            errors = {
+                name: validation_error(experiment, model, each, guidance.held_out)
+                for name, each in (("new", found), ("previous", previous))
+            }
+            result["validation"] = {n: None if e == inf else e for n, e in errors.items()}
+            if not is_worse and errors["new"] > errors["previous"]:
+                is_worse = True
+                warn_of_result(_describe_errors(errors))
+    result["warnings"] = [*found["warnings"], *reasons]
+    if is_worse and reverts:
+        kept = {key: previous[key] for key in (*KEYS, "fields")}
+        warnings = [*previous.get("warnings", []), *reasons]
+        result |= {**kept, "reverted": True, "warnings": warnings}
     set_result(model, result)
     return result
 
 
-def _better(
-    experiment: Experiment,
-    model: PhysicalModel,
-    found: Mapping[str, Any],
-    previous: Mapping[str, Any],
-    store: SimulationStore,
-) -> dict[str, Any]:
-    """The new result, or the previous one if its rollouts have smaller errors."""
-    errors = {
-        name: validation_error(experiment, model, each, store)
-        for name, each in (("new", found), ("previous", previous))
-    }
-    validation = {name: None if error == inf else error for name, error in errors.items()}
-    result = {**found, "reverted": False, "validation": validation}
-    if errors["new"] > errors["previous"]:
-        logger.warning(
-            "the calibration is dropped for that of the cycle before: VRMSE %.4g on the validation "
-            "simulations, %.4g before", errors["new"], errors["previous"],
-        )  # fmt: skip
-        kept = {key: previous[key] for key in ("parameters", "undetermined_directions", "status")}
-        kept |= {key: previous[key] for key in ("loss", "iterations", "numerics", "fields")}
-        result |= {**kept, "reverted": True}
-    return result
+def _describe_fit(fit: VisibleFit, reverts: bool) -> str:
+    """Warning of a calibration that fits the measured values worse than the one before."""
+    worse = f"mean square residual {fit.new:.3g} of their variance, {fit.previous:.3g} before"
+    advice = (
+        "Train the surrogate longer (trainer_params.synthetic.epochs) or lower "
+        "hybrid.interaction_weight"
+    )
+    if not reverts:
+        return (
+            "hybrid: with the surrogate's predictions the calibration fits the measured values "
+            f"worse than in the cycle before ({worse}), so its estimates may be those of the "
+            f"surrogate. {advice}, or set hybrid.revert_if_worse: true, which drops it"
+        )
+    return (
+        "hybrid: the calibration with the surrogate's predictions is dropped for that of the cycle "
+        f"before, since it fits the measured values worse ({worse}). {advice}; "
+        "hybrid.revert_if_worse: false keeps such a calibration"
+    )
+
+
+def _describe_errors(errors: Mapping[str, float]) -> str:
+    """Warning of a calibration with larger errors on the validation simulations."""
+    return (
+        "hybrid: the calibration with the surrogate's predictions is dropped for that of the cycle "
+        f"before: VRMSE {errors['new']:.4g} on the validation simulations, "
+        f"{errors['previous']:.4g} before. Train the surrogate longer "
+        "(trainer_params.synthetic.epochs) or lower hybrid.interaction_weight"
+    )
 
 
 def validation_error(

@@ -34,6 +34,7 @@ class GuidedDataset:
     Attributes:
         grid: Grid of the fields.
         dt: Time between frames [time].
+        predictions: The predictions.
 
     Raises:
         ConfigError: if a field of the equation is not predicted.
@@ -48,6 +49,7 @@ class GuidedDataset:
         initial_known: bool = True,
     ) -> None:
         self._data, self._weight, self._known = data, weight, initial_known
+        self.predictions = predictions
         self._windows = data.dataset if isinstance(data, ObservedDataset) else data
         self.grid: Grid = data.grid
         self.dt: float = data.dt
@@ -97,6 +99,10 @@ class GuidedDataset:
             return None  # given, not predicted
         layout = next(each for each in self._windows.output_layouts if each.name == name)
         return torch.zeros(layout.channels, *self.grid.shape, dtype=torch.bool)
+
+    def window(self, window: int) -> tuple[int, int]:
+        """Simulation and first frame of a window; −1 for the simulation of predicted windows."""
+        return (-1, 0) if self.is_predicted(window) else self._data.window(window)
 
     def readings(self, window: int) -> Readings | None:
         """Sensor readings during a window."""

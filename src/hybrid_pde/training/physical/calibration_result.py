@@ -1,8 +1,7 @@
 """Result of a calibration: parameters with uncertainties, numerics and history, in plain types."""
 
-import warnings
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from math import isfinite
 from typing import Any
 
@@ -10,47 +9,69 @@ import numpy as np
 
 from hybrid_pde.models.physical.physical_model import PhysicalModel
 from hybrid_pde.numerics.discretization import Discretization
+from hybrid_pde.result_warnings import warn_of_result
 from hybrid_pde.training.physical.discretization_check import describe_shift
+from hybrid_pde.training.physical.fit_quality import FitQuality, assess_fit, fit_warnings
 from hybrid_pde.training.physical.initial_state_unknowns import MAX_DENSE
 from hybrid_pde.training.physical.linearization import Linearization
-from hybrid_pde.training.physical.minimum import (
-    MAX_ITERATIONS,
-    Minimum,
-)
+from hybrid_pde.training.physical.minimum import DIVERGED, MAX_ITERATIONS, Minimum
 from hybrid_pde.training.physical.objective import Objective
 from hybrid_pde.training.physical.parameter_vector import ParameterVector
+from hybrid_pde.training.physical.scheme_selection import SchemeSelection
 from hybrid_pde.training.physical.uncertainty import Uncertainty, assess
+
+# Relative difference of two schemes' estimates below which they are the same for every purpose.
+_SAME_VALUE = 1e-4
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """Loss, uncertainty and quality of the fit at the estimate; without the latter if it diverged.
+
+    Attributes:
+        loss: The loss.
+        uncertainty: Uncertainty of the parameters; ``None`` with too many unknowns.
+        fit: Statistics of the residuals.
+    """
+
+    loss: float
+    uncertainty: Uncertainty | None = None
+    fit: FitQuality | None = None
 
 
 def calibration_result(
     objective: Objective,
     minimum: Minimum | None,
-    loss: float,
-    uncertainty: Uncertainty | None,
+    found: Assessment,
     shift: np.ndarray | None,
-    candidates: list[dict[str, Any]],
+    selection: SchemeSelection,
 ) -> dict[str, Any]:
-    """The result of :meth:`PhysicalTrainer.train`; warns of parameters that depend on the grid.
+    """The result of :meth:`PhysicalTrainer.train`; warns of whatever makes it doubtful.
 
     Args:
         objective: The objective, its model at the estimate.
         minimum: The end of the minimization; ``None`` if there was none.
-        loss: Loss at the estimate.
-        uncertainty: Uncertainty of the parameters; ``None`` after divergence.
+        found: Loss, uncertainty and quality of the fit.
         shift: Change of each parameter on a finer discretization, if known.
-        candidates: The discretizations that were compared.
+        selection: The comparison of discretizations.
     """
     model, vector = objective.model, objective.vector
     history = [] if minimum is None else minimum.history
-    parameters = parameter_report(model, vector, uncertainty, shift)
+    parameters = parameter_report(model, vector, found.uncertainty, shift)
+    status = MAX_ITERATIONS if minimum is None else minimum.status
+    _warn_of_parameters(parameters, status)
     warn_of_shifts(parameters, model.discretization)
+    warn_of_rivals(selection, vector, found.uncertainty, model.discretization)
+    if found.fit is not None and status != DIVERGED:
+        for message in fit_warnings(found.fit, vector, parameters, found.loss, status):
+            warn_of_result(message)
     return {
         "parameters": parameters,
-        "undetermined_directions": undetermined_directions(vector, uncertainty),
-        "status": MAX_ITERATIONS if minimum is None else minimum.status,
-        "loss": loss,
+        "undetermined_directions": undetermined_directions(vector, found.uncertainty),
+        "status": status,
+        "loss": found.loss,
         "iterations": len(history),
-        "numerics": numerics_report(objective, candidates),
+        "numerics": numerics_report(objective, selection.candidates),
         "fields": {
             name: model.get_parameter(name).detach().numpy()
             for name in vector.parameters
@@ -62,28 +83,36 @@ def calibration_result(
 
 def assess_estimate(
     objective: Objective, unknowns: np.ndarray, loss: float, weigh_priors: bool
-) -> tuple[Uncertainty | None, float]:
-    """Uncertainty of the parameters and loss at the estimate.
+) -> Assessment:
+    """Uncertainty of the parameters, loss and quality of the fit at the estimate.
 
     Values predicted by a guide contribute to the parameters that are determined, but not to the
-    standard deviations: a prediction is not a measurement. Without an uncertainty if there are too
-    many unknowns for a dense Jacobian.
+    standard deviations and the quality of the fit: a prediction is not a measurement. Without an
+    uncertainty if there are too many unknowns for a dense Jacobian.
 
     Args:
         objective: The objective.
         unknowns: All unknowns at the estimate.
         loss: Loss to return where none is computed.
         weigh_priors: Whether priors are part of the objective and weighted with its noise.
+
+    Raises:
+        DivergenceError: if a rollout is no longer finite.
     """
-    if len(unknowns) > MAX_DENSE:
-        return None, loss
-    at = objective.linearize(unknowns)
-    found = _uncertainty(objective, at, weigh_priors)
+    measured, at_measured, uncertainty = objective, None, None
+    is_dense = len(unknowns) <= MAX_DENSE
+    if is_dense:
+        at_measured = objective.linearize(unknowns)
+        loss = at_measured.loss
+        uncertainty = _uncertainty(objective, at_measured, weigh_priors)
     if objective.observations.has_predictions:
         measured = objective.without_predictions()
-        at_measured = measured.linearize(unknowns[: len(measured.start)])
-        found = replace(found, std=_uncertainty(measured, at_measured, weigh_priors).std)
-    return found, at.loss
+        unknowns = unknowns[: len(measured.start)]
+        if uncertainty is not None:
+            at_measured = measured.linearize(unknowns)
+            std = _uncertainty(measured, at_measured, weigh_priors).std
+            uncertainty = replace(uncertainty, std=std)
+    return Assessment(loss, uncertainty, assess_fit(measured, unknowns, at_measured))
 
 
 def _uncertainty(objective: Objective, at: Linearization, weigh_priors: bool) -> Uncertainty:
@@ -160,6 +189,23 @@ def undetermined_directions(
     ]
 
 
+def _warn_of_parameters(parameters: Mapping[str, Any], status: str) -> None:
+    """Warn of a diverged calibration, and of parameters that the data do not determine."""
+    if status == DIVERGED:
+        warn_of_result(
+            "the calibration diverged: the parameters are the best estimate before it did. Try "
+            "another trainer_params.learnable_parameters: initial_guess, narrower bounds, or "
+            "shorter windows (trainer_params.physical.num_predict_steps)"
+        )
+    for name, parameter in parameters.items():
+        if not parameter["determined"]:
+            warn_of_result(
+                f"{name}: the data do not determine it; give its value in "
+                "model.physical.pde_params and take it out of trainer_params.learnable_parameters, "
+                "or add data on which it has an influence"
+            )
+
+
 def warn_of_shifts(parameters: Mapping[str, Any], used: Discretization) -> None:
     """Warn of every parameter that depends on the discretization."""
     for name, parameter in parameters.items():
@@ -172,7 +218,30 @@ def warn_of_shifts(parameters: Mapping[str, Any], used: Discretization) -> None:
             spread = float(stds[min(position, len(stds) - 1)])
             text = describe_shift(name, float(at), float(by), spread, used)
             if text is not None:
-                warnings.warn(text, stacklevel=5)
+                warn_of_result(text)
+
+
+def warn_of_rivals(
+    selection: SchemeSelection,
+    vector: ParameterVector,
+    uncertainty: Uncertainty | None,
+    used: Discretization,
+) -> None:
+    """Warn of schemes that fit equally well with parameters that differ by more than their std."""
+    if uncertainty is None:
+        return
+    stds = uncertainty.std * np.abs(vector.slopes(vector.read()))
+    for rival in selection.rivals:
+        away = np.abs(rival.values - rival.chosen_values)
+        least = np.maximum(stds, _SAME_VALUE * np.abs(rival.chosen_values))
+        for entry in np.flatnonzero(away > least):  # undetermined parameters have no std
+            warn_of_result(
+                f"{vector.labels[entry]} depends on the scheme: {used.label} gives "
+                f"{rival.chosen_values[entry]:.5g}, {rival.discretization.label} "
+                f"{rival.values[entry]:.5g}, which differ by {away[entry] / stds[entry]:.2g} std, "
+                "and the data cannot tell which is right. Set model.physical.numerics.scheme and "
+                "order to those that made the data, or use data on a finer grid"
+            )
 
 
 def numerics_report(objective: Objective, candidates: list[dict[str, Any]]) -> dict[str, Any]:

@@ -14,6 +14,8 @@ from hybrid_pde.training.physical.initial_state_unknowns import InitialStates
 
 # Rows per column that are collected before a reduction: fewer, larger products.
 _ROWS_A_COLUMN = 4
+# With more parameters, inner products by simulation would cost as much as the reduction.
+_MOST_PARAMETERS = 16
 
 
 @dataclass(frozen=True)
@@ -25,12 +27,15 @@ class Linearization:
         jacobian: Columns of R for the unknowns, ``[rows, n]``.
         residual: Last column of R, ``[rows]``.
         loss: |r|²/N.
+        grams: ``[J r]ᵀ[J r]`` of each simulation for the parameters, with its initial states
+            eliminated, ``[S, p + 1, p + 1]``; ``None`` with many parameters.
     """
 
     z: np.ndarray
     jacobian: np.ndarray
     residual: np.ndarray
     loss: float
+    grams: np.ndarray | None = None
 
     def of_parameters(self, count: int) -> tuple[np.ndarray, np.ndarray]:
         """Jacobian and residual of the first unknowns, with all others eliminated.
@@ -57,10 +62,19 @@ class Reduction:
     Args:
         num_parameters: Number of unknowns shared by all windows.
         states: The initial states, if they are unknowns.
+        simulations: Number of the simulation of each window, from 0.
     """
 
-    def __init__(self, num_parameters: int, states: InitialStates | None) -> None:
+    def __init__(
+        self, num_parameters: int, states: InitialStates | None, simulations: Sequence[int]
+    ) -> None:
         self._shared, self._own = num_parameters, 0 if states is None else states.size
+        self._simulations = list(simulations)
+        self._grams: torch.Tensor | None = None
+        if num_parameters <= _MOST_PARAMETERS:
+            size = num_parameters + 1
+            shape = (max(simulations) + 1, size, size)
+            self._grams = torch.zeros(shape, dtype=torch.float64)
         self._windows = 0 if states is None else len(states.start) // states.size
         self._triangles: dict[int, torch.Tensor] = {}
         self._pending: dict[int, list[torch.Tensor]] = {}
@@ -69,6 +83,9 @@ class Reduction:
         """Add rows ``[J r]``, columns first: ``[shared + own + 1, B, rows]``."""
         if not self._own:
             self._add(0, block.flatten(1).T)
+            if self._grams is not None:
+                rows = block.transpose(0, 1)
+                self._add_products(numbers, rows @ rows.transpose(1, 2))
             return
         # Own columns of the window first, so that the remaining rows depend on shared columns only.
         order = [*range(self._shared, self._shared + self._own), *range(self._shared)]
@@ -84,6 +101,9 @@ class Reduction:
         if not self._own:
             rows = [*self._triangles.values(), penalties]
         else:
+            for number, triangle in self._triangles.items():
+                remaining = triangle[self._own :, self._own :]
+                self._add_products([number], (remaining.T @ remaining).unsqueeze(0))
             rows = [self._placed(number, size) for number in sorted(self._triangles)]
             rows.append(penalties)
         # A fixed number of rows: the optimizer compares residuals.
@@ -92,7 +112,15 @@ class Reduction:
         compressed = stacked.numpy()
         residual = compressed[:, -1]
         loss = float(residual @ residual) / num_values
-        return Linearization(np.array(z), compressed[:, :-1], residual, loss)
+        grams = None if self._grams is None else self._grams.numpy()
+        return Linearization(np.array(z), compressed[:, :-1], residual, loss, grams)
+
+    def _add_products(self, numbers: Sequence[int], products: torch.Tensor) -> None:
+        """Add inner products of the rows of windows, ``[B, p + 1, p + 1]``."""
+        if self._grams is not None:
+            self._grams.index_add_(
+                0, torch.tensor([self._simulations[number] for number in numbers]), products
+            )
 
     def _add(self, number: int, rows: torch.Tensor) -> None:
         pending = self._pending.setdefault(number, [])

@@ -166,12 +166,13 @@ class Objective:
         found = self.log.evaluate("linearize", unknowns, lambda: self._linearize(unknowns))
         self.substeps_used = found["substeps"]
         jacobian, residual = found["jacobian"].numpy(), found["residual"].numpy()
-        self._last = Linearization(np.array(unknowns), jacobian, residual, found["loss"])
+        grams = None if found["grams"] is None else found["grams"].numpy()
+        self._last = Linearization(np.array(unknowns), jacobian, residual, found["loss"], grams)
         return self._last
 
     def _linearize(self, unknowns: np.ndarray) -> Values:
         self.substeps_used = 0
-        reduction = Reduction(len(self.vector), self.states)
+        reduction = Reduction(len(self.vector), self.states, self.observations.simulations)
         tangents = TangentRollout(self.model, self.observations, self.vector, self.states)
         for numbers in self.observations.chunks():
             instants = observation_times(self.observations, numbers, self.dt)
@@ -195,6 +196,7 @@ class Objective:
             # copies, because the memory layout may affect the last bits of later products
             "jacobian": torch.from_numpy(at.jacobian.copy()),
             "residual": torch.from_numpy(at.residual.copy()),
+            "grams": None if at.grams is None else torch.from_numpy(at.grams),
             "loss": at.loss,
             "substeps": self.substeps_used,
         }

@@ -49,6 +49,7 @@ class ObservationWindow:
         series: Names of known parameters that vary in time.
         readings: Sensor readings.
         is_predicted: Whether all values are predictions.
+        simulation: Number of the simulation among those of the data source.
     """
 
     initial: dict[str, int]
@@ -57,6 +58,7 @@ class ObservationWindow:
     series: frozenset[str] = frozenset()
     readings: Readings | None = None
     is_predicted: bool = False
+    simulation: int = 0
 
     @property
     def num_frames(self) -> int:

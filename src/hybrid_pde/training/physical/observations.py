@@ -5,6 +5,7 @@ Layout of native tensors: ``B`` windows, ``C`` channels, ``X Y Z`` space, ``[B, 
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import copy
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -64,9 +65,12 @@ class Observations:
         self.windows: list[ObservationWindow] = []
         self._count: dict[int, float] = {}
         self._starts: dict[str, torch.Tensor] | None = None
+        locate = getattr(samples, "window", None)
         for number, (initial, targets) in enumerate(samples):
             for window in reader.read(number, initial, targets):
-                self.windows.append(window)
+                # without a data set, every window is a simulation of its own
+                simulation = len(self.windows) if locate is None else locate(number)[0]
+                self.windows.append(replace(window, simulation=simulation))
                 self._count_targets(window)
         if not self.windows:
             raise CalibrationError(
@@ -90,6 +94,24 @@ class Observations:
             for window in self.windows
             if not window.is_predicted
         )
+
+    @property
+    def simulation_numbers(self) -> list[int]:
+        """Numbers of the simulations in the data source, ascending."""
+        return sorted({window.simulation for window in self.windows})
+
+    @property
+    def simulations(self) -> list[int]:
+        """Position of each window's simulation in :attr:`simulation_numbers`."""
+        position = {number: place for place, number in enumerate(self.simulation_numbers)}
+        return [position[window.simulation] for window in self.windows]
+
+    def counts_by_simulation(self) -> np.ndarray:
+        """Number of distinct observed values of each simulation, ``[S]``."""
+        windows: list[list[ObservationWindow]] = [[] for _ in self.simulation_numbers]
+        for window, place in zip(self.windows, self.simulations, strict=True):
+            windows[place].append(window)
+        return np.array([self._with_windows(own).num_values for own in windows])
 
     @property
     def has_predictions(self) -> bool:

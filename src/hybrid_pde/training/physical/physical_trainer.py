@@ -13,8 +13,13 @@ from hybrid_pde.errors import ConfigError, DivergenceError
 from hybrid_pde.models.physical.initial_parameters import learnable_parameters
 from hybrid_pde.models.physical.physical_model import PhysicalModel
 from hybrid_pde.numerics.discretization import Discretization
+from hybrid_pde.result_warnings import recorded_warnings
 from hybrid_pde.training import checkpoint
-from hybrid_pde.training.physical.calibration_result import assess_estimate, calibration_result
+from hybrid_pde.training.physical.calibration_result import (
+    Assessment,
+    assess_estimate,
+    calibration_result,
+)
 from hybrid_pde.training.physical.discretization_check import discretization_shift
 from hybrid_pde.training.physical.evaluation_log import EvaluationLog
 from hybrid_pde.training.physical.field_trainer import FieldTrainer, Sample
@@ -33,8 +38,7 @@ from hybrid_pde.training.physical.numerical_diffusion import warn_of_numerical_d
 from hybrid_pde.training.physical.objective import Objective
 from hybrid_pde.training.physical.observations import Observations
 from hybrid_pde.training.physical.parameter_vector import ParameterVector
-from hybrid_pde.training.physical.scheme_selection import select_discretization
-from hybrid_pde.training.physical.uncertainty import Uncertainty
+from hybrid_pde.training.physical.scheme_selection import SchemeSelection, select_discretization
 from hybrid_pde.training.physical.unconverged import check_steps, warn_if_unconverged
 
 # Largest number of calibrations, where the penalty of a field was scaled by a guess far off.
@@ -80,7 +84,7 @@ class PhysicalTrainer(FieldTrainer):
         self.dt = None if section is None else section.dt
         self.observations: Observations | None = None
         self.objective: Objective | None = None
-        self._candidates: list[dict[str, Any]] | None = None
+        self._selection: SchemeSelection | None = None
         self._minimum: Minimum | None = None
         self._guess: np.ndarray | None = None
         self._steps: GradientSteps | None = None
@@ -100,8 +104,8 @@ class PhysicalTrainer(FieldTrainer):
         Returns:
             ``parameters`` (value, std, initial_guess, bounds, unit, determined,
             discretization_error by name), ``undetermined_directions``, ``status``, ``loss``,
-            ``iterations``, ``numerics``, ``history``, ``train_losses``, ``final_loss`` and
-            ``num_epochs``.
+            ``iterations``, ``numerics``, ``history``, ``warnings`` (messages), ``train_losses``,
+            ``final_loss`` and ``num_epochs``.
 
         Raises:
             CalibrationError: for observations that are empty, not finite, or inconsistent.
@@ -115,8 +119,10 @@ class PhysicalTrainer(FieldTrainer):
         precision, self.model.precision = self.model.precision, "double"
         self._minimum = None
         try:
-            passes = super().train(data_source, num_epochs)
-            return {**self._result(), **passes}
+            with recorded_warnings() as messages:
+                passes = super().train(data_source, num_epochs)
+                result = self._result()
+            return {**result, "warnings": messages, **passes}
         finally:
             self.model.precision = precision
 
@@ -130,7 +136,7 @@ class PhysicalTrainer(FieldTrainer):
         """
         used = previous["numerics"]
         self.model.discretization = Discretization(used["scheme"], used["order"], used["refine"])
-        self._candidates = used["candidates"]
+        self._selection = SchemeSelection(used["candidates"])
         self._previous = previous["parameters"]
 
     def save_checkpoint(self, path: str) -> None:
@@ -197,14 +203,15 @@ class PhysicalTrainer(FieldTrainer):
             self.vector.set_result(self._previous)
             self._previous = None
         self.objective = self._objective(self.observations)
-        if self._candidates is None:
-            self._candidates = []
+        if self._selection is None:
+            self._selection = SchemeSelection()
             if self.settings.method in METHODS:
                 self._correct_magnitude()
             if self.model.numerics.scheme == "auto" and self.model.numerics.order is None:
-                self._candidates, optimum = select_discretization(self.objective)
+                self._selection = select_discretization(self.objective)
                 self.objective = self._objective(self.observations)
-                if self.settings.method in METHODS:
+                optimum = self._selection.optimum
+                if self.settings.method in METHODS and optimum is not None:
                     self._start_at(optimum)  # closer than the initial guess
             warn_of_numerical_diffusion(self.objective)
         return self.observations
@@ -260,7 +267,7 @@ class PhysicalTrainer(FieldTrainer):
             self._guess = None
         seed = self.experiment.run_params.seed
         for _ in range(_ROUNDS):
-            self._minimum = calibrate(self.objective, self._start(), self.settings, seed)
+            self._minimum = calibrate(self.objective, self.unknowns(), self.settings, seed)
             self._minimum.history = history = history + self._minimum.history
             z = self._minimum.z[: len(self.vector)]
             self.vector.write(z)
@@ -270,8 +277,8 @@ class PhysicalTrainer(FieldTrainer):
             self.objective = self._objective(self.observations)
         return self._minimum.loss
 
-    def _start(self) -> np.ndarray:
-        """Start of all unknowns: current parameters, and initial states found before, if any."""
+    def unknowns(self) -> np.ndarray:
+        """All unknowns: current parameters, and the initial states found last, if any."""
         assert self._minimum is not None and self.objective is not None
         z = self.vector.read()
         states = self._minimum.z[len(z) :]
@@ -304,22 +311,20 @@ class PhysicalTrainer(FieldTrainer):
 
     def _result(self) -> dict[str, Any]:
         assert self.objective is not None
-        uncertainty: Uncertainty | None = None
         shift: np.ndarray | None = None
-        loss = inf if self._minimum is None else self._minimum.loss
+        found = Assessment(inf if self._minimum is None else self._minimum.loss)
         try:
-            unknowns = self._start()
+            unknowns = self.unknowns()
             if self._minimum is not None and self.settings.method not in METHODS:
                 check_steps(self.objective, self._minimum, unknowns, self.settings)
             if self._minimum is not None:
                 warn_if_unconverged(self.objective, self._minimum, unknowns, self.settings)
             weigh_priors = self.vector.has_priors and self.settings.method in METHODS
-            uncertainty, loss = assess_estimate(self.objective, unknowns, loss, weigh_priors)
+            found = assess_estimate(self.objective, unknowns, found.loss, weigh_priors)
             if self.settings.check_discretization and self.settings.method == "gauss-newton":
                 shift = discretization_shift(self.objective, unknowns)
         except DivergenceError:
             if not self.settings.suppress_convergence_errors:
                 raise
-        return calibration_result(
-            self.objective, self._minimum, loss, uncertainty, shift, self._candidates or []
-        )
+        selection = self._selection or SchemeSelection()
+        return calibration_result(self.objective, self._minimum, found, shift, selection)

@@ -1,12 +1,15 @@
 """Selection of the discretization with the smallest residual.
 
 Data generated with a coarse scheme are best explained by that scheme. Wrong parameters hide the
-difference, so the parameters are fitted for every candidate on a short stretch of the data.
+difference, so the parameters are fitted for every candidate: first on a short stretch of the data,
+then, for candidates that are about equal there, on whole windows. All candidates see the same
+noise, so their residuals are compared value by value.
 """
 
+import logging
 from collections.abc import Sequence
-from dataclasses import replace
-from math import sqrt
+from dataclasses import dataclass, field, replace
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -16,73 +19,175 @@ from hybrid_pde.models.physical.physical_model import PhysicalModel
 from hybrid_pde.numerics.discretization import CANDIDATES, SHOCK_CANDIDATE, Discretization
 from hybrid_pde.training.physical.minimization import gauss_newton
 from hybrid_pde.training.physical.objective import Objective
+from hybrid_pde.training.physical.observations import Observations
+from hybrid_pde.training.physical.residual_arrays import residual_arrays
+from hybrid_pde.training.physical.residual_statistics import Residuals, compare
 
-# Long enough to distinguish schemes, short compared with the calibration itself.
+# Long enough to distinguish schemes of noise-free data, short compared with the calibration itself.
 NUM_WINDOWS = 4
 NUM_FRAMES = 4
-MAX_ITERATIONS = 8
-TOLERANCE = 1e-3
-# Losses that differ by fewer standard deviations are considered equal.
-_DEVIATIONS = 4
+# Largest number of values of the whole windows on which about equal candidates are compared, which
+# bounds the cost with noisy data, and the fewest windows.
+MAX_VALUES = 2**20
+_FEWEST_WINDOWS = 2
+# Enough to reach the optimum from a distant guess; later candidates start near theirs.
+MAX_ITERATIONS = 30
+# Candidates are compared at their optima, up to rounding.
+TOLERANCE = 1e-9
+# Losses whose ratio is smaller are compared on whole windows. Candidates with a larger ratio
+# differ, even if the difference is that of a few large structures, which have no significance.
+_RATIO = 2.0
+# Relative difference of parameters that schemes of a resolved solution do not explain.
+_FAR = 0.2
 # Loss at which a scheme for smooth solutions explains the data: 1 % of their standard deviation.
 _EXPLAINED = 1e-4
 
+logger = logging.getLogger(__name__)
 
-def select_discretization(objective: Objective) -> tuple[list[dict[str, Any]], np.ndarray]:
-    """Set the model to the scheme with the smallest residual on a short stretch of the data.
 
-    If values are hidden, the stretch has the full length of the windows.
+@dataclass(frozen=True)
+class Rival:
+    """A candidate that the data cannot tell from the chosen one.
 
-    Returns:
-        Scheme, order, loss (``None`` if it diverged) and parameters of every candidate; and the
-        estimate z of the chosen one.
+    Attributes:
+        discretization: The candidate.
+        values: Its estimates, in physical units, ``[n]``.
+        chosen_values: Those of the chosen one on the same data.
     """
-    model, vector, whole = objective.model, objective.vector, objective.observations
+
+    discretization: Discretization
+    values: np.ndarray
+    chosen_values: np.ndarray
+
+
+@dataclass(frozen=True)
+class SchemeSelection:
+    """Result of a selection.
+
+    Attributes:
+        candidates: Scheme, order, loss (``None`` if it diverged) and parameters of every candidate.
+        optimum: The estimate z of the chosen one; ``None`` if all diverged.
+        rivals: Candidates that fit the data equally well.
+    """
+
+    candidates: list[dict[str, Any]] = field(default_factory=list)
+    optimum: np.ndarray | None = None
+    rivals: list[Rival] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """A candidate at its optimum; without an optimum if its solution diverges."""
+
+    candidate: Discretization
+    z: np.ndarray
+    loss: float = inf
+    residuals: Sequence[Residuals] = ()
+
+
+def select_discretization(objective: Objective) -> SchemeSelection:
+    """Set the model to the scheme with the smallest residual.
+
+    If values are hidden, the first stretch has the full length of the windows. Among candidates
+    that fit equally well, the most accurate one is chosen.
+    """
+    model, whole = objective.model, objective.observations
     frames = whole.windows[0].num_frames if whole.hides else NUM_FRAMES
     stretch = whole.subset(NUM_WINDOWS, frames)
-    before, start = model.discretization, vector.read()
-    optimum, report = start, []
-    tried: list[tuple[float, Discretization, np.ndarray]] = []
-    for candidate in candidates(model):
-        if candidate.incompatibility(stretch.grid) is not None:
-            continue
-        if candidate.scheme == "weno" and any(loss < _EXPLAINED for loss, _, _ in tried):
+    possible = [each for each in candidates(model) if each.incompatibility(whole.grid) is None]
+    fits = _fit_all(objective, stretch, possible)
+    equal = _equal(fits, _RATIO)
+    if not equal:
+        return SchemeSelection([_entry(objective, each) for each in fits])
+    longer = _whole_windows(whole, stretch)
+    if len(equal) > 1 and longer is not None:
+        logger.info("%d schemes fit a short stretch about equally; comparing them", len(equal))
+        again = [_fit(objective, longer, each.candidate, each.z) for each in equal]
+        fits = [next((a for a in again if a.candidate == f.candidate), f) for f in fits]
+        equal = [each for each in again if each.loss < inf] or equal
+    equal = _equal(equal)
+    chosen = max(equal, key=lambda each: _accuracy(each.candidate))
+    model.discretization = chosen.candidate
+    values = objective.vector.values
+    rivals = [
+        Rival(each.candidate, values(each.z), values(chosen.z))
+        for each in equal
+        if each is not chosen
+    ]
+    return SchemeSelection([_entry(objective, each) for each in fits], chosen.z, rivals)
+
+
+def _fit_all(
+    objective: Objective, stretch: Observations, possible: Sequence[Discretization]
+) -> list[_Fit]:
+    """Every candidate at its own optimum on a stretch; WENO only where no other explains it."""
+    fits: list[_Fit] = []
+    start = objective.vector.read()
+    for candidate in possible:
+        if candidate.scheme == "weno" and any(each.loss < _EXPLAINED for each in fits):
             continue  # no shocks; WENO costs more than all other candidates
-        model.discretization = candidate
-        entry: dict[str, Any] = {"scheme": candidate.scheme, "order": candidate.order}
-        try:
-            # A noisy but visible initial state affects all schemes alike; a hidden one is
-            # estimated.
-            estimate = objective.states is not None and stretch.hides_starts
-            trial = Objective(model, stretch, vector, objective.dt, estimate, log=objective.log)
-            found = gauss_newton(trial, trial.complete(start), MAX_ITERATIONS, TOLERANCE)
-        except DivergenceError:
-            report.append({**entry, "loss": None})
+        found = _fit(objective, stretch, candidate, start)
+        fits.append(found)
+        if found.loss == min(each.loss for each in fits) < inf:
+            start = found.z  # close to the optimum of the next candidate
+    # A candidate that started far away may have stopped in another minimum than later ones.
+    for position, found in enumerate(fits):
+        is_far = bool(np.any(np.abs(found.z - start) > _FAR * np.abs(start)))
+        if is_far and _RATIO * min(each.loss for each in fits) < found.loss < inf:
+            again = _fit(objective, stretch, found.candidate, start)
+            fits[position] = min(found, again, key=lambda each: each.loss)
+    return fits
+
+
+def _fit(
+    objective: Objective, stretch: Observations, candidate: Discretization, start: np.ndarray
+) -> _Fit:
+    """A candidate at its optimum on a stretch of the data, from parameters z."""
+    model, vector = objective.model, objective.vector
+    before, model.discretization = model.discretization, candidate
+    try:
+        # A noisy but visible initial state affects all schemes alike; a hidden one is estimated.
+        estimate = objective.states is not None and stretch.hides_starts
+        trial = Objective(model, stretch, vector, objective.dt, estimate, log=objective.log)
+        found = gauss_newton(trial, trial.complete(start), MAX_ITERATIONS, TOLERANCE)
+        residuals = residual_arrays(trial, found.z)
+    except DivergenceError:
+        return _Fit(candidate, start)
+    finally:
+        model.discretization = before
+    return _Fit(candidate, found.z[: len(vector)], found.loss, residuals)
+
+
+def _whole_windows(whole: Observations, stretch: Observations) -> Observations | None:
+    """Whole windows, as many as the cost allows; ``None`` if the stretch has as many."""
+    frames = whole.windows[0].num_frames
+    affordable = max(_FEWEST_WINDOWS, MAX_VALUES // (whole.state_size * frames))
+    longer = whole.subset(min(affordable, len(whole.windows)), frames)
+    return longer if longer.num_values > stretch.num_values else None
+
+
+def _equal(fits: Sequence[_Fit], ratio: float = 1.0) -> list[_Fit]:
+    """The fits that are as good as the best one, or have a loss within a ratio of its loss."""
+    best = min(fits, key=lambda each: each.loss)
+    equal = []
+    for each in fits:
+        if each.loss > _RATIO * best.loss or each.loss == inf:
             continue
-        finally:
-            model.discretization = before
-        start = found.z[: len(vector)]  # close to the optimum of the next candidate
-        values = vector.values(start)
-        named = {name: vector.by_name(values, name) for name in vector.parameters}
-        report.append({**entry, "loss": found.loss, "parameters": named})
-        tried.append((found.loss, candidate, start))
-    if tried:
-        _, model.discretization, optimum = _preferred(tried, trial.num_values)
-    return report, optimum
+        is_close = each.loss <= ratio * best.loss and each.candidate.scheme != "weno"
+        if is_close or not compare(each.residuals, best.residuals).favours_b:
+            equal.append(each)
+    return equal
 
 
-def _preferred(
-    tried: Sequence[tuple[float, Discretization, np.ndarray]], num_values: float
-) -> tuple[float, Discretization, np.ndarray]:
-    """The most accurate scheme among those with equally small loss.
-
-    The mean of N squared errors has a relative standard deviation of √(2/N).
-    """
-    smallest = min(loss for loss, _, _ in tried)
-    largest_equal = smallest * (1 + _DEVIATIONS * sqrt(2 / num_values))
-    return max(
-        (each for each in tried if each[0] <= largest_equal), key=lambda each: _accuracy(each[1])
-    )
+def _entry(objective: Objective, fit: _Fit) -> dict[str, Any]:
+    """A candidate with its loss and parameters, in plain types."""
+    entry: dict[str, Any] = {"scheme": fit.candidate.scheme, "order": fit.candidate.order}
+    if fit.loss == inf:
+        return {**entry, "loss": None}
+    vector = objective.vector
+    values = vector.values(fit.z)
+    named = {name: vector.by_name(values, name) for name in vector.parameters}
+    return {**entry, "loss": fit.loss, "parameters": named}
 
 
 def _accuracy(scheme: Discretization) -> tuple[bool, int]:

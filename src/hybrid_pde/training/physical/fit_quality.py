@@ -1,0 +1,227 @@
+"""Quality of a calibration's fit: loss, bounds, agreement of simulations, residual structure."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import sqrt
+from typing import Any
+
+import numpy as np
+
+from hybrid_pde.training.physical.linearization import Linearization
+from hybrid_pde.training.physical.minimum import CONVERGED
+from hybrid_pde.training.physical.objective import Objective
+from hybrid_pde.training.physical.parameter_vector import ParameterVector
+from hybrid_pde.training.physical.residual_arrays import residual_arrays
+from hybrid_pde.training.physical.residual_statistics import (
+    Correlation,
+    Homogeneity,
+    correlation,
+    homogeneity,
+)
+
+# Loss from which the model explains less of the data than it leaves unexplained.
+_POOR_LOSS = 0.5
+# Simulations that agree are reported in one of 10 000 calibrations.
+_DISAGREEMENT = 1e-4
+# Residuals below 0.1 % of the data's standard deviation are those of a good discretization. Their
+# structure is reported only where it moves a parameter by 1 %.
+_SMALL_LOSS = 1e-6
+_NOTICEABLE = 0.01
+# Factor on the standard deviations from which the correlation of residuals is reported. The effect
+# of correlation on one parameter is uncertain by about a factor of two.
+_INFLATED_STD = 3.0
+# Loss from which correlated residuals are reported whatever their effect: 1 % of the data's
+# standard deviation.
+_NOTICEABLE_LOSS = 1e-4
+# Growth of the mean square with lead time that is mentioned.
+_GROWTH = 3.0
+# Distance from a bound, in units of the bound, and in units of the step to the free minimum.
+_AT_BOUND, _SHORT_OF_STEP = 1e-6, 1e-2
+
+
+@dataclass(frozen=True)
+class FitQuality:
+    """Statistics of the measured residuals at the estimate.
+
+    Attributes:
+        correlation: Correlation of the residuals.
+        homogeneity: Agreement of the simulations; ``None`` with one simulation.
+        step: Gauss-Newton step from the estimate without bounds, in z; ``None`` with too many
+            unknowns.
+        simulations: Numbers of the simulations.
+    """
+
+    correlation: Correlation
+    homogeneity: Homogeneity | None
+    step: np.ndarray | None
+    simulations: list[int]
+
+
+def assess_fit(measured: Objective, unknowns: np.ndarray, at: Linearization | None) -> FitQuality:
+    """Statistics of the residuals at the estimate, by one rollout without derivatives.
+
+    Args:
+        measured: The objective without predicted values.
+        unknowns: All its unknowns at the estimate.
+        at: Its linearization there, if there is one.
+
+    Raises:
+        DivergenceError: if the rollout is no longer finite.
+    """
+    residuals = residual_arrays(measured, unknowns)
+    # Sensor readings, without axes of space, only where there are no frames.
+    axes = max(each.values.ndim for each in residuals)
+    structure = correlation(each for each in residuals if each.values.ndim == axes)
+    agreement = step = None
+    if at is not None:
+        jacobian, residual = at.of_parameters(len(measured.vector))
+        step = np.linalg.lstsq(jacobian, -residual, rcond=None)[0]
+        if at.grams is not None:
+            counts = measured.observations.counts_by_simulation()
+            agreement = homogeneity(at.grams, counts, structure.inflation)
+    return FitQuality(structure, agreement, step, measured.observations.simulation_numbers)
+
+
+def fit_warnings(
+    fit: FitQuality,
+    vector: ParameterVector,
+    parameters: Mapping[str, Any],
+    loss: float,
+    status: str,
+) -> Iterator[str]:
+    """What makes the result doubtful, one message each.
+
+    Args:
+        fit: The statistics.
+        vector: The learnable parameters, at the estimate.
+        parameters: The entry ``parameters`` of the result.
+        loss: Loss at the estimate.
+        status: Status of the minimization.
+    """
+    yield from _describe_loss(loss)
+    at_bounds = (
+        []
+        if fit.step is None
+        else list(
+            _describe_bounds(
+                fit.step, vector, [name for name in parameters if parameters[name]["determined"]]
+            )
+        )
+    )
+    yield from at_bounds
+    if at_bounds or loss > _POOR_LOSS or status != CONVERGED:
+        return  # residuals disagree and have structure for the same reason
+    disagreement = _describe_disagreement(fit, vector, loss)
+    if disagreement is not None:
+        yield disagreement  # which also gives the residuals structure
+    elif not any(vector.is_field(name) for name in vector.parameters):
+        # The smoothness of a learned field leaves structure on purpose.
+        yield from _describe_structure(fit.correlation, parameters, loss)
+
+
+def _describe_loss(loss: float) -> Iterator[str]:
+    """A message if the model explains less than half of the variance of the data."""
+    if loss > _POOR_LOSS:
+        share = "none" if loss >= 1 else f"only {1 - loss:.0%}"
+        yield (
+            f"the loss at the estimate is {loss:.3g}: the calibrated model explains {share} of the "
+            "variance of the data, so the estimates mean little. Check the equation, the boundary, "
+            "the units and the initial guess; where a time step is too long, set "
+            "model.physical.numerics.substeps"
+        )
+
+
+def _describe_bounds(
+    step: np.ndarray, vector: ParameterVector, determined: Sequence[str]
+) -> Iterator[str]:
+    """A message for each determined parameter with numbers at a bound."""
+    z = vector.read()
+    values = vector.values(z)
+    for side, bounds, sign in (("lower", vector.lower, -1), ("upper", vector.upper, 1)):
+        with np.errstate(invalid="ignore"):
+            distance = np.where(np.isfinite(bounds), np.abs(z - bounds), np.inf)
+            touches = distance <= _AT_BOUND * np.abs(bounds)
+        leaves = (sign * step > distance) & (distance <= _SHORT_OF_STEP * np.abs(step))
+        limited = np.isfinite(distance) & (touches | leaves)
+        for name in determined:
+            owned = [entry for entry in vector.owned(name) if limited[entry]]
+            if not owned:
+                continue
+            what = f"{vector.labels[owned[0]]} = {values[owned[0]]:.4g} is"
+            if vector.is_field(name):
+                what = f"{len(owned)} of the numbers of {name} are"
+            limit = float(vector.values(bounds)[owned[0]])
+            advice = (
+                f"Widen the bounds of {name} in trainer_params.learnable_parameters, or check the "
+                "equation and the units"
+                if limit
+                else "Check the equation, the units and whether the scheme is too diffusive"
+            )
+            yield (
+                f"{what} at the {side} bound {limit:.4g}: the data are fitted better beyond it, so "
+                f"this is no estimate. {advice}"
+            )
+
+
+def _describe_disagreement(fit: FitQuality, vector: ParameterVector, loss: float) -> str | None:
+    found = fit.homogeneity
+    if found is None or found.p_value > _DISAGREEMENT:
+        return None
+    slopes, value = vector.slopes(vector.read()), vector.values(vector.read())
+    offsets, errors = found.offsets * slopes, found.errors * np.abs(slopes)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        deviations = np.where(errors > 0, np.abs(offsets) / errors, 0.0)
+    entry = int(deviations.max(axis=0).argmax())
+    spread = float(np.ptp(offsets[:, entry]))
+    if loss < _SMALL_LOSS and spread <= _NOTICEABLE * abs(value[entry]):
+        return None
+    lowest, highest = int(offsets[:, entry].argmin()), int(offsets[:, entry].argmax())
+    low, high = (value[entry] + offsets[each, entry] for each in (lowest, highest))
+    return (
+        f"the training simulations disagree on {vector.labels[entry]}: about {low:.3g} fits "
+        f"simulation {fit.simulations[lowest]} and {high:.3g} simulation "
+        f"{fit.simulations[highest]} (first-order estimates; chance would give such a difference "
+        f"with a probability of {found.p_value:.1g}), so the common value {value[entry]:.4g} and "
+        "its std describe neither. If the parameter differs between simulations, calibrate them "
+        "one by one (trainer_params.train_sim) or state the values in data.known_parameters; "
+        "otherwise the equation lacks something that differs between them"
+    )
+
+
+def _describe_structure(
+    found: Correlation, parameters: Mapping[str, Any], loss: float
+) -> Iterator[str]:
+    factor = sqrt(found.inflation)
+    if factor < _INFLATED_STD or loss < _SMALL_LOSS:
+        return
+    inflated = max(_relative_stds(parameters), default=0.0) * factor
+    if inflated < _NOTICEABLE and loss < _NOTICEABLE_LOSS:
+        return
+    frames, *cells = found.lengths
+    over = f"{frames:.1f} frames"
+    if cells:
+        over += f" and {' × '.join(f'{each:.1f}' for each in cells)} cells"
+    grows = ""
+    if found.growth > _GROWTH:
+        grows = (
+            f", and their mean square grows {found.growth:.1f}-fold from the first to the last "
+            "third of a window"
+        )
+    yield (
+        f"the residuals are correlated over about {over}{grows}: the model lacks something that "
+        f"the data have, and each std is too small by up to a factor of about {factor:.2g}. Check "
+        "the equation and the boundary, refine the discretization (model.physical.numerics.refine) "
+        "or fit shorter windows (trainer_params.physical.num_predict_steps)"
+    )
+
+
+def _relative_stds(parameters: Mapping[str, Any]) -> Iterator[float]:
+    """Standard deviations of all determined numbers relative to their values."""
+    for parameter in parameters.values():
+        if parameter["std"] is None:
+            continue
+        values = parameter.get("learned", parameter["value"])
+        if values is None:
+            continue
+        pairs = zip(np.atleast_1d(values), np.atleast_1d(parameter["std"]), strict=True)
+        yield from (float(std / abs(value)) for value, std in pairs if value and np.isfinite(std))

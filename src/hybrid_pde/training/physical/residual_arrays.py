@@ -1,0 +1,112 @@
+"""Residuals of a calibration at one point, as arrays over frames and cells.
+
+Layout: ``B`` windows, ``T`` frames, ``C`` channels, ``X Y Z`` space; ``K`` reading times.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from hybrid_pde.training.physical.objective import Objective
+from hybrid_pde.training.physical.observation_times import ObservationTime, observation_times
+from hybrid_pde.training.physical.observations import Observations
+from hybrid_pde.training.physical.residual_statistics import Residuals
+from hybrid_pde.training.physical.sensor_readings import read_states
+from hybrid_pde.training.physical.tangent_rollout import States, TangentRollout
+
+# Largest number of values that are kept (16 MB): enough for every statistic.
+MAX_VALUES = 2**21
+# Fewest frames of a window that is cut to this size.
+_FEWEST_FRAMES = 3
+
+# Residuals and mask of all windows at one time.
+_Instant = tuple[torch.Tensor, torch.Tensor]
+
+
+@torch.no_grad()
+def residual_arrays(objective: Objective, unknowns: np.ndarray) -> list[Residuals]:
+    """Residuals of measured values at a point, by one rollout without derivatives.
+
+    Frames and sensor readings of a window are separate entries: ``[T, C, *space]`` and, without
+    axes of space, ``[K, sensors · C]``. If all windows together have more values than
+    ``MAX_VALUES``, these are of a few evenly chosen windows.
+
+    Raises:
+        DivergenceError: if a rollout is no longer finite.
+    """
+    observations = _few(objective.with_states_held(unknowns).observations)
+    z = torch.from_numpy(np.array(unknowns[: len(objective.vector)]))
+    tangents = TangentRollout(objective.model, observations, objective.vector, None)
+    found = []
+    for numbers in observations.chunks():
+        instants = observation_times(observations, numbers, objective.dt)
+        frames: list[_Instant] = []
+        readings: list[_Instant] = []
+        for instant, state in zip(instants, tangents.run([z], numbers, instants), strict=True):
+            if instant.frame is not None:
+                frames.append(_at_frame(observations, numbers, instant.frame, state))
+            if instant.reading is not None:
+                readings.append(_at_reading(observations, numbers, instant, state))
+        for part in (frames, readings):
+            if part:
+                found += _by_window(observations, numbers, part)
+    return found
+
+
+def _few(observations: Observations) -> Observations:
+    """Evenly chosen windows, cut to their first frames if one alone is too large."""
+    frames, count = observations.windows[0].num_frames, len(observations.windows)
+    kept = max(1, MAX_VALUES // (observations.state_size * frames))
+    if kept >= count and not any(window.is_predicted for window in observations.windows):
+        return observations
+    shorter = max(_FEWEST_FRAMES, MAX_VALUES // observations.state_size)
+    return observations.subset(min(kept, count), min(frames, shorter))
+
+
+def _at_frame(
+    observations: Observations, numbers: Sequence[int], frame: int, state: States
+) -> _Instant:
+    """Residuals ``[B, C, *space]`` of all fields at a frame, and which values are observed."""
+    values, masks = [], []
+    for name in observations.fields:
+        weight = observations.weight(numbers, frame, name)
+        if weight is None:
+            weight = torch.zeros(1, dtype=torch.float64)
+        residual = (state[name] - observations.target(numbers, frame, name)) * weight
+        values.append(residual)
+        masks.append((weight > 0).expand_as(residual))
+    return torch.cat(values, dim=1), torch.cat(masks, dim=1)
+
+
+def _at_reading(
+    observations: Observations, numbers: Sequence[int], instant: ObservationTime, state: States
+) -> _Instant:
+    """Residuals ``[B, sensors · C]`` of all fields at a reading time, and which exist."""
+    own = [observations.windows[number].readings for number in numbers]
+    readings = [each for each in own if each is not None]
+    assert instant.reading is not None
+    values, masks = [], []
+    for name in observations.fields:
+        present = torch.stack([each.present[name][instant.reading] for each in readings])
+        measured = torch.stack([each.values[name][instant.reading] for each in readings])
+        predicted = read_states(readings, instant.reading, state[name].unsqueeze(0))[0]
+        residual = (predicted - measured) * present / observations.scale[name]
+        values.append(residual.flatten(1))
+        masks.append(present.flatten(1))
+    return torch.cat(values, dim=1), torch.cat(masks, dim=1)
+
+
+def _by_window(
+    observations: Observations, numbers: Sequence[int], instants: Sequence[_Instant]
+) -> list[Residuals]:
+    values = torch.stack([value for value, _ in instants], dim=1).numpy()
+    masks = torch.stack([mask for _, mask in instants], dim=1).numpy()
+    return [
+        Residuals(
+            values[entry],
+            None if masks[entry].all() else masks[entry],
+            observations.windows[number].simulation,
+        )
+        for entry, number in enumerate(numbers)
+    ]

@@ -18,6 +18,7 @@ from hybrid_pde.data.initial_states.random_fields import Projection, State
 from hybrid_pde.data.staggered_velocity import Staggering
 from hybrid_pde.domain.grid import FieldLayout, Grid
 from hybrid_pde.domain.known_values import KnownParameter
+from hybrid_pde.domain.stated_units import StatedUnits
 from hybrid_pde.errors import DivergenceError
 from hybrid_pde.models.physical.conditions import recorded_conditions
 from hybrid_pde.models.physical.field_roles import match_roles
@@ -34,13 +35,14 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Recording:
-    """Settings of simulations: grid, fields, number of steps, time step, known parameters."""
+    """Settings of simulations: grid, fields, steps, time step, known parameters, units."""
 
     grid: Grid
     layouts: Sequence[FieldLayout]
     steps: int
     dt: float
     known: Sequence[KnownParameter] = ()
+    units: StatedUnits | None = None
 
 
 @dataclass(frozen=True)

@@ -32,8 +32,8 @@ class RolloutSample:
     dt: float
     grid: Grid
     layouts: tuple[FieldLayout, ...]
-    truth: Mapping[str, NDArray[np.float32]]
-    predictions: Mapping[str, Mapping[str, NDArray[np.float32]]]
+    truth: Mapping[str, NDArray[Any]]
+    predictions: Mapping[str, Mapping[str, NDArray[Any]]]
 
     @property
     def num_bytes(self) -> int:
@@ -48,12 +48,12 @@ def make_sample(
     truth: Mapping[str, NDArray[Any]],
     rollouts: Mapping[str, Mapping[str, NDArray[Any]]],
 ) -> RolloutSample:
-    """Make a sample in single precision; ``rollouts`` do not include the initial state."""
+    """Make a sample in the truth's precision; ``rollouts`` do not include the initial state."""
     # Predictions beyond the range of float32 become infinite in figures and files.
     with np.errstate(over="ignore"):
         predictions = {
             name: {
-                key: np.concatenate([truth[key][:1], values]).astype(np.float32)
+                key: np.concatenate([truth[key][:1], values]).astype(truth[key].dtype)
                 for key, values in fields.items()
             }
             for name, fields in rollouts.items()
@@ -64,6 +64,6 @@ def make_sample(
         dt=simulation.dt,
         grid=simulation.grid,
         layouts=tuple(layout for layout in simulation.layouts if not layout.static),
-        truth={key: np.array(values, dtype=np.float32) for key, values in truth.items()},
+        truth={key: np.array(values) for key, values in truth.items()},
         predictions=predictions,
     )

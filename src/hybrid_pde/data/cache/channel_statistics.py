@@ -11,7 +11,7 @@ import numpy as np
 # standard deviation over space, or of its root mean square change from frame to frame ...
 ROUNDING_OF_VALUES = 1e-4
 ROUNDING_OF_STEPS = 1e-2
-STEADY = 1e-13  # relative changes from frame to frame that are rounding in double precision
+STEADY = 1e-13  # relative variations and changes that are rounding in double precision
 # ... or if its numbers leave the range in which single precision and squares of it are accurate.
 SINGLE_RANGE = (1e-30, 1e30)
 
@@ -127,7 +127,7 @@ class RunningStatistics:
         steps = np.sqrt(self._steps / np.maximum(self._num_steps, 1))
         with np.errstate(divide="ignore", invalid="ignore"):
             of_values, of_steps = error / std, error / steps
-        varies = (std > 0) & (largest > 0)
+        varies = std > STEADY * largest
         moves = varies & (steps > STEADY * largest)
         return Rounding(
             float(np.max(of_values, initial=0.0, where=varies)),

@@ -13,6 +13,7 @@ from hybrid_pde.data.raw_files.time_axis import TimeUnit, shift_of_epoch
 from hybrid_pde.data.raw_files.value_maps import ValueMaps, Vertical, value_maps, vertical_axis
 from hybrid_pde.data.raw_files.vertical_directions import DOWN
 from hybrid_pde.domain.stated_units import StatedUnits
+from hybrid_pde.errors import RawDataError
 
 
 @dataclass(frozen=True)
@@ -89,8 +90,7 @@ def conventions(
         data: The experiment's ``data`` section.
 
     Raises:
-        RawDataError: naming both units, if one cannot be converted to the other.
-        ValueError: naming both reference dates, if they have no common axis.
+        RawDataError: naming both units or reference dates, if one cannot be converted to the other.
     """
     axes = {axis: _unit(each) for axis, each in coordinates.items()}
     stated = {source.layout.name: _unit(dataset[source.variables[0]]) for source in sources}
@@ -103,7 +103,10 @@ def conventions(
     if first is not None and first.has_epoch:
         wanted = first.units
         calendar = time.calendar if time.epoch else ""
-        shift = shift_of_epoch(time.epoch, calendar, wanted.epoch, wanted.calendar)
+        try:
+            shift = shift_of_epoch(time.epoch, calendar, wanted.epoch, wanted.calendar)
+        except ValueError as error:
+            raise RawDataError(f"time: {error}") from None
     is_own = (
         first is None
         or (shift == 0.0 and (alone.length, alone.targets) == (units.length, units.targets))

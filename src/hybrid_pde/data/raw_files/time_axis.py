@@ -114,7 +114,7 @@ def shift_of_epoch(epoch: str, calendar: str, target: str, target_calendar: str)
         zero = cftime.num2date(0, f"seconds since {target}", target_calendar)
         return float((_proleptic(date) - _proleptic(zero)).total_seconds())
     except (ValueError, OverflowError, TypeError) as error:
-        raise ValueError(f"{both}; one is no date ({error})") from None
+        raise ValueError(f"{both}; one is no date ({error}); mend it") from None
 
 
 def _proleptic(date: Any) -> Any:

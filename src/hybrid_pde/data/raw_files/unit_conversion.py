@@ -103,7 +103,7 @@ def linear_map(unit: str, target: str) -> tuple[float, float]:
 
 def _base(unit: str, name: str) -> str:
     """The unit of length or of time within a unit."""
-    for part in str(_parsed(unit)).replace("**", " ").split():
+    for part in format(_parsed(unit), "~").replace("**", " ").split():
         if dimensions(part) == ((name, 1.0),):
             return str(part)
     return {"length": "m", "time": "s"}[name]

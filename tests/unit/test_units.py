@@ -181,6 +181,8 @@ def test_fixed_values_in_the_file_are_converted(tmp_path: Path) -> None:
     attrs = {"x": {"units": "km"}, "u": {"units": "m/s"}, "": {"boundary": '{"x": 2.0}'}}
     written(tmp_path, attrs=attrs)
     assert build_index(experiment(tmp_path)).grid.boundary == ((0.002, 0.002),)
+    with pytest.warns(ResultWarning, match=r"data\.boundary: 2\.0: .* are taken in km s-1"):
+        build_index(experiment(tmp_path, boundary=2.0))
 
 
 @pytest.mark.parametrize(
@@ -242,11 +244,11 @@ def test_times_count_from_the_first_files_reference_date(
 
 @pytest.mark.parametrize(
     ("attrs", "message"),
-    [
+    [  # the first file's calendar is the standard one
         ({}, "count from no reference date, those of .* first file from 2020-01-01"),
         (
             {"units": "hours since 2020-01-01", "calendar": "360_day"},
-            r"count from 2020-01-01 \(calendar 360_day\), those .* 2020-01-01 \(calendar standard\)",
+            r"count from 2020-01-01 \(calendar 360_day\), those .* \(calendar standard\)",
         ),
         ({"units": "hours since the start"}, "count from the start .* one is no date"),
     ],

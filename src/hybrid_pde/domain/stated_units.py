@@ -68,3 +68,8 @@ class StatedUnits:
             ValueError: if the values have other types.
         """
         return TypeAdapter(cls).validate_python(dict(values))
+
+
+def labelled(name: str, unit: str) -> str:
+    """A name with its unit for the axis of a figure, ``x [km]``; the name without a unit."""
+    return f"{name} [{unit}]" if unit else name

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hybrid_pde.domain.grid import FieldLayout, Grid
+from hybrid_pde.domain.stated_units import StatedUnits
 from hybrid_pde.evaluation.rollout_starts import Simulation
 
 
@@ -26,6 +27,7 @@ class RolloutSample:
         truth: For each field ``[T + 1, C, *space]``, initial state first, NaN where missing.
         predictions: The same for each model and field, NaN after a divergence; only the first of
             several replicates. Persistence is omitted.
+        units: The system that all numbers are in.
     """
 
     index: int
@@ -34,6 +36,7 @@ class RolloutSample:
     layouts: tuple[FieldLayout, ...]
     truth: Mapping[str, NDArray[Any]]
     predictions: Mapping[str, Mapping[str, NDArray[Any]]]
+    units: StatedUnits = StatedUnits()
 
     @property
     def num_bytes(self) -> int:
@@ -66,4 +69,5 @@ def make_sample(
         layouts=tuple(layout for layout in simulation.layouts if not layout.static),
         truth={key: np.array(values) for key, values in truth.items()},
         predictions=predictions,
+        units=simulation.units,
     )

@@ -19,6 +19,7 @@ from hybrid_pde.data.cache.channel_statistics import (
     RunningStatistics,
 )
 from hybrid_pde.domain.grid import FieldLayout, Grid
+from hybrid_pde.domain.stated_units import StatedUnits
 from hybrid_pde.errors import CacheError
 
 if TYPE_CHECKING:
@@ -66,6 +67,11 @@ class CachedSimulation:
     def layouts(self) -> tuple[FieldLayout, ...]:
         """The fields."""
         return self.header.layouts
+
+    @property
+    def units(self) -> StatedUnits:
+        """The system that all numbers are in."""
+        return self.header.units
 
     @property
     def num_frames(self) -> int:

@@ -20,6 +20,7 @@ from hybrid_pde.domain.grid import FieldLayout, Grid
 from hybrid_pde.domain.known_values import KnownParameter, known_disagreement
 from hybrid_pde.domain.stated_units import StatedUnits
 from hybrid_pde.errors import ConfigError, RawDataError
+from hybrid_pde.result_warnings import warn_of_result
 
 logger = logging.getLogger(__name__)
 
@@ -136,7 +137,7 @@ def build_index(
         if first is None and path in infos:
             first = infos[path].units
     if opened and infos:
-        _announce(next(iter(infos.values())), raw_dir)
+        _announce(next(iter(infos.values())), raw_dir, experiment)
     if infos and (opened or len(known) != len(infos)):
         _store(index_path, digest, stats, infos)
     _check_agreement(infos, errors)
@@ -276,7 +277,7 @@ def _follows(units: StatedUnits, first: StatedUnits | None) -> bool:
     return units.is_own if first is None else units.system == first.system
 
 
-def _announce(info: RawFileInfo, raw_dir: Path) -> None:
+def _announce(info: RawFileInfo, raw_dir: Path, experiment: Experiment) -> None:
     """Log what the files do not state, and what is converted."""
     if not info.boundary_stated:
         logger.warning(
@@ -284,6 +285,12 @@ def _announce(info: RawFileInfo, raw_dir: Path) -> None:
         )
     for name, own, unit in info.units.converted:
         logger.info("%s: %s is converted from %s to %s", raw_dir, name, own, unit)
+        sides = [side for pair in info.grid.boundary for side in pair if not isinstance(side, str)]
+        if name in experiment.data.fields and experiment.data.boundary is not None and any(sides):
+            warn_of_result(
+                f"data.boundary: {experiment.data.boundary}: the fixed values are taken in {unit}, "
+                f"since {name} is converted to it from {own}; give them in that unit"
+            )
     for name in info.units.turned:
         logger.info("%s: %s changes sign: it is positive against its axis", raw_dir, name)
     for axis, kind in info.units.ends:

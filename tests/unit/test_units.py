@@ -137,6 +137,23 @@ def test_known_parameters_are_converted(tmp_path: Path) -> None:
     assert float(store.load(0).known["viscosity"]) == pytest.approx(0.03, rel=1e-12)
 
 
+def test_known_boundary_values_are_in_the_unit_of_the_field(tmp_path: Path) -> None:
+    attrs = {"u": {"units": "K"}, "wall": {"units": "degC"}, "flow": {"units": "m/s"}}
+    written(tmp_path, attrs=attrs, wall=((), np.array(20.0)), flow=((), np.array(1.0)))
+    data = {"boundary": 293.0, "known_parameters": {"boundary.x.lower": "wall"}}
+    store = DataManager.from_experiment(experiment(tmp_path, **data))
+    assert float(store.load(0).known["boundary.x.lower"]) == pytest.approx(293.15)
+    data["known_parameters"] = {"boundary.x.lower": "flow"}
+    with pytest.raises(RawDataError, match=r"boundary\.x\.lower: in 'm/s' here, in 'K'"):
+        build_index(experiment(tmp_path, **data))
+
+
+def test_a_direction_of_nothing(tmp_path: Path) -> None:
+    written(tmp_path)
+    with pytest.raises(ConfigError, match=r"data\.directions: 'v'"):
+        index_of(tmp_path, directions={"v": "up"})
+
+
 @pytest.mark.parametrize(
     ("second", "message"),
     [

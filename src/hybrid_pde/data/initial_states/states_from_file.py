@@ -61,6 +61,7 @@ class StatesFromFile:
                 "format": AUTO,
                 "variables": {k: v for k, v in data.variables.items() if k in names},
                 "known_parameters": {},
+                "directions": {k: v for k, v in data.directions.items() if k in names},
                 "observations": None,
                 "select": data.select.model_copy(update={"time": None, "stride": 1}),
             }

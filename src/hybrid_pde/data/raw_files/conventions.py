@@ -6,6 +6,7 @@ from typing import Any
 
 import xarray as xr
 
+from hybrid_pde.config.error_messages import suggest
 from hybrid_pde.config.schema import DataParams
 from hybrid_pde.data.raw_files.dimension_roles import FieldSource
 from hybrid_pde.data.raw_files.file_units import FileUnits, Reference, file_units
@@ -13,7 +14,7 @@ from hybrid_pde.data.raw_files.time_axis import TimeUnit, shift_of_epoch
 from hybrid_pde.data.raw_files.value_maps import ValueMaps, Vertical, value_maps, vertical_axis
 from hybrid_pde.data.raw_files.vertical_directions import DOWN
 from hybrid_pde.domain.stated_units import StatedUnits
-from hybrid_pde.errors import RawDataError
+from hybrid_pde.errors import ConfigError, RawDataError
 
 
 @dataclass(frozen=True)
@@ -90,15 +91,20 @@ def conventions(
         data: The experiment's ``data`` section.
 
     Raises:
+        ConfigError: if ``data.directions`` names what is not read.
         RawDataError: naming both units or reference dates, if one cannot be converted to the other.
     """
+    for name in data.directions:
+        if name not in (known := [*data.fields, *data.known_parameters]):
+            raise ConfigError(f"data.directions: {suggest(name, known)}")
     axes = {axis: _unit(each) for axis, each in coordinates.items()}
     stated = {source.layout.name: _unit(dataset[source.variables[0]]) for source in sources}
     for name, variable in data.known_parameters.items():
         if variable in dataset.variables:
             stated[name] = _unit(dataset[variable])
-    alone = file_units(axes, stated, time, None)
-    units = alone if first is None else file_units(axes, stated, time, first.units)
+    fields = [source.layout.name for source in sources]
+    alone = file_units(axes, stated, fields, time, None)
+    units = alone if first is None else file_units(axes, stated, fields, time, first.units)
     shift = 0.0
     if first is not None and first.has_epoch:
         wanted = first.units

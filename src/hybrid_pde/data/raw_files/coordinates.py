@@ -62,7 +62,8 @@ class Coordinates:
         try:
             raw = decode(_in_memory(coordinate.variable))
             times = raw.astype(np.float64) * scale + shift
-            return select_frames(times, self._data.select, _resolution(raw) * scale)
+            resolution = _resolution(_narrowed(raw)) * scale
+            return select_frames(times, self._data.select, resolution)
         except ConfigError:
             raise
         except ValueError as error:
@@ -109,11 +110,17 @@ def _in_memory(coordinate: xr.Variable) -> xr.Variable:
 
 
 def _resolution(values: np.ndarray) -> np.ndarray:
-    """Distance from each number to the next representable one, in single precision if they fit."""
+    """Distance from each number to the next representable one."""
     if values.dtype.kind != "f":
         return np.zeros(values.shape)
-    with np.errstate(invalid="ignore", over="ignore"):
-        single = values.astype(np.float32)
-        if (single == values).all():  # single precision, stored as such or not
-            values = single
+    with np.errstate(invalid="ignore"):
         return np.spacing(np.abs(values)).astype(np.float64)
+
+
+def _narrowed(values: np.ndarray) -> np.ndarray:
+    """Numbers in single precision if that holds them exactly: they may have been rounded to it."""
+    if values.dtype != np.float64:
+        return values
+    with np.errstate(over="ignore"):
+        single = values.astype(np.float32)
+    return single if (single == values).all() else values

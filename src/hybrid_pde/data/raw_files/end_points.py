@@ -12,8 +12,10 @@ import numpy as np
 
 from hybrid_pde.data.raw_files.blocks import BlockReader
 from hybrid_pde.data.raw_files.dimension_roles import FieldSource
+from hybrid_pde.data.raw_files.guards import LIBRARY_ERRORS
 from hybrid_pde.data.raw_files.space_axes import Axis
 from hybrid_pde.domain.grid import PERIODIC, Side
+from hybrid_pde.errors import RawDataError
 
 NODES, REPEATED = "nodes", "repeated"
 NUM_FRAMES = 6  # read at most, evenly spaced over the simulation
@@ -49,9 +51,12 @@ class EndPoints:
         """
         if axis.size < 2 * POINTS or axis.is_cropped or axis.coarsen > 1:
             return ""
-        if sides == (PERIODIC, PERIODIC):
-            return REPEATED if self._all(self._repeats, axis, sides) else ""
-        return NODES if self._all(self._on_walls, axis, sides) else ""
+        try:
+            if sides == (PERIODIC, PERIODIC):
+                return REPEATED if self._all(self._repeats, axis, sides) else ""
+            return NODES if self._all(self._on_walls, axis, sides) else ""
+        except (RawDataError, *LIBRARY_ERRORS):  # reported if the simulation is used
+            return ""
 
     def _all(self, shows, axis: Axis, sides: tuple[Side, Side]) -> bool:  # type: ignore[no-untyped-def]
         verdicts = [shows(source, axis, sides) for source in self._sources]
@@ -65,7 +70,7 @@ class EndPoints:
             for end, value in walls:
                 outer, inner = np.abs(self._end(source, axis, frame, end)[:2] - value)
                 rounding = 4 * np.finfo(np.float32).eps * abs(value)
-                found = [max(0.0, np.nanmax(outer) - rounding), np.nanmax(inner)]
+                found = [max(0.0, outer.max() - rounding), inner.max()]
                 largest[end] = np.maximum(largest[end], found)
                 if largest[end][0] > EQUAL * largest[end][1]:
                     return None
@@ -79,12 +84,12 @@ class EndPoints:
             lower, upper = (self._end(source, axis, frame, end) for end in (0, 1))
             first = lower[1] - lower[0]
             steps = np.abs([first, upper[1] - upper[0]])
-            slope = max(slope, float(np.nanmax(steps)))
-            if np.nanmax(np.abs(lower[0] - upper[0])) > EQUAL * slope:
+            slope = max(slope, float(steps.max()))
+            if np.abs(lower[0] - upper[0]).max() > EQUAL * slope:
                 return None
-            mirrored = max(mirrored, float(np.nanmax(np.abs(lower[1] - upper[1]))))
-            curved += float(np.nansum((lower[2] - 2 * lower[1] + lower[0]) * first))
-            squared += float(np.nansum(first**2))
+            mirrored = max(mirrored, float(np.abs(lower[1] - upper[1]).max()))
+            curved += float(np.sum((lower[2] - 2 * lower[1] + lower[0]) * first))
+            squared += float(np.sum(first**2))
         if slope <= FLAT * self._range(source):
             return False
         # values symmetric about the ends are equal there for cell centres, too
@@ -96,7 +101,8 @@ class EndPoints:
         start = axis.size - POINTS if end else 0
         part = replace(axis, start=start, stop=start + POINTS)
         axes = [part if each.name == axis.name else each for each in self._reader.axes]
-        block = replace(self._reader, axes=axes).read(source, 0, frame, frame + 1)
+        reader = replace(self._reader, axes=axes, masked=frozenset())
+        block = reader.read(source, 0, frame, frame + 1)
         place = 2 + [each.name for each in axes].index(axis.name)
         values = np.moveaxis(block.astype(np.float64), place, 0)
         return values[::-1] if end else values

@@ -5,7 +5,7 @@ parameters made of lengths and times (velocities, diffusivities) are converted t
 (temperatures) keep their unit. A data set has the system of its first file, the *reference*.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -87,6 +87,7 @@ class FileUnits:
 def file_units(
     axes: Mapping[str, Any],
     variables: Mapping[str, Any],
+    fields: Collection[str],
     time: TimeUnit,
     first: StatedUnits | None,
 ) -> FileUnits:
@@ -95,6 +96,7 @@ def file_units(
     Args:
         axes: The attribute ``units`` of each axis.
         variables: The attribute ``units`` of each field and known parameter.
+        fields: The fields among them.
         time: Unit of the times.
         first: The system of the data set's first file; ``None`` for the file's own.
 
@@ -107,6 +109,10 @@ def file_units(
     stated = {name: unit_text(unit) for name, unit in variables.items()}
     if first is None:
         targets = _own_targets(stated, length, time.name)
+        of_fields = {targets[name] for name in fields}
+        if len(of_fields) == 1:  # boundary values are values of the field
+            walls = [name for name in targets if name.startswith("boundary.")]
+            targets |= dict.fromkeys(walls, of_fields.pop())
         unusable += _unknown_times(stated, time)
     else:
         targets = {name: _target(name, unit, first, time) for name, unit in stated.items()}
@@ -201,6 +207,6 @@ def _map(name: str, unit: str, target: str) -> tuple[float, float]:
         return linear_map(unit, target)
     except ValueError as error:
         raise RawDataError(
-            f"{name}: in {unit!r} here, in {target!r} in the data set's first file: {error}; "
-            "mend the attribute units"
+            f"{name}: in {unit!r} here, in {target!r} in the data set's first file or in its other "
+            f"fields: {error}; mend the attribute units"
         ) from None

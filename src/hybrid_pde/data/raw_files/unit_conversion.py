@@ -73,7 +73,10 @@ def in_system(unit: str, length: str, time: str) -> str:
         base = own.get(name) or _base(unit, name)
         parts.append(f"{base}{'' if power == 1 else format(power, 'g')}")
     target = " ".join(parts)
-    return unit if linear_map(unit, target) == (1.0, 0.0) else target
+    try:
+        return unit if linear_map(unit, target) == (1.0, 0.0) else target
+    except ValueError:  # no such notation, as for roots of units
+        return unit
 
 
 @cache

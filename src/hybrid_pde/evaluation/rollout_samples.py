@@ -69,5 +69,5 @@ def make_sample(
         layouts=tuple(layout for layout in simulation.layouts if not layout.static),
         truth={key: np.array(values) for key, values in truth.items()},
         predictions=predictions,
-        units=simulation.units,
+        units=getattr(simulation, "units", StatedUnits()),  # others than cached ones state none
     )

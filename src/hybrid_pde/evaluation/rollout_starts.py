@@ -15,7 +15,6 @@ from scipy.ndimage import distance_transform_edt
 
 from hybrid_pde.domain.grid import FieldLayout, Grid
 from hybrid_pde.domain.known_values import TENSOR_PREFIX, KnownParameter
-from hybrid_pde.domain.stated_units import StatedUnits
 from hybrid_pde.errors import ConfigError
 
 logger = logging.getLogger(__name__)
@@ -31,10 +30,6 @@ class Simulation(Protocol):
     @property
     def grid(self) -> Grid:
         """Grid of the values."""
-
-    @property
-    def units(self) -> StatedUnits:
-        """The system that all numbers are in."""
 
     @property
     def layouts(self) -> tuple[FieldLayout, ...]:

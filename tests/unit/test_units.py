@@ -80,6 +80,8 @@ def check(root: Path, equation: str = "DiffusionPDE", **data: Any) -> None:
         ("m", "K", "s", 1.0, "K"),
         ("km", "hPa", "s", 1.0, "hPa"),
         ("km", "mm", "s", 1.0, "mm"),  # a thickness, without a velocity beside it
+        ("km", "years", "s", 1.0, "years"),  # an age
+        ("km", "day-1", "s", 1 / 86400, "s-1"),
         ("km", "no unit at all", "s", 1.0, "no unit at all"),
     ],
 )

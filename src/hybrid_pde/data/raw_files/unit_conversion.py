@@ -46,9 +46,10 @@ def dimensions(unit: str) -> Dimensions | None:
 
 
 def of_length_and_time(unit: str) -> bool:
-    """Whether a unit consists of lengths and times only, and of either."""
-    found = dimensions(unit)
-    return bool(found) and {name for name, _ in found or ()} <= {"length", "time"}
+    """Whether a unit consists of lengths and times, and is not a time alone, as of an age."""
+    found = dict(dimensions(unit) or ())
+    is_age = set(found) == {"time"} and found["time"] > 0
+    return bool(found) and set(found) <= {"length", "time"} and not is_age
 
 
 def is_length(unit: str) -> bool:

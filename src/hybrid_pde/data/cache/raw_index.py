@@ -10,6 +10,7 @@ from typing import Any
 
 from hybrid_pde.config import Experiment, parse_experiment
 from hybrid_pde.data.atomic import write_json
+from hybrid_pde.data.cache.announcements import announce
 from hybrid_pde.data.cache.cache_location import cache_directory, digest_of, reading_digest
 from hybrid_pde.data.cache.compatibility import disagreement
 from hybrid_pde.data.raw_files.file_units import following
@@ -20,16 +21,11 @@ from hybrid_pde.domain.grid import FieldLayout, Grid
 from hybrid_pde.domain.known_values import KnownParameter, known_disagreement
 from hybrid_pde.domain.stated_units import StatedUnits
 from hybrid_pde.errors import ConfigError, RawDataError
-from hybrid_pde.result_warnings import warn_of_result
 
 logger = logging.getLogger(__name__)
 
 SCHEMA = 4  # of the index file; raise it when reading of raw files changes
 COMPANIONS = (".json", ".yaml", ".yml", ".txt", ".md", ".csv", ".log", ".sha256")
-ENDS = {
-    "nodes": "the points include both ends of the domain, where the values are data.boundary's",
-    "repeated": "the last point repeats the first of the period and is left out",
-}
 MAX_LISTED = 10  # damaged files named in one message
 
 
@@ -118,26 +114,9 @@ def build_index(
         index_path = _base(cache_directory(experiment, claim=False), digest) / default_name(digest)
     stats = scan(raw_dir, experiment.data.format)
     known = _load(index_path, digest)
-    infos: dict[Path, RawFileInfo] = {}
-    errors: dict[Path, str] = {}
-    opened = 0
-    first: StatedUnits | None = None
-    for path, (size, mtime_ns) in stats.items():
-        entry = known.get(path.name)
-        is_same = entry is not None and (entry["size"], entry["mtime_ns"]) == (size, mtime_ns)
-        if entry is not None and is_same and _follows(entry["info"].units, first):
-            infos[path] = entry["info"]
-        else:
-            opened += 1
-            try:
-                with following(first):
-                    infos[path] = read_info(path, experiment.data)
-            except RawDataError as error:
-                errors[path] = str(error)
-        if first is None and path in infos:
-            first = infos[path].units
+    infos, errors, opened = _read(stats, known, experiment)
     if opened and infos:
-        _announce(next(iter(infos.values())), raw_dir, experiment)
+        announce(next(iter(infos.values())), raw_dir, experiment)
     if infos and (opened or len(known) != len(infos)):
         _store(index_path, digest, stats, infos)
     _check_agreement(infos, errors)
@@ -272,29 +251,36 @@ def _assemble(
     return RawIndex(raw_dir, simulations, infos, errors)
 
 
+def _read(
+    stats: Mapping[Path, tuple[int, int]],
+    known: Mapping[str, Mapping[str, Any]],
+    experiment: Experiment,
+) -> tuple[dict[Path, RawFileInfo], dict[Path, str], int]:
+    """Descriptions and errors by file, and the number of files that were opened."""
+    infos: dict[Path, RawFileInfo] = {}
+    errors: dict[Path, str] = {}
+    opened = 0
+    first: StatedUnits | None = None
+    for path, (size, mtime_ns) in stats.items():
+        entry = known.get(path.name)
+        is_same = entry is not None and (entry["size"], entry["mtime_ns"]) == (size, mtime_ns)
+        if entry is not None and is_same and _follows(entry["info"].units, first):
+            infos[path] = entry["info"]
+        else:
+            opened += 1
+            try:
+                with following(first):
+                    infos[path] = read_info(path, experiment.data)
+            except RawDataError as error:
+                errors[path] = str(error)
+        if first is None and path in infos:
+            first = infos[path].units
+    return infos, errors, opened
+
+
 def _follows(units: StatedUnits, first: StatedUnits | None) -> bool:
     """Whether a file was read in the system of the data set's first file, or as the first one."""
     return units.is_own if first is None else units.system == first.system
-
-
-def _announce(info: RawFileInfo, raw_dir: Path, experiment: Experiment) -> None:
-    """Log what the files do not state, and what is converted."""
-    if not info.boundary_stated:
-        logger.warning(
-            "%s: neither data.boundary nor the files state the boundary; taken as periodic", raw_dir
-        )
-    for name, own, unit in info.units.converted:
-        logger.info("%s: %s is converted from %s to %s", raw_dir, name, own, unit)
-        sides = [side for pair in info.grid.boundary for side in pair if not isinstance(side, str)]
-        if name in experiment.data.fields and experiment.data.boundary is not None and any(sides):
-            warn_of_result(
-                f"data.boundary: {experiment.data.boundary}: the fixed values are taken in {unit}, "
-                f"since {name} is converted to it from {own}; give them in that unit"
-            )
-    for name in info.units.turned:
-        logger.info("%s: %s changes sign: it is positive against its axis", raw_dir, name)
-    for axis, kind in info.units.ends:
-        logger.info("%s: %s: %s", raw_dir, axis, ENDS[kind])
 
 
 def _base(directory: Path, digest: str) -> Path:

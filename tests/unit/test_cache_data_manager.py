@@ -166,14 +166,14 @@ def test_raw_file_that_changes_while_it_is_read(
 ) -> None:
     path = write_simple(raw_path(tmp_path))
     data = manager(experiment(tmp_path))
-    write = module.simulation_writer
+    write = module.write_simulation
 
     def meanwhile(*args: Any) -> Any:
         with open(path, "ab") as file:
             file.write(b"0")
         return write(*args)
 
-    monkeypatch.setattr(module, "simulation_writer", meanwhile)
+    monkeypatch.setattr(module, "write_simulation", meanwhile)
     with pytest.raises(RawDataError, match=r"a\.nc: changed while it was being read"):
         data.ensure(0)
     assert data.indices() == []

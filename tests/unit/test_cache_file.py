@@ -127,7 +127,7 @@ def test_foreign_files(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ('schema_version\\": 2', 'schema_version\\": 9', "schema version 9, this program reads 2"),
+        ('schema_version\\": 3', 'schema_version\\": 9', "schema version 9, this program reads 3"),
         ('"shape": [5, 2, 6, 4]', '"shape": [5, 2, 4, 6]', "'velocity' is not what the header"),
         ('"dtype": "F32"', '"dtype": "I32"', "'velocity' is not what the header"),
         ('\\"dt\\"', '\\"td\\"', "'dt'"),

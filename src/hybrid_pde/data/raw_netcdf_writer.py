@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from hybrid_pde.data.atomic import atomic_path
+from hybrid_pde.data.cache.channel_statistics import lowest_precision
 from hybrid_pde.domain.boundary import SIDES
 from hybrid_pde.domain.grid import PERIODIC, FieldLayout, Grid
 
@@ -20,7 +21,7 @@ def write_raw_file(
     dt: float,
     attributes: Mapping[str, str],
 ) -> None:
-    """Write one simulation, atomically.
+    """Write one simulation, atomically, in double precision where single loses the variation.
 
     Args:
         path: File to write.
@@ -40,7 +41,7 @@ def write_raw_file(
         coordinates[axis] = (axis, lower + (np.arange(points) + 0.5) * spacing)
     variables = {}
     for layout in layouts:
-        values = fields[layout.name].astype(np.float32)
+        values = fields[layout.name].astype(lowest_precision(fields[layout.name]))
         if layout.components:
             coordinates["component"] = ("component", list(layout.components))
             variables[layout.name] = (("time", "component", *grid.axes), values)

@@ -5,6 +5,7 @@ Layout: ``B`` simulations, ``C`` channels, then space.
 
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -51,7 +52,9 @@ class PhysicalPredictor:
         conditions = recorded_conditions(self.known, values)
         state = {name: initial[name] for name in self.fields}
         frames: list[Mapping[str, torch.Tensor]] = []
-        with torch.no_grad():
+        precise = getattr(self.model, "at_least", None)
+        types = {values.dtype for values in state.values()}
+        with torch.no_grad(), precise(types) if precise else nullcontext():
             rollout = self.model.rollout(state, self.grid, steps, self.dt, conditions=conditions)
             try:
                 for frame in rollout:

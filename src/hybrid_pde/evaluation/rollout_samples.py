@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hybrid_pde.domain.grid import FieldLayout, Grid
+from hybrid_pde.domain.stated_units import StatedUnits
 from hybrid_pde.evaluation.rollout_starts import Simulation
 
 
@@ -26,14 +27,16 @@ class RolloutSample:
         truth: For each field ``[T + 1, C, *space]``, initial state first, NaN where missing.
         predictions: The same for each model and field, NaN after a divergence; only the first of
             several replicates. Persistence is omitted.
+        units: The system that all numbers are in.
     """
 
     index: int
     dt: float
     grid: Grid
     layouts: tuple[FieldLayout, ...]
-    truth: Mapping[str, NDArray[np.float32]]
-    predictions: Mapping[str, Mapping[str, NDArray[np.float32]]]
+    truth: Mapping[str, NDArray[Any]]
+    predictions: Mapping[str, Mapping[str, NDArray[Any]]]
+    units: StatedUnits = StatedUnits()
 
     @property
     def num_bytes(self) -> int:
@@ -48,12 +51,12 @@ def make_sample(
     truth: Mapping[str, NDArray[Any]],
     rollouts: Mapping[str, Mapping[str, NDArray[Any]]],
 ) -> RolloutSample:
-    """Make a sample in single precision; ``rollouts`` do not include the initial state."""
+    """Make a sample in the truth's precision; ``rollouts`` do not include the initial state."""
     # Predictions beyond the range of float32 become infinite in figures and files.
     with np.errstate(over="ignore"):
         predictions = {
             name: {
-                key: np.concatenate([truth[key][:1], values]).astype(np.float32)
+                key: np.concatenate([truth[key][:1], values]).astype(truth[key].dtype)
                 for key, values in fields.items()
             }
             for name, fields in rollouts.items()
@@ -64,6 +67,7 @@ def make_sample(
         dt=simulation.dt,
         grid=simulation.grid,
         layouts=tuple(layout for layout in simulation.layouts if not layout.static),
-        truth={key: np.array(values, dtype=np.float32) for key, values in truth.items()},
+        truth={key: np.array(values) for key, values in truth.items()},
         predictions=predictions,
+        units=getattr(simulation, "units", StatedUnits()),  # others than cached ones state none
     )

@@ -74,21 +74,21 @@ def rollout_dataset(samples: Sequence[RolloutSample]) -> xr.Dataset:
     return dataset
 
 
-def _source(sample: RolloutSample, source: str) -> Mapping[str, NDArray[np.float32]]:
+def _source(sample: RolloutSample, source: str) -> Mapping[str, NDArray[Any]]:
     return sample.truth if source == "truth" else sample.predictions[source]
 
 
-def _padded(rollouts: Sequence[NDArray[np.float32]], steps: int) -> NDArray[np.float32]:
+def _padded(rollouts: Sequence[NDArray[Any]], steps: int) -> NDArray[Any]:
     """``[T, S, C, *space]`` with shorter rollouts padded with NaN."""
     shape = (steps, len(rollouts), *rollouts[0].shape[1:])
-    stacked = np.full(shape, np.nan, dtype=np.float32)
+    stacked = np.full(shape, np.nan, dtype=np.result_type(*rollouts))
     for index, rollout in enumerate(rollouts):
         stacked[: len(rollout), index] = rollout
     return stacked
 
 
 def _variables(
-    source: str, layout: FieldLayout, grid: Grid, values: NDArray[np.float32]
+    source: str, layout: FieldLayout, grid: Grid, values: NDArray[Any]
 ) -> dict[str, xr.DataArray]:
     dims = ("time", "sample", *grid.axes)
     variables = {}

@@ -45,7 +45,7 @@ class SyntheticPredictor:
     def __call__(self, initial: State, steps: int) -> dict[str, torch.Tensor]:
         """Predict the states after ``initial``; channels follow the order of the model's specs."""
         names = list(self.model.input_specs)
-        given = {name: initial[name].float() for name in names if name in initial}
+        given = {name: initial[name] for name in names if name in initial}
         like = next(iter(given.values()))  # a predicted field is among the inputs
         inputs = [
             given[name] if name in given else self._constant(name, initial, like) for name in names

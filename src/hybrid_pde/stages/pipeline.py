@@ -85,7 +85,9 @@ def _prepare_data(experiment: Experiment, source: str) -> DataManager:
             None if file in index.errors else index.num_frames(number)
             for number, (file, _) in enumerate(index.simulations)
         ]
-        check_against_data(experiment, source, index.layouts, frames, index.grid, index.known)
+        check_against_data(
+            experiment, source, index.layouts, frames, index.grid, index.known, index.units
+        )
     training = experiment.trainer_params
     used = {*held_out_simulations(experiment)[0]}
     for stage in (training.physical, training.synthetic):

@@ -129,6 +129,8 @@ def calibrate(
             result = _estimate(experiment, store, guidance, log)
         finally:
             log.flush()
+        for parameter in result["parameters"].values():
+            parameter["unit"] = store.units.concrete(parameter["unit"])
         _log_estimates(result)
         write_history(files.history, result["history"])
         write_parameters(files.parameters, result)

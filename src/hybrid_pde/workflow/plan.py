@@ -81,6 +81,7 @@ class Plan:
                 frames,
                 self.index.grid,
                 self.index.known,
+                self.index.units,
             )
             self._refuse_damaged()
         self.cache_dir = os.path.normpath(cache_directory(self.experiment, claim and not is_pinned))

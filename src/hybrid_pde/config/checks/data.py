@@ -7,6 +7,7 @@ from hybrid_pde.config.checks.augmentation import augmentation_data_errors
 from hybrid_pde.config.checks.calibration import learnable_key
 from hybrid_pde.config.checks.equation import fields_by_role
 from hybrid_pde.config.checks.surrogate import options_of
+from hybrid_pde.config.checks.units import unit_errors
 from hybrid_pde.config.derived import equation_of, held_out_simulations, stages_trained
 from hybrid_pde.config.error_messages import raise_errors, suggest
 from hybrid_pde.config.schema import Experiment
@@ -15,6 +16,7 @@ from hybrid_pde.errors import ConfigError
 if TYPE_CHECKING:
     from hybrid_pde.domain.grid import FieldLayout, Grid
     from hybrid_pde.domain.known_values import KnownParameter
+    from hybrid_pde.domain.stated_units import StatedUnits
 
 
 def check_against_data(
@@ -24,6 +26,7 @@ def check_against_data(
     frames: Sequence[int | None],
     grid: "Grid",
     known: Sequence["KnownParameter"] = (),
+    units: "StatedUnits | None" = None,
 ) -> None:
     """Check that the data contain what the experiment needs.
 
@@ -34,6 +37,7 @@ def check_against_data(
         frames: Number of frames of each simulation; ``None`` if it cannot be read.
         grid: Grid of the data.
         known: Known parameters of the data, without values.
+        units: Units and directions of the data.
 
     Raises:
         ConfigError: with a line for each mismatch.
@@ -49,6 +53,7 @@ def check_against_data(
             *_solver_errors(experiment, grid),
             *_known_parameter_errors(experiment, known),
             *_region_errors(experiment, grid),
+            *unit_errors(experiment, layouts, grid, known, units),
         ]
     lines += augmentation_data_errors(experiment, layouts, frames, grid, known)
     raise_errors(source, lines)
@@ -175,8 +180,19 @@ def _role_errors(
         if name is not None and by_name[name].channels != wanted:
             yield (
                 f"data.fields: {name!r}: the data have {by_name[name].channels} channel(s), but "
-                f"{role} of {spec.name} has {wanted}; list its variables in data.variables"
+                f"{role} of {spec.name} has {wanted}; {_way_out(name, role, wanted)}"
             )
+
+
+def _way_out(name: str, role: str, wanted: int) -> str:
+    """What to do about a field with another number of channels than its role."""
+    if wanted == 1:
+        return f"{role} is a scalar: choose one component with data.variables: {{{name}: …}}"
+    return (
+        f"if the file has all {wanted} components, data.variables: {{{name}: […]}} lists their "
+        f"variables; if {name!r} is a scalar (a vorticity, say), choose an equation of "
+        "model.physical.name for it, or compute the vector from it first"
+    )
 
 
 def _solver_errors(experiment: Experiment, grid: "Grid") -> Iterator[str]:

@@ -48,6 +48,7 @@ class DataParams(Section):
     domain: dict[str, tuple[float, float]] = {}
     boundary: Any = None
     time_unit: str | None = None
+    directions: dict[str, Literal["up", "down"]] = {}
     select: SelectParams = SelectParams()
     known_parameters: dict[FieldName, str] = {}
     cache_dir: str | None = None

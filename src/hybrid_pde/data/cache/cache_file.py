@@ -13,8 +13,13 @@ import numpy as np
 
 from hybrid_pde.data.atomic import atomic_path
 from hybrid_pde.data.cache.cache_header import LENGTH_BYTES, REMEDY, CacheHeader, read_header
-from hybrid_pde.data.cache.channel_statistics import ChannelStatistics, RunningStatistics
+from hybrid_pde.data.cache.channel_statistics import (
+    ChannelStatistics,
+    Rounding,
+    RunningStatistics,
+)
 from hybrid_pde.domain.grid import FieldLayout, Grid
+from hybrid_pde.domain.stated_units import StatedUnits
 from hybrid_pde.errors import CacheError
 
 if TYPE_CHECKING:
@@ -64,6 +69,11 @@ class CachedSimulation:
         return self.header.layouts
 
     @property
+    def units(self) -> StatedUnits:
+        """The system that all numbers are in."""
+        return self.header.units
+
+    @property
     def num_frames(self) -> int:
         """Number of frames."""
         return self.header.num_frames
@@ -105,6 +115,18 @@ def _longest(channels: int) -> ChannelStatistics:
     return ChannelStatistics(numbers, numbers, numbers, numbers, (MAX_MISSING,) * channels)
 
 
+class PrecisionError(Exception):
+    """Single precision does not keep the variation of some tensors; write them in double.
+
+    Attributes:
+        names: Names of the tensors.
+    """
+
+    def __init__(self, names: frozenset[str]) -> None:
+        super().__init__(", ".join(sorted(names)))
+        self.names = names
+
+
 class SimulationWriter:
     """Streams the frames of one simulation to its file; made by :func:`simulation_writer`."""
 
@@ -113,8 +135,9 @@ class SimulationWriter:
         self._header = header
         self._layouts = {layout.name: layout for layout in header.tensors}
         self._running = {
-            layout.name: RunningStatistics(layout.channels) for layout in header.layouts
+            layout.name: RunningStatistics(layout.channels) for layout in header.tensors
         }
+        self._types: dict[str, np.dtype] = {}  # of the numbers before they are written
         self._frames = dict.fromkeys(self._layouts, 0)
         unknown = {layout.name: _longest(layout.channels) for layout in header.layouts}
         needed = LENGTH_BYTES + len(replace(header, statistics=unknown).to_json())
@@ -131,9 +154,11 @@ class SimulationWriter:
             last = first + frames.shape[0]
             limit = 1 if layout.static else self._header.num_frames
             assert frames.shape[1:] == frame_shape and last <= limit, (name, values.shape)
-            frames = np.ascontiguousarray(frames, dtype="<f4")
-            if name in self._running:
-                self._running[name].add(frames)
+            self._types[name] = frames.dtype
+            self._running[name].add(frames)
+            with np.errstate(over="ignore"):  # then the tensor is written again
+                dtype = "<f8" if name in self._header.double else "<f4"
+                frames = np.ascontiguousarray(frames, dtype=dtype)
             frame_bytes = frames.nbytes // max(1, len(frames))
             self._file.seek(self._data_begin + self._offsets[name][0] + first * frame_bytes)
             self._file.write(frames.data)
@@ -144,15 +169,33 @@ class SimulationWriter:
 
         Raises:
             CacheError: if every value of a field's channel is missing.
+            PrecisionError: if tensors in single precision have to be in double.
         """
         for name, count in self._frames.items():
             expected = 1 if self._layouts[name].static else self._header.num_frames
             assert count == expected, f"{name}: {count} of {expected} frames were written"
-        statistics = {name: self._statistics(name) for name in self._running}
+        lost = {
+            name
+            for name in self._running
+            if self._types[name] == np.float64
+            and name not in self._header.double
+            and self._running[name].rounding(np.float32).needs_double
+        }
+        if lost:
+            raise PrecisionError(frozenset(lost))
+        names = [layout.name for layout in self._header.layouts]
+        statistics = {name: self._statistics(name) for name in names}
         text = replace(self._header, statistics=statistics).to_json().encode("ascii")
         length = self._data_begin - LENGTH_BYTES
         self._file.seek(0)
         self._file.write(length.to_bytes(LENGTH_BYTES, "little") + text.ljust(length))
+
+    def rounding(self) -> dict[str, Rounding]:
+        """Rounding error of each field in the precision that its numbers came in."""
+        return {
+            layout.name: self._running[layout.name].rounding(self._types[layout.name].type)
+            for layout in self._header.layouts
+        }
 
     def _statistics(self, name: str) -> ChannelStatistics:
         try:
@@ -178,8 +221,24 @@ def simulation_writer(path: Path, header: CacheHeader) -> Iterator[SimulationWri
 
 def write_simulation(
     path: Path, header: CacheHeader, blocks: Iterable[Mapping[str, np.ndarray]]
-) -> None:
-    """Write one simulation from blocks of frames, atomically."""
-    with simulation_writer(path, header) as writer:
-        for block in blocks:
-            writer.write(block)
+) -> dict[str, Rounding]:
+    """Write one simulation from blocks of frames, atomically.
+
+    Args:
+        path: File to write.
+        header: The header without statistics.
+        blocks: The blocks; read a second time if a tensor turns out to need double precision.
+
+    Returns:
+        Rounding error of each field in the precision that its numbers came in.
+
+    Raises:
+        CacheError: if every value of a field's channel is missing.
+    """
+    try:
+        with simulation_writer(path, header) as writer:
+            for block in blocks:
+                writer.write(block)
+    except PrecisionError as lost:
+        return write_simulation(path, replace(header, double=header.double | lost.names), blocks)
+    return writer.rounding()

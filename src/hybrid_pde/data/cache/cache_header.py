@@ -18,15 +18,18 @@ from typing import Any
 from hybrid_pde.data.cache.channel_statistics import ChannelStatistics
 from hybrid_pde.domain.grid import FieldLayout, Grid
 from hybrid_pde.domain.known_values import KnownParameter
+from hybrid_pde.domain.stated_units import StatedUnits
 from hybrid_pde.errors import CacheError
 
-SCHEMA_VERSION = 2  # raise it when older files must no longer be read
+SCHEMA_VERSION = 3  # raise it when older files must no longer be read
 FORMAT = "hybrid-pde simulation"
 METADATA = "__metadata__"
 KEY = "simulation"
 LENGTH_BYTES = 8
 MAX_HEADER_BYTES = 100_000_000  # the library's own limit
-VALUE_BYTES = 4
+SINGLE, DOUBLE = "F32", "F64"  # names of the format
+VALUE_BYTES = 4  # in single precision
+BYTES = {SINGLE: VALUE_BYTES, DOUBLE: 8}
 REMEDY = "delete the file; its stage then recomputes it"
 
 
@@ -43,6 +46,8 @@ class CacheHeader:
         reading: Digest of the reading settings; empty for generated simulations.
         statistics: Statistics of each field.
         known: Known parameters; fields among them are tensors after those of ``layouts``.
+        units: The system that all numbers are in.
+        double: Names of the tensors in double precision; the others are in single precision.
     """
 
     grid: Grid
@@ -53,6 +58,8 @@ class CacheHeader:
     reading: str
     statistics: Mapping[str, ChannelStatistics]
     known: tuple[KnownParameter, ...] = ()
+    units: StatedUnits = StatedUnits()
+    double: frozenset[str] = frozenset()
 
     @property
     def num_frames(self) -> int:
@@ -61,8 +68,12 @@ class CacheHeader:
 
     @property
     def tensors(self) -> tuple[FieldLayout, ...]:
-        """Layouts of all tensors in their order in the file: fields, then known parameters."""
-        return (*self.layouts, *(each.layout for each in self.known if each.is_field))
+        """Layouts of all tensors in their order in the file: fields, then known parameters.
+
+        Those in double precision come first, so that all numbers are aligned.
+        """
+        every = (*self.layouts, *(each.layout for each in self.known if each.is_field))
+        return tuple(sorted(every, key=lambda layout: layout.name not in self.double))
 
     @property
     def known_by_name(self) -> dict[str, KnownParameter]:
@@ -74,11 +85,15 @@ class CacheHeader:
         space = (layout.channels, *self.grid.shape)
         return space if layout.static else (self.num_frames, *space)
 
+    def precision(self, layout: FieldLayout) -> str:
+        """Type of a tensor's numbers, ``F32`` or ``F64``."""
+        return DOUBLE if layout.name in self.double else SINGLE
+
     def offsets(self) -> dict[str, tuple[int, int]]:
         """First byte of each tensor after the header, and the first byte past it."""
         found, begin = {}, 0
         for layout in self.tensors:
-            end = begin + math.prod(self.shape(layout)) * VALUE_BYTES
+            end = begin + math.prod(self.shape(layout)) * BYTES[self.precision(layout)]
             found[layout.name] = (begin, end)
             begin = end
         return found
@@ -97,11 +112,13 @@ class CacheHeader:
             "layouts": [layout.to_dict() for layout in self.layouts],
             "statistics": {name: each.to_dict() for name, each in self.statistics.items()},
             "known": [each.to_dict() for each in self.known],
+            "units": self.units.to_dict(),
+            "double": sorted(self.double),
         }
         offsets = self.offsets()
         tensors = {
             layout.name: {
-                "dtype": "F32",
+                "dtype": self.precision(layout),
                 "shape": list(self.shape(layout)),
                 "data_offsets": list(offsets[layout.name]),
             }
@@ -137,6 +154,8 @@ class CacheHeader:
                 for name, each in description["statistics"].items()
             },
             known=tuple(KnownParameter.from_dict(each) for each in description["known"]),
+            units=StatedUnits.from_dict(description["units"]),
+            double=frozenset(map(str, description["double"])),
         )
         if not all(map(math.isfinite, (header.dt, *header.times))):
             raise ValueError("a time that is not finite")
@@ -144,7 +163,8 @@ class CacheHeader:
             raise ValueError("statistics of other fields")
         for layout in header.tensors:
             tensor = stored.pop(layout.name)
-            expected = (list(header.shape(layout)), list(header.offsets()[layout.name]), "F32")
+            place, kind = header.offsets()[layout.name], header.precision(layout)
+            expected = (list(header.shape(layout)), list(place), kind)
             if (tensor["shape"], tensor["data_offsets"], tensor["dtype"]) != expected:
                 raise ValueError(f"the tensor {layout.name!r} is not what the header describes")
         if set(stored) != {METADATA}:

@@ -26,8 +26,9 @@ def reading_settings(config: Mapping[str, Any] | Experiment) -> dict[str, Any]:
     data = parse_experiment(config).data.model_dump(mode="json")
     settings = {key: data[key] for key in KEYS}
     # only if they are used, so that other experiments' caches keep their folders
-    if data["known_parameters"]:
-        settings["known_parameters"] = data["known_parameters"]
+    for key in ("known_parameters", "directions"):
+        if data[key]:
+            settings[key] = data[key]
     if data["observations"] is not None and data["observations"]["missing"] != "error":
         settings["missing"] = data["observations"]["missing"]
     return settings

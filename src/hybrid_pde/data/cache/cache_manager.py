@@ -10,10 +10,13 @@ from hybrid_pde.data.cache.cache_header import CacheHeader
 from hybrid_pde.data.cache.simulation_store import SimulationStore
 from hybrid_pde.domain.grid import FieldLayout, Grid
 from hybrid_pde.domain.known_values import KnownParameter
+from hybrid_pde.domain.stated_units import StatedUnits
 from hybrid_pde.errors import CacheError, DivergenceError
 
 if TYPE_CHECKING:
     import torch
+
+LARGEST = float(np.finfo(np.float32).max)  # beyond it, a simulation has diverged
 
 
 class CacheManager(SimulationStore):
@@ -34,6 +37,7 @@ class CacheManager(SimulationStore):
         provenance: Mapping[str, Any],
         layouts: Sequence[FieldLayout] | None = None,
         known: Sequence[KnownParameter] = (),
+        units: StatedUnits | None = None,
     ) -> None:
         """Write one simulation, atomically.
 
@@ -47,12 +51,13 @@ class CacheManager(SimulationStore):
             layouts: The fields; by default a field with as many channels as the grid has axes (two
                 or more) is a vector, and a field with one channel a scalar.
             known: Known parameters with their numbers.
+            units: The system that the numbers are in.
 
         Raises:
             CacheError: if the fields do not fit the grid or each other.
             DivergenceError: if a value is not finite.
         """
-        arrays = {name: _single(values) for name, values in fields.items()}
+        arrays = {name: _array(values) for name, values in fields.items()}
         brought = {each.layout.name for each in known if each.is_field}
         own = {name: array for name, array in arrays.items() if name not in brought}
         layouts = tuple(layouts or (_infer(name, array, grid) for name, array in own.items()))
@@ -61,7 +66,15 @@ class CacheManager(SimulationStore):
             raise CacheError(f"simulation {index}: fields of {sorted(lengths)} frames")
         times = tuple((np.arange(lengths.pop()) * dt).tolist())
         header = CacheHeader(
-            grid, layouts, float(dt), times, dict(provenance), "", {}, tuple(known)
+            grid,
+            layouts,
+            float(dt),
+            times,
+            dict(provenance),
+            "",
+            {},
+            tuple(known),
+            units or StatedUnits(),
         )
         for layout in header.tensors:
             array = arrays[layout.name]
@@ -70,7 +83,7 @@ class CacheManager(SimulationStore):
                     f"simulation {index}: {layout.name} has the shape {array.shape}, "
                     f"its layout and grid say {header.shape(layout)}"
                 )
-            if not np.isfinite(array).all():
+            if not (np.abs(array) <= LARGEST).all():
                 raise DivergenceError(f"simulation {index}: {layout.name} is not finite")
         write_simulation(self.path(index), header, [arrays])
 
@@ -80,9 +93,10 @@ class CacheManager(SimulationStore):
         return sum(self.path(index).stat().st_size for index in wanted)
 
 
-def _single(values: "torch.Tensor | np.ndarray") -> np.ndarray:
+def _array(values: "torch.Tensor | np.ndarray") -> np.ndarray:
+    """Values in double precision if they are, else in single."""
     native = values if isinstance(values, np.ndarray) else values.detach().cpu().numpy()
-    return np.asarray(native, dtype=np.float32)
+    return np.asarray(native, np.float64 if native.dtype == np.float64 else np.float32)
 
 
 def _infer(name: str, array: np.ndarray, grid: Grid) -> FieldLayout:

@@ -1,4 +1,4 @@
-"""Mean, standard deviation and range of each channel, computed block by block."""
+"""Mean, standard deviation, range and precision of each channel, computed block by block."""
 
 import math
 from collections.abc import Mapping
@@ -6,6 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
+# A channel needs double precision if rounding to single changes it by more than this share of its
+# standard deviation over space, or of its root mean square change from frame to frame ...
+ROUNDING_OF_VALUES = 1e-4
+ROUNDING_OF_STEPS = 1e-2
+STEADY = 1e-13  # relative variations and changes that are rounding in double precision
+# ... or if its numbers leave the range in which single precision and squares of it are accurate.
+SINGLE_RANGE = (1e-30, 1e30)
 
 
 @dataclass(frozen=True)
@@ -37,6 +45,31 @@ class ChannelStatistics:
         return cls(**numbers, missing=tuple(map(int, values["missing"])))
 
 
+@dataclass(frozen=True)
+class Rounding:
+    """Root mean square rounding error of a field's worst channel.
+
+    Attributes:
+        of_values: Relative to the standard deviation of the values.
+        of_steps: Relative to the root mean square change from frame to frame.
+        largest: Smallest and largest of the channels' largest absolute values.
+    """
+
+    of_values: float
+    of_steps: float
+    largest: tuple[float, float]
+
+    @property
+    def needs_double(self) -> bool:
+        """Whether single precision, for which this is, loses a part of the variation."""
+        return (
+            self.of_values > ROUNDING_OF_VALUES
+            or self.of_steps > ROUNDING_OF_STEPS
+            or self.largest[0] < SINGLE_RANGE[0]
+            or self.largest[1] > SINGLE_RANGE[1]
+        )
+
+
 class RunningStatistics:
     """Computes the statistics of blocks ``[T, C, *space]`` in double precision.
 
@@ -53,6 +86,9 @@ class RunningStatistics:
         self._squares = np.zeros(channels)
         self._min = np.full(channels, math.inf)
         self._max = np.full(channels, -math.inf)
+        self._steps = np.zeros(channels)  # sum of squares of changes from frame to frame
+        self._num_steps = np.zeros(channels, np.int64)
+        self._last: np.ndarray | None = None
 
     def add(self, block: np.ndarray) -> None:
         """Add a block ``[T, C, *space]``."""
@@ -73,6 +109,34 @@ class RunningStatistics:
         self._missing = self._missing + block.size // block.shape[1] - count
         self._min = np.minimum(self._min, block.min(axis=axes, where=where, initial=math.inf))
         self._max = np.maximum(self._max, block.max(axis=axes, where=where, initial=-math.inf))
+        if block.dtype == np.float64:  # only double precision can be lost
+            pieces = [np.diff(block, axis=0)]
+            if self._last is not None:
+                pieces.append(block[:1] - self._last)
+            self._last = block[-1:].copy()
+            for changes in pieces:
+                seen = ~np.isnan(changes) if where is not True else True
+                self._num_steps += changes.size // changes.shape[1]
+                self._steps += np.square(changes, out=changes).sum(axis=axes, where=seen)
+
+    def rounding(self, dtype: type[np.floating]) -> "Rounding":
+        """What is lost by rounding the values so far to a precision."""
+        largest = np.maximum(np.abs(self._min), np.abs(self._max))
+        error = largest * np.finfo(dtype).eps / math.sqrt(12)  # of uniformly distributed rounding
+        std = np.sqrt(self._squares / np.maximum(self._count, 1))
+        steps = np.sqrt(self._steps / np.maximum(self._num_steps, 1))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            of_values, of_steps = error / std, error / steps
+        varies = std > STEADY * largest
+        moves = varies & (steps > STEADY * largest)
+        return Rounding(
+            float(np.max(of_values, initial=0.0, where=varies)),
+            float(np.max(of_steps, initial=0.0, where=moves)),
+            (
+                float(np.min(largest, initial=math.inf, where=varies)),
+                float(np.max(largest, initial=0.0, where=varies)),
+            ),
+        )
 
     def result(self) -> ChannelStatistics:
         """The statistics of all blocks so far.
@@ -90,3 +154,12 @@ class RunningStatistics:
             max=tuple(self._max.tolist()),
             missing=tuple(self._missing.tolist()),
         )
+
+
+def lowest_precision(values: np.ndarray) -> type[np.floating]:
+    """Single precision if it keeps the variation of values ``[T, C, *space]``, else double."""
+    if values.dtype != np.float64:
+        return np.float32
+    running = RunningStatistics(values.shape[1])
+    running.add(values)
+    return np.float64 if running.rounding(np.float32).needs_double else np.float32

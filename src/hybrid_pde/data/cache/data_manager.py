@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,24 +12,29 @@ from filelock import FileLock
 
 from hybrid_pde.config import Experiment, parse_experiment
 from hybrid_pde.data.atomic import refuse_too_large, write_json
-from hybrid_pde.data.cache.cache_file import simulation_writer
+from hybrid_pde.data.cache.cache_file import write_simulation
 from hybrid_pde.data.cache.cache_header import CacheHeader, read_header
 from hybrid_pde.data.cache.cache_location import (
     cache_directory,
     claimed_directory,
     reading_digest,
 )
+from hybrid_pde.data.cache.channel_statistics import Rounding
 from hybrid_pde.data.cache.compatibility import disagreement
 from hybrid_pde.data.cache.raw_index import RawIndex, build_index, default_name
 from hybrid_pde.data.cache.simulation_store import SimulationStore
 from hybrid_pde.data.cache.source_digests import SourceDigests
-from hybrid_pde.data.raw_files.raw_file import RawFile
+from hybrid_pde.data.raw_files.file_units import following
+from hybrid_pde.data.raw_files.raw_file import Block, RawFile
 from hybrid_pde.data.raw_files.subprocess_reader import open_in_subprocess
 from hybrid_pde.domain.grid import FieldLayout, Grid
 from hybrid_pde.errors import CacheError, ConfigError, RawDataError, StorageError, UserError
 from hybrid_pde.progress import progress
+from hybrid_pde.result_warnings import warn_of_result
 
 logger = logging.getLogger(__name__)
+
+VISIBLE_ROUNDING = 1e-3  # of a field in its file, relative to its standard deviation
 
 
 class DataManager(SimulationStore):
@@ -182,6 +187,8 @@ class DataManager(SimulationStore):
             logger.warning("recomputed: %s", error)
             return False
         same_source = all(header.source.get(key) == source[key] for key in ("sha256", "sample"))
+        if self.index is not None and header.units.system != self.index.units.system:
+            return False
         return same_source and header.reading == self.reading
 
     def _build_locked(self, index: int, raw_file: Path, source: dict[str, Any]) -> None:
@@ -201,17 +208,18 @@ class DataManager(SimulationStore):
 
     def _build(self, index: int, raw_file: Path, source: dict[str, Any]) -> None:
         assert self.index is not None
-        with open_in_subprocess(raw_file, self.experiment.data) as raw:
+        first = self.index.units
+        with (
+            following(None if self.index.infos[raw_file].units.is_own else first),
+            open_in_subprocess(raw_file, self.experiment.data) as raw,
+        ):
             difference = disagreement(raw.info, self.index.infos[raw_file])
             if difference:
                 raise RawDataError(f"{raw_file}: {difference} a moment ago")
             header = _header(raw, source, self.reading)
-            with simulation_writer(self.path(index), header) as writer:
-                writer.write(raw.static(source["sample"]))
-                for block in raw.frames(source["sample"]):
-                    writer.write(block)
-                if self._digests.digest(raw_file) != source["sha256"]:
-                    raise RawDataError(f"{raw_file}: changed while it was being read")
+            blocks = _Blocks(raw, source, raw_file, self._digests)
+            rounding = write_simulation(self.path(index), header, blocks)
+        _warn_of_rounding(raw_file, rounding)
         self._log_missing(index)
 
     def _log_missing(self, index: int) -> None:
@@ -242,8 +250,36 @@ class DataManager(SimulationStore):
             return True
 
 
+class _Blocks:
+    """The blocks of a simulation in an open raw file, which must not change meanwhile."""
+
+    def __init__(
+        self, raw: RawFile, source: Mapping[str, Any], path: Path, digests: SourceDigests
+    ) -> None:
+        self._raw, self._source, self._path, self._digests = raw, source, path, digests
+
+    def __iter__(self) -> Iterator[Block]:
+        yield self._raw.static(self._source["sample"])
+        yield from self._raw.frames(self._source["sample"])
+        if self._digests.digest(self._path) != self._source["sha256"]:
+            raise RawDataError(f"{self._path}: changed while it was being read")
+
+
 def _header(raw: RawFile, source: Mapping[str, Any], reading: str) -> CacheHeader:
     times = tuple(np.asarray(raw.times, np.float64).tolist())
     info = raw.info
     known = raw.known(source["sample"])
-    return CacheHeader(info.grid, info.layouts, info.dt, times, source, reading, {}, known)
+    return CacheHeader(
+        info.grid, info.layouts, info.dt, times, source, reading, {}, known, info.units
+    )
+
+
+def _warn_of_rounding(raw_file: Path, rounding: Mapping[str, Rounding]) -> None:
+    """Warn of fields with a variation that the file itself has lost to rounding."""
+    for name, each in rounding.items():
+        if each.of_values > VISIBLE_ROUNDING:
+            warn_of_result(
+                f"{raw_file.name}: {name}: the file's own rounding is {100 * each.of_values:.2g} % "
+                "of the field's variation, which limits every result; write the file in double "
+                "precision, or with the mean subtracted"
+            )

@@ -11,20 +11,23 @@ from typing import Any
 
 from hybrid_pde.config import Experiment, parse_experiment
 from hybrid_pde.data.atomic import write_json
+from hybrid_pde.data.cache.announcements import announce
 from hybrid_pde.data.cache.cache_header import VALUE_BYTES
 from hybrid_pde.data.cache.cache_location import cache_directory, digest_of, reading_digest
 from hybrid_pde.data.cache.compatibility import disagreement
+from hybrid_pde.data.raw_files.file_units import following
 from hybrid_pde.data.raw_files.formats import suffixes
 from hybrid_pde.data.raw_files.raw_file import RawFileInfo
 from hybrid_pde.data.raw_files.subprocess_reader import read_info
 from hybrid_pde.domain.grid import FieldLayout, Grid
 from hybrid_pde.domain.known_values import KnownParameter, known_disagreement
 from hybrid_pde.domain.small_file import MIB, read_small_text
+from hybrid_pde.domain.stated_units import StatedUnits
 from hybrid_pde.errors import ConfigError, RawDataError
 
 logger = logging.getLogger(__name__)
 
-SCHEMA = 3  # of the index file; raise it when reading of raw files changes
+SCHEMA = 4  # of the index file; raise it when reading of raw files changes
 COMPANIONS = (".json", ".yaml", ".yml", ".txt", ".md", ".csv", ".log", ".sha256")
 MAX_LISTED = 10  # damaged files named in one message
 MAX_INDEX_BYTES = 256 * MIB  # of a million files
@@ -71,6 +74,11 @@ class RawIndex:
         """Kinds of the known parameters of all simulations."""
         return self._first.known
 
+    @property
+    def units(self) -> StatedUnits:
+        """The system that all numbers are in."""
+        return self._first.units
+
     def num_frames(self, simulation: int) -> int:
         """Number of frames of a simulation."""
         return self.infos[self.simulations[simulation][0]].num_frames
@@ -115,21 +123,9 @@ def build_index(
         index_path = _base(cache_directory(experiment, claim=False), digest) / default_name(digest)
     stats = scan(raw_dir, experiment.data.format)
     known = _load(index_path, digest)
-    infos: dict[Path, RawFileInfo] = {}
-    errors: dict[Path, str] = {}
-    opened = 0
-    for path, (size, mtime_ns) in stats.items():
-        entry = known.get(path.name)
-        if entry is not None and entry["size"] == size and entry["mtime_ns"] == mtime_ns:
-            infos[path] = entry["info"]
-            continue
-        opened += 1
-        try:
-            infos[path] = read_info(path, experiment.data)
-        except RawDataError as error:
-            errors[path] = str(error)
+    infos, errors, opened = _read(stats, known, experiment)
     if opened and infos:
-        _announce_boundary(next(iter(infos.values())), raw_dir)
+        announce(next(iter(infos.values())), raw_dir, experiment)
     if infos and (opened or len(known) != len(infos)):
         _store(index_path, digest, stats, infos)
     _check_agreement(infos, errors)
@@ -268,11 +264,36 @@ def _simulation_bytes(info: RawFileInfo) -> int:
     return frames * math.prod(info.grid.shape) * VALUE_BYTES
 
 
-def _announce_boundary(info: RawFileInfo, raw_dir: Path) -> None:
-    if not info.boundary_stated:
-        logger.warning(
-            "%s: neither data.boundary nor the files state the boundary; taken as periodic", raw_dir
-        )
+def _read(
+    stats: Mapping[Path, tuple[int, int]],
+    known: Mapping[str, Mapping[str, Any]],
+    experiment: Experiment,
+) -> tuple[dict[Path, RawFileInfo], dict[Path, str], int]:
+    """Descriptions and errors by file, and the number of files that were opened."""
+    infos: dict[Path, RawFileInfo] = {}
+    errors: dict[Path, str] = {}
+    opened = 0
+    first: StatedUnits | None = None
+    for path, (size, mtime_ns) in stats.items():
+        entry = known.get(path.name)
+        is_same = entry is not None and (entry["size"], entry["mtime_ns"]) == (size, mtime_ns)
+        if entry is not None and is_same and _follows(entry["info"].units, first):
+            infos[path] = entry["info"]
+        else:
+            opened += 1
+            try:
+                with following(first):
+                    infos[path] = read_info(path, experiment.data)
+            except RawDataError as error:
+                errors[path] = str(error)
+        if first is None and path in infos:
+            first = infos[path].units
+    return infos, errors, opened
+
+
+def _follows(units: StatedUnits, first: StatedUnits | None) -> bool:
+    """Whether a file was read in the system of the data set's first file, or as the first one."""
+    return units.is_own if first is None else units.system == first.system
 
 
 def _base(directory: Path, digest: str) -> Path:

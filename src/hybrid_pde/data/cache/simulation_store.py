@@ -11,6 +11,7 @@ from hybrid_pde.data.cache.cache_header import CacheHeader, read_header
 from hybrid_pde.data.cache.compatibility import disagreement
 from hybrid_pde.domain.grid import FieldLayout, Grid
 from hybrid_pde.domain.known_values import known_disagreement
+from hybrid_pde.domain.stated_units import StatedUnits
 from hybrid_pde.errors import CacheError
 
 NAME = re.compile(r"sim_(\d{6,})\.safetensors")
@@ -43,6 +44,11 @@ class SimulationStore:
     def layouts(self) -> tuple[FieldLayout, ...]:
         """The fields."""
         return self._first_header().layouts
+
+    @property
+    def units(self) -> StatedUnits:
+        """The system that all numbers are in."""
+        return self._first_header().units
 
     @property
     def num_simulations(self) -> int:

@@ -13,10 +13,12 @@ from hybrid_pde.config.raw_formats import AUTO
 from hybrid_pde.config.schema import DataParams
 from hybrid_pde.data.cache.compatibility import disagreement
 from hybrid_pde.data.initial_states.random_fields import State
+from hybrid_pde.data.raw_files.file_units import following
 from hybrid_pde.data.raw_files.formats import suffixes
 from hybrid_pde.data.raw_files.raw_file import RawFileInfo
 from hybrid_pde.data.raw_files.subprocess_reader import open_in_subprocess, read_info
 from hybrid_pde.domain.grid import FieldLayout, Grid
+from hybrid_pde.domain.stated_units import StatedUnits
 from hybrid_pde.errors import ConfigError
 
 KEY = "augmentation.initial_condition.path"
@@ -33,6 +35,7 @@ class StatesFromFile:
         data: The experiment's ``data`` section.
         grid: The grid that the states must be on.
         layouts: The fields.
+        units: The system that the states must be in.
 
     Raises:
         ConfigError: if there is no such file, or its grid or fields differ.
@@ -40,8 +43,14 @@ class StatesFromFile:
     """
 
     def __init__(
-        self, path: Path, data: DataParams, grid: Grid, layouts: Sequence[FieldLayout]
+        self,
+        path: Path,
+        data: DataParams,
+        grid: Grid,
+        layouts: Sequence[FieldLayout],
+        units: StatedUnits | None = None,
     ) -> None:
+        self._units = units
         if not path.is_file() or path.suffix.lower() not in suffixes(AUTO):
             raise ConfigError(f"{KEY}: {path}: no file of {', '.join(suffixes('auto'))}")
         names = [each.name for each in layouts]
@@ -52,17 +61,22 @@ class StatesFromFile:
                 "format": AUTO,
                 "variables": {k: v for k, v in data.variables.items() if k in names},
                 "known_parameters": {},
+                "directions": {k: v for k, v in data.directions.items() if k in names},
                 "observations": None,
                 "select": data.select.model_copy(update={"time": None, "stride": 1}),
             }
         )
-        info = read_info(path, self._data)
+        with following(units, has_epoch=False):
+            info = read_info(path, self._data)
         self._check(info, grid, tuple(layouts))
         self.count: int = info.num_samples
 
     def state(self, index: int) -> State:
         """The state ``[C, *space]`` of each field; the first follows the last."""
-        with open_in_subprocess(self._path, self._data) as file:
+        with (
+            following(self._units, has_epoch=False),
+            open_in_subprocess(self._path, self._data) as file,
+        ):
             block = next(iter(file.frames(index % self.count)))
         return {name: np.asarray(values[0], np.float64) for name, values in block.items()}
 

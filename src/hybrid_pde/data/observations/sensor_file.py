@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from hybrid_pde.config.schema import DataParams
+from hybrid_pde.data.observations.sensor_units import KEY, SensorUnits
 from hybrid_pde.data.raw_files.blocks import decode
 from hybrid_pde.data.raw_files.dimension_roles import (
     component_dim,
@@ -16,11 +17,10 @@ from hybrid_pde.data.raw_files.dimension_roles import (
     field_sources,
     field_variables,
 )
-from hybrid_pde.data.raw_files.time_axis import time_scale
 from hybrid_pde.domain.grid import FieldLayout
+from hybrid_pde.domain.stated_units import StatedUnits
 from hybrid_pde.errors import ConfigError, RawDataError
 
-KEY = "data.observations.sensors"
 SENSOR = "sensor"
 
 
@@ -33,6 +33,7 @@ class SensorFile:
         axes: The spatial axes.
         data: Names of variables, dimensions and the unit of time.
         simulation: Index of the simulation.
+        units: The system that the data are in; ``None`` leaves the file's numbers as they are.
 
     Raises:
         ConfigError: if a dimension, the positions, or readings of the simulation are missing, a
@@ -46,9 +47,11 @@ class SensorFile:
         axes: Sequence[str],
         data: DataParams,
         simulation: int,
+        units: StatedUnits | None = None,
     ) -> None:
+        self._units = SensorUnits(units or StatedUnits(), data)
+
         self._roles = dimension_roles(dataset, data.dims)
-        self._time_unit = data.time_unit
         self._layouts = {layout.name: layout for layout in layouts}
         self._time, self._dataset = self._simulation(dataset, simulation)
         found = {layout.name: self._variables(layout.name, data) for layout in layouts}
@@ -74,15 +77,14 @@ class SensorFile:
         """Times of the readings ``[K]`` [time]."""
         if self._time not in self._dataset.variables:
             raise ConfigError(f"{KEY}: the dimension {self._time!r} has no coordinate variable")
-        attrs = self._dataset[self._time].attrs
-        unit, calendar = attrs.get("units"), str(attrs.get("calendar", "standard")).lower()
-        scale = time_scale(None if unit is None else str(unit), calendar, self._time_unit)
-        return self._read(self._time, (self._time,)) * scale
+        unit, shift = self._units.time(self._dataset[self._time].attrs)
+        return self._read(self._time, (self._time,)) * unit.scale + shift
 
     def positions(self, axis: str) -> np.ndarray:
         """Positions along an axis [length], ``[K, S]``, or ``[S]`` for fixed sensors."""
         is_fixed = self._dataset[axis].dims == (SENSOR,)
-        return self._read(axis, (SENSOR,) if is_fixed else (self._time, SENSOR))
+        places = self._read(axis, (SENSOR,) if is_fixed else (self._time, SENSOR))
+        return places * self._units.length_scale(axis, self._dataset[axis].attrs)
 
     def values(self, name: str) -> np.ndarray:
         """Readings of a field, ``[K, S]``, or ``[K, S, C]`` for a vector; NaN where there is none.
@@ -98,6 +100,8 @@ class SensorFile:
             values = self._read(source.variables[0], (*dims, component))[..., list(source.order)]
         if np.isinf(values).any():
             raise RawDataError(f"{name}: holds values that are not finite")
+        attrs = [self._dataset[variable].attrs for variable in source.variables]
+        values = self._units.readings(self._layouts[name], attrs, values)
         return values if self._layouts[name].components else values[..., 0]
 
     def _simulation(self, dataset: xr.Dataset, simulation: int) -> tuple[str, xr.Dataset]:

@@ -15,6 +15,7 @@ from hybrid_pde.data.raw_files.guards import errors_name_file
 from hybrid_pde.data.raw_files.netcdf_file import open_dataset
 from hybrid_pde.data.raw_files.subprocess_reader import check_readable
 from hybrid_pde.domain.grid import FieldLayout, Grid
+from hybrid_pde.domain.stated_units import StatedUnits
 from hybrid_pde.errors import ConfigError
 
 # Allowed excess over the domain or the time range, relative to it: rounding in single precision.
@@ -45,6 +46,7 @@ def read_sensors(
     times_range: tuple[float, float],
     data: DataParams | None = None,
     simulation: int = 0,
+    units: StatedUnits | None = None,
 ) -> SensorReadings:
     """The readings of one simulation.
 
@@ -52,7 +54,8 @@ def read_sensors(
     ``u(time, sensor)`` for each measured field, and the positions ``x(time, sensor)`` or
     ``x(sensor)``, a variable for each axis. A dimension ``sample`` holds the readings of
     simulations 0, 1, …; without it, the readings belong to simulation 0. Times are read like those
-    of the data: in seconds if they have a unit, ignoring a reference date.
+    of the data: in seconds if they have a unit, from the reference date of the data. Positions and
+    readings are converted to the units of the data.
 
     Args:
         path: The file.
@@ -61,17 +64,20 @@ def read_sensors(
         times_range: Time of the first and of the last frame [time].
         data: The experiment's ``data`` section, for names and the unit of time.
         simulation: Index of the simulation.
+        units: The system that the data are in; by default as the file states its numbers.
 
     Raises:
-        ConfigError: naming an entry that is missing, unknown, or outside the domain or the frames.
+        ConfigError: naming an entry that is missing, unknown, or outside the domain or the frames,
+            or two units or reference dates that do not go together.
         RawDataError: if the file is damaged.
     """
     if not path.is_file():
         raise ConfigError(f"{KEY}: no such file (file {path})")
     check_readable(path)
     with open_dataset(path) as dataset, errors_name_file(path):
-        file = SensorFile(dataset, layouts, grid.axes, data or DataParams(), simulation)
-        times = _between_frames(file.times(), times_range)
+        given = data or DataParams()
+        file = SensorFile(dataset, layouts, grid.axes, given, simulation, units)
+        times = _between_frames(file.times(), times_range, units)
         values = {name: file.values(name) for name in file.measured}
         there = np.zeros((len(times), file.num_sensors), dtype=bool)
         for each in values.values():
@@ -83,7 +89,9 @@ def read_sensors(
     return SensorReadings(times, positions, values)
 
 
-def _between_frames(times: np.ndarray, times_range: tuple[float, float]) -> np.ndarray:
+def _between_frames(
+    times: np.ndarray, times_range: tuple[float, float], units: StatedUnits | None
+) -> np.ndarray:
     """The times, checked to lie between the first and the last frame."""
     if not np.isfinite(times).all() or (np.diff(times) <= 0).any():
         raise ConfigError(f"{KEY}: the times must ascend, without missing ones")
@@ -91,9 +99,12 @@ def _between_frames(times: np.ndarray, times_range: tuple[float, float]) -> np.n
     slack = ROUNDING * (last - first)
     outside = times[(times < first - slack) | (times > last + slack)]
     if outside.size:
+        unit = f" {units.time}" if units and units.time else ""
+        since = f" since {units.epoch}" if units and units.epoch else ""
         raise ConfigError(
             f"{KEY}: a reading at t = {outside[0]:.9g}, but the frames are at {first:.9g} … "
-            f"{last:.9g}"
+            f"{last:.9g}{unit}{since}; leave out such readings, and check the units and the "
+            "reference date of both times"
         )
     return np.clip(times, first, last)
 

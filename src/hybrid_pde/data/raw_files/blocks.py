@@ -3,7 +3,8 @@
 Layout: ``T`` time, ``C`` channel, ``X Y Z`` space in ascending order.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import netCDF4
@@ -13,10 +14,14 @@ import xarray as xr
 from hybrid_pde.data.raw_files.dimension_roles import FieldSource
 from hybrid_pde.data.raw_files.space_axes import Axis
 from hybrid_pde.data.raw_files.time_axis import Frames
+from hybrid_pde.data.raw_files.value_maps import ValueMap
 from hybrid_pde.errors import RawDataError
 
 MASKS = ("_FillValue", "missing_value")
 RANGES = ("valid_range", "valid_min", "valid_max")
+SINGLE_BYTES = 4
+WHOLE_BYTES = 2  # the widest whole numbers that single precision holds exactly
+LARGEST = 1e150
 
 
 @dataclass(frozen=True)
@@ -29,6 +34,7 @@ class BlockReader:
         frames: The selected frames.
         axes: The spatial axes in ascending order.
         masked: Fields that may have missing values, which stay NaN.
+        maps: Change of unit and direction of the variables that have one.
     """
 
     dataset: xr.Dataset
@@ -36,14 +42,16 @@ class BlockReader:
     frames: Frames
     axes: list[Axis]
     masked: frozenset[str] = frozenset()
+    maps: Mapping[str, ValueMap] = field(default_factory=dict)
 
     def read(self, source: FieldSource, sample: int, first: int, last: int) -> np.ndarray:
-        """Frames ``first`` to ``last`` of a field, ``[T, C, *space]`` float32.
+        """Frames ``first`` to ``last`` of a field, ``[T, C, *space]``.
 
-        A static field is returned as a single frame.
+        A static field is returned as a single frame. Values are in single precision if the file's
+        are, else in double.
 
         Raises:
-            RawDataError: naming the variable and the place of a value that is missing or too large.
+            RawDataError: naming the variable and the place of a value that is missing.
         """
         parts = []
         for variable in source.variables:
@@ -51,11 +59,12 @@ class BlockReader:
             self._check_finite(part, variable, source, sample, first)
             parts.append(part)
         values = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
-        with np.errstate(over="ignore"):
-            single = _coarsen(values, self.axes).astype(np.float32)
-        if np.isinf(single).any():
-            raise RawDataError(f"{source.layout.name}: a value is beyond single precision")
-        return single
+        if values.dtype.itemsize > SINGLE_BYTES and (np.abs(values) > LARGEST).any():
+            raise RawDataError(
+                f"{source.layout.name}: a value is far beyond single precision, {LARGEST:g} is the "
+                "largest whose square double precision holds; fill it, or use another unit"
+            )
+        return _coarsen(values, self.axes).astype(_precision(values.dtype), copy=False)
 
     def load(self, variable: str, sample: int, first: int, last: int) -> xr.Variable:
         """The selected part of a variable, decoded, with roles as names of its dimensions.
@@ -78,10 +87,15 @@ class BlockReader:
         # A dimension without a role, or an axis that the grid lacks, has one point.
         role_of = {str(dim): self.roles.get(str(dim), "") for dim in array.dims}
         block = array.isel({dim: selected.get(role, 0) for dim, role in role_of.items()}).load()
+        dims = [role_of[str(dim)] for dim in block.dims]
         try:
-            return xr.Variable([role_of[str(dim)] for dim in block.dims], decode(block))
+            values = decode(block)
         except ValueError as error:
             raise RawDataError(f"{variable}: {error}") from None
+        if variable in self.maps:
+            component = dims.index("vector") if "vector" in dims else None
+            values = self.maps[variable].apply(values, component)
+        return xr.Variable(dims, values)
 
     def _native(self, values: xr.Variable, variable: str, source: FieldSource) -> np.ndarray:
         """Values with dimensions ``[T, C, *space]``, axes and components ascending."""
@@ -124,6 +138,12 @@ class BlockReader:
             "the region with data.select, or calibrate without missing values: "
             "data.observations: {missing: mask}"
         )
+
+
+def _precision(dtype: np.dtype) -> type[np.floating]:
+    """Single precision if it holds all numbers of a type, else double."""
+    is_single = dtype.itemsize <= (SINGLE_BYTES if dtype.kind == "f" else WHOLE_BYTES)
+    return np.float32 if is_single else np.float64
 
 
 def _coarsen(native: np.ndarray, axes: list[Axis]) -> np.ndarray:

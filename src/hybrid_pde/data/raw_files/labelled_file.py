@@ -5,14 +5,16 @@ Layout: ``T`` time, ``C`` channel, ``X Y Z`` space in ascending order.
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from hybrid_pde.config.schema import DataParams
-from hybrid_pde.data.raw_files.blocks import BlockReader, decode
+from hybrid_pde.data.raw_files.blocks import BlockReader
+from hybrid_pde.data.raw_files.conventions import conventions
+from hybrid_pde.data.raw_files.coordinates import Coordinates
 from hybrid_pde.data.raw_files.dimension_roles import (
     SPACE,
     check_dims,
@@ -20,6 +22,9 @@ from hybrid_pde.data.raw_files.dimension_roles import (
     field_sources,
     field_variables,
 )
+from hybrid_pde.data.raw_files.domain_ends import read_boundary, read_ends
+from hybrid_pde.data.raw_files.end_points import NODES, REPEATED
+from hybrid_pde.data.raw_files.file_units import reference
 from hybrid_pde.data.raw_files.guards import (
     MAX_ENTRIES_AT_ONCE,
     check_frame,
@@ -29,10 +34,7 @@ from hybrid_pde.data.raw_files.guards import (
 )
 from hybrid_pde.data.raw_files.parameter_values import ParameterReader
 from hybrid_pde.data.raw_files.raw_file import Block, RawFileInfo
-from hybrid_pde.data.raw_files.space_axes import Axis, make_axis, make_grid
-from hybrid_pde.data.raw_files.time_axis import Frames, select_frames, time_scale
-from hybrid_pde.domain.boundary import BoundaryError, parse_attribute, parse_boundary
-from hybrid_pde.domain.grid import PERIODIC, Grid
+from hybrid_pde.data.raw_files.space_axes import make_grid, without_repeated
 from hybrid_pde.domain.known_values import KnownParameter
 from hybrid_pde.errors import ConfigError, RawDataError
 
@@ -56,11 +58,23 @@ class LabelledFile:
         samples = dataset.sizes[self._dim_of["sample"]] if "sample" in self._dim_of else 1
         self._check_sizes([*variables, *data.known_parameters.values()], names, samples)
         self._sources = field_sources(dataset, self._roles, names, data)
-        frames = self._read_times(data)
-        axes = [self._read_axis(axis, data) for axis in names]
-        grid, stated = self._read_grid(axes, data)
-        self._reader = BlockReader(dataset, self._roles, frames, axes, self._masked(data))
-        self._known = ParameterReader(self._reader, self._dim_of, grid, data)
+        first = reference()
+        coordinates = Coordinates(dataset, self._dim_of, data)
+        points = {axis: coordinates.variable(axis) for axis in names}
+        unit = coordinates.time_unit()
+        rules = conventions(dataset, self._sources, self._roles, points, unit, first, data)
+        maps = rules.maps.by_variable
+        frames = coordinates.frames(unit.scale, rules.shift)
+        axes = [coordinates.axis(axis, rules.units.axis_scales[axis]) for axis in names]
+        boundary, stated = read_boundary(dataset.attrs, names, self._sources, maps, data)
+        reader = BlockReader(dataset, self._roles, frames, axes, self._masked(data), maps)
+        ends = read_ends(reader, self._sources, boundary, data, first.units if first else None)
+        axes = [without_repeated(a) if ends.get(a.name) == REPEATED else a for a in axes]
+        nodal = [axis for axis, kind in ends.items() if kind == NODES]
+        grid = make_grid(axes, boundary, data, nodal)
+        self._reader = replace(reader, axes=axes)
+        signs = rules.maps.by_attribute
+        self._known = ParameterReader(self._reader, self._dim_of, grid, data, signs)
         self.info = RawFileInfo(
             num_samples=samples,
             num_frames=len(frames.times),
@@ -70,6 +84,7 @@ class LabelledFile:
             layouts=tuple(source.layout for source in self._sources),
             boundary_stated=stated,
             known=self._known.parameters,
+            units=rules.stated(ends),
         )
 
     @property
@@ -78,7 +93,7 @@ class LabelledFile:
         return self._reader.frames.times
 
     def static(self, sample: int) -> Block:
-        """The tensors without a time axis, ``[C, *space]`` float32 each."""
+        """The tensors without a time axis, ``[C, *space]`` each."""
         with errors_name_file(self._path):
             return {
                 source.layout.name: self._reader.read(source, sample, 0, 1)[0]
@@ -92,7 +107,7 @@ class LabelledFile:
             return self._known.read(sample)
 
     def frames(self, sample: int) -> Iterator[Block]:
-        """The other tensors block by block, ``[T, C, *space]`` float32, in the order of time."""
+        """The other tensors block by block, ``[T, C, *space]``, in the order of time."""
         every = (*self._sources, *self._known.fields)
         sources = [source for source in every if not source.layout.static]
         channels = max(source.layout.channels for source in sources)
@@ -153,60 +168,6 @@ class LabelledFile:
         stated = sum(math.prod(each.shape) * each.dtype.itemsize for each in used.values())
         check_stored(self._path, stated)
 
-    def _coordinate(self, role: str, data: DataParams) -> xr.DataArray | None:
-        """The coordinate variable of a role's dimension, if it has one."""
-        dim = self._dim_of[role]
-        for name in (data.dims.get(role, dim), dim):
-            if name in self._dataset.variables and self._dataset[name].dims == (dim,):
-                return self._dataset[name]
-        return None
-
-    def _read_times(self, data: DataParams) -> Frames:
-        coordinate = self._coordinate("time", data)
-        dim = self._dim_of["time"]
-        if coordinate is None:
-            raise RawDataError(f"time: the dimension {dim!r} has no coordinate variable")
-        try:
-            raw = decode(_in_memory(coordinate.variable))
-            unit = coordinate.attrs.get("units")
-            calendar = str(coordinate.attrs.get("calendar", "standard")).lower()
-            scale = time_scale(None if unit is None else str(unit), calendar, data.time_unit)
-            times = raw.astype(np.float64) * scale
-            return select_frames(times, data.select, _resolution(raw) * scale)
-        except ConfigError:
-            raise
-        except ValueError as error:
-            raise RawDataError(f"{coordinate.name}: {error}") from None
-
-    def _read_axis(self, axis: str, data: DataParams) -> Axis:
-        dim = self._dim_of[axis]
-        coordinate = self._coordinate(axis, data)
-        try:
-            if coordinate is None:
-                return make_axis(axis, self._dataset.sizes[dim], None, 0.0, data)
-            raw = decode(_in_memory(coordinate.variable))
-            resolution = float(np.nanmax(_resolution(raw)))
-            return make_axis(axis, len(raw), raw.astype(np.float64), resolution, data)
-        except ConfigError:
-            raise
-        except ValueError as error:
-            raise RawDataError(f"{axis} ({dim}): {error}") from None
-
-    def _read_grid(self, axes: list[Axis], data: DataParams) -> tuple[Grid, bool]:
-        """The grid, and whether the experiment or the file states its boundary."""
-        stated: Any = data.boundary
-        names = [axis.name for axis in axes]
-        from_file = stated is None and "boundary" in self._dataset.attrs
-        try:
-            if from_file:
-                stated = parse_attribute(self._dataset.attrs["boundary"])
-            boundary = parse_boundary(PERIODIC if stated is None else stated, names)
-        except BoundaryError as error:
-            if from_file:
-                raise RawDataError(f"attribute boundary: {error}") from None
-            raise ConfigError(f"data.boundary: {error}") from None
-        return make_grid(axes, boundary, data), stated is not None
-
 
 def _check_axes(data: DataParams, axes: list[str]) -> None:
     """Reject settings for axes that the file lacks, and domains with reversed ends."""
@@ -221,19 +182,3 @@ def _check_axes(data: DataParams, axes: list[str]) -> None:
         for axis in section:
             if axis not in axes:
                 raise ConfigError(f"{key}.{axis}: no such axis; the file has {', '.join(axes)}")
-
-
-def _in_memory(coordinate: xr.Variable) -> xr.Variable:
-    """A coordinate with its values in memory, read piece by piece."""
-    (dim,), (count,) = coordinate.dims, coordinate.shape
-    starts = range(0, max(count, 1), MAX_ENTRIES_AT_ONCE)
-    pieces = [coordinate[first : first + MAX_ENTRIES_AT_ONCE].load() for first in starts]
-    return xr.Variable.concat(pieces, dim)
-
-
-def _resolution(values: np.ndarray) -> np.ndarray:
-    """Distance from each number to the next representable one."""
-    if values.dtype.kind != "f":
-        return np.zeros(values.shape)
-    with np.errstate(invalid="ignore"):
-        return np.spacing(np.abs(values)).astype(np.float64)

@@ -30,6 +30,7 @@ class ParameterReader:
         dim_of: The dimension of each role that the fields have.
         grid: The grid of the fields.
         data: The experiment's ``data`` section.
+        signs: Signs of the numbers of parameters that are global attributes.
 
     Attributes:
         parameters: The kinds of the known parameters, in the experiment's order.
@@ -41,9 +42,15 @@ class ParameterReader:
     """
 
     def __init__(
-        self, reader: BlockReader, dim_of: Mapping[str, str], grid: Grid, data: DataParams
+        self,
+        reader: BlockReader,
+        dim_of: Mapping[str, str],
+        grid: Grid,
+        data: DataParams,
+        signs: Mapping[str, tuple[float, ...]],
     ) -> None:
         self._reader = reader
+        self._signs = signs
         self._dim_of = dim_of
         self._grid = grid
         self._wanted = dict(data.known_parameters)
@@ -138,7 +145,9 @@ class ParameterReader:
         """Numbers of a global attribute ``[C]``; text is converted if it is a number."""
         value: Any = self._reader.dataset.attrs[self._wanted[name]]
         try:
-            return np.ravel(np.asarray(value, dtype=np.float64))
+            numbers = np.ravel(np.asarray(value, dtype=np.float64))
+            signs = self._signs.get(name, ())
+            return numbers * signs if len(signs) == len(numbers) else numbers
         except (TypeError, ValueError):
             raise RawDataError(
                 f"{KEY}.{name}: the attribute {self._wanted[name]!r} is {value!r}, no number"

@@ -11,6 +11,7 @@ import numpy as np
 
 from hybrid_pde.domain.grid import FieldLayout, Grid
 from hybrid_pde.domain.known_values import KnownParameter
+from hybrid_pde.domain.stated_units import StatedUnits
 
 Block = dict[str, np.ndarray]
 
@@ -28,6 +29,7 @@ class RawFileInfo:
         layouts: The experiment's fields, in its order.
         boundary_stated: Whether the experiment or the file states the boundary.
         known: Kinds of the known parameters, in the experiment's order.
+        units: The system that all numbers are in.
     """
 
     num_samples: int
@@ -38,6 +40,7 @@ class RawFileInfo:
     layouts: tuple[FieldLayout, ...]
     boundary_stated: bool
     known: tuple[KnownParameter, ...]
+    units: StatedUnits = StatedUnits()
 
     def to_dict(self) -> dict[str, Any]:
         """The information as JSON types."""
@@ -46,6 +49,7 @@ class RawFileInfo:
             "grid": self.grid.to_dict(),
             "layouts": [layout.to_dict() for layout in self.layouts],
             "known": [parameter.to_dict() for parameter in self.known],
+            "units": self.units.to_dict(),
         }
 
     @classmethod
@@ -54,7 +58,9 @@ class RawFileInfo:
         layouts = tuple(FieldLayout.from_dict(layout) for layout in values["layouts"])
         known = tuple(KnownParameter.from_dict(parameter) for parameter in values["known"])
         grid = Grid.from_dict(values["grid"])
-        return cls(**{**values, "grid": grid, "layouts": layouts, "known": known})
+        units = StatedUnits.from_dict(values["units"])
+        parts = {"grid": grid, "layouts": layouts, "known": known, "units": units}
+        return cls(**{**values, **parts})
 
 
 class RawFile(Protocol):
@@ -67,10 +73,10 @@ class RawFile(Protocol):
         """Time of each selected frame [time], double precision."""
 
     def static(self, sample: int) -> Block:
-        """The tensors without a time axis, ``[C, *space]`` float32 each."""
+        """The tensors without a time axis, ``[C, *space]`` each, float32 or float64."""
 
     def known(self, sample: int) -> tuple[KnownParameter, ...]:
         """The known parameters; values of fields are among the tensors."""
 
     def frames(self, sample: int) -> Iterator[Block]:
-        """The other tensors block by block, ``[T, C, *space]`` float32, in the order of time."""
+        """The other tensors block by block, ``[T, C, *space]``, in the order of time."""

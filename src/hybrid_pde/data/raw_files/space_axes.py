@@ -1,6 +1,7 @@
 """Spatial axes: check of uniform coordinates, cropping, and the ends of the domain."""
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -24,6 +25,7 @@ class Axis:
         start: First selected point, counted in ascending order.
         stop: One past the last selected point.
         coarsen: Number of neighbouring points that are averaged into one.
+        repeats: Whether the last point of a periodic axis, which is left out, repeats the first.
     """
 
     name: str
@@ -33,11 +35,12 @@ class Axis:
     start: int
     stop: int
     coarsen: int
+    repeats: bool = False
 
     @property
     def is_cropped(self) -> bool:
         """Whether some points are left out."""
-        return self.stop - self.start < self.size
+        return self.stop - self.start < self.size - self.repeats
 
     @property
     def in_file(self) -> slice:
@@ -90,15 +93,31 @@ def make_axis(
     return Axis(name, size, ascending, descending, start, stop, coarsen)
 
 
-def make_grid(axes: list[Axis], boundary: tuple[tuple[Side, Side], ...], data: DataParams) -> Grid:
+def without_repeated(axis: Axis) -> Axis:
+    """A periodic axis without its last point, which repeats the first."""
+    return replace(axis, stop=axis.size - 1, repeats=True)
+
+
+def make_grid(
+    axes: list[Axis],
+    boundary: tuple[tuple[Side, Side], ...],
+    data: DataParams,
+    nodal: Collection[str] = (),
+) -> Grid:
     """The grid of the selected points.
+
+    Args:
+        axes: The axes.
+        boundary: Condition on the sides of each.
+        data: The experiment's ``data`` section.
+        nodal: Axes with outer points on the ends of the domain, as their values show.
 
     Raises:
         RawDataError: if ``data.domain`` does not fit the coordinates; without the file's name.
         ConfigError: if the selection contradicts the boundary.
     """
     ends = [
-        _ends(axis, sides == (PERIODIC, PERIODIC), data.domain.get(axis.name))
+        _ends(axis, sides == (PERIODIC, PERIODIC), data.domain.get(axis.name), axis.name in nodal)
         for axis, sides in zip(axes, boundary, strict=True)
     ]
     for axis, (_, _, nodes) in zip(axes, ends, strict=True):
@@ -148,11 +167,13 @@ def _crop(
 
 
 def _ends(
-    axis: Axis, periodic: bool, domain: tuple[float, float] | None
+    axis: Axis, periodic: bool, domain: tuple[float, float] | None, nodal: bool
 ) -> tuple[float, float, bool]:
     """Lower end, upper end, and whether the outer points lie on the ends."""
     selected = axis.coordinates[axis.start : axis.stop]
     spacing = float(selected[-1] - selected[0]) / (len(selected) - 1)
+    if nodal:
+        return float(selected[0]), float(selected[-1]), True
     cells = (float(selected[0]) - spacing / 2, float(selected[-1]) + spacing / 2, False)
     if domain is not None:
         fitting = _fit(selected, spacing, periodic, domain)

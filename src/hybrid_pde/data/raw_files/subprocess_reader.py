@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from hybrid_pde.config.schema import DataParams
+from hybrid_pde.data.raw_files.file_units import reference
 from hybrid_pde.data.raw_files.formats import reader_folders
 from hybrid_pde.data.raw_files.raw_file import Block, RawFile, RawFileInfo
 from hybrid_pde.data.raw_files.subprocess_protocol import receive, send
@@ -34,7 +35,7 @@ _file_numbers = itertools.count()
 
 @contextlib.contextmanager
 def open_in_subprocess(path: Path, data: DataParams) -> Iterator[RawFile]:
-    """Open a raw file; a subprocess reads it.
+    """Open a raw file; a subprocess reads it, in the system of ``following`` if there is one.
 
     Args:
         path: The file.
@@ -44,12 +45,13 @@ def open_in_subprocess(path: Path, data: DataParams) -> Iterator[RawFile]:
         RawDataError: if the file cannot be read, or the library that reads it crashes or hangs.
         ConfigError: if the ``data`` section does not fit the file.
     """
-    process, number = _running_process(), next(_file_numbers)
+    process, number, first = _running_process(), next(_file_numbers), reference()
     task = {
         **_location(path),
         "do": "open",
         "data": data.model_dump(mode="json"),
         "reader_folders": reader_folders(),
+        "reference": None if first is None else [first.units.to_dict(), first.has_epoch],
     }
     answer, _ = process.ask(path, number, task)
     try:

@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from hybrid_pde.config.schema import DataParams
+from hybrid_pde.data.raw_files.file_units import following
 from hybrid_pde.data.raw_files.formats import add_reader_folders, open_raw
 from hybrid_pde.data.raw_files.guards import physical_memory
 from hybrid_pde.data.raw_files.netcdf_file import read_all
 from hybrid_pde.data.raw_files.raw_file import Block, RawFile
 from hybrid_pde.data.raw_files.subprocess_protocol import receive, send
+from hybrid_pde.domain.stated_units import StatedUnits
 from hybrid_pde.errors import UserError
 
 Answer = tuple[dict[str, Any], Block]
@@ -69,7 +71,10 @@ class _Reader:
         if name == "open":
             add_reader_folders(task["reader_folders"])
             data = DataParams.model_validate(task["data"])
-            self._files[file] = _OpenFile(_path(task), data)
+            units, has_epoch = task["reference"] or (None, True)
+            first = None if units is None else StatedUnits.from_dict(units)
+            with following(first, has_epoch):
+                self._files[file] = _OpenFile(_path(task), data)
             return self._files[file].info()
         if name == "read_all":
             read_all(_path(task), lambda: signal.alarm(task["limit_s"]))

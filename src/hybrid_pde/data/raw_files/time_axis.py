@@ -1,14 +1,21 @@
 """Time coordinates: conversion to seconds, selection of frames, check of uniform steps."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from hybrid_pde.config.schema import SelectParams
-from hybrid_pde.domain.units import unit_seconds
+from hybrid_pde.domain.units import calendar_name, reference_date, unit_seconds
 from hybrid_pde.errors import ConfigError, RawDataError
 
 UNIFORMITY = 1e-3  # largest departure of a step from the mean one, in steps
+SOLAR = {"standard", "proleptic_gregorian"}  # they agree from 1582-10-15 on
+# Rounded times depart from the fitted line by up to the distance between neighbouring numbers (half
+# of it is rounding, half the fit's). If that were more than 0.15 of a step, a missing frame among
+# three or more could be taken for rounding.
+LARGEST_ROUNDING = 0.15
 
 
 @dataclass(frozen=True)
@@ -24,31 +31,97 @@ class Frames:
         return float(self.times[-1] - self.times[0]) / (len(self.times) - 1)
 
 
-def time_scale(unit: str | None, calendar: str, fallback: str | None) -> float:
-    """Factor from the file's times to seconds; 1 if neither file nor experiment has a unit.
+@dataclass(frozen=True)
+class TimeUnit:
+    """Unit, reference date and calendar of a file's times.
+
+    Attributes:
+        scale: Factor from the file's times to those of this program.
+        name: Unit of the latter, ``s`` if the file or the experiment states any, else empty.
+        epoch: Reference date; empty without one.
+        calendar: Calendar of the reference date.
+    """
+
+    scale: float
+    name: str
+    epoch: str
+    calendar: str
+
+
+def time_unit(attrs: Mapping[Any, Any], fallback: str | None) -> TimeUnit:
+    """The unit of a time coordinate; times with a unit are converted to seconds.
 
     Args:
-        unit: The file's unit.
-        calendar: The file's calendar.
+        attrs: Attributes of the coordinate.
         fallback: ``data.time_unit``, for a file without a unit or with a unit of no fixed length.
 
     Raises:
         ConfigError: if ``data.time_unit`` is not a unit of time.
         ValueError: if the file's unit is not a unit of time, or contradicts ``data.time_unit``.
     """
+    calendar = calendar_name(attrs.get("calendar"))
+    unit = None if attrs.get("units") is None else str(attrs["units"])
     try:
         stated = unit_seconds(fallback, calendar)
     except ValueError as error:
         raise ConfigError(f"data.time_unit: {error}") from None
+    name, seconds = "s", None
     try:
         seconds = unit_seconds(unit, calendar)
     except ValueError as error:
         if stated is None:
-            raise ValueError(f"{error}; set data.time_unit (s keeps the times)") from None
-        seconds = None
+            raise ValueError(
+                f"{error}; if all steps are equally long, set data.time_unit to their unit (s "
+                "keeps the times as they are), else interpolate to equal steps"
+            ) from None
+        name = "s" if stated != 1.0 else str(unit).split()[0]  # s keeps times of another unit
     if seconds is not None and stated is not None and seconds != stated:
         raise ValueError(f"the unit is {unit!r} but data.time_unit is {fallback!r}; leave it out")
-    return seconds or stated or 1.0
+    scale = seconds or stated
+    return TimeUnit(scale or 1.0, name if scale else "", reference_date(unit), calendar)
+
+
+def shift_of_epoch(epoch: str, calendar: str, target: str, target_calendar: str) -> float:
+    """Seconds from one reference date to another: to be added to times that count from the first.
+
+    Args:
+        epoch: A reference date; empty for times without one.
+        calendar: Its calendar.
+        target: The other reference date.
+        target_calendar: Its calendar.
+
+    Raises:
+        ValueError: naming both, if only one is a date, or the calendars differ.
+    """
+    if (epoch, calendar) == (target, target_calendar) or not (epoch or target):
+        return 0.0
+    here, there = (
+        f"from {date} (calendar {name})" if date else "from no reference date"
+        for date, name in ((epoch, calendar), (target, target_calendar))
+    )
+    both = f"the times count {here}, those of the data set's first file {there}"
+    if not (epoch and target):
+        raise ValueError(
+            f"{both}; give both a reference date, or neither: the attribute units, "
+            "'seconds since …'"
+        )
+    if not calendar == target_calendar and not {calendar, target_calendar} <= SOLAR:
+        raise ValueError(f"{both}; times of two calendars have no common axis, convert one file")
+    import cftime
+
+    try:
+        date = cftime.num2date(0, f"seconds since {epoch}", calendar)
+        zero = cftime.num2date(0, f"seconds since {target}", target_calendar)
+        return float((_proleptic(date) - _proleptic(zero)).total_seconds())
+    except (ValueError, OverflowError, TypeError) as error:
+        raise ValueError(f"{both}; one is no date ({error}); mend it") from None
+
+
+def _proleptic(date: Any) -> Any:
+    """Dates of the two solar calendars in one; the others as they are."""
+    if date.calendar not in SOLAR:
+        return date
+    return date.change_calendar("proleptic_gregorian")
 
 
 def select_frames(times: np.ndarray, select: SelectParams, resolution: np.ndarray) -> Frames:
@@ -57,8 +130,8 @@ def select_frames(times: np.ndarray, select: SelectParams, resolution: np.ndarra
     Args:
         times: Time of every frame in the file [time].
         select: Time range and stride.
-        resolution: Distance from each time to the next representable number [time]; times in
-            single precision are uniform only up to it.
+        resolution: Distance from each time to the next representable number [time]; times that
+            differ from equal steps by their rounding only are replaced by equal ones.
 
     Raises:
         RawDataError: without the file's name, which the caller adds.
@@ -77,20 +150,45 @@ def select_frames(times: np.ndarray, select: SelectParams, resolution: np.ndarra
             f"stride {select.stride}; the file has {times[0]:g} … {times[-1]:g})"
         )
     steps = np.diff(frames.times)
+    wrong = (np.abs(steps - frames.dt) > UNIFORMITY * frames.dt) | (steps <= 0)
+    if not wrong.any():
+        return frames
+    even = _without_rounding(frames, resolution[frames.indices])
+    if even is None:
+        raise RawDataError(_why_not_uniform(frames, select.stride))
+    return even
+
+
+def _without_rounding(frames: Frames, resolution: np.ndarray) -> Frames | None:
+    """The frames at equal steps, if rounding of the times explains that their steps differ."""
+    count = np.arange(len(frames.times))
+    slope, offset = np.polyfit(count, frames.times - frames.times[0], 1)
+    even = frames.times[0] + offset + slope * count
+    departure = np.abs(even - frames.times)
+    if slope <= 0 or resolution.max() > LARGEST_ROUNDING * slope:
+        return None
+    if (departure > resolution.max()).any():
+        return None
+    return replace(frames, times=even)
+
+
+def _why_not_uniform(frames: Frames, stride: int) -> str:
+    steps = np.diff(frames.times)
     if (steps <= 0).any():
         index = int(np.flatnonzero(steps <= 0)[0])
         kind = "duplicate" if steps[index] == 0 else "decreasing"
-        raise RawDataError(f"{kind} times: {_step(frames, index, select.stride)}")
-    # Rounding moves both ends of a step; a deviation above a twentieth of it is not rounding.
-    rounding = np.minimum(2 * resolution[frames.indices].max(), frames.dt / 20)
-    wrong = np.abs(steps - frames.dt) > UNIFORMITY * frames.dt + rounding
-    if wrong.any():
-        index = int(np.abs(steps - np.median(steps)).argmax())
-        raise RawDataError(
-            f"the time step is not uniform: {_step(frames, index, select.stride)}, "
-            f"the mean step is {frames.dt:g}; select a uniform part with data.select.time"
+        last, first = frames.times[index] - frames.dt / 2, frames.times[index + 1] + frames.dt / 2
+        return (
+            f"{kind} times: {_step(frames, index, stride)}, as after a restart; write the file "
+            'again without the repeated frames (xarray: drop_duplicates("time")), or read the '
+            f"part before or after with data.select.time: [null, {last:.9g}] or [{first:.9g}, null]"
         )
-    return frames
+    index = int(np.abs(steps - np.median(steps)).argmax())
+    return (
+        f"the time step is not uniform: {_step(frames, index, stride)}, "
+        f"the mean step is {frames.dt:g}; select a uniform part with data.select.time, or "
+        "interpolate to equal steps"
+    )
 
 
 def _in_range(times: np.ndarray, select: SelectParams) -> slice:

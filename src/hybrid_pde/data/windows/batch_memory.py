@@ -7,19 +7,20 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import torch
 
+NUMPY_TYPES = {torch.float32: np.float32, torch.float64: np.float64}
 # absent on Windows
 _WILLNEED: int | None = getattr(mmap, "MADV_WILLNEED", None)
 _LIBC = None if _WILLNEED is None else ctypes.CDLL(None)
 
 
-def empty_batch(shape: Sequence[int]) -> torch.Tensor:
-    """An uninitialized tensor in single precision.
+def empty_batch(shape: Sequence[int], dtype: torch.dtype = torch.float32) -> torch.Tensor:
+    """An uninitialized tensor in single or double precision.
 
     NumPy asks the system for large pages, PyTorch does not, and new memory is mapped page by page
     when it is first written: filling 34 MB, the size of 32 windows of 8 frames of 2 x 128² values,
     took 20 ms with PyTorch and 6 ms with this function.
     """
-    return torch.from_numpy(np.empty(tuple(shape), dtype=np.float32))
+    return torch.from_numpy(np.empty(tuple(shape), dtype=NUMPY_TYPES[dtype]))
 
 
 def stacked(views: Sequence[torch.Tensor]) -> torch.Tensor:

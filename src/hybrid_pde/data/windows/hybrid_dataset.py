@@ -169,7 +169,7 @@ class HybridDataset(Dataset[Any]):
         return WindowBatch(*self.gather(indices))
 
     def gather(self, indices: Sequence[int]) -> Window:
-        """Several windows as one batch, each value copied once.
+        """Several windows as one batch, each value copied once; in double precision if a field is.
 
         Returns:
             Inputs ``[B, C_in, *space]`` and targets ``[B, num_predict_steps, C_out, *space]``.
@@ -191,8 +191,8 @@ class HybridDataset(Dataset[Any]):
         space, steps = self.grid.shape, self.num_predict_steps
         in_channels = sum(layout.channels for layout in self.layouts)
         out_channels = sum(layout.channels for layout in self.output_layouts)
-        inputs = empty_batch((len(pairs), in_channels, *space))
-        targets = empty_batch((len(pairs), steps, out_channels, *space))
+        inputs = empty_batch((len(pairs), in_channels, *space), _precision(given))
+        targets = empty_batch((len(pairs), steps, out_channels, *space), _precision(wanted))
         first = 0
         for layout, views in zip(self.layouts, given, strict=True):
             torch.stack(views, out=inputs.narrow(1, first, layout.channels))
@@ -251,3 +251,9 @@ class HybridDataset(Dataset[Any]):
                 difference = known_disagreement(header.known, headers[0].known)
             if difference:
                 raise CacheError(f"{path}: {difference} in {self._paths[0].name}")
+
+
+def _precision(views: Sequence[Sequence[torch.Tensor]]) -> torch.dtype:
+    """Double precision if any tensor has it, else single."""
+    types = {view.dtype for each in views for view in each}
+    return torch.float64 if torch.float64 in types else torch.float32

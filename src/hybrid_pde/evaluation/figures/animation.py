@@ -14,6 +14,7 @@ from PIL import Image
 
 from hybrid_pde.data.atomic import atomic_path
 from hybrid_pde.domain.grid import axis_points
+from hybrid_pde.domain.stated_units import labelled
 from hybrid_pde.evaluation.figures.field_images import (
     View,
     error_norm,
@@ -106,9 +107,9 @@ def _image_figure(sample: RolloutSample, shown: View, model: str) -> tuple[Figur
             axes.imshow(values[0].T, cmap=colormap, norm=norm, extent=(left, right, low, high))
         )
         axes.set_title(title)
-        axes.set_xlabel(sample.grid.axes[0])
+        axes.set_xlabel(labelled(sample.grid.axes[0], sample.units.length))
         axes.spines[:].set_visible(False)
-    panels[0].set_ylabel(sample.grid.axes[1])
+    panels[0].set_ylabel(labelled(sample.grid.axes[1], sample.units.length))
     for image, owners, label in (
         (images[0], list(panels[:2]), shown.label),
         (images[2], [panels[2]], "|error|"),
@@ -150,7 +151,7 @@ def _line_figure(sample: RolloutSample, shown: View, model: str) -> tuple[Figure
     below.set_ylim(0, 1.05 * float(error_norm(errors).vmax or 1.0))
     above.set_ylabel(shown.label)
     below.set_ylabel("|error|")
-    below.set_xlabel(axis)
+    below.set_xlabel(labelled(axis, sample.units.length))
     for axes in (above, below):
         grid_lines(axes)
     above.legend(loc="upper right")

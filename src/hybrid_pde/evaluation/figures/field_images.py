@@ -15,6 +15,7 @@ from matplotlib.ticker import FormatStrFormatter, MaxNLocator
 from numpy.typing import NDArray
 
 from hybrid_pde.domain.grid import FieldLayout, axis_points
+from hybrid_pde.domain.stated_units import labelled
 from hybrid_pde.evaluation.figures.style import (
     COLORS,
     DIVERGING,
@@ -74,6 +75,7 @@ def view(sample: RolloutSample, layout: FieldLayout) -> View:
         axis, position = _cut(sample)
         label += f"  at {axis} = {position:.3g}"
     predictions = {name: _values(rollout) for name, rollout in rollouts.items()}
+    label = labelled(label, sample.units.of(layout.name))
     return View(label, shown, predictions, errors, colormap, norm)
 
 
@@ -127,6 +129,10 @@ def _height(sample: RolloutSample, shown: View, one_dimensional: bool) -> float:
     return (panel + 0.13) * (1 + 2 * len(shown.predictions)) + 0.75
 
 
+def _axis(sample: RolloutSample, axis: str) -> str:
+    return labelled(axis, sample.units.length)
+
+
 def _draw_images(block: SubFigure, sample: RolloutSample, shown: View) -> None:
     """Rows: truth, then prediction and error of each model; columns: lead times."""
     frames = lead_frames(len(shown.truth))
@@ -147,7 +153,7 @@ def _draw_images(block: SubFigure, sample: RolloutSample, shown: View) -> None:
             axes.spines[:].set_visible(False)
             axes.tick_params(length=2.5, labelsize=9)
             axes.locator_params(nbins=3)
-        row[0].set_ylabel(sample.grid.axes[1], rotation=0)
+        row[0].set_ylabel(_axis(sample, sample.grid.axes[1]), rotation=0)
         row[0].annotate(
             title, (0, 0.5), xycoords="axes fraction", xytext=(-52, 0),
             textcoords="offset points", ha="right", va="center",
@@ -158,7 +164,7 @@ def _draw_images(block: SubFigure, sample: RolloutSample, shown: View) -> None:
     for axes, frame in zip(grid[0], frames, strict=True):
         axes.set_title(f"t = {frame * sample.dt:.3g}   (step {frame})")
     for axes in grid[-1]:
-        axes.set_xlabel(sample.grid.axes[0])
+        axes.set_xlabel(_axis(sample, sample.grid.axes[0]))
 
 
 def _draw_lines(block: SubFigure, sample: RolloutSample, shown: View) -> None:
@@ -175,7 +181,7 @@ def _draw_lines(block: SubFigure, sample: RolloutSample, shown: View) -> None:
                 alpha=0.35 if name == "truth" else 1.0,
             )  # fmt: skip
         axes.set_title(f"t = {frame * sample.dt:.3g}   (step {frame})")
-        axes.set_xlabel(axis)
+        axes.set_xlabel(_axis(sample, axis))
         grid_lines(axes)
     panels[0].set_ylabel(shown.label)
     handles, labels = panels[0].get_legend_handles_labels()
@@ -199,10 +205,10 @@ def _draw_space_time(block: SubFigure, sample: RolloutSample, shown: View, axis:
             np.ma.masked_invalid(values.T), cmap=colormap, norm=norm, extent=span, aspect="auto"
         )
         axes.set_title(title, loc="left")
-        axes.set_xlabel("lead time t")
+        axes.set_xlabel(labelled("lead time t", sample.units.time))
         axes.spines[:].set_visible(False)
         simplify_colorbar(block.colorbar(image, ax=axes, aspect=18, pad=0.02))
-    panels[0].set_ylabel(axis)
+    panels[0].set_ylabel(_axis(sample, axis))
 
 
 def _slice(values: NDArray[Any], sample: RolloutSample) -> NDArray[Any]:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hybrid_pde.evaluation.measures.averages import Terms, average, mean_over_space
-from hybrid_pde.evaluation.measures.metrics import UNIFORM_SPREAD
+from hybrid_pde.evaluation.measures.metrics import uniform_spread
 
 # Lippe et al. (2023), PDE-Refiner, and APEBench use 0.8; Kochkov et al. (2021), PNAS 118, use 0.95.
 THRESHOLD = 0.8
@@ -101,6 +101,7 @@ def _field_correlation(
     prediction: NDArray[Any], truth: NDArray[Any]
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     values, counted = np.zeros(len(truth)), np.ones(len(truth), dtype=bool)
+    least = uniform_spread(truth)
     for time, (predicted, true) in enumerate(zip(prediction, truth, strict=True)):
         if not np.isfinite(predicted).all():
             break
@@ -113,7 +114,7 @@ def _field_correlation(
         )
         variance = mean_over_space(np.square(spread), valid).sum()
         square = mean_over_space(np.square(frame), valid).sum()
-        counted[time] = variance > UNIFORM_SPREAD**2 * square
+        counted[time] = variance > least[time] ** 2 * square
         spreads = variance * mean_over_space(np.square(other), valid).sum()
         if counted[time] and spreads > 0:
             together = mean_over_space(spread * other, valid).sum()

@@ -25,6 +25,22 @@ MEASURES = ("vrmse", "nrmse", "relative_l2")
 # A smaller standard deviation relative to the root mean square is rounding of float32 (6e-8):
 # the field is uniform and has no variance to normalize an error with.
 UNIFORM_SPREAD = 1e-6
+# ... and of a field that is stored in double precision
+UNIFORM_SPREAD_OF_DOUBLE = 1e-13
+
+
+def uniform_spread(values: NDArray[Any]) -> NDArray[np.float64]:
+    """Standard deviation relative to the root mean square that is rounding, ``[T]``.
+
+    Args:
+        values: ``[T, …]``; frames that single precision holds exactly have its rounding.
+    """
+    if values.dtype != np.float64:
+        return np.full(len(values), UNIFORM_SPREAD)
+    with np.errstate(over="ignore"):
+        is_single = (values.astype(np.float32) == values) | np.isnan(values)
+    whole = is_single.reshape(len(values), -1).all(axis=1)
+    return np.where(whole, UNIFORM_SPREAD, UNIFORM_SPREAD_OF_DOUBLE)
 
 
 @dataclass(frozen=True)
@@ -95,10 +111,10 @@ def rollout_errors(
         relative_l2 = ‖e‖ / ‖u‖
 
     The sums run over the components c of a vector field, each with its own mean. On a uniform grid
-    the last two are equal. A uniform truth (standard deviation below 1e-6 of its root mean square)
-    is not counted in ``vrmse``, and a zero truth in none of the three. Once a prediction is not
-    finite, the errors of all fields are infinite. Means skip points where the truth is missing
-    (NaN); a lead time without any values is not counted.
+    the last two are equal. A uniform truth (standard deviation below 1e-6 of its root mean square,
+    1e-13 in double precision) is not counted in ``vrmse``, and a zero truth in none of the three.
+    Once a prediction is not finite, the errors of all fields are infinite. Means skip points where
+    the truth is missing (NaN); a lead time without any values is not counted.
 
     Args:
         prediction: ``[T, C, *space]`` for each field.
@@ -108,8 +124,9 @@ def rollout_errors(
     Raises:
         ValueError: if shapes differ or the truth is infinite.
     """
+    known = {name: np.asarray(truth[name]) for name in prediction}
     terms = [
-        _field_terms(np.asarray(prediction[name]), np.asarray(truth[name]), name, simulation)
+        _field_terms(np.asarray(prediction[name]), known[name], name, simulation)
         for name in prediction
     ]
     error, variance, square = (np.stack(column, axis=1) for column in zip(*terms, strict=True))
@@ -117,7 +134,8 @@ def rollout_errors(
     diverged_at = int(np.argmax(broken)) + 1 if broken.any() else None
     if diverged_at is not None:
         error[diverged_at - 1 :] = np.inf
-    uniform = variance <= UNIFORM_SPREAD**2 * square
+    spreads = np.stack([uniform_spread(values) for values in known.values()], axis=1)
+    uniform = variance <= spreads**2 * square
     zero = square == 0
     scales = {"vrmse": (variance, uniform), "nrmse": (square, zero), "relative_l2": (square, zero)}
     infinite = np.isinf(error)

@@ -13,11 +13,13 @@ import torch
 from phi.torch.flow import math
 
 from hybrid_pde.config.equations import EquationSpec
+from hybrid_pde.data.cache.channel_statistics import lowest_precision
 from hybrid_pde.data.field_conversion import to_native, to_values
 from hybrid_pde.data.initial_states.random_fields import Projection, State
 from hybrid_pde.data.staggered_velocity import Staggering
 from hybrid_pde.domain.grid import FieldLayout, Grid
 from hybrid_pde.domain.known_values import KnownParameter
+from hybrid_pde.domain.stated_units import StatedUnits
 from hybrid_pde.errors import DivergenceError
 from hybrid_pde.models.physical.conditions import recorded_conditions
 from hybrid_pde.models.physical.field_roles import match_roles
@@ -34,13 +36,14 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Recording:
-    """Settings of simulations: grid, fields, number of steps, time step, known parameters."""
+    """Settings of simulations: grid, fields, steps, time step, known parameters, units."""
 
     grid: Grid
     layouts: Sequence[FieldLayout]
     steps: int
     dt: float
     known: Sequence[KnownParameter] = ()
+    units: StatedUnits | None = None
 
 
 @dataclass(frozen=True)
@@ -151,25 +154,30 @@ def _simulate(
     model: PhysicalModel, recording: Recording, starts: Sequence[Start]
 ) -> list[State | None]:
     # Rounded as they will be stored, so that a rollout from the stored state gives the same frames.
-    initial = {
-        layout.name: torch.from_numpy(
-            np.stack([start.state[layout.name] for start in starts]).astype(np.float32)
-        )
+    stacked = {
+        layout.name: np.stack([start.state[layout.name] for start in starts])
         for layout in recording.layouts
     }
+    initial = {
+        name: torch.from_numpy(values.astype(lowest_precision(values)))
+        for name, values in stacked.items()
+    }
+    types = {name: values.dtype for name, values in initial.items()}
     known = {
         kind.name: torch.stack([start.known[kind.name] for start in starts])
         for kind in recording.known
     }
     conditions = recorded_conditions(recording.known, known)
-    with torch.no_grad():
+    with torch.no_grad(), model.at_least(types.values()):
         trajectory = model.rollout(
             initial, recording.grid, recording.steps, recording.dt, conditions=conditions
         )
         frames = [initial]
-        frames += [{name: native.float() for name, native in each.items()} for each in trajectory]
-    stacked = {
+        frames += [
+            {name: each[name].to(kind) for name, kind in types.items()} for each in trajectory
+        ]
+    simulated = {
         layout.name: torch.stack([frame[layout.name] for frame in frames], dim=1).numpy()
         for layout in recording.layouts
     }
-    return [{name: values[i] for name, values in stacked.items()} for i in range(len(starts))]
+    return [{name: values[i] for name, values in simulated.items()} for i in range(len(starts))]

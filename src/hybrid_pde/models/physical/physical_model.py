@@ -4,7 +4,8 @@ Layout of native tensors: ``B`` simulations, ``C`` channels, ``X Y Z`` space, ``
 """
 
 import copyreg
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache
 from typing import Any, overload
 
@@ -180,6 +181,21 @@ class PhysicalModel(torch.nn.Module, Equation):
             role = self.spec.fields[0].name
             return (frame[role] for frame in self._solver.rollout({role: state}, spec))
         return self._solver.rollout(state, spec)
+
+    @contextmanager
+    def at_least(self, types: Iterable[torch.dtype]) -> Iterator[None]:
+        """Compute in double precision within the block if any of the types is double.
+
+        Args:
+            types: Types of the states, which are double where single loses their variation.
+        """
+        before = self.precision
+        if torch.float64 in types:
+            self.precision = "double"
+        try:
+            yield
+        finally:
+            self.precision = before
 
     @property
     def substeps_used(self) -> int:

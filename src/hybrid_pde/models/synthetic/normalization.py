@@ -11,6 +11,8 @@ import torch
 
 from hybrid_pde.errors import ConfigError
 
+# Variance relative to the mean square that is rounding, in the precision of the windows
+ROUNDING, ROUNDING_OF_DOUBLE = 1e-12, 1e-26
 MAX_WINDOWS = 512  # evenly spaced; the mean of a channel is then known to a few per cent of its std
 
 
@@ -47,8 +49,12 @@ def normalization_of(
         raise ValueError("the data set for the normalisation is empty; it holds no window")
     chosen = range(0, length, -(-length // MAX_WINDOWS))
     means, squares, increments = [], [], []
+    origin: torch.Tensor | None = None
+    single = True
     for index in chosen:
-        state, targets = (part.double() for part in cast(Any, dataset)[index][:2])
+        window = cast(Any, dataset)[index][:2]
+        single &= window[0].dtype != torch.float64
+        state, targets = (part.double() for part in window)
         if len(targets) < bundle:
             raise ConfigError(
                 f"model.synthetic.bundle: {bundle}: the windows have {len(targets)} targets; "
@@ -57,16 +63,20 @@ def normalization_of(
         frames = torch.cat([state[list(state_channels)].unsqueeze(0), targets])
         space = tuple(range(1, state.ndim))
         means.append(state.mean(dim=space))
-        squares.append(state.square().mean(dim=space))
+        if origin is None:  # squares around it do not lose a small spread around a large mean
+            origin = means[0].reshape(-1, *(1,) * len(space))
+        squares.append((state - origin).square().mean(dim=space))
         increments.append(_mean_square_increments(frames, bundle))
     mean, square, increment = (
         torch.stack(parts).mean(dim=0) for parts in (means, squares, increments)
     )
-    state_square = square[list(state_channels)]
-    scales = [_scale(each, state_square) for each in increment]
+    assert origin is not None
+    variance = square - (mean - origin.flatten()) ** 2
+    least = (ROUNDING if single else ROUNDING_OF_DOUBLE) * (variance + mean**2)
+    scales = [_scale(each, least[list(state_channels)]) for each in increment]
     statistics = Normalization(
         input_mean=mean.float(),
-        input_std=_scale(square - mean**2, square),
+        input_std=_scale(variance, least),
         increment_std=scales[0],
     )
     if bundle > 1:
@@ -81,7 +91,7 @@ def _mean_square_increments(frames: torch.Tensor, bundle: int) -> torch.Tensor:
     return torch.stack([(frames[k:] - frames[:-k]).square().mean(dim=axes) for k in steps])
 
 
-def _scale(variance: torch.Tensor, square: torch.Tensor) -> torch.Tensor:
-    """Standard deviation; 1 where the variance is no more than the rounding of single precision."""
-    varies = variance > 1e-12 * square
+def _scale(variance: torch.Tensor, least: torch.Tensor) -> torch.Tensor:
+    """Standard deviation; 1 where the variance is no more than rounding."""
+    varies = variance > least
     return torch.where(varies, variance, torch.ones_like(variance)).sqrt().float()

@@ -176,9 +176,14 @@ class SyntheticModel(nn.Module, ABC):
         self.set_normalization(normalization_of(dataset, channels, self.bundle))
 
     def normalize_input(self, state: torch.Tensor) -> torch.Tensor:
-        """Input channels in units of their standard deviation, ``[B, C_in, *space]``."""
+        """Input channels in units of their standard deviation, ``[B, C_in, *space]``.
+
+        A state in double precision has variations that single would lose, so it is rounded only
+        now.
+        """
         shape = (-1, *(1,) * self.spatial_dims)
-        return (state - self.input_mean.view(shape)) / self.input_std.view(shape)
+        seen = (state - self.input_mean.view(shape)) / self.input_std.view(shape)
+        return seen.to(self.input_mean.dtype) if state.dtype == torch.float64 else seen
 
     def output_std(self) -> torch.Tensor:
         """Standard deviation of each output channel in the training data, ``[C_out]``."""
@@ -210,6 +215,8 @@ class SyntheticModel(nn.Module, ABC):
         output = output.unflatten(1, (self.bundle, self.out_channels))
         if not self.residual:
             mean = self.input_mean[self.state_channels]
+            if state.dtype == torch.float64:
+                mean = mean.double()
             return mean.view(-1, *ones) + self.output_std().view(-1, *ones) * output
         increment = self.increment_std.view(-1, *ones) * output
         if self.bundle > 1:

@@ -78,7 +78,7 @@ class Augmentation:
         self._sampler = ParameterSampler(experiment, model, real.grid, calibrated)
         kinds = [k for k in self._sources[0].kinds if k.name not in self._sampler.names]
         self._recording = Recording(
-            real.grid, layouts, steps, real.dt, [*kinds, *self._sampler.kinds]
+            real.grid, layouts, steps, real.dt, [*kinds, *self._sampler.kinds], real.units
         )
         names = [each.name for each in layouts]
         staggered = model.discretization.is_staggered
@@ -167,6 +167,7 @@ class Augmentation:
             {**self._provenance, **self._describe_one(index), "code": self._code},
             recording.layouts,
             kept,
+            recording.units,
         )
 
     def _is_current(self, index: int) -> bool:

@@ -60,8 +60,8 @@ class StartStates:
         self._given: StatesFromFile | None = None
         if isinstance(self.condition, GivenStates):
             path = Path(experiment.project_root) / self.condition.path
-            layouts = recording.layouts
-            self._given = StatesFromFile(path, experiment.data, recording.grid, layouts)
+            layouts, units = recording.layouts, recording.units
+            self._given = StatesFromFile(path, experiment.data, recording.grid, layouts, units)
 
     def source(self, index: int) -> SourceSimulation:
         """Source of a generated simulation, at its start frame."""

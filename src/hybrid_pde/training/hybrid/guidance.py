@@ -6,7 +6,6 @@ Layout: ``T`` frames, ``C`` channels, ``X Y Z`` space.
 import logging
 from typing import Any
 
-import numpy as np
 import torch
 
 from hybrid_pde.config.schema import Experiment
@@ -110,7 +109,8 @@ class GuidanceMaker:
             solenoidal = projections(spec, [layout.name for layout in self._layouts], grid)
         drawn = resembling_state(source.state, grid, entropy, source.walls, solenoidal)
         state = {
-            name: torch.from_numpy(values.astype(np.float32)) for name, values in drawn.items()
+            name: torch.from_numpy(values).to(source.fields[name].dtype)
+            for name, values in drawn.items()
         }
         self._write(position, index, 0, state, training.num_predict_steps, is_new=True)
 

@@ -174,6 +174,7 @@ class ObservedDataset:
                 (times[0], times[-1]),
                 self._data,
                 simulation,
+                self._dataset.store.header(simulation).units,
             )
         return self._sensors[simulation]
 

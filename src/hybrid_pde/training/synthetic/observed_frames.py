@@ -90,8 +90,8 @@ class ObservedFrames:
         values, masks = {}, {}
         for layout in self._layouts:
             stored = simulation.fields[layout.name]
-            noisy = [self._observed.noisy(index, layout.name, k, stored[k]).float() for k in frames]
-            values[layout.name] = torch.stack(noisy)
+            noisy = [self._observed.noisy(index, layout.name, k, stored[k]) for k in frames]
+            values[layout.name] = torch.stack(noisy).to(stored.dtype)
             masks[layout.name] = torch.stack(
                 [self._mask(index, layout.name, k, stored[k]) for k in frames]
             )
@@ -156,7 +156,7 @@ class ObservedFrames:
             for frame, predicted in enumerate(rollout, first + 1):
                 for name, mask in masks.items():
                     if name in predicted:
-                        filled = predicted[name][0].float()
+                        filled = predicted[name][0].to(values[name].dtype)
                         values[name][frame] = torch.where(mask[frame], values[name][frame], filled)
                         weights[name][frame][~mask[frame]] = self._weight
 

@@ -1,0 +1,113 @@
+"""Position of an axis's outer points, as the values at both ends show it.
+
+By their coordinates, points that include both ends of the domain look like cell centres. Their
+values differ: at a wall of a fixed value the outer point has that value in every frame, and on a
+periodic axis the last point repeats the first.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from hybrid_pde.data.raw_files.blocks import BlockReader
+from hybrid_pde.data.raw_files.dimension_roles import FieldSource
+from hybrid_pde.data.raw_files.guards import LIBRARY_ERRORS
+from hybrid_pde.data.raw_files.space_axes import Axis
+from hybrid_pde.domain.grid import PERIODIC, Side
+from hybrid_pde.errors import RawDataError
+
+NODES, REPEATED = "nodes", "repeated"
+NUM_FRAMES = 6  # read at most, evenly spaced over the simulation
+POINTS = 3  # read at each end
+# Largest difference that counts as equal, relative to the difference of the next point. Of cell
+# centres, the outer one differs by a third of that in a linear profile and by 1e-3 in x^6.
+EQUAL = 1e-4
+FLAT = 1e-6  # share of the field's range below which the values at the ends show nothing
+# Of an even profile: second difference over first difference, 2 for a repeated point, 1 for cells.
+REPEATS = 1.4
+
+
+class EndPoints:
+    """Examines the ends of axes, reading few values of the first simulation.
+
+    Args:
+        reader: Reads blocks of the file.
+        sources: The fields that change in time.
+    """
+
+    def __init__(self, reader: BlockReader, sources: Sequence[FieldSource]) -> None:
+        self._reader, self._sources = reader, sources
+        count = len(reader.frames.times)
+        # The first frame, an initial state, may contradict the boundary.
+        self._frames = np.unique(np.linspace(1, count - 1, NUM_FRAMES).astype(int)).tolist()
+
+    def kind(self, axis: Axis, sides: tuple[Side, Side]) -> str:
+        """``nodes``, ``repeated``, or empty if the values do not show it.
+
+        Args:
+            axis: A whole axis.
+            sides: Condition on its lower and upper side.
+        """
+        if axis.size < 2 * POINTS or axis.is_cropped or axis.coarsen > 1:
+            return ""
+        try:
+            if sides == (PERIODIC, PERIODIC):
+                return REPEATED if self._all(self._repeats, axis, sides) else ""
+            return NODES if self._all(self._on_walls, axis, sides) else ""
+        except (RawDataError, *LIBRARY_ERRORS):  # reported if the simulation is used
+            return ""
+
+    def _all(self, shows, axis: Axis, sides: tuple[Side, Side]) -> bool:  # type: ignore[no-untyped-def]
+        verdicts = [shows(source, axis, sides) for source in self._sources]
+        return None not in verdicts and any(verdicts)
+
+    def _on_walls(self, source: FieldSource, axis: Axis, sides: tuple[Side, Side]) -> bool | None:
+        """Whether an outer point has the wall's value; ``None`` if one contradicts it."""
+        walls = [(end, float(side)) for end, side in enumerate(sides) if not isinstance(side, str)]
+        largest = {end: np.zeros(2) for end, _ in walls}
+        for frame in self._frames if walls else []:
+            for end, value in walls:
+                outer, inner = np.abs(self._end(source, axis, frame, end)[:2] - value)
+                rounding = 4 * np.finfo(np.float32).eps * abs(value)
+                found = [max(0.0, outer.max() - rounding), inner.max()]
+                largest[end] = np.maximum(largest[end], found)
+                if largest[end][0] > EQUAL * largest[end][1]:
+                    return None
+        least = FLAT * self._range(source) if walls else 0.0
+        return any(inner > least for _, inner in largest.values())
+
+    def _repeats(self, source: FieldSource, axis: Axis, sides: tuple[Side, Side]) -> bool | None:
+        """Whether the last point repeats the first; ``None`` if it does not."""
+        slope = mirrored = curved = squared = 0.0
+        for frame in self._frames:
+            lower, upper = (self._end(source, axis, frame, end) for end in (0, 1))
+            first = lower[1] - lower[0]
+            steps = np.abs([first, upper[1] - upper[0]])
+            slope = max(slope, float(steps.max()))
+            if np.abs(lower[0] - upper[0]).max() > EQUAL * slope:
+                return None
+            mirrored = max(mirrored, float(np.abs(lower[1] - upper[1]).max()))
+            curved += float(np.sum((lower[2] - 2 * lower[1] + lower[0]) * first))
+            squared += float(np.sum(first**2))
+        if slope <= FLAT * self._range(source):
+            return False
+        # values symmetric about the ends are equal there for cell centres, too
+        is_symmetric = mirrored <= 10 * EQUAL * slope
+        return not is_symmetric or curved > REPEATS * squared or None
+
+    def _end(self, source: FieldSource, axis: Axis, frame: int, end: int) -> np.ndarray:
+        """Values of the outer points ``[POINTS, …]``, the outermost first."""
+        start = axis.size - POINTS if end else 0
+        part = replace(axis, start=start, stop=start + POINTS)
+        axes = [part if each.name == axis.name else each for each in self._reader.axes]
+        reader = replace(self._reader, axes=axes, masked=frozenset())
+        block = reader.read(source, 0, frame, frame + 1)
+        place = 2 + [each.name for each in axes].index(axis.name)
+        values = np.moveaxis(block.astype(np.float64), place, 0)
+        return values[::-1] if end else values
+
+    def _range(self, source: FieldSource) -> float:
+        frame = self._frames[len(self._frames) // 2]
+        values = self._reader.read(source, 0, frame, frame + 1)
+        return float(np.nanmax(values) - np.nanmin(values))

@@ -22,6 +22,7 @@ from hybrid_pde.config import load_experiment, parse_experiment
 from hybrid_pde.config.loading import default_experiment, find_experiment
 from hybrid_pde.errors import PinnedError, UserError
 from hybrid_pde.interruption import EXIT_CODE, Interrupted, interruptible
+from hybrid_pde.result_warnings import show_as_messages
 from hybrid_pde.workflow.pin import pinned_names
 
 PLAIN = re.compile(r"[A-Za-z_][\w.]*=")  # no `hydra.…`, and no +, ++ or ~ before it
@@ -32,6 +33,8 @@ QUIET = ("hydra.run.dir=.", "hydra.output_subdir=null", "hydra/job_logging=stdou
 def main(_: DictConfig) -> None:
     """Train the models of the experiment's ``run_params.model_type``."""
     chosen = HydraConfig.get()
+    logging.captureWarnings(True)
+    show_as_messages()
     try:
         path = _path(chosen)
         experiment = parse_experiment(load_experiment(path, chosen.overrides.task))

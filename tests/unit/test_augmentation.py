@@ -24,6 +24,7 @@ from hybrid_pde.domain.grid import FieldLayout, Grid
 from hybrid_pde.domain.known_values import KnownParameter
 from hybrid_pde.errors import ConfigError, DivergenceError
 from hybrid_pde.factories import ModelFactory
+from hybrid_pde.result_warnings import ResultWarning, recorded_warnings
 from hybrid_pde.stages.simulate import RawSimulations
 from hybrid_pde.training.augmentation.augmentation import Augmentation
 from hybrid_pde.training.synthetic.training_windows import check_left_out
@@ -351,7 +352,7 @@ def test_manifest_states_the_amount_of_generated_data(manager: DataManager, tmp_
 
 
 def test_unstable_simulation_is_left_out(
-    manager: DataManager, tmp_path: Path, monkeypatch: Any, caplog: Any
+    manager: DataManager, tmp_path: Path, monkeypatch: Any
 ) -> None:
     """Finite values far outside the range of the data or of single precision are unstable."""
     largest = float(manager.load(0).fields["velocity"].abs().max())
@@ -362,10 +363,10 @@ def test_unstable_simulation_is_left_out(
             yield index, {"velocity": steady * np.array([1, 1, 1, growth]).reshape(4, 1, 1, 1)}
 
     monkeypatch.setattr("hybrid_pde.training.augmentation.augmentation.generate", unstable)
-    caplog.set_level(logging.WARNING)
-    assert maker(manager, tmp_path / "made").make(range(3)) == [0]
-    for index in (1, 2):
-        assert f"generated simulation {index} is left out: velocity grows to" in caplog.text
+    with pytest.warns(ResultWarning), recorded_warnings() as found:
+        assert maker(manager, tmp_path / "made").make(range(3)) == [0]
+    for index, text in zip((1, 2), found, strict=True):
+        assert text.startswith(f"generated simulation {index} is left out: velocity grows to")
 
 
 def test_more_left_out_than_allowed_is_rejected() -> None:

@@ -3,7 +3,6 @@
 Layout: ``T`` frames, ``C`` channels, ``X Y Z`` space.
 """
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -16,8 +15,6 @@ from scipy.ndimage import distance_transform_edt
 from hybrid_pde.domain.grid import FieldLayout, Grid
 from hybrid_pde.domain.known_values import TENSOR_PREFIX, KnownParameter
 from hybrid_pde.errors import ConfigError
-
-logger = logging.getLogger(__name__)
 
 
 class Simulation(Protocol):
@@ -73,7 +70,7 @@ def find_start(
 
     Otherwise the earliest frame with the fewest missing values in the first half of the simulation
     that leaves room for ``num_steps``. Missing values in it are filled with their nearest
-    neighbours, with a warning.
+    neighbours, which ``filled`` counts.
 
     Args:
         index: Number of the simulation.
@@ -95,11 +92,6 @@ def find_start(
     fields = {name: simulation.fields[name] for name in dynamic}
     latest = min(frames // 2, frames - (num_steps or 1))
     frame, missing = _most_complete(fields, max(1, latest))
-    if missing:
-        logger.warning(
-            "simulation %d: %d values are missing in frame %d, where the rollout starts; they are "
-            "filled with their nearest neighbours, which affects the errors", index, missing, frame,
-        )  # fmt: skip
     initial = {layout.name: simulation.fields[layout.name] for layout in simulation.layouts}
     initial |= {
         name: _filled(index, name, fields[name][frame], simulation.grid) for name in dynamic

@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from hybrid_pde.config.loading import parse_experiment
+from hybrid_pde.data.atomic import write_json
 from hybrid_pde.data.cache.data_manager import DataManager
+from hybrid_pde.result_warnings import recorded_warnings, warn_of_result
 
 
 def cache_shard(
@@ -25,4 +27,19 @@ def cache_shard(
     raw_dir = raw[0].parent
     data = {**settings["data"], "dset_name": raw_dir.name}
     experiment = parse_experiment({**settings, "data": data})
-    DataManager(raw_dir, manifest.parent, experiment).write_manifest(shard, manifest)
+    with recorded_warnings() as found:
+        store = DataManager(raw_dir, manifest.parent, experiment)
+        made = store.cache_shard(shard)
+        warn_of_assumptions(store)
+    # without the folder, so that data that were only moved give the same manifest
+    texts = [text.replace(f"{raw_dir}/", "") for text in found]
+    write_json(manifest, {**made, "warnings": texts})
+
+
+def warn_of_assumptions(store: DataManager) -> None:
+    """Warn of what neither the experiment nor the raw files state."""
+    if store.index is not None and not store.index.boundary_stated:
+        warn_of_result(
+            "neither data.boundary nor the raw files state the boundary; it is taken as periodic. "
+            "State it in data.boundary"
+        )

@@ -10,10 +10,12 @@ from hybrid_pde.config.loading import parse_experiment
 from hybrid_pde.config.schema import Experiment
 from hybrid_pde.data.atomic import sha256_of
 from hybrid_pde.data.cache.cache_manager import CacheManager
-from hybrid_pde.data.cache.manifests import digests_of
+from hybrid_pde.data.cache.manifests import digests_of, warnings_of
 from hybrid_pde.data.cache.simulation_store import SimulationStore
 from hybrid_pde.evaluation.history import write_history
+from hybrid_pde.evaluation.number_format import number
 from hybrid_pde.models.physical.parameters_file import read_result, write_parameters
+from hybrid_pde.result_warnings import recorded_warnings, warn_of_result
 from hybrid_pde.stages.threads import limit_threads
 from hybrid_pde.training.checkpoint_folder import CheckpointFolder
 from hybrid_pde.training.hybrid.guided_calibration import Guidance, calibrate_cycle
@@ -100,7 +102,8 @@ def train_physical(
     if inputs.guidance:
         guidance = GuidanceFiles(CacheManager(inputs.guidance[0].parent), inputs.previous[0])
     store = SimulationStore(inputs.cache[0].parent)
-    calibrate(experiment, store, files, identity, guidance)
+    earlier = warnings_of([*inputs.cache, *inputs.guidance])
+    calibrate(experiment, store, files, identity, guidance, earlier=earlier)
 
 
 def calibrate(
@@ -109,8 +112,12 @@ def calibrate(
     files: CalibrationFiles,
     identity: Mapping[str, Any],
     guidance: GuidanceFiles | None = None,
+    *,
+    earlier: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Estimate the physical model's parameters and write ``parameters.yaml`` and ``history.csv``.
+
+    The key ``warnings`` of ``parameters.yaml`` has all warnings about the result.
 
     Args:
         experiment: Sections ``model.physical``, ``trainer_params`` and ``hybrid``.
@@ -120,16 +127,21 @@ def calibrate(
         identity: Settings, code and inputs that decide the result; checkpoints of another identity
             are not used.
         guidance: Results of the cycle before, from the second cycle on.
+        earlier: Warnings of the stages that made the simulations, to be kept.
 
     Returns:
         The result of :func:`calibrate_cycle`.
     """
     with CheckpointFolder(files.checkpoints, identity, files.checkpoint_every_s) as folder:
         log = EvaluationLog(folder)
-        try:
-            result = _estimate(experiment, store, guidance, log)
-        finally:
-            log.flush()
+        with recorded_warnings() as found:
+            try:
+                result = _estimate(experiment, store, guidance, log)
+            finally:
+                log.flush()
+            _warn_of_estimates(result)
+        kept = [*earlier, *result.get("warnings", ()), *found]
+        result["warnings"] = list(dict.fromkeys(kept))
         _log_estimates(result)
         write_history(files.history, result["history"])
         write_parameters(files.parameters, result)
@@ -152,14 +164,31 @@ def _estimate(
     return calibrate_cycle(trainer, windows, guidance)
 
 
-def _log_estimates(result: Mapping[str, Any]) -> None:
+def _warn_of_estimates(result: Mapping[str, Any]) -> None:
+    """Warn of a calibration that diverged, and of parameters without an estimate."""
     if result["status"] == DIVERGED:
-        logger.warning("the calibration diverged; the values below are the best estimate so far")
+        warn_of_result("the calibration diverged; the values are the best estimate until then")
+    for name, parameter in result["parameters"].items():
+        if parameter["value"] is None:
+            warn_of_result(
+                f"{name}: the data do not determine it: there is no estimate, and augmentation "
+                "and evaluation need one; fix its value in model.physical.pde_params, or add data "
+                "that depend on it"
+            )
+    for direction in result["undetermined_directions"]:
+        combination = " ".join(
+            f"{'−' if weight < 0 else '+'} {abs(weight):.3g} {name}"
+            for name, weight in direction.items()
+        )
+        warn_of_result(f"changes along {combination} do not affect the prediction")
+
+
+def _log_estimates(result: Mapping[str, Any]) -> None:
     for name, parameter in result["parameters"].items():
         value, std, unit = (parameter[key] for key in ("value", "std", "unit"))
         if value is None:
-            logger.warning("%s: the data do not determine it", name)
-        elif name in result["fields"]:  # a standard deviation for each learned number
-            logger.info("%s = %s %s", name, value, unit)
+            continue
+        if name in result["fields"] or std is None:  # a field: a std for each learned number
+            logger.info("%s = %s %s", name, number(value, 8), unit)
         else:
-            logger.info("%s = %s %s%s", name, value, unit, "" if std is None else f", ± {std}")
+            logger.info("%s = %s ± %s %s", name, number(value, 8), number(std, 2), unit)

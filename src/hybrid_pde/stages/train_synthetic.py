@@ -12,7 +12,7 @@ from hybrid_pde.config.loading import parse_experiment
 from hybrid_pde.config.schema import Experiment
 from hybrid_pde.data.atomic import sha256_of
 from hybrid_pde.data.cache.cache_manager import CacheManager
-from hybrid_pde.data.cache.manifests import digests_of, simulations_of
+from hybrid_pde.data.cache.manifests import digests_of, simulations_of, warnings_of
 from hybrid_pde.data.cache.scratch_copies import on_scratch
 from hybrid_pde.data.cache.simulation_store import SimulationStore
 from hybrid_pde.errors import CheckpointError
@@ -21,6 +21,7 @@ from hybrid_pde.interruption import StopRequest
 from hybrid_pde.models.registry import ModelRegistry
 from hybrid_pde.models.surrogate_file import load_saved_model, save_synthetic_model
 from hybrid_pde.models.synthetic.synthetic_model import SyntheticModel
+from hybrid_pde.result_warnings import recorded_warnings
 from hybrid_pde.stages.threads import limit_threads
 from hybrid_pde.training.checkpoint_folder import CheckpointFolder
 from hybrid_pde.training.synthetic.epoch_record import is_stale
@@ -100,6 +101,7 @@ def train_synthetic(
     used_threads = limit_threads(threads)
     experiment = parse_experiment(settings)
     made = simulations_of(inputs.augmented)
+    earlier = warnings_of([*inputs.cache, *inputs.augmented])
     if inputs.augmented:
         check_left_out(experiment, made)
     training = experiment.trainer_params.synthetic
@@ -124,6 +126,7 @@ def train_synthetic(
             physical=calibrated_model(experiment, inputs.parameters),
             warm_start=inputs.warm_start[0] if inputs.warm_start else None,
             cycle=(cycle, num_cycles(experiment)),
+            earlier=earlier,
         ).run(files, identity)
 
 
@@ -138,6 +141,7 @@ class SurrogateTraining:
         physical: The calibrated model, where the surrogate's data need it.
         warm_start: An earlier ``synthetic_model.pt`` to start from, with its normalisation.
         cycle: See :class:`ValidatedTraining`.
+        earlier: Warnings of the stages that made the simulations, to be kept in the model's file.
 
     Attributes:
         model: The surrogate.
@@ -156,19 +160,22 @@ class SurrogateTraining:
         physical: "PhysicalModel | None" = None,
         warm_start: Path | None = None,
         cycle: tuple[int, int] = (1, 1),
+        earlier: Sequence[str] = (),
     ) -> None:
         self.experiment = experiment
         self._settings = experiment.trainer_params.synthetic
         self._real, self._warm_start, self._cycle = real, warm_start, cycle
-        windows = real_windows(experiment, real, physical=physical)
-        held_out = real if self._settings.val_sim else None
-        self._data = SurrogateData(windows, generated, made, held_out)
-        self.model: SyntheticModel = ModelRegistry(experiment).get_synthetic_model(real.grid)
-        if warm_start is not None:
-            _load_weights(self.model, warm_start)
-        self._training = ValidatedTraining(
-            experiment, self.model, self._data, cycle=cycle, is_warm=warm_start is not None
-        )
+        with recorded_warnings() as found:
+            windows = real_windows(experiment, real, physical=physical)
+            held_out = real if self._settings.val_sim else None
+            self._data = SurrogateData(windows, generated, made, held_out)
+            self.model: SyntheticModel = ModelRegistry(experiment).get_synthetic_model(real.grid)
+            if warm_start is not None:
+                _load_weights(self.model, warm_start)
+            self._training = ValidatedTraining(
+                experiment, self.model, self._data, cycle=cycle, is_warm=warm_start is not None
+            )
+        self._warnings = [*earlier, *found]
 
     @property
     def trainer(self) -> SyntheticTrainer:
@@ -221,7 +228,9 @@ class SurrogateTraining:
                 self._log_start(last)
                 if files.tensorboard:
                     scalars = Scalars(files.tensorboard, trainer.epoch)
-            training.train(left, on_progress=checkpoints, scalars=scalars)
+            with recorded_warnings() as found:
+                training.train(left, on_progress=checkpoints, scalars=scalars)
+            self._warnings += found
             if is_first:
                 self._write(files, history)
                 folder.finish()
@@ -248,6 +257,7 @@ class SurrogateTraining:
             self._real.grid,
             self._real.layouts,
             self._real.dt,
+            warnings=list(dict.fromkeys(self._warnings)),
         )
 
 

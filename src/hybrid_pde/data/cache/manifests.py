@@ -8,6 +8,10 @@ from typing import Any
 from hybrid_pde.data.cache.cache_header import REMEDY
 from hybrid_pde.data.cache.simulation_store import NAME
 from hybrid_pde.errors import CacheError
+from hybrid_pde.result_warnings import inherited
+
+# first word of a manifest's name, and the stage that writes it
+_STAGES = {"cached": "cache", "generated": "augment", "guidance.json": "guide"}
 
 
 def simulations_of(manifests: Sequence[Path]) -> list[int]:
@@ -24,6 +28,20 @@ def digests_of(manifests: Sequence[Path], simulations: Collection[int]) -> dict[
             if index in simulations:
                 found[item[0]] = item[1]
     return found
+
+
+def warnings_of(manifests: Sequence[Path]) -> list[str]:
+    """Warnings that the manifests keep, each once, with the name of the stage that wrote them."""
+    found = [
+        text
+        for path in manifests
+        for text in inherited(_STAGES.get(path.name.split("_")[0], "cache"), _warnings(path))
+    ]
+    return list(dict.fromkeys(found))
+
+
+def _warnings(path: Path) -> list[str]:
+    return list(map(str, _read(path).get("warnings") or ()))
 
 
 def _read(path: Path) -> dict[str, Any]:

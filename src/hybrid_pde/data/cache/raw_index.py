@@ -67,6 +67,11 @@ class RawIndex:
         """Kinds of the known parameters of all simulations."""
         return self._first.known
 
+    @property
+    def boundary_stated(self) -> bool:
+        """Whether the experiment or the files state the boundary."""
+        return self._first.boundary_stated
+
     def num_frames(self, simulation: int) -> int:
         """Number of frames of a simulation."""
         return self.infos[self.simulations[simulation][0]].num_frames

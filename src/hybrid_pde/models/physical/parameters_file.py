@@ -41,6 +41,7 @@ def write_parameters(path: Path, result: Mapping[str, Any]) -> None:
         }
     keys = (*KEYS, *(key for key in CYCLE_KEYS if key in result))
     content = {key: parameters if key == "parameters" else result[key] for key in keys}
+    content["warnings"] = list(result.get("warnings", ()))
     with atomic_path(path) as temporary:
         text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
         temporary.write_text(text, encoding="utf-8")

@@ -1,6 +1,5 @@
 """Calibration in a hybrid cycle: guided by the surrogate from the second one on."""
 
-import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import inf
@@ -14,11 +13,10 @@ from hybrid_pde.evaluation.physical_predictor import PhysicalPredictor
 from hybrid_pde.evaluation.validation import Validation
 from hybrid_pde.models.physical.parameters_file import set_result
 from hybrid_pde.models.physical.physical_model import PhysicalModel
+from hybrid_pde.result_warnings import warn_of_result
 from hybrid_pde.training.hybrid.guided_dataset import GuidedDataset
 from hybrid_pde.training.physical.observed_dataset import ObservedDataset
 from hybrid_pde.training.physical.physical_trainer import PhysicalTrainer
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -98,10 +96,10 @@ def _better(
     validation = {name: None if error == inf else error for name, error in errors.items()}
     result = {**found, "reverted": False, "validation": validation}
     if errors["new"] > errors["previous"]:
-        logger.warning(
-            "the calibration is dropped for that of the cycle before: VRMSE %.4g on the validation "
-            "simulations, %.4g before", errors["new"], errors["previous"],
-        )  # fmt: skip
+        warn_of_result(
+            "the calibration is dropped for that of the cycle before: VRMSE "
+            f"{errors['new']:.4g} on the validation simulations, {errors['previous']:.4g} before"
+        )
         kept = {key: previous[key] for key in ("parameters", "undetermined_directions", "status")}
         kept |= {key: previous[key] for key in ("loss", "iterations", "numerics", "fields")}
         result |= {**kept, "reverted": True}

@@ -4,9 +4,11 @@
 
 Without ``--config-name`` the default experiment runs. Any key can be overridden. Results go to
 ``results/<experiment_name>/``. Raw files are simulated first if there are ``generation_params``.
-The same call after an interruption resumes the run.
+The same call after an interruption resumes the run. With ``--multirun`` each combination of values
+has its own experiment, named after the values, e.g. ``burgers_2d-learning_rate-0.001``.
 """
 
+import hashlib
 import logging
 import re
 import sys
@@ -14,6 +16,7 @@ from pathlib import Path
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from omegaconf import DictConfig
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "src"))  # without an installation
@@ -26,6 +29,8 @@ from hybrid_pde.result_warnings import show_as_messages
 from hybrid_pde.workflow.pin import pinned_names
 
 PLAIN = re.compile(r"[A-Za-z_][\w.]*=")  # no `hydra.…`, and no +, ++ or ~ before it
+NAME = "run_params.experiment_name"
+MAX_NAME = 80  # characters; names of folders have at most 255 bytes
 QUIET = ("hydra.run.dir=.", "hydra.output_subdir=null", "hydra/job_logging=stdout")
 
 
@@ -37,7 +42,7 @@ def main(_: DictConfig) -> None:
     show_as_messages()
     try:
         path = _path(chosen)
-        experiment = parse_experiment(load_experiment(path, chosen.overrides.task))
+        experiment = parse_experiment(load_experiment(path, _overrides(path, chosen)))
         if experiment.name in pinned_names():
             raise PinnedError(
                 f"results/{experiment.name}: pinned; `make unpin EXPERIMENT={experiment.name}` "
@@ -54,6 +59,34 @@ def main(_: DictConfig) -> None:
     except UserError as error:
         logging.getLogger("run").error("%s", error)
         sys.exit(1)
+
+
+def _overrides(path: Path, chosen: DictConfig) -> list[str]:
+    """The call's overrides; in a multirun with a name for the experiment, unless they have one.
+
+    Without it, every job of the multirun would write to the same folder.
+    """
+    given = list(chosen.overrides.task)
+    keys = {text.lstrip("+").partition("=")[0] for text in given}
+    if chosen.mode != RunMode.MULTIRUN or NAME in keys:
+        return given
+    name = parse_experiment(load_experiment(path, given)).name
+    return [*given, f"{NAME}='{name}-{_name_of_values(given)}'"]
+
+
+def _name_of_values(overrides: list[str]) -> str:
+    """Part of an experiment's name for its overrides, e.g. ``epochs-5-learning_rate-0.001``.
+
+    A digest is added where other values could have the same name.
+    """
+    full = sorted(text.lstrip("+") for text in overrides)
+    pairs = [text.partition("=") for text in full]
+    keys = [key.rpartition(".")[2] for key, _, _ in pairs]
+    plain = "-".join(f"{key}-{value}" for key, (_, _, value) in zip(keys, pairs, strict=True))
+    name = re.sub(r"[^A-Za-z0-9_.\-]", "_", plain)
+    if name == plain and len(name) <= MAX_NAME and len({*keys}) == len(keys):
+        return name
+    return f"{name[:MAX_NAME]}-{hashlib.sha256(repr(full).encode()).hexdigest()[:8]}"
 
 
 def _path(chosen: DictConfig) -> Path:

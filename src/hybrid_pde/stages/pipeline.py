@@ -17,7 +17,10 @@ from hybrid_pde.config.schema import Experiment
 from hybrid_pde.data.atomic import sha256_of
 from hybrid_pde.data.cache.cache_manager import CacheManager
 from hybrid_pde.data.cache.data_manager import DataManager
+from hybrid_pde.data.plan_checks import check_files
+from hybrid_pde.data.raw_claim import claim_raw_folder
 from hybrid_pde.domain.run_folders import cycle_folder, replicate_folder
+from hybrid_pde.evaluation.number_format import number
 from hybrid_pde.evaluation.report.warnings_of_stages import warnings_in_folder
 from hybrid_pde.models.user_models import check_own_models
 from hybrid_pde.result_warnings import inherited, recorded_warnings, summary_of
@@ -60,10 +63,10 @@ def run_experiment(experiment: Experiment, results: Path, source: str) -> Path:
         collect_cycles([stages.folder(k + 1) for k in range(num_cycles(experiment))], folder)
     trained = stages_trained(experiment)
     models = [folder / MODEL]
-    for number in range(1, experiment.trainer_params.synthetic.replicates):
+    for replicate in range(1, experiment.trainer_params.synthetic.replicates):
         if "synthetic" in trained:
-            stages.train_synthetic(replicate=number)
-            models.append(replicate_folder(folder, number) / MODEL)
+            stages.train_synthetic(replicate=replicate)
+            models.append(replicate_folder(folder, replicate) / MODEL)
     evaluation = evaluate_models(
         experiment,
         store,
@@ -83,16 +86,18 @@ def run_experiment(experiment: Experiment, results: Path, source: str) -> Path:
 def _prepare_data(experiment: Experiment, source: str) -> DataManager:
     """Simulate raw files if the experiment says so, check settings against them, and cache them."""
     if experiment.generation_params is not None:
+        claim_raw_folder(experiment, source, claim=True)
         count = experiment.generation_params.num_simulations
         RawSimulations(experiment, experiment.raw_dir).make(range(count))
     store = DataManager.from_experiment(experiment)
     index = store.index
     if index is not None:
         frames = [
-            None if file in index.errors else index.num_frames(number)
-            for number, (file, _) in enumerate(index.simulations)
+            None if file in index.errors else index.num_frames(simulation)
+            for simulation, (file, _) in enumerate(index.simulations)
         ]
         check_against_data(experiment, source, index.layouts, frames, index.grid, index.known)
+        check_files(experiment, source, index)
     training = experiment.trainer_params
     used = {*held_out_simulations(experiment)[0]}
     for stage in (training.physical, training.synthetic):

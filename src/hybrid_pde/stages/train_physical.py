@@ -14,6 +14,7 @@ from hybrid_pde.data.cache.manifests import digests_of, warnings_of
 from hybrid_pde.data.cache.simulation_store import SimulationStore
 from hybrid_pde.evaluation.history import write_history
 from hybrid_pde.evaluation.number_format import number
+from hybrid_pde.models.physical.calibrated_model import calibrated_experiment
 from hybrid_pde.models.physical.parameters_file import read_result, write_parameters
 from hybrid_pde.result_warnings import recorded_warnings, warn_of_result
 from hybrid_pde.stages.threads import limit_threads
@@ -142,6 +143,7 @@ def calibrate(
             _warn_of_estimates(result)
         kept = [*earlier, *result.get("warnings", ()), *found]
         result["warnings"] = list(dict.fromkeys(kept))
+        result["experiment"] = calibrated_experiment(experiment)
         _log_estimates(result)
         write_history(files.history, result["history"])
         write_parameters(files.parameters, result)

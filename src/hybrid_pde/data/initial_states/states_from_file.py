@@ -13,6 +13,7 @@ from hybrid_pde.config.raw_formats import AUTO
 from hybrid_pde.config.schema import DataParams
 from hybrid_pde.data.cache.compatibility import disagreement
 from hybrid_pde.data.initial_states.random_fields import State
+from hybrid_pde.data.initial_states.single_frame import with_two_frames
 from hybrid_pde.data.raw_files.formats import suffixes
 from hybrid_pde.data.raw_files.raw_file import RawFileInfo
 from hybrid_pde.data.raw_files.subprocess_reader import open_in_subprocess, read_info
@@ -25,13 +26,13 @@ KEY = "augmentation.initial_condition.path"
 class StatesFromFile:
     """The first frames of a file that is read like the raw files of the data set.
 
-    The file has at least two frames, like any raw file; the times of ``data.select`` do not apply
-    to it.
+    The times of ``data.select`` do not apply to it. A NetCDF file may have a single frame or no
+    time axis.
 
     Args:
         path: The file.
         data: The experiment's ``data`` section.
-        grid: The grid that the states must be on.
+        grid: The grid that the states must be on; ``None`` if it is not known.
         layouts: The fields.
 
     Raises:
@@ -40,7 +41,7 @@ class StatesFromFile:
     """
 
     def __init__(
-        self, path: Path, data: DataParams, grid: Grid, layouts: Sequence[FieldLayout]
+        self, path: Path, data: DataParams, grid: Grid | None, layouts: Sequence[FieldLayout]
     ) -> None:
         if not path.is_file() or path.suffix.lower() not in suffixes(AUTO):
             raise ConfigError(f"{KEY}: {path}: no file of {', '.join(suffixes('auto'))}")
@@ -56,8 +57,12 @@ class StatesFromFile:
                 "select": data.select.model_copy(update={"time": None, "stride": 1}),
             }
         )
-        info = read_info(path, self._data)
-        self._check(info, grid, tuple(layouts))
+        self._copy = with_two_frames(path, self._data)
+        if self._copy is not None:
+            self._path = Path(self._copy.name) / path.name
+        info = read_info(self._path, self._data)
+        if grid is not None:
+            self._check(path, info, grid, tuple(layouts))
         self.count: int = info.num_samples
 
     def state(self, index: int) -> State:
@@ -66,9 +71,10 @@ class StatesFromFile:
             block = next(iter(file.frames(index % self.count)))
         return {name: np.asarray(values[0], np.float64) for name, values in block.items()}
 
-    def _check(self, info: RawFileInfo, grid: Grid, layouts: tuple[FieldLayout, ...]) -> None:
+    @staticmethod
+    def _check(path: Path, info: RawFileInfo, grid: Grid, layouts: tuple[FieldLayout, ...]) -> None:
         stated = info.grid if info.boundary_stated else replace(info.grid, boundary=grid.boundary)
         wanted = replace(info, grid=grid, layouts=layouts)  # of any length and time step
         difference = disagreement(replace(info, grid=stated), wanted)
         if difference:
-            raise ConfigError(f"{KEY}: {self._path}: {difference} in the training simulations")
+            raise ConfigError(f"{KEY}: {path}: {difference} in the training simulations")

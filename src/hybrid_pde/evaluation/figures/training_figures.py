@@ -46,7 +46,7 @@ def write_training_figures(
     if synthetic:
         paths["training"] = Path(folder) / PICTURES["training"]
         save_figure(paths["training"], plot_training(synthetic))
-    if physical and parameters is not None:
+    if physical and parameters:
         paths["calibration"] = Path(folder) / PICTURES["calibration"]
         save_figure(paths["calibration"], plot_calibration(physical, parameters["parameters"]))
     return paths

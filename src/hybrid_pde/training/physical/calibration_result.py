@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from hybrid_pde.config.checks.calibration import MAX_UNKNOWNS
 from hybrid_pde.models.physical.physical_model import PhysicalModel
 from hybrid_pde.numerics.discretization import Discretization
 from hybrid_pde.training.physical.discretization_check import describe_shift
-from hybrid_pde.training.physical.initial_state_unknowns import MAX_DENSE
 from hybrid_pde.training.physical.linearization import Linearization
 from hybrid_pde.training.physical.minimization import MAX_ITERATIONS, Minimum
 from hybrid_pde.training.physical.objective import Objective
@@ -72,7 +72,7 @@ def assess_estimate(
         loss: Loss to return where none is computed.
         weigh_priors: Whether priors are part of the objective and weighted with its noise.
     """
-    if len(unknowns) > MAX_DENSE:
+    if len(unknowns) > MAX_UNKNOWNS:
         return None, loss
     at = objective.linearize(unknowns)
     found = _uncertainty(objective, at, weigh_priors)

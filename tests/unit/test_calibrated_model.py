@@ -59,7 +59,7 @@ def test_the_calibrated_value_and_scheme_are_loaded(tmp_path: Path) -> None:
         experiment_of({**section, "numerics": {"scheme": "spectral", "order": 4}})
     )
     assert expected.viscosity.item() == 0.3, "the factory starts from the guess"
-    expected.set_parameters({"viscosity": torch.tensor(0.07)})
+    expected.set_parameters({"viscosity": torch.tensor(0.07, dtype=torch.float64)})
     for place in (tmp_path, path.parent, path):
         model = hybrid_pde.load_physical_model(place)
         assert (model.viscosity.item(), model.advection.item()) == (0.07, 0.5)

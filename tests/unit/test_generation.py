@@ -190,7 +190,7 @@ def test_diverging_raw_simulation_is_an_error_that_names_it(
     experiment = parsed_in(tmp_path)
     with (
         pytest.raises(RawDataError, match=r"simulations \[1\] diverged"),
-        pytest.warns(ResultWarning, match="simulation 1 is left out: .*: simulation 1 "),
+        pytest.warns(ResultWarning, match="simulation 1 is left out: "),
     ):
         RawSimulations(experiment, experiment.raw_dir).make(range(3))
     assert set(contents(experiment.raw_dir, "*.nc")) == {"sim_000000.nc", "sim_000002.nc"}
@@ -270,7 +270,7 @@ def test_only_the_diverging_simulation_of_a_group_is_left_out_and_named(
 ) -> None:
     wrong = exploding(Augmentation._start, 1)
     monkeypatch.setattr(Augmentation, "_start", wrong)
-    named = r"generated simulation 1 is left out: .*: simulation 1 "
+    named = "generated simulation 1 is left out: "
     with pytest.warns(ResultWarning, match=named):
         made = maker(manager, tmp_path).make(range(4))
     assert made == [0, 2, 3]

@@ -244,7 +244,10 @@ def test_windows_without_observed_targets_are_rejected(load: Load, tmp_path: Pat
         dataset = observed(experiment, manager)  # the other simulation is complete
     assert {dataset.window(n)[0] for n in range(len(dataset))} == {1}
     experiment, manager = load({"sensors": "buoys.nc"})
-    with pytest.raises(ConfigError, match="no training windows: a surrogate needs"):
+    with (
+        pytest.raises(ConfigError, match="no training windows: a surrogate needs"),
+        pytest.warns(ResultWarning, match="a surrogate learns from frames only"),
+    ):
         real_windows(experiment, manager)
 
 

@@ -48,7 +48,7 @@ def plural(count: int, noun: str) -> str:
 def percent(share: float) -> str:
     """A share in percent with two significant digits, from 100 % on without a power of ten."""
     value = 100 * share
-    return f"{value:.0f} %" if 100 <= value < 1e5 else f"{number(value, 2)} %"
+    return f"{value:.0f} %" if 99.5 <= value < 1e5 else f"{number(value, 2)} %"
 
 
 def duration(seconds: float) -> str:

@@ -14,7 +14,7 @@ from hybrid_pde.config.checks.surrogate import surrogate_errors
 from hybrid_pde.config.checks.training import training_errors
 from hybrid_pde.config.derived import equation_of, generated_fields, stages_trained
 from hybrid_pde.config.discovery import built_in_equations
-from hybrid_pde.config.error_messages import raise_errors, suggest
+from hybrid_pde.config.error_messages import raise_errors, suggest, suggest_model
 from hybrid_pde.config.schema import Experiment
 
 NAMED_SIDES = ("periodic", "zero-gradient")
@@ -117,7 +117,7 @@ def _generation_errors(experiment: Experiment) -> Iterator[str]:
         return
     equations = built_in_equations()
     if name not in equations and not (physical and physical.module):
-        yield f"generation_params.equation: {suggest(name, equations)}"
+        yield f"generation_params.equation: {suggest_model('model.physical', name, equations)}"
         return
     if set(generation.domain) - set(generation.resolution):
         yield (

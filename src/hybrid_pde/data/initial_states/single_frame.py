@@ -11,16 +11,16 @@ from hybrid_pde.data.raw_files.subprocess_reader import check_readable
 from hybrid_pde.data.readers.netcdf import SUFFIXES
 
 
-def with_two_frames(path: Path, data: DataParams) -> "tempfile.TemporaryDirectory[str] | None":
-    """A temporary folder with a copy of the file in which the only frame is repeated.
+def with_two_frames(path: Path, data: DataParams) -> Path | None:
+    """A copy of the file in which the only frame is repeated, in a temporary folder of its own.
 
     Args:
         path: A file of initial states.
         data: Section ``data`` as it applies to the file.
 
     Returns:
-        The folder, with a file of the same name; ``None`` if the file is not NetCDF, or has
-        several frames.
+        The copy; ``None`` if the file is not NetCDF, or has several frames. The caller removes
+        its folder.
 
     Raises:
         RawDataError: if the file cannot be read.
@@ -30,10 +30,11 @@ def with_two_frames(path: Path, data: DataParams) -> "tempfile.TemporaryDirector
     import xarray as xr
 
     from hybrid_pde.data.raw_files.dimension_roles import dimension_roles, field_variables
+    from hybrid_pde.data.raw_files.guards import errors_name_file
     from hybrid_pde.data.raw_files.netcdf_file import open_dataset
 
     check_readable(path)
-    with open_dataset(path) as dataset:
+    with open_dataset(path) as dataset, errors_name_file(path):
         roles = dimension_roles(dataset, data.dims)
         names = [each for field in data.fields for each in field_variables(dataset, field, data)]
         used = {str(dim) for name in names for dim in dataset[name].dims}
@@ -46,6 +47,6 @@ def with_two_frames(path: Path, data: DataParams) -> "tempfile.TemporaryDirector
             single = single.assign({name: single[name].expand_dims(axis) for name in names})
         repeated = xr.concat([single, single], axis, data_vars="minimal", coords="minimal")
         repeated = repeated.assign_coords({axis: [0.0, 1.0]})
-    folder = tempfile.TemporaryDirectory(prefix="initial-states-")
-    repeated.to_netcdf(Path(folder.name) / path.name, engine="netcdf4")
-    return folder
+    copy = Path(tempfile.mkdtemp(prefix="initial-states-")) / path.name
+    repeated.to_netcdf(copy, engine="netcdf4")
+    return copy

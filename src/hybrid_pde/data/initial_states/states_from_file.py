@@ -3,6 +3,8 @@
 Layout: ``T`` time, ``C`` channel, ``X Y Z`` space.
 """
 
+import shutil
+import weakref
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +20,7 @@ from hybrid_pde.data.raw_files.formats import suffixes
 from hybrid_pde.data.raw_files.raw_file import RawFileInfo
 from hybrid_pde.data.raw_files.subprocess_reader import open_in_subprocess, read_info
 from hybrid_pde.domain.grid import FieldLayout, Grid
-from hybrid_pde.errors import ConfigError
+from hybrid_pde.errors import ConfigError, RawDataError
 
 KEY = "augmentation.initial_condition.path"
 
@@ -57,10 +59,13 @@ class StatesFromFile:
                 "select": data.select.model_copy(update={"time": None, "stride": 1}),
             }
         )
-        self._copy = with_two_frames(path, self._data)
-        if self._copy is not None:
-            self._path = Path(self._copy.name) / path.name
-        info = read_info(self._path, self._data)
+        if (copy := with_two_frames(path, self._data)) is not None:
+            self._path = copy
+            weakref.finalize(self, shutil.rmtree, copy.parent, ignore_errors=True)
+        try:
+            info = read_info(self._path, self._data)
+        except RawDataError as error:
+            raise RawDataError(str(error).replace(str(self._path), str(path))) from None
         if grid is not None:
             self._check(path, info, grid, tuple(layouts))
         self.count: int = info.num_samples

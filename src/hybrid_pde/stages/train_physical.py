@@ -17,6 +17,7 @@ from hybrid_pde.evaluation.number_format import number
 from hybrid_pde.models.physical.calibrated_model import calibrated_experiment
 from hybrid_pde.models.physical.parameters_file import read_result, write_parameters
 from hybrid_pde.result_warnings import recorded_warnings, warn_of_result
+from hybrid_pde.stages.kept_results import KeptResults
 from hybrid_pde.stages.threads import limit_threads
 from hybrid_pde.training.checkpoint_folder import CheckpointFolder
 from hybrid_pde.training.hybrid.guided_calibration import Guidance, calibrate_cycle
@@ -82,6 +83,8 @@ def train_physical(
 ) -> None:
     """Calibrate on the training simulations, from the last checkpoint if there is one.
 
+    Results of the same data, settings and code are taken as they are.
+
     Args:
         settings: The experiment's settings that the calibration depends on.
         inputs: Files to read.
@@ -92,19 +95,27 @@ def train_physical(
     used_threads = limit_threads(threads)
     experiment = parse_experiment(settings)
     training = experiment.trainer_params.physical
+    earlier = warnings_of([*inputs.cache, *inputs.guidance])
+    observed = experiment.data.observations
+    sensors = [] if observed is None or observed.sensors is None else [Path(observed.sensors)]
     identity = {
         "settings": settings,
         "code": code,
         "threads": used_threads,
         "cache": digests_of(inputs.cache, [*training.train_sim, *training.val_sim]),
+        "sensors": [sha256_of(path) for path in sensors if path.is_file()],
         "guidance": [sha256_of(path) for path in [*inputs.previous, *inputs.guidance]],
     }
+    folder = files.parameters.parent
+    kept = KeptResults(folder / ".kept", {**identity, "warnings": earlier})
+    if kept.restore([files.parameters, files.history]):
+        return
     guidance = None
     if inputs.guidance:
         guidance = GuidanceFiles(CacheManager(inputs.guidance[0].parent), inputs.previous[0])
     store = SimulationStore(inputs.cache[0].parent)
-    earlier = warnings_of([*inputs.cache, *inputs.guidance])
     calibrate(experiment, store, files, identity, guidance, earlier=earlier)
+    kept.keep([files.parameters, files.history, *sorted(folder.glob("*.nc"))])
 
 
 def calibrate(

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ from hybrid_pde.models.registry import ModelRegistry
 from hybrid_pde.models.surrogate_file import load_saved_model, save_synthetic_model
 from hybrid_pde.models.synthetic.synthetic_model import SyntheticModel
 from hybrid_pde.result_warnings import recorded_warnings
+from hybrid_pde.stages.kept_results import KeptResults
 from hybrid_pde.stages.threads import limit_threads
 from hybrid_pde.training.checkpoint_folder import CheckpointFolder
 from hybrid_pde.training.synthetic.epoch_record import is_stale
@@ -65,6 +66,7 @@ class SurrogateFiles:
         checkpoints: Folder of checkpoints, one sub-folder a training.
         checkpoint_every_s: Least time between two checkpoints [s].
         tensorboard: Folder of TensorBoard scalars, if they are wanted.
+        kept: Where the finished results are kept, if they are.
     """
 
     model: Path
@@ -72,6 +74,7 @@ class SurrogateFiles:
     checkpoints: Path
     checkpoint_every_s: float
     tensorboard: Path | None = None
+    kept: KeptResults | None = None
 
 
 def train_synthetic(
@@ -85,6 +88,8 @@ def train_synthetic(
     scratch: Path | None = None,
 ) -> None:
     """Train, from the last checkpoint if there is one.
+
+    Results of the same data, settings and code are taken as they are.
 
     Args:
         settings: The experiment's settings that the training depends on.
@@ -114,6 +119,11 @@ def train_synthetic(
         "cache": digests_of(inputs.cache, used),
         "augmented": digests_of(inputs.augmented, made),
     }
+    start = [sha256_of(path) for path in inputs.warm_start]
+    whole = {**identity, "warm_start": start, "cycle": cycle, "warnings": earlier}
+    files = replace(files, kept=KeptResults(files.history.parent / ".kept", whole))
+    if files.kept is not None and files.kept.restore([files.model, files.history]):
+        return
     with (
         on_scratch(SimulationStore(inputs.cache[0].parent), used, scratch) as real,
         _generated(inputs.augmented, made, scratch) as generated,
@@ -259,6 +269,8 @@ class SurrogateTraining:
             self._real.dt,
             warnings=list(dict.fromkeys(self._warnings)),
         )
+        if files.kept is not None:
+            files.kept.keep([files.model, files.history])
 
 
 def calibrated_model(experiment: Experiment, parameters: Sequence[Path]) -> "PhysicalModel | None":

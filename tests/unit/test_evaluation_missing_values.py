@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from hybrid_pde.errors import ConfigError
+from hybrid_pde.errors import RawDataError
 from hybrid_pde.evaluation.evaluation_warnings import evaluation_warnings
 from hybrid_pde.evaluation.figures.all_figures import write_figures
 from hybrid_pde.evaluation.rollout_evaluation import Evaluation, evaluate, write_metrics
@@ -109,7 +109,9 @@ def test_missing_values_of_the_best_frame_are_filled_with_a_warning(
 
 def test_a_simulation_without_a_start_is_an_error() -> None:
     simulation = with_gaps((slice(0, 5), 1))
-    with pytest.raises(ConfigError, match=r"simulation 7: no frame in its first half .*'velocity'"):
+    with pytest.raises(
+        RawDataError, match=r"simulation 7: no frame in its first half .*'velocity'"
+    ):
         evaluate([(7, simulation)], {})
 
 

@@ -297,3 +297,70 @@ def test_experiment_file_relative_to_the_folder_of_the_call(
     assert (found.name, found.path) == ("mine", tmp_path / "here/mine.yaml")
     with pytest.raises(UserError, match=r"'mine\.yaml': there is no file mine\.yaml"):
         RequestedExperiments(settings, claim=False)
+
+
+def test_fields_that_the_models_cannot_exchange_are_reported(
+    tmp_path: Path, error_message: Callable[[], str]
+) -> None:
+    generation = tiny_experiment()["generation_params"] | {"diagnostics": ["pressure"]}
+    model = tiny_experiment()["model"]
+    model["synthetic"] |= {"input_specs": {"pressure": 1}, "output_specs": {"pressure": 1}}
+    data = {
+        "dset_name": "burgers_2d",
+        "fields": ["velocity", "pressure"],
+        "observations": {"every": 2},
+    }
+    write_experiment(
+        tmp_path / "config/burgers_2d.yaml",
+        generation_params=generation,
+        model=model,
+        data=data,
+        hybrid={"cycles": 2},
+        augmentation={"enabled": False},
+    )
+    message = error_message()
+    assert "output_specs: ['velocity']: fields of BurgersPDE, which the surrogate has" in message
+    assert "output_specs.pressure: data.observations hides part of this field" in message
+
+
+@pytest.mark.parametrize(
+    ("module", "sections", "expected"),
+    [
+        ("tensorboard", {"workflow": {"tensorboard": True}}, "pip install tensorboard=="),
+        (
+            "neuralop",
+            {
+                "model": {
+                    "physical": {"name": "BurgersPDE"},
+                    "synthetic": tiny_experiment()["model"]["synthetic"]
+                    | {"name": "FNO", "architecture": {}},
+                }
+            },
+            "FNO: needs the package neuralop, which is not installed here; `pip install neuralop",
+        ),
+    ],
+)
+def test_missing_packages_are_reported_with_the_line_that_installs_them(
+    tmp_path: Path,
+    error_message: Callable[[], str],
+    monkeypatch: pytest.MonkeyPatch,
+    module: str,
+    sections: dict[str, Any],
+    expected: str,
+) -> None:
+    for place in ("config.checks.training", "models.synthetic.architecture_options"):
+        target = f"hybrid_pde.{place}.find_spec"
+        monkeypatch.setattr(target, lambda name: None if name == module else object())
+    write_experiment(tmp_path / "config/burgers_2d.yaml", **sections)
+    assert expected in error_message()
+
+
+def test_an_unknown_equation_may_be_one_of_the_users(
+    tmp_path: Path, error_message: Callable[[], str]
+) -> None:
+    model = tiny_experiment()["model"]
+    model["physical"]["name"] = "MyPDE"
+    write_experiment(tmp_path / "config/burgers_2d.yaml", model=model)
+    message = error_message()
+    assert "model.physical.name: 'MyPDE' is unknown" in message
+    assert "for one of your own also give model.physical.module, the path of its Pyth" in message

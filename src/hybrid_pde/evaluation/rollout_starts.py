@@ -14,7 +14,7 @@ from scipy.ndimage import distance_transform_edt
 
 from hybrid_pde.domain.grid import FieldLayout, Grid
 from hybrid_pde.domain.known_values import TENSOR_PREFIX, KnownParameter
-from hybrid_pde.errors import ConfigError
+from hybrid_pde.errors import ConfigError, RawDataError
 
 
 class Simulation(Protocol):
@@ -79,8 +79,8 @@ def find_start(
         known: The simulation's known parameters.
 
     Raises:
-        ConfigError: if the simulation is shorter than ``num_steps``, or a whole channel is missing
-            in that frame.
+        ConfigError: if the simulation is shorter than ``num_steps``.
+        RawDataError: if a whole channel is missing in that frame.
     """
     dynamic = [layout.name for layout in simulation.layouts if not layout.static]
     frames = min(len(simulation.fields[name]) for name in dynamic)
@@ -126,7 +126,7 @@ def _filled(index: int, name: str, state: torch.Tensor, grid: Grid) -> torch.Ten
     if not missing.any():
         return state
     if missing.reshape(len(missing), -1).all(axis=1).any():
-        raise ConfigError(
+        raise RawDataError(
             f"simulation {index}: no frame in its first half has values of {name!r} to start a "
             "rollout; remove it from trainer_params.test_sim, or choose another interval with "
             "data.select.time"

@@ -4,14 +4,15 @@
 
 Without ``--config-name`` the default experiment runs. Any key can be overridden. Results go to
 ``results/<experiment_name>/``. Raw files are simulated first if there are ``generation_params``.
-The same call after an interruption resumes the run.
+The same call after an interruption resumes the run. With ``--multirun`` each combination of values
+has its own experiment, named after the values, e.g. ``burgers_2d-learning_rate-0.001``.
 """
 
 import argparse
+import hashlib
 import logging
 import re
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "src"))  # without an installation
@@ -23,6 +24,8 @@ if __name__ == "__main__":
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig
 
 from hybrid_pde.config import load_experiment, parse_experiment
 from hybrid_pde.config.loading import CONFIG_DIR, default_experiment, find_experiment
@@ -30,11 +33,14 @@ from hybrid_pde.config.safe_names import shortened
 from hybrid_pde.config.yaml_file import MAX_DIGITS
 from hybrid_pde.data.atomic import disk_reason
 from hybrid_pde.errors import ConfigError, PinnedError, UserError, make_log_printable
+from hybrid_pde.result_warnings import show_as_messages
 from hybrid_pde.workflow.pin import pinned_names
 from hybrid_pde.workflow.stage_program import open_standard_streams
 
 ROOT = Path(__file__).resolve().parent
 PLAIN = re.compile(r"[A-Za-z_][\w.]*=")  # no `hydra.…`, and no +, ++ or ~ before it
+NAME = "run_params.experiment_name"
+MAX_NAME = 80  # characters; names of folders have at most 255 bytes
 QUIET = ("hydra.run.dir=.", "hydra.output_subdir=null", "hydra/job_logging=stdout")
 
 
@@ -53,17 +59,20 @@ def main(arguments: list[str]) -> None:
 
     @hydra.main(config_path=None, version_base="1.3")
     def run(_: object) -> None:
-        _run_experiment(options, HydraConfig.get().overrides.task)
+        _run_experiment(options)
 
     run()
 
 
-def _run_experiment(options: argparse.Namespace, overrides: Iterable[str]) -> None:
+def _run_experiment(options: argparse.Namespace) -> None:
     """Train the models of the experiment's ``run_params.model_type``."""
     make_log_printable()
+    logging.captureWarnings(True)
+    show_as_messages()
+    chosen = HydraConfig.get()
     try:
         path = _path(options)
-        experiment = parse_experiment(load_experiment(path, overrides))
+        experiment = parse_experiment(load_experiment(path, _overrides(path, chosen)))
         if experiment.name in pinned_names():
             raise PinnedError(
                 f"results/{experiment.name}: pinned; `make unpin EXPERIMENT={experiment.name}` "
@@ -95,6 +104,34 @@ def _file_options() -> argparse.ArgumentParser:
     parser.add_argument("--config-dir", "-cd")
     parser.add_argument("--experimental-rerun")
     return parser
+
+
+def _overrides(path: Path, chosen: DictConfig) -> list[str]:
+    """The call's overrides; in a multirun with a name for the experiment, unless they have one.
+
+    Without it, every job of the multirun would write to the same folder.
+    """
+    given = list(chosen.overrides.task)
+    keys = {text.lstrip("+").partition("=")[0] for text in given}
+    if chosen.mode != RunMode.MULTIRUN or NAME in keys:
+        return given
+    name = parse_experiment(load_experiment(path, given)).name
+    return [*given, f"{NAME}='{name}-{_name_of_values(given)}'"]
+
+
+def _name_of_values(overrides: list[str]) -> str:
+    """Part of an experiment's name for its overrides, e.g. ``epochs-5-learning_rate-0.001``.
+
+    A digest is added where other values could have the same name.
+    """
+    full = sorted(text.lstrip("+") for text in overrides)
+    pairs = [text.partition("=") for text in full]
+    keys = [key.rpartition(".")[2] for key, _, _ in pairs]
+    plain = "-".join(f"{key}-{value}" for key, (_, _, value) in zip(keys, pairs, strict=True))
+    name = re.sub(r"[^A-Za-z0-9_.\-]", "_", plain)
+    if name == plain and len(name) <= MAX_NAME and len({*keys}) == len(keys):
+        return name
+    return f"{name[:MAX_NAME]}-{hashlib.sha256(repr(full).encode()).hexdigest()[:8]}"
 
 
 def _path(options: argparse.Namespace) -> Path:

@@ -1,5 +1,6 @@
 from .config.loading import load_experiment as load_experiment
+from .models.physical.calibrated_model import load_physical_model as load_physical_model
 from .models.surrogate_file import load_synthetic_model as load_synthetic_model
 
 __version__: str
-__all__ = ["load_experiment", "load_synthetic_model"]
+__all__ = ["load_experiment", "load_physical_model", "load_synthetic_model"]

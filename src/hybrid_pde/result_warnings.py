@@ -1,10 +1,19 @@
 """Warnings about results: issued once, shown without a source line, and kept with the result."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
+STAGES = (
+    "simulate",
+    "cache",
+    "guide",
+    "train_physical",
+    "augment",
+    "train_synthetic",
+    "evaluate",
+)  # in the order of a cycle
 _records: ContextVar[tuple[list[str], ...]] = ContextVar("result_warnings", default=())
 
 
@@ -39,6 +48,31 @@ def recorded_warnings() -> Iterator[list[str]]:
         yield record
     finally:
         _records.reset(token)
+
+
+def inherited(stage: str, texts: Iterable[str]) -> list[str]:
+    """Warnings of an earlier stage as a later stage keeps them: with the stage's name in front.
+
+    Args:
+        stage: Name of the stage, e.g. ``cache``.
+        texts: Its warnings; those that it has inherited itself keep their own stage.
+    """
+    return [text if stage_of(text, "")[0] else f"{stage}: {text}" for text in texts]
+
+
+def stage_of(text: str, stage: str) -> tuple[str, str]:
+    """Stage and message of a warning that was kept by ``stage``, which may have inherited it."""
+    origin, colon, message = text.partition(": ")
+    return (origin, message) if colon and origin in STAGES else (stage, text)
+
+
+def summary_of(found: Iterable[tuple[str, str]]) -> str:
+    """Summary of a run's warnings, a line each: pairs of stage and message."""
+    lines = [f"{stage}: {message}" for stage, message in found]
+    if not lines:
+        return "no warnings about the results"
+    number = "one warning" if len(lines) == 1 else f"{len(lines)} warnings"
+    return "\n  ".join([f"{number} about the results:", *lines])
 
 
 def show_as_messages() -> None:

@@ -10,6 +10,10 @@ import yaml
 from hybrid_pde.config import load_experiment, parse_experiment
 from hybrid_pde.stages.pipeline import run_experiment
 
+# what is trained for a few epochs is a poor model
+pytestmark = pytest.mark.filterwarnings("ignore::hybrid_pde.result_warnings.ResultWarning")
+
+
 SMALLER = ["trainer_params.synthetic.epochs=8", "augmentation.num_simulations=5"]
 
 

@@ -12,18 +12,21 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import xarray as xr
 
 from hybrid_pde.config import parse_experiment
-from hybrid_pde.config.schema import GaussianRandomField
+from hybrid_pde.config.schema import DataParams, GaussianRandomField
 from hybrid_pde.data.cache.cache_manager import CacheManager
 from hybrid_pde.data.cache.data_manager import DataManager
 from hybrid_pde.data.initial_states.random_fields import gaussian_random_state, perturbed_state
+from hybrid_pde.data.initial_states.states_from_file import StatesFromFile
 from hybrid_pde.data.initial_states.wall_modes import lift
 from hybrid_pde.data.raw_netcdf_writer import write_raw_file
-from hybrid_pde.domain.grid import FieldLayout, Grid
+from hybrid_pde.domain.grid import PERIODIC, FieldLayout, Grid
 from hybrid_pde.domain.known_values import KnownParameter
 from hybrid_pde.errors import ConfigError, DivergenceError
 from hybrid_pde.factories import ModelFactory
+from hybrid_pde.result_warnings import ResultWarning, recorded_warnings
 from hybrid_pde.stages.simulate import RawSimulations
 from hybrid_pde.training.augmentation.augmentation import Augmentation
 from hybrid_pde.training.synthetic.training_windows import check_left_out
@@ -166,6 +169,29 @@ def test_given_states_are_the_first_frames(manager: DataManager, tmp_path: Path)
     again = maker(manager, tmp_path / "made", initial_condition=condition)
     assert again._is_current(0), "the first frame is the same"
     assert again.store.path(0).read_bytes() == kept
+
+
+@pytest.mark.parametrize("has_time", [True, False])
+def test_a_single_frame_is_enough_for_given_states(tmp_path: Path, has_time: bool) -> None:
+    values = np.random.default_rng(3).normal(size=(2, 1, 2, 4, 3)).astype(np.float32)
+    dims = ("sample", "time", "component", "x", "y")
+    if not has_time:
+        values, dims = values[:, 0], tuple(name for name in dims if name != "time")
+    x, y = ((np.arange(count) + 0.5) / 4 for count in (4, 3))
+    path = tmp_path / "starts.nc"
+    places = {"component": ["x", "y"], "x": x, "y": y} | ({"time": [7.0]} if has_time else {})
+    xr.Dataset({"velocity": (dims, values)}, places).to_netcdf(path)
+    sides = ((PERIODIC, PERIODIC),) * 2
+    grid = Grid(("x", "y"), (4, 3), (0.0, 0.0), (1.0, 0.75), sides, (False, False))
+    states = StatesFromFile(path, DataParams(), grid, [FieldLayout("velocity", ("x", "y"))])
+    assert states.count == 2
+    for index in (0, 1, 3):
+        expected = values[index % 2, 0] if has_time else values[index % 2]
+        assert np.array_equal(states.state(index)["velocity"], expected)
+    copy = states._path.parent
+    assert copy.is_dir() and copy != tmp_path
+    del states
+    assert not copy.exists()
 
 
 def test_given_states_on_another_grid_are_rejected(manager: DataManager, tmp_path: Path) -> None:
@@ -351,7 +377,7 @@ def test_manifest_states_the_amount_of_generated_data(manager: DataManager, tmp_
 
 
 def test_unstable_simulation_is_left_out(
-    manager: DataManager, tmp_path: Path, monkeypatch: Any, caplog: Any
+    manager: DataManager, tmp_path: Path, monkeypatch: Any
 ) -> None:
     """Finite values far outside the range of the data or of single precision are unstable."""
     largest = float(manager.load(0).fields["velocity"].abs().max())
@@ -362,10 +388,10 @@ def test_unstable_simulation_is_left_out(
             yield index, {"velocity": steady * np.array([1, 1, 1, growth]).reshape(4, 1, 1, 1)}
 
     monkeypatch.setattr("hybrid_pde.training.augmentation.augmentation.generate", unstable)
-    caplog.set_level(logging.WARNING)
-    assert maker(manager, tmp_path / "made").make(range(3)) == [0]
-    for index in (1, 2):
-        assert f"generated simulation {index} is left out: velocity grows to" in caplog.text
+    with pytest.warns(ResultWarning), recorded_warnings() as found:
+        assert maker(manager, tmp_path / "made").make(range(3)) == [0]
+    for index, text in zip((1, 2), found, strict=True):
+        assert text.startswith(f"generated simulation {index} is left out: velocity grows to")
 
 
 def test_more_left_out_than_allowed_is_rejected() -> None:

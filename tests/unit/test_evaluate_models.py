@@ -78,7 +78,8 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         with torch.no_grad():
             list(model.parameters())[-1].fill_(offset)
         models.append(root / f"model_{number}.pt")
-        save_synthetic_model(models[-1], model, experiment, GRID, LAYOUTS, DT)
+        kept = ["few windows"]
+        save_synthetic_model(models[-1], model, experiment, GRID, LAYOUTS, DT, warnings=kept)
     parameters = root / "parameters.yaml"
     found = {"diffusivity": {"value": DIFFUSIVITY, "std": 1e-4, "determined": True}}
     numerics = {"scheme": "spectral", "order": 4, "refine": 1}
@@ -86,10 +87,16 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return {"store": store, "models": models, "parameters": parameters, "root": root}
 
 
+@pytest.mark.filterwarnings("ignore::hybrid_pde.result_warnings.ResultWarning")
 def test_everything_is_written_and_replicates_are_averaged(files: dict[str, Any]) -> None:
     folder = files["root"] / "evaluation"
     evaluate_models(
-        experiment_of(long_factor=3), files["store"], files["models"], files["parameters"], folder
+        experiment_of(long_factor=3),
+        files["store"],
+        files["models"],
+        files["parameters"],
+        folder,
+        earlier=["cache: gaps"],
     )
     assert {path.name for path in folder.iterdir()} == FILES
     metrics = json.loads((folder / "metrics.json").read_text())
@@ -111,8 +118,12 @@ def test_everything_is_written_and_replicates_are_averaged(files: dict[str, Any]
     assert synthetic["long_rollout"]["growth"] == pytest.approx(1 + 0.15 / 2, abs=3e-3)
     fading = np.exp(-2 * DIFFUSIVITY * (2 * np.pi / 3) ** 2 * 15 * DT)
     assert synthetic["long_rollout"]["spectral_error"]["low"] == pytest.approx(1 / fading - 1, 1e-3)
+    poor = [text for text in metrics["warnings"] if "worse than persistence" in text]
+    assert len(poor) == 1 and "Synthetic model" in poor[0]
+    assert {"train_synthetic: few windows", "cache: gaps"} < {*metrics["warnings"]}
     timing = json.loads((folder / "timing.json").read_text())
-    assert {"synthetic", "physical", "persistence", "batch", "speedup"} == set(timing)
+    names = {"synthetic", "physical", "persistence", "batch", "speedup", "warnings"}
+    assert names == set(timing)
     with xr.open_dataset(folder / "rollouts.nc", engine="netcdf4") as rollouts:
         np.testing.assert_allclose(
             rollouts["c_synthetic"].isel(time=-1), rollouts["c_truth"].isel(time=0), atol=1e-6

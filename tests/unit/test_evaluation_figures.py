@@ -147,7 +147,7 @@ def test_a_diverged_prediction_has_no_spectrum_but_the_others_have() -> None:
     found = _evaluation(lost=2)
     assert set(found.spectra["velocity"]) == {"wavenumber", "truth", "physical", "persistence"}
     figure = plot_diagnostics(found.metrics, found.spectra)
-    assert len(figure.axes) == 4
+    assert len(figure.axes) == 3
 
 
 def test_hybrid_cycles_are_separated_and_iterations_continue() -> None:

@@ -1,7 +1,6 @@
 """Long rollouts, batches of simulations, replicates, and run time per step."""
 
 import json
-import logging
 from dataclasses import replace
 
 import numpy as np
@@ -9,12 +8,12 @@ import pytest
 import torch
 
 from hybrid_pde.domain.known_values import TENSOR_PREFIX, KnownParameter
+from hybrid_pde.evaluation.evaluation_warnings import long_rollout_warnings
 from hybrid_pde.evaluation.measures import long_rollout
 from hybrid_pde.evaluation.measures import step_timing as timing
 from hybrid_pde.evaluation.measures.long_rollout import long_rollouts, roll_out_in_chunks
 from hybrid_pde.evaluation.measures.step_timing import time_predictors
 from hybrid_pde.evaluation.predictors import Predictor, State
-from hybrid_pde.evaluation.report.notices import long_rollout_notices
 from hybrid_pde.evaluation.rollout_batches import HeldOut, group_batches, roll_out
 from hybrid_pde.evaluation.rollout_evaluation import evaluate
 from hybrid_pde.evaluation.rollout_starts import find_start
@@ -78,7 +77,7 @@ def test_a_diverged_rollout_reports_its_last_step() -> None:
     assert found["by_lead_time"]["growth"][3:] == [None] * 3
     assert found["spectral_error"]["low"] is None
     json.dumps(found, allow_nan=False)
-    (notice,) = long_rollout_notices({"synthetic": {"long_rollout": found}})
+    (notice,) = long_rollout_warnings({"synthetic": {"long_rollout": found}})
     assert "after 3 of 6 steps" in notice
 
 
@@ -99,7 +98,7 @@ def test_chunks_equal_the_whole_rollout_and_diverged_simulations_are_dropped(
 
 
 def test_known_parameters_that_change_in_time_end_the_rollout(
-    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     force = KnownParameter("force", static=False)
     simulation = replace(waves((16,), frames=6), known={"force": torch.arange(1.0, 7.0)})
@@ -110,16 +109,14 @@ def test_known_parameters_that_change_in_time_end_the_rollout(
         return {"velocity": initial["velocity"].unsqueeze(1) + strength[..., None, None]}
 
     monkeypatch.setattr(long_rollout, "MAX_BYTES", 2 * simulation.fields["velocity"][0].nbytes)
-    with caplog.at_level(logging.WARNING):
-        found = long_rollouts(starts, {"physical": [forced]}, 5, (force,))["physical"]
+    found = long_rollouts(starts, {"physical": [forced]}, 5, (force,))["physical"]
     assert (found["steps"], found["limited"]) == (5, True)
-    assert "limited to 5 of 25 steps" in caplog.text
     first = simulation.fields["velocity"][0]
     expected = [float((first + total).abs().max() / first.abs().max()) for total in
                 (1, 3, 6, 10, 15)]  # fmt: skip
     assert found["by_lead_time"]["growth"] == pytest.approx(expected, rel=1e-5)
-    notice = long_rollout_notices({"physical": {"long_rollout": found}})[0]
-    assert "up to the end of the data" in notice
+    notice = long_rollout_warnings({"physical": {"long_rollout": found}})[0]
+    assert "limited to 5 steps" in notice and "up to the end of the data" in notice
 
 
 def test_a_batch_that_diverges_is_rolled_out_one_by_one() -> None:

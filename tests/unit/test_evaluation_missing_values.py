@@ -1,7 +1,6 @@
 """Evaluation on simulations with missing values."""
 
 import json
-import logging
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from hybrid_pde.errors import ConfigError
+from hybrid_pde.errors import RawDataError
+from hybrid_pde.evaluation.evaluation_warnings import evaluation_warnings
 from hybrid_pde.evaluation.figures.all_figures import write_figures
-from hybrid_pde.evaluation.report.notices import notices
 from hybrid_pde.evaluation.rollout_evaluation import Evaluation, evaluate, write_metrics
 from hybrid_pde.evaluation.rollout_starts import find_start
 from hybrid_pde.evaluation.rollouts_file import rollout_dataset
@@ -54,7 +53,9 @@ def test_errors_exclude_missing_values(tmp_path: Path) -> None:
     expected = np.sqrt(error / truth[1:].var(axis=(2, 3)).sum(axis=1))
     found = metrics["persistence"]["by_lead_time"]["vrmse"]
     assert found == pytest.approx(expected.tolist(), rel=1e-12)
-    assert "The held-out simulations have 25 missing values" in " ".join(notices(metrics, {}))
+    assert "The held-out simulations have 25 missing values" in " ".join(
+        evaluation_warnings(metrics)
+    )
 
 
 def test_a_rollout_starts_at_the_first_complete_frame(tmp_path: Path) -> None:
@@ -70,7 +71,7 @@ def test_a_rollout_starts_at_the_first_complete_frame(tmp_path: Path) -> None:
     expected = np.sqrt(error / truth[1:].var(axis=(2, 3)).sum(axis=1))
     by_lead_time = found.metrics["persistence"]["by_lead_time"]["vrmse"]
     assert by_lead_time == pytest.approx(expected.tolist(), rel=1e-12)
-    text = " ".join(notices(json.loads((tmp_path / "metrics.json").read_text()), {}))
+    text = " ".join(evaluation_warnings(json.loads((tmp_path / "metrics.json").read_text())))
     assert "simulation 3 at frame 2" in text
 
 
@@ -83,7 +84,7 @@ def test_num_steps_bounds_the_start() -> None:
 
 
 def test_missing_values_of_the_best_frame_are_filled_with_a_warning(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    tmp_path: Path,
 ) -> None:
     always = (
         slice(None),
@@ -92,9 +93,7 @@ def test_missing_values_of_the_best_frame_are_filled_with_a_warning(
         5,
     )  # two points of one component have no value in any frame
     simulation = with_gaps(always, (0, 1, 0, 0))
-    with caplog.at_level(logging.WARNING):
-        start = find_start(3, simulation, None, ())
-    assert "simulation 3: 2 values are missing in frame 1, where the rollout starts" in caplog.text
+    start = find_start(3, simulation, None, ())
     frame = simulation.fields["velocity"][1]
     filled = start.initial["velocity"][0]
     there = ~torch.isnan(frame)
@@ -105,12 +104,14 @@ def test_missing_values_of_the_best_frame_are_filled_with_a_warning(
     found = evaluated(simulation, tmp_path)
     assert found.metrics["evaluated_on"]["filled"] == {"3": 2}
     assert found.metrics["persistence"]["missing"] == 2 * 7
-    assert "(2 in simulation 3)" in " ".join(notices(found.metrics, {}))
+    assert "(2 in simulation 3)" in " ".join(evaluation_warnings(found.metrics))
 
 
 def test_a_simulation_without_a_start_is_an_error() -> None:
     simulation = with_gaps((slice(0, 5), 1))
-    with pytest.raises(ConfigError, match=r"simulation 7: no frame in its first half .*'velocity'"):
+    with pytest.raises(
+        RawDataError, match=r"simulation 7: no frame in its first half .*'velocity'"
+    ):
         evaluate([(7, simulation)], {})
 
 

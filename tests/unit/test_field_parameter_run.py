@@ -19,6 +19,10 @@ from hybrid_pde.factories import ModelFactory
 from hybrid_pde.models.physical.parameters_file import load_parameters
 from hybrid_pde.stages.pipeline import run_experiment
 
+# what is trained for a few epochs is a poor model
+pytestmark = pytest.mark.filterwarnings("ignore::hybrid_pde.result_warnings.ResultWarning")
+
+
 GRID = Grid(
     ("x", "y"),
     (14, 12),

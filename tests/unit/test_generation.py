@@ -1,6 +1,5 @@
 """Raw files and generated simulations of a physical model, with and without interruption."""
 
-import logging
 import os
 from collections.abc import Iterator
 from dataclasses import replace
@@ -20,6 +19,7 @@ from hybrid_pde.errors import DivergenceError, RawDataError
 from hybrid_pde.factories import ModelFactory
 from hybrid_pde.models.physical.ensemble import GROUP, Start
 from hybrid_pde.numerics.discretization import Discretization
+from hybrid_pde.result_warnings import ResultWarning
 from hybrid_pde.stages import simulate as raw_simulations
 from hybrid_pde.stages.simulate import RawSimulations, dynamic_pressure
 from hybrid_pde.training.augmentation.augmentation import Augmentation
@@ -188,7 +188,10 @@ def test_diverging_raw_simulation_is_an_error_that_names_it(
     wrong = exploding(RawSimulations._start, 1)
     monkeypatch.setattr(RawSimulations, "_start", wrong)
     experiment = parsed_in(tmp_path)
-    with pytest.raises(RawDataError, match=r"simulations \[1\] diverged"):
+    with (
+        pytest.raises(RawDataError, match=r"simulations \[1\] diverged"),
+        pytest.warns(ResultWarning, match="simulation 1 is left out: "),
+    ):
         RawSimulations(experiment, experiment.raw_dir).make(range(3))
     assert set(contents(experiment.raw_dir, "*.nc")) == {"sim_000000.nc", "sim_000002.nc"}
 
@@ -264,16 +267,18 @@ def test_only_the_diverging_simulation_of_a_group_is_left_out_and_named(
     manager: DataManager,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
 ) -> None:
     wrong = exploding(Augmentation._start, 1)
     monkeypatch.setattr(Augmentation, "_start", wrong)
-    with caplog.at_level(logging.WARNING):
+    named = "generated simulation 1 is left out: "
+    with pytest.warns(ResultWarning, match=named):
         made = maker(manager, tmp_path).make(range(4))
     assert made == [0, 2, 3]
     assert set(contents(tmp_path, PATTERN)) == {f"sim_{i:06d}.safetensors" for i in made}
-    assert "generated simulation 1 is left out" in caplog.text
-    with pytest.raises(DivergenceError, match="all 1 generated simulations diverged"):
+    with (
+        pytest.raises(DivergenceError, match="all 1 generated simulations diverged"),
+        pytest.warns(ResultWarning, match=named),
+    ):
         maker(manager, tmp_path).make([1])
 
 

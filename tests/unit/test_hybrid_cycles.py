@@ -25,8 +25,9 @@ from hybrid_pde.training.hybrid.guidance import GuidanceMaker
 from hybrid_pde.training.hybrid.hybrid_trainer import HybridResult, HybridTrainer
 from hybrid_pde.training.synthetic.training_windows import real_windows
 
-# Surrogates of a few epochs misguide calibrations, of which the program warns.
-pytestmark = pytest.mark.filterwarnings("ignore:hybrid")
+# what is trained for a few epochs is a poor model
+pytestmark = pytest.mark.filterwarnings("ignore::hybrid_pde.result_warnings.ResultWarning")
+
 
 LEARNABLE = {"name": "viscosity", "initial_guess": 0.05, "bounds": [1e-3, 1.0]}
 HALF = {"region": {"x": [None, 0.5]}, "noise": 0.02}

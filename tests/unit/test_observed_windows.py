@@ -16,6 +16,7 @@ from hybrid_pde.domain.grid import FieldLayout
 from hybrid_pde.errors import ConfigError
 from hybrid_pde.factories import ModelFactory, TrainerFactory
 from hybrid_pde.models.physical.physical_model import PhysicalModel
+from hybrid_pde.result_warnings import ResultWarning
 from hybrid_pde.training.synthetic.data_loaders import batches
 from hybrid_pde.training.synthetic.observed_frames import interpolated
 from hybrid_pde.training.synthetic.observed_windows import ObservedWindows
@@ -239,10 +240,14 @@ def test_generated_windows_have_less_weight_where_nothing_is_observed(load: Load
 def test_windows_without_observed_targets_are_rejected(load: Load, tmp_path: Path) -> None:
     gap = [(slice(None), 0, 3)]
     experiment, manager = load({"missing": "mask"}, gaps=gap)
-    dataset = observed(experiment, manager)  # the other simulation is complete
+    with pytest.warns(ResultWarning, match=r"train_sim: \[0\]: left out of the surrogate's"):
+        dataset = observed(experiment, manager)  # the other simulation is complete
     assert {dataset.window(n)[0] for n in range(len(dataset))} == {1}
     experiment, manager = load({"sensors": "buoys.nc"})
-    with pytest.raises(ConfigError, match="no training windows: a surrogate needs"):
+    with (
+        pytest.raises(ConfigError, match="no training windows: a surrogate needs"),
+        pytest.warns(ResultWarning, match="a surrogate learns from frames only"),
+    ):
         real_windows(experiment, manager)
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import runpy
 import shutil
 import signal
 import subprocess
@@ -14,6 +15,7 @@ import pytest
 import torch
 import yaml
 
+from hybrid_pde.workflow.pin import EXPERIMENT_NAME
 from tests.workflow.tiny import ROOT, tiny_experiment
 
 SMALL = (  # flat keys for a file with one section per stage, and keys missing from the file
@@ -151,6 +153,31 @@ def test_a_run_interrupted_in_its_second_cycle_resumes_there(folder: Path) -> No
     assert [path.read_bytes() for path in finished] == written
     assert (results / "synthetic_model.pt").exists()
     assert not list(results.glob("**/checkpoints/*/*")), "the next call starts from the beginning"
+
+
+def test_every_job_of_a_multirun_has_its_own_folder(folder: Path) -> None:
+    """Each job is named by its values before anything runs; that of a pinned one is rejected."""
+    pinned = folder / "results/mine-seed-7-learning_rate-0.001/pinned.json"
+    pinned.parent.mkdir(parents=True)
+    pinned.touch()
+    code, output = mine(
+        folder, "trainer_params.learning_rate=0.001", "run_params.seed=7", "--multirun"
+    )
+    assert code == 1 and f"results/{pinned.parent.name}: pinned" in output, output
+
+
+def test_names_of_multirun_jobs_differ_where_their_values_do() -> None:
+    name_of = runpy.run_path(str(ROOT / "run.py"))["_name_of_values"]
+    assert name_of(["++trainer_params.epochs=5", "++run_params.seed=2"]) == "seed-2-epochs-5"
+    pairs = [
+        ["trainer_params.physical.epochs=1", "trainer_params.synthetic.epochs=2"],
+        ["trainer_params.physical.epochs=2", "trainer_params.synthetic.epochs=1"],
+    ]
+    lists = [["trainer_params.train_sim=[0,1]"], ["trainer_params.train_sim=[0.1]"]]
+    for one, other in (pairs, lists):
+        assert name_of(one) != name_of(other)
+        for name in (name_of(one), name_of(other)):
+            assert re.fullmatch(EXPERIMENT_NAME, f"mine-{name}")
 
 
 def test_a_pinned_experiment_is_not_overwritten(folder: Path) -> None:

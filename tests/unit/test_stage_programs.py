@@ -21,6 +21,7 @@ from hybrid_pde.config import Experiment, load_experiment, parse_experiment
 from hybrid_pde.data.atomic import refuse_unwritable
 from hybrid_pde.errors import ConfigError, StorageError
 from hybrid_pde.models import load_synthetic_model
+from hybrid_pde.models.surrogate_file import read_training_warnings
 from hybrid_pde.stages.threads import limit_threads
 from hybrid_pde.training.checkpoint_folder import CheckpointFolder
 from hybrid_pde.workflow.job_lock import job_lock
@@ -28,6 +29,10 @@ from hybrid_pde.workflow.stage_program import run_stage, stage_parser
 from hybrid_pde.workflow.stage_settings import stage_settings
 from tests.workflow.snakemake_run import PYTHONPATH
 from tests.workflow.tiny import ROOT, settings_path, write_experiment
+
+# what is trained for a few epochs is a poor model
+pytestmark = pytest.mark.filterwarnings("ignore::hybrid_pde.result_warnings.ResultWarning")
+
 
 STAGES = ("simulate", "cache", "train_physical", "augment", "train_synthetic", "evaluate", "report")
 RAW, CACHE, RESULTS = Path("raw/burgers"), Path("cache/burgers"), Path("out")
@@ -97,6 +102,11 @@ def done(experiment: Experiment) -> Path:
     for stage in STAGES:
         program, given = parsed(stage, stage_settings(experiment, stage))
         program.main(given)
+        if stage == "cache":
+            manifest = CACHE / "cached_000000-000003.json"
+            content = json.loads(manifest.read_text())
+            assert content["warnings"] == []
+            manifest.write_text(json.dumps({**content, "warnings": ["made for this test"]}))
     return Path.cwd()
 
 
@@ -123,6 +133,18 @@ def test_report_shows_what_is_in_the_folder(done: Path) -> None:
     page = (done / RESULTS / "report.html").read_text(encoding="utf-8")
     assert "viscosity" in page
     assert "data:image/png;base64" in page
+
+
+def test_warnings_of_every_stage_reach_parameters_metrics_and_the_report(done: Path) -> None:
+    (written,) = [json.loads(path.read_text()) for path in (done / CACHE).glob("cached_*.json")]
+    assert written["warnings"] == ["made for this test"]
+    kept = "cache: made for this test"
+    parameters = yaml.safe_load((done / RESULTS / "physical/found.yaml").read_text())
+    model = read_training_warnings(done / RESULTS / "synthetic_model.pt")
+    metrics = json.loads((done / RESULTS / "evaluation/metrics.json").read_text())
+    assert parameters["warnings"][0] == model[0] == metrics["warnings"][0] == kept
+    page = (done / RESULTS / "report.html").read_text(encoding="utf-8")
+    assert '<span class="stage">cache</span> made for this test' in page
 
 
 def test_programs_leave_no_temporary_files(done: Path) -> None:

@@ -21,6 +21,7 @@ class ParameterSpec:
         acts_along: Positions of the axes along which the vector points that has the first number as
             its strength. With ``per_axis`` this follows from the numbers.
         varies_along: Positions of the axes along which that vector varies.
+        symbol: Its symbol in the equation's formula, if it has one.
     """
 
     unit: str
@@ -31,6 +32,7 @@ class ParameterSpec:
     is_field: bool = False
     acts_along: tuple[int, ...] = ()
     varies_along: tuple[int, ...] = ()
+    symbol: str = ""
 
 
 @dataclass(frozen=True)

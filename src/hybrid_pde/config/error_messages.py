@@ -17,6 +17,20 @@ def suggest(value: str, allowed: Iterable[str]) -> str:
     return f"{value!r} is unknown{hint} Allowed: {', '.join(names) or 'none'}"
 
 
+def suggest_model(section: str, name: str, allowed: Iterable[str]) -> str:
+    """Like :func:`suggest`, for a model that may be one of the user's own.
+
+    Args:
+        section: Section of the model, e.g. ``model.physical``.
+        name: Its name.
+        allowed: Names of the built-in ones.
+    """
+    return (
+        f"{suggest(name, allowed)}; for one of your own also give {section}.module, the path of "
+        "its Python file"
+    )
+
+
 def raise_errors(source: str, lines: Iterable[str]) -> None:
     """Raise one error that lists all lines, each once; do nothing if there are none.
 

@@ -175,6 +175,14 @@ def refuse_too_large(folder: Path, size: int, content: str) -> None:
         )
 
 
+def unwritable_parent(folder: Path) -> str | None:
+    """Why a folder, or its nearest existing parent, forbids writing; nothing is written to it."""
+    existing = next(each for each in (folder, *folder.absolute().parents) if each.exists())
+    if not existing.is_dir():
+        return f"{existing} is no folder"
+    return None if os.access(existing, os.W_OK | os.X_OK) else f"{existing} is read-only"
+
+
 def disk_reason(error: BaseException) -> str | None:
     """Problem of the disk and its remedy, if the error states one."""
     return _REASONS.get(error.errno or 0) if isinstance(error, OSError) else None

@@ -46,8 +46,9 @@ def plural(count: int, noun: str) -> str:
 
 
 def percent(share: float) -> str:
-    """A share in percent with two significant digits."""
-    return f"{number(100 * share, 2)} %"
+    """A share in percent with two significant digits, from 100 % on without a power of ten."""
+    value = 100 * share
+    return f"{value:.0f} %" if 99.5 <= value < 1e5 else f"{number(value, 2)} %"
 
 
 def duration(seconds: float) -> str:

@@ -60,7 +60,7 @@ class PhysicalPredictor:
                 for frame in rollout:
                     frames.append(frame)
             except DivergenceError as error:
-                logger.warning("%s", error)
+                logger.info("%s", error)  # the errors become infinite, with a warning
         like = frames[0] if frames else state
         lost = {name: torch.full_like(values, torch.nan) for name, values in like.items()}
         frames += [lost] * (steps - len(frames))

@@ -3,7 +3,6 @@
 Layout: ``T`` frames, ``C`` channels, ``X Y Z`` space.
 """
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -15,9 +14,7 @@ from scipy.ndimage import distance_transform_edt
 
 from hybrid_pde.domain.grid import FieldLayout, Grid
 from hybrid_pde.domain.known_values import TENSOR_PREFIX, KnownParameter
-from hybrid_pde.errors import ConfigError
-
-logger = logging.getLogger(__name__)
+from hybrid_pde.errors import ConfigError, RawDataError
 
 
 class Simulation(Protocol):
@@ -73,7 +70,7 @@ def find_start(
 
     Otherwise the earliest frame with the fewest missing values in the first half of the simulation
     that leaves room for ``num_steps``. Missing values in it are filled with their nearest
-    neighbours, with a warning.
+    neighbours, which ``filled`` counts.
 
     Args:
         index: Number of the simulation.
@@ -82,8 +79,8 @@ def find_start(
         known: The simulation's known parameters.
 
     Raises:
-        ConfigError: if the simulation is shorter than ``num_steps``, or a whole channel is missing
-            in that frame.
+        ConfigError: if the simulation is shorter than ``num_steps``.
+        RawDataError: if a whole channel is missing in that frame.
     """
     dynamic = [layout.name for layout in simulation.layouts if not layout.static]
     frames = min(len(simulation.fields[name]) for name in dynamic)
@@ -95,11 +92,6 @@ def find_start(
     fields = {name: simulation.fields[name] for name in dynamic}
     latest = min(frames // 2, frames - (num_steps or 1))
     frame, missing = _most_complete(fields, max(1, latest))
-    if missing:
-        logger.warning(
-            "simulation %d: %d values are missing in frame %d, where the rollout starts; they are "
-            "filled with their nearest neighbours, which affects the errors", index, missing, frame,
-        )  # fmt: skip
     initial = {layout.name: simulation.fields[layout.name] for layout in simulation.layouts}
     initial |= {
         name: _filled(index, name, fields[name][frame], simulation.grid) for name in dynamic
@@ -134,7 +126,7 @@ def _filled(index: int, name: str, state: torch.Tensor, grid: Grid) -> torch.Ten
     if not missing.any():
         return state
     if missing.reshape(len(missing), -1).all(axis=1).any():
-        raise ConfigError(
+        raise RawDataError(
             f"simulation {index}: no frame in its first half has values of {name!r} to start a "
             "rollout; remove it from trainer_params.test_sim, or choose another interval with "
             "data.select.time"

@@ -21,6 +21,9 @@ class ModelFactory:
     def create_physical_model(config: Config) -> PhysicalModel:
         """The physical model, learnable parameters at their initial guesses.
 
+        It is the model that a calibration starts from, even if there are results.
+        :func:`hybrid_pde.load_physical_model` loads the calibrated one.
+
         Raises:
             ConfigError: if the experiment names none, or a parameter has no value.
         """

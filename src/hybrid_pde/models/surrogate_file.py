@@ -49,6 +49,8 @@ def save_synthetic_model(
     grid: Grid,
     layouts: Sequence[FieldLayout],
     dt: float,
+    *,
+    warnings: Sequence[str] = (),
 ) -> None:
     """Write a trained surrogate, atomically.
 
@@ -62,6 +64,7 @@ def save_synthetic_model(
         grid: Grid that it was trained on.
         layouts: Fields of the data, at least the ``input_specs``.
         dt: Time step that it was trained on [time].
+        warnings: Warnings of its training, see :mod:`hybrid_pde.result_warnings`.
     """
     content = {
         "version": _VERSION,
@@ -77,8 +80,19 @@ def save_synthetic_model(
         "dt": float(dt),
         "parameter_defaults": {k: list(v) for k, v in model.parameter_defaults.items()},
         "versions": {"python": platform.python_version(), "torch": str(torch.__version__)},
+        "warnings": list(warnings),
     }
     write_tensor_file(path, _KIND, content)
+
+
+def read_training_warnings(path: str | Path) -> list[str]:
+    """Warnings of the training of a surrogate in a file, empty if the file has none.
+
+    Raises:
+        CheckpointError: if the file is absent, damaged, or something else.
+    """
+    content = read_tensor_file(path, _KIND, weights=dict, config=dict)
+    return list(map(str, content.get("warnings") or ()))
 
 
 def load_synthetic_model(path: str | Path) -> SyntheticModel:

@@ -11,6 +11,7 @@ from hybrid_pde.data.cache.cache_manager import CacheManager
 from hybrid_pde.data.cache.simulation_store import SimulationStore
 from hybrid_pde.models.physical.parameters_file import load_parameters, read_parameters
 from hybrid_pde.models.registry import ModelRegistry
+from hybrid_pde.result_warnings import recorded_warnings
 from hybrid_pde.stages.threads import limit_threads
 from hybrid_pde.training.augmentation.augmentation import Augmentation
 
@@ -40,8 +41,10 @@ def augment_shard(
     experiment = parse_experiment(settings)
     store = CacheManager(manifest.parent)
     real = SimulationStore(cache[0].parent)
-    made = generate_simulations(experiment, real, parameters, store, shard, code)
-    write_json(manifest, {**store.manifest(made), "bytes": store.disk_usage(made)})
+    with recorded_warnings() as found:
+        made = generate_simulations(experiment, real, parameters, store, shard, code)
+    content = {**store.manifest(made), "bytes": store.disk_usage(made), "warnings": found}
+    write_json(manifest, content)
 
 
 def generate_simulations(

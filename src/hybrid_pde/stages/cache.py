@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from hybrid_pde.config.loading import parse_experiment
+from hybrid_pde.data.atomic import write_json
 from hybrid_pde.data.cache.data_manager import DataManager
 from hybrid_pde.data.cache.manifests import raw_files_of
 from hybrid_pde.data.cache.numbering import check_numbers
+from hybrid_pde.result_warnings import recorded_warnings, warn_of_result
 
 MANIFEST_SUFFIX = ".json"
 
@@ -38,10 +40,24 @@ def cache_shard(
     raw_dir = raw[0] if is_single else raw[0].parent
     data = {**settings["data"], "dset_name": raw_dir.name}
     experiment = parse_experiment({**settings, "data": data})
-    manager = DataManager(raw_dir, manifest.parent, experiment)
-    if manager.index is not None:
-        manifests = [path for path in raw if path.suffix == MANIFEST_SUFFIX]
-        simulated = raw_files_of(manifests, shard)
-        files = [path.name for path in raw if path not in manifests]
-        check_numbers(manager.index, shard, simulated or files, first_sample)
-    manager.write_manifest(shard, manifest)
+    with recorded_warnings() as found:
+        store = DataManager(raw_dir, manifest.parent, experiment)
+        if store.index is not None:
+            manifests = [path for path in raw if path.suffix == MANIFEST_SUFFIX]
+            simulated = raw_files_of(manifests, shard)
+            files = [path.name for path in raw if path not in manifests]
+            check_numbers(store.index, shard, simulated or files, first_sample)
+        made = store.cache_shard(shard)
+        warn_of_assumptions(store)
+    # without the folder, so that data that were only moved give the same manifest
+    texts = [text.replace(f"{raw_dir}/", "") for text in found]
+    write_json(manifest, {**made, "warnings": texts})
+
+
+def warn_of_assumptions(store: DataManager) -> None:
+    """Warn of what neither the experiment nor the raw files state."""
+    if store.index is not None and not store.index.boundary_stated:
+        warn_of_result(
+            "neither data.boundary nor the raw files state the boundary; it is taken as periodic. "
+            "State it in data.boundary"
+        )

@@ -9,8 +9,10 @@ from hybrid_pde.config.derived import held_out_simulations
 from hybrid_pde.config.loading import parse_experiment
 from hybrid_pde.config.schema import Experiment
 from hybrid_pde.data.atomic import write_json
+from hybrid_pde.data.cache.manifests import warnings_of
 from hybrid_pde.data.cache.simulation_store import SimulationStore
 from hybrid_pde.domain.known_values import KnownParameter
+from hybrid_pde.evaluation.evaluation_warnings import evaluation_warnings, timing_warnings
 from hybrid_pde.evaluation.figures.all_figures import write_figures
 from hybrid_pde.evaluation.measures.long_rollout import long_rollouts
 from hybrid_pde.evaluation.measures.step_timing import time_predictors
@@ -21,7 +23,8 @@ from hybrid_pde.evaluation.rollouts_file import write_rollouts
 from hybrid_pde.evaluation.synthetic_predictor import SyntheticPredictor
 from hybrid_pde.models.physical.parameters_file import load_parameters
 from hybrid_pde.models.registry import ModelRegistry
-from hybrid_pde.models.surrogate_file import load_synthetic_model
+from hybrid_pde.models.surrogate_file import load_synthetic_model, read_training_warnings
+from hybrid_pde.result_warnings import inherited, recorded_warnings, warn_of_result
 from hybrid_pde.stages.threads import limit_threads
 
 
@@ -47,7 +50,8 @@ def evaluate_held_out(
     limit_threads(threads)
     experiment, store = parse_experiment(settings), SimulationStore(cache[0].parent)
     calibrated = parameters[0] if parameters else None
-    evaluate_models(experiment, store, models or None, calibrated, folder)
+    earlier = warnings_of(cache)
+    evaluate_models(experiment, store, models or None, calibrated, folder, earlier=earlier)
 
 
 def evaluate_models(
@@ -56,8 +60,13 @@ def evaluate_models(
     model: Path | Sequence[Path] | None,
     parameters: Path | None,
     folder: Path,
+    *,
+    earlier: Sequence[str] = (),
 ) -> Evaluation:
     """Roll out the models on the held-out simulations, and write metrics, rollouts and figures.
+
+    Warnings about the results are kept in the key ``warnings`` of ``metrics.json``, those about
+    times in ``timing.json``.
 
     Args:
         experiment: Sections ``trainer_params``, ``evaluation_params`` and ``model``.
@@ -67,7 +76,30 @@ def evaluate_models(
         parameters: The calibrated ``parameters.yaml``.
         folder: Folder of ``metrics.json``, ``timing.json`` (seconds a step), ``rollouts.nc`` and
             the figures.
+        earlier: Warnings of the stages that made the simulations, to be kept.
     """
+    with recorded_warnings() as found:
+        evaluation = _evaluate(experiment, store, model, parameters)
+        for text in evaluation_warnings(evaluation.metrics):
+            warn_of_result(text)
+    slow = timing_warnings(evaluation.timing)
+    for text in slow:
+        warn_of_result(text)
+    evaluation.metrics["warnings"] = list(dict.fromkeys([*earlier, *_of_training(model), *found]))
+    write_rollouts(folder / "rollouts.nc", evaluation.samples)
+    write_figures(folder, evaluation)
+    write_json(folder / "timing.json", {**evaluation.timing, "warnings": slow})
+    write_metrics(folder / "metrics.json", evaluation.metrics)
+    return evaluation
+
+
+def _evaluate(
+    experiment: Experiment,
+    store: SimulationStore,
+    model: Path | Sequence[Path] | None,
+    parameters: Path | None,
+) -> Evaluation:
+    """Metrics, rollouts and times of the models, see :func:`evaluate_models`."""
     indices, split = held_out_simulations(experiment)
     known = store.header(indices[0]).known
     models: dict[str, list[Predictor]] = {}
@@ -85,12 +117,17 @@ def evaluate_models(
         num_steps=experiment.evaluation_params.num_steps,
         known=known,
     )
-    evaluation = _extend(evaluation, models, experiment.evaluation_params.long_factor, known)
-    write_rollouts(folder / "rollouts.nc", evaluation.samples)
-    write_figures(folder, evaluation)
-    write_json(folder / "timing.json", evaluation.timing)
-    write_metrics(folder / "metrics.json", evaluation.metrics)
-    return evaluation
+    return _extend(evaluation, models, experiment.evaluation_params.long_factor, known)
+
+
+def _of_training(model: Path | Sequence[Path] | None) -> list[str]:
+    """Warnings of the surrogates' training, and of the stages before it."""
+    paths = [model] if isinstance(model, Path) else model or ()
+    return [
+        text
+        for path in paths
+        for text in inherited("train_synthetic", read_training_warnings(path))
+    ]
 
 
 def _extend(

@@ -11,6 +11,7 @@ from hybrid_pde.data.cache.cache_manager import CacheManager
 from hybrid_pde.data.cache.simulation_store import SimulationStore
 from hybrid_pde.models.registry import ModelRegistry
 from hybrid_pde.models.surrogate_file import load_synthetic_model
+from hybrid_pde.result_warnings import recorded_warnings
 from hybrid_pde.stages.threads import limit_threads
 from hybrid_pde.training.hybrid.guidance import GuidanceMaker
 
@@ -35,8 +36,9 @@ def write_guidance(
     limit_threads(threads)
     experiment = parse_experiment(settings)
     store = CacheManager(manifest.parent)
-    made = predict_guidance(experiment, SimulationStore(cache[0].parent), model, store)
-    write_json(manifest, store.manifest(made))
+    with recorded_warnings() as found:
+        made = predict_guidance(experiment, SimulationStore(cache[0].parent), model, store)
+    write_json(manifest, {**store.manifest(made), "warnings": found})
 
 
 def predict_guidance(

@@ -1,6 +1,7 @@
 """All stages of an experiment in one process, as ``run.py`` runs them."""
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,15 @@ from hybrid_pde.config.schema import Experiment
 from hybrid_pde.data.atomic import sha256_of
 from hybrid_pde.data.cache.cache_manager import CacheManager
 from hybrid_pde.data.cache.data_manager import DataManager
+from hybrid_pde.data.plan_checks import check_files
+from hybrid_pde.data.raw_claim import claim_raw_folder
 from hybrid_pde.domain.run_folders import cycle_folder, replicate_folder
+from hybrid_pde.evaluation.number_format import number
+from hybrid_pde.evaluation.report.warnings_of_stages import warnings_in_folder
 from hybrid_pde.models.user_models import check_own_models
+from hybrid_pde.result_warnings import inherited, recorded_warnings, summary_of
 from hybrid_pde.stages.augment import generate_simulations
+from hybrid_pde.stages.cache import warn_of_assumptions
 from hybrid_pde.stages.evaluate import evaluate_models
 from hybrid_pde.stages.guide import predict_guidance
 from hybrid_pde.stages.hybrid import collect_cycles
@@ -48,51 +55,57 @@ def run_experiment(experiment: Experiment, results: Path, source: str) -> Path:
     """
     folder = results / experiment.name
     check_own_models(experiment, source)
-    store = _prepare_data(experiment, source)
-    stages = _StagesOnFiles(experiment, store, folder)
+    with recorded_warnings() as found:
+        store = _prepare_data(experiment, source)
+    stages = _StagesOnFiles(experiment, store, folder, inherited("cache", found))
     run_cycles(experiment, stages)
     if num_cycles(experiment) > 1:
         collect_cycles([stages.folder(k + 1) for k in range(num_cycles(experiment))], folder)
     trained = stages_trained(experiment)
     models = [folder / MODEL]
-    for number in range(1, experiment.trainer_params.synthetic.replicates):
+    for replicate in range(1, experiment.trainer_params.synthetic.replicates):
         if "synthetic" in trained:
-            stages.train_synthetic(replicate=number)
-            models.append(replicate_folder(folder, number) / MODEL)
+            stages.train_synthetic(replicate=replicate)
+            models.append(replicate_folder(folder, replicate) / MODEL)
     evaluation = evaluate_models(
         experiment,
         store,
         models if "synthetic" in trained else None,
         folder / PARAMETERS if "physical" in trained else None,
         folder / "evaluation",
+        earlier=inherited("cache", found),
     )
     for name in ("synthetic", "physical", "persistence"):
         if name in evaluation.metrics:
-            logger.info("%s: VRMSE %s", name, evaluation.metrics[name]["vrmse"])
+            logger.info("%s: VRMSE %s", name, number(evaluation.metrics[name]["vrmse"], 3))
     remove_finished_checkpoints(folder)
+    logger.info("%s: %s", folder, summary_of(warnings_in_folder(folder)))
     return folder
 
 
 def _prepare_data(experiment: Experiment, source: str) -> DataManager:
     """Simulate raw files if the experiment says so, check settings against them, and cache them."""
     if experiment.generation_params is not None:
+        claim_raw_folder(experiment, source, claim=True)
         count = experiment.generation_params.num_simulations
         RawSimulations(experiment, experiment.raw_dir).make(range(count))
     store = DataManager.from_experiment(experiment)
     index = store.index
     if index is not None:
         frames = [
-            None if file in index.errors else index.num_frames(number)
-            for number, (file, _) in enumerate(index.simulations)
+            None if file in index.errors else index.num_frames(simulation)
+            for simulation, (file, _) in enumerate(index.simulations)
         ]
         check_against_data(
             experiment, source, index.layouts, frames, index.grid, index.known, index.units
         )
+        check_files(experiment, source, index)
     training = experiment.trainer_params
     used = {*held_out_simulations(experiment)[0]}
     for stage in (training.physical, training.synthetic):
         used |= {*stage.train_sim, *stage.val_sim}
     store.cache_shard(sorted(used))
+    warn_of_assumptions(store)
     return store
 
 
@@ -103,11 +116,17 @@ class _StagesOnFiles:
         experiment: The experiment.
         store: The data.
         results: The experiment's folder.
+        earlier: Warnings about the data, kept with all results.
     """
 
-    def __init__(self, experiment: Experiment, store: DataManager, results: Path) -> None:
+    def __init__(
+        self, experiment: Experiment, store: DataManager, results: Path, earlier: Sequence[str]
+    ) -> None:
         self._experiment, self._store, self._results = experiment, store, results
         self._made: dict[int, list[int]] = {}
+        self._earlier = list(earlier)
+        # of the guidance before, and of the simulations generated in, a cycle
+        self._warnings: dict[tuple[str, int], list[str]] = {}
 
     def folder(self, cycle: int) -> Path:
         """Folder of a cycle's results."""
@@ -117,7 +136,9 @@ class _StagesOnFiles:
     def guide(self, cycle: int) -> None:
         """Predict with the surrogate of the cycle before."""
         model = self.folder(cycle - 1) / MODEL
-        predict_guidance(self._experiment, self._store, model, self._guidance(cycle))
+        with recorded_warnings() as found:
+            predict_guidance(self._experiment, self._store, model, self._guidance(cycle))
+        self._warnings["guide", cycle] = inherited("guide", found)
 
     def train_physical(self, cycle: int) -> None:
         """Calibrate the physical model."""
@@ -136,18 +157,21 @@ class _StagesOnFiles:
             experiment.workflow.checkpoint_every_s,
         )
         identity = {**_identity(experiment, inputs), "guidance": surrogate}
-        calibrate(experiment, self._store, files, identity, guidance)
+        earlier = [*self._earlier, *self._warnings.get(("guide", cycle), ())]
+        calibrate(experiment, self._store, files, identity, guidance, earlier=earlier)
 
     def augment(self, cycle: int) -> None:
         """Generate simulations with the calibrated model."""
         experiment = self._experiment
-        made = generate_simulations(
-            experiment,
-            self._store,
-            self.folder(cycle) / PARAMETERS,
-            self._augmented(cycle),
-            range(experiment.augmentation.num_simulations),
-        )
+        with recorded_warnings() as found:
+            made = generate_simulations(
+                experiment,
+                self._store,
+                self.folder(cycle) / PARAMETERS,
+                self._augmented(cycle),
+                range(experiment.augmentation.num_simulations),
+            )
+        self._warnings["augment", cycle] = inherited("augment", found)
         check_left_out(experiment, made)
         self._made[cycle] = made
 
@@ -171,6 +195,7 @@ class _StagesOnFiles:
             physical=calibrated_model(experiment, parameters),
             warm_start=None if cycle == 1 else self.folder(cycle - 1) / MODEL,
             cycle=(cycle, num_cycles(experiment)),
+            earlier=[*self._earlier, *self._warnings.get(("augment", cycle), ())],
         )
         settings = experiment.workflow
         files = SurrogateFiles(

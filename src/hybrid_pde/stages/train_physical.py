@@ -10,10 +10,14 @@ from hybrid_pde.config.loading import parse_experiment
 from hybrid_pde.config.schema import Experiment
 from hybrid_pde.data.atomic import sha256_of
 from hybrid_pde.data.cache.cache_manager import CacheManager
-from hybrid_pde.data.cache.manifests import digests_of
+from hybrid_pde.data.cache.manifests import digests_of, warnings_of
 from hybrid_pde.data.cache.simulation_store import SimulationStore
 from hybrid_pde.evaluation.history import write_history
+from hybrid_pde.evaluation.number_format import number
+from hybrid_pde.models.physical.calibrated_model import calibrated_experiment
 from hybrid_pde.models.physical.parameters_file import read_result, write_parameters
+from hybrid_pde.result_warnings import recorded_warnings
+from hybrid_pde.stages.kept_results import KeptResults
 from hybrid_pde.stages.threads import limit_threads
 from hybrid_pde.training.checkpoint_folder import CheckpointFolder
 from hybrid_pde.training.hybrid.guided_calibration import Guidance, calibrate_cycle
@@ -78,6 +82,8 @@ def train_physical(
 ) -> None:
     """Calibrate on the training simulations, from the last checkpoint if there is one.
 
+    Results of the same data, settings and code are taken as they are.
+
     Args:
         settings: The experiment's settings that the calibration depends on.
         inputs: Files to read.
@@ -88,18 +94,27 @@ def train_physical(
     used_threads = limit_threads(threads)
     experiment = parse_experiment(settings)
     training = experiment.trainer_params.physical
+    earlier = warnings_of([*inputs.cache, *inputs.guidance])
+    observed = experiment.data.observations
+    sensors = [] if observed is None or observed.sensors is None else [Path(observed.sensors)]
     identity = {
         "settings": settings,
         "code": code,
         "threads": used_threads,
         "cache": digests_of(inputs.cache, [*training.train_sim, *training.val_sim]),
+        "sensors": [sha256_of(path) for path in sensors if path.is_file()],
         "guidance": [sha256_of(path) for path in [*inputs.previous, *inputs.guidance]],
     }
+    folder = files.parameters.parent
+    kept = KeptResults(folder / ".kept", {**identity, "warnings": earlier})
+    if kept.restore([files.parameters, files.history]):
+        return
     guidance = None
     if inputs.guidance:
         guidance = GuidanceFiles(CacheManager(inputs.guidance[0].parent), inputs.previous[0])
     store = SimulationStore(inputs.cache[0].parent)
-    calibrate(experiment, store, files, identity, guidance)
+    calibrate(experiment, store, files, identity, guidance, earlier=earlier)
+    kept.keep([files.parameters, files.history, *sorted(folder.glob("*.nc"))])
 
 
 def calibrate(
@@ -108,8 +123,12 @@ def calibrate(
     files: CalibrationFiles,
     identity: Mapping[str, Any],
     guidance: GuidanceFiles | None = None,
+    *,
+    earlier: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Estimate the physical model's parameters and write ``parameters.yaml`` and ``history.csv``.
+
+    The key ``warnings`` of ``parameters.yaml`` has all warnings about the result.
 
     Args:
         experiment: Sections ``model.physical``, ``trainer_params`` and ``hybrid``.
@@ -119,18 +138,23 @@ def calibrate(
         identity: Settings, code and inputs that decide the result; checkpoints of another identity
             are not used.
         guidance: Results of the cycle before, from the second cycle on.
+        earlier: Warnings of the stages that made the simulations, to be kept.
 
     Returns:
         The result of :func:`calibrate_cycle`.
     """
     with CheckpointFolder(files.checkpoints, identity, files.checkpoint_every_s) as folder:
         log = EvaluationLog(folder)
-        try:
-            result = _estimate(experiment, store, guidance, log)
-        finally:
-            log.flush()
+        with recorded_warnings() as found:
+            try:
+                result = _estimate(experiment, store, guidance, log)
+            finally:
+                log.flush()
         for parameter in result["parameters"].values():
             parameter["unit"] = store.units.concrete(parameter["unit"])
+        kept = [*earlier, *result.get("warnings", ()), *found]
+        result["warnings"] = list(dict.fromkeys(kept))
+        result["experiment"] = calibrated_experiment(experiment)
         _log_estimates(result)
         write_history(files.history, result["history"])
         write_parameters(files.parameters, result)
@@ -157,8 +181,8 @@ def _log_estimates(result: Mapping[str, Any]) -> None:
     for name, parameter in result["parameters"].items():
         value, std, unit = (parameter[key] for key in ("value", "std", "unit"))
         if value is None:
-            continue  # it has a warning
-        if name in result["fields"]:  # a standard deviation for each learned number
-            logger.info("%s = %s %s", name, value, unit)
+            continue
+        if name in result["fields"] or std is None:  # a field: a std for each learned number
+            logger.info("%s = %s %s", name, number(value, 8), unit)
         else:
-            logger.info("%s = %s %s%s", name, value, unit, "" if std is None else f", ± {std}")
+            logger.info("%s = %s ± %s %s", name, number(value, 8), number(std, 2), unit)

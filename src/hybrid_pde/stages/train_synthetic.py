@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ from hybrid_pde.config.loading import parse_experiment
 from hybrid_pde.config.schema import Experiment
 from hybrid_pde.data.atomic import sha256_of
 from hybrid_pde.data.cache.cache_manager import CacheManager
-from hybrid_pde.data.cache.manifests import digests_of, simulations_of
+from hybrid_pde.data.cache.manifests import digests_of, simulations_of, warnings_of
 from hybrid_pde.data.cache.scratch_copies import on_scratch
 from hybrid_pde.data.cache.simulation_store import SimulationStore
 from hybrid_pde.errors import CheckpointError
@@ -21,6 +21,8 @@ from hybrid_pde.interruption import StopRequest
 from hybrid_pde.models.registry import ModelRegistry
 from hybrid_pde.models.surrogate_file import load_saved_model, save_synthetic_model
 from hybrid_pde.models.synthetic.synthetic_model import SyntheticModel
+from hybrid_pde.result_warnings import recorded_warnings
+from hybrid_pde.stages.kept_results import KeptResults
 from hybrid_pde.stages.threads import limit_threads
 from hybrid_pde.training.checkpoint_folder import CheckpointFolder
 from hybrid_pde.training.synthetic.epoch_record import is_stale
@@ -64,6 +66,7 @@ class SurrogateFiles:
         checkpoints: Folder of checkpoints, one sub-folder a training.
         checkpoint_every_s: Least time between two checkpoints [s].
         tensorboard: Folder of TensorBoard scalars, if they are wanted.
+        kept: Where the finished results are kept, if they are.
     """
 
     model: Path
@@ -71,6 +74,7 @@ class SurrogateFiles:
     checkpoints: Path
     checkpoint_every_s: float
     tensorboard: Path | None = None
+    kept: KeptResults | None = None
 
 
 def train_synthetic(
@@ -84,6 +88,8 @@ def train_synthetic(
     scratch: Path | None = None,
 ) -> None:
     """Train, from the last checkpoint if there is one.
+
+    Results of the same data, settings and code are taken as they are.
 
     Args:
         settings: The experiment's settings that the training depends on.
@@ -100,6 +106,7 @@ def train_synthetic(
     used_threads = limit_threads(threads)
     experiment = parse_experiment(settings)
     made = simulations_of(inputs.augmented)
+    earlier = warnings_of([*inputs.cache, *inputs.augmented])
     if inputs.augmented:
         check_left_out(experiment, made)
     training = experiment.trainer_params.synthetic
@@ -112,6 +119,11 @@ def train_synthetic(
         "cache": digests_of(inputs.cache, used),
         "augmented": digests_of(inputs.augmented, made),
     }
+    start = [sha256_of(path) for path in inputs.warm_start]
+    whole = {**identity, "warm_start": start, "cycle": cycle, "warnings": earlier}
+    files = replace(files, kept=KeptResults(files.history.parent / ".kept", whole))
+    if files.kept is not None and files.kept.restore([files.model, files.history]):
+        return
     with (
         on_scratch(SimulationStore(inputs.cache[0].parent), used, scratch) as real,
         _generated(inputs.augmented, made, scratch) as generated,
@@ -124,6 +136,7 @@ def train_synthetic(
             physical=calibrated_model(experiment, inputs.parameters),
             warm_start=inputs.warm_start[0] if inputs.warm_start else None,
             cycle=(cycle, num_cycles(experiment)),
+            earlier=earlier,
         ).run(files, identity)
 
 
@@ -138,6 +151,7 @@ class SurrogateTraining:
         physical: The calibrated model, where the surrogate's data need it.
         warm_start: An earlier ``synthetic_model.pt`` to start from, with its normalisation.
         cycle: See :class:`ValidatedTraining`.
+        earlier: Warnings of the stages that made the simulations, to be kept in the model's file.
 
     Attributes:
         model: The surrogate.
@@ -156,19 +170,22 @@ class SurrogateTraining:
         physical: "PhysicalModel | None" = None,
         warm_start: Path | None = None,
         cycle: tuple[int, int] = (1, 1),
+        earlier: Sequence[str] = (),
     ) -> None:
         self.experiment = experiment
         self._settings = experiment.trainer_params.synthetic
         self._real, self._warm_start, self._cycle = real, warm_start, cycle
-        windows = real_windows(experiment, real, physical=physical)
-        held_out = real if self._settings.val_sim else None
-        self._data = SurrogateData(windows, generated, made, held_out)
-        self.model: SyntheticModel = ModelRegistry(experiment).get_synthetic_model(real.grid)
-        if warm_start is not None:
-            _load_weights(self.model, warm_start)
-        self._training = ValidatedTraining(
-            experiment, self.model, self._data, cycle=cycle, is_warm=warm_start is not None
-        )
+        with recorded_warnings() as found:
+            windows = real_windows(experiment, real, physical=physical)
+            held_out = real if self._settings.val_sim else None
+            self._data = SurrogateData(windows, generated, made, held_out)
+            self.model: SyntheticModel = ModelRegistry(experiment).get_synthetic_model(real.grid)
+            if warm_start is not None:
+                _load_weights(self.model, warm_start)
+            self._training = ValidatedTraining(
+                experiment, self.model, self._data, cycle=cycle, is_warm=warm_start is not None
+            )
+        self._warnings = [*earlier, *found]
 
     @property
     def trainer(self) -> SyntheticTrainer:
@@ -221,7 +238,9 @@ class SurrogateTraining:
                 self._log_start(last)
                 if files.tensorboard:
                     scalars = Scalars(files.tensorboard, trainer.epoch)
-            training.train(left, on_progress=checkpoints, scalars=scalars)
+            with recorded_warnings() as found:
+                training.train(left, on_progress=checkpoints, scalars=scalars)
+            self._warnings += found
             if is_first:
                 self._write(files, history)
                 folder.finish()
@@ -248,7 +267,10 @@ class SurrogateTraining:
             self._real.grid,
             self._real.layouts,
             self._real.dt,
+            warnings=list(dict.fromkeys(self._warnings)),
         )
+        if files.kept is not None:
+            files.kept.keep([files.model, files.history])
 
 
 def calibrated_model(experiment: Experiment, parameters: Sequence[Path]) -> "PhysicalModel | None":

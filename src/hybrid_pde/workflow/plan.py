@@ -16,11 +16,14 @@ from hybrid_pde.config.derived import (
 from hybrid_pde.config.discovery import architecture_module, equation_module
 from hybrid_pde.config.raw_formats import AUTO
 from hybrid_pde.config.schema import GivenStates
+from hybrid_pde.data.atomic import unwritable_parent
 from hybrid_pde.data.cache.cache_location import cache_directory, reading_digest
 from hybrid_pde.data.cache.raw_index import RawIndex, build_index, scan
+from hybrid_pde.data.plan_checks import check_files
+from hybrid_pde.data.raw_claim import claim_raw_folder
 from hybrid_pde.data.raw_files.formats import reader_files
 from hybrid_pde.domain.run_folders import Run
-from hybrid_pde.errors import RawDataError
+from hybrid_pde.errors import RawDataError, StorageError
 from hybrid_pde.models.user_models import check_own_models
 from hybrid_pde.workflow import stage_settings as settings
 from hybrid_pde.workflow.code_digest import PACKAGE, code_digest
@@ -84,8 +87,14 @@ class Plan:
                 self.index.units,
             )
             self._refuse_damaged()
+        if not is_pinned:
+            check_files(self.experiment, str(path), None if self.is_generated else self.index)
+        if self.is_generated and not is_pinned:
+            claim_raw_folder(self.experiment, str(path), claim)
         self.cache_dir = os.path.normpath(cache_directory(self.experiment, claim and not is_pinned))
         self.reading = reading_digest(self.experiment)
+        if not is_pinned:
+            self._refuse_read_only()
 
     def import_own_models(self) -> None:
         """Import the experiment's own modules, which are code, and check it against them.
@@ -161,14 +170,18 @@ class Plan:
         """Raw files of a shard of the cache, or manifests of the shards that simulate them."""
         indices = range(shard[0], shard[1] + 1)
         if self.is_generated:
-            divided = self.shards(self.num_simulations, self.raw_dir, "simulated")
-            needed = shards_with(indices, divided)
-            return [f"{self.raw_dir}/{manifest_name('simulated', s)}" for s in needed]
+            return self._simulated_manifests(list(indices))
         return list(dict.fromkeys(str(self.index.simulations[i][0]) for i in indices))
 
     def first_sample(self, shard: Shard) -> int:
         """Place of a shard's first simulation in its raw file; simulated files hold only one."""
         return 0 if self.is_generated else self.index.simulations[shard[0]][1]
+
+    def _simulated_manifests(self, indices: list[int]) -> list[str]:
+        """Manifests of the shards that simulate the given simulations."""
+        divided = self.shards(self.num_simulations, self.raw_dir, "simulated")
+        names = [manifest_name("simulated", s) for s in shards_with(indices, divided)]
+        return [f"{self.raw_dir}/{name}" for name in names]
 
     def sensor_files(self) -> list[str]:
         """Files of sensor readings that the calibration uses besides the simulations."""
@@ -204,6 +217,23 @@ class Plan:
         wrong = [message for file, message in self.index.errors.items() if file in files]
         if wrong:
             raise RawDataError("\n".join(wrong))
+
+    def _refuse_read_only(self) -> None:
+        """Reject folders that cannot be written and have to receive simulations."""
+        used = {*held_out_simulations(self.experiment)[0]}
+        for stage in stages_trained(self.experiment):
+            used |= {*self.simulations(stage, ("train_sim", "val_sim"))}
+        needed = {"cache_dir": (self.cache_dir, self.cache_manifests(sorted(used)))}
+        if self.is_generated:
+            files = self._simulated_manifests(sorted(used))
+            needed["data_dir"] = (self.raw_dir, files)
+        for key, (folder, files) in needed.items():
+            is_complete = all(Path(file).exists() for file in files)
+            if not is_complete and (problem := unwritable_parent(Path(folder))):
+                raise StorageError(
+                    f"{self.path}: data.{key}: {folder} cannot be written ({problem}), and "
+                    f"simulations belong there; set data.{key} to a folder that can be"
+                )
 
     def shards(self, count: int, directory: str, kind: str) -> list[Shard]:
         """Division of the simulations in a folder among jobs."""

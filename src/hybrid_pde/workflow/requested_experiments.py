@@ -28,19 +28,26 @@ class RequestedExperiments:
             experiment (otherwise ``config/config.yaml`` names it), and sections that override
             the sections of its file.
         claim: See :class:`Plan`.
+        started_in: Folder in which the user called Snakemake; with its option ``--directory`` it
+            is not the working directory.
 
     Attributes:
         default: The default experiment.
         pinned: Names of the pinned experiments.
     """
 
-    def __init__(self, settings: Mapping[str, Any], claim: bool) -> None:
+    def __init__(
+        self, settings: Mapping[str, Any], claim: bool, started_in: Path | None = None
+    ) -> None:
         self._claim = claim
         self.pinned = pinned_names()
         self._by_name: dict[str, Plan] = {}
         self._imported: set[str] = set()
         sections = {key: value for key, value in settings.items() if key != "experiment"}
-        path = find_experiment(settings.get("experiment") or default_experiment())
+        given = settings.get("experiment") or default_experiment()
+        if started_in is not None and not Path(given).exists() and (started_in / given).is_file():
+            given = started_in / given
+        path = find_experiment(given)
         check_own_paths(path)
         self.default = self._add(path, as_overrides(sections))
 

@@ -5,6 +5,7 @@ from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hybrid_pde.config.checks.equation import fields_by_role
 from hybrid_pde.config.checks.symmetries import (
     KEY,
     box_of,
@@ -103,11 +104,29 @@ def augmentation_data_errors(
         box = box_of(grid, layouts, known)
         yield from find_symmetries(experiment, equation_of(experiment), box)[1]
     if is_augmented(experiment):
+        yield from _static_input_errors(experiment, layouts)
         first = experiment.trainer_params.physical.train_sim[:1]
         lengths = [frames[index] for index in first if index < len(frames)]
         channels = sum(each.channels for each in layouts if not each.static)
         if lengths and lengths[0] is not None:
             yield from _disk_space_errors(experiment, channels * prod(grid.shape), lengths[0] - 1)
+
+
+def _static_input_errors(experiment: Experiment, layouts: Sequence["FieldLayout"]) -> Iterator[str]:
+    """Errors for inputs of the surrogate that generated simulations do not have."""
+    section = experiment.model.synthetic
+    assert section is not None
+    spec, names = equation_of(experiment), [each.name for each in layouts if not each.static]
+    generated = names if spec is None else [*fields_by_role(spec, names).values()]
+    for layout in layouts:
+        if layout.name not in section.input_specs or layout.name in generated:
+            continue
+        kind = "constant in time" if layout.static else "not a field of the equation"
+        yield (
+            f"model.synthetic.input_specs.{layout.name}: {kind}, so generated simulations do not "
+            "have it; leave it out of the inputs, name it in data.known_parameters if it is a "
+            "parameter of the equation, or set augmentation.enabled: false"
+        )
 
 
 def _initial_condition_errors(experiment: Experiment) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """Checks of the calibration that do not depend on the equation."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from hybrid_pde.config.error_messages import suggest
@@ -14,6 +14,8 @@ from hybrid_pde.config.schema import (
     PhysicalTraining,
 )
 
+# initial values of gauss-newton, whose Jacobian is dense: more need gigabytes and minutes
+MAX_UNKNOWNS = 4096
 GAUSSIAN_GUESSES = ("amplitude", "centre", "width")
 
 
@@ -44,6 +46,32 @@ def calibration_errors(experiment: Experiment) -> Iterator[str]:
     yield from _method_errors(training)
     yield from _numerics_errors(section.numerics)
     yield from _observation_errors(experiment)
+
+
+def unknowns_errors(
+    experiment: Experiment, points: int, channels: int, frames: Sequence[int | None]
+) -> Iterator[str]:
+    """Error if gauss-newton has more unknowns than it takes.
+
+    Args:
+        experiment: The typed experiment, which calibrates a physical model.
+        points: Number of points of the grid.
+        channels: Number of channels of a state.
+        frames: Number of frames of each simulation; ``None`` if it cannot be read.
+    """
+    training = experiment.trainer_params.physical
+    if training.method != "gauss-newton" or training.initial_state != "estimate":
+        return
+    steps = training.num_predict_steps
+    held = [frames[index] or 0 for index in training.train_sim if index < len(frames)]
+    windows = sum(len(range(0, count - steps, steps)) for count in held)
+    if (found := windows * channels * points) > MAX_UNKNOWNS:
+        yield (
+            f"trainer_params.initial_state: estimate: {found} values of the initial states of "
+            f"{windows} windows are more unknowns than gauss-newton takes ({MAX_UNKNOWNS}); use "
+            "method: L-BFGS-B, raise trainer_params.num_predict_steps, train on fewer "
+            "simulations, or coarsen with data.select"
+        )
 
 
 def learnable_key(position: int) -> str:

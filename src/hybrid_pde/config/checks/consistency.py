@@ -1,20 +1,20 @@
 """Checks that the sections of an experiment are consistent with each other."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from hybrid_pde.config.checks.augmentation import augmentation_errors
-from hybrid_pde.config.checks.calibration import calibration_errors
+from hybrid_pde.config.checks.calibration import calibration_errors, unknowns_errors
 from hybrid_pde.config.checks.data import simulation_errors
 from hybrid_pde.config.checks.equation import equation_errors, parameter_value_errors
 from hybrid_pde.config.checks.hybrid import hybrid_errors
 from hybrid_pde.config.checks.surrogate import surrogate_errors
 from hybrid_pde.config.checks.training import training_errors
-from hybrid_pde.config.derived import generated_fields, stages_trained
+from hybrid_pde.config.derived import equation_of, generated_fields, stages_trained
 from hybrid_pde.config.discovery import built_in_equations
-from hybrid_pde.config.error_messages import raise_errors, suggest
+from hybrid_pde.config.error_messages import raise_errors, suggest, suggest_model
 from hybrid_pde.config.schema import Experiment
 
 NAMED_SIDES = ("periodic", "zero-gradient")
@@ -63,6 +63,18 @@ def _consistency_errors(experiment: Experiment) -> Iterator[str]:
         generation = experiment.generation_params
         frames = [generation.steps + 1] * generation.num_simulations
         yield from simulation_errors(experiment, frames)
+        yield from _unknowns_errors(experiment, frames)
+
+
+def _unknowns_errors(experiment: Experiment, frames: Sequence[int]) -> Iterator[str]:
+    """Errors for more unknown initial values than a calibration on generated data takes."""
+    generation, spec = experiment.generation_params, equation_of(experiment)
+    if generation is None or spec is None or "physical" not in stages_trained(experiment):
+        return
+    axes = generation.resolution
+    roles = [each for each in spec.fields if not each.is_optional]
+    channels = sum(len(axes) if role.is_vector else 1 for role in roles)
+    yield from unknowns_errors(experiment, math.prod(axes.values()), channels, frames)
 
 
 def _split_errors(experiment: Experiment, stage: str) -> Iterator[str]:
@@ -105,7 +117,7 @@ def _generation_errors(experiment: Experiment) -> Iterator[str]:
         return
     equations = built_in_equations()
     if name not in equations and not (physical and physical.module):
-        yield f"generation_params.equation: {suggest(name, equations)}"
+        yield f"generation_params.equation: {suggest_model('model.physical', name, equations)}"
         return
     if set(generation.domain) - set(generation.resolution):
         yield (

@@ -1,10 +1,11 @@
 """Checks of an experiment against its data."""
 
 from collections.abc import Iterator, Sequence
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 from hybrid_pde.config.checks.augmentation import augmentation_data_errors
-from hybrid_pde.config.checks.calibration import learnable_key
+from hybrid_pde.config.checks.calibration import learnable_key, unknowns_errors
 from hybrid_pde.config.checks.equation import fields_by_role
 from hybrid_pde.config.checks.surrogate import options_of
 from hybrid_pde.config.checks.units import unit_errors
@@ -54,6 +55,7 @@ def check_against_data(
             *_known_parameter_errors(experiment, known),
             *_region_errors(experiment, grid),
             *unit_errors(experiment, layouts, grid, known, units),
+            *_unknowns_errors(experiment, layouts, frames, grid),
         ]
     lines += augmentation_data_errors(experiment, layouts, frames, grid, known)
     raise_errors(source, lines)
@@ -226,6 +228,20 @@ def _solver_errors(experiment: Experiment, grid: "Grid") -> Iterator[str]:
             continue
         if isinstance(value, list) and len(value) != len(grid.axes):
             yield f"{key}: {value}: {axes}; give one number per axis"
+
+
+def _unknowns_errors(
+    experiment: Experiment,
+    layouts: Sequence["FieldLayout"],
+    frames: Sequence[int | None],
+    grid: "Grid",
+) -> Iterator[str]:
+    """Errors for more unknown initial values than the method takes."""
+    by_name = {layout.name: layout for layout in layouts if not layout.static}
+    spec = equation_of(experiment)
+    names = {*by_name} if spec is None else {*fields_by_role(spec, list(by_name)).values()}
+    channels = sum(layout.channels for name, layout in by_name.items() if name in names)
+    yield from unknowns_errors(experiment, prod(grid.shape), channels, frames)
 
 
 def _region_errors(experiment: Experiment, grid: "Grid") -> Iterator[str]:

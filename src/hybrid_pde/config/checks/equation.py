@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from hybrid_pde.config.checks.calibration import learnable_key
 from hybrid_pde.config.discovery import built_in_equations
 from hybrid_pde.config.equations import EquationSpec, ParameterSpec
-from hybrid_pde.config.error_messages import raise_errors, suggest
+from hybrid_pde.config.error_messages import raise_errors, suggest, suggest_model
 from hybrid_pde.config.schema import Experiment, LearnableParameter, Number, PhysicalModelParams
 
 BOUNDARY = re.compile(r"boundary\.[xyz]\.(lower|upper)")
@@ -34,7 +34,7 @@ def equation_errors(experiment: Experiment) -> Iterator[str]:
         return  # checked by check_equation when its file is loaded
     equations = built_in_equations()
     if section.name not in equations:
-        yield f"model.physical.name: {suggest(section.name, equations)}"
+        yield f"model.physical.name: {suggest_model('model.physical', section.name, equations)}"
         return
     yield from _parameter_errors(experiment, equations[section.name])
 

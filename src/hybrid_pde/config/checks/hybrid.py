@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from hybrid_pde.config.derived import is_augmented, num_cycles
+from hybrid_pde.config.checks.equation import fields_by_role
+from hybrid_pde.config.derived import equation_of, is_augmented, num_cycles
 from hybrid_pde.config.schema import Experiment
 
 
@@ -33,4 +34,28 @@ def hybrid_errors(experiment: Experiment) -> Iterator[str]:
                 f"trainer_params.physical.method: {training.physical.method}: hybrid.cycles: "
                 f"{cycles} needs a method that can weight observations; use gauss-newton or "
                 "L-BFGS-B"
+            )
+    yield from _exchanged_field_errors(experiment)
+
+
+def _exchanged_field_errors(experiment: Experiment) -> Iterator[str]:
+    """Errors for fields that one model needs from the other and does not get."""
+    section, spec = experiment.model.synthetic, equation_of(experiment)
+    if section is None or spec is None or experiment.run_params.model_type != "hybrid":
+        return
+    found = fields_by_role(spec, experiment.data.fields).values()
+    names = [name for name in found if name is not None]
+    missing = [name for name in names if name not in section.output_specs]
+    if missing and num_cycles(experiment) > 1:
+        yield (
+            f"model.synthetic.output_specs: {missing}: fields of {spec.name}, which the surrogate "
+            f"has to predict with hybrid.cycles: {experiment.hybrid.cycles}; add them"
+        )
+    seen = experiment.data.observations
+    for name in section.output_specs:
+        if seen is not None and seen.hides and name not in names:
+            yield (
+                f"model.synthetic.output_specs.{name}: data.observations hides part of this field, "
+                f"and {spec.name}, which fills in hidden values, has no such field; remove it from "
+                "the outputs"
             )

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 from hybrid_pde.config.derived import equation_of
 from hybrid_pde.config.discovery import architecture_options
 from hybrid_pde.config.equations import EquationSpec, ParameterSpec
-from hybrid_pde.config.error_messages import suggest
+from hybrid_pde.config.error_messages import suggest, suggest_model
 from hybrid_pde.config.schema import Experiment
 from hybrid_pde.errors import ConfigError
 
@@ -38,7 +38,8 @@ def surrogate_errors(experiment: Experiment) -> Iterator[str]:
     assert section is not None
     architectures = architecture_options()
     if not section.module and section.name not in architectures:
-        yield f"model.synthetic.name: {suggest(section.name, architectures)}"
+        known = suggest_model("model.synthetic", section.name, architectures)
+        yield f"model.synthetic.name: {known}"
     elif not section.module:
         try:
             options_of(section.name, section.architecture)
@@ -49,6 +50,14 @@ def surrogate_errors(experiment: Experiment) -> Iterator[str]:
         yield (
             f"model.synthetic.bundle: {section.bundle}: trainer_params.num_predict_steps is "
             f"{steps}, so later frames of a bundle would not be trained; raise num_predict_steps"
+        )
+    observed = experiment.data.observations
+    is_alone = experiment.run_params.model_type == "synthetic"
+    if observed is not None and observed.sensors is not None and is_alone:
+        yield (
+            f"data.observations.sensors: {observed.sensors!r}: a surrogate learns from frames, and "
+            "none is observed; use run_params.model_type: hybrid, where the calibrated model "
+            "fills them in, or leave the key out"
         )
     shifts = {"translation", "galilean"} & set(experiment.augmentation.symmetries)
     if section.coordinates and shifts:

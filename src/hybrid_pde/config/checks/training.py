@@ -1,6 +1,7 @@
 """Checks of the options for training a surrogate."""
 
 from collections.abc import Iterator
+from importlib.util import find_spec
 
 from hybrid_pde.config.schema import Experiment
 
@@ -13,6 +14,11 @@ def training_errors(experiment: Experiment) -> Iterator[str]:
     """
     training = experiment.trainer_params.synthetic
     steps = training.num_predict_steps
+    if experiment.workflow.tensorboard and find_spec("tensorboard") is None:
+        yield (
+            "workflow.tensorboard: true: needs the package tensorboard, which is not installed "
+            "here; `pip install tensorboard==2.21.0` installs it, or leave the key out"
+        )
     if training.patience is not None and not training.val_sim:
         yield (
             f"trainer_params.patience: {training.patience}: early stopping needs validation "

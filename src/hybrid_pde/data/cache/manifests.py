@@ -10,6 +10,10 @@ from hybrid_pde.data.cache.cache_header import REMEDY
 from hybrid_pde.data.cache.simulation_store import NAME
 from hybrid_pde.domain.small_file import read_small_text
 from hybrid_pde.errors import CacheError
+from hybrid_pde.result_warnings import inherited
+
+# first word of a manifest's name, and the stage that writes it
+_STAGES = {"cached": "cache", "generated": "augment", "guidance.json": "guide"}
 
 RAW_NAME = re.compile(r"sim_\d{6,}\.nc")  # of a simulated raw file
 
@@ -44,6 +48,20 @@ def digests_of_raw_files(manifest: Path) -> dict[str, str]:
     """Digests of all files that a manifest of simulated raw files lists, by file name."""
     files: dict[str, str] = _read(manifest, RAW_NAME)["files"]
     return files
+
+
+def warnings_of(manifests: Sequence[Path]) -> list[str]:
+    """Warnings that the manifests keep, each once, with the name of the stage that wrote them."""
+    found = [
+        text
+        for path in manifests
+        for text in inherited(_STAGES.get(path.name.split("_")[0], "cache"), _warnings(path))
+    ]
+    return list(dict.fromkeys(found))
+
+
+def _warnings(path: Path) -> list[str]:
+    return list(map(str, _read(path).get("warnings") or ()))
 
 
 def _read(path: Path, name_pattern: re.Pattern[str] = NAME) -> dict[str, Any]:

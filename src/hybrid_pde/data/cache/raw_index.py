@@ -79,6 +79,11 @@ class RawIndex:
         """The system that all numbers are in."""
         return self._first.units
 
+    @property
+    def boundary_stated(self) -> bool:
+        """Whether the experiment or the files state the boundary."""
+        return self._first.boundary_stated
+
     def num_frames(self, simulation: int) -> int:
         """Number of frames of a simulation."""
         return self.infos[self.simulations[simulation][0]].num_frames

@@ -3,6 +3,8 @@
 Layout: ``T`` time, ``C`` channel, ``X Y Z`` space.
 """
 
+import shutil
+import weakref
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,13 +15,14 @@ from hybrid_pde.config.raw_formats import AUTO
 from hybrid_pde.config.schema import DataParams
 from hybrid_pde.data.cache.compatibility import disagreement
 from hybrid_pde.data.initial_states.random_fields import State
+from hybrid_pde.data.initial_states.single_frame import with_two_frames
 from hybrid_pde.data.raw_files.file_units import following
 from hybrid_pde.data.raw_files.formats import suffixes
 from hybrid_pde.data.raw_files.raw_file import RawFileInfo
 from hybrid_pde.data.raw_files.subprocess_reader import open_in_subprocess, read_info
 from hybrid_pde.domain.grid import FieldLayout, Grid
 from hybrid_pde.domain.stated_units import StatedUnits
-from hybrid_pde.errors import ConfigError
+from hybrid_pde.errors import ConfigError, RawDataError
 
 KEY = "augmentation.initial_condition.path"
 
@@ -27,13 +30,13 @@ KEY = "augmentation.initial_condition.path"
 class StatesFromFile:
     """The first frames of a file that is read like the raw files of the data set.
 
-    The file has at least two frames, like any raw file; the times of ``data.select`` do not apply
-    to it.
+    The times of ``data.select`` do not apply to it. A NetCDF file may have a single frame or no
+    time axis.
 
     Args:
         path: The file.
         data: The experiment's ``data`` section.
-        grid: The grid that the states must be on.
+        grid: The grid that the states must be on; ``None`` if it is not known.
         layouts: The fields.
         units: The system that the states must be in.
 
@@ -46,7 +49,7 @@ class StatesFromFile:
         self,
         path: Path,
         data: DataParams,
-        grid: Grid,
+        grid: Grid | None,
         layouts: Sequence[FieldLayout],
         units: StatedUnits | None = None,
     ) -> None:
@@ -66,9 +69,16 @@ class StatesFromFile:
                 "select": data.select.model_copy(update={"time": None, "stride": 1}),
             }
         )
-        with following(units, has_epoch=False):
-            info = read_info(path, self._data)
-        self._check(info, grid, tuple(layouts))
+        if (copy := with_two_frames(path, self._data)) is not None:
+            self._path = copy
+            weakref.finalize(self, shutil.rmtree, copy.parent, ignore_errors=True)
+        try:
+            with following(units, has_epoch=False):
+                info = read_info(self._path, self._data)
+        except RawDataError as error:
+            raise RawDataError(str(error).replace(str(self._path), str(path))) from None
+        if grid is not None:
+            self._check(path, info, grid, tuple(layouts))
         self.count: int = info.num_samples
 
     def state(self, index: int) -> State:
@@ -80,9 +90,10 @@ class StatesFromFile:
             block = next(iter(file.frames(index % self.count)))
         return {name: np.asarray(values[0], np.float64) for name, values in block.items()}
 
-    def _check(self, info: RawFileInfo, grid: Grid, layouts: tuple[FieldLayout, ...]) -> None:
+    @staticmethod
+    def _check(path: Path, info: RawFileInfo, grid: Grid, layouts: tuple[FieldLayout, ...]) -> None:
         stated = info.grid if info.boundary_stated else replace(info.grid, boundary=grid.boundary)
         wanted = replace(info, grid=grid, layouts=layouts)  # of any length and time step
         difference = disagreement(replace(info, grid=stated), wanted)
         if difference:
-            raise ConfigError(f"{KEY}: {self._path}: {difference} in the training simulations")
+            raise ConfigError(f"{KEY}: {path}: {difference} in the training simulations")

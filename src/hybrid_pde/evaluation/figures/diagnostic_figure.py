@@ -16,6 +16,7 @@ from hybrid_pde.evaluation.figures.style import (
     LINE_STYLES,
     grid_lines,
     new_figure,
+    panel_grid,
     plain,
     styled,
 )
@@ -48,9 +49,7 @@ def plot_diagnostics(metrics: Mapping[str, Any], spectra: Spectra) -> Figure:
         panels = 1 + len(fields) + bool(drifts) + bool(long)
         rows = -(-panels // 2)
         figure = new_figure(9.8, 3.3 * rows + 0.3)
-        grid = list(figure.subplots(rows, 2, squeeze=False).ravel())
-        for axes in grid[panels:]:
-            axes.set_visible(False)
+        grid = panel_grid(figure, panels)
         _draw_correlation(grid.pop(0), metrics, names, dt)
         for name in fields:
             bounds = metrics["evaluated_on"]["wavenumbers"]

@@ -72,6 +72,18 @@ def plain(text: str) -> str:
     return text.replace("$", r"\$")
 
 
+def panel_grid(figure: Figure, panels: int) -> list[Axes]:
+    """Axes in two columns; the last of an odd number has a row of its own."""
+    rows = figure.add_gridspec(-(-panels // 2), 2)
+    places = [divmod(number, 2) for number in range(panels)]
+    return [
+        figure.add_subplot(
+            rows[row, :] if number == panels - 1 and column == 0 else rows[row, column]
+        )
+        for number, (row, column) in enumerate(places)
+    ]
+
+
 def grid_lines(axes: Axes) -> None:
     """Draw faint horizontal lines behind the data."""
     axes.grid(axis="y", color="#e4e4e4", linewidth=0.7)

@@ -13,6 +13,7 @@ from hybrid_pde.evaluation.figures.style import (
     COLORS,
     grid_lines,
     new_figure,
+    panel_grid,
     plain,
     save_figure,
     styled,
@@ -46,7 +47,7 @@ def write_training_figures(
     if synthetic:
         paths["training"] = Path(folder) / PICTURES["training"]
         save_figure(paths["training"], plot_training(synthetic))
-    if physical and parameters is not None:
+    if physical and parameters:
         paths["calibration"] = Path(folder) / PICTURES["calibration"]
         save_figure(paths["calibration"], plot_calibration(physical, parameters["parameters"]))
     return paths
@@ -58,7 +59,10 @@ def plot_training(history: Mapping[str, Sequence[float]]) -> Figure:
         figure = new_figure(7.0, 3.6)
         axes = figure.subplots()
         epochs = np.asarray(history["epoch"])
-        axes.plot(epochs, history["train_loss"], color=COLORS["synthetic"], linewidth=1.8)
+        axes.plot(
+            epochs, history["train_loss"], color=COLORS["synthetic"], linewidth=1.8,
+            marker="o" if len(epochs) < 2 else None,
+        )  # fmt: skip
         axes.set_yscale("log")
         axes.set_xlabel("epoch")
         _mark_cycles(axes, epochs, history)
@@ -93,7 +97,7 @@ def plot_calibration(
     with styled():
         panels = len(columns) + 1
         figure = new_figure(8.4, 3.1 * -(-panels // 2))
-        grid = figure.subplots(-(-panels // 2), 2, squeeze=False).ravel()
+        grid = panel_grid(figure, panels)
         # iterations start again in each hybrid cycle
         iterations = np.asarray(history["iteration"])
         if "cycle" in history:
@@ -109,13 +113,11 @@ def plot_calibration(
         if (values > 0).any():
             loss.set_yscale("log")
         loss.set_ylabel("loss")
-        for axes in grid[:panels]:
+        for axes in grid:
             axes.set_xlabel("iteration")
             _mark_cycles(axes, iterations, history)
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
             grid_lines(axes)
-        for axes in grid[panels:]:
-            axes.set_visible(False)
     return figure
 
 

@@ -3,7 +3,6 @@
 Layout: ``B`` simulations, ``T`` lead times, ``C`` channels, then space.
 """
 
-import logging
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,8 +19,6 @@ from hybrid_pde.evaluation.predictors import Predictor, State
 from hybrid_pde.evaluation.rollout_batches import HeldOut, roll_out, stack_states
 
 MAX_BYTES = 2**27  # of the states in memory at a time
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -67,11 +64,6 @@ def long_rollouts(
     wanted = factor * min(_data_steps(each) for each in starts)
     series = {TENSOR_PREFIX + each.name for each in known if not each.static}
     steps = min([wanted, *(initial[name].shape[1] - 1 for name in series)])
-    if steps < wanted:
-        logger.warning(
-            "long rollouts: limited to %d of %d steps, since known parameters that change in time "
-            "are given only up to the end of the data", steps, wanted,
-        )  # fmt: skip
     found = {
         name: [roll_out_in_chunks(predictor, initial, steps, series) for predictor in replicates]
         for name, replicates in predictors.items()

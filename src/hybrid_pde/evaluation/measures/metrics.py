@@ -4,7 +4,6 @@ Layout: ``S`` simulations, ``T`` lead times from the first predicted state on, `
 ``C`` channels, then space. The initial state, lead time 0, is not part of these arrays.
 """
 
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from hybrid_pde.domain.grid import FieldLayout
 from hybrid_pde.evaluation.measures.averages import Terms, average, mean_over_space, padded
+from hybrid_pde.result_warnings import warn_of_result
 
 LABELS = {
     "synthetic": "Synthetic model",
@@ -212,10 +212,9 @@ def summarize(rollouts: Sequence[RolloutErrors]) -> dict[str, Any]:
         values = padded([each.values for each in terms], 0.0)
         counted = padded([each.counted for each in terms], False)
         if not counted.any():
-            warnings.warn(
+            warn_of_result(
                 f"{measure} is undefined: the truth is uniform, zero or missing at every lead "
-                f"time of every simulation",
-                stacklevel=2,
+                "time of every simulation"
             )
         summary[measure] = averages.mean
         by_lead_time[measure] = averages.by_lead_time

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from hybrid_pde.evaluation.evaluation_warnings import TIMING_ERROR
 from hybrid_pde.evaluation.measures.metrics import LABELS, PREDICTORS
 from hybrid_pde.evaluation.number_format import duration, mean_error, number
 
@@ -71,4 +72,7 @@ def _replicate_spread(found: Mapping[str, Any]) -> str:
 
 
 def _speed_ratio(ratio: float) -> str:
-    return f"{number(ratio, 2)} × faster" if ratio >= 1 else f"{number(1 / ratio, 2)} × slower"
+    """How fast the surrogate is, compared with the solver."""
+    if abs(ratio - 1) < TIMING_ERROR:
+        return "as fast as the physical model"
+    return f"{number(ratio, 2)} × faster" if ratio > 1 else f"{number(1 / ratio, 2)} × slower"

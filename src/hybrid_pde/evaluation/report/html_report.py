@@ -18,6 +18,7 @@ from hybrid_pde.domain.run_folders import cycle_folder
 from hybrid_pde.evaluation import number_format as numbers
 from hybrid_pde.evaluation.history import History, read_columns
 from hybrid_pde.evaluation.provenance import collect_provenance
+from hybrid_pde.evaluation.report.captions import captions
 from hybrid_pde.evaluation.report.cycle_table import Cycle, cycle_rows, read_cycles
 from hybrid_pde.evaluation.report.diagnostic_tables import (
     conserved_quantity_names,
@@ -25,30 +26,26 @@ from hybrid_pde.evaluation.report.diagnostic_tables import (
     long_steps,
 )
 from hybrid_pde.evaluation.report.error_tables import metric_rows, table_notes
-from hybrid_pde.evaluation.report.notices import notices
 from hybrid_pde.evaluation.report.parameter_tables import (
     numerics_summary,
     parameter_rows,
     scheme_rows,
+    with_symbols,
 )
 from hybrid_pde.evaluation.report.result_files import read_if_present, read_picture
 from hybrid_pde.evaluation.report.summary import headline_cards, subtitle
+from hybrid_pde.evaluation.report.warnings_of_stages import gather_warnings
 
 TEMPLATE = "report.html.j2"
 MEDIA_TYPES = {".png": "image/png", ".gif": "image/gif", ".svg": "image/svg+xml"}
-CAPTIONS = {
-    "error_curves": "Error over lead time. A VRMSE of 1 is the error of predicting the mean of the "
-    "field.",
-    "diagnostics": "Spatial correlation, with the threshold of the correlation time; energy "
-    "spectrum of the last state, with the bounds of the bands; drift of quantities that the truth "
-    "conserves; and growth of the solution in long rollouts (vertical line: end of the rollouts "
-    "above).",
-    "prediction": "Truth, prediction and the magnitude of the error at four lead times. Truth and "
-    "predictions share a colour scale; each error has its own.",
-    "animation": "Animation of the first of these simulations.",
-    "training": "Training loss (left axis) and validation error, if available (right axis).",
-    "calibration": "Parameters over the iterations; shaded: the estimate ± 2 standard deviations.",
-}
+PICTURES = (
+    "error_curves",
+    "diagnostics",
+    "prediction",
+    "animation",
+    "training",
+    "calibration",
+)
 
 
 @dataclass(frozen=True)
@@ -60,8 +57,7 @@ class ReportInputs:
         metrics: Content of ``metrics.json``.
         parameters: Content of ``parameters.yaml``.
         synthetic_history: Columns of ``synthetic/history.csv``.
-        pictures: Image files by name: ``error_curves``, ``diagnostics``, ``prediction``,
-            ``animation``, ``training``, ``calibration``.
+        pictures: Image files by their name in :data:`PICTURES`.
         timing: Content of ``timing.json``.
         cycles: The hybrid cycles, if there are several.
         generated: Number of generated simulations, if known.
@@ -116,7 +112,7 @@ def report_of_folder(
         if (file := folder / stage / "history.csv").exists()
     }
     pictures = write_training_figures(folder / "evaluation", **histories, parameters=parameters)
-    for name in CAPTIONS:
+    for name in PICTURES:
         for suffix in MEDIA_TYPES:
             if (picture := folder / "evaluation" / f"{name}{suffix}").exists():
                 pictures.setdefault(name, picture)
@@ -149,10 +145,10 @@ def render_report(inputs: ReportInputs) -> str:
     return environment.get_template(TEMPLATE).render(
         name=experiment.name,
         subtitle=subtitle(experiment, inputs.generated),
-        notices=notices(metrics, parameters),
+        warnings=gather_warnings(parameters, metrics, inputs.timing),
         cards=headline_cards(experiment, metrics, parameters),
         parameters=parameters,
-        parameter_rows=parameter_rows(experiment, parameters),
+        parameter_rows=with_symbols(experiment, parameter_rows(experiment, parameters)),
         numerics=numerics_summary(parameters),
         scheme_rows=scheme_rows(parameters),
         metrics=metrics,
@@ -165,7 +161,7 @@ def render_report(inputs: ReportInputs) -> str:
         cycle_rows=cycle_rows(experiment, inputs.cycles),
         training=training_summary(inputs.synthetic_history),
         pictures={key: data_uri(path) for key, path in inputs.pictures.items()},
-        captions=CAPTIONS,
+        captions=captions(metrics, parameters, inputs.synthetic_history),
         settings=_settings(experiment),
         provenance=inputs.provenance,
     )

@@ -1,9 +1,10 @@
 """Tables of calibrated parameters and compared discretizations."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hybrid_pde.config import Experiment
+from hybrid_pde.config.discovery import built_in_equations
 from hybrid_pde.evaluation.history import component
 from hybrid_pde.evaluation.number_format import MISSING, estimate, number, percent, plural
 
@@ -41,6 +42,40 @@ def parameter_rows(experiment: Experiment, parameters: Mapping[str, Any]) -> lis
                 }
             )
     return rows
+
+
+def with_symbols(experiment: Experiment, rows: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
+    """The rows with each parameter's symbol in the equation, and rows of the fixed parameters.
+
+    Args:
+        experiment: Settings of the experiment.
+        rows: Result of :func:`parameter_rows`.
+    """
+    section = experiment.model.physical
+    spec = built_in_equations().get(section.name) if section is not None else None
+    if section is None or spec is None or not rows:
+        return [{**row, "symbol": ""} for row in rows]
+    found = []
+    for row in rows:
+        name = row["name"].split(" ")[0]
+        symbol = spec.parameters[name].symbol if name in spec.parameters else ""
+        found.append({**row, "symbol": symbol})
+    shown = {row["name"].split(" ")[0] for row in rows}
+    for name, parameter in spec.parameters.items():
+        value: Any = section.pde_params.get(name, parameter.default)
+        if name in shown:
+            continue
+        is_known = name in experiment.data.known_parameters
+        found.append(
+            {
+                "name": name,
+                "symbol": parameter.symbol,
+                "estimate": "from the data" if is_known else f"{number(value)} (fixed)",
+                "unit": parameter.unit,
+                **dict.fromkeys(("initial_guess", "bounds", "discretization_error"), MISSING),
+            }
+        )
+    return found
 
 
 def _field_row(name: str, parameter: Mapping[str, Any]) -> dict[str, str]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from hybrid_pde.config import Experiment
 from hybrid_pde.config.discovery import built_in_equations
+from hybrid_pde.evaluation.evaluation_warnings import gain_over_persistence
 from hybrid_pde.evaluation.measures.metrics import LABELS, PREDICTORS
 from hybrid_pde.evaluation.number_format import mean_error, number, plural
 from hybrid_pde.evaluation.report.parameter_tables import UNDETERMINED, parameter_rows
@@ -70,26 +71,21 @@ def headline_cards(
     for name in (name for name in PREDICTORS if name in metrics):
         value = metrics[name]["vrmse"]
         gain = gain_over_persistence(metrics, name)
-        note = f"{number(gain, 3)} × better than persistence" if gain else ""
+        note = f"{_compared(gain)} than persistence" if gain else ""
         if name == "persistence":
             note = "first frame repeated"
         elif metrics[name]["diverged"]:
             note = f"diverged in {plural(metrics[name]['diverged'], 'simulation')}"
-        elif gain and gain < 1:
-            note = f"{number(1 / gain, 3)} × worse than persistence"
         shown = mean_error(value, metrics[name]["diverged"])
         cards.append(Card(name, LABELS[name], shown, "VRMSE", note))
     return cards
 
 
-def gain_over_persistence(metrics: Mapping[str, Any], name: str) -> float | None:
-    """Persistence's VRMSE divided by a model's, over the fields that the model predicts."""
-    fields = metrics[name]["by_field"]
-    reference = [metrics["persistence"]["by_field"][key]["vrmse"] for key in fields]
-    own = [values["vrmse"] for values in fields.values()]
-    if None in own or None in reference or not sum(own):
-        return None
-    return float(sum(reference) / sum(own))
+def _compared(gain: float) -> str:
+    better, worse = number(gain, 3), number(1 / gain, 3)
+    if "1" in (better, worse):
+        return "no better"
+    return f"{better} × better" if gain > 1 else f"{worse} × worse"
 
 
 def _split(text: str, unit: str) -> tuple[str, str]:

@@ -3,7 +3,6 @@
 Layout: ``T`` time, ``C`` channel, ``X Y Z`` space.
 """
 
-import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -28,10 +27,9 @@ from hybrid_pde.numerics.face_projection import project_faces
 from hybrid_pde.numerics.projection import project
 from hybrid_pde.numerics.staggered import StaggeredDifference
 from hybrid_pde.progress import progress
+from hybrid_pde.result_warnings import warn_of_result
 
 GROUP = 5  # simulations advanced together; more are hardly faster, and a partial group wastes more
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -123,7 +121,7 @@ def generate(
     for number in progress(sorted({index // GROUP for index in wanted}), "simulating"):
         group = range(number * GROUP, (number + 1) * GROUP)
         try:
-            simulated = _simulate(model, recording, [start_of(i) for i in group])
+            simulated = _simulate(model, recording, [start_of(i) for i in group], group)
         except DivergenceError:
             simulated = _simulate_singly(model, recording, start_of, group, wanted)
         for index, fields in zip(group, simulated, strict=True):
@@ -142,16 +140,16 @@ def _simulate_singly(
     result: list[State | None] = []
     for index in group:
         try:
-            result.extend(_simulate(model, recording, [start_of(index)]))
+            result.extend(_simulate(model, recording, [start_of(index)], [index]))
         except DivergenceError as error:
             if index in wanted:
-                logger.warning("generated simulation %d is left out: %s", index, error)
+                warn_of_result(f"generated simulation {index} is left out: {error}")
             result.append(None)
     return result
 
 
 def _simulate(
-    model: PhysicalModel, recording: Recording, starts: Sequence[Start]
+    model: PhysicalModel, recording: Recording, starts: Sequence[Start], indices: Sequence[int]
 ) -> list[State | None]:
     # Rounded as they will be stored, so that a rollout from the stored state gives the same frames.
     stacked = {
@@ -170,7 +168,12 @@ def _simulate(
     conditions = recorded_conditions(recording.known, known)
     with torch.no_grad(), model.at_least(types.values()):
         trajectory = model.rollout(
-            initial, recording.grid, recording.steps, recording.dt, conditions=conditions
+            initial,
+            recording.grid,
+            recording.steps,
+            recording.dt,
+            conditions=conditions,
+            entries=[f"simulation {index}" for index in indices],
         )
         frames = [initial]
         frames += [

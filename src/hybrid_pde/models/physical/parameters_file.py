@@ -27,7 +27,9 @@ _DAMAGED = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
 def write_parameters(path: Path, result: Mapping[str, Any]) -> None:
     """Write the result of :meth:`PhysicalTrainer.train` without its history, atomically.
 
-    The values of a field parameter are written to a NetCDF file in the same folder;
+    The key ``experiment`` of the result, if it has one, is what a model is rebuilt from, see
+    :func:`~hybrid_pde.models.physical.calibrated_model.load_physical_model`. The values of a field
+    parameter are written to a NetCDF file in the same folder;
     ``parameters.yaml`` has the name and the digest of this file.
     """
     parameters = {name: dict(parameter) for name, parameter in result["parameters"].items()}
@@ -43,7 +45,9 @@ def write_parameters(path: Path, result: Mapping[str, Any]) -> None:
         }
     keys = (*KEYS, *(key for key in CYCLE_KEYS if key in result))
     content = {key: parameters if key == "parameters" else result[key] for key in keys}
-    content["warnings"] = list(result.get("warnings", []))
+    content["warnings"] = list(result.get("warnings", ()))
+    if "experiment" in result:
+        content["experiment"] = result["experiment"]
     with atomic_path(path) as temporary:
         text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
         temporary.write_text(text, encoding="utf-8")
@@ -117,13 +121,22 @@ def load_parameters(path: Path, model: PhysicalModel) -> None:
         CalibrationError: if a parameter is not determined by the data.
     """
     result = read_result(path)
+    refuse_undetermined(path, result)
+    set_result(model, result)
+
+
+def refuse_undetermined(path: Path, result: Mapping[str, Any]) -> None:
+    """Reject a calibration in which a parameter has no value.
+
+    Raises:
+        CalibrationError: naming the parameter and the way out.
+    """
     for name, parameter in result["parameters"].items():
         if parameter["value"] is None:
             raise CalibrationError(
                 f"{path}: {name}: the data do not determine it; give its value in "
                 "model.physical.pde_params and take it out of trainer_params.learnable_parameters"
             )
-    set_result(model, result)
 
 
 def _write_field(

@@ -54,10 +54,10 @@ class Architecture(BaseModel):
                 package that is missing.
         """
         if cls.needs is not None and find_spec(cls.needs[0]) is None:
-            package = cls.needs[1]
             raise ConfigError(
-                f"model.synthetic.name: needs the package {package}, which is not installed: "
-                f"pip install {package}, or choose another architecture"
+                f"model.synthetic.name: {cls.name}: needs the package {cls.needs[0]}, which is not "
+                f"installed here; `pip install {cls.needs[1]}` installs it, or choose another "
+                "architecture"
             )
         try:
             return cls.model_validate(dict(options))

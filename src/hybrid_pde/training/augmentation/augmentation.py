@@ -22,6 +22,7 @@ from hybrid_pde.errors import ConfigError, DivergenceError
 from hybrid_pde.models.physical.ensemble import Recording, Start, generate, projections
 from hybrid_pde.models.physical.field_roles import match_roles
 from hybrid_pde.models.physical.physical_model import PhysicalModel
+from hybrid_pde.result_warnings import warn_of_result
 from hybrid_pde.training.augmentation.parameter_sampling import ParameterSampler
 from hybrid_pde.training.augmentation.source_simulations import (
     SourceSimulation,
@@ -113,7 +114,7 @@ class Augmentation:
                 self._check_growth(fields)
                 self._write(index, fields)
             except DivergenceError as error:
-                logger.warning("generated simulation %d is left out: %s", index, error)
+                warn_of_result(f"generated simulation {index} is left out: {error}")
         made = [index for index in indices if self.store.exists(index)]
         if indices and not made:
             raise DivergenceError(

@@ -3,7 +3,6 @@
 Layout: ``T`` frames, ``C`` channels, ``X Y Z`` space.
 """
 
-import logging
 from typing import Any
 
 import torch
@@ -19,10 +18,9 @@ from hybrid_pde.evaluation.synthetic_predictor import SyntheticPredictor
 from hybrid_pde.models.physical.ensemble import projections
 from hybrid_pde.models.registry import ModelRegistry
 from hybrid_pde.models.synthetic.synthetic_model import SyntheticModel
+from hybrid_pde.result_warnings import warn_of_result
 from hybrid_pde.training.augmentation.source_simulations import SourceSimulation
 from hybrid_pde.training.synthetic.observed_frames import ObservedFrames, ObservedSimulation
-
-logger = logging.getLogger(__name__)
 
 # separates these random numbers from those of generated simulations
 STREAM = 2
@@ -128,10 +126,10 @@ class GuidanceMaker:
         )
         count = int(finite.all(dim=0).long().cumprod(dim=0).sum())
         if count <= steps:
-            logger.warning(
-                "the surrogate's rollout on simulation %d is not finite from frame %d on",
-                index, first + count,
-            )  # fmt: skip
+            warn_of_result(
+                f"the surrogate's rollout on simulation {index} is not finite from frame "
+                f"{first + count} on, so the calibration is not guided there"
+            )
         if count < 2:
             return
         known, tensors = SourceSimulation.of(index, simulation, []).at(first).recorded(count)

@@ -1,6 +1,5 @@
 """Training of both models in hybrid cycles, in memory."""
 
-import logging
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypedDict
 
@@ -14,6 +13,7 @@ from hybrid_pde.data.cache.simulation_store import SimulationStore
 from hybrid_pde.domain.run_folders import cycle_folder
 from hybrid_pde.models.physical.physical_model import PhysicalModel
 from hybrid_pde.models.synthetic.synthetic_model import SyntheticModel
+from hybrid_pde.result_warnings import warn_of_result
 from hybrid_pde.training.abstract_trainer import AbstractTrainer
 from hybrid_pde.training.augmentation.augmentation import Augmentation
 from hybrid_pde.training.hybrid.cycles import run_cycles
@@ -28,8 +28,6 @@ from hybrid_pde.training.synthetic.training_windows import (
     real_windows,
 )
 from hybrid_pde.training.synthetic.validated_training import SurrogateData, ValidatedTraining
-
-logger = logging.getLogger(__name__)
 
 
 class CycleResult(TypedDict):
@@ -215,8 +213,8 @@ class _StagesInMemory:
         indices = getattr(self._experiment.trainer_params, stage).val_sim
         absent = [index for index in indices if not self._store.exists(index)]
         if absent:
-            logger.warning(
-                "trainer_params.val_sim: %s are not in %s: there is no validation; "
-                "DataManager.cache_shard caches them", absent, self._store.directory,
-            )  # fmt: skip
+            warn_of_result(
+                f"trainer_params.val_sim: {absent} are not in {self._store.directory}: there is no "
+                "validation; DataManager.cache_shard caches them"
+            )
         return self._store if indices and not absent else None

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from hybrid_pde.config.checks.calibration import MAX_UNKNOWNS
 from hybrid_pde.errors import DivergenceError
-from hybrid_pde.training.physical.initial_state_unknowns import MAX_DENSE
 from hybrid_pde.training.physical.objective import Objective
 from hybrid_pde.training.physical.physical_trainer import PhysicalTrainer
 from hybrid_pde.training.physical.residual_arrays import residual_arrays
@@ -82,7 +82,7 @@ def _residuals(measured: Objective, unknowns: np.ndarray) -> list[Residuals] | N
     """Residuals at parameters with the best initial states; ``None`` if the rollout diverges."""
     size = len(measured.vector)
     try:
-        if size < len(unknowns) <= MAX_DENSE:
+        if size < len(unknowns) <= MAX_UNKNOWNS:
             for _ in range(_STATE_STEPS):
                 at = measured.linearize(unknowns)
                 step = np.linalg.lstsq(at.jacobian[:, size:], -at.residual, rcond=None)[0]

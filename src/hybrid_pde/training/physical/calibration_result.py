@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from hybrid_pde.config.checks.calibration import MAX_UNKNOWNS
 from hybrid_pde.models.physical.physical_model import PhysicalModel
 from hybrid_pde.numerics.discretization import Discretization
 from hybrid_pde.result_warnings import warn_of_result
 from hybrid_pde.training.physical.discretization_check import describe_shift
 from hybrid_pde.training.physical.fit_quality import FitQuality, assess_fit, fit_warnings
-from hybrid_pde.training.physical.initial_state_unknowns import MAX_DENSE
 from hybrid_pde.training.physical.linearization import Linearization
 from hybrid_pde.training.physical.minimum import DIVERGED, MAX_ITERATIONS, Minimum
 from hybrid_pde.training.physical.objective import Objective
@@ -100,7 +100,7 @@ def assess_estimate(
         DivergenceError: if a rollout is no longer finite.
     """
     measured, at_measured, uncertainty = objective, None, None
-    is_dense = len(unknowns) <= MAX_DENSE
+    is_dense = len(unknowns) <= MAX_UNKNOWNS
     if is_dense:
         at_measured = objective.linearize(unknowns)
         loss = at_measured.loss

@@ -9,11 +9,9 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from hybrid_pde.config.checks.calibration import MAX_UNKNOWNS
 from hybrid_pde.errors import ConfigError
 from hybrid_pde.training.physical.observations import Observations
-
-# Largest number of unknowns of a dense Jacobian; more need gigabytes and minutes.
-MAX_DENSE = 4096
 
 
 class InitialStates:
@@ -52,10 +50,10 @@ class InitialStates:
         Raises:
             ConfigError: if it is too large.
         """
-        if len(self.start) > MAX_DENSE:
+        if len(self.start) > MAX_UNKNOWNS:
             raise ConfigError(
                 f"trainer_params.physical.initial_state: estimate: {len(self.start)} unknown "
-                f"values are more than gauss-newton takes ({MAX_DENSE}); use method: L-BFGS-B, "
+                f"values are more than gauss-newton takes ({MAX_UNKNOWNS}); use method: L-BFGS-B, "
                 "fewer or coarser windows"
             )
 

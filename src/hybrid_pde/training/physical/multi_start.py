@@ -4,11 +4,11 @@ import logging
 
 import numpy as np
 
+from hybrid_pde.config.checks.calibration import MAX_UNKNOWNS
 from hybrid_pde.config.schema import PhysicalTraining
 from hybrid_pde.errors import CalibrationError, DivergenceError
 from hybrid_pde.training.physical.coarse_start import minimize_on_coarse_grid, on_coarse_grid
 from hybrid_pde.training.physical.convergence import nothing_to_fit, without_influence
-from hybrid_pde.training.physical.initial_state_unknowns import MAX_DENSE
 from hybrid_pde.training.physical.magnitude_search import better_start
 from hybrid_pde.training.physical.minimization import METHODS
 from hybrid_pde.training.physical.minimum import (
@@ -112,7 +112,7 @@ def _is_plausible(objective: Objective, found: Minimum) -> bool:
         return True
     if found.status == STALLED or not explains(objective, found.loss):
         return False
-    if len(found.z) > MAX_DENSE:
+    if len(found.z) > MAX_UNKNOWNS:
         return True
     at = objective.linearize(found.z)  # reused for the standard deviations
     return not without_influence(at, len(objective.vector), objective.num_values).any()

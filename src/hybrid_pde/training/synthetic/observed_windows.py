@@ -3,7 +3,6 @@
 Layout: ``B`` windows, ``T`` frames, ``C`` channels, ``X Y Z`` space.
 """
 
-import logging
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -17,9 +16,8 @@ from hybrid_pde.data.windows.window_batch import Window, WindowBatch, collate_wi
 from hybrid_pde.domain.grid import FieldLayout, Grid
 from hybrid_pde.errors import ConfigError
 from hybrid_pde.models.physical.physical_model import PhysicalModel
+from hybrid_pde.result_warnings import warn_of_result
 from hybrid_pde.training.synthetic.observed_frames import ObservedFrames, ObservedSimulation
-
-logger = logging.getLogger(__name__)
 
 
 class WrappedWindows(Dataset[Any]):
@@ -212,7 +210,7 @@ class ObservedWindows(WrappedWindows):
     def _check(self, experiment: Experiment) -> None:
         section = experiment.data.observations
         if section is not None and section.sensors is not None and not self.is_filled:
-            logger.warning(
+            warn_of_result(
                 "data.observations.sensors: a surrogate learns from frames only; sensor readings "
                 "are used in run_params.model_type: hybrid"
             )
@@ -229,7 +227,10 @@ class ObservedWindows(WrappedWindows):
             if each.first_whole >= len(each.values)
         ]
         if left_out:
-            logger.warning("simulations %s left out: no completely observed state", left_out)
+            warn_of_result(
+                f"trainer_params.train_sim: {left_out}: left out of the surrogate's training: no "
+                "completely observed state"
+            )
 
 
 def _output_positions(inputs: Sequence[FieldLayout], outputs: Sequence[FieldLayout]) -> list[int]:

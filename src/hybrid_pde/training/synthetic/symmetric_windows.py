@@ -14,6 +14,7 @@ from hybrid_pde.data.symmetries.symmetric_dataset import BatchSource, SymmetricD
 from hybrid_pde.domain.known_values import KnownParameter
 from hybrid_pde.errors import ConfigError
 from hybrid_pde.models.registry import ModelRegistry
+from hybrid_pde.result_warnings import warn_of_result
 
 logger = logging.getLogger(__name__)
 
@@ -94,7 +95,7 @@ def _log_symmetries(
     text = "; ".join(f"{kind} {', '.join(names)}" for kind, names in kinds.items() if names)
     logger.info("windows are transformed by %s", text)
     if spec is None:
-        logger.warning(
+        warn_of_result(
             "augmentation.symmetries: model.physical names no equation; the symmetries are assumed "
             "to hold, vectors are rotated and scalars are unchanged"
         )

@@ -15,6 +15,7 @@ from hybrid_pde.evaluation.history import Row
 from hybrid_pde.evaluation.synthetic_predictor import SyntheticPredictor
 from hybrid_pde.evaluation.validation import Validation
 from hybrid_pde.models.synthetic.synthetic_model import SyntheticModel
+from hybrid_pde.result_warnings import warn_of_result
 from hybrid_pde.training.synthetic.best_weights import BestWeights
 from hybrid_pde.training.synthetic.data_loaders import batches
 from hybrid_pde.training.synthetic.epoch_record import EpochRecord
@@ -147,10 +148,10 @@ class ValidatedTraining:
     def _restore_best(self) -> None:
         self.best.restore(self.model)
         if self.best.epoch == self.trainer.first_epoch:
-            logger.warning(
+            warn_of_result(
                 "no epoch had a smaller error on the validation simulations than the model that "
-                "the training started from (VRMSE %.3g), which is kept", self.best.error,
-            )  # fmt: skip
+                f"the training started from (VRMSE {self.best.error:.3g}), which is kept"
+            )
         elif self.best.epoch is not None:
             logger.info("kept: epoch %d, validation VRMSE %.3g", self.best.epoch, self.best.error)
 

@@ -25,8 +25,8 @@ class AdvectionDiffusion(Equation):
         formula="c_t + v·∇c = D ∇²c",
         fields=(FieldRole("concentration"),),
         parameters={
-            "diffusivity": ParameterSpec("length²/time", positive=True),
-            "velocity": ParameterSpec("length/time", per_axis=True, is_field=True),
+            "diffusivity": ParameterSpec("length²/time", positive=True, symbol="D"),
+            "velocity": ParameterSpec("length/time", per_axis=True, is_field=True, symbol="v"),
         },
         symmetries=ISOTROPIC,
     )

@@ -29,8 +29,8 @@ class AllenCahn(Equation):
         formula="u_t = D ∇²u + r (u − u³)",
         fields=(FieldRole("u"),),
         parameters={
-            "diffusivity": ParameterSpec("length²/time", positive=True),
-            "reaction_rate": ParameterSpec("1/time"),
+            "diffusivity": ParameterSpec("length²/time", positive=True, symbol="D"),
+            "reaction_rate": ParameterSpec("1/time", symbol="r"),
         },
         symmetries=ISOTROPIC,
     )

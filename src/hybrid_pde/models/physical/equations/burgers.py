@@ -30,9 +30,9 @@ class Burgers(Equation):
         formula="u_t + a (u·∇)u = ν ∇²u − ∇φ",
         fields=(FieldRole("velocity", is_vector=True),),
         parameters={
-            "viscosity": ParameterSpec("length²/time", positive=True),
-            "advection": ParameterSpec("1", default=1.0),
-            "potential": ParameterSpec("length²/time²", default=0.0, is_field=True),
+            "viscosity": ParameterSpec("length²/time", positive=True, symbol="ν"),
+            "advection": ParameterSpec("1", default=1.0, symbol="a"),
+            "potential": ParameterSpec("length²/time²", default=0.0, is_field=True, symbol="φ"),
         },
         symmetries=SymmetrySpec(
             frozenset({"translation", "reflection", "rotation", "galilean"}),

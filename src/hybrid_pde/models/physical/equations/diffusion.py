@@ -25,7 +25,9 @@ class Diffusion(Equation):
         name="DiffusionPDE",
         formula="u_t = ∇·(κ∇u), or κ ∇²u with conservative: false",
         fields=(FieldRole("u"),),
-        parameters={"diffusivity": ParameterSpec("length²/time", positive=True, is_field=True)},
+        parameters={
+            "diffusivity": ParameterSpec("length²/time", positive=True, is_field=True, symbol="κ")
+        },
         options={"conservative": True},
         symmetries=ISOTROPIC,
     )

@@ -29,8 +29,8 @@ class FisherKPP(Equation):
         formula="u_t = D ∇²u + r u (1 − u)",
         fields=(FieldRole("u"),),
         parameters={
-            "diffusivity": ParameterSpec("length²/time", positive=True),
-            "growth_rate": ParameterSpec("1/time"),
+            "diffusivity": ParameterSpec("length²/time", positive=True, symbol="D"),
+            "growth_rate": ParameterSpec("1/time", symbol="r"),
         },
         symmetries=ISOTROPIC,
     )

@@ -30,9 +30,9 @@ class FitzHughNagumo(Equation):
         formula="u_t = D_u ∇²u + u − u³ − k − v, v_t = D_v ∇²v + u − v",
         fields=(FieldRole("u"), FieldRole("v")),
         parameters={
-            "diffusivity_u": ParameterSpec("length²/time", positive=True),
-            "diffusivity_v": ParameterSpec("length²/time", positive=True),
-            "threshold": ParameterSpec("1/time"),
+            "diffusivity_u": ParameterSpec("length²/time", positive=True, symbol="D_u"),
+            "diffusivity_v": ParameterSpec("length²/time", positive=True, symbol="D_v"),
+            "threshold": ParameterSpec("1/time", symbol="k"),
         },
         symmetries=ISOTROPIC,
     )

@@ -28,10 +28,10 @@ class GrayScott(Equation):
         formula="a_t = D_a ∇²a − a b² + F (1 − a), b_t = D_b ∇²b + a b² − (F + K) b",
         fields=(FieldRole("a"), FieldRole("b")),
         parameters={
-            "diffusivity_a": ParameterSpec("length²/time", positive=True),
-            "diffusivity_b": ParameterSpec("length²/time", positive=True),
-            "feed": ParameterSpec("1/time"),
-            "kill": ParameterSpec("1/time"),
+            "diffusivity_a": ParameterSpec("length²/time", positive=True, symbol="D_a"),
+            "diffusivity_b": ParameterSpec("length²/time", positive=True, symbol="D_b"),
+            "feed": ParameterSpec("1/time", symbol="F"),
+            "kill": ParameterSpec("1/time", symbol="K"),
         },
         symmetries=ISOTROPIC,
     )

@@ -30,8 +30,8 @@ class KortewegDeVries(Equation):
         formula="u_t + a u u_x + b u_xxx = 0",
         fields=(FieldRole("u"),),
         parameters={
-            "advection": ParameterSpec("length/time"),
-            "dispersion": ParameterSpec("length³/time"),
+            "advection": ParameterSpec("length/time", symbol="a"),
+            "dispersion": ParameterSpec("length³/time", symbol="b"),
         },
         # x → −x would need b → −b
         symmetries=SymmetrySpec(

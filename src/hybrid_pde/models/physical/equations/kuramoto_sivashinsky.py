@@ -31,9 +31,9 @@ class KuramotoSivashinsky(Equation):
         formula="u_t + a u u_x + b u_xx + c u_xxxx = 0",
         fields=(FieldRole("u"),),
         parameters={
-            "advection": ParameterSpec("length/time", default=1.0),
-            "second_order": ParameterSpec("length²/time", default=1.0),
-            "fourth_order": ParameterSpec("length⁴/time", default=1.0, positive=True),
+            "advection": ParameterSpec("length/time", default=1.0, symbol="a"),
+            "second_order": ParameterSpec("length²/time", default=1.0, symbol="b"),
+            "fourth_order": ParameterSpec("length⁴/time", default=1.0, positive=True, symbol="c"),
         },
         # u_x is a sum over the axes: reflecting one of several axes gives another equation
         symmetries=SymmetrySpec(

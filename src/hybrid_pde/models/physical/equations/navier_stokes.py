@@ -56,16 +56,17 @@ class NavierStokes(Equation):
             FieldRole("density", is_optional=True),
         ),
         parameters={
-            "viscosity": ParameterSpec("length²/time", positive=True),
+            "viscosity": ParameterSpec("length²/time", positive=True, symbol="ν"),
             "forcing": ParameterSpec(
                 "length/time²",
                 default=(0.0, 1.0),
                 components=("amplitude", "wavenumber"),
                 acts_along=(0,),
                 varies_along=(1,),
+                symbol="f",
             ),
-            "buoyancy": ParameterSpec("length/time²", default=0.0, per_axis=True),
-            "diffusivity": ParameterSpec("length²/time", default=0.0, positive=True),
+            "buoyancy": ParameterSpec("length/time²", default=0.0, per_axis=True, symbol="β"),
+            "diffusivity": ParameterSpec("length²/time", default=0.0, positive=True, symbol="D"),
         },
         options={"staggered": False},
         symmetries=SymmetrySpec(

@@ -22,7 +22,7 @@ class FNOArchitecture(Architecture):
     """
 
     name: ClassVar[str] = "FNO"
-    needs: ClassVar[tuple[str, str] | None] = ("neuralop", "neuraloperator")
+    needs: ClassVar[tuple[str, str] | None] = ("neuralop", "neuraloperator==2.0.0")
 
     hidden_channels: PositiveInt = 32
     modes: int = Field(default=16, ge=2, multiple_of=2)

@@ -1,0 +1,153 @@
+"""Warnings about an evaluation: divergence, missing values, poor surrogates."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from hybrid_pde.evaluation.measures.metrics import LABELS, PREDICTORS
+from hybrid_pde.evaluation.number_format import number, percent, plural
+
+# Relative error of the energy in a band of wavenumbers: half of the energy is missing, or half as
+# much is added.
+MAX_BAND_ERROR = 0.5
+TIMING_ERROR = 0.05  # relative; times of single runs are not reproduced better
+
+
+def evaluation_warnings(metrics: Mapping[str, Any]) -> list[str]:
+    """Sentences on what a reader must know before trusting the errors.
+
+    Args:
+        metrics: Content of ``metrics.json``.
+    """
+    found = []
+    split = metrics.get("evaluated_on", {}).get("split", "test")
+    if split == "validation":
+        found.append(
+            "There are no test simulations: errors are on the validation simulations, which "
+            "may have influenced the training. List some in trainer_params.test_sim."
+        )
+    elif split == "train":
+        found.append(
+            "There are no held-out simulations: errors are on the training simulations and say "
+            "nothing about unseen data. List some in trainer_params.test_sim."
+        )
+    found += _missing_value_warnings(metrics)
+    for name in (name for name in PREDICTORS if name in metrics):
+        found += _divergence_warnings(LABELS[name], metrics[name])
+        if name != "persistence":
+            found += _quality_warnings(LABELS[name], metrics, name)
+    return found + long_rollout_warnings(metrics)
+
+
+def timing_warnings(timing: Mapping[str, Any]) -> list[str]:
+    """A sentence if the surrogate is slower than the solver, from the content of ``timing.json``.
+
+    They are kept apart from those on errors, which are the same in every run.
+    """
+    slower = [
+        f"{number(1 / ratio, 2)} × slower {what}"
+        for key, what in (("one", "for one simulation"), ("batch", "in a batch"))
+        if (ratio := timing.get("speedup", {}).get(key, 1.0)) < 1 - TIMING_ERROR
+    ]
+    if not slower:
+        return []
+    return [
+        f"The synthetic model saves no time: it is {' and '.join(slower)} than the physical model. "
+        "Use the physical model, or a smaller architecture."
+    ]
+
+
+def gain_over_persistence(metrics: Mapping[str, Any], name: str) -> float | None:
+    """Persistence's VRMSE divided by a model's, over the fields that the model predicts."""
+    fields = metrics[name]["by_field"]
+    reference = [metrics["persistence"]["by_field"][key]["vrmse"] for key in fields]
+    own = [values["vrmse"] for values in fields.values()]
+    if None in own or None in reference or not sum(own):
+        return None
+    return float(sum(reference) / sum(own))
+
+
+def _divergence_warnings(label: str, metrics: Mapping[str, Any]) -> list[str]:
+    found = []
+    if metrics["diverged"]:
+        places = ", ".join(
+            f"simulation {simulation} at step {step}"
+            for simulation, step in metrics["diverged_at"].items()
+        )
+        found.append(f"{label}: diverged ({places}); its mean errors are infinite from then on.")
+    if skipped := metrics["skipped"]["vrmse"]:
+        found.append(
+            f"{label}: VRMSE excludes {plural(skipped, 'frame')} in which the truth is uniform"
+            f"{' or missing' if metrics.get('missing') else ''}."
+        )
+    return found
+
+
+def _quality_warnings(label: str, metrics: Mapping[str, Any], name: str) -> list[str]:
+    """Sentences on a model without skill, or with wrong energies at some scales."""
+    found = []
+    gain = gain_over_persistence(metrics, name)
+    if gain is not None and gain < 1:
+        advice = (
+            "train it longer or on more data"
+            if name == "synthetic"
+            else "check the equation and its parameters"
+        )
+        found.append(
+            f"{label}: worse than persistence: its VRMSE is {number(1 / gain, 3)} times that of "
+            f"the unchanged first frame; {advice}."
+        )
+    bands = {
+        band: error
+        for band, error in metrics[name].get("spectral_error", {}).items()
+        if error is not None and error > MAX_BAND_ERROR
+    }
+    if bands:
+        wrong = ", ".join(f"{band} wavenumbers {percent(error)}" for band, error in bands.items())
+        found.append(
+            f"{label}: wrong energy at some scales ({wrong} off on average); structures of these "
+            "sizes are not to be trusted."
+        )
+    return found
+
+
+def _missing_value_warnings(metrics: Mapping[str, Any]) -> list[str]:
+    """Sentences on missing values of the held-out simulations."""
+    described, found = metrics.get("evaluated_on", {}), []
+    compared = [metrics[name] for name in PREDICTORS if name in metrics]
+    if missing := max((each.get("missing", 0) for each in compared), default=0):
+        found.append(
+            f"The held-out simulations have {missing} missing values, which are excluded from the "
+            "errors."
+        )
+    if starts := described.get("starts"):
+        places = ", ".join(f"simulation {index} at frame {at}" for index, at in starts.items())
+        found.append(f"Rollouts start at frames with the fewest missing values: {places}.")
+    if filled := described.get("filled"):
+        places = ", ".join(f"{count} in simulation {index}" for index, count in filled.items())
+        found.append(
+            f"Missing values in initial states are filled with the nearest neighbours ({places}), "
+            "which affects the errors of these rollouts."
+        )
+    return found
+
+
+def long_rollout_warnings(metrics: Mapping[str, Any]) -> list[str]:
+    """Sentences on divergence and limits of the long rollouts."""
+    found = []
+    rollouts = {
+        name: rollout
+        for name in PREDICTORS
+        if (rollout := metrics.get(name, {}).get("long_rollout"))
+    }
+    for name, rollout in rollouts.items():
+        if not rollout["finite"]:
+            found.append(
+                f"{LABELS[name]}: long rollouts diverge after {rollout['lasted']} "
+                f"of {rollout['steps']} steps."
+            )
+    for steps in {rollout["steps"] for rollout in rollouts.values() if rollout["limited"]}:
+        found.append(
+            f"Long rollouts are limited to {steps} steps, since known parameters that change in "
+            "time are given only up to the end of the data."
+        )
+    return found

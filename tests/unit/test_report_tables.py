@@ -1,0 +1,66 @@
+"""Report: symbols, fixed parameters, captions, comparisons of speed."""
+
+import pytest
+
+from hybrid_pde.config import parse_experiment
+from hybrid_pde.config.discovery import built_in_equations
+from hybrid_pde.evaluation.figures.style import new_figure, panel_grid
+from hybrid_pde.evaluation.report.captions import captions
+from hybrid_pde.evaluation.report.error_tables import table_notes
+from hybrid_pde.evaluation.report.parameter_tables import parameter_rows, with_symbols
+
+FOUND = {"parameters": {"viscosity": {"value": 0.01, "std": None}}}
+
+
+def test_every_symbol_of_the_equation_is_in_the_table_of_parameters() -> None:
+    experiment = parse_experiment(
+        {"model": {"physical": {"name": "BurgersPDE", "pde_params": {"advection": 2.0}}}}
+    )
+    rows = with_symbols(experiment, parameter_rows(experiment, FOUND))
+    shown = [(row["symbol"], row["name"], row["estimate"]) for row in rows]
+    assert shown == [
+        ("ν", "viscosity", "0.01"),
+        ("a", "advection", "2 (fixed)"),
+        ("φ", "potential", "0 (fixed)"),
+    ]
+    assert {*rows[0]} >= {*rows[1]}
+
+
+@pytest.mark.parametrize("name", sorted(built_in_equations()))
+def test_parameters_have_the_symbols_of_their_equation(name: str) -> None:
+    spec = built_in_equations()[name]
+    symbols = [parameter.symbol for parameter in spec.parameters.values()]
+    assert len({*symbols}) == len(symbols), "each has its own"
+    assert all(symbol and symbol in spec.formula for symbol in symbols)
+
+
+def test_captions_name_the_panels_that_are_drawn() -> None:
+    bare = captions({"physical": {"conserved": {}}}, FOUND, {"val_vrmse": [float("nan")]})
+    assert "drift" not in bare["diagnostics"] and "long" not in bare["diagnostics"]
+    assert "shaded" not in bare["calibration"] and "validation" not in bare["training"]
+    full = captions(
+        {"physical": {"conserved": {"u": {}}, "long_rollout": {}}},
+        {"parameters": {"viscosity": {"std": 1e-3}}},
+        {"val_vrmse": [0.1]},
+    )
+    assert "drift" in full["diagnostics"] and "long rollouts" in full["diagnostics"]
+    assert "shaded" in full["calibration"] and "validation" in full["training"]
+
+
+def test_equal_speeds_are_called_so() -> None:
+    (note,) = table_notes({}, {"speedup": {"one": 1.02, "batch": 0.5}})
+    assert "as fast as the physical model for one simulation and 2 × slower in the batch" in note
+
+
+@pytest.mark.parametrize("panels", [1, 2, 3, 4])
+def test_no_quarter_of_a_figure_is_empty(panels: int) -> None:
+    axes = panel_grid(new_figure(4.0, 3.0), panels)
+    rows = -(-panels // 2)
+    covered = 0
+    for each in axes:
+        place = each.get_subplotspec()
+        assert place is not None
+        covered += (place.rowspan.stop - place.rowspan.start) * (
+            place.colspan.stop - place.colspan.start
+        )
+    assert (len(axes), covered) == (panels, 2 * rows)

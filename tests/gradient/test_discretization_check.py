@@ -92,6 +92,7 @@ def test_a_shift_below_the_tolerance_is_resolved() -> None:
     assert shift == pytest.approx(-0.9375 * error, rel=0.1)
 
 
+@pytest.mark.filterwarnings("ignore::hybrid_pde.result_warnings.ResultWarning")
 def test_no_shift_of_a_parameter_on_its_bound_or_without_influence() -> None:
     bounded = [{"name": "viscosity", "initial_guess": 0.05, "bounds": [0.04, 0.1]}]
     found = trainer("BurgersPDE", bounded, SECOND, check_discretization=True).train(data(), 1)

@@ -79,6 +79,7 @@ def test_the_guess_may_be_zero_tiny_or_huge(guess: float, method: str) -> None:
     assert result["history"][0]["diffusivity"] == guess
 
 
+@pytest.mark.filterwarnings("ignore::hybrid_pde.result_warnings.ResultWarning")
 def test_a_guess_whose_bounds_exclude_the_solution_is_no_estimate() -> None:
     with pytest.warns(
         UserWarning,
@@ -185,6 +186,7 @@ def test_the_feed_rate_of_gray_scott_is_far_off(feed: float) -> None:
     assert result["parameters"]["feed"]["value"] == pytest.approx(0.04, rel=1e-4)
 
 
+@pytest.mark.filterwarnings("ignore::hybrid_pde.result_warnings.ResultWarning")
 def test_a_field_of_another_magnitude_is_smoothed_as_from_a_good_guess() -> None:
     (x,) = coordinates(LINE)
     model = DiffusionPDE(physical_config("DiffusionPDE", {"diffusivity": 0.02}))

@@ -1,6 +1,7 @@
 """Rollouts on held-out simulations: metrics, divergence, predictors, and files."""
 
 import json
+import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -185,6 +186,7 @@ def test_physical_predictor_keeps_frames_before_a_divergence(
     simulation = waves()
     model = _Doubling(lasts)
     predictor = PhysicalPredictor(model, simulation.grid, simulation.layouts, simulation.dt)
+    caplog.set_level(logging.INFO)
     predicted = predictor({"velocity": simulation.fields["velocity"][:1]}, 4)["velocity"]
     assert predicted.shape == (1, 4, 2, 12, 10)
     assert torch.isfinite(predicted[:, :lasts]).all()

@@ -195,11 +195,13 @@ def test_a_vector_parameter_has_one_row_per_component() -> None:
 
 def test_the_page_is_self_contained_and_escapes_its_input(tmp_path: Path) -> None:
     Image.new("RGB", (2, 2)).save(tmp_path / "error_curves.png")
-    experiment = {**EXPERIMENT, "data": {"dset_name": "<script>alert(1)<b>", "fields": ["u"]}}
+    experiment = {**EXPERIMENT, "data": {"dset_name": "a & b", "fields": ["u"]}}
+    viscosity = {**PARAMETERS["parameters"]["viscosity"], "unit": "<script>alert(1)<b>"}
     path = tmp_path / "report.html"
     inputs = ReportInputs(
         experiment,
         metrics=_metrics(),
+        parameters={**PARAMETERS, "parameters": {"viscosity": viscosity}},
         pictures={"error_curves": tmp_path / "error_curves.png"},
         provenance=collect_provenance(),
     )
@@ -208,6 +210,7 @@ def test_the_page_is_self_contained_and_escapes_its_input(tmp_path: Path) -> Non
     assert len(page.addresses) == 1 and page.addresses[0].startswith("data:image/png;base64,")
     assert not {"script", "link", "iframe", "b"} & set(page.tags)
     assert "<script>alert(1)<b>" in page.text
+    assert "a & b" in page.text
     assert "torch" in page.text.split("Provenance")[1]
     assert sorted(item.name for item in tmp_path.iterdir()) == ["error_curves.png", "report.html"]
     with pytest.raises(ValueError, match="picture.txt: an image"):

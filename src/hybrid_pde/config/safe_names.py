@@ -15,6 +15,8 @@ SIGNS = " _-.+=@:~&()"
 # in names of files only: Snakemake separates wildcards, which are folders, by commas, and Slurm
 # replaces percent signs in the names of its logs, which come from folders
 FILE_SIGNS = SIGNS + ",%"
+# in names of fields, which become no part of a command: `data[0]` is one of PDEBench's
+FIELD_SIGNS = SIGNS + "[]"
 # in the paths of the project and of the working directory, which are no wildcards
 OWN_FOLDER_SIGNS = SIGNS + ",'#![]"
 # bytes; a file system allows 255, and logs and temporary files have longer names than their stage
@@ -75,7 +77,7 @@ def path_problem(path: str, signs: str = SIGNS, file_signs: str = SIGNS) -> str 
 
 def field_problem(name: str) -> str | None:
     """What is wrong with the name of a field or a parameter; ``None`` if nothing is."""
-    problem = name_problem(name)
+    problem = name_problem(name, FIELD_SIGNS)
     if problem is None and not re.match(r"[^\W_]|_(?!_)", name):
         problem = "must begin with a letter, a digit or a single '_', as a NetCDF variable does"
     return problem

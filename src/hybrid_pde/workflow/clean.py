@@ -18,6 +18,7 @@ from hybrid_pde.config.yaml_file import read_yaml_result
 from hybrid_pde.data.atomic import sha256_of
 from hybrid_pde.data.cache.cache_location import CLAIM
 from hybrid_pde.data.cache.manifests import digests_of_raw_files
+from hybrid_pde.data.raw_claim import CLAIM as RAW_CLAIM
 from hybrid_pde.errors import CacheError, RunningError, UserError, printable
 from hybrid_pde.training.finished_checkpoints import NUMBERED
 from hybrid_pde.workflow.live_processes import snakemake_calls
@@ -44,6 +45,8 @@ _RUN = (
     r"evaluation/(?:metrics|timing)\.json",
     r"evaluation/(?:error_curves|prediction|diagnostics|training|calibration)\.png",
     r"evaluation/(?:animation\.gif|rollouts\.nc)",
+    r"physical/\.kept/(?:parameters\.yaml|history\.csv|kept\.json|[^/]+\.nc)",
+    r"synthetic/\.kept/(?:synthetic_model\.pt|history\.csv|kept\.json)",
     rf"(?:augmented|guidance)/(?:{_SIMULATIONS}|{_HIDDEN})",
     rf"checkpoints/[0-9a-f]{{16}}/(?:{NUMBERED.pattern}|new\.pt|finished)",
     r"checkpoints/[0-9a-f]{16}\.lock",
@@ -55,7 +58,7 @@ _CACHE = (
     rf"(?:{_SIMULATIONS}|{_HIDDEN}|sources\.json|reading\.json|index-[0-9a-f]{{8}}\.json)",
     r"\.locks/sim_\d{6,}\.lock",
 )
-_RAW = (*_RECORDS, _HIDDEN)
+_RAW = (*_RECORDS, _HIDDEN, re.escape(RAW_CLAIM))
 
 
 @dataclass

@@ -29,7 +29,8 @@ logger = logging.getLogger(__name__)
 
 SCHEMA = 4  # of the index file; raise it when reading of raw files changes
 COMPANIONS = (".json", ".yaml", ".yml", ".txt", ".md", ".csv", ".log", ".sha256")
-MAX_LISTED = 10  # damaged files named in one message
+MAX_LISTED = 10  # different errors of files in one message
+MAX_NAMES = 3  # further files that share an error
 MAX_INDEX_BYTES = 256 * MIB  # of a million files
 
 
@@ -135,6 +136,26 @@ def build_index(
         _store(index_path, digest, stats, infos)
     _check_agreement(infos, errors)
     return _assemble(raw_dir, stats, infos, errors, strict)
+
+
+def damage_report(errors: Mapping[Path, str]) -> str:
+    """Message for unusable files: what they have in common once, with their number and names.
+
+    Args:
+        errors: Error message of each file, which names it.
+    """
+    alike: dict[str, list[Path]] = {}
+    for path, text in errors.items():
+        alike.setdefault(text.replace(str(path), "").replace(path.name, ""), []).append(path)
+    lines = []
+    for first, *others in list(alike.values())[:MAX_LISTED]:
+        names = ", ".join(path.name for path in others[:MAX_NAMES])
+        more = ", …" if len(others) > MAX_NAMES else ""
+        count = f"{len(others)} more file" + ("s" if len(others) > 1 else "")
+        lines.append(errors[first] + (f" (the same in {count}: {names}{more})" if others else ""))
+    if len(alike) > MAX_LISTED:
+        lines.append(f"… and {len(alike) - MAX_LISTED} more")
+    return "\n".join(lines)
 
 
 def default_name(digest: str) -> str:
@@ -252,9 +273,7 @@ def _assemble(
     several = any(info.num_samples > 1 for info in infos.values())
     # After a damaged file of unknown length, the numbers of simulations would be uncertain.
     if errors and (strict or not infos or several):
-        listed = [errors[path] for path in stats if path in errors]
-        more = f"\n… and {len(listed) - MAX_LISTED} more" if len(listed) > MAX_LISTED else ""
-        raise RawDataError("\n".join(listed[:MAX_LISTED]) + more)
+        raise RawDataError(damage_report({path: errors[path] for path in stats if path in errors}))
     simulations = tuple(
         (path, sample)
         for path in stats

@@ -56,9 +56,8 @@ def run_experiment(experiment: Experiment, results: Path, source: str) -> Path:
     """
     folder = results / experiment.name
     check_own_models(experiment, source)
-    with recorded_warnings() as found:
-        store = _prepare_data(experiment, source)
-    stages = _StagesOnFiles(experiment, store, folder, inherited("cache", found))
+    store, found = _prepare_data(experiment, source)
+    stages = _StagesOnFiles(experiment, store, folder, found)
     run_cycles(experiment, stages)
     if num_cycles(experiment) > 1:
         collect_cycles([stages.folder(k + 1) for k in range(num_cycles(experiment))], folder)
@@ -74,7 +73,7 @@ def run_experiment(experiment: Experiment, results: Path, source: str) -> Path:
         models if "synthetic" in trained else None,
         folder / PARAMETERS if "physical" in trained else None,
         folder / "evaluation",
-        earlier=inherited("cache", found),
+        earlier=found,
     )
     for name in ("synthetic", "physical", "persistence"):
         if name in evaluation.metrics:
@@ -84,13 +83,19 @@ def run_experiment(experiment: Experiment, results: Path, source: str) -> Path:
     return folder
 
 
-def _prepare_data(experiment: Experiment, source: str) -> DataManager:
-    """Simulate raw files if the experiment says so, check settings against them, and cache them."""
+def _prepare_data(experiment: Experiment, source: str) -> tuple[DataManager, list[str]]:
+    """Data of the experiment, and warnings about them.
+
+    Simulate raw files if the experiment says so, check settings against them, and cache them.
+    """
+    simulated: list[str] = []
     if experiment.generation_params is not None:
         _check(experiment, source, None)
         claim_raw_folder(experiment, source, claim=True)
         count = experiment.generation_params.num_simulations
-        RawSimulations(experiment, experiment.raw_dir).make(range(count))
+        with recorded_warnings() as found:
+            RawSimulations(experiment, experiment.raw_dir).make(range(count))
+        simulated = inherited("simulate", found)
     store = DataManager.from_experiment(experiment)
     if store.index is not None:
         _check(experiment, source, store.index)
@@ -98,9 +103,10 @@ def _prepare_data(experiment: Experiment, source: str) -> DataManager:
     used = {*held_out_simulations(experiment)[0]}
     for stage in (training.physical, training.synthetic):
         used |= {*stage.train_sim, *stage.val_sim}
-    store.cache_shard(sorted(used))
-    warn_of_assumptions(store)
-    return store
+    with recorded_warnings() as found:
+        store.cache_shard(sorted(used))
+        warn_of_assumptions(store)
+    return store, [*simulated, *inherited("cache", found)]
 
 
 def _check(experiment: Experiment, source: str, index: RawIndex | None) -> None:

@@ -23,6 +23,7 @@ from hybrid_pde.models.physical.ensemble import Recording, Start, generate, proj
 from hybrid_pde.models.physical.field_roles import match_roles
 from hybrid_pde.models.physical.physical_model import PhysicalModel
 from hybrid_pde.models.registry import ModelRegistry
+from hybrid_pde.result_warnings import recorded_warnings
 from hybrid_pde.stages.threads import limit_threads
 
 ATTRIBUTE = "generated_with"
@@ -48,7 +49,9 @@ def simulate_shard(
     """
     limit_threads(threads)
     simulations = RawSimulations(parse_experiment(settings), manifest.parent, code)
-    write_json(manifest, simulations.make(shard))
+    with recorded_warnings() as found:
+        made = simulations.make(shard)
+    write_json(manifest, {**made, "warnings": found})
 
 
 class RawSimulations:

@@ -131,7 +131,7 @@ def build_index(
     known = _load(index_path, digest)
     infos, errors, opened = _read(stats, known, experiment)
     if opened and infos:
-        announce(next(iter(infos.values())), raw_dir, experiment)
+        announce(next(iter(infos.values())), raw_dir)
     if infos and (opened or len(known) != len(infos)):
         _store(index_path, digest, stats, infos)
     _check_agreement(infos, errors)

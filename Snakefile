@@ -94,7 +94,7 @@ onsuccess:
 
 # what the stage itself said, after all that Snakemake says
 onerror:
-    for text in failures(Path(log)):
+    for text in failures(map(Path, [log] if isinstance(log, str) else log)):
         logger.error(text)
 
 

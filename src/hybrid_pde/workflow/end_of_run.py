@@ -21,13 +21,13 @@ def summaries(plans: Iterable[Plan]) -> Iterator[str]:
             yield f"{folder}: {summary_of(warnings_in_folder(folder))}"
 
 
-def failures(snakemake_log: Path) -> list[str]:
+def failures(snakemake_logs: Iterable[Path]) -> list[str]:
     """What the failed stages of a run said: the last error in the log of each, once.
 
     Args:
-        snakemake_log: Snakemake's own log of the run, which names the logs of failed jobs.
+        snakemake_logs: Snakemake's own logs of the run, which name the logs of failed jobs.
     """
-    text = _end_of(snakemake_log)
+    text = "\n".join(map(_end_of, snakemake_logs))
     found = [_last_error(_end_of(Path(name))) for name in _LOG.findall(text)]
     return list(dict.fromkeys(each for each in found if each))
 

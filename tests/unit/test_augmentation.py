@@ -188,10 +188,6 @@ def test_a_single_frame_is_enough_for_given_states(tmp_path: Path, has_time: boo
     for index in (0, 1, 3):
         expected = values[index % 2, 0] if has_time else values[index % 2]
         assert np.array_equal(states.state(index)["velocity"], expected)
-    copy = states._path.parent
-    assert copy.is_dir() and copy != tmp_path
-    del states
-    assert not copy.exists()
 
 
 def test_given_states_on_another_grid_are_rejected(manager: DataManager, tmp_path: Path) -> None:

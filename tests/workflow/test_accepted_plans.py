@@ -76,7 +76,7 @@ TOO_LATE = {
             "run_params": {"model_type": "physical"},
             "data": {"fields": ["u"]},
         },
-        "physical.learnable_parameters[0]: diffusivity.parametrization.modes: 40: the 12 points",
+        "physical.learnable_parameters[0]: diffusivity.parametrization.modes: 40: the 16 points",
     ),
 }
 # Functions in modules that only stages import, with a ConfigError nevertheless:

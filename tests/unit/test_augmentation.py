@@ -24,7 +24,7 @@ from hybrid_pde.data.initial_states.wall_modes import lift
 from hybrid_pde.data.raw_netcdf_writer import write_raw_file
 from hybrid_pde.domain.grid import PERIODIC, FieldLayout, Grid
 from hybrid_pde.domain.known_values import KnownParameter
-from hybrid_pde.errors import ConfigError, DivergenceError
+from hybrid_pde.errors import CalibrationError, ConfigError, DivergenceError
 from hybrid_pde.factories import ModelFactory
 from hybrid_pde.result_warnings import ResultWarning, recorded_warnings
 from hybrid_pde.stages.simulate import RawSimulations
@@ -318,7 +318,7 @@ def test_distribution_without_a_deviation_is_rejected(
     manager: DataManager, tmp_path: Path, calibrated: dict[str, Any] | None, why: str
 ) -> None:
     message = rf"parameters: distribution: viscosity has no standard deviation \({why}\); give"
-    with pytest.raises(ConfigError, match=message):
+    with pytest.raises(CalibrationError, match=message):
         maker(manager, tmp_path, calibrated, parameters="distribution")
 
 

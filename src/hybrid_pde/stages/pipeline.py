@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from hybrid_pde.config.checks.symmetries import box_of
 from hybrid_pde.config.derived import (
     held_out_simulations,
     needs_equation,
@@ -112,6 +113,8 @@ def _prepare_data(experiment: Experiment, source: str) -> tuple[DataManager, lis
 def _check(experiment: Experiment, source: str, index: RawIndex | None) -> None:
     """Check the experiment against its data, or against those that it is going to simulate."""
     check_data(experiment, source, index)
+    if index is not None:
+        check_own_models(experiment, source, box_of(index.grid, index.layouts, index.known))
     check_field_guesses(experiment, source, planned_grid(experiment, index))
 
 

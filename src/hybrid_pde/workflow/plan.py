@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 
 from hybrid_pde.config import load_experiment, parse_experiment
+from hybrid_pde.config.checks.symmetries import box_of
 from hybrid_pde.config.derived import (
     held_out_simulations,
     needs_equation,
@@ -92,7 +93,10 @@ class Plan:
             ConfigError: see :func:`check_own_models`.
         """
         with keys_as_written(self._keys_written):
-            check_own_models(self.experiment, str(self.path))
+            box = None
+            if not self.is_generated and self.experiment.augmentation.symmetries:
+                box = box_of(self.index.grid, self.index.layouts, self.index.known)
+            check_own_models(self.experiment, str(self.path), box)
 
     def _keys_written(self) -> WrittenKeys:
         return keys_written(self.path, self._overrides)

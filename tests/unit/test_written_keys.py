@@ -7,7 +7,7 @@ import yaml
 
 from hybrid_pde.config import load_experiment
 from hybrid_pde.config.written_keys import WrittenKeys
-from hybrid_pde.data.cache.raw_index import damage_report
+from hybrid_pde.data.cache.damage_report import damage_report
 from hybrid_pde.errors import ConfigError
 from tests.workflow.tiny import tiny_experiment
 

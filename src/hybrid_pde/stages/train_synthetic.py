@@ -25,7 +25,7 @@ from hybrid_pde.models.surrogate_file import (
     save_synthetic_model,
 )
 from hybrid_pde.models.synthetic.synthetic_model import SyntheticModel
-from hybrid_pde.result_warnings import of_earlier_cycle, recorded_warnings, warn_of_result
+from hybrid_pde.result_warnings import of_earlier_cycle, recorded_warnings
 from hybrid_pde.stages.kept_results import KeptResults
 from hybrid_pde.stages.threads import limit_threads
 from hybrid_pde.training.checkpoint_folder import CheckpointFolder
@@ -180,7 +180,6 @@ class SurrogateTraining:
         self._settings = experiment.trainer_params.synthetic
         self._real, self._warm_start, self._cycle = real, warm_start, cycle
         with recorded_warnings() as found:
-            _warn_of_precision(experiment, real)
             windows = real_windows(experiment, real, physical=physical)
             held_out = real if self._settings.val_sim else None
             self._data = SurrogateData(windows, generated, made, held_out)
@@ -321,18 +320,3 @@ def _load_weights(model: SyntheticModel, path: Path) -> None:
         raise CheckpointError(
             f"{path}: a training cannot start from it, its architecture is another one: {error}"
         ) from error
-
-
-def _warn_of_precision(experiment: Experiment, store: SimulationStore) -> None:
-    """Warn of a training in half precision on fields that even single precision does not keep."""
-    section, training = experiment.model.synthetic, experiment.trainer_params.synthetic
-    if training.precision == "single" or section is None:
-        return
-    double = store.header(training.train_sim[0]).double
-    if names := [name for name in section.input_specs if name in double]:
-        warn_of_result(
-            f"trainer_params.precision: {training.precision}: {', '.join(names)}: stored in double "
-            f"precision, since single loses part of the variation; {training.precision} keeps "
-            "three digits of it or fewer. Use trainer_params.precision: single, or subtract the "
-            "mean in the raw files"
-        )

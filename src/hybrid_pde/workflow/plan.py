@@ -20,7 +20,8 @@ from hybrid_pde.config.schema import GivenStates
 from hybrid_pde.config.written_keys import WrittenKeys, keys_as_written
 from hybrid_pde.data.atomic import unwritable_parent
 from hybrid_pde.data.cache.cache_location import cache_directory, reading_digest
-from hybrid_pde.data.cache.raw_index import RawIndex, build_index, damage_report, scan
+from hybrid_pde.data.cache.damage_report import damage_report
+from hybrid_pde.data.cache.raw_index import RawIndex, build_index, scan
 from hybrid_pde.data.plan_checks import check_data, planned_grid
 from hybrid_pde.data.raw_claim import claim_raw_folder
 from hybrid_pde.data.raw_files.formats import reader_files

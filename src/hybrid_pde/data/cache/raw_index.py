@@ -15,6 +15,7 @@ from hybrid_pde.data.cache.announcements import announce
 from hybrid_pde.data.cache.cache_header import VALUE_BYTES
 from hybrid_pde.data.cache.cache_location import cache_directory, digest_of, reading_digest
 from hybrid_pde.data.cache.compatibility import disagreement
+from hybrid_pde.data.cache.damage_report import damage_report
 from hybrid_pde.data.raw_files.file_units import following
 from hybrid_pde.data.raw_files.formats import suffixes
 from hybrid_pde.data.raw_files.raw_file import RawFileInfo
@@ -29,8 +30,7 @@ logger = logging.getLogger(__name__)
 
 SCHEMA = 4  # of the index file; raise it when reading of raw files changes
 COMPANIONS = (".json", ".yaml", ".yml", ".txt", ".md", ".csv", ".log", ".sha256")
-MAX_LISTED = 10  # different errors of files in one message
-MAX_NAMES = 3  # further files that share an error
+MAX_LISTED = 10  # names in one message
 MAX_INDEX_BYTES = 256 * MIB  # of a million files
 
 
@@ -136,26 +136,6 @@ def build_index(
         _store(index_path, digest, stats, infos)
     _check_agreement(infos, errors)
     return _assemble(raw_dir, stats, infos, errors, strict)
-
-
-def damage_report(errors: Mapping[Path, str]) -> str:
-    """Message for unusable files: what they have in common once, with their number and names.
-
-    Args:
-        errors: Error message of each file, which names it.
-    """
-    alike: dict[str, list[Path]] = {}
-    for path, text in errors.items():
-        alike.setdefault(text.replace(str(path), "").replace(path.name, ""), []).append(path)
-    lines = []
-    for first, *others in list(alike.values())[:MAX_LISTED]:
-        names = ", ".join(path.name for path in others[:MAX_NAMES])
-        more = ", …" if len(others) > MAX_NAMES else ""
-        count = f"{len(others)} more file" + ("s" if len(others) > 1 else "")
-        lines.append(errors[first] + (f" (the same in {count}: {names}{more})" if others else ""))
-    if len(alike) > MAX_LISTED:
-        lines.append(f"… and {len(alike) - MAX_LISTED} more")
-    return "\n".join(lines)
 
 
 def default_name(digest: str) -> str:

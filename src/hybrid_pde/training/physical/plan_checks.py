@@ -30,9 +30,8 @@ def check_field_guesses(experiment: Experiment, source: str, grid: Grid | None) 
 def _guess_errors(experiment: Experiment, grid: Grid) -> Iterator[str]:
     for position, parameter in enumerate(experiment.trainer_params.physical.learnable_parameters):
         section, guess = parameter.parametrization, parameter.initial_guess
-        fits_any_grid = section is None or (section.type == "grid" and isinstance(guess, float))
-        if fits_any_grid:
-            continue
+        if section is None or (section.type == "grid" and isinstance(guess, float)):
+            continue  # fits any grid
         # imports PyTorch
         from hybrid_pde.training.physical.fields.parametrization import create_parametrization
 

@@ -183,6 +183,7 @@ def test_physical_predictor_passes_fields_to_the_model_and_back() -> None:
 def test_physical_predictor_keeps_frames_before_a_divergence(
     lasts: int, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("INFO")
     simulation = waves()
     model = _Doubling(lasts)
     predictor = PhysicalPredictor(model, simulation.grid, simulation.layouts, simulation.dt)

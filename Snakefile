@@ -92,10 +92,10 @@ onsuccess:
         logger.info(text)
 
 
-# what the stage itself said, after all that Snakemake says
+# what the stage itself said, at exit: after all that Snakemake says
 onerror:
     for text in failures(map(Path, [log] if isinstance(log, str) else log)):
-        logger.error(text)
+        atexit.register(print, f"\nERROR: {text}", file=sys.stderr, flush=True)
 
 
 wildcard_constraints:

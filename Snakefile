@@ -30,6 +30,7 @@ from hybrid_pde.data.atomic import refuse_unwritable
 from hybrid_pde.data.cache.numbering import note_planned
 from hybrid_pde.training.finished_checkpoints import remove_finished_checkpoints
 from hybrid_pde.errors import UserError, make_log_printable
+from hybrid_pde.workflow.end_of_run import failures, summaries
 from hybrid_pde.workflow.folder_checks import (
     all_targets_pinned,
     check_folder,
@@ -87,6 +88,14 @@ onstart:
 onsuccess:
     for plan in requested_plans(sys.argv[1:], PLANS):
         remove_finished_checkpoints(Path(plan.results))
+    for text in summaries(requested_plans(sys.argv[1:], PLANS)):
+        logger.info(text)
+
+
+# what the stage itself said, at exit: after all that Snakemake says
+onerror:
+    for text in failures(map(Path, [log] if isinstance(log, str) else log)):
+        atexit.register(print, f"\nERROR: {text}", file=sys.stderr, flush=True)
 
 
 wildcard_constraints:

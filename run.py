@@ -28,8 +28,14 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from hybrid_pde.config import load_experiment, parse_experiment
-from hybrid_pde.config.loading import CONFIG_DIR, default_experiment, find_experiment
+from hybrid_pde.config.loading import (
+    CONFIG_DIR,
+    default_experiment,
+    find_experiment,
+    keys_written,
+)
 from hybrid_pde.config.safe_names import shortened
+from hybrid_pde.config.written_keys import keys_as_written
 from hybrid_pde.config.yaml_file import MAX_DIGITS
 from hybrid_pde.data.atomic import disk_reason
 from hybrid_pde.errors import ConfigError, PinnedError, UserError, make_log_printable
@@ -72,13 +78,14 @@ def _run_experiment(options: argparse.Namespace) -> None:
     chosen = HydraConfig.get()
     try:
         path = _path(options)
-        experiment = parse_experiment(load_experiment(path, _overrides(path, chosen)))
+        overrides = _overrides(path, chosen)
+        experiment = parse_experiment(load_experiment(path, overrides))
         if experiment.name in pinned_names():
             raise PinnedError(
                 f"results/{experiment.name}: pinned; `make unpin EXPERIMENT={experiment.name}` "
                 "frees it, run_params.experiment_name=… takes another folder"
             )
-        with interruptible():
+        with interruptible(), keys_as_written(lambda: keys_written(path, overrides)):
             # loads PyTorch, which takes seconds; errors of the experiment are reported before
             from hybrid_pde.stages.pipeline import run_experiment
 

@@ -53,6 +53,14 @@ class RawDataError(UserError):
     """A raw file cannot be read or lacks what the experiment needs."""
 
 
+class MachineError(UserError):
+    """This machine lacks what the experiment asks for, e.g. a GPU; another one may have it."""
+
+
+class OwnModelError(UserError):
+    """A user-defined model does not do what its interface asks for."""
+
+
 class CacheError(UserError):
     """A cached simulation is truncated, not a cache file, or of another schema version."""
 

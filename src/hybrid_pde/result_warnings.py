@@ -14,6 +14,8 @@ STAGES = (
     "train_synthetic",
     "evaluate",
 )  # in the order of a cycle
+DATA_STAGES = ("simulate", "cache")  # not repeated in every cycle
+EARLIER = "in an earlier cycle: "
 _records: ContextVar[tuple[list[str], ...]] = ContextVar("result_warnings", default=())
 
 
@@ -58,6 +60,23 @@ def inherited(stage: str, texts: Iterable[str]) -> list[str]:
         texts: Its warnings; those that it has inherited itself keep their own stage.
     """
     return [text if stage_of(text, "")[0] else f"{stage}: {text}" for text in texts]
+
+
+def of_earlier_cycle(stage: str, texts: Iterable[str]) -> list[str]:
+    """Warnings of the cycle before, as the next cycle's result keeps them.
+
+    Those about the data hold for every cycle and stay as they are.
+
+    Args:
+        stage: Stage of the result that kept them.
+        texts: Its warnings.
+    """
+    found = []
+    for text in texts:
+        origin, message = stage_of(text, stage)
+        is_of_data = origin in DATA_STAGES or message.startswith(EARLIER)
+        found.append(f"{origin}: {message if is_of_data else EARLIER + message}")
+    return found
 
 
 def stage_of(text: str, stage: str) -> tuple[str, str]:

@@ -10,7 +10,7 @@ import sys
 import pytest
 import torch
 
-from hybrid_pde.errors import ConfigError, DivergenceError
+from hybrid_pde.errors import DivergenceError, MachineError
 from hybrid_pde.evaluation.history import read_rows
 from hybrid_pde.models import load_synthetic_model
 from hybrid_pde.training.synthetic.processes import num_processes, run_together
@@ -86,7 +86,7 @@ def test_torchrun_starts_the_processes(store, one_process, tmp_path):
 
 
 def test_a_trainer_for_several_devices_needs_torchrun(store):
-    with pytest.raises(ConfigError, match=r"devices: 2: .* torchrun --nproc-per-node 2"):
+    with pytest.raises(MachineError, match=r"devices: 2: .* torchrun --nproc-per-node 2"):
         _ = training_in(store, settings(devices=2)).trainer
 
 

@@ -5,7 +5,7 @@ from math import exp, log2, pi
 import pytest
 import torch
 
-from hybrid_pde.errors import ConfigError
+from hybrid_pde.errors import RawDataError
 from hybrid_pde.models.physical.conditions import Conditions
 from hybrid_pde.numerics.discretization import Discretization
 from tests.physics.periodic_box import coordinates, periodic_grid
@@ -152,7 +152,7 @@ def test_lid_driven_cavity():
     assert float(end[0, middle].mean(0).min()) == pytest.approx(-0.21090, rel=0.02)
     assert float(end[1, :, middle].mean(1).max()) == pytest.approx(0.17527, rel=0.02)
     leaking = Conditions({"boundary.y.upper": torch.tensor([[1.0, 0.5]], dtype=torch.float64)})
-    with pytest.raises(ConfigError, match=r"boundary\.y\.upper.*nothing flows through"):
+    with pytest.raises(RawDataError, match=r"boundary\.y\.upper.*nothing flows through"):
         last(model(viscosity=0.01), start, grid, 1, 0.1, conditions=leaking)
 
 

@@ -8,6 +8,7 @@ import torch
 from matplotlib.figure import Figure
 from PIL import Image
 
+from hybrid_pde.domain.stated_units import StatedUnits
 from hybrid_pde.evaluation.figures.all_figures import write_figures
 from hybrid_pde.evaluation.figures.animation import write_animation
 from hybrid_pde.evaluation.figures.diagnostic_figure import plot_diagnostics
@@ -141,6 +142,15 @@ def test_diagnostics_have_a_panel_for_each_available_quantity() -> None:
     assert grown.get_yscale() == "log"
     marks = [line for line in grown.get_lines() if line.get_marker() == "X"]
     assert marks[0].get_ydata() == pytest.approx([90.0])
+
+
+def test_axes_of_curves_have_the_units_of_the_data() -> None:
+    found, units = _evaluation(), StatedUnits(length="km", time="s")
+    figure = plot_diagnostics(_with_long_rollouts(found), found.spectra, units)
+    labels = {axes.get_xlabel() for axes in figure.axes if axes.get_visible()}
+    assert labels == {"lead time t [s]", "wavenumber k [1/km]"}
+    (curves,) = plot_error_curves(found.metrics, time_unit="s").axes
+    assert curves.get_xlabel().startswith("lead time t [s]   (one step = ")
 
 
 def test_a_diverged_prediction_has_no_spectrum_but_the_others_have() -> None:

@@ -13,6 +13,7 @@ import xarray as xr
 
 from hybrid_pde.config.discovery import built_in_equations
 from hybrid_pde.domain.grid import Grid, axis_points
+from hybrid_pde.domain.stated_units import StatedUnits
 from hybrid_pde.errors import ConfigError, DivergenceError
 from hybrid_pde.evaluation.physical_predictor import PhysicalPredictor
 from hybrid_pde.evaluation.predictors import persistence
@@ -183,6 +184,7 @@ def test_physical_predictor_passes_fields_to_the_model_and_back() -> None:
 def test_physical_predictor_keeps_frames_before_a_divergence(
     lasts: int, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("INFO")
     simulation = waves()
     model = _Doubling(lasts)
     predictor = PhysicalPredictor(model, simulation.grid, simulation.layouts, simulation.dt)
@@ -226,6 +228,15 @@ def test_rollouts_file_holds_truth_and_predictions_with_coordinates(tmp_path: Pa
         assert dataset.attrs["experiment"] == "waves"
         assert all("units" not in variable.attrs for variable in dataset.variables.values())
         assert dataset["velocity_x_truth"].encoding["zlib"]
+
+
+def test_rollouts_have_the_units_that_the_data_state() -> None:
+    found = evaluate([(0, waves())], {})
+    units = StatedUnits(length="km", time="s", variables=(("velocity", "m/s"),))
+    dataset = rollout_dataset([replace(each, units=units) for each in found.samples])
+    for name, unit in {"time": "s", "x": "km", "y": "km", "velocity_x_truth": "m/s"}.items():
+        assert dataset[name].attrs["units"] == unit
+    assert "units" not in dataset["sample"].attrs
 
 
 def test_rollouts_in_three_dimensions_keep_one_sample_for_paraview() -> None:

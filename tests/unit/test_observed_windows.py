@@ -13,7 +13,7 @@ from hybrid_pde.data.cache.data_manager import DataManager
 from hybrid_pde.data.raw_netcdf_writer import write_raw_file
 from hybrid_pde.data.windows.augmented_dataset import AugmentedDataset
 from hybrid_pde.domain.grid import FieldLayout
-from hybrid_pde.errors import ConfigError
+from hybrid_pde.errors import RawDataError
 from hybrid_pde.factories import ModelFactory, TrainerFactory
 from hybrid_pde.models.physical.physical_model import PhysicalModel
 from hybrid_pde.result_warnings import ResultWarning
@@ -245,7 +245,7 @@ def test_windows_without_observed_targets_are_rejected(load: Load, tmp_path: Pat
     assert {dataset.window(n)[0] for n in range(len(dataset))} == {1}
     experiment, manager = load({"sensors": "buoys.nc"})
     with (
-        pytest.raises(ConfigError, match="no training windows: a surrogate needs"),
+        pytest.raises(RawDataError, match="no training windows: a surrogate needs"),
         pytest.warns(ResultWarning, match="a surrogate learns from frames only"),
     ):
         real_windows(experiment, manager)

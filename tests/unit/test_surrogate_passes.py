@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from hybrid_pde.domain.grid import FieldLayout, Grid
-from hybrid_pde.errors import CheckpointError, ConfigError
+from hybrid_pde.errors import CheckpointError, ConfigError, OwnModelError
 from hybrid_pde.models import load_synthetic_model
 from hybrid_pde.models.surrogate_file import save_synthetic_model
 from hybrid_pde.models.synthetic.normalization import normalization_of
@@ -176,7 +176,9 @@ def test_positions_first_computed_in_inference_can_be_used_in_training():
 def test_a_network_with_too_few_outputs_for_its_bundle_is_rejected():
     model = surrogate("ConvNet", (PERIODIC,), bundle=2)
     model.network = torch.nn.Conv1d(1, 1, 3)
-    with pytest.raises(ConfigError, match=r"bundle: 2: the network gives 1 channels, 2 are needed"):
+    with pytest.raises(
+        OwnModelError, match=r"bundle: 2: the network gives 1 channels, 2 are needed"
+    ):
         model(torch.zeros(1, 1, 8))
 
 

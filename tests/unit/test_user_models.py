@@ -1,5 +1,6 @@
 """User-defined models in a Python file, which runs only if the experiment names it."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 import torch
 
 from hybrid_pde.config import Experiment, parse_experiment
+from hybrid_pde.config.checks.symmetries import box_of
 from hybrid_pde.domain.grid import FieldLayout, Grid
 from hybrid_pde.errors import CheckpointError, ConfigError
 from hybrid_pde.models import ModelRegistry, load_synthetic_model
@@ -206,3 +208,21 @@ def test_an_input_unknown_to_a_user_equation_is_rejected(tmp_path: Path) -> None
     check_own_models(plain(tmp_path, input_specs={"u": 1, "decay": 1}), "case.yaml")
     with pytest.raises(ConfigError, match=r"input_specs\.decai: .* not a parameter of DecayPDE"):
         check_own_models(plain(tmp_path, input_specs={"u": 1, "decai": 1}), "case.yaml")
+
+
+def test_fields_and_symmetries_are_checked_against_a_user_equation(tmp_path: Path) -> None:
+    equation = EQUATION.replace(
+        '{"decay": ParameterSpec("1/time")}',
+        '{"decay": ParameterSpec("1/time")}, symmetries=SymmetrySpec(frozenset({"translation"}))',
+    ).replace("ParameterSpec\n", "ParameterSpec, SymmetrySpec\n")
+    own = experiment(tmp_path, equation).model_dump(mode="json")
+    own["augmentation"]["symmetries"] = ["translation"]
+    layouts = [FieldLayout("u"), FieldLayout("v")]
+    walls = replace(GRID, boundary=((0.0, 0.0),))
+    check_own_models(parse_experiment(own), "case.yaml", box_of(GRID, layouts))
+    with pytest.raises(ConfigError, match=r"symmetries: translation: "):
+        check_own_models(parse_experiment(own), "case.yaml", box_of(walls, layouts))
+    own["data"] |= {"fields": ["u", "v"], "observations": {"every": 2}}
+    own["model"]["synthetic"] |= {"input_specs": {"u": 1, "v": 1}, "output_specs": {"u": 1, "v": 1}}
+    with pytest.raises(ConfigError, match=r"output_specs\.v: data.observations hides part"):
+        check_own_models(parse_experiment(own), "case.yaml")

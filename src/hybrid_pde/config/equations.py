@@ -92,6 +92,7 @@ class EquationSpec:
         parameters: Its parameters by name.
         options: Switches among ``pde_params`` that choose a form of the equation, with defaults.
         symmetries: Its symmetries; by default none.
+        min_axes: Smallest number of spatial axes on which it says anything.
     """
 
     name: str
@@ -100,3 +101,4 @@ class EquationSpec:
     parameters: Mapping[str, ParameterSpec] = field(default_factory=dict)
     options: Mapping[str, bool] = field(default_factory=dict)
     symmetries: SymmetrySpec = SymmetrySpec()
+    min_axes: int = 1

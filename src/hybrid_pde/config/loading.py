@@ -2,7 +2,7 @@
 
 import copy
 import datetime
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from hybrid_pde.config.schema import (
     SharedTraining,
     SyntheticTraining,
 )
+from hybrid_pde.config.written_keys import WrittenKeys, keys_as_written
 from hybrid_pde.config.yaml_file import parse_yaml, read_yaml
 from hybrid_pde.errors import ConfigError
 
@@ -39,20 +40,30 @@ def load_experiment(name_or_path: str | Path, overrides: Iterable[str] = ()) -> 
     Raises:
         ConfigError: with file, key, value, and what is allowed.
     """
-    path = find_experiment(name_or_path)
+    return to_mapping(_load(find_experiment(name_or_path), list(overrides)))
+
+
+def keys_written(path: Path, overrides: Iterable[str]) -> WrittenKeys:
+    """The keys of an experiment file and of the settings that override it, for error messages."""
+    raw = read_yaml(path)
+    return WrittenKeys(raw, _apply_overrides(raw, overrides), str(path))
+
+
+def _load(path: Path, overrides: Sequence[str]) -> Experiment:
     raw = read_yaml(path)
     overridden = _apply_overrides(raw, overrides)
-    raw.setdefault("run_params", {})
-    if isinstance(raw["run_params"], dict):
-        raw["run_params"].setdefault("experiment_name", path.stem)
-    experiment = _parse(raw, str(path), overridden)
-    try:
-        check_experiment(experiment, str(path))
-    except ConfigError as error:
-        if str(path) in str(error):
-            raise
-        raise ConfigError(f"{path}: {error}") from None
-    return to_mapping(experiment)
+    with keys_as_written(lambda: keys_written(path, overrides)):
+        raw.setdefault("run_params", {})
+        if isinstance(raw["run_params"], dict):
+            raw["run_params"].setdefault("experiment_name", path.stem)
+        experiment = _parse(raw, str(path), overridden)
+        try:
+            check_experiment(experiment, str(path))
+        except ConfigError as error:
+            if str(path) in str(error):
+                raise
+            raise ConfigError(f"{path}: {error}") from None
+    return experiment
 
 
 def parse_experiment(config: Mapping[str, Any] | Experiment) -> Experiment:

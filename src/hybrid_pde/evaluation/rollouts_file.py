@@ -4,7 +4,8 @@ Dimensions are ``time`` (lead time), ``sample``, then space with x last, the ord
 conventions. ParaView uses the dimension marked as time for its time steps and supports at most
 three more, so in 3D there is no ``sample`` dimension and a single simulation is kept. The spatial
 coordinates have no ``axis`` attribute, because ParaView interprets ``X`` and ``Y`` as longitude and
-latitude and wraps the fields around a sphere. Units are omitted, since the data do not state them.
+latitude and wraps the fields around a sphere. Variables
+and coordinates have the units that the data state.
 """
 
 from collections.abc import Mapping, Sequence
@@ -60,7 +61,9 @@ def rollout_dataset(samples: Sequence[RolloutSample]) -> xr.Dataset:
             present = [rollout for rollout in rollouts if rollout is not None]
             if len(present) == len(kept):
                 variables |= _variables(source, layout, grid, _padded(present, steps))
-    dataset = xr.Dataset(variables, coords=_coordinates(grid, first.dt, kept, steps))
+                for name in _names(source, layout):
+                    variables[name].attrs |= _units(first.units.of(layout.name))
+    dataset = xr.Dataset(variables, coords=_coordinates(first, kept, steps))
     dataset = dataset if len(grid.axes) < 3 else dataset.isel(sample=0)
     dataset.attrs = {
         "Conventions": "CF-1.11",
@@ -92,9 +95,8 @@ def _variables(
 ) -> dict[str, xr.DataArray]:
     dims = ("time", "sample", *grid.axes)
     variables = {}
-    for channel in range(layout.channels):
+    for channel, name in enumerate(_names(source, layout)):
         component = layout.components[channel] if layout.components else None
-        name = "_".join(part for part in (layout.name, component, source) if part)
         described = f"{component}-component of {layout.name}" if component else layout.name
         variables[name] = xr.DataArray(
             values[:, :, channel],
@@ -104,12 +106,25 @@ def _variables(
     return variables
 
 
+def _names(source: str, layout: FieldLayout) -> list[str]:
+    """Name of the variable of each channel."""
+    parts = [(layout.name, each, source) for each in layout.components or ("",)]
+    return ["_".join(filter(None, each)) for each in parts]
+
+
+def _units(unit: str) -> dict[str, str]:
+    """The attribute ``units`` of a quantity whose unit is known."""
+    return {"units": unit} if unit else {}
+
+
 def _coordinates(
-    grid: Grid, dt: float, samples: Sequence[RolloutSample], steps: int
+    first: RolloutSample, samples: Sequence[RolloutSample], steps: int
 ) -> dict[str, xr.DataArray]:
     coordinates = {
         "time": xr.DataArray(
-            dt * np.arange(steps), dims="time", attrs={"axis": "T", "long_name": "lead time"}
+            first.dt * np.arange(steps),
+            dims="time",
+            attrs={"axis": "T", "long_name": "lead time", **_units(first.units.time)},
         ),
         "sample": xr.DataArray(
             np.array([sample.index for sample in samples], dtype=np.int32),
@@ -117,6 +132,7 @@ def _coordinates(
             attrs={"long_name": "index of the simulation"},
         ),
     }
-    for axis, points in axis_points(grid).items():
-        coordinates[axis] = xr.DataArray(points, dims=axis, attrs={"long_name": f"position {axis}"})
+    for axis, points in axis_points(first.grid).items():
+        attributes = {"long_name": f"position {axis}", **_units(first.units.length)}
+        coordinates[axis] = xr.DataArray(points, dims=axis, attrs=attributes)
     return coordinates

@@ -6,8 +6,9 @@ from typing import Any
 
 from hybrid_pde.config.loading import parse_experiment
 from hybrid_pde.data.atomic import write_json
+from hybrid_pde.data.cache.announcements import warn_of_conversions
 from hybrid_pde.data.cache.data_manager import DataManager
-from hybrid_pde.data.cache.manifests import raw_files_of
+from hybrid_pde.data.cache.manifests import raw_files_of, warnings_of
 from hybrid_pde.data.cache.numbering import check_numbers
 from hybrid_pde.result_warnings import recorded_warnings, warn_of_result
 
@@ -51,11 +52,14 @@ def cache_shard(
         warn_of_assumptions(store)
     # without the folder, so that data that were only moved give the same manifest
     texts = [text.replace(f"{raw_dir}/", "") for text in found]
-    write_json(manifest, {**made, "warnings": texts})
+    simulated = warnings_of([path for path in raw if path.suffix == MANIFEST_SUFFIX])
+    write_json(manifest, {**made, "warnings": [*simulated, *texts]})
 
 
 def warn_of_assumptions(store: DataManager) -> None:
-    """Warn of what neither the experiment nor the raw files state."""
+    """Warn of what neither the experiment nor the raw files state, and of converted numbers."""
+    if store.index is not None:
+        warn_of_conversions(store.index.units, store.index.grid, store.experiment)
     if store.index is not None and not store.index.boundary_stated:
         warn_of_result(
             "neither data.boundary nor the raw files state the boundary; it is taken as periodic. "

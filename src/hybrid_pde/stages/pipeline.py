@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from hybrid_pde.config.checks.data import check_against_data
+from hybrid_pde.config.checks.symmetries import box_of
 from hybrid_pde.config.derived import (
     held_out_simulations,
     needs_equation,
@@ -17,7 +17,8 @@ from hybrid_pde.config.schema import Experiment
 from hybrid_pde.data.atomic import sha256_of
 from hybrid_pde.data.cache.cache_manager import CacheManager
 from hybrid_pde.data.cache.data_manager import DataManager
-from hybrid_pde.data.plan_checks import check_files
+from hybrid_pde.data.cache.raw_index import RawIndex
+from hybrid_pde.data.plan_checks import check_data, planned_grid
 from hybrid_pde.data.raw_claim import claim_raw_folder
 from hybrid_pde.domain.run_folders import cycle_folder, replicate_folder
 from hybrid_pde.evaluation.number_format import number
@@ -34,6 +35,7 @@ from hybrid_pde.stages.train_physical import CalibrationFiles, GuidanceFiles, ca
 from hybrid_pde.stages.train_synthetic import SurrogateFiles, SurrogateTraining, calibrated_model
 from hybrid_pde.training.finished_checkpoints import remove_finished_checkpoints
 from hybrid_pde.training.hybrid.cycles import run_cycles
+from hybrid_pde.training.physical.plan_checks import check_field_guesses
 from hybrid_pde.training.synthetic.training_windows import check_left_out
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -55,9 +57,8 @@ def run_experiment(experiment: Experiment, results: Path, source: str) -> Path:
     """
     folder = results / experiment.name
     check_own_models(experiment, source)
-    with recorded_warnings() as found:
-        store = _prepare_data(experiment, source)
-    stages = _StagesOnFiles(experiment, store, folder, inherited("cache", found))
+    store, found = _prepare_data(experiment, source)
+    stages = _StagesOnFiles(experiment, store, folder, found)
     run_cycles(experiment, stages)
     if num_cycles(experiment) > 1:
         collect_cycles([stages.folder(k + 1) for k in range(num_cycles(experiment))], folder)
@@ -73,7 +74,7 @@ def run_experiment(experiment: Experiment, results: Path, source: str) -> Path:
         models if "synthetic" in trained else None,
         folder / PARAMETERS if "physical" in trained else None,
         folder / "evaluation",
-        earlier=inherited("cache", found),
+        earlier=found,
     )
     for name in ("synthetic", "physical", "persistence"):
         if name in evaluation.metrics:
@@ -83,30 +84,38 @@ def run_experiment(experiment: Experiment, results: Path, source: str) -> Path:
     return folder
 
 
-def _prepare_data(experiment: Experiment, source: str) -> DataManager:
-    """Simulate raw files if the experiment says so, check settings against them, and cache them."""
+def _prepare_data(experiment: Experiment, source: str) -> tuple[DataManager, list[str]]:
+    """Data of the experiment, and warnings about them.
+
+    Simulate raw files if the experiment says so, check settings against them, and cache them.
+    """
+    simulated: list[str] = []
     if experiment.generation_params is not None:
+        _check(experiment, source, None)
         claim_raw_folder(experiment, source, claim=True)
         count = experiment.generation_params.num_simulations
-        RawSimulations(experiment, experiment.raw_dir).make(range(count))
+        with recorded_warnings() as found:
+            RawSimulations(experiment, experiment.raw_dir).make(range(count))
+        simulated = inherited("simulate", found)
     store = DataManager.from_experiment(experiment)
-    index = store.index
-    if index is not None:
-        frames = [
-            None if file in index.errors else index.num_frames(simulation)
-            for simulation, (file, _) in enumerate(index.simulations)
-        ]
-        check_against_data(
-            experiment, source, index.layouts, frames, index.grid, index.known, index.units
-        )
-        check_files(experiment, source, index)
+    if store.index is not None:
+        _check(experiment, source, store.index)
     training = experiment.trainer_params
     used = {*held_out_simulations(experiment)[0]}
     for stage in (training.physical, training.synthetic):
         used |= {*stage.train_sim, *stage.val_sim}
-    store.cache_shard(sorted(used))
-    warn_of_assumptions(store)
-    return store
+    with recorded_warnings() as found:
+        store.cache_shard(sorted(used))
+        warn_of_assumptions(store)
+    return store, [*simulated, *inherited("cache", found)]
+
+
+def _check(experiment: Experiment, source: str, index: RawIndex | None) -> None:
+    """Check the experiment against its data, or against those that it is going to simulate."""
+    check_data(experiment, source, index)
+    if index is not None:
+        check_own_models(experiment, source, box_of(index.grid, index.layouts, index.known))
+    check_field_guesses(experiment, source, planned_grid(experiment, index))
 
 
 class _StagesOnFiles:

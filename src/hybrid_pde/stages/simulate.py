@@ -14,15 +14,16 @@ from hybrid_pde.config.loading import parse_experiment
 from hybrid_pde.config.schema import Experiment
 from hybrid_pde.data.atomic import refuse_too_large, sha256_of, write_json
 from hybrid_pde.data.cache.cache_header import VALUE_BYTES
+from hybrid_pde.data.generated_data import generated_grid
 from hybrid_pde.data.initial_states.random_fields import State, gaussian_random_state
 from hybrid_pde.data.raw_netcdf_writer import write_raw_file
-from hybrid_pde.domain.boundary import BoundaryError, parse_boundary
-from hybrid_pde.domain.grid import PERIODIC, FieldLayout, Grid
-from hybrid_pde.errors import ConfigError, RawDataError
+from hybrid_pde.domain.grid import FieldLayout
+from hybrid_pde.errors import RawDataError
 from hybrid_pde.models.physical.ensemble import Recording, Start, generate, projections
 from hybrid_pde.models.physical.field_roles import match_roles
 from hybrid_pde.models.physical.physical_model import PhysicalModel
 from hybrid_pde.models.registry import ModelRegistry
+from hybrid_pde.result_warnings import recorded_warnings
 from hybrid_pde.stages.threads import limit_threads
 
 ATTRIBUTE = "generated_with"
@@ -48,7 +49,9 @@ def simulate_shard(
     """
     limit_threads(threads)
     simulations = RawSimulations(parse_experiment(settings), manifest.parent, code)
-    write_json(manifest, simulations.make(shard))
+    with recorded_warnings() as found:
+        made = simulations.make(shard)
+    write_json(manifest, {**made, "warnings": found})
 
 
 class RawSimulations:
@@ -71,7 +74,7 @@ class RawSimulations:
         self._seed = experiment.run_params.seed if given.seed is None else given.seed
         self._settings = given.model_copy(update={"seed": self._seed})
         self._model = _true_model(experiment)
-        grid = _grid(experiment)
+        grid = generated_grid(experiment)
         spec = self._model.spec
         names = match_roles(spec, generated_fields(experiment))
         layouts = [
@@ -184,23 +187,3 @@ def _true_model(experiment: Experiment) -> PhysicalModel:
     truth = {"name": name, "module": module, "pde_params": generation.parameters}
     config = {"project_root": experiment.project_root, "model": {"physical": truth}}
     return ModelRegistry(config).get_physical_model()
-
-
-def _grid(experiment: Experiment) -> Grid:
-    generation = experiment.generation_params
-    assert generation is not None
-    axes = tuple(sorted(generation.resolution))
-    domain = [generation.domain.get(axis, (0.0, 1.0)) for axis in axes]
-    stated = experiment.data.boundary
-    try:
-        boundary = parse_boundary(PERIODIC if stated is None else stated, axes)
-    except BoundaryError as error:
-        raise ConfigError(f"data.boundary: {error}") from None
-    return Grid(
-        axes=axes,
-        shape=tuple(generation.resolution[axis] for axis in axes),
-        lower=tuple(lower for lower, _ in domain),
-        upper=tuple(upper for _, upper in domain),
-        boundary=boundary,
-        nodes_on_boundary=(False,) * len(axes),
-    )

@@ -16,7 +16,7 @@ from hybrid_pde.evaluation.history import write_history
 from hybrid_pde.evaluation.number_format import number
 from hybrid_pde.models.physical.calibrated_model import calibrated_experiment
 from hybrid_pde.models.physical.parameters_file import read_result, write_parameters
-from hybrid_pde.result_warnings import recorded_warnings
+from hybrid_pde.result_warnings import of_earlier_cycle, recorded_warnings
 from hybrid_pde.stages.kept_results import KeptResults
 from hybrid_pde.stages.threads import limit_threads
 from hybrid_pde.training.checkpoint_folder import CheckpointFolder
@@ -153,6 +153,9 @@ def calibrate(
         for parameter in result["parameters"].values():
             parameter["unit"] = store.units.concrete(parameter["unit"])
         kept = [*earlier, *result.get("warnings", ()), *found]
+        if guidance is not None:
+            before = read_result(guidance.previous).get("warnings") or ()
+            kept += of_earlier_cycle("train_physical", before)
         result["warnings"] = list(dict.fromkeys(kept))
         result["experiment"] = calibrated_experiment(experiment)
         _log_estimates(result)

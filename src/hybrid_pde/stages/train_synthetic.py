@@ -19,9 +19,13 @@ from hybrid_pde.errors import CheckpointError
 from hybrid_pde.evaluation.history import Row, read_rows, write_history
 from hybrid_pde.interruption import StopRequest
 from hybrid_pde.models.registry import ModelRegistry
-from hybrid_pde.models.surrogate_file import load_saved_model, save_synthetic_model
+from hybrid_pde.models.surrogate_file import (
+    load_saved_model,
+    read_training_warnings,
+    save_synthetic_model,
+)
 from hybrid_pde.models.synthetic.synthetic_model import SyntheticModel
-from hybrid_pde.result_warnings import recorded_warnings
+from hybrid_pde.result_warnings import of_earlier_cycle, recorded_warnings
 from hybrid_pde.stages.kept_results import KeptResults
 from hybrid_pde.stages.threads import limit_threads
 from hybrid_pde.training.checkpoint_folder import CheckpointFolder
@@ -186,6 +190,9 @@ class SurrogateTraining:
                 experiment, self.model, self._data, cycle=cycle, is_warm=warm_start is not None
             )
         self._warnings = [*earlier, *found]
+        if warm_start is not None:
+            before = read_training_warnings(warm_start)
+            self._warnings += of_earlier_cycle("train_synthetic", before)
 
     @property
     def trainer(self) -> SyntheticTrainer:

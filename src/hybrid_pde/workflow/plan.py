@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 
 from hybrid_pde.config import load_experiment, parse_experiment
-from hybrid_pde.config.checks.data import check_against_data
+from hybrid_pde.config.checks.symmetries import box_of
 from hybrid_pde.config.derived import (
     held_out_simulations,
     needs_equation,
@@ -14,17 +14,21 @@ from hybrid_pde.config.derived import (
     stages_trained,
 )
 from hybrid_pde.config.discovery import architecture_module, equation_module
+from hybrid_pde.config.loading import keys_written
 from hybrid_pde.config.raw_formats import AUTO
 from hybrid_pde.config.schema import GivenStates
+from hybrid_pde.config.written_keys import WrittenKeys, keys_as_written
 from hybrid_pde.data.atomic import unwritable_parent
 from hybrid_pde.data.cache.cache_location import cache_directory, reading_digest
+from hybrid_pde.data.cache.damage_report import damage_report
 from hybrid_pde.data.cache.raw_index import RawIndex, build_index, scan
-from hybrid_pde.data.plan_checks import check_files
+from hybrid_pde.data.plan_checks import check_data, planned_grid
 from hybrid_pde.data.raw_claim import claim_raw_folder
 from hybrid_pde.data.raw_files.formats import reader_files
 from hybrid_pde.domain.run_folders import Run
 from hybrid_pde.errors import RawDataError, StorageError
 from hybrid_pde.models.user_models import check_own_models
+from hybrid_pde.training.physical.plan_checks import check_field_guesses
 from hybrid_pde.workflow import stage_settings as settings
 from hybrid_pde.workflow.code_digest import PACKAGE, code_digest
 from hybrid_pde.workflow.job_names import check_names, check_raw_files
@@ -63,7 +67,8 @@ class Plan:
         self, path: Path, claim: bool, overrides: Iterable[str] = (), pinned: Collection[str] = ()
     ) -> None:
         self.path = path
-        self.experiment = parse_experiment(load_experiment(path, overrides))
+        self._overrides = tuple(overrides)
+        self.experiment = parse_experiment(load_experiment(path, self._overrides))
         self.name = self.experiment.name
         self.results = f"results/{self.name}"
         self.raw_dir = os.path.normpath(self.experiment.raw_dir)
@@ -73,22 +78,8 @@ class Plan:
         if not self.is_generated and not is_pinned:
             # before a library opens them
             check_raw_files(scan(self.experiment.raw_dir, self.experiment.data.format), str(path))
-            frames = [
-                None if file in self.index.errors else self.index.num_frames(number)
-                for number, (file, _) in enumerate(self.index.simulations)
-            ]
-            check_against_data(
-                self.experiment,
-                str(path),
-                self.index.layouts,
-                frames,
-                self.index.grid,
-                self.index.known,
-                self.index.units,
-            )
-            self._refuse_damaged()
         if not is_pinned:
-            check_files(self.experiment, str(path), None if self.is_generated else self.index)
+            self._check_data()
         if self.is_generated and not is_pinned:
             claim_raw_folder(self.experiment, str(path), claim)
         self.cache_dir = os.path.normpath(cache_directory(self.experiment, claim and not is_pinned))
@@ -102,7 +93,14 @@ class Plan:
         Raises:
             ConfigError: see :func:`check_own_models`.
         """
-        check_own_models(self.experiment, str(self.path))
+        with keys_as_written(self._keys_written):
+            box = None
+            if not self.is_generated and self.experiment.augmentation.symmetries:
+                box = box_of(self.index.grid, self.index.layouts, self.index.known)
+            check_own_models(self.experiment, str(self.path), box)
+
+    def _keys_written(self) -> WrittenKeys:
+        return keys_written(self.path, self._overrides)
 
     @property
     def is_generated(self) -> bool:
@@ -208,15 +206,25 @@ class Plan:
             return needs_equation(self.experiment)
         return stage in {"simulate", "train_physical", "augment", "guide", "evaluate"}
 
+    def _check_data(self) -> None:
+        """Check the experiment against its data, or against those that it is going to simulate."""
+        index = None if self.is_generated else self.index
+        with keys_as_written(self._keys_written):
+            check_data(self.experiment, str(self.path), index)
+            grid = planned_grid(self.experiment, index)
+            check_field_guesses(self.experiment, str(self.path), grid)
+        if index is not None:
+            self._refuse_damaged()
+
     def _refuse_damaged(self) -> None:
         """A damaged raw file matters only if its simulation is used."""
         used = {*held_out_simulations(self.experiment)[0]}
         for stage in stages_trained(self.experiment):
             used |= {*self.simulations(stage, ("train_sim", "val_sim"))}
         files = {self.index.simulations[number][0] for number in used}
-        wrong = [message for file, message in self.index.errors.items() if file in files]
+        wrong = {file: text for file, text in self.index.errors.items() if file in files}
         if wrong:
-            raise RawDataError("\n".join(wrong))
+            raise RawDataError(damage_report(wrong))
 
     def _refuse_read_only(self) -> None:
         """Reject folders that cannot be written and have to receive simulations."""

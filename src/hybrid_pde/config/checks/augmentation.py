@@ -107,9 +107,25 @@ def augmentation_data_errors(
         yield from _static_input_errors(experiment, layouts)
         first = experiment.trainer_params.physical.train_sim[:1]
         lengths = [frames[index] for index in first if index < len(frames)]
+        yield from _steps_errors(experiment, frames, known)
         channels = sum(each.channels for each in layouts if not each.static)
         if lengths and lengths[0] is not None:
             yield from _disk_space_errors(experiment, channels * prod(grid.shape), lengths[0] - 1)
+
+
+def _steps_errors(
+    experiment: Experiment, frames: Sequence[int | None], known: Sequence["KnownParameter"]
+) -> Iterator[str]:
+    """Error for more generated frames than parameters that change in time are known for."""
+    asked, sources = experiment.augmentation.steps, experiment.trainer_params.physical.train_sim
+    series = [kind.name for kind in known if not kind.static]
+    held = [count for index in sources if index < len(frames) if (count := frames[index])]
+    if asked is not None and series and held and asked > min(held) - 1:
+        yield (
+            f"augmentation.steps: {asked}: {', '.join(series)} change in time, and the shortest "
+            f"simulation of trainer_params.train_sim has {min(held) - 1} frames after its first; "
+            "generate at most that, or leave the key out"
+        )
 
 
 def _static_input_errors(experiment: Experiment, layouts: Sequence["FieldLayout"]) -> Iterator[str]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from hybrid_pde.config.checks.augmentation import augmentation_data_errors
 from hybrid_pde.config.checks.calibration import learnable_key, unknowns_errors
 from hybrid_pde.config.checks.equation import fields_by_role
+from hybrid_pde.config.checks.scheme_grid import axes_errors, scheme_grid_errors
 from hybrid_pde.config.checks.surrogate import options_of
 from hybrid_pde.config.checks.units import unit_errors
 from hybrid_pde.config.derived import equation_of, held_out_simulations, stages_trained
@@ -156,6 +157,11 @@ def _architecture_errors(experiment: Experiment, grid: "Grid") -> Iterator[str]:
     section = experiment.model.synthetic
     if section is None or section.module or "synthetic" not in stages_trained(experiment):
         return
+    if (stated := section.architecture.get("spatial_dims")) not in (None, len(grid.axes)):
+        yield (
+            f"model.synthetic.architecture.spatial_dims: {stated}: the data have {len(grid.axes)} "
+            f"axes ({', '.join(grid.axes)}); leave the key out"
+        )
     try:
         options_of(section.name, section.architecture).check_grid(grid.shape, grid.boundary)
     except ConfigError as error:
@@ -201,13 +207,10 @@ def _solver_errors(experiment: Experiment, grid: "Grid") -> Iterator[str]:
     """Errors if the physical model cannot run on the grid of the data."""
     section = experiment.model.physical
     assert section is not None
-    if section.numerics.scheme == "spectral" and not grid.is_periodic:
-        sides = dict(zip(grid.axes, map(list, grid.boundary), strict=True))
-        yield (
-            "model.physical.numerics.scheme: spectral: needs periodic boundaries on every axis, "
-            f"but data.boundary is {sides}; use finite_difference"
-        )
+    yield from scheme_grid_errors(experiment, grid)
     spec = equation_of(experiment)
+    if spec is not None:
+        yield from axes_errors(spec, "model.physical.name", len(grid.axes))
     per_axis = None if spec is None else {n for n, p in spec.parameters.items() if p.per_axis}
     values: list[tuple[str, str, Any]] = [
         (name, f"model.physical.pde_params.{name}", value)

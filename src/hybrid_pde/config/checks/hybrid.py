@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from hybrid_pde.config.checks.equation import fields_by_role
 from hybrid_pde.config.derived import equation_of, is_augmented, num_cycles
+from hybrid_pde.config.equations import EquationSpec
 from hybrid_pde.config.schema import Experiment
 
 
@@ -35,12 +36,17 @@ def hybrid_errors(experiment: Experiment) -> Iterator[str]:
                 f"{cycles} needs a method that can weight observations; use gauss-newton or "
                 "L-BFGS-B"
             )
-    yield from _exchanged_field_errors(experiment)
+    yield from exchanged_field_errors(experiment, equation_of(experiment))
 
 
-def _exchanged_field_errors(experiment: Experiment) -> Iterator[str]:
-    """Errors for fields that one model needs from the other and does not get."""
-    section, spec = experiment.model.synthetic, equation_of(experiment)
+def exchanged_field_errors(experiment: Experiment, spec: EquationSpec | None) -> Iterator[str]:
+    """Errors for fields that one model needs from the other and does not get.
+
+    Args:
+        experiment: The typed experiment.
+        spec: The equation, or ``None`` if it is not known yet.
+    """
+    section = experiment.model.synthetic
     if section is None or spec is None or experiment.run_params.model_type != "hybrid":
         return
     found = fields_by_role(spec, experiment.data.fields).values()

@@ -15,7 +15,6 @@ from hybrid_pde.data.atomic import atomic_path
 from hybrid_pde.data.cache.cache_header import LENGTH_BYTES, REMEDY, CacheHeader, read_header
 from hybrid_pde.data.cache.channel_statistics import (
     ChannelStatistics,
-    Rounding,
     RunningStatistics,
 )
 from hybrid_pde.domain.grid import FieldLayout, Grid
@@ -190,13 +189,6 @@ class SimulationWriter:
         self._file.seek(0)
         self._file.write(length.to_bytes(LENGTH_BYTES, "little") + text.ljust(length))
 
-    def rounding(self) -> dict[str, Rounding]:
-        """Rounding error of each field in the precision that its numbers came in."""
-        return {
-            layout.name: self._running[layout.name].rounding(self._types[layout.name].type)
-            for layout in self._header.layouts
-        }
-
     def _statistics(self, name: str) -> ChannelStatistics:
         try:
             return self._running[name].result()
@@ -221,16 +213,13 @@ def simulation_writer(path: Path, header: CacheHeader) -> Iterator[SimulationWri
 
 def write_simulation(
     path: Path, header: CacheHeader, blocks: Iterable[Mapping[str, np.ndarray]]
-) -> dict[str, Rounding]:
+) -> None:
     """Write one simulation from blocks of frames, atomically.
 
     Args:
         path: File to write.
         header: The header without statistics.
         blocks: The blocks; read a second time if a tensor turns out to need double precision.
-
-    Returns:
-        Rounding error of each field in the precision that its numbers came in.
 
     Raises:
         CacheError: if every value of a field's channel is missing.
@@ -240,5 +229,4 @@ def write_simulation(
             for block in blocks:
                 writer.write(block)
     except PrecisionError as lost:
-        return write_simulation(path, replace(header, double=header.double | lost.names), blocks)
-    return writer.rounding()
+        write_simulation(path, replace(header, double=header.double | lost.names), blocks)

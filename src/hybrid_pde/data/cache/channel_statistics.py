@@ -34,6 +34,15 @@ class ChannelStatistics:
     max: tuple[float, ...]
     missing: tuple[int, ...]
 
+    def rounding(self, dtype: type[np.floating]) -> float:
+        """Root mean square rounding error relative to ``std``, of the worst channel."""
+        worst = 0.0
+        for lowest, highest, std in zip(self.min, self.max, self.std, strict=True):
+            largest = max(abs(lowest), abs(highest))
+            if std > STEADY * largest:
+                worst = max(worst, _rounding_error(largest, dtype) / std)
+        return worst
+
     def to_dict(self) -> dict[str, list[float]]:
         """The statistics as JSON types."""
         return {key: list(value) for key, value in vars(self).items()}
@@ -122,7 +131,7 @@ class RunningStatistics:
     def rounding(self, dtype: type[np.floating]) -> "Rounding":
         """What is lost by rounding the values so far to a precision."""
         largest = np.maximum(np.abs(self._min), np.abs(self._max))
-        error = largest * np.finfo(dtype).eps / math.sqrt(12)  # of uniformly distributed rounding
+        error = _rounding_error(largest, dtype)
         std = np.sqrt(self._squares / np.maximum(self._count, 1))
         steps = np.sqrt(self._steps / np.maximum(self._num_steps, 1))
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -154,6 +163,11 @@ class RunningStatistics:
             max=tuple(self._max.tolist()),
             missing=tuple(self._missing.tolist()),
         )
+
+
+def _rounding_error(largest: Any, dtype: type[np.floating]) -> Any:
+    """Root mean square of uniformly distributed rounding errors of the largest values."""
+    return largest * np.finfo(dtype).eps / math.sqrt(12)
 
 
 def lowest_precision(values: np.ndarray) -> type[np.floating]:

@@ -19,7 +19,6 @@ from hybrid_pde.data.cache.cache_location import (
     claimed_directory,
     reading_digest,
 )
-from hybrid_pde.data.cache.channel_statistics import Rounding
 from hybrid_pde.data.cache.compatibility import disagreement
 from hybrid_pde.data.cache.raw_index import RawIndex, build_index, default_name
 from hybrid_pde.data.cache.simulation_store import SimulationStore
@@ -147,6 +146,8 @@ class DataManager(SimulationStore):
         if failures:
             done = f"{len(indices) - len(failures)} of {len(indices)} simulations are cached"
             raise RawDataError("\n".join([*failures, f"{done}, these are not"]))
+        for index in indices:
+            _warn_of_rounding(read_header(self.path(index)))
         return self.manifest(indices)
 
     def write_manifest(self, indices: Sequence[int], path: str | Path) -> dict[str, Any]:
@@ -218,8 +219,7 @@ class DataManager(SimulationStore):
                 raise RawDataError(f"{raw_file}: {difference} a moment ago")
             header = _header(raw, source, self.reading)
             blocks = _Blocks(raw, source, raw_file, self._digests)
-            rounding = write_simulation(self.path(index), header, blocks)
-        _warn_of_rounding(raw_file, rounding)
+            write_simulation(self.path(index), header, blocks)
         self._log_missing(index)
 
     def _log_missing(self, index: int) -> None:
@@ -274,12 +274,13 @@ def _header(raw: RawFile, source: Mapping[str, Any], reading: str) -> CacheHeade
     )
 
 
-def _warn_of_rounding(raw_file: Path, rounding: Mapping[str, Rounding]) -> None:
+def _warn_of_rounding(header: CacheHeader) -> None:
     """Warn of fields with a variation that the file itself has lost to rounding."""
-    for name, each in rounding.items():
-        if each.of_values > VISIBLE_ROUNDING:
+    for name, statistics in header.statistics.items():
+        lost = statistics.rounding(np.float64 if name in header.double else np.float32)
+        if lost > VISIBLE_ROUNDING:
             warn_of_result(
-                f"{raw_file.name}: {name}: the file's own rounding is {100 * each.of_values:.2g} % "
+                f"{header.source['file']}: {name}: the file's own rounding is {100 * lost:.2g} % "
                 "of the field's variation, which limits every result; write the file in double "
                 "precision, or with the mean subtracted"
             )

@@ -13,7 +13,12 @@ from hybrid_pde.errors import CacheError
 from hybrid_pde.result_warnings import inherited
 
 # first word of a manifest's name, and the stage that writes it
-_STAGES = {"cached": "cache", "generated": "augment", "guidance.json": "guide"}
+_STAGES = {
+    "simulated": "simulate",
+    "cached": "cache",
+    "generated": "augment",
+    "guidance.json": "guide",
+}
 
 RAW_NAME = re.compile(r"sim_\d{6,}\.nc")  # of a simulated raw file
 
@@ -61,7 +66,8 @@ def warnings_of(manifests: Sequence[Path]) -> list[str]:
 
 
 def _warnings(path: Path) -> list[str]:
-    return list(map(str, _read(path).get("warnings") or ()))
+    is_raw = path.name.startswith("simulated_")
+    return list(map(str, _read(path, RAW_NAME if is_raw else NAME).get("warnings") or ()))
 
 
 def _read(path: Path, name_pattern: re.Pattern[str] = NAME) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from hybrid_pde.data.cache.announcements import announce
 from hybrid_pde.data.cache.cache_header import VALUE_BYTES
 from hybrid_pde.data.cache.cache_location import cache_directory, digest_of, reading_digest
 from hybrid_pde.data.cache.compatibility import disagreement
+from hybrid_pde.data.cache.damage_report import damage_report
 from hybrid_pde.data.raw_files.file_units import following
 from hybrid_pde.data.raw_files.formats import suffixes
 from hybrid_pde.data.raw_files.raw_file import RawFileInfo
@@ -29,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 SCHEMA = 4  # of the index file; raise it when reading of raw files changes
 COMPANIONS = (".json", ".yaml", ".yml", ".txt", ".md", ".csv", ".log", ".sha256")
-MAX_LISTED = 10  # damaged files named in one message
+MAX_LISTED = 10  # names in one message
 MAX_INDEX_BYTES = 256 * MIB  # of a million files
 
 
@@ -130,7 +131,7 @@ def build_index(
     known = _load(index_path, digest)
     infos, errors, opened = _read(stats, known, experiment)
     if opened and infos:
-        announce(next(iter(infos.values())), raw_dir, experiment)
+        announce(next(iter(infos.values())), raw_dir)
     if infos and (opened or len(known) != len(infos)):
         _store(index_path, digest, stats, infos)
     _check_agreement(infos, errors)
@@ -252,9 +253,7 @@ def _assemble(
     several = any(info.num_samples > 1 for info in infos.values())
     # After a damaged file of unknown length, the numbers of simulations would be uncertain.
     if errors and (strict or not infos or several):
-        listed = [errors[path] for path in stats if path in errors]
-        more = f"\n… and {len(listed) - MAX_LISTED} more" if len(listed) > MAX_LISTED else ""
-        raise RawDataError("\n".join(listed[:MAX_LISTED]) + more)
+        raise RawDataError(damage_report({path: errors[path] for path in stats if path in errors}))
     simulations = tuple(
         (path, sample)
         for path in stats

@@ -3,8 +3,6 @@
 Layout: ``T`` time, ``C`` channel, ``X Y Z`` space.
 """
 
-import shutil
-import weakref
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,14 +13,14 @@ from hybrid_pde.config.raw_formats import AUTO
 from hybrid_pde.config.schema import DataParams
 from hybrid_pde.data.cache.compatibility import disagreement
 from hybrid_pde.data.initial_states.random_fields import State
-from hybrid_pde.data.initial_states.single_frame import with_two_frames
 from hybrid_pde.data.raw_files.file_units import following
 from hybrid_pde.data.raw_files.formats import suffixes
 from hybrid_pde.data.raw_files.raw_file import RawFileInfo
+from hybrid_pde.data.raw_files.single_frames import single_frames
 from hybrid_pde.data.raw_files.subprocess_reader import open_in_subprocess, read_info
 from hybrid_pde.domain.grid import FieldLayout, Grid
 from hybrid_pde.domain.stated_units import StatedUnits
-from hybrid_pde.errors import ConfigError, RawDataError
+from hybrid_pde.errors import ConfigError
 
 KEY = "augmentation.initial_condition.path"
 
@@ -30,7 +28,7 @@ KEY = "augmentation.initial_condition.path"
 class StatesFromFile:
     """The first frames of a file that is read like the raw files of the data set.
 
-    The times of ``data.select`` do not apply to it. A NetCDF file may have a single frame or no
+    The times of ``data.select`` do not apply to it. The file may have a single frame or no
     time axis.
 
     Args:
@@ -69,14 +67,8 @@ class StatesFromFile:
                 "select": data.select.model_copy(update={"time": None, "stride": 1}),
             }
         )
-        if (copy := with_two_frames(path, self._data)) is not None:
-            self._path = copy
-            weakref.finalize(self, shutil.rmtree, copy.parent, ignore_errors=True)
-        try:
-            with following(units, has_epoch=False):
-                info = read_info(self._path, self._data)
-        except RawDataError as error:
-            raise RawDataError(str(error).replace(str(self._path), str(path))) from None
+        with following(units, has_epoch=False), single_frames():
+            info = read_info(path, self._data)
         if grid is not None:
             self._check(path, info, grid, tuple(layouts))
         self.count: int = info.num_samples
@@ -85,15 +77,21 @@ class StatesFromFile:
         """The state ``[C, *space]`` of each field; the first follows the last."""
         with (
             following(self._units, has_epoch=False),
+            single_frames(),
             open_in_subprocess(self._path, self._data) as file,
         ):
-            block = next(iter(file.frames(index % self.count)))
-        return {name: np.asarray(values[0], np.float64) for name, values in block.items()}
+            sample = index % self.count
+            block = {**file.static(sample)}  # without a time axis
+            if any(not layout.static for layout in file.info.layouts):
+                frames = next(iter(file.frames(sample)))
+                block |= {name: values[0] for name, values in frames.items()}
+        return {name: np.asarray(values, np.float64) for name, values in block.items()}
 
     @staticmethod
     def _check(path: Path, info: RawFileInfo, grid: Grid, layouts: tuple[FieldLayout, ...]) -> None:
         stated = info.grid if info.boundary_stated else replace(info.grid, boundary=grid.boundary)
         wanted = replace(info, grid=grid, layouts=layouts)  # of any length and time step
-        difference = disagreement(replace(info, grid=stated), wanted)
+        found = tuple(replace(each, static=False) for each in info.layouts)
+        difference = disagreement(replace(info, grid=stated, layouts=found), wanted)
         if difference:
             raise ConfigError(f"{KEY}: {path}: {difference} in the training simulations")

@@ -10,14 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from hybrid_pde.config.error_messages import suggest
-from hybrid_pde.config.schema import Interval, ObservationParams
-from hybrid_pde.domain.grid import FieldLayout, Grid, axis_points
-from hybrid_pde.errors import ConfigError
+from hybrid_pde.config.schema import ObservationParams
+from hybrid_pde.data.observations.visible_places import check_visible
+from hybrid_pde.domain.grid import FieldLayout, Grid
 
-SLACK = 1e-3  # of a step or a spacing: allowed distance of a stated time or end from a point
 POINTS, NOISE = 0, 1  # streams of random numbers
-KEY = "data.observations"
 
 
 @dataclass(frozen=True)
@@ -101,9 +98,8 @@ def plan_observations(
         ConfigError: if there is no frame at a time, an axis is unknown, there are fewer pairs than
             ``points``, or everything is hidden; naming the key.
     """
-    first = 1 if initial_known else 0
-    frames = _visible_frames(section, times, first, f"simulation {simulation_index}")
-    places = _visible_points(section.region, grid)
+    frames, chosen = check_visible(section, grid, times, simulation_index, initial_known)
+    places = torch.from_numpy(chosen)
     entropy = (seed if section.seed is None else section.seed, simulation_index)
     visible = dict.fromkeys(frames, places)
     if section.points is not None:
@@ -119,75 +115,11 @@ def plan_observations(
     )
 
 
-def _visible_frames(
-    section: ObservationParams, times: Sequence[float], first: int, simulation: str
-) -> list[int]:
-    """Indices of the frames from ``first`` on that ``times`` and ``every`` choose."""
-    frames = [frame for frame in range(first, len(times)) if frame % section.every == 0]
-    if not frames:
-        raise ConfigError(
-            f"{KEY}.every: {section.every}: hides everything; {simulation} has "
-            f"{len(times) - first} frames after its first"
-        )
-    if section.times is None:
-        return frames
-    stated = {_frame_at(time, times, simulation) for time in section.times}
-    if not stated - set(range(first)):
-        raise ConfigError(
-            f"{KEY}.times: {section.times}: hides everything; name times after the initial state"
-        )
-    if not stated & set(frames):
-        raise ConfigError(
-            f"{KEY}.times: {section.times}: together with {KEY}.every: {section.every} it hides "
-            "everything; leave one of them out"
-        )
-    return [frame for frame in frames if frame in stated]
-
-
-def _frame_at(time: float, times: Sequence[float], simulation: str) -> int:
-    dt = (times[-1] - times[0]) / (len(times) - 1)
-    nearest = int(np.abs(np.asarray(times) - time).argmin())
-    if abs(times[nearest] - time) > SLACK * dt:
-        raise ConfigError(
-            f"{KEY}.times: {time:.9g}: {simulation} has no frame at that time; the nearest is at "
-            f"{times[nearest]:.9g}, and they are {dt:.6g} apart"
-        )
-    return nearest
-
-
-def _visible_points(region: Mapping[str, Interval], grid: Grid) -> torch.Tensor:
-    """Positions of the region's points in the flattened grid; the region includes its ends."""
-    inside = torch.ones(grid.shape, dtype=torch.bool)
-    for axis, (lower, upper) in region.items():
-        if axis not in grid.axes:
-            raise ConfigError(f"{KEY}.region: {suggest(axis, grid.axes)}")
-        number = grid.axes.index(axis)
-        slack = SLACK * grid.spacing[number]
-        points = torch.from_numpy(axis_points(grid)[axis])
-        along = torch.ones_like(points, dtype=torch.bool)
-        if lower is not None:
-            along &= points >= lower - slack
-        if upper is not None:
-            along &= points <= upper + slack
-        if not bool(along.any()):
-            raise ConfigError(
-                f"{KEY}.region.{axis}: {[lower, upper]}: hides everything; the points lie at "
-                f"{float(points[0]):.6g} … {float(points[-1]):.6g}"
-            )
-        inside &= along.reshape([-1 if n == number else 1 for n in range(inside.ndim)])
-    return inside.reshape(-1).nonzero().reshape(-1)
-
-
 def _drawn(
     points: int, frames: Sequence[int], places: torch.Tensor, entropy: Sequence[int]
 ) -> dict[int, torch.Tensor]:
     """Visible points by frame: random pairs of a frame and a point without repetition."""
     pairs = len(frames) * len(places)
-    if points > pairs:
-        raise ConfigError(
-            f"{KEY}.points: {points}: simulation {entropy[1]} has {pairs} pairs of a frame and a "
-            f"point to draw from ({len(frames)} frames of {len(places)} points)"
-        )
     generator = np.random.default_rng([*entropy, POINTS])
     chosen = np.sort(generator.choice(pairs, points, replace=False))
     number, place = chosen // len(places), torch.from_numpy(chosen % len(places))

@@ -8,6 +8,7 @@ import xarray as xr
 from hybrid_pde.config.schema import DataParams
 from hybrid_pde.data.raw_files.blocks import decode
 from hybrid_pde.data.raw_files.guards import MAX_ENTRIES_AT_ONCE
+from hybrid_pde.data.raw_files.single_frames import single_frames_allowed
 from hybrid_pde.data.raw_files.space_axes import Axis, make_axis
 from hybrid_pde.data.raw_files.time_axis import Frames, TimeUnit, select_frames, time_unit
 from hybrid_pde.errors import ConfigError, RawDataError
@@ -24,6 +25,8 @@ class Coordinates:
 
     def __init__(self, dataset: xr.Dataset, dim_of: Mapping[str, str], data: DataParams) -> None:
         self._dataset, self._dim_of, self._data = dataset, dim_of, data
+        count = dataset.sizes[dim_of["time"]] if "time" in dim_of else 1
+        self._is_single = single_frames_allowed() and count == 1
 
     def variable(self, role: str) -> xr.DataArray | None:
         """The coordinate variable of a role's dimension, if it has one."""
@@ -40,6 +43,8 @@ class Coordinates:
             RawDataError: if there are no times, or their unit is none of time.
             ConfigError: if ``data.time_unit`` is no unit of time.
         """
+        if self._is_single:
+            return time_unit({}, self._data.time_unit)
         coordinate = self._times()
         try:
             return time_unit(coordinate.attrs, self._data.time_unit)
@@ -58,6 +63,8 @@ class Coordinates:
         Raises:
             RawDataError: if their times are not uniform.
         """
+        if self._is_single:
+            return Frames(slice(0, 1, 1), np.zeros(1))
         coordinate = self._times()
         try:
             raw = decode(_in_memory(coordinate.variable))

@@ -34,6 +34,7 @@ from hybrid_pde.data.raw_files.guards import (
 )
 from hybrid_pde.data.raw_files.parameter_values import ParameterReader
 from hybrid_pde.data.raw_files.raw_file import Block, RawFileInfo
+from hybrid_pde.data.raw_files.single_frames import single_frames_allowed
 from hybrid_pde.data.raw_files.space_axes import make_grid, without_repeated
 from hybrid_pde.domain.known_values import KnownParameter
 from hybrid_pde.errors import ConfigError, RawDataError
@@ -110,7 +111,7 @@ class LabelledFile:
         """The other tensors block by block, ``[T, C, *space]``, in the order of time."""
         every = (*self._sources, *self._known.fields)
         sources = [source for source in every if not source.layout.static]
-        channels = max(source.layout.channels for source in sources)
+        channels = max((source.layout.channels for source in sources), default=1)
         points = math.prod(axis.stop - axis.start for axis in self._reader.axes)
         length = min(max(1, BLOCK_BYTES // (8 * channels * points)), MAX_ENTRIES_AT_ONCE)
         for first in range(0, self.info.num_frames, length):
@@ -149,7 +150,7 @@ class LabelledFile:
                         f"{variable}: its dimension {dim!r} and {found[role]!r} are both {role}; "
                         "all fields must have the same points"
                     )
-        if "time" not in found:
+        if "time" not in found and not single_frames_allowed():
             raise RawDataError(
                 f"{', '.join(variables)}: no time axis; if it has another name, "
                 "set data.dims: {time: …}"
@@ -160,7 +161,7 @@ class LabelledFile:
 
     def _check_sizes(self, variables: list[str], axes: list[str], num_samples: int) -> None:
         """Reject variables that do not fit into memory, before anything is read."""
-        for axis in ("time", *axes):
+        for axis in ("time", *axes) if "time" in self._dim_of else axes:
             check_size(axis, [self._dataset.sizes[self._dim_of[axis]]])
         used = {name: self._dataset[name].variable for name in variables if name in self._dataset}
         for name, variable in used.items():

@@ -23,6 +23,7 @@ from hybrid_pde.config.schema import DataParams
 from hybrid_pde.data.raw_files.file_units import reference
 from hybrid_pde.data.raw_files.formats import reader_folders
 from hybrid_pde.data.raw_files.raw_file import Block, RawFile, RawFileInfo
+from hybrid_pde.data.raw_files.single_frames import single_frames_allowed
 from hybrid_pde.data.raw_files.subprocess_protocol import receive, send
 from hybrid_pde.domain.known_values import KnownParameter
 from hybrid_pde.errors import ConfigError, RawDataError
@@ -51,6 +52,7 @@ def open_in_subprocess(path: Path, data: DataParams) -> Iterator[RawFile]:
         "do": "open",
         "data": data.model_dump(mode="json"),
         "reader_folders": reader_folders(),
+        "single_frames": single_frames_allowed(),
         "reference": None if first is None else [first.units.to_dict(), first.has_epoch],
     }
     answer, _ = process.ask(path, number, task)

@@ -18,6 +18,7 @@ from hybrid_pde.data.raw_files.formats import add_reader_folders, open_raw
 from hybrid_pde.data.raw_files.guards import physical_memory
 from hybrid_pde.data.raw_files.netcdf_file import read_all
 from hybrid_pde.data.raw_files.raw_file import Block, RawFile
+from hybrid_pde.data.raw_files.single_frames import single_frames
 from hybrid_pde.data.raw_files.subprocess_protocol import receive, send
 from hybrid_pde.domain.stated_units import StatedUnits
 from hybrid_pde.errors import UserError
@@ -73,7 +74,7 @@ class _Reader:
             data = DataParams.model_validate(task["data"])
             units, has_epoch = task["reference"] or (None, True)
             first = None if units is None else StatedUnits.from_dict(units)
-            with following(first, has_epoch):
+            with following(first, has_epoch), single_frames(task["single_frames"]):
                 self._files[file] = _OpenFile(_path(task), data)
             return self._files[file].info()
         if name == "read_all":

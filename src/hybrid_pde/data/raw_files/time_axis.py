@@ -27,7 +27,9 @@ class Frames:
 
     @property
     def dt(self) -> float:
-        """Mean time between the frames [time]."""
+        """Mean time between the frames [time]; 1 if there is only one."""
+        if len(self.times) == 1:
+            return 1.0
         return float(self.times[-1] - self.times[0]) / (len(self.times) - 1)
 
 

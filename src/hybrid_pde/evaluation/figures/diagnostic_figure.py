@@ -7,9 +7,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator
 from numpy.typing import NDArray
 
+from hybrid_pde.domain.stated_units import StatedUnits, labelled
 from hybrid_pde.evaluation.figures.style import (
     COLORS,
     LABELS,
@@ -24,6 +25,7 @@ from hybrid_pde.evaluation.measures.correlation import THRESHOLD
 from hybrid_pde.evaluation.measures.metrics import PREDICTORS, UNIFORM_SPREAD
 
 MAX_FIELDS = 3
+NO_UNITS = StatedUnits()
 WIDE = 30  # ratio of growths above which a linear axis would hide the smaller one
 QUANTITY_LABELS = {"integral": "integral", "mean_square": "mean square"}
 # One per conserved quantity; the colour shows the model.
@@ -32,16 +34,19 @@ DRIFT_STYLES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1, 1.2)), (0, (6, 1.5,
 Spectra = Mapping[str, Mapping[str, NDArray[np.float64]]]
 
 
-def plot_diagnostics(metrics: Mapping[str, Any], spectra: Spectra) -> Figure:
+def plot_diagnostics(
+    metrics: Mapping[str, Any], spectra: Spectra, units: StatedUnits = NO_UNITS
+) -> Figure:
     """Plot correlation, spectra of the first fields, and, if available, drift and long rollouts.
 
     Args:
         metrics: Content of ``metrics.json``.
         spectra: See :class:`hybrid_pde.evaluation.rollout_evaluation.Evaluation`.
+        units: The system of the data.
     """
     names = [name for name in PREDICTORS if name in metrics]
     models = [name for name in names if name != "persistence"]
-    dt = metrics["evaluated_on"]["dt"]
+    dt, lead_time = metrics["evaluated_on"]["dt"], labelled("lead time t", units.time)
     fields = [name for name in spectra if "truth" in spectra[name]][:MAX_FIELDS]
     drifts = [name for name in models if metrics[name]["conserved"]]
     long = [name for name in models if "long_rollout" in metrics[name]]
@@ -50,14 +55,15 @@ def plot_diagnostics(metrics: Mapping[str, Any], spectra: Spectra) -> Figure:
         rows = -(-panels // 2)
         figure = new_figure(9.8, 3.3 * rows + 0.3)
         grid = panel_grid(figure, panels)
-        _draw_correlation(grid.pop(0), metrics, names, dt)
+        _draw_correlation(grid.pop(0), metrics, names, dt).set_xlabel(lead_time)
         for name in fields:
             bounds = metrics["evaluated_on"]["wavenumbers"]
-            _draw_spectra(grid.pop(0), name, spectra[name], bounds)
+            wavenumber = labelled("wavenumber k", units.length and f"1/{units.length}")
+            _draw_spectra(grid.pop(0), name, spectra[name], bounds).set_xlabel(wavenumber)
         if drifts:
-            _draw_drifts(grid.pop(0), metrics, drifts, dt)
+            _draw_drifts(grid.pop(0), metrics, drifts, dt).set_xlabel(lead_time)
         if long:
-            _draw_growth(grid.pop(0), metrics, long, dt)
+            _draw_growth(grid.pop(0), metrics, long, dt).set_xlabel(lead_time)
         lines = [name for name in ("truth", *names) if name != "truth" or fields]
         figure.legend(
             handles=[_handle(name) for name in lines], loc="outside upper left", ncols=len(lines)
@@ -78,7 +84,7 @@ def _weight(name: str) -> dict[str, Any]:
 
 def _draw_correlation(
     axes: Axes, metrics: Mapping[str, Any], names: Sequence[str], dt: float
-) -> None:
+) -> Axes:
     for name in names:
         values = np.array(metrics[name]["by_lead_time"]["correlation"], dtype=float)
         times = dt * np.arange(len(values) + 1)
@@ -87,7 +93,7 @@ def _draw_correlation(
     low = axes.get_ylim()[0]
     axes.set_ylim(min(low, THRESHOLD - 0.05), 1.02)
     axes.set_xlim(0, None)
-    _label(axes, "correlation with the truth", "lead time t")
+    return _finished(axes, "correlation with the truth")
 
 
 def _draw_spectra(
@@ -95,7 +101,7 @@ def _draw_spectra(
     field: str,
     lines: Mapping[str, NDArray[np.float64]],
     bounds: Sequence[float],
-) -> None:
+) -> Axes:
     truth, k = lines["truth"], lines["wavenumber"]
     for name in ("truth", *PREDICTORS):
         if name in lines:
@@ -109,10 +115,11 @@ def _draw_spectra(
         # below the rounding of single precision there is only noise
         low, high = axes.get_ylim()
         axes.set_ylim(max(low, 0.1 * UNIFORM_SPREAD**2 * largest), high)
-    _label(axes, f"energy of {plain(field)} at the last step", "wavenumber k")
+    axes.xaxis.set_minor_locator(LogLocator(subs=(2.0, 5.0)))  # labels that do not touch
+    return _finished(axes, f"energy of {plain(field)} at the last step")
 
 
-def _draw_drifts(axes: Axes, metrics: Mapping[str, Any], names: Sequence[str], dt: float) -> None:
+def _draw_drifts(axes: Axes, metrics: Mapping[str, Any], names: Sequence[str], dt: float) -> Axes:
     kept = metrics["evaluated_on"]["conserved"]
     pairs = [(field, quantity) for field in kept for quantity in kept[field]][: len(DRIFT_STYLES)]
     labels = [f"{QUANTITY_LABELS[quantity]} of {plain(field)}" for field, quantity in pairs]
@@ -139,10 +146,10 @@ def _draw_drifts(axes: Axes, metrics: Mapping[str, Any], names: Sequence[str], d
             frameon=True, framealpha=0.85, edgecolor="none",
         )  # fmt: skip
     title = "drift of conserved quantities" if len(pairs) > 1 else f"drift of the {labels[0]}"
-    _label(axes, title, "lead time t")
+    return _finished(axes, title)
 
 
-def _draw_growth(axes: Axes, metrics: Mapping[str, Any], names: Sequence[str], dt: float) -> None:
+def _draw_growth(axes: Axes, metrics: Mapping[str, Any], names: Sequence[str], dt: float) -> Axes:
     drawn: list[NDArray[np.float64]] = []
     for name in names:
         found = metrics[name]["long_rollout"]
@@ -163,7 +170,7 @@ def _draw_growth(axes: Axes, metrics: Mapping[str, Any], names: Sequence[str], d
         dt * metrics["evaluated_on"]["num_steps"], color="#bbbbbb", linewidth=0.8, zorder=0
     )
     axes.set_xlim(0, None)
-    _label(axes, "largest |u| relative to the initial state", "lead time t")
+    return _finished(axes, "largest |u| relative to the initial state")
 
 
 def _line(axes: Axes, name: str, x: NDArray[Any], y: NDArray[Any]) -> None:
@@ -173,9 +180,9 @@ def _line(axes: Axes, name: str, x: NDArray[Any], y: NDArray[Any]) -> None:
     )  # fmt: skip
 
 
-def _label(axes: Axes, title: str, x: str) -> None:
+def _finished(axes: Axes, title: str) -> Axes:
     axes.set_title(title, loc="left")
-    axes.set_xlabel(x)
     if axes.get_xscale() == "linear":
         axes.xaxis.set_major_locator(MaxNLocator(6))
     grid_lines(axes)
+    return axes

@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from hybrid_pde.domain.stated_units import labelled
 from hybrid_pde.evaluation.figures.style import (
     COLORS,
     LABELS,
@@ -18,7 +19,9 @@ from hybrid_pde.evaluation.figures.style import (
 from hybrid_pde.evaluation.measures.metrics import PREDICTORS
 
 
-def plot_error_curves(metrics: Mapping[str, Any], measure: str = "vrmse") -> Figure:
+def plot_error_curves(
+    metrics: Mapping[str, Any], measure: str = "vrmse", time_unit: str = ""
+) -> Figure:
     """Plot the error of each predictor over lead time, with the range over the simulations.
 
     A line ends with a cross where a simulation diverges.
@@ -26,6 +29,7 @@ def plot_error_curves(metrics: Mapping[str, Any], measure: str = "vrmse") -> Fig
     Args:
         metrics: Content of ``metrics.json``.
         measure: ``vrmse``, ``nrmse`` or ``relative_l2``.
+        time_unit: Unit of the times, if it is known.
     """
     described = metrics["evaluated_on"]
     with styled():
@@ -42,7 +46,8 @@ def plot_error_curves(metrics: Mapping[str, Any], measure: str = "vrmse") -> Fig
             f"{count} {described['split']} simulation{plural}" + _shading(metrics, count),
             loc="left",
         )
-        axes.set_xlabel(f"lead time t   (one step = {described['dt']:.4g})")
+        lead_time = labelled("lead time t", time_unit)
+        axes.set_xlabel(f"{lead_time}   (one step = {described['dt']:.4g})")
         axes.set_ylabel("VRMSE" if measure == "vrmse" else measure)
         axes.set_xlim(0, None)
         if any(drawn):

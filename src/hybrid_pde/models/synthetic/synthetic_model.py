@@ -14,7 +14,7 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from hybrid_pde.config import Experiment, parse_experiment
-from hybrid_pde.errors import ConfigError
+from hybrid_pde.errors import ConfigError, OwnModelError
 from hybrid_pde.models.synthetic.channels import channels_of, check_parameters, check_specs
 from hybrid_pde.models.synthetic.normalization import Normalization, normalization_of
 from hybrid_pde.models.synthetic.padding import Boundary
@@ -206,7 +206,7 @@ class SyntheticModel(nn.Module, ABC):
         self._check_input(state)
         output = self.network_output(state)
         if output.shape[1] != self.network_out_channels:
-            raise ConfigError(
+            raise OwnModelError(
                 f"model.synthetic.bundle: {self.bundle}: the network gives {output.shape[1]} "
                 f"channels, {self.network_out_channels} are needed: network_out_channels of the "
                 "model, not out_channels"

@@ -12,7 +12,7 @@ from scipy.stats import truncnorm
 from hybrid_pde.config.schema import Experiment
 from hybrid_pde.domain.grid import Grid
 from hybrid_pde.domain.known_values import KnownParameter
-from hybrid_pde.errors import ConfigError
+from hybrid_pde.errors import CalibrationError, ConfigError
 from hybrid_pde.models.physical.physical_model import PhysicalModel
 
 KEY = "augmentation.parameters"
@@ -36,7 +36,8 @@ class ParameterSampler:
             ``parameters.yaml``; needed for ``distribution``.
 
     Raises:
-        ConfigError: if a parameter is unknown or has no standard deviation.
+        ConfigError: if a parameter is unknown.
+        CalibrationError: if it has no standard deviation.
     """
 
     def __init__(
@@ -115,7 +116,7 @@ class ParameterSampler:
         std = report.get("std")
         if std is None or not report.get("determined", True):
             why = "the data do not determine it" if report else "it has not been calibrated"
-            raise ConfigError(
+            raise CalibrationError(
                 f"{KEY}: distribution: {name} has no standard deviation ({why}); give its range "
                 f"instead, {{{name}: [lower, upper]}}, or take estimate"
             )

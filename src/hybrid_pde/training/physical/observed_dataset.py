@@ -19,7 +19,7 @@ from hybrid_pde.data.observations.observed_values import ObservedValues
 from hybrid_pde.data.observations.sensors import SensorReadings, read_sensors
 from hybrid_pde.data.windows.hybrid_dataset import HybridDataset
 from hybrid_pde.domain.grid import Grid
-from hybrid_pde.errors import ConfigError
+from hybrid_pde.errors import RawDataError
 from hybrid_pde.numerics.interpolation import interpolation_matrix
 from hybrid_pde.training.physical.sensor_readings import Readings
 
@@ -42,6 +42,7 @@ class ObservedDataset:
 
     Raises:
         ConfigError: if the observations do not fit the data, or hide everything.
+        RawDataError: if the first frame of every window has missing values.
     """
 
     def __init__(self, dataset: HybridDataset, experiment: Experiment) -> None:
@@ -154,7 +155,7 @@ class ObservedDataset:
             if all(bool(torch.isfinite(fields[name][start]).all()) for name in names):
                 complete.append(window)
         if not complete:
-            raise ConfigError(
+            raise RawDataError(
                 "data.observations.missing: mask: the first frame of every window has "
                 "missing values; set trainer_params.physical.initial_state: estimate"
             )

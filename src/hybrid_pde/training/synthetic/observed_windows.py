@@ -14,7 +14,7 @@ from hybrid_pde.data.cache.simulation_store import SimulationStore
 from hybrid_pde.data.windows.hybrid_dataset import HybridDataset
 from hybrid_pde.data.windows.window_batch import Window, WindowBatch, collate_windows
 from hybrid_pde.domain.grid import FieldLayout, Grid
-from hybrid_pde.errors import ConfigError
+from hybrid_pde.errors import RawDataError
 from hybrid_pde.models.physical.physical_model import PhysicalModel
 from hybrid_pde.result_warnings import warn_of_result
 from hybrid_pde.training.synthetic.observed_frames import ObservedFrames, ObservedSimulation
@@ -116,7 +116,7 @@ class ObservedWindows(WrappedWindows):
         is_sliding: Whether windows may overlap.
 
     Raises:
-        ConfigError: if no window has a completely observed state and observed targets.
+        RawDataError: if no window has a completely observed state and observed targets.
         DivergenceError: if the rollout of the physical model is no longer finite.
     """
 
@@ -215,7 +215,7 @@ class ObservedWindows(WrappedWindows):
                 "are used in run_params.model_type: hybrid"
             )
         if not self._chosen:
-            raise ConfigError(
+            raise RawDataError(
                 "data.observations: no training windows: a surrogate needs windows with a "
                 "completely observed initial state and some observed targets; set "
                 "trainer_params.physical.initial_state: known to use the first state, or "

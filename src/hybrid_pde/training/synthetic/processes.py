@@ -26,7 +26,7 @@ from lightning_fabric.plugins.environments import (
 from lightning_fabric.plugins.environments.lightning import find_free_network_port
 
 from hybrid_pde.config.schema import SyntheticTraining
-from hybrid_pde.errors import ConfigError, UserError, make_log_printable
+from hybrid_pde.errors import MachineError, UserError, make_log_printable
 from hybrid_pde.interruption import EXIT_CODE, Interrupted, StopRequest
 
 _STARTED_HERE = "HYBRID_PDE_PROCESSES"  # number of processes started by `run_together`
@@ -50,14 +50,14 @@ def make_fabric(training: SyntheticTraining) -> Fabric:
         training: ``devices`` and ``precision``.
 
     Raises:
-        ConfigError: if there are too few devices, or they do not support the precision.
+        MachineError: if there are too few devices, or they do not support the precision.
     """
     environment, local, nodes = _environment(training.devices)
     available = torch.cuda.device_count()
     if 0 < available < local:
-        raise ConfigError(f"trainer_params.devices: {local}: there are {available} GPUs here")
+        raise MachineError(f"trainer_params.devices: {local}: there are {available} GPUs here")
     if training.precision == "fp16" and not available:
-        raise ConfigError(
+        raise MachineError(
             "trainer_params.precision: fp16: it needs a GPU, and there is none here; "
             "bf16 and single run on a CPU"
         )
@@ -185,14 +185,14 @@ def _environment(devices: int) -> tuple[ClusterEnvironment, int, int]:
         return LightningEnvironment(), count, 1
     if count > 1:
         if "SLURM_NTASKS_PER_NODE" not in os.environ:  # required by Fabric
-            raise ConfigError(
+            raise MachineError(
                 f"trainer_params.devices: {devices}: srun needs the number of processes per node; "
                 "use --ntasks-per-node instead of --ntasks"
             )
         nodes = int(os.environ.get("SLURM_STEP_NUM_NODES", "1"))
         return SLURMEnvironment(), count // nodes, nodes
     if devices > 1:
-        raise ConfigError(
+        raise MachineError(
             f"trainer_params.devices: {devices}: this is a single process; the stage "
             f"train_synthetic starts {devices} processes itself, your own program must be started "
             f"with torchrun --nproc-per-node {devices}"

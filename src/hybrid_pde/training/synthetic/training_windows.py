@@ -13,6 +13,7 @@ from hybrid_pde.data.windows.augmented_dataset import AugmentedDataset
 from hybrid_pde.data.windows.hybrid_dataset import HybridDataset
 from hybrid_pde.errors import ConfigError, DivergenceError
 from hybrid_pde.models.physical.physical_model import PhysicalModel
+from hybrid_pde.result_warnings import warn_of_result
 from hybrid_pde.training.synthetic.observed_windows import ObservedWindows
 
 RealWindows = HybridDataset | ObservedWindows
@@ -53,6 +54,7 @@ def real_windows(
         use_sliding_window=use_sliding_window or is_free,
         parameters={} if physical is None else parameter_inputs(experiment, physical),
     )
+    _warn_of_precision(experiment, store, windows.sim_indices[0])
     if not is_observed:
         return windows
     return ObservedWindows(
@@ -128,4 +130,19 @@ def check_left_out(experiment: Experiment, made: Sequence[int]) -> None:
             f"{section.num_simulations} generated simulations diverged ({some}), as the logs of "
             "the stage augment say; see that the calibration is right, lower "
             "augmentation.initial_condition.amplitude or augmentation.steps, or allow more"
+        )
+
+
+def _warn_of_precision(experiment: Experiment, store: SimulationStore, simulation: int) -> None:
+    """Warn of a training in half precision on fields that even single precision does not keep."""
+    section, training = experiment.model.synthetic, experiment.trainer_params.synthetic
+    if training.precision == "single" or section is None:
+        return
+    double = store.header(simulation).double
+    if names := [name for name in section.input_specs if name in double]:
+        warn_of_result(
+            f"trainer_params.precision: {training.precision}: {', '.join(names)}: stored in double "
+            f"precision, since single loses part of the variation; {training.precision} keeps "
+            "three digits of it or fewer. Use trainer_params.precision: single, or subtract the "
+            "mean in the raw files"
         )

@@ -6,7 +6,7 @@ from phiml.math import channel, spatial
 
 from hybrid_pde.config.equations import EquationSpec, FieldRole, ParameterSpec, SymmetrySpec
 from hybrid_pde.domain.grid import Grid
-from hybrid_pde.errors import ConfigError
+from hybrid_pde.errors import ConfigError, RawDataError
 from hybrid_pde.models.physical.equation import COMPONENT, Equation, LinearTerms, Values
 from hybrid_pde.numerics.operators import Operators
 
@@ -55,6 +55,7 @@ class NavierStokes(Equation):
             FieldRole("velocity", is_vector=True, is_solenoidal=True),
             FieldRole("density", is_optional=True),
         ),
+        min_axes=2,
         parameters={
             "viscosity": ParameterSpec("length²/time", positive=True, symbol="ν"),
             "forcing": ParameterSpec(
@@ -96,7 +97,8 @@ class NavierStokes(Equation):
         """The velocity, which advects itself and the density.
 
         Raises:
-            ConfigError: if it has one component, or one through a wall that lets nothing through.
+            ConfigError: if it has one component.
+            RawDataError: if it has one through a wall that lets nothing through.
                 (Not in :meth:`rate`: PhiML treats a compilation that an exception ended as still
                 running.)
         """
@@ -130,7 +132,7 @@ def _check_walls(parameters: Values) -> None:
             axis = name.split(".")[1]
             through = value.vector[axis] if "vector" in value.shape else value
             if float(math.max(math.abs(through), through.shape)) > 0:
-                raise ConfigError(
+                raise RawDataError(
                     f"{name}: {through}: nothing flows through the walls of pde_params.staggered; "
                     f"give a velocity along the wall, with 0 for its component {axis}"
                 )

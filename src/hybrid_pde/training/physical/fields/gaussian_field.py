@@ -120,9 +120,7 @@ class GaussianField:
             raise invalid_value(key, guess, f"a mapping of {', '.join(known)}")
         for name in guess:
             if name not in known:
-                raise ConfigError(
-                    f"trainer_params.learnable_parameters: {key}: {suggest(name, known)}"
-                )
+                raise ConfigError(f"{key}: {suggest(name, known)}")
         if "width" in guess and self._section.width is not None:
             raise invalid_value(
                 f"{key}.width",

@@ -33,7 +33,7 @@ def invalid_value(key: str, value: Any, allowed: str) -> ConfigError:
         value: The value found.
         allowed: Description of the error or of allowed values.
     """
-    return ConfigError(f"trainer_params.learnable_parameters: {key}: {value!r}: {allowed}")
+    return ConfigError(f"{key}: {value!r}: {allowed}")
 
 
 def finite_numbers(key: str, value: Any, allowed: str) -> np.ndarray:

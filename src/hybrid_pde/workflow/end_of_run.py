@@ -1,0 +1,52 @@
+"""Last lines of a run of Snakemake: warnings about the results, or what the failed stages said."""
+
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from hybrid_pde.evaluation.report.warnings_of_stages import warnings_in_folder
+from hybrid_pde.result_warnings import summary_of
+from hybrid_pde.workflow.plan import Plan
+
+MAX_LOG_BYTES = 2**20  # from the end of a log
+_LOG = re.compile(r"^ +log: (.+?) \(check log file", re.MULTILINE)
+_RECORD = re.compile(r"^\d{4}-\d\d-\d\d [\d:,]+ ([A-Z]+) \S+: ", re.MULTILINE)
+
+
+def summaries(plans: Iterable[Plan]) -> Iterator[str]:
+    """Warnings about the results of each experiment that has results, a line each."""
+    for plan in plans:
+        folder = Path(plan.results)
+        if (folder / "evaluation/metrics.json").exists():
+            yield f"{folder}: {summary_of(warnings_in_folder(folder))}"
+
+
+def failures(snakemake_logs: Iterable[Path]) -> list[str]:
+    """What the failed stages of a run said: the last error in the log of each, once.
+
+    Args:
+        snakemake_logs: Snakemake's own logs of the run, which name the logs of failed jobs.
+    """
+    text = "\n".join(map(_end_of, snakemake_logs))
+    found = [_last_error(_end_of(Path(name))) for name in _LOG.findall(text)]
+    return list(dict.fromkeys(each for each in found if each))
+
+
+def _last_error(text: str) -> str:
+    records = [*_RECORD.finditer(text)]
+    ends = [record.start() for record in records[1:]] + [len(text)]
+    said = [
+        text[record.end() : end].strip()
+        for record, end in zip(records, ends, strict=True)
+        if record[1] == "ERROR"
+    ]
+    return said[-1].partition("\nTraceback")[0] if said else ""
+
+
+def _end_of(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - MAX_LOG_BYTES))
+            return file.read().decode("utf-8", "replace")
+    except OSError:
+        return ""

@@ -25,8 +25,8 @@ _OPEN = 2.0
 # A loss within this factor of the variance of the rounding errors is theirs: a solver in single
 # precision accumulates them over its steps.
 _ROUNDING_FACTOR = 1e3
-# Residuals whose effective sample size is below half their number, and that grow with lead time, are
-# those of a wrong scheme or equation. Noise of the first frames does not grow.
+# Residuals whose effective sample size is below half their number, and that grow with lead time,
+# are those of a wrong scheme or equation. Noise of the first frames does not grow.
 _STRUCTURED, _GROWING = 2.0, 2.0
 # More parameters have no derivatives by simulation.
 _MOST_PARAMETERS = 16
@@ -79,6 +79,9 @@ def error_budget(
     is_rounding = fit.loss <= _ROUNDING_FACTOR * variance
     spread, first, stored = _sampled(objective, unknowns, std, fit, rounding)
     relative = sqrt(variance / fit.loss) if fit.loss > 0 else 0.0
+    if first is not None:  # noise of the first frames correlates the residuals, and counts once
+        squares = (std * spread) ** 2 - first**2
+        spread = np.sqrt(np.maximum(squares, std**2)) / std
     return ErrorBudget(
         {
             "noise": std * spread * slopes,
@@ -119,11 +122,11 @@ def _sampled(
 def _scheme(
     selection: SchemeSelection, vector: ParameterVector, fit: FitQuality
 ) -> np.ndarray | None:
-    """Half the range of the estimates of schemes that the data leave open, ``[n]``.
+    """Spread of the estimates of schemes that the data leave open, ``[n]``.
 
-    Where the residuals have structure, no scheme is right and the losses within a factor of two
-    do not tell which is closest; where they have none, the schemes that differ by no more than
-    chance remain.
+    Where the residuals have structure, no scheme is right, and losses within a factor of two do not
+    tell which is closest: half the range. Where they have none, the schemes that differ by no more
+    than chance are equally probable: the root mean square distance from the chosen one.
     """
     fitted = [each for each in selection.candidates if each["loss"] is not None]
     if len(fitted) < 2:
@@ -134,10 +137,9 @@ def _scheme(
         open_ones = [
             _flat(each["parameters"], vector) for each in fitted if each["loss"] <= _OPEN * best
         ]
-    else:
-        open_ones = [each.values for each in selection.rivals]
-        open_ones += [each.chosen_values for each in selection.rivals[:1]]
-    return np.ptp(open_ones, axis=0) / 2 if open_ones else np.zeros(len(vector))
+        return np.asarray(np.ptp(open_ones, axis=0) / 2)
+    squares = [(each.values - each.chosen_values) ** 2 for each in selection.rivals]
+    return np.sqrt(np.sum(squares, axis=0) / (1 + len(squares)) * np.ones(len(vector)))
 
 
 def _flat(parameters: Mapping[str, Any], vector: ParameterVector) -> np.ndarray:

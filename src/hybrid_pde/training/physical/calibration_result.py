@@ -11,7 +11,7 @@ from hybrid_pde.config.checks.calibration import MAX_UNKNOWNS
 from hybrid_pde.models.physical.physical_model import PhysicalModel
 from hybrid_pde.numerics.discretization import Discretization
 from hybrid_pde.result_warnings import warn_of_result
-from hybrid_pde.training.physical.discretization_check import describe_shift
+from hybrid_pde.training.physical.discretization_check import Refinement, describe_shift
 from hybrid_pde.training.physical.error_budget import ErrorBudget, budget_report, error_budget
 from hybrid_pde.training.physical.fit_quality import FitQuality, assess_fit, fit_warnings
 from hybrid_pde.training.physical.linearization import Linearization
@@ -43,25 +43,27 @@ class Assessment:
     measured: Objective | None = None
     unknowns: np.ndarray | None = None
 
-    def budget(self, shift: np.ndarray | None, selection: SchemeSelection) -> ErrorBudget | None:
+    def budget(
+        self, refinement: Refinement | None, selection: SchemeSelection
+    ) -> ErrorBudget | None:
         """Uncertainty by source; ``None`` where the calibration diverged or is too large.
 
         Args:
-            shift: Change of each parameter on a finer discretization, if known.
+            refinement: The estimate on a finer discretization, if there is one.
             selection: The comparison of discretizations.
         """
         if self.uncertainty is None or self.fit is None:
             return None
         assert self.measured is not None and self.unknowns is not None
         std = self.uncertainty.std
-        return error_budget(self.measured, self.unknowns, std, self.fit, shift, selection)
+        return error_budget(self.measured, self.unknowns, std, self.fit, refinement, selection)
 
 
 def calibration_result(
     objective: Objective,
     minimum: Minimum | None,
     found: Assessment,
-    shift: np.ndarray | None,
+    refinement: Refinement | None,
     selection: SchemeSelection,
 ) -> dict[str, Any]:
     """The result of :meth:`PhysicalTrainer.train`; warns of whatever makes it doubtful.
@@ -70,12 +72,13 @@ def calibration_result(
         objective: The objective, its model at the estimate.
         minimum: The end of the minimization; ``None`` if there was none.
         found: Loss, uncertainty and quality of the fit.
-        shift: Change of each parameter on a finer discretization, if known.
+        refinement: The estimate on a finer discretization, if there is one.
         selection: The comparison of discretizations.
     """
+    shift = None if refinement is None else refinement.shift
     model, vector = objective.model, objective.vector
     history = [] if minimum is None else minimum.history
-    budget = found.budget(shift, selection)
+    budget = found.budget(refinement, selection)
     parameters = parameter_report(model, vector, found.uncertainty, shift, budget)
     status = MAX_ITERATIONS if minimum is None else minimum.status
     _warn_of_parameters(parameters, status)

@@ -10,11 +10,13 @@ import numpy as np
 from hybrid_pde.errors import DivergenceError
 from hybrid_pde.training.physical.correlated_errors import std_factors
 from hybrid_pde.training.physical.data_precision import rounding_errors
+from hybrid_pde.training.physical.discretization_check import Refinement
 from hybrid_pde.training.physical.fit_quality import FitQuality
 from hybrid_pde.training.physical.initial_state_noise import first_frame_effect
 from hybrid_pde.training.physical.objective import Objective
 from hybrid_pde.training.physical.parameter_vector import ParameterVector
 from hybrid_pde.training.physical.residual_arrays import sensitivity_arrays
+from hybrid_pde.training.physical.residual_statistics import Correlation
 from hybrid_pde.training.physical.scheme_selection import SchemeSelection
 
 PARTS = ("noise", "scheme", "discretization", "precision", "initial_state")
@@ -28,6 +30,8 @@ _ROUNDING_FACTOR = 1e3
 # Residuals whose effective sample size is below half their number, and that grow with lead time,
 # are those of a wrong scheme or equation. Noise of the first frames does not grow.
 _STRUCTURED, _GROWING = 2.0, 2.0
+# Product of the autocorrelations of neighbours along all axes from which residuals are smooth.
+_ALIKE = 0.5
 # More parameters have no derivatives by simulation.
 _MOST_PARAMETERS = 16
 
@@ -58,7 +62,7 @@ def error_budget(
     unknowns: np.ndarray,
     std: np.ndarray,
     fit: FitQuality,
-    shift: np.ndarray | None,
+    refinement: Refinement | None,
     selection: SchemeSelection,
 ) -> ErrorBudget:
     """Uncertainty of the estimate by source.
@@ -68,7 +72,7 @@ def error_budget(
         unknowns: All its unknowns at the estimate.
         std: Standard deviations of z for independent errors, ``[n]``.
         fit: Statistics of the residuals.
-        shift: Change of each parameter on a finer discretization, if known.
+        refinement: The estimate on a finer discretization, if there is one.
         selection: The comparison of discretizations.
     """
     vector = objective.vector
@@ -82,11 +86,14 @@ def error_budget(
     if first is not None:  # noise of the first frames correlates the residuals, and counts once
         squares = (std * spread) ** 2 - first**2
         spread = np.sqrt(np.maximum(squares, std**2)) / std
+    if not is_rounding:
+        hidden = structured_share(fit.correlation) * fit.correlation.num_values
+        spread = np.sqrt(spread**2 + hidden)
     return ErrorBudget(
         {
             "noise": std * spread * slopes,
             "scheme": _scheme(selection, vector, fit),
-            "discretization": None if shift is None else np.abs(shift) * (not is_rounding),
+            "discretization": _discretization(refinement, is_rounding),
             "precision": np.hypot(std * relative, stored) * slopes,
             "initial_state": None if first is None else first * slopes,
         },
@@ -117,6 +124,27 @@ def _sampled(
     except DivergenceError:
         return factor, None, nothing
     return factor, found.noise, found.rounding
+
+
+def structured_share(found: Correlation) -> float:
+    """Share of the mean square of the residuals that a wrong scheme or equation leaves.
+
+    All of it where neighbours in time and space are alike; otherwise the part by which the
+    residuals grow with lead time beyond chance. A change of a parameter can hide as much of the
+    error as the residuals show: N residuals of structure stand for one independent value.
+    """
+    if found.num_values and np.prod(found.lag_one) >= _ALIKE:
+        return 1.0
+    chance = np.exp(-2 * sqrt(12 * found.inflation / max(found.num_values, 1)))
+    growth = found.growth * chance
+    return float((growth - 1) / (growth + 1)) if growth > 1 else 0.0
+
+
+def _discretization(refinement: Refinement | None, is_rounding: bool) -> np.ndarray | None:
+    """Shift on the finer grid; 0 where the used one explains the data to rounding."""
+    if refinement is None:
+        return None
+    return refinement.uncertainty * (not is_rounding)
 
 
 def _scheme(

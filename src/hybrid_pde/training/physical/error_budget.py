@@ -88,6 +88,8 @@ def error_budget(
         spread = np.sqrt(np.maximum(squares, std**2)) / std
     if not is_rounding:
         hidden = structured_share(fit.correlation) * fit.correlation.num_values
+        if refinement is not None:  # the shift accounts for what the finer solution explains
+            hidden *= min(1.0, refinement.loss_ratio)
         spread = np.sqrt(spread**2 + hidden)
     return ErrorBudget(
         {
@@ -129,11 +131,12 @@ def _sampled(
 def structured_share(found: Correlation) -> float:
     """Share of the mean square of the residuals that a wrong scheme or equation leaves.
 
-    All of it where neighbours in time and space are alike; otherwise the part by which the
-    residuals grow with lead time beyond chance. A change of a parameter can hide as much of the
-    error as the residuals show: N residuals of structure stand for one independent value.
+    All of it where neighbours in time and space are alike and the residuals grow with lead time;
+    otherwise the part by which they grow beyond chance. Noise, also correlated, does not grow. A
+    change of a parameter can hide as much of the error as the residuals show: N residuals of
+    structure stand for one independent value.
     """
-    if found.num_values and np.prod(found.lag_one) >= _ALIKE:
+    if found.growth >= _GROWING and np.prod(found.lag_one) >= _ALIKE:
         return 1.0
     chance = np.exp(-2 * sqrt(12 * found.inflation / max(found.num_values, 1)))
     growth = found.growth * chance

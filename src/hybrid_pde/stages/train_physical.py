@@ -182,10 +182,12 @@ def _estimate(
 
 def _log_estimates(result: Mapping[str, Any]) -> None:
     for name, parameter in result["parameters"].items():
-        value, std, unit = (parameter[key] for key in ("value", "std", "unit"))
+        value, unit = parameter["value"], parameter["unit"]
+        total = parameter.get("uncertainty")
+        spread = parameter["std"] if total is None else total
         if value is None:
             continue
-        if name in result["fields"] or std is None:  # a field: a std for each learned number
+        if name in result["fields"] or spread is None:  # a field: a std for each learned number
             logger.info("%s = %s %s", name, number(value, 8), unit)
         else:
-            logger.info("%s = %s ± %s %s", name, number(value, 8), number(std, 2), unit)
+            logger.info("%s = %s ± %s %s", name, number(value, 8), number(spread, 2), unit)

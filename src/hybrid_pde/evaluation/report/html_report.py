@@ -34,6 +34,7 @@ from hybrid_pde.evaluation.report.parameter_tables import (
 )
 from hybrid_pde.evaluation.report.result_files import read_if_present, read_picture
 from hybrid_pde.evaluation.report.summary import headline_cards, subtitle
+from hybrid_pde.evaluation.report.uncertainty_bars import uncertainty_rows
 from hybrid_pde.evaluation.report.warnings_of_stages import gather_warnings
 
 TEMPLATE = "report.html.j2"
@@ -149,6 +150,7 @@ def render_report(inputs: ReportInputs) -> str:
         cards=headline_cards(experiment, metrics, parameters),
         parameters=parameters,
         parameter_rows=with_symbols(experiment, parameter_rows(experiment, parameters)),
+        uncertainty_rows=uncertainty_rows(parameters),
         numerics=numerics_summary(parameters),
         scheme_rows=scheme_rows(parameters),
         metrics=metrics,

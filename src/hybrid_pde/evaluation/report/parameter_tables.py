@@ -10,6 +10,8 @@ from hybrid_pde.evaluation.number_format import MISSING, estimate, number, perce
 
 AXES = "xyz"
 UNDETERMINED = "not determined"
+# Columns of the table that a row without an estimated number leaves empty.
+_NUMBERS = ("interval", "std", "initial_guess", "bounds", "discretization_error")
 
 
 def parameter_rows(experiment: Experiment, parameters: Mapping[str, Any]) -> list[dict[str, str]]:
@@ -30,8 +32,10 @@ def parameter_rows(experiment: Experiment, parameters: Mapping[str, Any]) -> lis
                 true_value = None
             rows.append(
                 {
-                    "name": f"{name} {AXES[index] if len(value) <= 3 else index}" if many else name,
-                    "estimate": _estimate(at, component(parameter.get("std"), index)),
+                    "name": component_name(name, value, index),
+                    "estimate": _estimate(at, _deviation(parameter, index)),
+                    "interval": _interval(parameter.get("interval_90"), index),
+                    "std": number(component(parameter.get("std"), index), 2),
                     "unit": parameter.get("unit") or "",
                     "initial_guess": number(component(parameter.get("initial_guess"), index)),
                     "bounds": _bounds(parameter.get("bounds")),
@@ -42,6 +46,13 @@ def parameter_rows(experiment: Experiment, parameters: Mapping[str, Any]) -> lis
                 }
             )
     return rows
+
+
+def component_name(name: str, value: Any, index: int) -> str:
+    """Name of a parameter, or of a component of a vector: ``velocity x``."""
+    if not isinstance(value, list):
+        return name
+    return f"{name} {AXES[index] if len(value) <= 3 else index}"
 
 
 def with_symbols(experiment: Experiment, rows: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
@@ -72,7 +83,7 @@ def with_symbols(experiment: Experiment, rows: Sequence[Mapping[str, str]]) -> l
                 "symbol": parameter.symbol,
                 "estimate": "from the data" if is_known else f"{number(value)} (fixed)",
                 "unit": parameter.unit,
-                **dict.fromkeys(("initial_guess", "bounds", "discretization_error"), MISSING),
+                **dict.fromkeys(_NUMBERS, MISSING),
             }
         )
     return found
@@ -95,9 +106,7 @@ def _field_row(name: str, parameter: Mapping[str, Any]) -> dict[str, str]:
         "name": name,
         "estimate": described,
         "unit": parameter.get("unit") or "",
-        "initial_guess": MISSING,
-        "bounds": MISSING,
-        "discretization_error": MISSING,
+        **dict.fromkeys(_NUMBERS, MISSING),
         "true_value": f"a field of {plural(learned, 'learned number')}"
         + (f", in {value['file']}" if value else ""),
     }
@@ -133,6 +142,19 @@ def scheme_rows(parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
 def _scheme(numerics: Mapping[str, Any]) -> str:
     order = numerics.get("order")
     return str(numerics["scheme"]).replace("_", " ") + (f", order {order}" if order else "")
+
+
+def _deviation(parameter: Mapping[str, Any], index: int) -> float | None:
+    """The uncertainty from all sources; the standard deviation where it is not known."""
+    total = parameter.get("uncertainty")
+    return component(parameter.get("std") if total is None else total, index)
+
+
+def _interval(interval: Any, index: int) -> str:
+    if interval is None:
+        return MISSING
+    low, high = (component(limit, index) for limit in interval)
+    return f"{number(low, 5)} … {number(high, 5)}"
 
 
 def _estimate(value: float | None, std: float | None) -> str:

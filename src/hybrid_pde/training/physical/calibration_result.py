@@ -11,7 +11,8 @@ from hybrid_pde.config.checks.calibration import MAX_UNKNOWNS
 from hybrid_pde.models.physical.physical_model import PhysicalModel
 from hybrid_pde.numerics.discretization import Discretization
 from hybrid_pde.result_warnings import warn_of_result
-from hybrid_pde.training.physical.discretization_check import describe_shift
+from hybrid_pde.training.physical.discretization_check import Refinement, describe_shift
+from hybrid_pde.training.physical.error_budget import ErrorBudget, budget_report, error_budget
 from hybrid_pde.training.physical.fit_quality import FitQuality, assess_fit, fit_warnings
 from hybrid_pde.training.physical.linearization import Linearization
 from hybrid_pde.training.physical.minimum import DIVERGED, MAX_ITERATIONS, Minimum
@@ -32,18 +33,37 @@ class Assessment:
         loss: The loss.
         uncertainty: Uncertainty of the parameters; ``None`` with too many unknowns.
         fit: Statistics of the residuals.
+        measured: The misfit to what was measured.
+        unknowns: All its unknowns at the estimate.
     """
 
     loss: float
     uncertainty: Uncertainty | None = None
     fit: FitQuality | None = None
+    measured: Objective | None = None
+    unknowns: np.ndarray | None = None
+
+    def budget(
+        self, refinement: Refinement | None, selection: SchemeSelection
+    ) -> ErrorBudget | None:
+        """Uncertainty by source; ``None`` where the calibration diverged or is too large.
+
+        Args:
+            refinement: The estimate on a finer discretization, if there is one.
+            selection: The comparison of discretizations.
+        """
+        if self.uncertainty is None or self.fit is None:
+            return None
+        assert self.measured is not None and self.unknowns is not None
+        std = self.uncertainty.std
+        return error_budget(self.measured, self.unknowns, std, self.fit, refinement, selection)
 
 
 def calibration_result(
     objective: Objective,
     minimum: Minimum | None,
     found: Assessment,
-    shift: np.ndarray | None,
+    refinement: Refinement | None,
     selection: SchemeSelection,
 ) -> dict[str, Any]:
     """The result of :meth:`PhysicalTrainer.train`; warns of whatever makes it doubtful.
@@ -52,12 +72,14 @@ def calibration_result(
         objective: The objective, its model at the estimate.
         minimum: The end of the minimization; ``None`` if there was none.
         found: Loss, uncertainty and quality of the fit.
-        shift: Change of each parameter on a finer discretization, if known.
+        refinement: The estimate on a finer discretization, if there is one.
         selection: The comparison of discretizations.
     """
+    shift = None if refinement is None else refinement.shift
     model, vector = objective.model, objective.vector
     history = [] if minimum is None else minimum.history
-    parameters = parameter_report(model, vector, found.uncertainty, shift)
+    budget = found.budget(refinement, selection)
+    parameters = parameter_report(model, vector, found.uncertainty, shift, budget)
     status = MAX_ITERATIONS if minimum is None else minimum.status
     _warn_of_parameters(parameters, status)
     warn_of_shifts(parameters, model.discretization)
@@ -112,7 +134,8 @@ def assess_estimate(
             at_measured = measured.linearize(unknowns)
             std = _uncertainty(measured, at_measured, weigh_priors).std
             uncertainty = replace(uncertainty, std=std)
-    return Assessment(loss, uncertainty, assess_fit(measured, unknowns, at_measured))
+    fit = assess_fit(measured, unknowns, at_measured)
+    return Assessment(loss, uncertainty, fit, measured, unknowns)
 
 
 def _uncertainty(objective: Objective, at: Linearization, weigh_priors: bool) -> Uncertainty:
@@ -126,8 +149,9 @@ def parameter_report(
     vector: ParameterVector,
     uncertainty: Uncertainty | None,
     shift: np.ndarray | None = None,
+    budget: ErrorBudget | None = None,
 ) -> dict[str, dict[str, Any]]:
-    """Every learnable parameter with value, standard deviation, initial guess, bounds and unit.
+    """Every learnable parameter with value, uncertainties, initial guess, bounds and unit.
 
     A parameter that the data do not determine has the value ``None``. Without an uncertainty
     (after divergence) there are no standard deviations. The value of a field is its description;
@@ -138,6 +162,7 @@ def parameter_report(
         vector: The learnable parameters.
         uncertainty: Uncertainty of the parameters.
         shift: Change of each parameter on a finer discretization.
+        budget: Uncertainty by source.
     """
     z = vector.read()
     start, slopes = vector.values(vector.start), vector.slopes(z)
@@ -164,6 +189,7 @@ def parameter_report(
             "unit": model.spec.parameters[name].unit,
             "determined": determined,
             "discretization_error": error,
+            **budget_report(budget, vector, name, determined),
         }
         if is_field:
             del report[name]["bounds"]

@@ -1,6 +1,7 @@
 """Discretization error of the estimate: its change on a finer grid with a smaller time step."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from math import inf
 
 import numpy as np
 
@@ -18,7 +19,30 @@ MAX_ITERATIONS = 4
 TOLERANCE = 1e-3
 
 
-def discretization_shift(objective: Objective, unknowns: np.ndarray) -> np.ndarray | None:
+@dataclass(frozen=True)
+class Refinement:
+    """The estimate on a finer discretization, compared with that on the used one.
+
+    Attributes:
+        shift: Change of each parameter in physical units; NaN for one that its bound holds.
+        loss_ratio: Loss of the finer solution divided by that of the used one, each at its own
+            estimate. Far above 1 where the data were made with the used discretization.
+    """
+
+    shift: np.ndarray
+    loss_ratio: float = 1.0
+
+    @property
+    def uncertainty(self) -> np.ndarray:
+        """Size of the shift that the used discretization leaves open.
+
+        The data's own discretization error is as far from the used one as the residuals are large:
+        the finer solution leaves residuals √ratio times as large, and is off by the whole shift.
+        """
+        return np.abs(self.shift) / max(1.0, self.loss_ratio) ** 0.5
+
+
+def discretization_shift(objective: Objective, unknowns: np.ndarray) -> Refinement | None:
     """Change of the parameters when the estimate is repeated on a grid twice as fine.
 
     It measures discretization bias, which the standard deviation does not include. Both estimates
@@ -32,20 +56,21 @@ def discretization_shift(objective: Objective, unknowns: np.ndarray) -> np.ndarr
         unknowns: All unknowns at the minimum.
 
     Returns:
-        The shift of each parameter in physical units, NaN for one that its bound holds; ``None``
-        if the finer solution diverges.
+        The shift and the losses; ``None`` if the finer solution diverges.
     """
     model, used = objective.model, objective.model.discretization
     held = objective.with_states_held(unknowns)
     frames = held.observations.windows[0].num_frames
     stretch = held.observations.subset(NUM_WINDOWS, frames)
-    ends, z = [], unknowns[: len(held.vector)]
+    ends, losses, z = [], [], unknowns[: len(held.vector)]
     try:
         for discretization in (used, refined(used)):
             model.discretization = discretization
             trial = Objective(model, stretch, held.vector, held.dt, log=held.log)
             trial.noise_variance = held.noise_variance
-            z = gauss_newton(trial, z, MAX_ITERATIONS, TOLERANCE).z
+            found = gauss_newton(trial, z, MAX_ITERATIONS, TOLERANCE)
+            z = found.z
+            losses.append(found.loss)
             ends.append(z + remaining_step(trial, z).step)
     except DivergenceError:
         return None
@@ -56,7 +81,9 @@ def discretization_shift(objective: Objective, unknowns: np.ndarray) -> np.ndarr
     is_held = (ends[0] == ends[1]) & ((ends[1] <= lower) | (ends[1] >= upper))
     rounding = np.finfo(float).eps * np.maximum(np.abs(coarse), np.finfo(float).tiny)
     shift = np.where(fine == coarse, rounding, fine - coarse)
-    return np.where(is_held, np.nan, shift)
+    used_loss, finer_loss = losses
+    ratio = finer_loss / used_loss if used_loss > 0 else inf
+    return Refinement(np.where(is_held, np.nan, shift), ratio)
 
 
 def refined(used: Discretization) -> Discretization:

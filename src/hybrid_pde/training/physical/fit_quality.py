@@ -49,12 +49,14 @@ class FitQuality:
         step: Gauss-Newton step from the estimate without bounds, in z; ``None`` with too many
             unknowns.
         simulations: Numbers of the simulations.
+        loss: Mean square of the residuals.
     """
 
     correlation: Correlation
     homogeneity: Homogeneity | None
     step: np.ndarray | None
     simulations: list[int]
+    loss: float
 
 
 def assess_fit(measured: Objective, unknowns: np.ndarray, at: Linearization | None) -> FitQuality:
@@ -79,7 +81,8 @@ def assess_fit(measured: Objective, unknowns: np.ndarray, at: Linearization | No
         if at.grams is not None:
             counts = measured.observations.counts_by_simulation()
             agreement = homogeneity(at.grams, counts, structure.inflation)
-    return FitQuality(structure, agreement, step, measured.observations.simulation_numbers)
+    loss = measured.loss(unknowns) if at is None else at.loss
+    return FitQuality(structure, agreement, step, measured.observations.simulation_numbers, loss)
 
 
 def fit_warnings(

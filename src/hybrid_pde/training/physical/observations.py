@@ -257,6 +257,31 @@ class Observations:
                 },
             )
 
+    def sample(self, name: str, num_values: int) -> np.ndarray:
+        """Evenly chosen observed values of a field as they are stored, ``[n]``."""
+        windows = [window for window in self.windows if not window.is_predicted]
+        positions = sorted({at for window in windows for at in window.targets[name]})
+        each = max(1, num_values // max(len(positions), 1))
+        parts = []
+        for at in positions[:: max(1, len(positions) // num_values)]:
+            observed = self._store.observed(at)
+            parts.append(observed[:: max(1, len(observed) // each)].double().numpy())
+        readings = [window.readings for window in windows if window.readings]
+        parts += [r.values[name][r.present[name]].double().numpy() for r in readings]
+        return np.concatenate(parts)
+
+    def repeated(self, windows: Sequence[int], copies: int) -> "Observations":
+        """Copies of windows, each copy of each window a simulation of its own.
+
+        Copy c of the k-th window is simulation c · K + k, for K windows.
+        """
+        many = [
+            replace(self.windows[number], simulation=copy_number * len(windows) + place)
+            for copy_number in range(copies)
+            for place, number in enumerate(windows)
+        ]
+        return self._with_windows(many)
+
     def _with_windows(self, windows: list[ObservationWindow]) -> "Observations":
         """Observations of other windows of the same frames."""
         part = copy(self)

@@ -20,7 +20,7 @@ from hybrid_pde.training.physical.calibration_result import (
     assess_estimate,
     calibration_result,
 )
-from hybrid_pde.training.physical.discretization_check import discretization_shift
+from hybrid_pde.training.physical.discretization_check import Refinement, discretization_shift
 from hybrid_pde.training.physical.evaluation_log import EvaluationLog
 from hybrid_pde.training.physical.field_trainer import FieldTrainer, Sample
 from hybrid_pde.training.physical.gradient_step import GradientSteps
@@ -103,7 +103,8 @@ class PhysicalTrainer(FieldTrainer):
 
         Returns:
             ``parameters`` (value, std, initial_guess, bounds, unit, determined,
-            discretization_error by name), ``undetermined_directions``, ``status``, ``loss``,
+            discretization_error, uncertainty, interval_90, uncertainty_parts by name),
+            ``undetermined_directions``, ``status``, ``loss``,
             ``iterations``, ``numerics``, ``history``, ``warnings`` (messages), ``train_losses``,
             ``final_loss`` and ``num_epochs``.
 
@@ -311,7 +312,7 @@ class PhysicalTrainer(FieldTrainer):
 
     def _result(self) -> dict[str, Any]:
         assert self.objective is not None
-        shift: np.ndarray | None = None
+        refinement: Refinement | None = None
         found = Assessment(inf if self._minimum is None else self._minimum.loss)
         try:
             unknowns = self.unknowns()
@@ -322,9 +323,9 @@ class PhysicalTrainer(FieldTrainer):
             weigh_priors = self.vector.has_priors and self.settings.method in METHODS
             found = assess_estimate(self.objective, unknowns, found.loss, weigh_priors)
             if self.settings.check_discretization and self.settings.method == "gauss-newton":
-                shift = discretization_shift(self.objective, unknowns)
+                refinement = discretization_shift(self.objective, unknowns)
         except DivergenceError:
             if not self.settings.suppress_convergence_errors:
                 raise
         selection = self._selection or SchemeSelection()
-        return calibration_result(self.objective, self._minimum, found, shift, selection)
+        return calibration_result(self.objective, self._minimum, found, refinement, selection)

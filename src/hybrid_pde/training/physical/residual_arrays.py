@@ -4,6 +4,8 @@ Layout: ``B`` windows, ``T`` frames, ``C`` channels, ``X Y Z`` space; ``K`` read
 """
 
 from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -54,13 +56,74 @@ def residual_arrays(objective: Objective, unknowns: np.ndarray) -> list[Residual
     return found
 
 
-def _few(observations: Observations) -> Observations:
+@dataclass(frozen=True)
+class Sensitivities:
+    """Residuals of the frames of one window and their derivatives.
+
+    Attributes:
+        residuals: Weighted residuals ``[T, C, *space]``.
+        slopes: Their derivatives with respect to z, ``[p, T, C, *space]``.
+    """
+
+    residuals: Residuals
+    slopes: np.ndarray
+
+
+@torch.no_grad()
+def sensitivity_arrays(objective: Objective, unknowns: np.ndarray) -> list[Sensitivities]:
+    """Residuals of frames with their derivatives at a point, the initial states held.
+
+    Of a few evenly chosen windows, if all together have more than ``MAX_VALUES`` derivatives. Empty
+    if nothing but sensor readings is observed.
+
+    Raises:
+        DivergenceError: if a rollout is no longer finite.
+    """
+    size = len(objective.vector)
+    whole = objective.with_states_held(unknowns).observations
+    observations = _few(whole, MAX_VALUES // (size + 1))
+    tangents = TangentRollout(objective.model, observations, objective.vector, None)
+    found = []
+    for numbers in observations.chunks():
+        instants = observation_times(observations, numbers, objective.dt)
+        frames: list[_Instant] = []
+        slopes: list[torch.Tensor] = []
+        with closing(tangents.rollout(unknowns[:size], numbers, instants)) as run:
+            for instant, values, derivatives in run:
+                if instant.frame is not None:
+                    state = {name: value[0] for name, value in values.items()}
+                    frames.append(_at_frame(observations, numbers, instant.frame, state))
+                    slopes.append(
+                        torch.cat(
+                            [
+                                derivatives[name] * _weight(observations, numbers, instant, name)
+                                for name in observations.fields
+                            ],
+                            dim=2,
+                        )
+                    )
+        if frames:
+            stacked = torch.stack(slopes, dim=2).numpy()  # [p, B, T, C, *space]
+            parts = _by_window(observations, numbers, frames)
+            found += [Sensitivities(part, stacked[:, entry]) for entry, part in enumerate(parts)]
+    return found
+
+
+def _weight(
+    observations: Observations, numbers: Sequence[int], instant: ObservationTime, name: str
+) -> torch.Tensor:
+    assert instant.frame is not None
+    weight = observations.weight(numbers, instant.frame, name)
+    return torch.zeros(1, dtype=torch.float64) if weight is None else weight
+
+
+def _few(observations: Observations, max_values: int = MAX_VALUES) -> Observations:
     """Evenly chosen windows, cut to their first frames if one alone is too large."""
     frames, count = observations.windows[0].num_frames, len(observations.windows)
-    kept = max(1, MAX_VALUES // (observations.state_size * frames))
+    kept = max(1, max_values // (observations.state_size * frames))
     if kept >= count and not any(window.is_predicted for window in observations.windows):
         return observations
-    shorter = max(_FEWEST_FRAMES, MAX_VALUES // observations.state_size)
+    shorter = max(_FEWEST_FRAMES, max_values // observations.state_size)
     return observations.subset(min(kept, count), min(frames, shorter))
 
 

@@ -4,7 +4,7 @@ Layout: ``T`` frames, ``C`` channels, ``X Y Z`` space; ``S`` simulations, ``p`` 
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import inf, prod, sqrt
 
 import numpy as np
@@ -57,12 +57,15 @@ class Correlation:
             for independent values.
         growth: Mean square in the last third of the frames divided by that in the first third; 1
             with fewer than three frames.
+        curves: Autocorrelation ρ_0 = 1, ρ_1, … of the same axes, up to the first value that
+            independent noise may have.
     """
 
     num_values: int
     lag_one: tuple[float, ...]
     lengths: tuple[float, ...]
     growth: float = 1.0
+    curves: tuple[np.ndarray, ...] = field(default=(), compare=False)
 
     @property
     def inflation(self) -> float:
@@ -171,6 +174,7 @@ def correlation(residuals: Iterable[Residuals], centered: bool = False) -> Corre
         tuple(float(curve[1]) if len(curve) > 1 else 0.0 for curve in curves),
         tuple(_integrated(curve, n[: len(curve)]) for curve, n in zip(curves, pairs, strict=True)),
         growth,
+        tuple(_significant(curve, n) for curve, n in zip(curves, pairs, strict=True)),
     )
 
 
@@ -310,18 +314,21 @@ def _curve(sums: np.ndarray, pairs: np.ndarray, variance: float) -> np.ndarray:
     return np.clip(sums[:last] / np.maximum(pairs[:last], 1) / variance, -1.0, 1.0)
 
 
+def _significant(curve: np.ndarray, pairs: np.ndarray) -> np.ndarray:
+    """The autocorrelation up to the first ρ_k that independent noise may have."""
+    noise = _NOISE_DEVIATIONS / np.sqrt(np.maximum(pairs[: len(curve)], 1))
+    below = np.flatnonzero(curve[1:] <= noise[1:])
+    return curve[: below[0] + 1] if len(below) else curve
+
+
 def _integrated(curve: np.ndarray, pairs: np.ndarray) -> float:
     """τ = 1 + 2 Σ ρ_k w_k up to the first ρ_k that independent noise may have.
 
     The weights w_k = pairs at lag k / pairs at lag 0 make Σ/τ the variance of the mean of a finite
     series.
     """
-    total = 1.0
-    for lag in range(1, len(curve)):
-        if curve[lag] <= _NOISE_DEVIATIONS / sqrt(pairs[lag]):
-            break
-        total += 2 * float(curve[lag] * pairs[lag] / pairs[0])
-    return total
+    kept = _significant(curve, pairs)
+    return 1.0 + 2 * sum(float(kept[lag] * pairs[lag] / pairs[0]) for lag in range(1, len(kept)))
 
 
 def _squares_and_count(values: np.ndarray, mask: np.ndarray | None) -> np.ndarray:

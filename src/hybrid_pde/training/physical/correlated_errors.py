@@ -1,0 +1,105 @@
+"""Covariance of estimates from residuals that are correlated in space and time.
+
+Least squares has the covariance H⁻¹ M H⁻¹ with H = JᵀJ and M = Jᵀ C J, where C is the covariance of
+the errors. Independent errors of the variance σ² have M = σ²H. Two estimates of M hold for others:
+
+- C from the autocorrelation of the residuals, separable over time and the axes of space;
+- the sum of g gᵀ with g = Jᵀr over blocks: parts of windows that are longer than the residuals are
+  correlated in time. It also holds for errors whose variance changes.
+
+Layout: ``T`` frames, ``C`` channels, ``X Y Z`` space; ``p`` parameters.
+
+Sources: Seber and Wild (2003), Nonlinear Regression, section 6.2; Liang and Zeger (1986),
+Biometrika 73, 13-22; Cameron and Miller (2015), J. Human Resources 50, 317-372 (few blocks); Conley
+(1999), J. Econometrics 92, 1-45 (errors correlated in space).
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.linalg import toeplitz
+
+from hybrid_pde.training.physical.residual_arrays import Sensitivities
+from hybrid_pde.training.physical.residual_statistics import correlation
+
+# Fewest blocks for each parameter, and at all, that a sum over blocks is trusted with.
+_FEWEST_BLOCKS, _BLOCKS_A_PARAMETER = 10, 4
+# Length of a block in integrated autocorrelation times.
+_BLOCK_LENGTH = 2.0
+
+
+def std_factors(windows: Sequence[Sensitivities]) -> np.ndarray:
+    """Factors on the standard deviations of independent errors, at least 1, ``[p]``.
+
+    The larger one of the two estimates is taken; both come out too small as often as too large.
+    """
+    size = len(windows[0].slopes)
+    hessian, scale = _scaled_hessian(windows)
+    values, vectors = np.linalg.eigh(hessian)
+    keep = values > 1e-14 * values[-1]
+    inverse = (vectors[:, keep] / values[keep]) @ vectors[:, keep].T
+    count = sum(each.residuals.num_values for each in windows)
+    squares = sum(float((each.residuals.values**2).sum()) for each in windows)
+    variance = squares / max(count - size, 1)
+    if variance == 0:
+        return np.ones(size)
+    independent = np.diag(inverse) * variance
+    factors = np.ones(size)
+    for middle in (_by_autocorrelation(windows, variance), _by_blocks(windows)):
+        if middle is not None:
+            covariance = inverse @ (middle / np.outer(scale, scale)) @ inverse
+            with np.errstate(divide="ignore", invalid="ignore"):
+                ratio = np.diag(covariance) / independent
+            factors = np.fmax(factors, np.sqrt(np.maximum(ratio, 0.0)))
+    return factors
+
+
+def _scaled_hessian(windows: Sequence[Sensitivities]) -> tuple[np.ndarray, np.ndarray]:
+    """JᵀJ with a unit diagonal, and the scale of each parameter."""
+    flat = [each.slopes.reshape(len(each.slopes), -1) for each in windows]
+    hessian = np.sum([slopes @ slopes.T for slopes in flat], axis=0)
+    scale = np.sqrt(np.diag(hessian))
+    scale = np.where(scale > 0, scale, 1.0)
+    return hessian / np.outer(scale, scale), scale
+
+
+def _by_autocorrelation(windows: Sequence[Sensitivities], variance: float) -> np.ndarray:
+    """M = σ² Jᵀ (R_t ⊗ R_x ⊗ …) J with the residuals' own autocorrelations."""
+    curves = correlation(each.residuals for each in windows).curves
+    size = len(windows[0].slopes)
+    middle = np.zeros((size, size))
+    for each in windows:
+        smoothed = each.slopes
+        axes = [axis for axis in range(1, each.slopes.ndim) if axis != 2]
+        for axis, curve in zip(axes, curves, strict=True):
+            if len(curve) > 1:
+                smoothed = _convolved(smoothed, curve, axis)
+        middle += each.slopes.reshape(size, -1) @ smoothed.reshape(size, -1).T
+    return variance * (middle + middle.T) / 2
+
+
+def _convolved(values: np.ndarray, curve: np.ndarray, axis: int) -> np.ndarray:
+    """Product with the Toeplitz matrix of a symmetric autocorrelation along an axis."""
+    length = values.shape[axis]
+    column = np.zeros(length)
+    kept = min(length, len(curve))
+    column[:kept] = curve[:kept]
+    return np.moveaxis(np.tensordot(toeplitz(column), values, axes=(1, axis)), 0, axis)
+
+
+def _by_blocks(windows: Sequence[Sensitivities]) -> np.ndarray | None:
+    """M = G/(G − 1) Σ g gᵀ over G blocks; ``None`` with too few blocks."""
+    size = len(windows[0].slopes)
+    curve = correlation(each.residuals for each in windows).curves[0]
+    frames = int(np.ceil(_BLOCK_LENGTH * (1 + 2 * float(curve[1:].sum()))))
+    scores = []
+    for each in windows:
+        products = each.slopes * each.residuals.values
+        by_frame = products.reshape(*products.shape[:2], -1).sum(axis=2)
+        parts = max(1, by_frame.shape[1] // frames)
+        scores += [part.sum(axis=1) for part in np.array_split(by_frame, parts, axis=1)]
+    if len(scores) < max(_FEWEST_BLOCKS, _BLOCKS_A_PARAMETER * size):
+        return None
+    blocks = np.array(scores)
+    factor = len(blocks) / (len(blocks) - 1)
+    return np.asarray(factor * blocks.T @ blocks)

@@ -1,0 +1,223 @@
+"""Uncertainty of the estimate from all sources: noise, scheme, grid, storage, first frames."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import sqrt
+from typing import Any
+
+import numpy as np
+
+from hybrid_pde.errors import DivergenceError
+from hybrid_pde.training.physical.correlated_errors import std_factors
+from hybrid_pde.training.physical.data_precision import rounding_errors
+from hybrid_pde.training.physical.discretization_check import Refinement
+from hybrid_pde.training.physical.fit_quality import FitQuality
+from hybrid_pde.training.physical.initial_state_noise import first_frame_effect
+from hybrid_pde.training.physical.objective import Objective
+from hybrid_pde.training.physical.parameter_vector import ParameterVector
+from hybrid_pde.training.physical.residual_arrays import sensitivity_arrays
+from hybrid_pde.training.physical.residual_statistics import Correlation
+from hybrid_pde.training.physical.scheme_selection import SchemeSelection
+
+PARTS = ("noise", "scheme", "discretization", "precision", "initial_state")
+# Half the width of an interval that holds 90 % of a normal distribution.
+NORMAL_90 = 1.6448536269514722
+# Losses within this ratio of the smallest leave the choice of the scheme open.
+_OPEN = 2.0
+# A loss within this factor of the variance of the rounding errors is theirs: a solver in single
+# precision accumulates them over its steps.
+_ROUNDING_FACTOR = 1e3
+# Residuals whose effective sample size is below half their number, and that grow with lead time,
+# are those of a wrong scheme or equation. Noise of the first frames does not grow.
+_STRUCTURED, _GROWING = 2.0, 2.0
+# Product of the autocorrelations of neighbours along all axes from which residuals are smooth.
+_ALIKE = 0.5
+# More parameters have no derivatives by simulation.
+_MOST_PARAMETERS = 16
+
+
+@dataclass(frozen=True)
+class ErrorBudget:
+    """Standard deviations of the parameters by source, in physical units.
+
+    Attributes:
+        parts: By name in :data:`PARTS`, ``[n]``; ``None`` for a source that was not assessed.
+        is_rounding: Whether the residuals are no larger than the rounding errors of the data.
+    """
+
+    parts: Mapping[str, np.ndarray | None]
+    is_rounding: bool = False
+
+    @property
+    def total(self) -> np.ndarray:
+        """Root of the sum of squares of all parts, ``[n]``; NaN where the noise is not known."""
+        known = [part for part in self.parts.values() if part is not None]
+        noise = self.parts["noise"]
+        squares = np.nansum(np.square(known), axis=0)
+        return np.where(np.isnan(noise), np.nan, np.sqrt(squares))  # type: ignore[arg-type]
+
+
+def error_budget(
+    objective: Objective,
+    unknowns: np.ndarray,
+    std: np.ndarray,
+    fit: FitQuality,
+    refinement: Refinement | None,
+    selection: SchemeSelection,
+) -> ErrorBudget:
+    """Uncertainty of the estimate by source.
+
+    Args:
+        objective: The misfit to what was measured, its model at the estimate.
+        unknowns: All its unknowns at the estimate.
+        std: Standard deviations of z for independent errors, ``[n]``.
+        fit: Statistics of the residuals.
+        refinement: The estimate on a finer discretization, if there is one.
+        selection: The comparison of discretizations.
+    """
+    vector = objective.vector
+    slopes = np.abs(vector.slopes(vector.read()))
+    rounding = rounding_errors(objective.observations)
+    scale = objective.observations.scale
+    variance = float(np.mean([(error / scale[name]) ** 2 for name, error in rounding.items()]))
+    is_rounding = fit.loss <= _ROUNDING_FACTOR * variance
+    spread, first, stored = _sampled(objective, unknowns, std, fit, rounding)
+    relative = sqrt(variance / fit.loss) if fit.loss > 0 else 0.0
+    if first is not None:  # noise of the first frames correlates the residuals, and counts once
+        squares = (std * spread) ** 2 - first**2
+        spread = np.sqrt(np.maximum(squares, std**2)) / std
+    if not is_rounding:
+        hidden = structured_share(fit.correlation) * fit.correlation.num_values
+        if refinement is not None:  # the shift accounts for what the finer solution explains
+            hidden *= min(1.0, refinement.loss_ratio)
+        spread = np.sqrt(spread**2 + hidden)
+    return ErrorBudget(
+        {
+            "noise": std * spread * slopes,
+            "scheme": _scheme(selection, vector, fit),
+            "discretization": _discretization(refinement, is_rounding),
+            "precision": np.hypot(std * relative, stored) * slopes,
+            "initial_state": None if first is None else first * slopes,
+        },
+        is_rounding,
+    )
+
+
+def _sampled(
+    objective: Objective,
+    unknowns: np.ndarray,
+    std: np.ndarray,
+    fit: FitQuality,
+    rounding: dict[str, float],
+) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
+    """Factor on the std for correlated errors; effects of noise and rounding in first frames."""
+    size = len(objective.vector)
+    factor, nothing = np.full(size, sqrt(fit.correlation.inflation)), np.zeros(size)
+    if size > _MOST_PARAMETERS or fit.loss == 0:
+        return factor, None, nothing
+    try:
+        windows = sensitivity_arrays(objective, unknowns)
+        if not windows:
+            return factor, None, nothing
+        factor = std_factors(windows)
+        if objective.states is not None:
+            return factor, None, nothing
+        found = first_frame_effect(objective, unknowns, windows, rounding)
+    except DivergenceError:
+        return factor, None, nothing
+    return factor, found.noise, found.rounding
+
+
+def structured_share(found: Correlation) -> float:
+    """Share of the mean square of the residuals that a wrong scheme or equation leaves.
+
+    All of it where neighbours in time and space are alike and the residuals grow with lead time;
+    otherwise the part by which they grow beyond chance. Noise, also correlated, does not grow. A
+    change of a parameter can hide as much of the error as the residuals show: N residuals of
+    structure stand for one independent value.
+    """
+    if found.growth >= _GROWING and np.prod(found.lag_one) >= _ALIKE:
+        return 1.0
+    chance = np.exp(-2 * sqrt(12 * found.inflation / max(found.num_values, 1)))
+    growth = found.growth * chance
+    return float((growth - 1) / (growth + 1)) if growth > 1 else 0.0
+
+
+def _discretization(refinement: Refinement | None, is_rounding: bool) -> np.ndarray | None:
+    """Shift on the finer grid; 0 where the used one explains the data to rounding."""
+    if refinement is None:
+        return None
+    return refinement.uncertainty * (not is_rounding)
+
+
+def _scheme(
+    selection: SchemeSelection, vector: ParameterVector, fit: FitQuality
+) -> np.ndarray | None:
+    """Spread of the estimates of schemes that the data leave open, ``[n]``.
+
+    Where the residuals have structure, no scheme is right, and losses within a factor of two do not
+    tell which is closest: half the range. Where they have none, the schemes that differ by no more
+    than chance are equally probable: the root mean square distance from the chosen one.
+    """
+    fitted = [each for each in selection.candidates if each["loss"] is not None]
+    if len(fitted) < 2:
+        return None
+    best = min(each["loss"] for each in fitted)
+    found = fit.correlation
+    if found.inflation >= _STRUCTURED and found.growth >= _GROWING:
+        open_ones = [
+            _flat(each["parameters"], vector) for each in fitted if each["loss"] <= _OPEN * best
+        ]
+        return np.asarray(np.ptp(open_ones, axis=0) / 2)
+    squares = [(each.values - each.chosen_values) ** 2 for each in selection.rivals]
+    return np.sqrt(np.sum(squares, axis=0) / (1 + len(squares)) * np.ones(len(vector)))
+
+
+def _flat(parameters: Mapping[str, Any], vector: ParameterVector) -> np.ndarray:
+    return np.concatenate([np.atleast_1d(parameters[name]) for name in vector.parameters])
+
+
+def budget_report(
+    budget: ErrorBudget | None, vector: ParameterVector, name: str, determined: bool
+) -> dict[str, Any]:
+    """``uncertainty``, ``interval_90`` and ``uncertainty_parts`` of a parameter, in plain types.
+
+    ``None`` for a learned field, for what the data do not determine, and without a budget. The
+    limits of an interval are estimate ± 1.645 uncertainty, or on the logarithmic scale
+    estimate · exp(± 1.645 uncertainty / estimate), within the bounds.
+    """
+    empty: dict[str, Any] = dict.fromkeys(("uncertainty", "interval_90", "uncertainty_parts"))
+    owned = vector.owned(name)
+    if budget is None or not determined or vector.is_field(name):
+        return empty
+    total = budget.total
+    if not np.isfinite(total[owned]).all():
+        return empty
+    lower, upper = interval_90(vector, total)
+    return {
+        "uncertainty": vector.by_name(total, name),
+        "interval_90": [vector.by_name(lower, name), vector.by_name(upper, name)],
+        "uncertainty_parts": {
+            part: None
+            if values is None or not np.isfinite(values[owned]).all()
+            else vector.by_name(values, name)
+            for part, values in budget.parts.items()
+        },
+    }
+
+
+def interval_90(vector: ParameterVector, uncertainty: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Lower and upper limits of an interval that holds 90 % of a normal distribution.
+
+    Args:
+        vector: The parameters at the estimate.
+        uncertainty: Their standard deviations in physical units, ``[n]``.
+    """
+    z = vector.read()
+    value = vector.values(z)
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        reach = NORMAL_90 * uncertainty / np.abs(vector.slopes(z))
+        low, high = vector.values(z - reach), vector.values(z + reach)
+    low, high = np.fmin(low, high), np.fmax(low, high)
+    lower, upper = vector.values(vector.lower), vector.values(vector.upper)
+    return np.fmin(np.maximum(low, lower), value), np.fmax(np.minimum(high, upper), value)

@@ -1,0 +1,87 @@
+"""Sources of the uncertainty: rounding of the data, correlated errors, structure, intervals."""
+
+import numpy as np
+import pytest
+
+from hybrid_pde.training.physical.correlated_errors import std_factors
+from hybrid_pde.training.physical.data_precision import rounding_error
+from hybrid_pde.training.physical.discretization_check import Refinement
+from hybrid_pde.training.physical.error_budget import structured_share
+from hybrid_pde.training.physical.residual_arrays import Sensitivities
+from hybrid_pde.training.physical.residual_statistics import Residuals, correlation
+
+RANDOM = np.random.default_rng(0)
+VALUES = np.sin(np.linspace(0, 6, 4000)) + 0.3 * RANDOM.standard_normal(4000)
+STEP = 1e-4
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        np.round(VALUES / STEP) * STEP,
+        (np.round(VALUES / STEP) * STEP).astype(np.float32).astype(float),
+        np.round(VALUES[:300] / STEP) * STEP + 3,
+    ],
+    ids=["double", "single", "few"],
+)
+def test_the_step_of_packed_values_is_found(stored: np.ndarray) -> None:
+    assert rounding_error(stored) == pytest.approx(STEP / 12**0.5, rel=1e-3)
+
+
+def test_integers_have_the_rounding_error_of_a_unit() -> None:
+    assert rounding_error(np.round(100 * VALUES)) == pytest.approx(12**-0.5)
+
+
+@pytest.mark.parametrize(("kind", "bits"), [(np.float16, 10), (np.float32, 23), (np.float64, 52)])
+def test_the_format_that_holds_the_values_is_found(kind: type, bits: int) -> None:
+    stored = VALUES.astype(kind).astype(float)
+    actual = float(np.sqrt(np.mean((stored - VALUES) ** 2)))
+    expected = actual if bits < 52 else 2.0**-53
+    assert rounding_error(stored) == pytest.approx(expected, rel=0.1 if bits < 52 else 1.0)
+
+
+def _ensemble(blur: int, repetitions: int = 60) -> tuple[float, float]:
+    """Factor on the std, and the true one, for errors averaged over ``blur`` cells and frames."""
+    random = np.random.default_rng(1)
+    t, x = np.meshgrid(np.arange(60), np.arange(64), indexing="ij")
+    slope = (np.sin(2 * np.pi * x / 64) * (1 + t / 60))[None, :, None, :]
+    size = float((slope**2).sum())
+    errors, factors, stds = [], [], []
+    for _ in range(repetitions):
+        noise = random.standard_normal((60 + blur - 1, 64))
+        summed = np.cumsum(np.pad(noise, ((1, 0), (0, 0))), axis=0)
+        noise = (summed[blur:] - summed[:-blur]) / blur**0.5
+        noise = sum(np.roll(noise, shift, axis=1) for shift in range(blur)) / blur**0.5
+        estimate = float((slope[0, :, 0] * noise).sum()) / size
+        residual = noise[:, None, :] - estimate * slope[0]
+        errors.append(estimate)
+        factors.append(std_factors([Sensitivities(Residuals(residual), slope)])[0])
+        stds.append(np.sqrt((residual**2).mean() / size))
+    return float(np.mean(factors)), float(np.std(errors) / np.mean(stds))
+
+
+def test_the_std_of_independent_errors_is_kept() -> None:
+    found, _ = _ensemble(1)
+    assert 1.0 <= found < 1.25, "the larger one of two estimates"
+
+
+def test_the_std_of_correlated_errors_grows_as_the_scatter_does() -> None:
+    found, true = _ensemble(4)
+    assert true > 3
+    assert 0.75 * true < found < 1.5 * true, (found, true)
+
+
+def test_smooth_residuals_are_structure_and_noise_is_not() -> None:
+    t, x = np.meshgrid(np.arange(12), np.arange(48), indexing="ij")
+    smooth = Residuals((t * np.sin(2 * np.pi * x / 48))[:, None])
+    noise = Residuals(np.random.default_rng(0).standard_normal((12, 1, 48)))
+    assert structured_share(correlation([smooth])) == 1.0
+    assert structured_share(correlation([noise])) == 0.0
+    growing = Residuals(noise.values + 0.3 * t[:, None] * np.sin(2 * np.pi * x / 4)[:, None])
+    assert 0.2 < structured_share(correlation([growing])) < 1.0
+
+
+def test_a_shift_counts_only_as_far_as_the_residuals_leave_it_open() -> None:
+    assert Refinement(np.array([-0.02]), 1.1).uncertainty == pytest.approx(0.019, rel=0.01)
+    assert Refinement(np.array([-0.02]), 0.5).uncertainty == pytest.approx(0.02)
+    assert Refinement(np.array([-0.02]), 1e6).uncertainty == pytest.approx(2e-5)

@@ -149,7 +149,8 @@ def test_source_and_decay_of_a_uniform_concentration(scheme: Discretization) -> 
     # c = s/λ + (c₀ − s/λ) exp(−λt), in a uniform flow
     grid = periodic_grid((8,), (0.7,))
     given = {"diffusivity": 0.01, "velocity": 0.5, "source": 0.6, "decay": 1.5}
-    last = final_state(model_of(NAME, given, scheme), torch.full((1, 8), 0.1), grid, 2, 0.4)
+    start = torch.full((1, 8), 0.1, dtype=torch.float64)
+    last = final_state(model_of(NAME, given, scheme), start, grid, 2, 0.4)
     exact = 0.4 + (0.1 - 0.4) * exp(-1.5 * 0.8)
     # exact by the exponential integrator; Runge-Kutta: (λ dt)⁵/120 per step
     tolerance = 1e-12 if scheme == SPECTRAL else 1e-4

@@ -106,7 +106,7 @@ GRAY_SCOTT = {"diffusivity_a": 2e-3, "diffusivity_b": 8e-4, "feed": 0.04, "kill"
 BRUSSELATOR = {"diffusivity_u": 2e-3, "diffusivity_v": 5e-3, "a": 0.8, "b": 1.9}
 # Parameters, roles, diffusivities, and a uniform initial state.
 PAIRS = {
-    "BrusselatorPDE": (BRUSSELATOR, ("u", "v"), (2e-3, 5e-3), (0.6, 1.5)),
+    "BrusselatorPDE": (BRUSSELATOR, ("u", "v"), (2e-3, 5e-3), (1.0, 1.5)),
     "FitzHughNagumoPDE": (FITZHUGH_NAGUMO, ("u", "v"), (2e-3, 5e-3), (0.6, -0.3)),
     "GrayScottPDE": (GRAY_SCOTT, ("a", "b"), (2e-3, 8e-4), (0.7, 0.4)),
 }

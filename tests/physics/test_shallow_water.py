@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from hybrid_pde.domain.grid import Grid
-from hybrid_pde.errors import ConfigError
+from hybrid_pde.errors import ConfigError, DivergenceError
 from hybrid_pde.numerics.discretization import Discretization
 from tests.physics.domains import points, walled_grid
 from tests.physics.periodic_box import periodic_grid
@@ -148,6 +148,13 @@ def test_time_step_follows_the_fastest_wave() -> None:
         final_state(model, state, grid, 1, 0.1)
         steps.append(model.substeps_used)
     assert steps[0] > 5 and 2 * steps[0] - 2 <= steps[1] <= 2 * steps[0]
+
+
+def test_negative_depths_have_no_solution() -> None:
+    grid = periodic_grid((16,), (0.7,))
+    state = {**flow(grid), "height": torch.cos(K * points(grid)[0])[None]}
+    with pytest.raises(DivergenceError, match="ShallowWaterPDE: frame 1 .* stable step nan"):
+        final_state(model_of(NAME, {"gravity": 1.0}), state, grid, 1, 0.1)
 
 
 def test_viscosity_does_not_limit_the_spectral_scheme() -> None:

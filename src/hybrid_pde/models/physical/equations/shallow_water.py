@@ -14,7 +14,8 @@ class ShallowWater(Equation):
     Fields: ``height`` h, the depth of the water from the bottom to the surface, and ``velocity`` u,
     a vector with a component for each axis. Parameters: ``gravity`` g, ``bottom`` z, the elevation
     of the bottom, a field (flat by default), ``viscosity`` ν and ``drag`` r (none by default). One
-    or two dimensions, periodic. Depths are positive: there is no dry land.
+    or two dimensions, periodic. Depths must be positive: there is no dry land, and a random initial
+    state needs a ``mean`` of several ``amplitude`` (which the velocity has, too).
 
     Long waves move with the speed √(g h) relative to the flow. Mass is conserved to rounding.
     Energy, h u²/2 + g h²/2 + g h z, is conserved without viscosity and drag, up to the error of the
@@ -62,8 +63,11 @@ class ShallowWater(Equation):
         return {"height": -operators.divergence(h * u), "velocity": force + friction}
 
     def bound_speed(self, state: Values, parameters: Values) -> math.Tensor:
-        """|u| + √(g h), the speed of the fastest wave along each axis."""
-        waves = math.sqrt(math.maximum(parameters["gravity"] * state["height"], 0.0))
+        """|u| + √(g h), the speed of the fastest wave along each axis; NaN for negative depths.
+
+        No time step is stable then, and the solver raises a ``DivergenceError``.
+        """
+        waves = math.sqrt(parameters["gravity"] * state["height"])
         return math.abs(state["velocity"]) + waves
 
     def bound_diffusivities(self, parameters: Values) -> tuple[math.Tensor, ...]:

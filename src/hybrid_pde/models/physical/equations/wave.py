@@ -18,8 +18,8 @@ class Wave(Equation):
     opposite one at a prescribed value. A value other than 0 at a wall is that of u; v is at rest
     there and needs v = 0 at points on the wall.
 
-    Differences of order p shorten the speed of a wave of wavenumber k by a share of (k dx)ᵖ: long
-    rollouts need order 6 or the spectral scheme. The schemes for advection do not apply.
+    Differences of order p slow a wave of wavenumber k down by a share of the order of (k dx)ᵖ: use
+    order 6 or the spectral scheme for long rollouts. The schemes for advection do not apply.
 
     To try first: ``speed: 1.0`` in a box of length 1 with 64 points along each axis.
 
@@ -41,7 +41,7 @@ class Wave(Equation):
     )
 
     def rate(self, state: Values, parameters: Values, operators: Operators) -> Values:
-        """V, and c² ∇²u − γ v."""
+        """The rates v and c² ∇²u − γ v."""
         u, v, speed = state["u"], state["v"], parameters["speed"]
         force = speed * speed * operators.laplacian(u)
         return {"u": v, "v": force - parameters["damping"] * v}

@@ -4,6 +4,7 @@ import importlib
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -11,12 +12,15 @@ import yaml
 
 from hybrid_pde.data.field_conversion import from_field
 from hybrid_pde.domain.grid import FieldLayout
-from hybrid_pde.errors import CheckpointError
+from hybrid_pde.errors import CheckpointError, ConfigError
 from hybrid_pde.factories import ModelFactory
 from hybrid_pde.models import ModelRegistry, load_synthetic_model
 from hybrid_pde.training.physical import PhysicalTrainer
 from tests.built_once import built_once
 from tests.docs.pages import DOCS, blocks, write_named_blocks
+from tests.physics.domains import walled_grid
+from tests.physics.periodic_box import coordinates, periodic_grid, physical_config
+from tests.physics.rollouts import SPECTRAL, rate_of
 from tests.workflow.snakemake_run import planned_jobs, run
 
 
@@ -71,6 +75,29 @@ def test_editing_a_user_surrogate_reruns_its_training(example_folder: Path, tmp_
     target = ("results/synthetic_model.pt", "--config", "experiment=fisher.yaml")
     jobs = planned_jobs(copy, *target)
     assert set(jobs) == {"train_synthetic", "evaluate", "report", "synthetic_model"}
+
+
+def test_user_equation_with_a_poisson_solve_has_the_right_growth(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Small waves on a uniform density n₀ grow at the rate χ n₀ − D k²."""
+    monkeypatch.setattr(ModelRegistry, "_physical", dict(ModelRegistry._physical))
+    (code,) = (block for block in blocks(DOCS / "experiment.md", "python") if "chemotaxis" in block)
+    names: dict[str, Any] = {}
+    exec(compile(code, "experiment.md", "exec"), names)
+    config = physical_config("Chemotaxis", {"diffusivity": 0.01, "sensitivity": 3.0})
+    model = names["Chemotaxis"](config)
+    model.discretization = SPECTRAL
+    grid = periodic_grid((16, 12), (0.7, 1.3))
+    k = 2 * torch.pi / 0.7
+    wave = 1e-6 * torch.cos(k * coordinates(grid)[0])
+    rate = rate_of(model, {"n": 2.0 + wave[None]}, grid)["n"][0]
+    torch.testing.assert_close(rate, (3.0 * 2.0 - 0.01 * k**2) * wave, rtol=0, atol=1e-10)
+    *_, last = model.rollout(2.0 + 1e5 * wave[None], grid, 1, 0.1)
+    assert model.substeps_used > 1
+    assert float(last.mean()) == pytest.approx(2.0)
+    with pytest.raises(ConfigError, match="Chemotaxis: it needs 'periodic'"):
+        model.rollout(torch.ones(1, 12, 12), walled_grid((12, 12), (0.7, 1.3)), 1, 0.1)
 
 
 def test_user_equation_between_walls_is_calibrated(

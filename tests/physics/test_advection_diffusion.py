@@ -142,3 +142,33 @@ def test_order_in_a_flow_out_of_a_box(scheme: Discretization, nodes: bool) -> No
 
     assert cosh(b * length) > 2 and sqrt(diffusivity * 0.5) > 0.1
     assert has_order_at_walls(measured_order(error, 16, 32), scheme.order)
+
+
+@pytest.mark.parametrize("scheme", [DIFFERENCES[1], SPECTRAL], **LABEL)
+def test_source_and_decay_of_a_uniform_concentration(scheme: Discretization) -> None:
+    # c = s/λ + (c₀ − s/λ) exp(−λt), in a uniform flow
+    grid = periodic_grid((8,), (0.7,))
+    given = {"diffusivity": 0.01, "velocity": 0.5, "source": 0.6, "decay": 1.5}
+    start = torch.full((1, 8), 0.1, dtype=torch.float64)
+    last = final_state(model_of(NAME, given, scheme), start, grid, 2, 0.4)
+    exact = 0.4 + (0.1 - 0.4) * exp(-1.5 * 0.8)
+    # exact by the exponential integrator; Runge-Kutta: (λ dt)⁵/120 per step
+    tolerance = 1e-12 if scheme == SPECTRAL else 1e-4
+    torch.testing.assert_close(last, torch.full_like(last, exact), rtol=0, atol=tolerance)
+
+
+def test_order_of_a_steady_plume() -> None:
+    # a source that balances advection, diffusion and decay of c = sin(kx + my)
+    k, m, flow = 2 * pi / 0.7, -2 * pi / 1.3, (0.5, -0.3)
+
+    def error(n: int) -> float:
+        grid = periodic_grid((n, 5 * n // 4), (0.7, 1.3))
+        x, y = coordinates(grid)
+        c, slope = torch.sin(k * x + m * y), torch.cos(k * x + m * y)
+        source = (k * flow[0] + m * flow[1]) * slope + (0.02 * (k**2 + m**2) + 0.4) * c
+        given = {"diffusivity": 0.02, "velocity": list(flow), "source": source, "decay": 0.4}
+        model = model_of(NAME, given, DIFFERENCES[1])
+        return root_mean_square(rate_of(model, {"concentration": c[None]}, grid)["concentration"])
+
+    assert error(24) < 0.05
+    assert abs(measured_order(error, 24, 48) - 4) < 0.2

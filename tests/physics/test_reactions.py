@@ -103,8 +103,10 @@ def test_order_of_fronts_between_walls(name: str, rate_name: str, order: int) ->
 
 FITZHUGH_NAGUMO = {"diffusivity_u": 2e-3, "diffusivity_v": 5e-3, "threshold": 0.1}
 GRAY_SCOTT = {"diffusivity_a": 2e-3, "diffusivity_b": 8e-4, "feed": 0.04, "kill": 0.05}
+BRUSSELATOR = {"diffusivity_u": 2e-3, "diffusivity_v": 5e-3, "a": 0.8, "b": 1.9}
 # Parameters, roles, diffusivities, and a uniform initial state.
 PAIRS = {
+    "BrusselatorPDE": (BRUSSELATOR, ("u", "v"), (2e-3, 5e-3), (1.0, 1.5)),
     "FitzHughNagumoPDE": (FITZHUGH_NAGUMO, ("u", "v"), (2e-3, 5e-3), (0.6, -0.3)),
     "GrayScottPDE": (GRAY_SCOTT, ("a", "b"), (2e-3, 8e-4), (0.7, 0.4)),
 }
@@ -114,11 +116,18 @@ def reaction(name: str, state: np.ndarray) -> np.ndarray:
     one, two = state
     if name == "FitzHughNagumoPDE":
         return np.array([one - one**3 - 0.1 - two, one - two])
+    if name == "BrusselatorPDE":
+        return np.array([0.8 - 2.9 * one + one**2 * two, 1.9 * one - one**2 * two])
     return np.array([-one * two**2 + 0.04 * (1 - one), one * two**2 - 0.09 * two])
 
 
 def state_at_rest(name: str) -> np.ndarray:
-    """FitzHugh-Nagumo: v = u, u³ = −k. Gray-Scott: ab = F + K, (F + K) b² − F b + F (F + K) = 0."""
+    """FitzHugh-Nagumo: v = u, u³ = −k. Gray-Scott: ab = F + K, (F + K) b² − F b + F (F + K) = 0.
+
+    Brusselator: u = a, v = b / a.
+    """
+    if name == "BrusselatorPDE":
+        return np.array([0.8, 1.9 / 0.8])
     if name == "FitzHughNagumoPDE":
         return np.full(2, -(0.1 ** (1 / 3)))
     b = (0.04 + sqrt(0.04**2 - 4 * 0.04 * 0.09**2)) / (2 * 0.09)
@@ -129,6 +138,9 @@ def jacobian(name: str, state: np.ndarray) -> np.ndarray:
     one, two = state
     if name == "FitzHughNagumoPDE":
         return np.array([[1 - 3 * one**2, -1.0], [1.0, -1.0]])
+    if name == "BrusselatorPDE":
+        cross = 2 * one * two
+        return np.array([[cross - 2.9, one**2], [1.9 - cross, -(one**2)]])
     return np.array([[-(two**2) - 0.04, -2 * one * two], [two**2, 2 * one * two - 0.09]])
 
 
@@ -150,7 +162,10 @@ def test_uniform_states_obey_ordinary_differential_equations(
         torch.testing.assert_close(last[role], after * ones, rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize(("name", "order"), [("FitzHughNagumoPDE", 4), ("GrayScottPDE", 6)])
+@pytest.mark.parametrize(
+    ("name", "order"),
+    [("FitzHughNagumoPDE", 4), ("GrayScottPDE", 6), ("BrusselatorPDE", 2)],
+)
 def test_order_of_the_rate_of_two_species(name: str, order: int) -> None:
     parameters, roles, diffusivities, start = PAIRS[name]
     k = (2 * pi / 0.7, 4 * pi / 1.3)

@@ -154,4 +154,4 @@ def test_discovery_loads_no_torch() -> None:
         text=True,
         check=True,
     )
-    assert shown.stdout.split() == ["5", "10", "False"]
+    assert shown.stdout.split() == ["5", "14", "False"]

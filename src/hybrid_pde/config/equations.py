@@ -92,7 +92,10 @@ class EquationSpec:
         parameters: Its parameters by name.
         options: Switches among ``pde_params`` that choose a form of the equation, with defaults.
         symmetries: Its symmetries; by default none.
-        min_axes: Smallest number of spatial axes on which it says anything.
+        dims: Numbers of spatial axes on which it can be solved.
+        is_periodic: Whether it is solved on periodic boxes only.
+        is_advective: Whether ``operators.advect`` contains all its transport. False for waves: the
+            schemes that replace ``advect`` (WENO, semi-Lagrangian, MacCormack) are rejected.
     """
 
     name: str
@@ -101,4 +104,6 @@ class EquationSpec:
     parameters: Mapping[str, ParameterSpec] = field(default_factory=dict)
     options: Mapping[str, bool] = field(default_factory=dict)
     symmetries: SymmetrySpec = SymmetrySpec()
-    min_axes: int = 1
+    dims: tuple[int, ...] = (1, 2, 3)
+    is_periodic: bool = False
+    is_advective: bool = True

@@ -16,6 +16,7 @@ from phi.torch.flow import math, spatial
 from hybrid_pde.domain.grid import Grid, Side
 from hybrid_pde.numerics.axis_eigenvalues import largest_eigenvalue
 from hybrid_pde.numerics.ghost_points import extend, mirror_rule, rules_of, smooth_rule
+from hybrid_pde.numerics.poisson import inverse_laplacian
 from hybrid_pde.numerics.stencils import GhostRule, central_weights
 from hybrid_pde.numerics.variable_diffusion import flux_divergence
 
@@ -133,6 +134,10 @@ class FiniteDifference:
         from hybrid_pde.numerics.projection import project
 
         return project(v, self.grid)
+
+    def inverse_laplacian(self, u: math.Tensor) -> math.Tensor:
+        """The solution p of ∇²p = u − mean(u) with mean 0, see :func:`inverse_laplacian`."""
+        return inverse_laplacian(u, self.grid, self.order)
 
     def at_velocity(self, v: math.Tensor) -> math.Tensor:
         """The vector field itself: all components are located at the grid points."""

@@ -43,6 +43,9 @@ class Operators(Protocol):
     def solenoidal(self, v: math.Tensor) -> math.Tensor:
         """Projection of ``v`` onto divergence-free fields, v − ∇p with ∇²p = ∇·v."""
 
+    def inverse_laplacian(self, u: math.Tensor) -> math.Tensor:
+        """The solution p of ∇²p = u − mean(u) with mean 0, on a periodic box."""
+
     def at_velocity(self, v: math.Tensor) -> math.Tensor:
         """A vector field at scalar points, interpolated to the points of velocity components."""
 

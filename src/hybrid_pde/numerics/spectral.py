@@ -112,6 +112,10 @@ class Spectral:
         """∇·v of a vector field: the sum of ∂v_i/∂x_i, a scalar."""
         return self._values(self._along(self._modes(v)))
 
+    def inverse_laplacian(self, u: math.Tensor) -> math.Tensor:
+        """The solution p of ∇²p = u − mean(u) with mean 0, component by component."""
+        return self._multiply(u, math.safe_div(1.0, self._laplacian()))
+
     def at_velocity(self, v: math.Tensor) -> math.Tensor:
         """The vector field itself: all components are located at the grid points."""
         return v

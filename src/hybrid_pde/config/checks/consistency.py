@@ -8,9 +8,12 @@ from typing import Any
 from hybrid_pde.config.checks.augmentation import augmentation_errors
 from hybrid_pde.config.checks.calibration import calibration_errors, unknowns_errors
 from hybrid_pde.config.checks.data import simulation_errors
-from hybrid_pde.config.checks.equation import equation_errors, parameter_value_errors
+from hybrid_pde.config.checks.equation import (
+    domain_errors,
+    equation_errors,
+    parameter_value_errors,
+)
 from hybrid_pde.config.checks.hybrid import hybrid_errors
-from hybrid_pde.config.checks.scheme_grid import axes_errors
 from hybrid_pde.config.checks.surrogate import surrogate_errors
 from hybrid_pde.config.checks.training import training_errors
 from hybrid_pde.config.derived import equation_of, generated_fields, stages_trained
@@ -129,7 +132,10 @@ def _generation_errors(experiment: Experiment) -> Iterator[str]:
     if name not in equations:
         return
     spec = equations[name]
-    yield from axes_errors(spec, "generation_params.equation", len(generation.resolution))
+    axes, sides = sorted(generation.resolution), _sides(experiment.data.boundary)
+    yield from domain_errors(spec, axes, sides, "generation_params.equation")
+    if (fitted := equation_of(experiment)) is not None and fitted is not spec:
+        yield from domain_errors(fitted, axes, sides)
     key = "generation_params.parameters"
     yield from parameter_value_errors(key, spec, generation.parameters, [*generation.parameters])
     generated = [*generated_fields(experiment), *generation.diagnostics]

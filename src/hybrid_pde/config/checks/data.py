@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from hybrid_pde.config.checks.augmentation import augmentation_data_errors
 from hybrid_pde.config.checks.calibration import learnable_key, unknowns_errors
-from hybrid_pde.config.checks.equation import fields_by_role
-from hybrid_pde.config.checks.scheme_grid import axes_errors, scheme_grid_errors
+from hybrid_pde.config.checks.equation import domain_errors, fields_by_role
+from hybrid_pde.config.checks.scheme_grid import scheme_grid_errors
 from hybrid_pde.config.checks.surrogate import options_of
 from hybrid_pde.config.checks.units import unit_errors
 from hybrid_pde.config.derived import equation_of, held_out_simulations, stages_trained
@@ -210,7 +210,7 @@ def _solver_errors(experiment: Experiment, grid: "Grid") -> Iterator[str]:
     yield from scheme_grid_errors(experiment, grid)
     spec = equation_of(experiment)
     if spec is not None:
-        yield from axes_errors(spec, "model.physical.name", len(grid.axes))
+        yield from domain_errors(spec, grid.axes, [side for pair in grid.boundary for side in pair])
     per_axis = None if spec is None else {n for n, p in spec.parameters.items() if p.per_axis}
     values: list[tuple[str, str, Any]] = [
         (name, f"model.physical.pde_params.{name}", value)

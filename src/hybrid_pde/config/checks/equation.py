@@ -9,6 +9,8 @@ from hybrid_pde.config.equations import EquationSpec, ParameterSpec
 from hybrid_pde.config.error_messages import raise_errors, suggest, suggest_model
 from hybrid_pde.config.schema import Experiment, LearnableParameter, Number, PhysicalModelParams
 
+# Schemes that replace central differences of the advection.
+ADVECTION_SCHEMES = ("weno", "semi_lagrangian", "mac_cormack")
 BOUNDARY = re.compile(r"boundary\.[xyz]\.(lower|upper)")
 
 
@@ -55,6 +57,7 @@ def _parameter_errors(experiment: Experiment, spec: EquationSpec) -> Iterator[st
     given = [*section.pde_params, *names, *known_sources]
     if problem := staggered_conflict(section):
         yield problem
+    yield from scheme_errors(spec, section.numerics.scheme)
     yield from parameter_value_errors("model.physical.pde_params", spec, section.pde_params, given)
     for name, source in known_sources.items():
         key = f"data.known_parameters.{name}: {source!r}"
@@ -91,6 +94,49 @@ def staggered_conflict(section: PhysicalModelParams) -> str | None:
         f"model.physical.numerics: {scheme}: pde_params.staggered: true needs "
         "finite_difference of order 2; leave scheme and order out"
     )
+
+
+def scheme_errors(spec: EquationSpec, scheme: str) -> Iterator[str]:
+    """Error for a scheme that leaves out terms of the equation.
+
+    Args:
+        spec: The equation.
+        scheme: ``model.physical.numerics.scheme``.
+    """
+    if scheme in ADVECTION_SCHEMES and not spec.is_advective:
+        yield (
+            f"model.physical.numerics.scheme: {scheme}: it has a scheme of its own for advection "
+            f"only, and the transport of {spec.name} is by waves; allowed: auto, "
+            "finite_difference, spectral"
+        )
+
+
+def domain_errors(
+    spec: EquationSpec,
+    axes: Sequence[str],
+    sides: Sequence[str | float],
+    key: str = "model.physical.name",
+) -> Iterator[str]:
+    """Errors for a domain on which the equation cannot be solved.
+
+    Args:
+        spec: The equation.
+        axes: Names of the spatial axes.
+        sides: Boundary conditions of all of them.
+        key: Key that names the equation.
+    """
+    if len(axes) not in spec.dims:
+        count = "one axis" if len(axes) == 1 else f"{len(axes)} axes"
+        allowed = " or ".join(map(str, spec.dims))
+        yield (
+            f"{key}: {spec.name}: the data have {count} ({', '.join(axes)}), the equation needs "
+            f"{allowed}; choose another equation for them"
+        )
+    if spec.is_periodic and (walls := [side for side in sides if side != "periodic"]):
+        yield (
+            f"{key}: {spec.name}: it needs 'periodic' on every axis, data.boundary has "
+            f"{walls[0]!r}; choose another equation for data with walls"
+        )
 
 
 def fields_by_role(spec: EquationSpec, names: Sequence[str]) -> dict[str, str | None]:

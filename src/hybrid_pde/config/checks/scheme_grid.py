@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from hybrid_pde.config.equations import EquationSpec
 from hybrid_pde.config.schema import Experiment
 
 if TYPE_CHECKING:
@@ -44,21 +43,6 @@ def scheme_grid_errors(experiment: Experiment, grid: "Grid") -> Iterator[str]:
             f"model.physical.numerics.scheme: {numerics.scheme}: {named} needs more than {widest} "
             f"points along each axis, but the data have {list(grid.shape)}; choose another scheme "
             "or order, or coarsen or crop the data less"
-        )
-
-
-def axes_errors(spec: EquationSpec, key: str, num_axes: int) -> Iterator[str]:
-    """Error if the data have fewer axes than the equation needs.
-
-    Args:
-        spec: The equation.
-        key: Key that names it.
-        num_axes: Number of axes of the data.
-    """
-    if num_axes < spec.min_axes:
-        yield (
-            f"{key}: {spec.name}: needs data with at least {spec.min_axes} axes, but they have "
-            f"{num_axes}; choose another equation"
         )
 
 

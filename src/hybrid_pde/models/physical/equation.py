@@ -64,6 +64,13 @@ class Equation(ABC):
         fields = [state[role.name] for role in self.spec.fields if role.is_vector]
         return sum([*fields, *self._with_unit(parameters, "length/time")], math.wrap(0.0))
 
+    def speed_on_grid(self, state: Values, parameters: Values, operators: Operators) -> math.Tensor:
+        """As :meth:`bound_speed`, where the speed follows from the state by derivatives.
+
+        This is the method that the solver calls. Default: :meth:`bound_speed`.
+        """
+        return self.bound_speed(state, parameters)
+
     def bound_diffusivities(self, parameters: Values) -> Sequence[math.Tensor]:
         """Diffusivities; the largest bounds the time step. Default: parameters in length²/time."""
         return self._with_unit(parameters, "length²/time")
@@ -85,7 +92,13 @@ class Equation(ABC):
     @property
     def bounds_time_step(self) -> bool:
         """Whether a unit, a vector field or a method of the equation can limit the time step."""
-        methods = ("bound_speed", "bound_diffusivities", "bound_reaction", "linear_terms")
+        methods = (
+            "bound_speed",
+            "speed_on_grid",
+            "bound_diffusivities",
+            "bound_reaction",
+            "linear_terms",
+        )
         return (
             any(getattr(type(self), name) is not getattr(Equation, name) for name in methods)
             or any(role.is_vector for role in self.spec.fields)

@@ -13,7 +13,11 @@ import torch
 from phi.torch.flow import Field, math
 
 from hybrid_pde.config import Experiment, parse_experiment
-from hybrid_pde.config.checks.equation import staggered_conflict
+from hybrid_pde.config.checks.equation import (
+    domain_errors,
+    scheme_errors,
+    staggered_conflict,
+)
 from hybrid_pde.config.schema import NumericsParams
 from hybrid_pde.data.field_conversion import from_field, grid_of, layout_of, to_field
 from hybrid_pde.data.staggered_conversion import to_staggered
@@ -162,11 +166,15 @@ class PhysicalModel(torch.nn.Module, Equation):
 
         Yields:
             The state at dt, 2 dt, …, in the form of ``state`` and in the model's precision.
+
+        Raises:
+            ConfigError: if the equation cannot be solved on the grid, or not by the scheme.
         """
         if parameters is None:
             parameters = {name: value.detach() for name, value in self.named_parameters()}
         intervals = [float(dt)] * steps if isinstance(dt, int | float) else list(dt)
         assert len(intervals) == steps, f"{len(intervals)} intervals, {steps} steps"
+        self._check_solvable(grid)
         spec = RolloutSpec(
             grid,
             intervals,
@@ -232,6 +240,15 @@ class PhysicalModel(torch.nn.Module, Equation):
             return Discretization(*prescribed, numerics.refine)
         scheme = "finite_difference" if numerics.scheme == "auto" else numerics.scheme
         return Discretization.of(scheme, numerics.order, numerics.refine)
+
+    def _check_solvable(self, grid: Grid) -> None:
+        sides = [side for pair in grid.boundary for side in pair]
+        problems = [
+            *scheme_errors(self.spec, self.discretization.scheme),
+            *domain_errors(self.spec, grid.axes, sides),
+        ]
+        if problems:
+            raise ConfigError("\n".join(problems))
 
     def __getstate__(self) -> dict[str, Any]:
         # Compiled steps can be neither copied nor pickled; a copy compiles its own.

@@ -214,7 +214,7 @@ class Solver:
         individual = {name: plain(value) for name, value in parameters.individual.items()}
         wrapped = stepper.wrap(Coefficients(shared, individual))
         exact = discretization.scheme == "spectral"  # for any step
-        speed = equation.bound_speed(values, wrapped)
+        speed = equation.speed_on_grid(values, wrapped, stepper.operators)
         linear: dict[int, float] = {}
         linear_terms = equation.linear_terms(wrapped)
         for terms in linear_terms.values():

@@ -174,8 +174,8 @@ class Stepper:
     ) -> Values:
         if isinstance(self.operators, SplitAdvection):
             present = parameters_at(parameters, slopes, elapsed)
-            velocity = self.equation.bound_speed(state, present)
             operators = self.operators.with_boundary(present)
+            velocity = self.equation.speed_on_grid(state, present, operators)
             moved = operators.transport(state, velocity, dt)
             state = self.equation.constrain(state, moved, operators)
 

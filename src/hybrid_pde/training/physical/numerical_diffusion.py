@@ -80,7 +80,7 @@ def largest_numerical_diffusivity(objective: Objective) -> float:
             if name in specs  # excludes boundary values
         }
         state = {role: fields[name].values for role, name in roles.items()}
-        speed = model.bound_speed(state, named)
+        speed = model.speed_on_grid(state, named, model.discretization.operators(grid))
     speeds = []
     for axis in grid.axes:
         along = speed.vector[axis] if "vector" in speed.shape else speed

@@ -202,8 +202,9 @@ def candidates(model: PhysicalModel) -> Sequence[Discretization]:
     """
     if model.discretization.is_staggered:
         return [model.discretization]
-    advects = any(role.is_vector for role in model.spec.fields) or any(
-        parameter.unit == "length/time" for parameter in model.spec.parameters.values()
+    spec = model.spec
+    advects = any(role.is_vector for role in spec.fields) or any(
+        parameter.unit == "length/time" for parameter in spec.parameters.values()
     )
-    found = (*CANDIDATES, SHOCK_CANDIDATE) if advects else CANDIDATES
+    found = (*CANDIDATES, SHOCK_CANDIDATE) if advects and spec.is_advective else CANDIDATES
     return [replace(each, refine=model.discretization.refine) for each in found]

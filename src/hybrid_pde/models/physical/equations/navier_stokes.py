@@ -55,7 +55,7 @@ class NavierStokes(Equation):
             FieldRole("velocity", is_vector=True, is_solenoidal=True),
             FieldRole("density", is_optional=True),
         ),
-        min_axes=2,
+        dims=(2, 3),
         parameters={
             "viscosity": ParameterSpec("length²/time", positive=True, symbol="ν"),
             "forcing": ParameterSpec(
@@ -73,6 +73,7 @@ class NavierStokes(Equation):
         symmetries=SymmetrySpec(
             frozenset({"translation", "reflection", "rotation", "galilean"}), boosted="velocity"
         ),
+        dims=(2, 3),
     )
 
     def rate(self, state: Values, parameters: Values, operators: Operators) -> Values:

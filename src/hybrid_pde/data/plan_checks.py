@@ -10,6 +10,7 @@ from hybrid_pde.config.derived import equation_of, is_augmented, stages_trained
 from hybrid_pde.config.error_messages import raise_errors
 from hybrid_pde.config.schema import Experiment, GivenStates
 from hybrid_pde.data.cache.raw_index import RawIndex
+from hybrid_pde.data.equation_units import equation_unit_errors
 from hybrid_pde.data.raw_files.subprocess_reader import open_in_subprocess
 from hybrid_pde.domain.grid import FieldLayout
 from hybrid_pde.errors import UserError
@@ -20,7 +21,7 @@ MAX_VALUES = 50_000_000
 
 
 def check_files(experiment: Experiment, source: str, index: RawIndex | None) -> None:
-    """Check files of initial states, and that missing values leave something to start from.
+    """Check units, files of initial states, and that missing values leave something to start from.
 
     Args:
         experiment: The typed experiment.
@@ -32,6 +33,7 @@ def check_files(experiment: Experiment, source: str, index: RawIndex | None) -> 
     """
     lines = [*_state_errors(experiment, index)]
     if index is not None:
+        lines += equation_unit_errors(experiment, index.layouts, index.known, index.units)
         lines += _missing_value_errors(experiment, index)
     raise_errors(source, lines)
 

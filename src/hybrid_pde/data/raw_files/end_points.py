@@ -19,13 +19,26 @@ from hybrid_pde.errors import RawDataError
 
 NODES, REPEATED = "nodes", "repeated"
 NUM_FRAMES = 6  # read at most, evenly spaced over the simulation
-POINTS = 3  # read at each end
+POINTS = 4  # read at each end
 # Largest difference that counts as equal, relative to the difference of the next point. Of cell
 # centres, the outer one differs by a third of that in a linear profile and by 1e-3 in x^6.
 EQUAL = 1e-4
 FLAT = 1e-6  # share of the field's range below which the values at the ends show nothing
+# Roundings that neighbours must differ by, where values are multiples of a number; what counts as a
+# multiple, and the fewest differences that show it.
+_ROUNDINGS, _MULTIPLE, _FEWEST_GAPS = 4, 0.05, 4
 # Of an even profile: second difference over first difference, 2 for a repeated point, 1 for cells.
 REPEATS = 1.4
+# Weights that predict the outer value from the wall's value or slope and the next points, if it is
+# half a cell from the wall (cells), and if it is on it (nodes). At a fixed value: of the wall and
+# two points, by a polynomial of degree 2; at zero gradient: of three points, by an even one of
+# degree 4.
+_CELLS_AT_VALUE = (8 / 15, 2 / 3, -1 / 5)
+_CELLS_AT_SLOPE, _NODES_AT_SLOPE = (1.8, -1.0, 0.2), (1.5, -0.6, 0.1)
+# Squared error of nodes over that of cells below which the points are probably nodes. White noise
+# alone gives 0.67 or more.
+_LIKELY = 0.25
+_FEWEST_VALUES = 12  # of the wall, in all frames
 
 
 class EndPoints:
@@ -58,6 +71,46 @@ class EndPoints:
         except (RawDataError, *LIBRARY_ERRORS):  # reported if the simulation is used
             return ""
 
+    def are_likely_nodes(self, axis: Axis, sides: tuple[Side, Side]) -> bool:
+        """Whether noisy values, or slopes, at the ends fit points on the walls far better.
+
+        Not sure enough to take them for that. Arguments as of :meth:`kind`.
+        """
+        if axis.size < 2 * POINTS or axis.is_cropped or axis.coarsen > 1 or PERIODIC in sides:
+            return False
+        try:
+            ratios = [
+                ratio
+                for source in self._sources
+                for end, side in enumerate(sides)
+                if (ratio := self._nodes_over_cells(source, axis, end, side)) is not None
+            ]
+        except (RawDataError, *LIBRARY_ERRORS):  # reported if the simulation is used
+            return False
+        return bool(ratios) and min(ratios) < _LIKELY and max(ratios) < 1
+
+    def _nodes_over_cells(
+        self, source: FieldSource, axis: Axis, end: int, side: Side
+    ) -> float | None:
+        """Ratio of the squared errors of both predictions; ``None`` if the values are too flat."""
+        points = np.stack([self._end(source, axis, frame, end) for frame in self._frames], axis=1)
+        points = points.reshape(POINTS, -1)
+        points = points[:, np.isfinite(points).all(axis=0)]
+        if points.shape[1] < _FEWEST_VALUES:
+            return None
+        if isinstance(side, str):
+            of_cells, of_nodes = (
+                points[0] - np.tensordot(weights, points[1:4], 1)
+                for weights in (_CELLS_AT_SLOPE, _NODES_AT_SLOPE)
+            )
+        else:
+            of_nodes = points[0] - side
+            of_cells = of_nodes - np.tensordot(_CELLS_AT_VALUE[1:], points[1:3] - side, 1)
+        cells, nodes = (float(np.mean(each**2)) for each in (of_cells, of_nodes))
+        if cells <= self._resolved(source) ** 2:
+            return None
+        return nodes / cells
+
     def _all(self, shows, axis: Axis, sides: tuple[Side, Side]) -> bool:  # type: ignore[no-untyped-def]
         verdicts = [shows(source, axis, sides) for source in self._sources]
         return None not in verdicts and any(verdicts)
@@ -74,7 +127,7 @@ class EndPoints:
                 largest[end] = np.maximum(largest[end], found)
                 if largest[end][0] > EQUAL * largest[end][1]:
                     return None
-        least = FLAT * self._range(source) if walls else 0.0
+        least = self._resolved(source) if walls else 0.0
         return any(inner > least for _, inner in largest.values())
 
     def _repeats(self, source: FieldSource, axis: Axis, sides: tuple[Side, Side]) -> bool | None:
@@ -90,7 +143,7 @@ class EndPoints:
             mirrored = max(mirrored, float(np.abs(lower[1] - upper[1]).max()))
             curved += float(np.sum((lower[2] - 2 * lower[1] + lower[0]) * first))
             squared += float(np.sum(first**2))
-        if slope <= FLAT * self._range(source):
+        if slope <= self._resolved(source):
             return False
         # values symmetric about the ends are equal there for cell centres, too
         is_symmetric = mirrored <= 10 * EQUAL * slope
@@ -107,7 +160,23 @@ class EndPoints:
         values = np.moveaxis(block.astype(np.float64), place, 0)
         return values[::-1] if end else values
 
-    def _range(self, source: FieldSource) -> float:
+    def _resolved(self, source: FieldSource) -> float:
+        """Difference of values up to which they may be equal by chance."""
         frame = self._frames[len(self._frames) // 2]
-        values = self._reader.read(source, 0, frame, frame + 1)
-        return float(np.nanmax(values) - np.nanmin(values))
+        values = self._reader.read(source, 0, frame, frame + 1).astype(np.float64)
+        distinct = np.unique(values[np.isfinite(values)])
+        if len(distinct) < 2:
+            return 0.0
+        return max(FLAT * float(distinct[-1] - distinct[0]), _ROUNDINGS * _quantum(distinct))
+
+
+def _quantum(distinct: np.ndarray) -> float:
+    """The number that all differences of ascending values are multiples of; 0 if there is none.
+
+    Packed values and small variations of single precision have one.
+    """
+    gaps = np.diff(distinct)
+    smallest = float(gaps.min())
+    multiples = gaps / smallest
+    is_grid = np.abs(multiples - np.round(multiples)).max() <= _MULTIPLE
+    return smallest if is_grid and len(gaps) >= _FEWEST_GAPS else 0.0

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+from scipy.special import fdtri
 
 from hybrid_pde.data.raw_files.blocks import BlockReader
 from hybrid_pde.data.raw_files.dimension_roles import FieldSource
@@ -18,7 +19,7 @@ from hybrid_pde.domain.grid import PERIODIC, Side
 from hybrid_pde.errors import RawDataError
 
 NODES, REPEATED = "nodes", "repeated"
-NUM_FRAMES = 6  # read at most, evenly spaced over the simulation
+NUM_FRAMES, MORE_FRAMES = 6, 24  # read at most, evenly spaced over the simulation
 POINTS = 4  # read at each end
 # Largest difference that counts as equal, relative to the difference of the next point. Of cell
 # centres, the outer one differs by a third of that in a linear profile and by 1e-3 in x^6.
@@ -26,7 +27,7 @@ EQUAL = 1e-4
 FLAT = 1e-6  # share of the field's range below which the values at the ends show nothing
 # Roundings that neighbours must differ by, where values are multiples of a number; what counts as a
 # multiple, and the fewest differences that show it.
-_ROUNDINGS, _MULTIPLE, _FEWEST_GAPS = 4, 0.05, 4
+_ROUNDINGS, _MULTIPLE, _FEWEST_GAPS = 8, 0.05, 3
 # Of an even profile: second difference over first difference, 2 for a repeated point, 1 for cells.
 REPEATS = 1.4
 # Weights that predict the outer value from the wall's value or slope and the next points, if it is
@@ -35,10 +36,9 @@ REPEATS = 1.4
 # degree 4.
 _CELLS_AT_VALUE = (8 / 15, 2 / 3, -1 / 5)
 _CELLS_AT_SLOPE, _NODES_AT_SLOPE = (1.8, -1.0, 0.2), (1.5, -0.6, 0.1)
-# Squared error of nodes over that of cells below which the points are probably nodes. White noise
-# alone gives 0.67 or more.
-_LIKELY = 0.25
-_FEWEST_VALUES = 12  # of the wall, in all frames
+# Squared error of nodes over that of cells below which the points are probably nodes; that of white
+# noise alone, and the probability that noise gives a smaller one by chance.
+_LIKELY, _OF_NOISE, _CHANCE = 0.25, 0.65, 1e-4
 
 
 class EndPoints:
@@ -53,7 +53,12 @@ class EndPoints:
         self._reader, self._sources = reader, sources
         count = len(reader.frames.times)
         # The first frame, an initial state, may contradict the boundary.
-        self._frames = np.unique(np.linspace(1, count - 1, NUM_FRAMES).astype(int)).tolist()
+        self._frames, more = (
+            np.unique(np.linspace(1, count - 1, number).astype(int)).tolist()
+            for number in (NUM_FRAMES, MORE_FRAMES)
+        )
+        # where a frame has one value at a wall
+        self._more = more if len(reader.axes) == 1 else self._frames
 
     def kind(self, axis: Axis, sides: tuple[Side, Side]) -> str:
         """``nodes``, ``repeated``, or empty if the values do not show it.
@@ -79,25 +84,29 @@ class EndPoints:
         if axis.size < 2 * POINTS or axis.is_cropped or axis.coarsen > 1 or PERIODIC in sides:
             return False
         try:
-            ratios = [
-                ratio
+            errors = [
+                each
                 for source in self._sources
                 for end, side in enumerate(sides)
-                if (ratio := self._nodes_over_cells(source, axis, end, side)) is not None
+                if (each := self._errors(source, axis, end, side)) is not None
             ]
         except (RawDataError, *LIBRARY_ERRORS):  # reported if the simulation is used
             return False
-        return bool(ratios) and min(ratios) < _LIKELY and max(ratios) < 1
+        if not errors or any(nodes >= cells for _, nodes, cells in errors):
+            return False
+        count, nodes, cells = (sum(each) for each in zip(*errors, strict=True))
+        return nodes < min(_LIKELY, _OF_NOISE * fdtri(count, count, _CHANCE)) * cells
 
-    def _nodes_over_cells(
+    def _errors(
         self, source: FieldSource, axis: Axis, end: int, side: Side
-    ) -> float | None:
-        """Ratio of the squared errors of both predictions; ``None`` if the values are too flat."""
-        points = np.stack([self._end(source, axis, frame, end) for frame in self._frames], axis=1)
+    ) -> tuple[float, float, float] | None:
+        """Number of values at a wall, and the squared errors of both predictions, nodes first.
+
+        In units of the field's range; ``None`` if the values are too flat.
+        """
+        points = np.stack([self._end(source, axis, each, end) for each in self._more], axis=1)
         points = points.reshape(POINTS, -1)
         points = points[:, np.isfinite(points).all(axis=0)]
-        if points.shape[1] < _FEWEST_VALUES:
-            return None
         if isinstance(side, str):
             of_cells, of_nodes = (
                 points[0] - np.tensordot(weights, points[1:4], 1)
@@ -106,10 +115,12 @@ class EndPoints:
         else:
             of_nodes = points[0] - side
             of_cells = of_nodes - np.tensordot(_CELLS_AT_VALUE[1:], points[1:3] - side, 1)
-        cells, nodes = (float(np.mean(each**2)) for each in (of_cells, of_nodes))
-        if cells <= self._resolved(source) ** 2:
+        count, resolved = points.shape[1], self._resolved(source)
+        cells, nodes = (float(np.sum(each**2)) for each in (of_cells, of_nodes))
+        if not resolved or cells <= count * resolved**2:
             return None
-        return nodes / cells
+        size = (resolved / FLAT) ** 2
+        return count, nodes / size, cells / size
 
     def _all(self, shows, axis: Axis, sides: tuple[Side, Side]) -> bool:  # type: ignore[no-untyped-def]
         verdicts = [shows(source, axis, sides) for source in self._sources]
@@ -162,7 +173,7 @@ class EndPoints:
 
     def _resolved(self, source: FieldSource) -> float:
         """Difference of values up to which they may be equal by chance."""
-        frame = self._frames[len(self._frames) // 2]
+        frame = self._frames[0]  # fields that decay have the most distinct values there
         values = self._reader.read(source, 0, frame, frame + 1).astype(np.float64)
         distinct = np.unique(values[np.isfinite(values)])
         if len(distinct) < 2:

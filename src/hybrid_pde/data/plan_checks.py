@@ -21,7 +21,7 @@ MAX_VALUES = 50_000_000
 
 
 def check_files(experiment: Experiment, source: str, index: RawIndex | None) -> None:
-    """Check units, files of initial states, and that missing values leave something to start from.
+    """Check units, initial states, sensors, and that missing values leave complete frames.
 
     Args:
         experiment: The typed experiment.
@@ -33,6 +33,7 @@ def check_files(experiment: Experiment, source: str, index: RawIndex | None) -> 
     """
     lines = [*_state_errors(experiment, index)]
     if index is not None:
+        lines += _sensor_errors(experiment, index)
         lines += equation_unit_errors(experiment, index.layouts, index.known, index.units)
         lines += _missing_value_errors(experiment, index)
     raise_errors(source, lines)
@@ -57,6 +58,31 @@ def _state_errors(experiment: Experiment, index: RawIndex | None) -> Iterator[st
     path = Path(experiment.project_root) / condition.path
     try:
         StatesFromFile(path, experiment.data, None if index is None else index.grid, layouts)
+    except UserError as error:
+        text = str(error)
+        yield text if text.startswith(KEY) else f"{KEY}: {text}"
+
+
+def _sensor_errors(experiment: Experiment, index: RawIndex) -> Iterator[str]:
+    """Error for sensor readings that cannot be read or do not fit the first training simulation."""
+    section, trained = experiment.data.observations, stages_trained(experiment)
+    if section is None or section.sensors is None or not trained:
+        return
+    path = Path(experiment.project_root) / section.sensors
+    training = experiment.trainer_params
+    number = next(iter(getattr(training, trained[0]).train_sim), index.num_simulations)
+    if not path.is_file() or number >= index.num_simulations:
+        return  # reported elsewhere
+    raw = index.infos.get(index.simulations[number][0])
+    if raw is None:
+        return
+    # imports libraries that read files
+    from hybrid_pde.data.observations.sensors import KEY, read_sensors
+
+    layouts = [each for each in raw.layouts if not each.static]
+    times = (raw.start, raw.start + raw.dt * (raw.num_frames - 1))
+    try:
+        read_sensors(path, raw.grid, layouts, times, experiment.data, number, raw.units)
     except UserError as error:
         text = str(error)
         yield text if text.startswith(KEY) else f"{KEY}: {text}"

@@ -79,7 +79,7 @@ def test_the_guess_may_be_zero_tiny_or_huge(guess: float, method: str) -> None:
     assert result["history"][0]["diffusivity"] == guess
 
 
-@pytest.mark.filterwarnings("ignore::hybrid_pde.result_warnings.ResultWarning")
+@pytest.mark.filterwarnings("default::hybrid_pde.result_warnings.ResultWarning")  # more of them
 def test_a_guess_whose_bounds_exclude_the_solution_is_no_estimate() -> None:
     with pytest.warns(
         UserWarning,
@@ -118,6 +118,16 @@ def test_an_overflowing_logarithm_is_a_divergence_without_a_numpy_warning() -> N
     calibration = PhysicalTrainer(config, DiffusionPDE(config), number(0.02))
     assert calibration.vector.values(np.array([1e4])) == np.inf  # warnings are errors
     assert calibration.vector.slopes(np.array([1e4])) == np.inf
+
+
+def test_all_guesses_are_too_large_to_be_solved() -> None:
+    """As long as one parameter is too large, the solution diverges for any value of the other."""
+    guess = {"diffusivity": 3e6, "reaction_rate": 1e6}
+    parameters = [{"name": name, "initial_guess": value} for name, value in guess.items()]
+    result = trainer("AllenCahnPDE", parameters).train(windows("AllenCahnPDE"), 1)
+    assert result["status"] == "converged"
+    for name, truth in TRUTH["AllenCahnPDE"].items():
+        assert result["parameters"][name]["value"] == pytest.approx(truth, rel=1e-5)
 
 
 @pytest.mark.nightly

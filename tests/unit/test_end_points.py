@@ -115,3 +115,30 @@ def test_two_axes_of_different_kinds(tmp_path: Path) -> None:
     boundary = {"x": 0.0, "y": "periodic"}
     grid = build_index(experiment(tmp_path, boundary=boundary)).grid
     assert (grid.nodes_on_boundary, grid.shape) == ((True, False), (21, 6))
+
+
+def test_equal_roundings_are_no_repeated_point(tmp_path: Path) -> None:
+    """Of a variation of a few roundings, values at both ends are equal by chance."""
+    steps = np.round(2 * np.cos(np.pi * CELLS + 0.4)) * np.spacing(np.float32(288.15))
+    few = (np.float32(288.15) + steps + 0 * TIMES[:, None]).astype(np.float32)
+    assert np.array_equal(few[:, 0], few[:, -1])
+    assert index_of(tmp_path, "periodic", CELLS, few).grid.shape == (20,)
+
+
+def test_values_rounded_to_the_wall_value_are_no_points_on_it(tmp_path: Path) -> None:
+    cells = np.round(between_walls(CELLS), 0)
+    assert index_of(tmp_path, 0.0, CELLS, cells).grid.nodes_on_boundary == (False,)
+
+
+@pytest.mark.parametrize("boundary", [0.0, "zero-gradient"])
+def test_likely_points_on_walls_are_named(tmp_path: Path, boundary: object) -> None:
+    def values(x: np.ndarray, noise: float) -> np.ndarray:
+        even = np.exp(-TIMES)[:, None] * (np.cos(np.pi * x / 2) + 0.5 * np.cos(np.pi * x))
+        u = between_walls(x) if boundary == 0.0 else even
+        return u + noise * np.random.default_rng(0).normal(size=u.shape)
+
+    noise = 0.005 if boundary == 0.0 else 0.0
+    nodal = index_of(tmp_path, boundary, NODES, values(NODES, noise))
+    assert nodal.grid.nodes_on_boundary == (False,)
+    assert nodal.units.likely_ends == ("data.domain: {x: [0, 2]}",)
+    assert not index_of(tmp_path, boundary, CELLS, values(CELLS, noise)).units.likely_ends

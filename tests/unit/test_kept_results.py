@@ -1,7 +1,9 @@
 """Results of a training that are taken again where nothing has changed."""
 
+import json
 from pathlib import Path
 
+from hybrid_pde.data.atomic import sha256_of
 from hybrid_pde.stages.kept_results import KeptResults
 
 
@@ -27,3 +29,18 @@ def test_only_unchanged_results_of_the_same_identity_are_restored(tmp_path: Path
     assert not KeptResults(kept, {"code": "1"}).restore(outputs)
     (kept / "kept.json").write_text("[]")
     assert not KeptResults(kept, {"code": "1"}).restore(outputs)
+
+
+def test_a_record_leads_to_no_other_folder(tmp_path: Path) -> None:
+    """A results folder may come from somebody else."""
+    kept, output = tmp_path / "physical/.kept", tmp_path / "physical/parameters.yaml"
+    kept.mkdir(parents=True)
+    output.write_text("own")
+    results = KeptResults(kept, {})
+    results.keep([output])
+    record = json.loads((kept / "kept.json").read_text())
+    (tmp_path / "physical/payload").write_text("x")
+    record["files"]["../payload"] = sha256_of(tmp_path / "physical/payload")
+    (kept / "kept.json").write_text(json.dumps(record))
+    assert not results.restore([output])
+    assert not (tmp_path / "payload").exists()

@@ -49,7 +49,7 @@ TOO_LATE = {
             "model": {"physical": {"name": "NavierStokesPDE"}},
             "generation_params": {"resolution": {"x": 12}, "domain": {}},
         },
-        "NavierStokesPDE: needs data with at least 2 axes, but they have 1; choose another",
+        "NavierStokesPDE: the data have one axis (x), the equation needs 2 or 3; choose another",
     ),
     "walls": (
         {

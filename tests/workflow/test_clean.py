@@ -11,6 +11,7 @@ import pytest
 
 from hybrid_pde.data.atomic import sha256_of
 from hybrid_pde.errors import RunningError
+from hybrid_pde.stages.kept_results import KeptResults
 from hybrid_pde.workflow import clean as cleaning
 from hybrid_pde.workflow.clean import clean, main
 from hybrid_pde.workflow.pin import pin
@@ -104,6 +105,16 @@ def test_links_and_what_they_lead_to_stay(folder: Path) -> None:
     assert sorted(path for path in outside.rglob("*")) == before
     assert "results/finished/synthetic_model.pt" in files()
     assert "results/finished/report.html" not in files()
+
+
+def test_kept_copies_go_and_changed_ones_stay(folder: Path) -> None:
+    kept = Path("results/e/physical/.kept")
+    outputs = [put("results/e/physical/parameters.yaml"), put("results/e/physical/history.csv")]
+    KeptResults(kept, {}).keep(outputs)
+    outputs[1].unlink()  # else the two are one file
+    put(kept / "history.csv", "of the user")
+    clean()
+    assert files() == {"data/measured/a.nc", str(kept / "history.csv")}
 
 
 def test_a_dry_run_removes_nothing(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,6 +11,7 @@ from hybrid_pde.config.derived import equation_of, is_augmented, stages_trained
 from hybrid_pde.config.error_messages import raise_errors
 from hybrid_pde.config.schema import Experiment, GivenStates
 from hybrid_pde.data.cache.raw_index import RawIndex
+from hybrid_pde.data.equation_units import equation_unit_errors
 from hybrid_pde.data.generated_data import generated_grid, generated_layouts
 from hybrid_pde.data.observations.visible_places import check_visible
 from hybrid_pde.data.raw_files.subprocess_reader import open_in_subprocess
@@ -48,6 +49,8 @@ def check_data(experiment: Experiment, source: str, index: RawIndex | None) -> N
         frames = [generation.steps + 1] * generation.num_simulations
         check_against_data(experiment, source, layouts, frames, generated_grid(experiment))
     lines = [*_state_errors(experiment, index), *_observation_errors(experiment, index)]
+    if index is not None:
+        lines += equation_unit_errors(experiment, index.layouts, index.known, index.units)
     raise_errors(source, lines)
     if index is not None:
         raise_errors(source, _missing_value_errors(experiment, index))

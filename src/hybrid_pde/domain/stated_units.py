@@ -24,6 +24,7 @@ class StatedUnits:
         directed: Fields and known parameters with a known vertical direction.
         ends: Pairs of an axis and the position of its outer points, if values show it: ``nodes`` on
             the ends of the domain, or ``repeated``, the last one being the first of a period.
+        likely_ends: Settings for axes whose points probably include both ends of the domain.
         unusable: Reasons why an equation cannot be solved on these numbers.
         is_own: Whether the file itself would give this system; else it follows the first file.
     """
@@ -38,6 +39,7 @@ class StatedUnits:
     vertical: str = ""
     directed: tuple[str, ...] = ()
     ends: tuple[tuple[str, str], ...] = ()
+    likely_ends: tuple[str, ...] = ()
     unusable: tuple[str, ...] = ()
     is_own: bool = True
 

@@ -10,6 +10,7 @@ from hybrid_pde.data.cache.announcements import warn_of_conversions
 from hybrid_pde.data.cache.data_manager import DataManager
 from hybrid_pde.data.cache.manifests import raw_files_of, warnings_of
 from hybrid_pde.data.cache.numbering import check_numbers
+from hybrid_pde.data.raw_files.unit_conversion import is_rate_in_other_lengths
 from hybrid_pde.result_warnings import recorded_warnings, warn_of_result
 
 MANIFEST_SUFFIX = ".json"
@@ -58,9 +59,23 @@ def cache_shard(
 
 def warn_of_assumptions(store: DataManager) -> None:
     """Warn of what neither the experiment nor the raw files state, and of converted numbers."""
-    if store.index is not None:
-        warn_of_conversions(store.index.units, store.index.grid, store.experiment)
-    if store.index is not None and not store.index.boundary_stated:
+    if store.index is None:
+        return
+    warn_of_conversions(store.index.units, store.index.grid, store.experiment)
+    for line in store.index.units.likely_ends:
+        warn_of_result(
+            "the points are taken for cell centres, but the values at the ends fit points on the "
+            f"boundary far better. If the points include both ends of the domain, set {line}"
+        )
+    units = store.index.units
+    for name, unit in () if units.length else units.variables:
+        if is_rate_in_other_lengths(unit):
+            warn_of_result(
+                f"{name} is in {unit!r}, and the axes state no unit: they are taken to be in the "
+                "unit of length of that. If they are in another one, add the attribute units to "
+                "their coordinate variables"
+            )
+    if not store.index.boundary_stated:
         warn_of_result(
             "neither data.boundary nor the raw files state the boundary; it is taken as periodic. "
             "State it in data.boundary"

@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from hybrid_pde.data.atomic import atomic_path, sha256_of, write_json
+from hybrid_pde.domain.small_file import read_small_text
 from hybrid_pde.training.checkpoint import digest
 
-RECORD = "kept.json"
+RECORD, FOLDER = "kept.json", ".kept"
+MAX_RECORD_BYTES = 2**20  # a few names and digests
 logger = logging.getLogger(__name__)
 
 
@@ -41,13 +43,13 @@ class KeptResults:
             Whether they were restored.
         """
         try:
-            record = json.loads((self._folder / RECORD).read_text("utf-8"))
+            record = json.loads(read_small_text(self._folder / RECORD, MAX_RECORD_BYTES))
             files = dict(record["files"])
-            if record["identity"] != self._digest:
+            if record["identity"] != self._digest or any(Path(n).name != n for n in files):
                 return False
             if any(sha256_of(self._folder / name) != found for name, found in files.items()):
                 return False
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return False
         targets = {path.name: path for path in outputs}
         if not set(targets) <= set(files):

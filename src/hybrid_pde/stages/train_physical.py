@@ -17,7 +17,7 @@ from hybrid_pde.evaluation.number_format import number
 from hybrid_pde.models.physical.calibrated_model import calibrated_experiment
 from hybrid_pde.models.physical.parameters_file import read_result, write_parameters
 from hybrid_pde.result_warnings import of_earlier_cycle, recorded_warnings
-from hybrid_pde.stages.kept_results import KeptResults
+from hybrid_pde.stages.kept_results import FOLDER, KeptResults
 from hybrid_pde.stages.threads import limit_threads
 from hybrid_pde.training.checkpoint_folder import CheckpointFolder
 from hybrid_pde.training.hybrid.guided_calibration import Guidance, calibrate_cycle
@@ -106,7 +106,7 @@ def train_physical(
         "guidance": [sha256_of(path) for path in [*inputs.previous, *inputs.guidance]],
     }
     folder = files.parameters.parent
-    kept = KeptResults(folder / ".kept", {**identity, "warnings": earlier})
+    kept = KeptResults(folder / FOLDER, {**identity, "warnings": earlier})
     if kept.restore([files.parameters, files.history]):
         return
     guidance = None

@@ -26,7 +26,7 @@ from hybrid_pde.models.surrogate_file import (
 )
 from hybrid_pde.models.synthetic.synthetic_model import SyntheticModel
 from hybrid_pde.result_warnings import of_earlier_cycle, recorded_warnings
-from hybrid_pde.stages.kept_results import KeptResults
+from hybrid_pde.stages.kept_results import FOLDER, KeptResults
 from hybrid_pde.stages.threads import limit_threads
 from hybrid_pde.training.checkpoint_folder import CheckpointFolder
 from hybrid_pde.training.synthetic.epoch_record import is_stale
@@ -125,7 +125,7 @@ def train_synthetic(
     }
     start = [sha256_of(path) for path in inputs.warm_start]
     whole = {**identity, "warm_start": start, "cycle": cycle, "warnings": earlier}
-    files = replace(files, kept=KeptResults(files.history.parent / ".kept", whole))
+    files = replace(files, kept=KeptResults(files.history.parent / FOLDER, whole))
     if files.kept is not None and files.kept.restore([files.model, files.history]):
         return
     with (

@@ -6,6 +6,7 @@ here, pinned results, files of other names, and links with what they lead to sta
 """
 
 import argparse
+import json
 import os
 import re
 import shutil
@@ -19,7 +20,9 @@ from hybrid_pde.data.atomic import sha256_of
 from hybrid_pde.data.cache.cache_location import CLAIM
 from hybrid_pde.data.cache.manifests import digests_of_raw_files
 from hybrid_pde.data.raw_claim import CLAIM as RAW_CLAIM
+from hybrid_pde.domain.small_file import read_small_text
 from hybrid_pde.errors import CacheError, RunningError, UserError, printable
+from hybrid_pde.stages.kept_results import FOLDER, MAX_RECORD_BYTES, RECORD
 from hybrid_pde.training.finished_checkpoints import NUMBERED
 from hybrid_pde.workflow.live_processes import snakemake_calls
 from hybrid_pde.workflow.pin import EXPERIMENT_NAME, pinned_names
@@ -45,8 +48,6 @@ _RUN = (
     r"evaluation/(?:metrics|timing)\.json",
     r"evaluation/(?:error_curves|prediction|diagnostics|training|calibration)\.png",
     r"evaluation/(?:animation\.gif|rollouts\.nc)",
-    r"physical/\.kept/(?:parameters\.yaml|history\.csv|kept\.json|[^/]+\.nc)",
-    r"synthetic/\.kept/(?:synthetic_model\.pt|history\.csv|kept\.json)",
     rf"(?:augmented|guidance)/(?:{_SIMULATIONS}|{_HIDDEN})",
     rf"checkpoints/[0-9a-f]{{16}}/(?:{NUMBERED.pattern}|new\.pt|finished)",
     r"checkpoints/[0-9a-f]{16}\.lock",
@@ -151,8 +152,8 @@ def _clean_results(folder: Path, done: Removal) -> None:
     else:
         prefix = r"(?:(?:cycle|replicate)_\d\d/)?"
         patterns = [prefix + f"(?:{pattern})" for pattern in _RUN]
-        fields = _fields_of_parameters(folder)
-        _clean_files(folder, patterns, done, lambda path: path in fields)
+        known = _fields_of_parameters(folder) | _kept_copies(folder)
+        _clean_files(folder, patterns, done, lambda path: path in known)
 
 
 def _clean_cache(folder: Path, done: Removal) -> None:
@@ -197,6 +198,24 @@ def _fields_of_parameters(folder: Path) -> set[Path]:
                 written = path.with_name(value["file"])
                 if _is_own_file(written) and sha256_of(written) == value.get("sha256"):
                     found.add(written)
+    return found
+
+
+def _kept_copies(folder: Path) -> set[Path]:
+    """Copies of finished results that a record lists with their digests, with the record."""
+    found: set[Path] = set()
+    for path in folder.glob(f"**/{FOLDER}/{RECORD}"):
+        try:
+            files = json.loads(read_small_text(path, MAX_RECORD_BYTES))["files"].items()
+            copies = {path.with_name(name): digest for name, digest in files}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            continue
+        found.add(path)
+        found |= {
+            each
+            for each, digest in copies.items()
+            if _is_own_file(each) and sha256_of(each) == digest
+        }
     return found
 
 

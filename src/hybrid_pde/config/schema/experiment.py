@@ -17,7 +17,7 @@ from hybrid_pde.config.schema.training import TrainerParams
 def _experiment_name(name: str) -> str:
     problem = experiment_name_problem(name)
     if problem is not None:
-        raise ValueError(f"{problem}; leave it out to use the file's name")
+        raise ValueError(f"{problem}; set another name; by default it is that of the file")
     return name
 
 

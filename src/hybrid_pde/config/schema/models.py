@@ -1,8 +1,8 @@
 """Section ``model``: the physical and the synthetic model."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import PositiveFloat, PositiveInt, StrictBool, model_validator
+from pydantic import Field, PositiveFloat, PositiveInt, StrictBool, model_validator
 
 from hybrid_pde.config.schema.section import FieldName, Index, Number, Section
 
@@ -24,8 +24,9 @@ class NumericsParams(Section):
         "auto", "spectral", "finite_difference", "weno", "semi_lagrangian", "mac_cormack"
     ] = "auto"
     order: Literal[2, 4, 6] | None = None
-    refine: PositiveInt = 1
-    substeps: PositiveInt | None = None
+    # larger numbers exceed memory and time before they fail
+    refine: Annotated[int, Field(ge=1, le=64)] = 1
+    substeps: Annotated[int, Field(ge=1, le=10_000)] | None = None
     precision: Literal["single", "double"] = "double"
 
     @model_validator(mode="before")

@@ -76,7 +76,7 @@ class PhysicalTraining(SharedTraining):
     epochs: PositiveInt = 1
     max_iterations: PositiveInt = 100
     abs_tol: NonNegativeFloat = 1e-6
-    starts: PositiveInt = 1
+    starts: Annotated[int, Field(ge=1, le=1000)] = 1
     initial_state: Literal["known", "estimate"] = "known"
     check_discretization: bool = True
     learning_rate: PositiveFloat = 1e-3

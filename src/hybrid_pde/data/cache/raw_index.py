@@ -28,7 +28,7 @@ from hybrid_pde.errors import ConfigError, RawDataError
 
 logger = logging.getLogger(__name__)
 
-SCHEMA = 4  # of the index file; raise it when reading of raw files changes
+SCHEMA = 5  # of the index file; raise it when reading of raw files changes
 COMPANIONS = (".json", ".yaml", ".yml", ".txt", ".md", ".csv", ".log", ".sha256")
 MAX_LISTED = 10  # names in one message
 MAX_INDEX_BYTES = 256 * MIB  # of a million files

@@ -39,11 +39,12 @@ class Conventions:
     first: Reference | None
     is_own: bool
 
-    def stated(self, ends: Mapping[str, str]) -> StatedUnits:
+    def stated(self, ends: Mapping[str, str], likely_ends: tuple[str, ...] = ()) -> StatedUnits:
         """The system, for other files to follow and for results.
 
         Args:
             ends: Position of the outer points of the axes whose values show it.
+            likely_ends: Settings for axes whose values make it likely.
         """
         first = self.first.units if self.first else None
         epoch, calendar = self.time.epoch, self.time.calendar if self.time.epoch else ""
@@ -65,6 +66,7 @@ class Conventions:
             vertical=self.vertical.axis if self.vertical.direction == DOWN else "",
             directed=self.maps.directed,
             ends=tuple(ends.items()),
+            likely_ends=likely_ends,
             unusable=(*units.unusable, *self.maps.unusable),
             is_own=self.is_own,
         )

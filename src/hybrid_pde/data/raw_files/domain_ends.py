@@ -6,7 +6,7 @@ from typing import Any
 from hybrid_pde.config.schema import DataParams
 from hybrid_pde.data.raw_files.blocks import BlockReader
 from hybrid_pde.data.raw_files.dimension_roles import FieldSource
-from hybrid_pde.data.raw_files.end_points import REPEATED, EndPoints
+from hybrid_pde.data.raw_files.end_points import NODES, REPEATED, EndPoints
 from hybrid_pde.data.raw_files.file_units import IDENTITY
 from hybrid_pde.data.raw_files.space_axes import Axis
 from hybrid_pde.data.raw_files.value_maps import ValueMap
@@ -114,6 +114,33 @@ def read_ends(
         if kind:
             found[axis.name] = kind
     return found
+
+
+def likely_nodes(
+    reader: BlockReader,
+    sources: Sequence[FieldSource],
+    boundary: Boundary,
+    data: DataParams,
+    found: Mapping[str, str],
+) -> tuple[str, ...]:
+    """What to set for each axis whose points probably include both ends of the domain.
+
+    Args:
+        reader: Reads blocks of the file.
+        sources: The fields.
+        boundary: Condition on the sides of each axis.
+        data: The experiment's ``data`` section.
+        found: The axes whose outer points are known.
+    """
+    ends = EndPoints(reader, [source for source in sources if not source.layout.static])
+    axes = [
+        (axis, sides)
+        for axis, sides in zip(reader.axes, boundary, strict=True)
+        if axis.name not in data.domain
+        and axis.name not in found
+        and not any(f"boundary.{axis.name}.{side}" in data.known_parameters for side in SIDES)
+    ]
+    return tuple(_lines(axis, NODES) for axis, sides in axes if ends.are_likely_nodes(axis, sides))
 
 
 def _lines(axis: Axis, kind: str) -> str:

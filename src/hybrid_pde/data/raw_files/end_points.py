@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+from scipy.special import fdtri
 
 from hybrid_pde.data.raw_files.blocks import BlockReader
 from hybrid_pde.data.raw_files.dimension_roles import FieldSource
@@ -18,14 +19,26 @@ from hybrid_pde.domain.grid import PERIODIC, Side
 from hybrid_pde.errors import RawDataError
 
 NODES, REPEATED = "nodes", "repeated"
-NUM_FRAMES = 6  # read at most, evenly spaced over the simulation
-POINTS = 3  # read at each end
+NUM_FRAMES, MORE_FRAMES = 6, 24  # read at most, evenly spaced over the simulation
+POINTS = 4  # read at each end
 # Largest difference that counts as equal, relative to the difference of the next point. Of cell
 # centres, the outer one differs by a third of that in a linear profile and by 1e-3 in x^6.
 EQUAL = 1e-4
 FLAT = 1e-6  # share of the field's range below which the values at the ends show nothing
+# Roundings that neighbours must differ by, where values are multiples of a number; what counts as a
+# multiple, and the fewest differences that show it.
+_ROUNDINGS, _MULTIPLE, _FEWEST_GAPS = 8, 0.05, 3
 # Of an even profile: second difference over first difference, 2 for a repeated point, 1 for cells.
 REPEATS = 1.4
+# Weights that predict the outer value from the wall's value or slope and the next points, if it is
+# half a cell from the wall (cells), and if it is on it (nodes). At a fixed value: of the wall and
+# two points, by a polynomial of degree 2; at zero gradient: of three points, by an even one of
+# degree 4.
+_CELLS_AT_VALUE = (8 / 15, 2 / 3, -1 / 5)
+_CELLS_AT_SLOPE, _NODES_AT_SLOPE = (1.8, -1.0, 0.2), (1.5, -0.6, 0.1)
+# Squared error of nodes over that of cells below which the points are probably nodes; that of white
+# noise alone, and the probability that noise gives a smaller one by chance.
+_LIKELY, _OF_NOISE, _CHANCE = 0.25, 0.65, 1e-4
 
 
 class EndPoints:
@@ -40,7 +53,12 @@ class EndPoints:
         self._reader, self._sources = reader, sources
         count = len(reader.frames.times)
         # The first frame, an initial state, may contradict the boundary.
-        self._frames = np.unique(np.linspace(1, count - 1, NUM_FRAMES).astype(int)).tolist()
+        self._frames, more = (
+            np.unique(np.linspace(1, count - 1, number).astype(int)).tolist()
+            for number in (NUM_FRAMES, MORE_FRAMES)
+        )
+        # where a frame has one value at a wall
+        self._more = more if len(reader.axes) == 1 else self._frames
 
     def kind(self, axis: Axis, sides: tuple[Side, Side]) -> str:
         """``nodes``, ``repeated``, or empty if the values do not show it.
@@ -58,6 +76,52 @@ class EndPoints:
         except (RawDataError, *LIBRARY_ERRORS):  # reported if the simulation is used
             return ""
 
+    def are_likely_nodes(self, axis: Axis, sides: tuple[Side, Side]) -> bool:
+        """Whether noisy values, or slopes, at the ends fit points on the walls far better.
+
+        Not sure enough to take them for that. Arguments as of :meth:`kind`.
+        """
+        if axis.size < 2 * POINTS or axis.is_cropped or axis.coarsen > 1 or PERIODIC in sides:
+            return False
+        try:
+            errors = [
+                each
+                for source in self._sources
+                for end, side in enumerate(sides)
+                if (each := self._errors(source, axis, end, side)) is not None
+            ]
+        except (RawDataError, *LIBRARY_ERRORS):  # reported if the simulation is used
+            return False
+        if not errors or any(nodes >= cells for _, nodes, cells in errors):
+            return False
+        count, nodes, cells = (sum(each) for each in zip(*errors, strict=True))
+        return nodes < min(_LIKELY, _OF_NOISE * fdtri(count, count, _CHANCE)) * cells
+
+    def _errors(
+        self, source: FieldSource, axis: Axis, end: int, side: Side
+    ) -> tuple[float, float, float] | None:
+        """Number of values at a wall, and the squared errors of both predictions, nodes first.
+
+        In units of the field's range; ``None`` if the values are too flat.
+        """
+        points = np.stack([self._end(source, axis, each, end) for each in self._more], axis=1)
+        points = points.reshape(POINTS, -1)
+        points = points[:, np.isfinite(points).all(axis=0)]
+        if isinstance(side, str):
+            of_cells, of_nodes = (
+                points[0] - np.tensordot(weights, points[1:4], 1)
+                for weights in (_CELLS_AT_SLOPE, _NODES_AT_SLOPE)
+            )
+        else:
+            of_nodes = points[0] - side
+            of_cells = of_nodes - np.tensordot(_CELLS_AT_VALUE[1:], points[1:3] - side, 1)
+        count, resolved = points.shape[1], self._resolved(source)
+        cells, nodes = (float(np.sum(each**2)) for each in (of_cells, of_nodes))
+        if not resolved or cells <= count * resolved**2:
+            return None
+        size = (resolved / FLAT) ** 2
+        return count, nodes / size, cells / size
+
     def _all(self, shows, axis: Axis, sides: tuple[Side, Side]) -> bool:  # type: ignore[no-untyped-def]
         verdicts = [shows(source, axis, sides) for source in self._sources]
         return None not in verdicts and any(verdicts)
@@ -74,7 +138,7 @@ class EndPoints:
                 largest[end] = np.maximum(largest[end], found)
                 if largest[end][0] > EQUAL * largest[end][1]:
                     return None
-        least = FLAT * self._range(source) if walls else 0.0
+        least = self._resolved(source) if walls else 0.0
         return any(inner > least for _, inner in largest.values())
 
     def _repeats(self, source: FieldSource, axis: Axis, sides: tuple[Side, Side]) -> bool | None:
@@ -90,7 +154,7 @@ class EndPoints:
             mirrored = max(mirrored, float(np.abs(lower[1] - upper[1]).max()))
             curved += float(np.sum((lower[2] - 2 * lower[1] + lower[0]) * first))
             squared += float(np.sum(first**2))
-        if slope <= FLAT * self._range(source):
+        if slope <= self._resolved(source):
             return False
         # values symmetric about the ends are equal there for cell centres, too
         is_symmetric = mirrored <= 10 * EQUAL * slope
@@ -107,7 +171,23 @@ class EndPoints:
         values = np.moveaxis(block.astype(np.float64), place, 0)
         return values[::-1] if end else values
 
-    def _range(self, source: FieldSource) -> float:
-        frame = self._frames[len(self._frames) // 2]
-        values = self._reader.read(source, 0, frame, frame + 1)
-        return float(np.nanmax(values) - np.nanmin(values))
+    def _resolved(self, source: FieldSource) -> float:
+        """Difference of values up to which they may be equal by chance."""
+        frame = self._frames[0]  # fields that decay have the most distinct values there
+        values = self._reader.read(source, 0, frame, frame + 1).astype(np.float64)
+        distinct = np.unique(values[np.isfinite(values)])
+        if len(distinct) < 2:
+            return 0.0
+        return max(FLAT * float(distinct[-1] - distinct[0]), _ROUNDINGS * _quantum(distinct))
+
+
+def _quantum(distinct: np.ndarray) -> float:
+    """The number that all differences of ascending values are multiples of; 0 if there is none.
+
+    Packed values and small variations of single precision have one.
+    """
+    gaps = np.diff(distinct)
+    smallest = float(gaps.min())
+    multiples = gaps / smallest
+    is_grid = np.abs(multiples - np.round(multiples)).max() <= _MULTIPLE
+    return smallest if is_grid and len(gaps) >= _FEWEST_GAPS else 0.0

@@ -22,7 +22,7 @@ from hybrid_pde.data.raw_files.dimension_roles import (
     field_sources,
     field_variables,
 )
-from hybrid_pde.data.raw_files.domain_ends import read_boundary, read_ends
+from hybrid_pde.data.raw_files.domain_ends import likely_nodes, read_boundary, read_ends
 from hybrid_pde.data.raw_files.end_points import NODES, REPEATED
 from hybrid_pde.data.raw_files.file_units import reference
 from hybrid_pde.data.raw_files.guards import (
@@ -70,6 +70,7 @@ class LabelledFile:
         boundary, stated = read_boundary(dataset.attrs, names, self._sources, maps, data)
         reader = BlockReader(dataset, self._roles, frames, axes, self._masked(data), maps)
         ends = read_ends(reader, self._sources, boundary, data, first.units if first else None)
+        likely = () if first else likely_nodes(reader, self._sources, boundary, data, ends)
         axes = [without_repeated(a) if ends.get(a.name) == REPEATED else a for a in axes]
         nodal = [axis for axis, kind in ends.items() if kind == NODES]
         grid = make_grid(axes, boundary, data, nodal)
@@ -85,7 +86,7 @@ class LabelledFile:
             layouts=tuple(source.layout for source in self._sources),
             boundary_stated=stated,
             known=self._known.parameters,
-            units=rules.stated(ends),
+            units=rules.stated(ends, likely),
         )
 
     @property

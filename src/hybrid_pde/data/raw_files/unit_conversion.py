@@ -1,5 +1,6 @@
 """Conversion between units as files state them, by pint with the notation of the CF conventions."""
 
+import logging
 from functools import cache
 from typing import Any
 
@@ -50,6 +51,14 @@ def of_length_and_time(unit: str) -> bool:
     found = dict(dimensions(unit) or ())
     is_age = set(found) == {"time"} and found["time"] > 0
     return bool(found) and set(found) <= {"length", "time"} and not is_age
+
+
+def is_rate_in_other_lengths(unit: str) -> bool:
+    """Whether a unit is one of lengths per time, but not of metres."""
+    found = dict(dimensions(unit) or ())
+    if not of_length_and_time(unit) or not found.keys() >= {"length", "time"}:
+        return False
+    return linear_map(unit, in_system(unit, "m", "")) != (1.0, 0.0)
 
 
 def is_length(unit: str) -> bool:
@@ -125,6 +134,8 @@ def _parsed(unit: str) -> Any:
 
 
 def _registry() -> Any:
+    # it redefines units of pint, and pint logs each of them
+    logging.getLogger("pint").setLevel(logging.ERROR)
     from cf_xarray.units import units
 
     return units

@@ -125,7 +125,7 @@ def fit_warnings(
 def _describe_loss(loss: float) -> Iterator[str]:
     """A message if the model explains less than half of the variance of the data."""
     if loss > _POOR_LOSS:
-        share = "none" if loss >= 1 else f"only {1 - loss:.0%}"
+        share = "none" if loss > 0.995 else f"only {1 - loss:.0%}"
         yield (
             f"the loss at the estimate is {loss:.3g}: the calibrated model explains {share} of the "
             "variance of the data, so the estimates mean little. Check the equation, the boundary, "

@@ -7,6 +7,7 @@ of them tell whether the start is better than the guess.
 """
 
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -14,7 +15,7 @@ import numpy as np
 from hybrid_pde.errors import DivergenceError
 from hybrid_pde.training.physical.coarse_start import on_coarse_grid
 from hybrid_pde.training.physical.convergence import without_influence
-from hybrid_pde.training.physical.magnitudes import magnitudes
+from hybrid_pde.training.physical.magnitudes import joint_magnitudes, magnitudes
 from hybrid_pde.training.physical.minimization import METHODS
 from hybrid_pde.training.physical.minimum import (
     STALLED,
@@ -162,23 +163,33 @@ def _minimum(stretch: Objective, z: np.ndarray) -> Minimum | None:
 
 
 def _candidates(stretch: Objective, z: np.ndarray) -> list[np.ndarray]:
-    """The points with the smallest losses among log-spaced values of each parameter."""
+    """The points with the smallest losses among log-spaced values of each parameter.
+
+    If the solution diverges at all of them, among values of all parameters at once.
+    """
     model, used = stretch.model, stretch.model.discretization
     points = min(n * used.refine for n in stretch.observations.grid.shape)
     times = max(1, points // _SMALLEST_NUM_POINTS)
-    tried: list[tuple[float, np.ndarray]] = []
+    ranges = (stretch.vector, stretch.observations, stretch.dt, z)
     try:
         if used.scheme == "finite_difference" and times > 1:
             model.discretization = replace(used, coarsen=times)
-        for series in magnitudes(stretch.vector, stretch.observations, stretch.dt, z):
-            for other in series:
-                try:
-                    tried.append((stretch.loss(stretch.complete(other)), other))
-                except DivergenceError:
-                    continue
-                if model.substeps_used > _MAX_SUBSTEPS:
-                    break
+        tried = [each for series in magnitudes(*ranges) for each in _losses(stretch, series)]
+        tried = tried or _losses(stretch, joint_magnitudes(*ranges))
     finally:
         model.discretization = used
     tried.sort(key=lambda each: each[0])
     return [point for _, point in tried[:_CANDIDATES]]
+
+
+def _losses(stretch: Objective, series: Sequence[np.ndarray]) -> list[tuple[float, np.ndarray]]:
+    """Points from small to large values with their losses, where the solution is finite."""
+    found = []
+    for point in series:
+        try:
+            found.append((stretch.loss(stretch.complete(point)), point))
+        except DivergenceError:
+            continue
+        if stretch.model.substeps_used > _MAX_SUBSTEPS:
+            break
+    return found

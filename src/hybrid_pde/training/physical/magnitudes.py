@@ -17,6 +17,8 @@ _UNIT = re.compile(r"(?:1|(?P<length>length)(?P<a>[²³⁴]?))(?:/time(?P<b>[²�
 _POWERS = {"": 1, "²": 2, "³": 3, "⁴": 4}
 # Decades around the guess, for a parameter of another unit.
 _DECADES = 6
+# Points at which all parameters have another magnitude.
+_NUM_JOINT = 9
 # Numbers of a learned field that are lengths, not values.
 _PLACES = (".centre", ".width")
 
@@ -51,6 +53,34 @@ def magnitudes(
                     series.append(point)
             if series:
                 yield series
+
+
+def joint_magnitudes(
+    vector: ParameterVector, observations: Observations, dt: float, z: np.ndarray
+) -> list[np.ndarray]:
+    """Points in which all parameters have another magnitude, from small to large values.
+
+    For guesses at which more than one parameter is too large: as long as one of them is, the
+    solution diverges, whatever the others are. Each parameter is at the same fraction of its range.
+
+    Args:
+        vector: The learnable parameters.
+        observations: The windows, for the range of magnitudes.
+        dt: Time between frames [time].
+        z: The point to start from; signs and ratios within a parameter are kept.
+    """
+    theta = vector.values(z)
+    points = []
+    for fraction in np.linspace(0.0, 1.0, _NUM_JOINT):
+        other = np.array(theta)
+        for owned, unit in _groups(vector):
+            largest = float(np.max(np.abs(theta[owned])))
+            shape = theta[owned] / largest if largest > 0 else np.ones(len(owned))
+            exponents = _exponents(unit, observations, dt, largest)
+            exponent = exponents[round(fraction * (len(exponents) - 1))]
+            other[owned] = (largest if largest > 0 else 1.0) * 10.0**exponent * shape
+        points.append(np.clip(vector.encode(other), vector.lower, vector.upper))
+    return points
 
 
 def _groups(vector: ParameterVector) -> Iterator[tuple[list[int], str]]:

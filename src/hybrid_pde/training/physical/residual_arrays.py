@@ -56,6 +56,23 @@ def residual_arrays(objective: Objective, unknowns: np.ndarray) -> list[Residual
     return found
 
 
+@torch.no_grad()
+def start_residuals(objective: Objective, unknowns: np.ndarray) -> list[Residuals]:
+    """Residuals of the initial frames, ``[1, C, *space]``; none if they are not estimated."""
+    states, observations = objective.states, objective.observations
+    if states is None:
+        return []
+    numbers = range(len(observations.windows))
+    found = states.residual(torch.from_numpy(np.array(unknowns[len(objective.vector) :])), numbers)
+    shape = (1, -1, *observations.grid.shape)
+    return [
+        Residuals(
+            found[number].reshape(shape).numpy(), None, observations.windows[number].simulation
+        )
+        for number in numbers
+    ]
+
+
 @dataclass(frozen=True)
 class Sensitivities:
     """Residuals of the frames of one window and their derivatives.

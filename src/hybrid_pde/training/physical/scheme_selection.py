@@ -20,7 +20,7 @@ from hybrid_pde.numerics.discretization import CANDIDATES, SHOCK_CANDIDATE, Disc
 from hybrid_pde.training.physical.minimization import gauss_newton
 from hybrid_pde.training.physical.objective import Objective
 from hybrid_pde.training.physical.observations import Observations
-from hybrid_pde.training.physical.residual_arrays import residual_arrays
+from hybrid_pde.training.physical.residual_arrays import residual_arrays, start_residuals
 from hybrid_pde.training.physical.residual_statistics import Residuals, compare
 
 # Long enough to distinguish schemes of noise-free data, short compared with the calibration itself.
@@ -30,6 +30,8 @@ NUM_FRAMES = 4
 # bounds the cost with noisy data, and the fewest windows.
 MAX_VALUES = 2**20
 _FEWEST_WINDOWS = 2
+# Largest number of initial values that are estimated in the comparison.
+_MAX_STATES = 1024
 # Enough to reach the optimum from a distant guess; later candidates start near theirs.
 MAX_ITERATIONS = 30
 # Candidates are compared at their optima, up to rounding.
@@ -99,10 +101,12 @@ def select_discretization(objective: Objective) -> SchemeSelection:
     equal = _equal(fits, _RATIO)
     if not equal:
         return SchemeSelection([_entry(objective, each) for each in fits])
-    longer = _whole_windows(whole, stretch)
-    if len(equal) > 1 and longer is not None:
+    # Errors of the initial frames, if they are not estimated, hide the differences.
+    estimate = objective.states is not None and _FEWEST_WINDOWS * whole.state_size <= _MAX_STATES
+    longer = _whole_windows(whole, _MAX_STATES if estimate else None)
+    if len(equal) > 1 and (longer.num_values > stretch.num_values or estimate):
         logger.info("%d schemes fit a short stretch about equally; comparing them", len(equal))
-        again = [_fit(objective, longer, each.candidate, each.z) for each in equal]
+        again = [_fit(objective, longer, each.candidate, each.z, estimate) for each in equal]
         fits = [next((a for a in again if a.candidate == f.candidate), f) for f in fits]
         equal = [each for each in again if each.loss < inf] or equal
     equal = _equal(equal)
@@ -140,17 +144,24 @@ def _fit_all(
 
 
 def _fit(
-    objective: Objective, stretch: Observations, candidate: Discretization, start: np.ndarray
+    objective: Objective,
+    stretch: Observations,
+    candidate: Discretization,
+    start: np.ndarray,
+    estimate_states: bool = False,
 ) -> _Fit:
-    """A candidate at its optimum on a stretch of the data, from parameters z."""
+    """A candidate at its optimum on a stretch of the data, from parameters z.
+
+    Hidden initial states are always estimated.
+    """
     model, vector = objective.model, objective.vector
     before, model.discretization = model.discretization, candidate
     try:
-        # A noisy but visible initial state affects all schemes alike; a hidden one is estimated.
-        estimate = objective.states is not None and stretch.hides_starts
+        hidden = objective.states is not None and stretch.hides_starts
+        estimate = estimate_states or hidden
         trial = Objective(model, stretch, vector, objective.dt, estimate, log=objective.log)
         found = gauss_newton(trial, trial.complete(start), MAX_ITERATIONS, TOLERANCE)
-        residuals = residual_arrays(trial, found.z)
+        residuals = residual_arrays(trial, found.z) + start_residuals(trial, found.z)
     except DivergenceError:
         return _Fit(candidate, start)
     finally:
@@ -158,12 +169,13 @@ def _fit(
     return _Fit(candidate, found.z[: len(vector)], found.loss, residuals)
 
 
-def _whole_windows(whole: Observations, stretch: Observations) -> Observations | None:
-    """Whole windows, as many as the cost allows; ``None`` if the stretch has as many."""
-    frames = whole.windows[0].num_frames
-    affordable = max(_FEWEST_WINDOWS, MAX_VALUES // (whole.state_size * frames))
-    longer = whole.subset(min(affordable, len(whole.windows)), frames)
-    return longer if longer.num_values > stretch.num_values else None
+def _whole_windows(whole: Observations, max_states: int | None = None) -> Observations:
+    """Whole windows, as many as the cost allows."""
+    frames, size = whole.windows[0].num_frames, whole.state_size
+    affordable = max(_FEWEST_WINDOWS, MAX_VALUES // (size * frames))
+    if max_states is not None:
+        affordable = min(affordable, max_states // size)
+    return whole.subset(min(affordable, len(whole.windows)), frames)
 
 
 def _equal(fits: Sequence[_Fit], ratio: float = 1.0) -> list[_Fit]:

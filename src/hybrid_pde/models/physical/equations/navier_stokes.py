@@ -73,7 +73,6 @@ class NavierStokes(Equation):
         symmetries=SymmetrySpec(
             frozenset({"translation", "reflection", "rotation", "galilean"}), boosted="velocity"
         ),
-        dims=(2, 3),
     )
 
     def rate(self, state: Values, parameters: Values, operators: Operators) -> Values:

@@ -42,7 +42,7 @@ class Equation(ABC):
     def rate(self, state: Values, parameters: Values, operators: Operators) -> Values:
         """Rate of change of every field [field/time].
 
-        Take parameters from the argument, never from ``self``: the step is compiled once and called
+        Take parameters from the argument, never from ``self``: the step is recorded once and run
         with other values.
 
         Args:

@@ -58,7 +58,7 @@ class RolloutSpec:
 
 
 class Solver:
-    """Rollouts of one equation; keeps its compiled steps.
+    """Rollouts of one equation; keeps the graphs of its steps.
 
     Args:
         equation: The equation.
@@ -108,7 +108,7 @@ class Solver:
             substeps, stages = self._count_steps(
                 stepper, now, coefficients, dt, frame + 1, spec.fixed_substeps
             )
-            now = stepper.advance(now, coefficients, dt, substeps, stages)
+            now = stepper.steps(now, coefficients, dt, substeps, stages).advance(now)
             self._check_finite(now, shared, spec.entries, frame + 1)
             seen = transfer.to_data(now)
             yield {name: seen[role] if batched else seen[role][0] for role, name in roles.items()}

@@ -20,6 +20,8 @@ from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.weak import WeakTensorKeyDictionary
 
+from hybrid_pde.numerics.fourier_graph import simplify_transforms
+
 aten = torch.ops.aten
 Tensors = Sequence[torch.Tensor]
 
@@ -108,6 +110,9 @@ class NativeGraph:
         except _MutationError:
             recorded = _Recorder(torch.func.functionalize(flat), examples)
         graph, constants = recorded.graph, recorded.constants
+        _drop_zeros(graph)
+        simplify_transforms(graph, _early(graph, constants, len(held)))
+        _merge_equal(graph)
         _eliminate(graph)
         self._prepare, self._run, self._kept = _split(graph, constants, len(held))
         self._on_device: dict[torch.device, tuple[Tensors, Tensors]] = {}
@@ -243,14 +248,8 @@ def _split(
     inputs = [node for node in graph.nodes if node.op == "placeholder"]
     (output,) = (node for node in graph.nodes if node.op == "output")
     held, changing = inputs[:num_held], inputs[num_held:]
-    early, late = set(held), []
-    for node in graph.nodes:
-        if node.op != "call_function":
-            continue
-        if all(each in early or each in constants for each in node.all_input_nodes):
-            early.add(node)
-        else:
-            late.append(node)
+    early = _early(graph, constants, num_held)
+    late = [node for node in graph.nodes if node.op == "call_function" and node not in early]
     results = list(fx.node.map_aggregate(output.args[0], lambda node: node))
     used = {each for node in late for each in node.all_input_nodes} | set(results)
     computed = [node for node in graph.nodes if node in early and node.op == "call_function"]
@@ -260,6 +259,15 @@ def _split(
     prepare = _compile(constants, held, computed, passed)
     run = _compile(constants, [*kept, *changing], late, results)
     return prepare, run, [available.index(node) for node in kept]
+
+
+def _early(graph: fx.Graph, constants: dict[fx.Node, torch.Tensor], num_held: int) -> set[fx.Node]:
+    """The nodes that depend on held tensors and constants only."""
+    early = {*[node for node in graph.nodes if node.op == "placeholder"][:num_held], *constants}
+    for node in graph.nodes:
+        if node.op == "call_function" and all(each in early for each in node.all_input_nodes):
+            early.add(node)
+    return early
 
 
 def _compile(
@@ -307,6 +315,25 @@ def _has_fixed_shape(func: Any, args: Any) -> bool:
         return False
     is_mask = [each is not None and each.dtype in (torch.bool, torch.uint8) for each in args[-1]]
     return not any(is_mask)
+
+
+def _drop_zeros(graph: fx.Graph) -> None:
+    """Remove additions of 0 and multiplications by 1, with which sums and products begin."""
+    neutral = {aten.add.Tensor: 0, aten.mul.Tensor: 1}
+    for node in list(graph.nodes):
+        is_sum = node.target in neutral and isinstance(node.args[1], int)
+        if is_sum and node.args[1] == neutral[node.target]:
+            node.replace_all_uses_with(node.args[0])
+
+
+def _merge_equal(graph: fx.Graph) -> None:
+    """Compute equal expressions once."""
+    known: dict[Any, fx.Node] = {}
+    for node in list(graph.nodes):
+        if node.op == "call_function":
+            same = known.setdefault((node.target, repr(node.args), repr(node.kwargs)), node)
+            if same is not node:
+                node.replace_all_uses_with(same)
 
 
 def _eliminate(graph: fx.Graph) -> None:

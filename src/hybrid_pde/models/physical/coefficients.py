@@ -87,3 +87,8 @@ def has_tangents(state: Natives, parameters: Coefficients) -> bool:
         for group in groups
         for value in group.values()
     )
+
+
+def plain(tensor: torch.Tensor) -> torch.Tensor:
+    """The value alone, without forward or reverse derivatives."""
+    return forward_ad.unpack_dual(tensor).primal.detach()

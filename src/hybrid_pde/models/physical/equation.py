@@ -92,6 +92,17 @@ class Equation(ABC):
         """
         return moved
 
+    def check_supported(self, state: Values, parameters: Values) -> None:
+        """Reject states and parameters that the equation is not meant for.
+
+        Called before a rollout and whenever parameters change, never in a recorded step. Default:
+        everything is allowed.
+
+        Raises:
+            ConfigError: naming the key and what is allowed.
+        """
+        del state, parameters
+
     def prescribed_scheme(self) -> tuple[str, int] | None:
         """Scheme and order that an option prescribes in place of ``numerics``. Default: none."""
         return None

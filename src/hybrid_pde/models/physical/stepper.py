@@ -4,6 +4,7 @@ Layout of native tensors: ``B`` simulations, ``C`` channels, ``X Y Z`` space, ``
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,6 +42,9 @@ class Stepper:
         layouts: Layout of every field by its role in the equation.
         discretization: The scheme.
         dtype: Precision of the state, ``torch.float32`` or ``torch.float64``.
+
+    Attributes:
+        graphs: The graphs of the equation.
     """
 
     def __init__(
@@ -55,8 +59,11 @@ class Stepper:
         self.discretization = discretization
         self.operators = discretization.operators(grid)
         self._order = discretization.order or 4
-        self._bits = 64 if dtype == torch.float64 else 32
-        self._graphs = TracedFunctions(f"{equation.spec.name}, {discretization.label}")
+        self.graphs = TracedFunctions(f"{equation.spec.name}, {discretization.label}")
+
+    def precision(self) -> AbstractContextManager[None]:
+        """Computes with PhiML in the precision of the state."""
+        return math.precision(64 if self.dtype == torch.float64 else 32)
 
     def steps(
         self,
@@ -83,13 +90,13 @@ class Stepper:
             left = iter(held)
             given = Coefficients(*({name: next(left) for name in group} for group in names))
             now = dict(zip(own, changing[:-1], strict=True))
-            with math.precision(self._bits):
+            with self.precision():
                 after = self._step(now, given, changing[-1], next(left), stages)
             return [after[role].contiguous() for role in own]
 
         held = [value for group in groups for value in group.values()]
         times = [torch.ones((), dtype=self.dtype)] * 2
-        graph = self._graphs.get(
+        graph = self.graphs.get(
             (stages, names, own), step, [*held, times[0]], [*state.values(), times[1]]
         )
         return Steps(graph, parameters, dt, substeps, self.dtype)

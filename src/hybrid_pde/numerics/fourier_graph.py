@@ -104,7 +104,7 @@ class _Modes:
         if shape == list(values.meta["shape"]):
             return values
         node = self._graph.call_function(aten.expand.default, (values, shape), {})
-        node.meta["shape"] = torch.Size(shape)
+        node.meta["shape"], node.meta["dtype"] = torch.Size(shape), values.meta["dtype"]
         return node
 
     def _transformed(self, values: fx.Node) -> fx.Node:
@@ -125,6 +125,7 @@ class _Modes:
         last = self._dims[-1] - self._rank
         shape[last] = shape[last] // 2 + 1
         node.meta["shape"] = torch.Size(shape)
+        node.meta["dtype"] = self._transform.meta["dtype"]
         return node
 
     def _spatial(self, values: Any) -> list[int] | None:

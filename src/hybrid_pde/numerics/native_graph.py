@@ -21,6 +21,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from hybrid_pde.numerics.fourier_graph import simplify_transforms
+from hybrid_pde.numerics.mode_sums import merge_factors
 
 aten = torch.ops.aten
 Tensors = Sequence[torch.Tensor]
@@ -64,6 +65,7 @@ _BINDINGS: dict[Any, Callable[..., Any]] = {
     aten.sum.default: torch.sum,
     aten.pow.Tensor_Scalar: torch.pow,
     aten.where.self: torch.where,
+    aten.addcmul.default: torch.addcmul,
 }
 
 
@@ -112,6 +114,9 @@ class NativeGraph:
         graph, constants = recorded.graph, recorded.constants
         _drop_zeros(graph)
         simplify_transforms(graph, _early(graph, constants, len(held)))
+        _merge_equal(graph)
+        _eliminate(graph)
+        merge_factors(graph, _early(graph, constants, len(held)))
         _merge_equal(graph)
         _eliminate(graph)
         self._prepare, self._run, self._kept = _split(graph, constants, len(held))
@@ -221,7 +226,7 @@ class _Recorder(TorchDispatchMode):
         return self._known[key]
 
     def _assign(self, value: torch.Tensor, node: fx.Node) -> None:
-        node.meta["shape"] = value.shape
+        node.meta["shape"], node.meta["dtype"] = value.shape, value.dtype
         self._nodes[value] = node
 
     def _node(self, value: torch.Tensor) -> fx.Node:
@@ -232,7 +237,9 @@ class _Recorder(TorchDispatchMode):
         key = (value.dtype, value.shape, value.stride(), contents)
         if key not in self._known:
             node = self.graph.create_node("get_attr", f"constant{len(self.constants)}")
-            node.meta["shape"], self.constants[node], self._known[key] = value.shape, value, node
+            node.meta["shape"], node.meta["dtype"] = value.shape, value.dtype
+            self.constants[node] = value
+            self._known[key] = node
         return self._known[key]
 
 

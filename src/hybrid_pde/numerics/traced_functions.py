@@ -84,6 +84,7 @@ def _traced(function: Function, held: Tensors, changing: Tensors) -> NativeGraph
     with torch.no_grad():
         expected, found = function(*others), graph.hold(others[0], _CPU)(others[1])
     for one, other in zip(expected, found, strict=True):
+        assert one.dtype == other.dtype and one.shape == other.shape
         both = torch.isfinite(one) & torch.isfinite(other)
         error = torch.where(both, one - other, 0).abs().max()
         size = torch.where(both, one, 0).abs().max()

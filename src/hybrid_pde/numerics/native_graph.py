@@ -65,6 +65,7 @@ _BINDINGS: dict[Any, Callable[..., Any]] = {
     aten.sum.default: torch.sum,
     aten.pow.Tensor_Scalar: torch.pow,
     aten.where.self: torch.where,
+    aten.linalg_vector_norm.default: torch.linalg.vector_norm,
     aten.addcmul.default: torch.addcmul,
 }
 

@@ -3,6 +3,7 @@
 Layout of native tensors: ``B`` simulations, ``C`` channels, ``X Y Z`` space, ``[B, C, X, Y, Z]``.
 """
 
+from math import inf
 from typing import Any
 
 import torch
@@ -89,6 +90,9 @@ def _largest(*values: Any) -> torch.Tensor:
     """The largest magnitude, 0 of nothing."""
     largest = torch.zeros((), dtype=torch.float64)
     for value in map(math.wrap, values):
-        size = torch.as_tensor(math.max(math.abs(value), value.shape).native())
+        native = torch.as_tensor(value.native(value.shape))
+        if not (native.is_floating_point() or native.is_complex()):
+            native = native.to(torch.float64)
+        size = torch.linalg.vector_norm(native, inf)
         largest = torch.maximum(largest, size.to(torch.float64))
     return largest

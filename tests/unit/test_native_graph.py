@@ -75,6 +75,12 @@ def test_dependence_on_values_is_refused(change):
         NativeGraph(lambda held, changing: [change(changing[0])], [], [torch.zeros(3)])
 
 
+def test_sums_that_begin_with_a_number_keep_their_type():
+    graph = NativeGraph(lambda held, changing: [0 + (changing[0] > 1)], [], [torch.zeros(3)])
+    (found,) = graph.hold([], CPU)([torch.arange(3.0)])
+    assert found.dtype == torch.int64 and found.tolist() == [0, 0, 1]
+
+
 def test_changes_in_place_are_traced_without_them():
     def in_place(held, changing):
         result = torch.zeros(4)

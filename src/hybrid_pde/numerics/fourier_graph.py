@@ -47,7 +47,8 @@ class _Modes:
 
     def __init__(self, graph: fx.Graph, transform: fx.Node, held: Collection[fx.Node]) -> None:
         self._graph, self._transform, self._held = graph, transform, held
-        source, self._dims, *_ = transform.args
+        arguments: Any = transform.args
+        source, self._dims, *_ = arguments
         self._rank = len(source.meta["shape"])
         self._sizes = [source.meta["shape"][dim] for dim in self._dims]
 
@@ -55,7 +56,8 @@ class _Modes:
         """The modes of a node without a transform of all of it; ``None`` if it needs one."""
         if not isinstance(values, fx.Node) or self._spatial(values) != self._sizes:
             return None
-        target, args = values.target, values.args
+        target: Any = values.target
+        args: Any = values.args
         if target == aten._fft_c2r.default:
             same = list(args[1]) == list(self._dims) and args[3] == self._sizes[-1]
             return args[0] if same else None
@@ -108,16 +110,16 @@ class _Modes:
         return node
 
     def _transformed(self, values: fx.Node) -> fx.Node:
-        node = self._graph.call_function(
-            self._transform.target, (values, *self._transform.args[1:]), {}
-        )
+        target: Any = self._transform.target
+        node = self._graph.call_function(target, (values, *self._transform.args[1:]), {})
         return self._shaped(node, values)
 
     def _apply(self, values: fx.Node, operands: Sequence[Any]) -> fx.Node | None:
         """The operation that made the values, applied to modes."""
         if any(each is None for each in operands):
             return None
-        node = self._graph.call_function(values.target, tuple(operands), {})
+        target: Any = values.target
+        node = self._graph.call_function(target, tuple(operands), {})
         return self._shaped(node, values)
 
     def _shaped(self, node: fx.Node, values: fx.Node) -> fx.Node:

@@ -75,9 +75,9 @@ def _join_sum(graph: fx.Graph, node: fx.Node, held: set[fx.Node]) -> None:
 def _terms(node: fx.Node, sign: int, held: set[fx.Node], root: bool = True) -> Iterator[_Term]:
     """The terms of a sum; a sum that is used elsewhere, too, is a term."""
     if _is_sum(node) and (root or len(node.users) == 1):
-        first, second = node.args
+        first, second = _operands(node)
         yield from _terms(first, sign, held, False)
-        yield from _terms(second, sign * _SIGNS[node.target], held, False)
+        yield from _terms(second, sign * _sign(node), held, False)
         return
     product = _factors(node, held) if len(node.users) == 1 or not root else None
     yield (sign, node, None) if product is None else (sign, *product)
@@ -87,7 +87,7 @@ def _factors(node: Any, held: set[fx.Node]) -> tuple[fx.Node, fx.Node] | None:
     """Modes and the held factor of a product of the two."""
     if not isinstance(node, fx.Node) or node in held or node.target != aten.mul.Tensor:
         return None
-    first, second = node.args
+    first, second = _operands(node)
     if second in held and _is_complex(first):
         return first, second
     if first in held and _is_complex(second):
@@ -101,6 +101,18 @@ def _call(graph: fx.Graph, held: set[fx.Node], target: Any, *args: fx.Node) -> f
     if all(each in held for each in args):
         held.add(node)
     return node
+
+
+def _operands(node: fx.Node) -> tuple[Any, Any]:
+    arguments: Any = node.args
+    first, second = arguments
+    return first, second
+
+
+def _sign(node: fx.Node) -> int:
+    """Sign of the second term of a sum."""
+    target: Any = node.target
+    return _SIGNS[target]
 
 
 def _is_sum(node: fx.Node) -> bool:

@@ -308,10 +308,11 @@ def _bind(copy: fx.Node, original: fx.Node) -> None:
     if target in _BINDINGS:
         copy.target = _BINDINGS[target]
     elif target == aten.slice.Tensor:
-        source, dim, begin, _, step = (*copy.args, *(0, None, None, 1)[len(copy.args) - 1 :])
+        given: list[Any] = [*copy.args, *(0, None, None, 1)[len(copy.args) - 1 :]]
+        source, dim, begin, _, step = given
         if step == 1:
             length = original.meta["shape"][dim]
-            size = original.args[0].meta["shape"][dim]
+            size = original.all_input_nodes[0].meta["shape"][dim]
             begin = begin or 0
             begin = max(begin + size, 0) if begin < 0 else begin
             copy.target, copy.args = torch.narrow, (source, dim, min(begin, size), length)
@@ -329,9 +330,13 @@ def _drop_zeros(graph: fx.Graph) -> None:
     """Remove additions of 0 and multiplications by 1, with which sums and products begin."""
     neutral = {aten.add.Tensor: 0, aten.mul.Tensor: 1}
     for node in list(graph.nodes):
-        is_sum = node.target in neutral and isinstance(node.args[1], int)
-        if is_sum and node.args[1] == neutral[node.target]:
-            node.replace_all_uses_with(node.args[0])
+        if node.target not in neutral:
+            continue
+        arguments: Any = node.args
+        first, second = arguments
+        is_neutral = isinstance(second, int) and second == neutral[node.target]
+        if is_neutral and node.meta["dtype"] == first.meta["dtype"]:
+            node.replace_all_uses_with(first)
 
 
 def _merge_equal(graph: fx.Graph) -> None:

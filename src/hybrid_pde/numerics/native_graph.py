@@ -70,12 +70,24 @@ _BINDINGS: dict[Any, Callable[..., Any]] = {
 }
 
 
+_NUMBERS = {getattr(aten, n).Tensor: getattr(aten, n).Scalar for n in ("add", "sub", "mul", "div")}
+
+
 @dataclass(frozen=True)
 class _Part:
-    """A piece of a graph as a function, with its constants, which are its first arguments."""
+    """A piece of a graph as a function, with its constants, which are its first arguments.
+
+    Operations of a tensor with a tangent and a number are as slow as those with a tensor that has
+    none, unless they are called by another name: ``with_numbers`` does that.
+    """
 
     call: Callable[..., tuple[torch.Tensor, ...]]
+    with_numbers: Callable[..., tuple[torch.Tensor, ...]]
     constants: Tensors
+
+    def choose(self, tangents: bool) -> Callable[..., tuple[torch.Tensor, ...]]:
+        """The function for tensors with or without tangents."""
+        return self.with_numbers if tangents else self.call
 
 
 class UntraceableError(Exception):
@@ -138,10 +150,10 @@ class NativeGraph:
         first, second = self._constants(device)
         if tangents:
             first, second, held = map(with_tangents, (first, second, held))
-        prepared = self._prepare.call(*first, *held)
+        prepared = self._prepare.choose(tangents)(*first, *held)
         available = [*held, *prepared]
         kept = [*second, *(available[number] for number in self._kept)]
-        call = self._run.call
+        call = self._run.choose(tangents)
 
         def run(changing: Tensors) -> tuple[torch.Tensor, ...]:
             return call(*kept, *(with_tangents(changing) if tangents else changing))
@@ -287,25 +299,28 @@ def _compile(
     """Nodes as a function of constants and inputs."""
     used = {each for node in nodes for each in node.all_input_nodes} | set(results)
     own = [node for node in constants if node in used]
-    graph, copies = fx.Graph(), {}
-    for number, node in enumerate([*own, *inputs]):
-        copies[node] = graph.placeholder(f"a{number}")
-    for node in nodes:
-        copy = graph.node_copy(node, copies.__getitem__)
-        _bind(copy, node)
-        copies[node] = copy
-    graph.output(tuple(copies[node] for node in results))
-    graph.lint()
-    module = fx.GraphModule(torch.nn.Module(), graph)
-    return _Part(module.forward, [constants[node] for node in own])
+    calls = []
+    for with_numbers in (False, True):
+        graph, copies = fx.Graph(), {}
+        for number, node in enumerate([*own, *inputs]):
+            copies[node] = graph.placeholder(f"a{number}")
+        for node in nodes:
+            copy = graph.node_copy(node, copies.__getitem__)
+            _bind(copy, node, with_numbers)
+            copies[node] = copy
+        graph.output(tuple(copies[node] for node in results))
+        calls.append(fx.GraphModule(torch.nn.Module(), graph).forward)
+    return _Part(calls[0], calls[1], [constants[node] for node in own])
 
 
-def _bind(copy: fx.Node, original: fx.Node) -> None:
+def _bind(copy: fx.Node, original: fx.Node, with_numbers: bool) -> None:
     """Call the Python binding of an operation; let tensors stay on their device."""
     target = original.target
     if "device" in copy.kwargs:
         copy.kwargs = {k: v for k, v in copy.kwargs.items() if k not in ("device", "pin_memory")}
-    if target in _BINDINGS:
+    if with_numbers and target in _NUMBERS and not isinstance(copy.args[1], fx.Node):
+        copy.target = _NUMBERS[target]
+    elif target in _BINDINGS:
         copy.target = _BINDINGS[target]
     elif target == aten.slice.Tensor:
         given: list[Any] = [*copy.args, *(0, None, None, 1)[len(copy.args) - 1 :]]

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from hybrid_pde.models.physical import BurgersPDE
-from hybrid_pde.models.physical.stepper import Stepper
+from hybrid_pde.models.physical.steps import Steps
 from hybrid_pde.training.physical.objective import Objective
 from hybrid_pde.training.physical.observations import Observations
 from hybrid_pde.training.physical.parameter_vector import ParameterVector
@@ -41,14 +41,14 @@ def objective(num_frames: int, substeps: int) -> Objective:
 def peak(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Peak memory [bytes], sampled at the end of every segment of steps, where it is largest."""
     largest = [0.0]
-    advance = Stepper._advance
+    advance = Steps._advance
 
     def watched(*args, **kwargs):
         after = advance(*args, **kwargs)
         largest[0] = max(largest[0], in_use())
         return after
 
-    monkeypatch.setattr(Stepper, "_advance", watched)
+    monkeypatch.setattr(Steps, "_advance", watched)
     return largest
 
 

@@ -18,8 +18,7 @@ from phi.torch.flow import channel, math
 from hybrid_pde.numerics.fourier_transform import to_modes, to_values
 
 Values = dict[str, math.Tensor]
-# Dimension of the weights of one role. They share one tensor, because each argument of a compiled
-# step costs 0.03 ms per call.
+# Dimension of the weights of one role, which share one tensor.
 WEIGHT = "weight"
 
 # Factors of φ_0, φ_1, … in each weight, for z = hL and z = hL/2; all with k > 0 are multiplied by
@@ -144,13 +143,13 @@ def _weights(symbol: math.Tensor, dt: math.Tensor, order: int) -> math.Tensor:
     linear = torch.as_tensor(symbol.native(symbol.shape))
     plain = linear.detach()
     plain = plain.to(torch.promote_types(plain.dtype, torch.float64))
-    h = float(dt)
+    h = torch.as_tensor(dt.native()).detach().to(torch.float64)
     values, slopes = {"linear": plain}, {"linear": torch.ones_like(plain)}
     for share, combinations in ((1.0, _WHOLE_STEP[order]), (0.5, _HALF_STEP[order])):
         phi = _phi_functions(share * h * plain)
         slope = [share * h * (phi[k] - k * phi[k + 1]) for k in range(_LARGEST_PHI)]
         for name, factors in combinations.items():
-            scale = 1.0 if factors[0] else h
+            scale: torch.Tensor | float = 1.0 if factors[0] else h
             values[name] = scale * _combination(factors, phi)
             slopes[name] = scale * _combination(factors, slope)
     # Derivatives are attached through a term of value 0: differentiating each operation above would

@@ -23,7 +23,7 @@ from phi.torch.flow import channel, math, spatial
 
 from hybrid_pde.domain.grid import PERIODIC, Grid
 from hybrid_pde.numerics.fourier_transform import to_modes, to_values
-from hybrid_pde.numerics.projection import multiply_along, with_tangent_of
+from hybrid_pde.numerics.projection import multiply_along
 
 
 def project_faces(v: math.Tensor, grid: Grid) -> math.Tensor:
@@ -112,10 +112,10 @@ class _Poisson:
         if self._is_periodic:
             modes = to_modes(f)
             inverse = math.to_complex(self._inverse)
-            return to_values(modes * with_tangent_of(inverse, modes), self._sizes)
+            return to_values(modes * inverse, self._sizes)
         for axis, vectors in self._vectors.items():
             f = multiply_along(vectors.T, f, axis)
-        f = f * with_tangent_of(math.to_float(self._inverse), f)
+        f = f * math.to_float(self._inverse)
         for axis, vectors in self._vectors.items():
             f = multiply_along(vectors, f, axis)
         return f

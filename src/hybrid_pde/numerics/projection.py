@@ -57,8 +57,8 @@ def project(
 def _project_periodic(v: math.Tensor, grid: Grid) -> math.Tensor:
     first, gradient_of_inverse = map(math.to_complex, _fourier_constants(grid))
     modes = to_modes(v)
-    divergence = math.sum(with_tangent_of(first, modes) * modes, "vector")
-    gradient = with_tangent_of(gradient_of_inverse, modes) * divergence
+    divergence = math.sum(first * modes, "vector")
+    gradient = gradient_of_inverse * divergence
     return v - to_values(gradient, dict(zip(grid.axes, grid.shape, strict=True)))
 
 
@@ -69,16 +69,6 @@ def _fourier_constants(grid: Grid) -> tuple[math.Tensor, math.Tensor]:
         first = symbols(grid)["first"]
         square = math.real(math.sum(first * first, "vector"))
         return first, first * math.safe_div(1.0, square)
-
-
-def with_tangent_of(constant: math.Tensor, u: math.Tensor) -> math.Tensor:
-    """The constant, with a zero tangent if ``u`` has a tangent.
-
-    In PyTorch 2.13 the product of a tensor with a tangent and one without takes about ten times as
-    long.
-    """
-    sample = u[dict.fromkeys(u.shape.batch.names, 0)]
-    return math.where(math.wrap(True), constant, sample)
 
 
 class _BoxProjection:
@@ -115,7 +105,7 @@ class _BoxProjection:
         """Pv; affine in the values at the walls."""
         v = self._with_walls(v, wall_values)
         divergence = self._divergence(v, wall_values)
-        pressure = divergence * with_tangent_of(math.to_float(self._inverse), divergence)
+        pressure = divergence * math.to_float(self._inverse)
         gradient = []
         for normal in self._axes:
             component = pressure

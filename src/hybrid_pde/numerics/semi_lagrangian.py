@@ -141,7 +141,7 @@ class SplitAdvection(FiniteDifference):
     ) -> math.Tensor:
         """Positions of the points of ``data`` after ``dt``; a PhiFlow integrator.
 
-        Positions are clipped to the domain and NaN is replaced: in a compiled step an index out of
+        Positions are clipped to the domain and NaN is replaced: in a recorded step an index out of
         range is a segmentation fault.
         """
         speed = velocity.values if v0 is None else v0
@@ -172,8 +172,7 @@ class SplitAdvection(FiniteDifference):
             sides[axis] = (low - before, high + behind)
         if self._across:
             sides[self._across] = (0.0, float(_LINES))
-        # A compiled step checks the memory layout of its arguments only once.
-        native = torch.as_tensor(values.native(values.shape)).contiguous()
+        native = torch.as_tensor(values.native(values.shape))
         # Torch's interpolation supports this extrapolation directly. PhiML 1.16 wraps a periodic
         # axis next to a walled one by n + 2 points instead of n.
         box = Box(**dict(sorted(sides.items())))

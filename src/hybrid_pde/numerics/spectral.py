@@ -22,34 +22,16 @@ class Spectral:
 
     Args:
         grid: A grid that is periodic along every axis.
-        constants: The multipliers (:attr:`constants`), if they are passed as arguments.
     """
 
-    def __init__(self, grid: Grid, constants: Mapping[str, math.Tensor] | None = None) -> None:
+    def __init__(self, grid: Grid) -> None:
         self._grid = grid
-        self._constants = dict(symbols(grid) if constants is None else constants)
+        self._constants = symbols(grid)
 
     @property
     def grid(self) -> Grid:
         """The grid of all tensors."""
         return self._grid
-
-    @property
-    def constants(self) -> dict[str, math.Tensor]:
-        """Multipliers of the Fourier modes, in the current precision.
-
-        A compiled function should take them as arguments, see :meth:`with_constants`. In forward
-        mode PyTorch 2.13 needs 0.1-0.5 ms for each operation on a tensor with a tangent and one
-        without; arguments can have zero tangents, captured constants cannot.
-        """
-        return {
-            name: math.to_complex(value) if name == "first" else math.to_float(value)
-            for name, value in self._constants.items()
-        }
-
-    def with_constants(self, constants: Mapping[str, math.Tensor]) -> "Spectral":
-        """The same operators with the given :attr:`constants`."""
-        return Spectral(self._grid, constants)
 
     def gradient(self, u: math.Tensor, axis: str) -> math.Tensor:
         """First derivative ∂u/∂axis, in units of ``u`` per length; same shape as ``u``."""
@@ -159,18 +141,18 @@ class Spectral:
 
     @property
     def _kept(self) -> math.Tensor:
-        return self._constants["kept"]
+        return math.to_float(self._constants["kept"])
 
     def _first(self, axis: str) -> math.Tensor:
-        return self._constants["first"].vector[axis]
+        return math.to_complex(self._constants["first"].vector[axis])
 
     def _power(self, axis: str, order: int) -> math.Tensor:
-        second = self._constants["second"].vector[axis]
+        second = math.to_float(self._constants["second"].vector[axis])
         even = second ** (order // 2)
         return even * self._first(axis) if order % 2 else even
 
     def _laplacian(self) -> math.Tensor:
-        return math.sum(self._constants["second"], "vector")
+        return math.sum(math.to_float(self._constants["second"]), "vector")
 
     def _along(self, v: math.Tensor) -> math.Tensor:
         return sum(v.vector[axis] * self._first(axis) for axis in self._grid.axes)

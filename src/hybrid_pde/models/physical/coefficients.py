@@ -89,16 +89,6 @@ def has_tangents(state: Natives, parameters: Coefficients) -> bool:
     )
 
 
-def with_tangents(value: Any) -> Any:
-    """The tensors, with a tangent of zeros where there was none.
-
-    Operations on two tensors of which only one has a tangent take PyTorch ten times as long as
-    operations on two that have one.
-    """
-    if isinstance(value, dict):
-        return {name: with_tangents(each) for name, each in value.items()}
-    native = value.native(value.shape)
-    if forward_ad.unpack_dual(native).tangent is not None:
-        return value
-    dual = forward_ad.make_dual(native.contiguous(), torch.zeros(native.shape, dtype=native.dtype))
-    return math.reshaped_tensor(dual, [*value.shape]) if value.shape else math.wrap(dual)
+def plain(tensor: torch.Tensor) -> torch.Tensor:
+    """The value alone, without forward or reverse derivatives."""
+    return forward_ad.unpack_dual(tensor).primal.detach()

@@ -44,7 +44,7 @@ class Equation(ABC):
     def rate(self, state: Values, parameters: Values, operators: Operators) -> Values:
         """Rate of change of every field [field/time].
 
-        Take parameters from the argument, never from ``self``: the step is compiled once and called
+        Take parameters from the argument, never from ``self``: the step is recorded once and run
         with other values.
 
         Args:
@@ -116,6 +116,17 @@ class Equation(ABC):
             operators: Derivatives.
         """
         return moved
+
+    def check_supported(self, state: Values, parameters: Values) -> None:
+        """Reject states and parameters that the equation is not meant for.
+
+        Called before a rollout and whenever parameters change, never in a recorded step. Default:
+        everything is allowed.
+
+        Raises:
+            ConfigError: naming the key and what is allowed.
+        """
+        del state, parameters
 
     def prescribed_scheme(self) -> tuple[str, int] | None:
         """Scheme and order that an option prescribes in place of ``numerics``. Default: none."""

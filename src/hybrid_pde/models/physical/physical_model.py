@@ -19,7 +19,13 @@ from hybrid_pde.config.checks.equation import (
     staggered_conflict,
 )
 from hybrid_pde.config.schema import NumericsParams
-from hybrid_pde.data.field_conversion import from_field, grid_of, layout_of, to_field
+from hybrid_pde.data.field_conversion import (
+    from_field,
+    grid_of,
+    layout_of,
+    next_frame,
+    to_field,
+)
 from hybrid_pde.data.staggered_conversion import to_staggered
 from hybrid_pde.domain.grid import Grid
 from hybrid_pde.errors import ConfigError
@@ -105,16 +111,18 @@ class PhysicalModel(torch.nn.Module, Equation):
             conditions = conditions_of(known, grid, next(iter(state.values())))
         names = match_roles(self.spec, list(state)).values()
         frames: dict[str, list[Field]] = {name: [] for name in names}
+        first: dict[str, Field] = {}
         parameters = dict(self.named_parameters())
         for frame in self.rollout(state, grid, steps, dt, parameters, conditions=conditions):
             with math.precision(bits):
                 for name, native in frame.items():
-                    like = fields[name]
-                    frames[name].append(
-                        to_staggered(native, grid, like.boundary)
-                        if like.is_staggered
-                        else to_field(native, grid, layouts[name])
-                    )
+                    if fields[name].is_staggered:
+                        frame_field = to_staggered(native, grid, fields[name].boundary)
+                    elif name in first:
+                        frame_field = next_frame(native, first[name], layouts[name])
+                    else:
+                        frame_field = first[name] = to_field(native, grid, layouts[name])
+                    frames[name].append(frame_field)
         return frames
 
     @overload

@@ -5,19 +5,21 @@ Layout of native tensors: ``B`` simulations, ``C`` channels, ``X Y Z`` space, ``
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 import torch
-from phi.torch.flow import math
 
 from hybrid_pde.domain.grid import Grid
 from hybrid_pde.errors import ConfigError, DivergenceError
-from hybrid_pde.models.physical.coefficients import Coefficients, Natives
+from hybrid_pde.models.physical.coefficients import Coefficients, Natives, plain
 from hybrid_pde.models.physical.conditions import Conditions
 from hybrid_pde.models.physical.equation import Equation
 from hybrid_pde.models.physical.field_roles import match_roles, role_layouts
 from hybrid_pde.models.physical.grid_transfer import GridTransfer
+from hybrid_pde.models.physical.step_bounds import StepBounds
 from hybrid_pde.models.physical.stepper import Stepper
+from hybrid_pde.models.physical.steps import Steps
 from hybrid_pde.numerics.discretization import Discretization
 from hybrid_pde.numerics.stability import (
     Bounds,
@@ -59,7 +61,7 @@ class RolloutSpec:
 
 
 class Solver:
-    """Rollouts of one equation; keeps its compiled steps.
+    """Rollouts of one equation; keeps the graphs of its steps.
 
     Args:
         equation: The equation.
@@ -102,18 +104,18 @@ class Solver:
         given = Coefficients(shared, {**spec.conditions.constant, **first})
         self._check_finite(now, given, spec.entries, 0)
         now = transfer.to_solver(now)
+        during: _Interval | None = None
         for frame, dt in enumerate(spec.intervals):
-            individual, slopes = spec.conditions.during(frame, dt)
-            coefficients = Coefficients(
-                shared,
-                {n: self._on_solver_grid(n, v, grid, transfer, 1) for n, v in individual.items()},
-                {n: self._on_solver_grid(n, v, grid, transfer, 1) for n, v in slopes.items()},
-            )
-            substeps, stages = self._count_steps(
-                stepper, now, coefficients, dt, frame + 1, spec.fixed_substeps
-            )
-            now = stepper.advance(now, coefficients, dt, substeps, stages)
-            self._check_finite(now, coefficients, spec.entries, frame + 1)
+            if during is None or spec.conditions.series or dt != during.dt:
+                individual, slopes = (
+                    {n: self._on_solver_grid(n, v, grid, transfer, 1) for n, v in each.items()}
+                    for each in spec.conditions.during(frame, dt)
+                )
+                during = _Interval(stepper, Coefficients(shared, individual, slopes), dt)
+                during.check_supported(now)
+            substeps, stages = self._count_steps(during, now, frame + 1, spec.fixed_substeps)
+            now = during.steps(now, substeps, stages).advance(now)
+            self._check_finite(now, during.parameters, spec.entries, frame + 1)
             seen = transfer.to_data(now)
             yield {name: seen[role] if batched else seen[role][0] for role, name in roles.items()}
 
@@ -160,15 +162,10 @@ class Solver:
         return value
 
     def _count_steps(
-        self,
-        stepper: Stepper,
-        state: Natives,
-        parameters: Coefficients,
-        dt: float,
-        frame: int,
-        fixed_substeps: int | None,
+        self, during: "_Interval", state: Natives, frame: int, fixed_substeps: int | None
     ) -> tuple[int, int | None]:
         """Number of steps in a frame, and the stages of each where diffusion limits them."""
+        stepper, parameters, dt = during.stepper, during.parameters, during.dt
         discretization = stepper.discretization
         factor = discretization.substeps_factor
         self.stages_used = None
@@ -176,8 +173,7 @@ class Solver:
             self.substeps_used = fixed_substeps * factor
             return self.substeps_used, None
         self._warn_without_bounds()
-        ends = [parameters, parameters.after(dt)] if parameters.slopes else [parameters]
-        bounds = widest([self._bounds(stepper, state, at) for at in ends])
+        bounds = during.bounds(state)
         limit = largest_stable_dt(bounds, stepper.grid.spacing, stepper.operators)
         substeps = count_substeps(dt, limit, bounds.reaction_rate)
         if substeps is None or substeps > MAX_SUBSTEPS:
@@ -205,43 +201,14 @@ class Solver:
             "long. Give the bounds, or set model.physical.numerics.substeps"
         )
 
-    @torch.no_grad()
-    def _bounds(self, stepper: Stepper, state: Natives, parameters: Coefficients) -> Bounds:
-        """Speeds, diffusivities and rates that limit the time step."""
-        equation, discretization = self._equation, stepper.discretization
-        values = stepper.to_values({role: plain(native) for role, native in state.items()})
-        shared = {name: plain(value) for name, value in parameters.shared.items()}
-        individual = {name: plain(value) for name, value in parameters.individual.items()}
-        wrapped = stepper.wrap(Coefficients(shared, individual))
-        exact = discretization.scheme == "spectral"  # for any step
-        speed = equation.speed_on_grid(values, wrapped, stepper.operators)
-        linear: dict[int, float] = {}
-        linear_terms = equation.linear_terms(wrapped)
-        for terms in linear_terms.values():
-            for order, coefficient in terms.items():
-                if exact and order == 1:
-                    speed = speed + coefficient  # which is minus a velocity
-                size = 0.0 if exact else _largest(coefficient)
-                linear[order] = max(linear.get(order, 0.0), size)
-        if any(2 not in linear_terms.get(role, {}) for role in state):
-            diffusivities = map(_largest, equation.bound_diffusivities(wrapped))
-            linear[2] = max(linear.get(2, 0.0), 0.0, *diffusivities)
-        speeds = [_largest(_component(speed, axis)) for axis in stepper.grid.axes]
-        if discretization.is_split:
-            # Advection along characteristics is stable for any step; more than a cell in a step
-            # only makes it less accurate.
-            speeds = [0.0] * len(speeds)
-        return Bounds(
-            tuple(speeds),
-            {order: value for order, value in linear.items() if order >= 2},
-            _largest(equation.bound_reaction(values, wrapped)),
-        )
-
     def _check_finite(
         self, state: Natives, parameters: Coefficients, entries: Sequence[str] | None, frame: int
     ) -> None:
         for role, native in state.items():
-            finite = torch.isfinite(plain(native)).flatten(1).all(1)
+            values = plain(native)
+            if isfinite(float(values.sum())):  # much cheaper than a mask
+                continue
+            finite = torch.isfinite(values).flatten(1).all(1)
             if not bool(finite.all()):
                 first = int(torch.nonzero(~finite)[0])
                 entry = f"simulation {first}" if entries is None else entries[first]
@@ -252,17 +219,39 @@ class Solver:
                 )
 
 
-def plain(tensor: torch.Tensor) -> torch.Tensor:
-    """The value alone, without forward or reverse derivatives."""
-    return torch.autograd.forward_ad.unpack_dual(tensor).primal.detach()
+class _Interval:
+    """The time between two frames with its parameters; frames with the same ones share it."""
 
+    def __init__(self, stepper: Stepper, parameters: Coefficients, dt: float) -> None:
+        self.stepper, self.parameters, self.dt = stepper, parameters, dt
+        self._bounds: list[StepBounds] = []
+        self._steps: dict[tuple[int, int | None], Steps] = {}
 
-def _component(speed: math.Tensor, axis: str) -> math.Tensor:
-    return speed.vector[axis] if "vector" in speed.shape else speed
+    def check_supported(self, state: Natives) -> None:
+        """Reject what the equation is not meant for."""
+        equation, stepper = self.stepper.equation, self.stepper
+        if type(equation).check_supported is Equation.check_supported:
+            return
+        parts = (state, self.parameters.shared, self.parameters.individual)
+        values, shared, individual = ({n: plain(v) for n, v in each.items()} for each in parts)
+        with stepper.precision():
+            parameters = stepper.wrap(Coefficients(shared, individual))
+            equation.check_supported(stepper.to_values(values), parameters)
 
+    def bounds(self, state: Natives) -> Bounds:
+        """Bounds at a state that hold at the beginning and the end of the interval."""
+        if not self._bounds:
+            parameters = self.parameters
+            ends = [parameters, parameters.after(self.dt)] if parameters.slopes else [parameters]
+            self._bounds = [StepBounds(self.stepper, state, at) for at in ends]
+        return widest([bounds.at(state) for bounds in self._bounds])
 
-def _largest(value: math.Tensor) -> float:
-    return float(math.max(math.abs(value), value.shape))
+    def steps(self, state: Natives, substeps: int, stages: int | None) -> Steps:
+        """The steps for a state of these shapes."""
+        key = (substeps, stages)
+        if key not in self._steps:
+            self._steps[key] = self.stepper.steps(state, self.parameters, self.dt, substeps, stages)
+        return self._steps[key]
 
 
 def _describe(parameters: Coefficients, simulation: int | None = None) -> str:

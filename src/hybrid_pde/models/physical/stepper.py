@@ -1,56 +1,40 @@
-"""Compiled time steps of an equation on one grid.
+"""Time steps of an equation on one grid.
 
 Layout of native tensors: ``B`` simulations, ``C`` channels, ``X Y Z`` space, ``[B, C, X, Y, Z]``.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import partial
-from math import ceil, sqrt
 from typing import Any
 
 import torch
 from phi.torch.flow import batch, channel, math, spatial
-from torch.utils.checkpoint import checkpoint
 
 from hybrid_pde.data.field_conversion import BATCH
 from hybrid_pde.domain.grid import FieldLayout, Grid
 from hybrid_pde.models.physical.coefficients import (
     Coefficients,
     Natives,
-    has_tangents,
-    is_differentiated,
     parameters_at,
-    with_tangents,
     wrap_parameter,
 )
-from hybrid_pde.models.physical.compiled_steps import CompiledSteps
 from hybrid_pde.models.physical.equation import Equation, Values
+from hybrid_pde.models.physical.steps import Steps
 from hybrid_pde.numerics.discretization import Discretization
 from hybrid_pde.numerics.exponential_integrators import coefficients, exponential_step
 from hybrid_pde.numerics.runge_kutta import runge_kutta_4
 from hybrid_pde.numerics.runge_kutta_chebyshev import runge_kutta_chebyshev
 from hybrid_pde.numerics.semi_lagrangian import SplitAdvection
 from hybrid_pde.numerics.spectral import Spectral
-
-# With so few steps in a frame, recomputing them saves no memory worth the time.
-_ALL_KEPT = 4
-
-
-@dataclass(frozen=True)
-class _Part:
-    """Consecutive steps of a frame: the compiled step, the start of each [time], their length."""
-
-    step: Callable[..., Values]
-    times: Sequence[float]
-    span: float
+from hybrid_pde.numerics.traced_functions import TracedFunctions
 
 
 class Stepper:
-    """Advances a batch of simulations; compiles a step for each combination of shapes.
+    """Advances a batch of simulations by a graph of native operations for each set of shapes.
 
-    Parameters and the time step are arguments of the compiled step: a traced function would keep
-    the first values of variables in its closure.
+    Parameters and the time step are arguments of the graph: a trace would keep the first values of
+    variables in its closure.
 
     Args:
         equation: The equation.
@@ -58,6 +42,9 @@ class Stepper:
         layouts: Layout of every field by its role in the equation.
         discretization: The scheme.
         dtype: Precision of the state, ``torch.float32`` or ``torch.float64``.
+
+    Attributes:
+        graphs: The graphs of the equation.
     """
 
     def __init__(
@@ -72,72 +59,47 @@ class Stepper:
         self.discretization = discretization
         self.operators = discretization.operators(grid)
         self._order = discretization.order or 4
-        self._bits = 64 if dtype == torch.float64 else 32
-        self._steps = CompiledSteps()
+        self.graphs = TracedFunctions(f"{equation.spec.name}, {discretization.label}")
 
-    def advance(
+    def precision(self) -> AbstractContextManager[None]:
+        """Computes with PhiML in the precision of the state."""
+        return math.precision(64 if self.dtype == torch.float64 else 32)
+
+    def steps(
         self,
         state: Natives,
         parameters: Coefficients,
         dt: float,
         substeps: int,
         stages: int | None = None,
-    ) -> Natives:
-        """The state after ``substeps`` equal steps that make up ``dt`` [time].
+    ) -> "Steps":
+        """Equal steps with the same parameters, which make up the time between two frames.
 
         Args:
-            state: ``[B, C, *space]`` by role.
+            state: A state ``[B, C, *space]`` by role, for its shapes.
             parameters: Parameters of the equation.
-            dt: Time between the states [time].
+            dt: Time between two frames [time].
             substeps: Number of steps.
             stages: Stages of a Runge-Kutta-Chebyshev step; ``None`` for a Runge-Kutta step of
                 order four.
-
-        With reverse-mode derivatives, only one state in about √substeps is kept; the backward pass
-        recomputes the steps in between.
         """
-        with math.precision(self._bits):
-            step = self._compiled(state, parameters, stages)
-        cut = substeps > _ALL_KEPT and is_differentiated(state, parameters)
-        size = ceil(sqrt(substeps)) if cut else substeps
-        advance = self._recomputed if cut else self._advance
-        for begin in range(0, substeps, size):
-            times = [number * dt / substeps for number in range(begin, begin + size)]
-            part = _Part(step, times[: substeps - begin], dt / substeps)
-            state = advance(state, parameters, part)
-        return state
+        groups = (parameters.shared, parameters.individual, parameters.slopes)
+        names, own = [list(group) for group in groups], list(state)
 
-    def _advance(self, state: Natives, parameters: Coefficients, part: "_Part") -> Natives:
-        """The state after the steps of a part."""
-        values, wrapped = self.to_values(state), self.wrap(parameters)
-        slopes = self.wrap_individual(parameters.slopes)
-        with math.precision(self._bits):
-            step_dt = self._number(part.span)
-            extra = self._extra(wrapped, step_dt)
-            times = [self._number(time) for time in part.times]
-            if has_tangents(state, parameters):
-                values, wrapped, slopes, extra, step_dt = map(
-                    with_tangents, (values, wrapped, slopes, extra, step_dt)
-                )
-                times = [with_tangents(time) for time in times]
-            for elapsed in times:
-                values = part.step(values, wrapped, slopes, extra, elapsed, step_dt)
-            return self.to_natives(values)
+        def step(held: Sequence[torch.Tensor], changing: Sequence[torch.Tensor]) -> list[Any]:
+            left = iter(held)
+            given = Coefficients(*({name: next(left) for name in group} for group in names))
+            now = dict(zip(own, changing[:-1], strict=True))
+            with self.precision():
+                after = self._step(now, given, changing[-1], next(left), stages)
+            return [after[role].contiguous() for role in own]
 
-    def _recomputed(self, state: Natives, parameters: Coefficients, part: "_Part") -> Natives:
-        """The same; for the backward pass only the state before is kept."""
-        groups = (state, parameters.shared, parameters.individual, parameters.slopes)
-        names = [list(group) for group in groups]
-        flat = [group[name] for group in groups for name in group]
-
-        def run(*tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
-            left = iter(tensors)
-            before, *rest = ({name: next(left) for name in group} for group in names)
-            after = self._advance(before, Coefficients(*rest), part)
-            return tuple(after[name] for name in state)
-
-        # Checkpoints without reentry hook into saved tensors, which compiled steps do not support.
-        return dict(zip(state, checkpoint(run, *flat, use_reentrant=True), strict=True))
+        held = [value for group in groups for value in group.values()]
+        times = [torch.ones((), dtype=self.dtype)] * 2
+        graph = self.graphs.get(
+            (stages, names, own), step, [*held, times[0]], [*state.values(), times[1]]
+        )
+        return Steps(graph, parameters, dt, substeps, self.dtype)
 
     def to_values(self, state: Mapping[str, torch.Tensor]) -> Values:
         """Native tensors ``[B, C, *space]`` as PhiML tensors, scalars without a channel."""
@@ -162,71 +124,56 @@ class Stepper:
         """Values ``[B, …]`` of each simulation as PhiML tensors."""
         return {name: self._wrap(name, value, (batch(BATCH),)) for name, value in natives.items()}
 
-    def _explicit_step(
+    def _step(
         self,
+        state: Natives,
+        parameters: Coefficients,
+        elapsed: torch.Tensor,
+        dt: torch.Tensor,
         stages: int | None,
-        state: Values,
-        parameters: Values,
-        slopes: Values,
-        extra: dict[str, Values],
-        elapsed: math.Tensor,
-        dt: math.Tensor,
-    ) -> Values:
+    ) -> Natives:
+        """The state after one step; the function that is traced."""
+        wrapped, slopes = self.wrap(parameters), self.wrap_individual(parameters.slopes)
+        step = _Step(self.to_values(state), wrapped, slopes, math.wrap(elapsed), math.wrap(dt))
+        if isinstance(self.operators, Spectral):
+            return self.to_natives(self._exponential_step(step, self.operators))
+        return self.to_natives(self._explicit_step(step, stages))
+
+    def _explicit_step(self, step: "_Step", stages: int | None) -> Values:
+        state, dt = step.state, step.dt
         if isinstance(self.operators, SplitAdvection):
-            present = parameters_at(parameters, slopes, elapsed)
+            present = parameters_at(step.parameters, step.slopes, step.elapsed)
             operators = self.operators.with_boundary(present)
             velocity = self.equation.speed_on_grid(state, present, operators)
             moved = operators.transport(state, velocity, dt)
             state = self.equation.constrain(state, moved, operators)
 
         def rate(now: Mapping[str, math.Tensor], since: math.Tensor) -> Values:
-            present = parameters_at(parameters, slopes, elapsed + since)
+            present = parameters_at(step.parameters, step.slopes, step.elapsed + since)
             operators = self.operators.with_boundary(present)
             rates = self.equation.rate(dict(now), present, operators)
-            return {role: operators.hold(value, slopes) for role, value in rates.items()}
+            return {role: operators.hold(value, step.slopes) for role, value in rates.items()}
 
         if stages is None:
-            after = runge_kutta_4(rate, state, dt)
-        else:
-            after = runge_kutta_chebyshev(rate, state, dt, stages)
-        # The same order of dimensions in and out: another one would be compiled separately.
-        return self.to_values(self.to_natives(after))
+            return runge_kutta_4(rate, state, dt)
+        return runge_kutta_chebyshev(rate, state, dt, stages)
 
-    def _exponential_step(
-        self,
-        state: Values,
-        parameters: Values,
-        slopes: Values,
-        extra: dict[str, Values],
-        elapsed: math.Tensor,
-        dt: math.Tensor,
-    ) -> Values:
+    def _exponential_step(self, step: "_Step", operators: Spectral) -> Values:
+        terms = self.equation.linear_terms(step.parameters)
+        symbols = {}
+        with math.precision(64):  # weights of single precision, too, come from exact symbols
+            for role in self.layouts:
+                parts = [operators.symbol(n, c) for n, c in terms.get(role, {}).items()]
+                symbols[role] = sum(parts, operators.symbol(0, math.wrap(0.0)))
+        weights = coefficients(symbols, step.dt, self._order)
         # Parameters that change in time enter with their value at the midpoint of the step.
-        present = parameters_at(parameters, slopes, elapsed + 0.5 * dt)
-
-        assert isinstance(self.operators, Spectral)
-        operators = self.operators.with_constants(extra["constants"])
+        midpoint = step.elapsed + 0.5 * step.dt
+        present = parameters_at(step.parameters, step.slopes, midpoint)
 
         def rate(now: Mapping[str, math.Tensor]) -> Values:
             return self.equation.rate(dict(now), present, operators)
 
-        after = exponential_step(rate, state, extra["weights"], self._order)
-        return self.to_values(self.to_natives(after))
-
-    def _extra(self, parameters: Values, dt: math.Tensor) -> dict[str, Values]:
-        """Weights of the exponential integrator, common to all steps of one length."""
-        if not isinstance(self.operators, Spectral):
-            return {}
-        terms = self.equation.linear_terms(parameters)
-        symbols = {}
-        for role in self.layouts:
-            parts = [self.operators.symbol(n, c) for n, c in terms.get(role, {}).items()]
-            symbols[role] = sum(parts, self.operators.symbol(0, math.wrap(0.0)))
-        weights = coefficients(symbols, dt, self._order)
-        return {"weights": weights, "constants": self.operators.constants}
-
-    def _number(self, value: float) -> math.Tensor:
-        return math.wrap(torch.tensor(value, dtype=self.dtype))
+        return exponential_step(rate, step.state, weights, self._order)
 
     def _wrap(self, name: str, value: torch.Tensor, leading: tuple[Any, ...]) -> math.Tensor:
         spec = self.equation.spec.parameters.get(name)
@@ -241,26 +188,13 @@ class Stepper:
             native = native.squeeze(1)
         return math.reshaped_tensor(native, [*dims, *(spatial(axis) for axis in self.grid.axes)])
 
-    def _compiled(
-        self, state: Natives, parameters: Coefficients, stages: int | None
-    ) -> Callable[..., Values]:
-        """The compiled step for the shapes of a state and of parameters."""
-        parts = (state, parameters.shared, parameters.individual, parameters.slopes)
-        shapes = tuple((name, value.shape) for part in parts for name, value in part.items())
 
-        def examples() -> tuple[Any, ...]:
-            zeros = {role: torch.zeros(v.shape, dtype=self.dtype) for role, v in state.items()}
-            ones = Coefficients(
-                *(
-                    {name: torch.ones(v.shape, dtype=self.dtype) for name, v in part.items()}
-                    for part in parts[1:]
-                )
-            )
-            wrapped, slopes = self.wrap(ones), self.wrap_individual(ones.slopes)
-            dt = self._number(1.0)
-            extra = self._extra(wrapped, dt)
-            return self.to_values(zeros), wrapped, slopes, extra, self._number(0.0), dt
+@dataclass(frozen=True)
+class _Step:
+    """Arguments of a step: the state, the parameters and their slopes, the time since the frame."""
 
-        if isinstance(self.operators, Spectral):
-            return self._steps.get(None, shapes, self._exponential_step, examples)
-        return self._steps.get(stages, shapes, partial(self._explicit_step, stages), examples)
+    state: Values
+    parameters: Values
+    slopes: Values
+    elapsed: math.Tensor
+    dt: math.Tensor

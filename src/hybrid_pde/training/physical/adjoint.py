@@ -86,8 +86,7 @@ class AdjointRollout:
             return loss, *(now[name] for name in names)
 
         for begin in range(0, len(instants), length):
-            # Non-reentrant checkpoints hook into saved tensors, which compiled steps do not
-            # support.
+            # Without reentry, memory grows faster than the root of the steps.
             loss, *values = checkpoint(
                 advance, begin, z, *(state[name] for name in names), use_reentrant=True
             )

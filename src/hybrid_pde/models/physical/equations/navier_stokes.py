@@ -94,23 +94,23 @@ class NavierStokes(Equation):
         return ("staggered", 2) if self.options["staggered"] else None
 
     def bound_speed(self, state: Values, parameters: Values) -> math.Tensor:
-        """The velocity, which advects itself and the density.
+        """The velocity, which advects itself and the density."""
+        return state["velocity"]
+
+    def check_supported(self, state: Values, parameters: Values) -> None:
+        """Reject a velocity with one component, and one through a wall that lets nothing through.
 
         Raises:
             ConfigError: if it has one component.
             RawDataError: if it has one through a wall that lets nothing through.
-                (Not in :meth:`rate`: PhiML treats a compilation that an exception ended as still
-                running.)
         """
-        u = state["velocity"]
-        if u.vector.size == 1:
+        if state["velocity"].vector.size == 1:
             raise ConfigError(
                 "model.physical.name: NavierStokesPDE: the data have one axis, along which an "
                 "incompressible flow is uniform; BurgersPDE has no pressure"
             )
         if self.options["staggered"]:
             _check_walls(parameters)
-        return u
 
     def constrain(self, before: Values, moved: Values, operators: Operators) -> Values:
         """The change of the velocity by transport without its gradient part."""

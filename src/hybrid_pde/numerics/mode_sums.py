@@ -1,0 +1,124 @@
+"""Combines sums of modes in graphs of native operations, so that each term is one operation.
+
+A step of an exponential integrator is a sum of modes times factors, most of which are held:
+derivatives, parameters, weights. Factors of the same modes are added before the step:
+
+    (a m + b n) − c m = (a − c) m + b n.
+
+Results change by rounding errors.
+"""
+
+from collections.abc import Iterator
+from functools import reduce
+from typing import Any
+
+import torch
+from torch import fx
+
+aten = torch.ops.aten
+
+_SIGNS = {aten.add.Tensor: 1, aten.sub.Tensor: -1}
+# A sign, modes, and a factor of the modes.
+_Term = tuple[int, fx.Node, fx.Node | None]
+
+
+def merge_factors(graph: fx.Graph, held: set[fx.Node]) -> None:
+    """Rewrite products and sums of complex tensors.
+
+    Args:
+        graph: The graph; its nodes carry their ``dtype``.
+        held: Nodes that are computed once; new ones are added.
+    """
+    for rewrite in (_join_product, _join_sum):
+        for node in list(graph.nodes):
+            if _is_complex(node) and node not in held:
+                with graph.inserting_before(node):
+                    rewrite(graph, node, held)
+
+
+def _join_product(graph: fx.Graph, node: fx.Node, held: set[fx.Node]) -> None:
+    """Replace a (b m) by (a b) m."""
+    if (outer := _factors(node, held)) is None:
+        return
+    inner = _factors(outer[0], held)
+    if inner is not None and _is_complex(inner[0]):
+        node.args = (inner[0], _call(graph, held, aten.mul.Tensor, inner[1], outer[1]))
+
+
+def _join_sum(graph: fx.Graph, node: fx.Node, held: set[fx.Node]) -> None:
+    """Replace a sum by one product for each of its modes."""
+    if not _is_sum(node) or (len(node.users) == 1 and _is_sum(*node.users)):
+        return
+    plain: list[_Term] = []
+    factors: dict[fx.Node, fx.Node] = {}
+    for sign, modes, factor in _terms(node, 1, held):
+        if factor is None:
+            plain.append((sign, modes, None))
+        elif modes in factors:
+            target = aten.add.Tensor if sign > 0 else aten.sub.Tensor
+            factors[modes] = _call(graph, held, target, factors[modes], factor)
+        else:
+            factors[modes] = factor if sign > 0 else _call(graph, held, aten.neg.default, factor)
+    plain.sort(key=lambda term: -term[0])
+    if not factors or (plain and plain[0][0] < 0):
+        return  # nothing to combine, or a sum that begins with a minus
+    products = list(factors.items())
+    total = plain.pop(0)[1] if plain else _call(graph, held, aten.mul.Tensor, *products.pop(0))
+    for sign, modes, _ in plain:
+        target = aten.add.Tensor if sign > 0 else aten.sub.Tensor
+        total = _call(graph, held, target, total, modes)
+    for modes, factor in products:
+        total = _call(graph, held, aten.addcmul.default, total, modes, factor)
+    node.replace_all_uses_with(total)
+
+
+def _terms(node: fx.Node, sign: int, held: set[fx.Node], root: bool = True) -> Iterator[_Term]:
+    """The terms of a sum; a sum that is used elsewhere, too, is a term."""
+    if _is_sum(node) and (root or len(node.users) == 1):
+        first, second = _operands(node)
+        yield from _terms(first, sign, held, False)
+        yield from _terms(second, sign * _sign(node), held, False)
+        return
+    product = _factors(node, held) if len(node.users) == 1 or not root else None
+    yield (sign, node, None) if product is None else (sign, *product)
+
+
+def _factors(node: Any, held: set[fx.Node]) -> tuple[fx.Node, fx.Node] | None:
+    """Modes and the held factor of a product of the two."""
+    if not isinstance(node, fx.Node) or node in held or node.target != aten.mul.Tensor:
+        return None
+    first, second = _operands(node)
+    if second in held and _is_complex(first):
+        return first, second
+    if first in held and _is_complex(second):
+        return second, first
+    return None
+
+
+def _call(graph: fx.Graph, held: set[fx.Node], target: Any, *args: fx.Node) -> fx.Node:
+    node = graph.call_function(target, args, {})
+    node.meta["dtype"] = reduce(torch.promote_types, (each.meta["dtype"] for each in args))
+    if all(each in held for each in args):
+        held.add(node)
+    return node
+
+
+def _operands(node: fx.Node) -> tuple[Any, Any]:
+    arguments: Any = node.args
+    first, second = arguments
+    return first, second
+
+
+def _sign(node: fx.Node) -> int:
+    """Sign of the second term of a sum."""
+    target: Any = node.target
+    return _SIGNS[target]
+
+
+def _is_sum(node: fx.Node) -> bool:
+    are_complex = node.target in _SIGNS and all(map(_is_complex, node.args))
+    return are_complex and not node.kwargs
+
+
+def _is_complex(node: Any) -> bool:
+    return isinstance(node, fx.Node) and "dtype" in node.meta and node.meta["dtype"].is_complex

@@ -1,0 +1,109 @@
+"""Functions traced once for each combination of shapes, and run as graphs."""
+
+import logging
+from collections.abc import Callable
+from typing import Protocol
+
+import torch
+
+from hybrid_pde.numerics.native_graph import NativeGraph, Tensors, UntraceableError, with_tangents
+
+logger = logging.getLogger(__name__)
+
+# Size of the values at which a graph is compared with its function: small steps of smooth rates,
+# which hardly amplify rounding errors; and the largest such error.
+_SIZE = 1e-2
+_ROUNDING = {torch.float32: 1e-5, torch.float64: 1e-10}
+_CPU = torch.device("cpu")
+Function = Callable[[Tensors, Tensors], Tensors]
+
+
+class Traced(Protocol):
+    """A function of held and changing tensors."""
+
+    def hold(
+        self, held: Tensors, device: torch.device, tangents: bool = False
+    ) -> Callable[[Tensors], Tensors]:
+        """The function of the changing tensors alone, see :meth:`NativeGraph.hold`."""
+
+
+class TracedFunctions:
+    """The graphs of one equation.
+
+    Args:
+        label: Names the equation and scheme in messages.
+    """
+
+    def __init__(self, label: str) -> None:
+        self._label = label
+        self._graphs: dict[str, Traced] = {}
+
+    def get(self, key: object, function: Function, held: Tensors, changing: Tensors) -> Traced:
+        """The graph of a function for the shapes of its arguments.
+
+        A function that cannot be traced is run as it stands, which gives the same values.
+
+        Args:
+            key: Identifies the function.
+            function: The function, traced if there is no graph for these shapes.
+            held: Tensors of the shapes and types of the first arguments.
+            changing: Those of the second ones.
+        """
+        shapes = [(value.shape, value.dtype) for value in (*held, *changing)]
+        name = repr((key, len(held), shapes))
+        if name not in self._graphs:
+            try:
+                self._graphs[name] = _traced(function, held, changing)
+            except Exception as problem:  # an error of the function itself is raised when it runs
+                reason = str(problem).strip().splitlines() or [type(problem).__name__]
+                logger.warning(
+                    "%s: cannot be traced to a graph of tensor operations and runs several times "
+                    "slower (%s); a right-hand side may use the operations of phiml.math only, and "
+                    "no branch may depend on a value",
+                    self._label,
+                    reason[0],
+                )
+                self._graphs[name] = _Untraced(function)
+        return self._graphs[name]
+
+
+def _traced(function: Function, held: Tensors, changing: Tensors) -> NativeGraph:
+    """The graph of a function, compared with the function at values other than the traced ones.
+
+    A value that left the tensors, e.g. as a NumPy array, would be the same for ever.
+    """
+    # Without derivatives: a trace would record them, too.
+    ones = [torch.ones(value.shape, dtype=value.dtype) for value in held]
+    zeros = [torch.zeros(value.shape, dtype=value.dtype) for value in changing]
+    graph = NativeGraph(function, ones, zeros)
+    generator = torch.Generator().manual_seed(0)
+    others = [
+        [_SIZE * torch.rand(v.shape, generator=generator, dtype=v.dtype) for v in group]
+        for group in (held, changing)
+    ]
+    with torch.no_grad():
+        expected, found = function(*others), graph.hold(others[0], _CPU)(others[1])
+    for one, other in zip(expected, found, strict=True):
+        assert one.dtype == other.dtype and one.shape == other.shape
+        both = torch.isfinite(one) & torch.isfinite(other)
+        error = torch.where(both, one - other, 0).abs().max()
+        size = torch.where(both, one, 0).abs().max()
+        if error > _ROUNDING[one.dtype] * size:
+            raise UntraceableError("a value was taken out of the tensors")
+    return graph
+
+
+class _Untraced:
+    """A function that is run as it stands."""
+
+    def __init__(self, function: Function) -> None:
+        self._function = function
+
+    def hold(
+        self, held: Tensors, device: torch.device, tangents: bool = False
+    ) -> Callable[[Tensors], Tensors]:
+        """The function of the changing tensors alone."""
+        if not tangents:
+            return lambda changing: self._function(held, changing)
+        kept = with_tangents(held)
+        return lambda changing: self._function(kept, with_tangents(changing))

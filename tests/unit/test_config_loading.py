@@ -347,7 +347,9 @@ def test_invalid_value_is_rejected(tmp_path: Path, right: str) -> None:
 def test_file_with_an_invalid_name_needs_an_experiment_name(tmp_path: Path) -> None:
     path = tmp_path / "größe 1.yaml"
     path.write_text(HYBRID, encoding="utf-8")
-    with pytest.raises(ConfigError, match="experiment_name: 'größe 1': .*to use the file's name"):
+    with pytest.raises(
+        ConfigError, match="experiment_name: 'größe 1': .*by default it is that of the file"
+    ):
         load_experiment(path)
     named = load_experiment(path, ["run_params.experiment_name=size_1"])
     assert named["run_params"]["experiment_name"] == "size_1"

@@ -132,6 +132,20 @@ def test_a_hybrid_report_contains_the_key_numbers() -> None:
     assert "diverged (" not in text and "no test simulations" not in text
 
 
+def test_the_sources_of_the_uncertainty_are_shown() -> None:
+    sources = {"noise": 3e-5, "scheme": None, "discretization": 4e-5, "precision": 0.0}
+    more = {
+        "uncertainty": 5e-5,
+        "interval_90": [0.00993, 0.010094],
+        "uncertainty_parts": {**sources, "initial_state": 0.0},
+    }
+    viscosity = {**PARAMETERS["parameters"]["viscosity"], **more}
+    inputs = ReportInputs(EXPERIMENT, parameters={**PARAMETERS, "parameters": {"nu": viscosity}})
+    page = render_report(inputs)
+    assert "0.010012 ± 0.000050" in page and "0.00993 … 0.010094" in page
+    assert '<rect x="0.0" width="36.0"' in page and '<rect x="36.0" width="64.0"' in page
+
+
 def test_synthetic_and_physical_experiments_report_what_they_have() -> None:
     synthetic = {**EXPERIMENT, "run_params": {"experiment_name": "s", "model_type": "synthetic"}}
     text = _page(experiment=synthetic, metrics=_metrics(synthetic=_errors(0.05))).text

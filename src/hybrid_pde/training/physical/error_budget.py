@@ -42,11 +42,9 @@ class ErrorBudget:
 
     Attributes:
         parts: By name in :data:`PARTS`, ``[n]``; ``None`` for a source that was not assessed.
-        is_rounding: Whether the residuals are no larger than the rounding errors of the data.
     """
 
     parts: Mapping[str, np.ndarray | None]
-    is_rounding: bool = False
 
     @property
     def total(self) -> np.ndarray:
@@ -98,8 +96,7 @@ def error_budget(
             "discretization": _discretization(refinement, is_rounding),
             "precision": np.hypot(std * relative, stored) * slopes,
             "initial_state": None if first is None else first * slopes,
-        },
-        is_rounding,
+        }
     )
 
 

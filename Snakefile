@@ -57,7 +57,9 @@ try:
     if RUNS_JOBS:
         refuse_unwritable(Path.cwd())
     # the shell's folder, which `--directory` leaves; jobs on other machines inherit the variable
-    started_in = os.environ.setdefault("HYBRID_PDE_STARTED_IN", os.environ.get("PWD", ""))
+    started_in = os.environ.setdefault(
+        "HYBRID_PDE_STARTED_IN", os.environ.get("PWD", "")
+    )
     PLANS = RequestedExperiments(config, claim=not DRY_RUN, started_in=Path(started_in))
     if RUNS_JOBS:
         check_folder(Path.cwd(), sys.argv[1:], PLANS)

@@ -213,4 +213,5 @@ def test_a_field_of_another_magnitude_is_smoothed_as_from_a_good_guess() -> None
 
     near = field(0.02)
     assert near == pytest.approx(truth.numpy(), rel=5e-2)
-    assert field(2e-6) == pytest.approx(near, rel=1e-2)
+    # the penalty follows the magnitude of the estimate, not its value
+    assert field(2e-6) == pytest.approx(near, rel=3e-2)

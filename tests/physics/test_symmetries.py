@@ -79,6 +79,9 @@ class Case:
             gaussian_random_state(self.grid, self.layouts, settings, (5, i), solenoidal=free)
             for i in range(WINDOWS)
         ]
+        for state in states:
+            if "height" in state:  # of a layer of water, which is positive
+                state["height"] = 1.5 + state["height"]
         channels = [torch.cat([torch.from_numpy(v) for v in s.values()]) for s in states]
         return torch.stack(channels)
 

@@ -137,7 +137,7 @@ def test_a_folder_with_another_name_is_rejected_by_the_dry_run(
 ) -> None:
     raw_experiment(tmp_path)
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UserError, match=rf"burgers_2d.yaml: {key}[^:]*: .*rename the folder"):
+    with pytest.raises(UserError, match=rf"burgers_2d.yaml\)?: {key}[^:]*: .*rename the folder"):
         RequestedExperiments({key.split(".")[0]: {key.split(".")[1]: name}}, claim=False)
     assert not list(tmp_path.rglob(CANARY))
 

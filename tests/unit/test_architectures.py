@@ -186,7 +186,7 @@ def test_options_have_defaults():
 
 def test_a_missing_package_is_reported_with_its_install_command(monkeypatch):
     monkeypatch.setattr(FNOArchitecture, "needs", ("no_such_module", "its-package"))
-    with pytest.raises(ConfigError, match=r"model\.synthetic\.name: .* pip install its-package"):
+    with pytest.raises(ConfigError, match=r"model\.synthetic\.name: .*`pip install its-package`"):
         FNOArchitecture.parse({})
 
 

@@ -71,7 +71,7 @@ def test_precision_does_not_depend_on_blocks() -> None:
 def test_a_variation_that_the_file_has_lost_is_reported(tmp_path: Path) -> None:
     store = stored(tmp_path, (101325 + 0.02 * SMALL).astype(np.float32))
     with pytest.warns(ResultWarning, match=r"a\.nc: u: the file's own rounding is \d+ % of"):
-        store.load(0)
+        store.cache_shard([0])
 
 
 def test_a_value_whose_square_overflows_is_refused(tmp_path: Path) -> None:

@@ -80,7 +80,9 @@ def test_names_of_parameters_and_channels_are_checked_like_those_of_fields(tmp_p
 @pytest.mark.parametrize("name", ["synthetic_model.pt", "logs", "benchmarks", "e" * 300])
 def test_an_experiment_cannot_have_the_name_of_a_result(tmp_path: Path, name: str) -> None:
     path = write_experiment(tmp_path / "a.yaml", run_params={"experiment_name": name})
-    with pytest.raises(ConfigError, match=r"a\.yaml: run_params\.experiment_name: .*file's name"):
+    with pytest.raises(
+        ConfigError, match=r"a\.yaml: run_params\.experiment_name: .*set another name"
+    ):
         load_experiment(path)
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from hybrid_pde.config.checks.data import check_against_data
 from hybrid_pde.config.loading import parse_experiment
+from hybrid_pde.data.cache.announcements import warn_of_conversions
 from hybrid_pde.data.cache.data_manager import DataManager
 from hybrid_pde.data.cache.raw_index import RawIndex, build_index
 from hybrid_pde.data.initial_states.states_from_file import StatesFromFile
@@ -200,8 +201,10 @@ def test_fixed_values_in_the_file_are_converted(tmp_path: Path) -> None:
     attrs = {"x": {"units": "km"}, "u": {"units": "m/s"}, "": {"boundary": '{"x": 2.0}'}}
     written(tmp_path, attrs=attrs)
     assert build_index(experiment(tmp_path)).grid.boundary == ((0.002, 0.002),)
+    given = experiment(tmp_path, boundary=2.0)
+    index = build_index(given)
     with pytest.warns(ResultWarning, match=r"data\.boundary: 2\.0: .* are taken in km s-1"):
-        build_index(experiment(tmp_path, boundary=2.0))
+        warn_of_conversions(index.units, index.grid, given)
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,8 @@ class WrittenKeys:
 
     def _written(self, stage: str | None, key: str) -> str:
         flat = f"trainer_params.{key}"
-        places = [each for each in STAGE_NAMES if key in (self._training.get(each) or {})]
+        sections = {each: self._training.get(each) for each in STAGE_NAMES}
+        places = [n for n, each in sections.items() if isinstance(each, Mapping) and key in each]
         if stage is None:
             is_nested = key not in self._training and len(places) == 1
             return f"trainer_params.{places[0]}.{key}" if is_nested else flat

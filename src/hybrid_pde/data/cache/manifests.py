@@ -17,7 +17,7 @@ _STAGES = {
     "simulated": "simulate",
     "cached": "cache",
     "generated": "augment",
-    "guidance.json": "guide",
+    "guidance": "guide",
 }
 
 RAW_NAME = re.compile(r"sim_\d{6,}\.nc")  # of a simulated raw file
@@ -60,14 +60,19 @@ def warnings_of(manifests: Sequence[Path]) -> list[str]:
     found = [
         text
         for path in manifests
-        for text in inherited(_STAGES.get(path.name.split("_")[0], "cache"), _warnings(path))
+        for text in inherited(_STAGES.get(_kind(path), "cache"), _warnings(path))
     ]
     return list(dict.fromkeys(found))
 
 
 def _warnings(path: Path) -> list[str]:
-    is_raw = path.name.startswith("simulated_")
-    return list(map(str, _read(path, RAW_NAME if is_raw else NAME).get("warnings") or ()))
+    name_pattern = RAW_NAME if _kind(path) == "simulated" else NAME
+    return list(map(str, _read(path, name_pattern).get("warnings") or ()))
+
+
+def _kind(path: Path) -> str:
+    """First word of a manifest's name."""
+    return re.split(r"[_.]", path.name)[0]
 
 
 def _read(path: Path, name_pattern: re.Pattern[str] = NAME) -> dict[str, Any]:

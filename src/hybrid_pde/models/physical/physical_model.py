@@ -166,7 +166,7 @@ class PhysicalModel(torch.nn.Module, Equation):
             grid: Grid of every field.
             steps: Number of frames.
             dt: Time between frames [time]; or between each two of them.
-            parameters: Values to use, possibly with derivatives; by default the model's own,
+            parameters: Values to use, possibly with derivatives; the others are the model's own,
                 detached.
             entries: Names of the entries of the batch in error messages; by default
                 ``simulation 0``, ``simulation 1``, ….
@@ -178,8 +178,8 @@ class PhysicalModel(torch.nn.Module, Equation):
         Raises:
             ConfigError: if the equation cannot be solved on the grid, or not by the scheme.
         """
-        if parameters is None:
-            parameters = {name: value.detach() for name, value in self.named_parameters()}
+        own = {name: value.detach() for name, value in self.named_parameters()}
+        parameters = {**own, **(parameters or {})}
         intervals = [float(dt)] * steps if isinstance(dt, int | float) else list(dt)
         assert len(intervals) == steps, f"{len(intervals)} intervals, {steps} steps"
         self._check_solvable(grid)

@@ -183,8 +183,8 @@ def test_a_users_mistake_is_reported_once_and_without_a_traceback(
     finished = started("cache", settings, log)
     assert finished.returncode == 1
     assert "Traceback" not in finished.stdout
-    assert finished.stdout.count("sim_000002.nc: data.fields: no variable 'salinity'") == 1
-    assert log.read_text().count("sim_000002.nc: data.fields: no variable 'salinity'") == 1
+    assert finished.stdout.count("sim_000000.nc: data.fields: no variable 'salinity'") == 1
+    assert log.read_text().count("sim_000000.nc: data.fields: no variable 'salinity'") == 1
 
 
 @pytest.fixture

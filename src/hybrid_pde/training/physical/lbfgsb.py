@@ -10,6 +10,7 @@ from scipy.optimize import Bounds, minimize
 
 from hybrid_pde.config.checks.calibration import MAX_UNKNOWNS
 from hybrid_pde.errors import DivergenceError
+from hybrid_pde.training.physical.convergence import nothing_to_fit
 from hybrid_pde.training.physical.minimum import (
     CONVERGED,
     MAX_ITERATIONS,
@@ -68,6 +69,10 @@ def _run(objective: Objective, found: Minimum, max_iterations: int, tolerance: f
     start_loss, start_gradient = objective.loss_and_gradient(z)
     if not found.history:
         found.loss = start_loss
+    if nothing_to_fit(start_loss):
+        found.add(z, start_loss)
+        found.status = CONVERGED
+        return 0
     # In units of the initial gradient, the first trial step changes parameters by their own size.
     unit = float(np.max(np.abs(units * start_gradient))) or 1.0
     last = np.array(z)

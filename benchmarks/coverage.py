@@ -232,7 +232,7 @@ class Coverage:
 
     @property
     def inside(self) -> np.ndarray:
-        """Whether each true value lies in its interval."""
+        """True if each true value lies in its interval."""
         return (self.lower <= 0) & (self.upper >= 0)
 
     @property

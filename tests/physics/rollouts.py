@@ -52,7 +52,7 @@ def measured_order(error: Callable[[int], float], coarse: int, fine: int) -> flo
 
 
 def has_order_at_walls(measured: float, order: int) -> bool:
-    """Whether the measured order is within 0.2 of the stated one; 4 and 6 may be exceeded by 1.1.
+    """True if the measured order is within 0.2 of the stated one; 4 and 6 may be exceeded by 1.1.
 
     The error of the ghost points shrinks one power faster than that of the interior stencil,
     and dominates on coarse grids.

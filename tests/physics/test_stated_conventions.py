@@ -22,7 +22,7 @@ Array = np.ndarray
 
 @dataclass
 class Case:
-    """What to calibrate, and what must come out."""
+    """A calibration and its expected result."""
 
     equation: str
     parameter: str

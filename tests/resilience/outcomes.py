@@ -61,7 +61,7 @@ class Outcome:
 
     @property
     def is_good(self) -> bool:
-        """Whether the run ended with the results of the uninterrupted run."""
+        """True if the run ended with the results of the uninterrupted run."""
         return self.code == 0 and not self.differing and not self.alive
 
 

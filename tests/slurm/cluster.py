@@ -130,7 +130,7 @@ def stop() -> None:
 
 
 def is_up() -> bool:
-    """Whether all nodes of this cluster take jobs."""
+    """True if all nodes of this cluster take jobs."""
     if not (ETC / "slurm.conf").exists() or not (STATE / "munge.socket").exists():
         return False
     states = "idle,mixed,allocated,completing"

@@ -97,7 +97,7 @@ def replicate_of(experiment: Experiment, replicate: int) -> Experiment:
 
 
 def is_augmented(experiment: Experiment) -> bool:
-    """Whether the surrogate is also trained on generated simulations."""
+    """True if the surrogate is also trained on generated simulations."""
     augmentation = experiment.augmentation
     return (
         experiment.run_params.model_type == "hybrid"
@@ -108,7 +108,7 @@ def is_augmented(experiment: Experiment) -> bool:
 
 
 def needs_equation(experiment: Experiment) -> bool:
-    """Whether training the surrogate needs the equation.
+    """True if training the surrogate needs the equation.
 
     It does to select valid symmetries, for parameter values among the inputs, and to fill in hidden
     values.

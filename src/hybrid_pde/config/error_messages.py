@@ -65,7 +65,7 @@ def format_validation_error(
 
 
 def _is_union_member(part: int | str) -> bool:
-    """Whether a part of a location only names one type of a union, e.g. ``list[float]``."""
+    """True if a part of a location only names one type of a union, e.g. ``list[float]``."""
     return isinstance(part, str) and ("[" in part or part in {"float", "int", "str"})
 
 

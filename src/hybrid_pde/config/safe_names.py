@@ -35,7 +35,7 @@ def allowed(signs: str = SIGNS) -> str:
 
 
 def name_problem(name: str, signs: str = SIGNS) -> str | None:
-    """What is wrong with the name of a file, a folder or a field; ``None`` if nothing is.
+    """Fault of the name of a file, a folder or a field; ``None`` if it is valid.
 
     Args:
         name: The name, without a path.
@@ -55,7 +55,7 @@ def name_problem(name: str, signs: str = SIGNS) -> str | None:
 
 
 def path_problem(path: str, signs: str = SIGNS, file_signs: str = SIGNS) -> str | None:
-    """What is wrong with a path; ``None`` if nothing is.
+    """Fault of a path; ``None`` if it is valid.
 
     Args:
         path: A relative or absolute path.
@@ -76,7 +76,7 @@ def path_problem(path: str, signs: str = SIGNS, file_signs: str = SIGNS) -> str 
 
 
 def field_problem(name: str) -> str | None:
-    """What is wrong with the name of a field or a parameter; ``None`` if nothing is."""
+    """Fault of the name of a field or a parameter; ``None`` if it is valid."""
     problem = name_problem(name, FIELD_SIGNS)
     if problem is None and not re.match(r"[^\W_]|_(?!_)", name):
         problem = "must begin with a letter, a digit or a single '_', as a NetCDF variable does"
@@ -84,7 +84,7 @@ def field_problem(name: str) -> str | None:
 
 
 def experiment_name_problem(name: str) -> str | None:
-    """What is wrong with the name of an experiment; ``None`` if nothing is."""
+    """Fault of the name of an experiment; ``None`` if it is valid."""
     if not re.fullmatch(EXPERIMENT_NAME, name):
         return "allowed are letters, digits, '_', '-' and '.', starting with a letter or digit"
     if name in RESERVED:

@@ -182,7 +182,7 @@ def _missing_value_errors(experiment: Experiment, index: RawIndex) -> Iterator[s
 
 
 def _lacks_complete_frames(experiment: Experiment, index: RawIndex, used: Sequence[int]) -> bool:
-    """Whether every frame but the last of these simulations is known to have missing values."""
+    """True if every frame but the last of these simulations is known to have missing values."""
     values = 0
     for number in used:
         if number >= index.num_simulations or index.simulations[number][0] in index.errors:

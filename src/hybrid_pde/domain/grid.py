@@ -49,7 +49,7 @@ class Grid:
 
     @property
     def is_periodic(self) -> bool:
-        """Whether every axis is periodic."""
+        """True if every axis is periodic."""
         return all(sides == (PERIODIC, PERIODIC) for sides in self.boundary)
 
     def to_dict(self) -> dict[str, Any]:

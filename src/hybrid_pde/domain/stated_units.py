@@ -45,7 +45,7 @@ class StatedUnits:
 
     @property
     def system(self) -> tuple[Any, ...]:
-        """What must be equal in all files of a data set."""
+        """Units that must be equal in all files of a data set."""
         return self.length, self.time, self.epoch, self.calendar, self.variables, self.ends
 
     def of(self, name: str) -> str:

@@ -41,7 +41,7 @@ def read_text_rows(path: Path) -> list[Row]:
         raise
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise UserError(f"{path}: no history: {reason}; its stage writes it anew") from None
+        raise UserError(f"{path}: no history: {reason}; its stage then writes it again") from None
     return list(csv.DictReader(io.StringIO(text, newline="")))
 
 

@@ -70,22 +70,22 @@ class Discretization:
 
     @property
     def is_second_order(self) -> bool:
-        """Whether derivatives are second-order differences."""
+        """True if derivatives are second-order differences."""
         return self.scheme == "finite_difference" and self.order == 2
 
     @property
     def is_staggered(self) -> bool:
-        """Whether velocities are located on cell faces."""
+        """True if velocities are located on cell faces."""
         return self.scheme == STAGGERED
 
     @property
     def is_split(self) -> bool:
-        """Whether advection is a separate step."""
+        """True if advection is a separate step."""
         return self.scheme in SPLIT
 
     @property
     def has_forward_mode(self) -> bool:
-        """Whether the scheme supports forward-mode derivatives."""
+        """True if the scheme supports forward-mode derivatives."""
         return not self.is_split
 
     def operators(self, grid: Grid) -> Operators:

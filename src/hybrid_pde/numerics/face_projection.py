@@ -53,7 +53,7 @@ def divergence_of_cells(v: math.Tensor, grid: Grid) -> math.Tensor:
 
 
 def is_walled(grid: Grid, axis: str) -> bool:
-    """Whether an axis ends at walls."""
+    """True if an axis ends at walls."""
     return PERIODIC not in grid.boundary[grid.axes.index(axis)]
 
 

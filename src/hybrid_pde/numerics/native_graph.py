@@ -334,7 +334,7 @@ def _bind(copy: fx.Node, original: fx.Node, with_numbers: bool) -> None:
 
 
 def _has_fixed_shape(func: Any, args: Any) -> bool:
-    """Whether it is indexing by numbers; with a mask the shape would depend on its values."""
+    """True if it is indexing by numbers; with a mask the shape would depend on its values."""
     if func != aten.index.Tensor:
         return False
     is_mask = [each is not None and each.dtype in (torch.bool, torch.uint8) for each in args[-1]]

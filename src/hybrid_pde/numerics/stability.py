@@ -45,7 +45,7 @@ class Bounds:
 
     @property
     def is_dissipative(self) -> bool:
-        """Whether all eigenvalues are real: neither advection nor odd derivatives."""
+        """True if all eigenvalues are real: neither advection nor odd derivatives."""
         odd = [value for order, value in self.linear.items() if order % 2]
         return not any(self.speeds) and not any(odd)
 

@@ -70,7 +70,7 @@ class CheckpointFolder:
         self._lock.release()
 
     def is_due(self, at_good_place: bool = False) -> bool:
-        """Whether a checkpoint is due.
+        """True if a checkpoint is due.
 
         Args:
             at_good_place: Whether resuming here is cheap, as after an epoch; a checkpoint is then

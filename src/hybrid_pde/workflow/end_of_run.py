@@ -22,7 +22,7 @@ def summaries(plans: Iterable[Plan]) -> Iterator[str]:
 
 
 def failures(snakemake_logs: Iterable[Path]) -> list[str]:
-    """What the failed stages of a run said: the last error in the log of each, once.
+    """Messages of the failed stages of a run: the last error in the log of each, once.
 
     Args:
         snakemake_logs: Snakemake's own logs of the run, which name the logs of failed jobs.

@@ -78,7 +78,7 @@ def version_warnings(arguments: Iterable[str], plans: RequestedExperiments) -> l
 
 
 def only_inspects(arguments: Iterable[str]) -> bool:
-    """Whether an option makes Snakemake only show something, or unlock, and run no job."""
+    """True if an option makes Snakemake only show something, or unlock, and run no job."""
     return any(_INSPECTING.fullmatch(word) for word in arguments)
 
 

@@ -16,7 +16,7 @@ WAIT_S = 10.0
 
 
 def is_first_process() -> bool:
-    """Whether this process is the one of its job that writes files."""
+    """True if this process is the one of its job that writes files."""
     return os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0")) == "0"
 
 

@@ -171,7 +171,7 @@ def _processes() -> Iterator[tuple[psutil.Process, list[str]]]:
 def _runs_in(
     process: psutil.Process, folder: Path, unreadable: frozenset[int] = frozenset()
 ) -> bool:
-    """Whether a process runs in the folder.
+    """True if a process runs in the folder.
 
     Args:
         process: The process.
@@ -214,7 +214,7 @@ def _foreign(pid: int) -> str:
 
 
 def _is_job(words: list[str], folder: Path) -> bool:
-    """Whether it is a program of a stage, its shell, or a Snakemake that runs one job."""
+    """True if it is a program of a stage, its shell, or a Snakemake that runs one job."""
     if _is_snakemake(words):
         return _is_spawned(words)
     if Path(words[0]).name in _SHELLS:
@@ -227,7 +227,7 @@ def _is_job(words: list[str], folder: Path) -> bool:
 
 
 def _is_snakemake(words: list[str]) -> bool:
-    """Whether it is ``snakemake …``, ``python …/snakemake …`` or ``python -u -m snakemake …``."""
+    """True if it is ``snakemake …``, ``python …/snakemake …`` or ``python -u -m snakemake …``."""
     if Path(words[0]).name == "snakemake":
         return True
     program = _program(words)
@@ -237,7 +237,7 @@ def _is_snakemake(words: list[str]) -> bool:
 
 
 def _program(words: list[str]) -> list[str]:
-    """What a Python interpreter runs, a file or ``-m`` and a module, and its arguments.
+    """Program of a Python interpreter, a file or ``-m`` and a module, and its arguments.
 
     Empty for other programs, and for code given with ``-c``.
     """

@@ -104,7 +104,7 @@ class Plan:
 
     @property
     def is_generated(self) -> bool:
-        """Whether the workflow simulates the raw files itself."""
+        """True if the workflow simulates the raw files itself."""
         return self.experiment.generation_params is not None
 
     @cached_property
@@ -201,7 +201,7 @@ class Plan:
         return sorted({index for kind in kinds for index in getattr(training, kind)})
 
     def _solves(self, stage: str) -> bool:
-        """Whether a stage runs the code of the equation."""
+        """True if a stage runs the code of the equation."""
         if stage == "train_synthetic":
             return needs_equation(self.experiment)
         return stage in {"simulate", "train_physical", "augment", "guide", "evaluate"}

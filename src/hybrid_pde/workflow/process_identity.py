@@ -28,7 +28,7 @@ def start_of(pid: int) -> str | None:
 
 
 def is_alive(pid: int, start: str) -> bool:
-    """Whether the process that was started then still runs; true if that cannot be read.
+    """True if the process that was started then still runs; true if that cannot be read.
 
     Args:
         pid: Its id on this machine.

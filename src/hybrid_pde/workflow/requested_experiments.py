@@ -143,7 +143,7 @@ class RequestedExperiments:
 
 
 def _may_have(config: Mapping[str, Any], directory: str) -> bool:
-    """Whether a folder is that of the experiment's raw files, or that of its cache or in it."""
+    """True if a folder is that of the experiment's raw files, or that of its cache or in it."""
     experiment = parse_experiment(config)
     cache = os.path.normpath(experiment.cache_root / experiment.data.dset_name)
     raw = os.path.normpath(experiment.raw_dir)

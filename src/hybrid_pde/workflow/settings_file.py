@@ -55,7 +55,7 @@ def read_settings(path: Path) -> dict[str, Any]:
 
 
 def _has(path: Path, settings: str) -> bool:
-    """Whether the file exists and is undamaged."""
+    """True if the file exists and is undamaged."""
     try:
         return path.read_text("utf-8") == settings
     except (OSError, ValueError):

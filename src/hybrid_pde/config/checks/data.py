@@ -193,7 +193,7 @@ def _role_errors(
 
 
 def _way_out(name: str, role: str, wanted: int) -> str:
-    """What to do about a field with another number of channels than its role."""
+    """Advice for a field with another number of channels than its role."""
     if wanted == 1:
         return f"{role} is a scalar: choose one component with data.variables: {{{name}: …}}"
     return (

@@ -223,6 +223,6 @@ class Obstacles:
 
 
 def _hides_values(experiment: Experiment) -> bool:
-    """Whether windows have weights because some values are not observed."""
+    """True if windows have weights because some values are not observed."""
     seen = experiment.data.observations
     return seen is not None and (seen.hides or seen.missing == "mask")

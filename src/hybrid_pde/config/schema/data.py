@@ -31,7 +31,7 @@ class ObservationParams(Section):
 
     @property
     def hides(self) -> bool:
-        """Whether values are hidden from training, not counting missing values."""
+        """True if values are hidden from training, not counting missing values."""
         selected = self.region or self.points is not None or self.sensors is not None
         return bool(self.times is not None or self.every > 1 or selected)
 

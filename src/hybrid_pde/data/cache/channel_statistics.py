@@ -70,7 +70,7 @@ class Rounding:
 
     @property
     def needs_double(self) -> bool:
-        """Whether single precision, for which this is, loses a part of the variation."""
+        """True if single precision, for which this is, loses a part of the variation."""
         return (
             self.of_values > ROUNDING_OF_VALUES
             or self.of_steps > ROUNDING_OF_STEPS
@@ -129,7 +129,7 @@ class RunningStatistics:
                 self._steps += np.square(changes, out=changes).sum(axis=axes, where=seen)
 
     def rounding(self, dtype: type[np.floating]) -> "Rounding":
-        """What is lost by rounding the values so far to a precision."""
+        """Loss by rounding the values so far to a precision."""
         largest = np.maximum(np.abs(self._min), np.abs(self._max))
         error = _rounding_error(largest, dtype)
         std = np.sqrt(self._squares / np.maximum(self._count, 1))

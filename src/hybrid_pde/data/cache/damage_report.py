@@ -1,4 +1,4 @@
-"""Message for unusable raw files, in which an error that several share is told once."""
+"""Message for unusable raw files, in which an error that several share is given once."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -241,7 +241,7 @@ class DataManager(SimulationStore):
         return cache_dir if cache_dir.name == name else cache_dir / name
 
     def _has_raw_files(self) -> bool:
-        """Whether the folder of the raw files exists and is not empty."""
+        """True if the folder of the raw files exists and is not empty."""
         try:
             return self.raw_data_dir.is_file() or any(self.raw_data_dir.iterdir())
         except FileNotFoundError:

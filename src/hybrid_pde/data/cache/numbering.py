@@ -54,7 +54,7 @@ def check_numbers(
 
 
 def _is_as_planned(index: RawIndex) -> bool:
-    """Whether the planned simulations are as noted; true if there is no note of the files."""
+    """True if the planned simulations are as noted; true if there is no note of the files."""
     try:
         planned = json.loads(os.environ.get(PLANNED, "{}")).get(os.path.abspath(index.raw_dir))
         return planned is None or planned == _summary(index, int(planned["simulations"]))

@@ -82,7 +82,7 @@ class RawIndex:
 
     @property
     def boundary_stated(self) -> bool:
-        """Whether the experiment or the files state the boundary."""
+        """True if the experiment or the files state the boundary."""
         return self._first.boundary_stated
 
     def num_frames(self, simulation: int) -> int:
@@ -296,7 +296,7 @@ def _read(
 
 
 def _follows(units: StatedUnits, first: StatedUnits | None) -> bool:
-    """Whether a file was read in the system of the data set's first file, or as the first one."""
+    """True if a file was read in the system of the data set's first file, or as the first one."""
     return units.is_own if first is None else units.system == first.system
 
 

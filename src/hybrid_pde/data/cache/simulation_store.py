@@ -60,7 +60,7 @@ class SimulationStore:
         return self.directory / f"sim_{index:06d}.safetensors"
 
     def exists(self, index: int) -> bool:
-        """Whether the simulation's file exists."""
+        """True if the simulation's file exists."""
         return self.path(index).is_file()
 
     def indices(self) -> list[int]:

@@ -80,6 +80,6 @@ class ObservedValues:
 
 
 def sensors_alone(section: ObservationParams) -> bool:
-    """Whether only the sensors are observed: no other observations are specified."""
+    """True if only the sensors are observed: no other observations are specified."""
     asked = section.times is not None or section.every > 1 or section.region or section.points
     return section.sensors is not None and not asked

@@ -109,7 +109,7 @@ class SensorUnits:
             raise ConfigError(f"{KEY}: {name}: {error}; mend the attribute units") from None
 
     def _turns(self, layout: FieldLayout, channel: int, attrs: Attributes) -> bool:
-        """Whether a component changes sign; by default as in the data."""
+        """True if a component changes sign; by default as in the data."""
         vertical = self._units.vertical
         if layout.name not in self._units.directed:
             return False

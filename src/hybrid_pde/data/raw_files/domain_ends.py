@@ -123,7 +123,7 @@ def likely_nodes(
     data: DataParams,
     found: Mapping[str, str],
 ) -> tuple[str, ...]:
-    """What to set for each axis whose points probably include both ends of the domain.
+    """Settings for each axis whose points probably include both ends of the domain.
 
     Args:
         reader: Reads blocks of the file.
@@ -144,7 +144,7 @@ def likely_nodes(
 
 
 def _lines(axis: Axis, kind: str) -> str:
-    """What to set so that the outer points are taken for what they are."""
+    """Setting that tells how the outer points lie."""
     first, before, last = axis.coordinates[0], *axis.coordinates[-2:]
     line = f"data.domain: {{{axis.name}: [{first:.9g}, {last:.9g}]}}"
     if kind == REPEATED:

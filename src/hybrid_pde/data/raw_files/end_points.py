@@ -77,7 +77,7 @@ class EndPoints:
             return ""
 
     def are_likely_nodes(self, axis: Axis, sides: tuple[Side, Side]) -> bool:
-        """Whether noisy values, or slopes, at the ends fit points on the walls far better.
+        """True if noisy values, or slopes, at the ends fit points on the walls far better.
 
         Not sure enough to take them for that. Arguments as of :meth:`kind`.
         """
@@ -127,7 +127,7 @@ class EndPoints:
         return None not in verdicts and any(verdicts)
 
     def _on_walls(self, source: FieldSource, axis: Axis, sides: tuple[Side, Side]) -> bool | None:
-        """Whether an outer point has the wall's value; ``None`` if one contradicts it."""
+        """True if an outer point has the wall's value; ``None`` if one contradicts it."""
         walls = [(end, float(side)) for end, side in enumerate(sides) if not isinstance(side, str)]
         largest = {end: np.zeros(2) for end, _ in walls}
         for frame in self._frames if walls else []:
@@ -142,7 +142,7 @@ class EndPoints:
         return any(inner > least for _, inner in largest.values())
 
     def _repeats(self, source: FieldSource, axis: Axis, sides: tuple[Side, Side]) -> bool | None:
-        """Whether the last point repeats the first; ``None`` if it does not."""
+        """True if the last point repeats the first; ``None`` if it does not."""
         slope = mirrored = curved = squared = 0.0
         for frame in self._frames:
             lower, upper = (self._end(source, axis, frame, end) for end in (0, 1))

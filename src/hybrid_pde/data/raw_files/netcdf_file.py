@@ -129,7 +129,7 @@ class _Header:
 
 
 def is_classic(path: Path) -> bool:
-    """Whether a file starts like a classic NetCDF file."""
+    """True if a file starts like a classic NetCDF file."""
     with open(path, "rb") as file:
         return file.read(3) == MAGIC
 

@@ -23,5 +23,5 @@ def single_frames(allowed: bool = True) -> Iterator[None]:
 
 
 def single_frames_allowed() -> bool:
-    """Whether the file that is being opened may have one frame only."""
+    """True if the file that is being opened may have one frame only."""
     return _allowed.get()

@@ -39,7 +39,7 @@ class Axis:
 
     @property
     def is_cropped(self) -> bool:
-        """Whether some points are left out."""
+        """True if some points are left out."""
         return self.stop - self.start < self.size - self.repeats
 
     @property

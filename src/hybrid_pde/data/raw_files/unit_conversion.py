@@ -47,14 +47,14 @@ def dimensions(unit: str) -> Dimensions | None:
 
 
 def of_length_and_time(unit: str) -> bool:
-    """Whether a unit consists of lengths and times, and is not a time alone, as of an age."""
+    """True if a unit consists of lengths and times, and is not a time alone, as of an age."""
     found = dict(dimensions(unit) or ())
     is_age = set(found) == {"time"} and found["time"] > 0
     return bool(found) and set(found) <= {"length", "time"} and not is_age
 
 
 def is_rate_in_other_lengths(unit: str) -> bool:
-    """Whether a unit is one of lengths per time, but not of metres."""
+    """True if a unit is one of lengths per time, but not of metres."""
     found = dict(dimensions(unit) or ())
     if not of_length_and_time(unit) or not found.keys() >= {"length", "time"}:
         return False
@@ -62,7 +62,7 @@ def is_rate_in_other_lengths(unit: str) -> bool:
 
 
 def is_length(unit: str) -> bool:
-    """Whether a unit is one of length."""
+    """True if a unit is one of length."""
     return dimensions(unit) == (("length", 1.0),)
 
 

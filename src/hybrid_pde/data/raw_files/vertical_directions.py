@@ -47,6 +47,6 @@ def component_direction(attrs: Mapping[Any, Any]) -> str:
 
 
 def is_velocity(attrs: Mapping[Any, Any]) -> bool:
-    """Whether a variable says that it is a velocity, by its name or its unit."""
+    """True if a variable says that it is a velocity, by its name or its unit."""
     named = f"{attrs.get('standard_name', '')} {attrs.get('long_name', '')}"
     return "velocity" in named.lower() or dimensions(unit_text(attrs.get("units"))) == _VELOCITY

@@ -93,7 +93,7 @@ class AugmentedDataset(Dataset[Any]):
         self._drawn = drawn[torch.randperm(self._length, generator=generator)]
 
     def is_generated(self, index: int) -> bool:
-        """Whether a window of this epoch is generated."""
+        """True if a window of this epoch is generated."""
         return int(self._drawn[index]) >= len(self.real_dataset)
 
     def __len__(self) -> int:

@@ -72,7 +72,7 @@ def _replicate_spread(found: Mapping[str, Any]) -> str:
 
 
 def _speed_ratio(ratio: float) -> str:
-    """How fast the surrogate is, compared with the solver."""
+    """Speed of the surrogate relative to the solver."""
     if abs(ratio - 1) < TIMING_ERROR:
         return "as fast as the physical model"
     return f"{number(ratio, 2)} × faster" if ratio > 1 else f"{number(1 / ratio, 2)} × slower"

@@ -9,7 +9,7 @@ from hybrid_pde.domain.small_file import MIB, read_small_bytes, read_small_text
 from hybrid_pde.errors import UserError
 
 MAX_PICTURE_BYTES = 256 * MIB
-_REMEDY = "delete it and call the same command again: its stage writes it anew"
+_REMEDY = "delete it and call the same command again: its stage then writes it again"
 
 
 def read_result_file(path: Path) -> dict[str, Any]:

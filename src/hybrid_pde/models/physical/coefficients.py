@@ -72,7 +72,7 @@ def parameters_at(parameters: Values, slopes: Values, time: math.Tensor) -> Valu
 
 
 def is_differentiated(state: Natives, parameters: Coefficients) -> bool:
-    """Whether reverse-mode derivatives with respect to them are recorded."""
+    """True if reverse-mode derivatives with respect to them are recorded."""
     groups = (state, parameters.shared, parameters.individual, parameters.slopes)
     return torch.is_grad_enabled() and any(
         value.requires_grad for group in groups for value in group.values()
@@ -80,7 +80,7 @@ def is_differentiated(state: Natives, parameters: Coefficients) -> bool:
 
 
 def has_tangents(state: Natives, parameters: Coefficients) -> bool:
-    """Whether any of them carries a forward-mode derivative."""
+    """True if any of them carries a forward-mode derivative."""
     groups = (state, parameters.shared, parameters.individual, parameters.slopes)
     return any(
         forward_ad.unpack_dual(value).tangent is not None

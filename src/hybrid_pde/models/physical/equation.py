@@ -91,7 +91,7 @@ class Equation(ABC):
 
     @property
     def bounds_time_step(self) -> bool:
-        """Whether a unit, a vector field or a method of the equation can limit the time step."""
+        """True if a unit, a vector field or a method of the equation can limit the time step."""
         methods = (
             "bound_speed",
             "speed_on_grid",

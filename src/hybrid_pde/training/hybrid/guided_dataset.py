@@ -111,7 +111,7 @@ class GuidedDataset:
         return self._data.readings(window)
 
     def is_predicted(self, window: int) -> bool:
-        """Whether a window has only predicted values."""
+        """True if a window has only predicted values."""
         return window >= len(self._data)
 
     def hidden_weight(self, window: int, frame: int) -> float:
@@ -131,7 +131,7 @@ class GuidedDataset:
         return {name: fields[name][place] for name in self._names} if inside else None
 
     def _has_predictions(self, window: int) -> bool:
-        """Whether any hidden value of a window's targets is predicted."""
+        """True if any hidden value of a window's targets is predicted."""
         return any(
             self.mask(window, name, frame) is not None and self.hidden_weight(window, frame) > 0
             for frame in range(1, 1 + self._windows.num_predict_steps)

@@ -42,7 +42,7 @@ class VisibleFit:
 
     @property
     def is_worse(self) -> bool:
-        """Whether the new parameters fit worse than chance explains."""
+        """True if the new parameters fit worse than chance explains."""
         if self.new <= max(self.previous, _ROUNDING):
             return False
         is_decisive = self.difference is not None and self.difference.favours_b

@@ -55,12 +55,12 @@ class FullStep:
     num_values: float
 
     def is_short(self, tolerance: float) -> bool:
-        """Whether the step is below a tolerance relative to every unknown."""
+        """True if the step is below a tolerance relative to every unknown."""
         own = np.abs(self.step) <= tolerance * self.sizes
         return bool(np.all(own | (self.change <= _SMALL_CHANGE * tolerance)))
 
     def is_negligible(self, tolerance: float) -> bool:
-        """Whether the point is a minimum: the step is short, or gains nothing of relevance."""
+        """True if the point is a minimum: the step is short, or gains nothing of relevance."""
         least = max(ROUNDING, IRRELEVANT / self.num_values)
         return (
             self.gain <= _REMAINING_GAIN * least
@@ -70,7 +70,7 @@ class FullStep:
 
     @property
     def is_large(self) -> bool:
-        """Whether neither rounding nor kinks of a scheme explain that the step fails."""
+        """True if neither rounding nor kinks of a scheme explain that the step fails."""
         if not self.loss:
             return False
         least = max(ROUNDING, IRRELEVANT / self.num_values)
@@ -123,11 +123,11 @@ def full_step(
 
 
 def without_influence(at: Linearization, count: int, num_values: float) -> np.ndarray:
-    """Whether each of the first unknowns, the parameters, hardly changes the prediction."""
+    """True if each of the first unknowns, the parameters, hardly changes the prediction."""
     lengths = np.linalg.norm(at.jacobian[:, :count], axis=0)
     return lengths <= NO_INFLUENCE * np.sqrt(num_values)
 
 
 def nothing_to_fit(loss: float) -> bool:
-    """Whether the loss is that of rounding errors."""
+    """True if the loss is that of rounding errors."""
     return loss <= _ROUNDING_LOSS

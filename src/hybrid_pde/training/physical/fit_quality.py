@@ -92,7 +92,7 @@ def fit_warnings(
     loss: float,
     status: str,
 ) -> Iterator[str]:
-    """What makes the result doubtful, one message each.
+    """Messages on faults of the fit, one for each.
 
     Args:
         fit: The statistics.

@@ -24,7 +24,7 @@ class FrameStore:
 
     @property
     def has_predictions(self) -> bool:
-        """Whether some hidden values are replaced by predictions."""
+        """True if some hidden values are replaced by predictions."""
         return bool(self._hidden_weights)
 
     def without_predictions(self) -> "FrameStore":
@@ -72,7 +72,7 @@ class FrameStore:
         return self._frames[position].numel()
 
     def hides(self, position: int) -> bool:
-        """Whether some values of a frame are hidden."""
+        """True if some values of a frame are hidden."""
         return position in self._masks
 
     def num_observed(self, position: int) -> int:

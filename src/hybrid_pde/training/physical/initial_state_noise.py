@@ -54,7 +54,7 @@ def first_frame_effect(
     windows: Sequence[Sensitivities],
     rounding: dict[str, float],
 ) -> FirstFrameEffect:
-    """How far noise of the first frames moves the estimate.
+    """Standard deviation of the estimate due to noise of the first frames.
 
     The noise is as large as the smallest residual at any lead time allows, less what the first
     frame itself contributes to it: a wrong scheme or equation leaves small residuals at first.

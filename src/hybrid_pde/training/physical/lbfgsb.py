@@ -23,7 +23,7 @@ from hybrid_pde.training.physical.objective import Objective
 
 # Ratio of a start to the scale of a parameter from which another unit is needed.
 _FAR = 100.0
-# Relative decrease of the loss below which the minimization does not start anew.
+# Relative decrease of the loss below which the minimization is not restarted.
 _LEAST_DECREASE = 1e-3
 # Relative gradient at which a run has converged even if its line search fails.
 _FLAT = 1e-5
@@ -32,7 +32,7 @@ _FLAT = 1e-5
 def lbfgsb(objective: Objective, z: np.ndarray, max_iterations: int, tolerance: float) -> Minimum:
     """Bounded quasi-Newton minimization with reverse-mode gradients.
 
-    It starts anew, with another unit of the gradient, where it ended but a full Gauss-Newton step
+    It restarts, with another unit of the gradient, where it ended but a full Gauss-Newton step
     is still large.
 
     Args:

@@ -133,7 +133,7 @@ def _short_stretch(objective: Objective) -> Objective:
 
 
 def _is_doubtful(stretch: Objective, z: np.ndarray) -> bool:
-    """Whether the rollout at a guess diverges, ignores a parameter, or asks for a huge step."""
+    """True if the rollout at a guess diverges, ignores a parameter, or asks for a huge step."""
     try:
         at = stretch.linearize(stretch.complete(z))
     except DivergenceError:

@@ -152,7 +152,7 @@ class _ConvergedError(Exception):
 
 
 def _ends_here(at: Linearization, least: float, shortest: np.ndarray) -> bool:
-    """Whether the full Gauss-Newton step reduces the loss by less than ``least``, or is too short.
+    """True if the full Gauss-Newton step reduces the loss by less than ``least``, or is too short.
 
     Also true if the Jacobian or the residual is zero, so that there is no step.
     """

@@ -16,7 +16,7 @@ from hybrid_pde.training.physical.objective import Objective
 CONVERGED, MAX_ITERATIONS, DIVERGED = "converged", "max_iterations", "diverged"
 # Ended at a point that is no minimum, without finding a better one.
 STALLED = "stalled"
-# Largest number of times that SciPy starts anew where it ended at no minimum.
+# Largest number of times that SciPy is restarted where it ended at no minimum.
 RESTARTS = 6
 
 # Relative step at a minimum if the tolerance is that of rounding.

@@ -107,7 +107,7 @@ def _minimize_from(objective: Objective, start: np.ndarray, settings: PhysicalTr
 
 
 def _is_plausible(objective: Objective, found: Minimum) -> bool:
-    """Whether the end of a minimization may be the best one: no other magnitude need be tried."""
+    """True if the end of a minimization may be the best one: no other magnitude need be tried."""
     if nothing_to_fit(found.loss):
         return True
     if found.status == STALLED or not explains(objective, found.loss):

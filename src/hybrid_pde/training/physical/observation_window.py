@@ -26,7 +26,7 @@ class Guidance(Visibility, Protocol):
     """Interface of data sources that replace hidden values by predictions."""
 
     def is_predicted(self, window: int) -> bool:
-        """Whether a window is entirely predicted."""
+        """True if a window is entirely predicted."""
 
     def hidden_weight(self, window: int, frame: int) -> float:
         """Weight of the predictions of hidden values; 0 without predictions."""

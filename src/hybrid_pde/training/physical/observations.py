@@ -88,7 +88,7 @@ class Observations:
 
     @property
     def hides(self) -> bool:
-        """Whether some values of the data are hidden, or sensors are used."""
+        """True if some values of the data are hidden, or sensors are used."""
         return any(
             window.readings or any(self._store.hides(at) for at in _frames_of(window))
             for window in self.windows
@@ -115,7 +115,7 @@ class Observations:
 
     @property
     def has_predictions(self) -> bool:
-        """Whether some hidden values are replaced by predictions."""
+        """True if some hidden values are replaced by predictions."""
         return self._store.has_predictions
 
     def without_predictions(self) -> "Observations":
@@ -187,7 +187,7 @@ class Observations:
 
     @property
     def hides_starts(self) -> bool:
-        """Whether some initial state is partly hidden."""
+        """True if some initial state is partly hidden."""
         windows = (window for window in self.windows if not window.is_predicted)
         starts = (at for window in windows for at in window.initial.values())
         return any(self._store.hides(at) for at in starts)

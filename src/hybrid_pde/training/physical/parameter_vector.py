@@ -215,7 +215,7 @@ class ParameterVector:
 
     @property
     def has_priors(self) -> bool:
-        """Whether some parameter has a prior."""
+        """True if some parameter has a prior."""
         return any(parameter.prior is not None for parameter in self._learnable.values())
 
     def spec_of(self, name: str) -> ParameterSpec:
@@ -227,7 +227,7 @@ class ParameterVector:
         return [entry for entry, owner in enumerate(self.names) if owner == name]
 
     def is_field(self, name: str) -> bool:
-        """Whether a parameter is learned as a field."""
+        """True if a parameter is learned as a field."""
         return name in self._fields
 
     def describe(self, z: np.ndarray, name: str) -> dict[str, Any]:

@@ -26,5 +26,5 @@ def reference_loss(objective: Objective) -> float:
 
 
 def explains(objective: Objective, loss: float) -> bool:
-    """Whether a loss is clearly below that of predictions without a model."""
+    """True if a loss is clearly below that of predictions without a model."""
     return loss <= (1 - _EXPLAINED) * reference_loss(objective)

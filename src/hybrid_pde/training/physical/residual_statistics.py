@@ -102,7 +102,7 @@ class PairedDifference:
 
     @property
     def favours_b(self) -> bool:
-        """Whether b fits better than chance explains.
+        """True if b fits better than chance explains.
 
         The likelihood ratio is decisive where b leaves nothing but noise; where both leave
         structure, the scatter of the differences may be.

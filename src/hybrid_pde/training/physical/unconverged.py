@@ -85,7 +85,7 @@ def _cause(objective: Objective, unknowns: np.ndarray) -> str:
 
 @torch.no_grad()
 def _decays(objective: Objective, unknowns: np.ndarray) -> bool:
-    """Whether the first frame of the solution is uniform compared with the initial state."""
+    """True if the first frame of the solution is uniform compared with the initial state."""
     observations = objective.observations
     initial = observations.initial([0])
     parameters = objective.vector.decode(torch.from_numpy(unknowns[: len(objective.vector)]))

@@ -85,7 +85,7 @@ class EpochRecord:
 
 
 def is_stale(history: Sequence[Row], patience: int | None) -> bool:
-    """Whether none of the last ``patience`` validations reduced the smallest error."""
+    """True if none of the last ``patience`` validations reduced the smallest error."""
     errors = [row["val_vrmse"] for row in history if row["val_vrmse"] is not None]
     if patience is None or not errors:
         return False

@@ -38,7 +38,7 @@ class ObservedSimulation:
 
     @property
     def hides(self) -> bool:
-        """Whether some values are hidden."""
+        """True if some values are hidden."""
         return not bool(self.is_whole.all())
 
     @property

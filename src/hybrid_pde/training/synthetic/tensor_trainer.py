@@ -264,7 +264,7 @@ class TensorTrainer(AbstractTrainer):
         )
 
     def _should_stop(self, loss: float, on_epoch_end: EpochCallback | None) -> bool:
-        """Whether the callback stops the training, in all processes."""
+        """True if the callback stops the training, in all processes."""
         if on_epoch_end is None:
             return False
         stops = bool(on_epoch_end(self.epoch, loss, self)) if self.fabric.is_global_zero else False

@@ -141,7 +141,7 @@ class ValidatedTraining:
 
     @property
     def _keeps_start(self) -> bool:
-        """Whether the weights that the training starts from may be its result."""
+        """True if the weights that the training starts from may be its result."""
         reverts = self.experiment.hybrid.revert_if_worse and self._data.held_out is not None
         return self._is_warm and reverts
 

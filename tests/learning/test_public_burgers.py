@@ -10,7 +10,7 @@ import yaml
 from hybrid_pde.config import load_experiment, parse_experiment
 from hybrid_pde.stages.pipeline import run_experiment
 
-# what is trained for a few epochs is a poor model
+# a few epochs of training give a poor model
 pytestmark = pytest.mark.filterwarnings("ignore::hybrid_pde.result_warnings.ResultWarning")
 
 

@@ -19,7 +19,7 @@ from hybrid_pde.factories import ModelFactory
 from hybrid_pde.models.physical.parameters_file import load_parameters
 from hybrid_pde.stages.pipeline import run_experiment
 
-# what is trained for a few epochs is a poor model
+# a few epochs of training give a poor model
 pytestmark = pytest.mark.filterwarnings("ignore::hybrid_pde.result_warnings.ResultWarning")
 
 

@@ -25,7 +25,7 @@ from hybrid_pde.training.hybrid.guidance import GuidanceMaker
 from hybrid_pde.training.hybrid.hybrid_trainer import HybridResult, HybridTrainer
 from hybrid_pde.training.synthetic.training_windows import real_windows
 
-# what is trained for a few epochs is a poor model
+# a few epochs of training give a poor model
 pytestmark = pytest.mark.filterwarnings("ignore::hybrid_pde.result_warnings.ResultWarning")
 
 

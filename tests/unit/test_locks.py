@@ -43,7 +43,7 @@ def asked(path: Path) -> list[Requirement]:
 
 
 def needs(name: str, extras: set[str]) -> list[Requirement]:
-    """What an installed release needs on this machine."""
+    """Requirements of an installed release on this machine."""
     found = [Requirement(text) for text in importlib.metadata.requires(name) or ()]
     return [
         each
@@ -63,7 +63,7 @@ def problems(
     pins: Locked,
     needs_of: Callable[[str, set[str]], list[Requirement]] = needs,
 ) -> Iterator[str]:
-    """What a lock lacks or has in vain.
+    """Missing and superfluous lines of a lock.
 
     Args:
         wanted: Requirements that were asked for.

@@ -30,7 +30,7 @@ from hybrid_pde.workflow.stage_settings import stage_settings
 from tests.workflow.snakemake_run import PYTHONPATH
 from tests.workflow.tiny import ROOT, settings_path, write_experiment
 
-# what is trained for a few epochs is a poor model
+# a few epochs of training give a poor model
 pytestmark = pytest.mark.filterwarnings("ignore::hybrid_pde.result_warnings.ResultWarning")
 
 

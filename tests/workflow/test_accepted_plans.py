@@ -1,4 +1,4 @@
-"""What a stage would reject is rejected before anything is computed."""
+"""Faults that a stage would reject are rejected before anything is computed."""
 
 import ast
 from collections.abc import Iterator

@@ -11,7 +11,7 @@ import torch
 from hybrid_pde.data.atomic import atomic_path
 from hybrid_pde.errors import CheckpointError
 
-# What a file of tensors and plain types needs. PyTorch itself allows more, e.g. `bytearray` and
+# Classes in files of tensors and plain types. PyTorch itself allows more, e.g. `bytearray` and
 # sparse tensors, whose few bytes can ask for any amount of memory.
 _ALLOWED = {
     "collections OrderedDict",

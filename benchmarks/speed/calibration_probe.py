@@ -1,0 +1,34 @@
+"""Times one calibration in a process of its own; prints a JSON line for each run that is asked for.
+
+    python -P benchmarks/speed/calibration_probe.py CASE.json
+
+The file holds the folder of the raw data and the sections ``data``, ``model.physical`` and
+``trainer_params``. A line on standard input asks for a run. Which revision of the library is timed
+is decided by PYTHONPATH, so this program imports nothing else of this package.
+"""
+
+import json
+import resource
+import sys
+from pathlib import Path
+
+from benchmarks.calibration.fit import fit
+
+
+def main(path: str) -> None:
+    """Answer requests until standard input ends."""
+    case = json.loads(Path(path).read_text(encoding="utf-8"))
+    answers, sys.stdout = sys.stdout, sys.stderr
+    for _ in sys.stdin:
+        found = fit(Path(case["raw"]), case["data"], case["physical"], case["training"])
+        answer = {
+            "seconds": found.seconds,
+            "values": {name: found.value(name) for name in case["parameters"]},
+            "std": {name: found.std(name) for name in case["parameters"]},
+            "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        }
+        print(json.dumps(answer), file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -17,7 +17,7 @@ ARGS :=
 EXPERIMENT :=
 
 .DEFAULT_GOAL := help
-.PHONY: help install run resume pin unpin test nightly fuzz audit lint lock clean
+.PHONY: help install run resume pin unpin test nightly fuzz bench audit lint lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /\1	/' | \
@@ -56,6 +56,9 @@ nightly: .venv/installed-dev fuzz ## run the long suites: fuzzing, kills, physic
 fuzz: .venv/installed-dev ## read CASES damaged files, run every equation with every scheme
 	$(BIN)/python -m tests.fuzz.report --cases $(CASES) --seed $(SEED)
 	$(BIN)/python -m pytest -q -m nightly tests/fuzz/test_physics.py
+
+bench: .venv/installed-dev .venv-bench/installed ## measure speed beside other programs, 25 minutes
+	$(BIN)/python -m benchmarks.speed --exponax .venv-bench/bin/python
 
 audit: .venv-audit/installed ## look up known vulnerabilities of the pinned releases
 	.venv-audit/bin/pip-audit --strict --requirement requirements-dev.lock --no-deps --disable-pip
@@ -96,4 +99,9 @@ clean: ## remove what the workflow made, without pinned results; ARGS=--dry-run 
 .venv-audit/installed:
 	$(PYTHON) -m venv .venv-audit
 	.venv-audit/bin/python -m pip install --quiet pip-audit==2.10.1
+	touch $@
+
+.venv-bench/installed: benchmarks/requirements.txt
+	$(PYTHON) -m venv .venv-bench
+	.venv-bench/bin/python -m pip install --quiet --requirement $<
 	touch $@

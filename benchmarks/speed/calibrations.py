@@ -5,15 +5,15 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import torch
 
 from benchmarks.calibration import cases, peers
 from benchmarks.speed.ensembles import CALIBRATIONS, Calibration
+from benchmarks.speed.processes import Peer
 from benchmarks.speed.ratios import Pair, Ratio
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -27,48 +27,34 @@ class Probe:
     """A process that runs one calibration whenever it is asked to.
 
     Args:
-        tree: A checkout of the library.
-        case: File that describes the calibration.
+        peer: The process, see :mod:`benchmarks.speed.calibration_probe`.
 
     Attributes:
         last: The last answer.
     """
 
-    def __init__(self, tree: Path, case: Path) -> None:
-        path = os.pathsep.join([str(tree), str(tree / "src")])
-        program = str(ROOT / "benchmarks/speed/calibration_probe.py")
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", program, str(case)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env={**os.environ, "PYTHONPATH": path},
-            text=True,
-        )
+    def __init__(self, peer: Peer) -> None:
+        self._peer = peer
         self.last: dict[str, Any] = {}
-
-    def __enter__(self) -> "Probe":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._process.communicate()
 
     def run(self) -> float:
         """Seconds of one calibration."""
-        process = self._process
-        assert process.stdin is not None and process.stdout is not None
-        process.stdin.write("\n")
-        process.stdin.flush()
-        answer = process.stdout.readline()
-        if not answer:
-            raise RuntimeError(f"the calibration ended with {process.wait()}")
-        self.last = json.loads(answer)
+        self.last = json.loads(self._peer.ask())
         return float(self.last["seconds"])
+
+
+@contextmanager
+def probe(tree: Path, case: Path) -> Iterator[Probe]:
+    """The process, with the library of a checkout.
+
+    Args:
+        tree: The checkout.
+        case: File that describes the calibration.
+    """
+    path = os.pathsep.join([str(tree), str(tree / "src")])
+    program = str(ROOT / "benchmarks/speed/calibration_probe.py")
+    with Peer([sys.executable, "-P", program, str(case)], {"PYTHONPATH": path}) as peer:
+        yield Probe(peer)
 
 
 def checkout(revision: str, folder: Path) -> Path:
@@ -90,7 +76,7 @@ def against_revision(scratch: Path, revision: str = BEFORE) -> Iterator[Ratio]:
     for calibration in CALIBRATIONS:
         case = _describe(calibration, scratch)
         with ExitStack() as stack:
-            ours, theirs = (stack.enter_context(Probe(tree, case)) for tree in (ROOT, before))
+            ours, theirs = (stack.enter_context(probe(tree, case)) for tree in (ROOT, before))
             pair = Pair(
                 f"calibration, {calibration.name.replace('_', ' ')}",
                 f"revision {revision}",
@@ -129,7 +115,7 @@ def against_practice(scratch: Path) -> Iterator[Ratio]:
         estimate = peers.unjitted_phiflow_lbfgs(torch.from_numpy(velocity[0]), 0.01, 1.0, 0.02)
         return estimate.seconds * _TRAJECTORIES
 
-    with Probe(ROOT, case) as ours:
+    with probe(ROOT, case) as ours:
         yield Pair(
             f"calibration, Burgers' equation in 2D, {_TRAJECTORIES} trajectories",
             "L-BFGS-B on uncompiled PhiFlow, one trajectory timed",

@@ -167,15 +167,16 @@ def exponential_steps(
 
 def _contour_means(z: Array, dt: float) -> tuple[Array, Array, Array, Array]:
     """Weights of ETDRK4 by contour means; their closed forms suffer cancellation for small z."""
-    middle, first, inner, last = (np.zeros_like(z) for _ in range(4))
+    middle, first, inner, last = (np.zeros(z.shape, complex) for _ in range(4))
     for j in range(_CONTOUR_POINTS):
-        # Only the upper half circle: the weights are real for real z.
-        r = z + np.exp(1j * np.pi * (j + 0.5) / _CONTOUR_POINTS)
+        r = z + np.exp(2j * np.pi * (j + 0.5) / _CONTOUR_POINTS)
         e = np.exp(r)
-        middle += ((np.exp(r / 2) - 1) / r).real
-        first += ((-4 - r + e * (4 - 3 * r + r**2)) / r**3).real
-        inner += (2 * (2 + r + e * (r - 2)) / r**3).real
-        last += ((-4 - 3 * r - r**2 + e * (4 - r)) / r**3).real
+        middle += (np.exp(r / 2) - 1) / r
+        first += (-4 - r + e * (4 - 3 * r + r**2)) / r**3
+        inner += 2 * (2 + r + e * (r - 2)) / r**3
+        last += (-4 - 3 * r - r**2 + e * (4 - r)) / r**3
+    if not np.iscomplexobj(z):
+        middle, first, inner, last = middle.real, first.real, inner.real, last.real
     share = dt / _CONTOUR_POINTS
     return share * middle, share * first, share * inner, share * last
 

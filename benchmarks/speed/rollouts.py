@@ -98,7 +98,7 @@ def _cases() -> Iterator[Case]:
     yield Case(*flow, (64, 64), 1, 20, length=6.283185307179586, dt=0.01)
     yield Case(*flow, (128, 128), 16, 20, length=6.283185307179586, dt=0.01)
     waves = {"advection": 1.0, "dispersion": 4.84e-4}
-    yield Case("KortewegDeVriesPDE", "u", waves, (256,), 16, 200, length=2.0, dt=2e-3)
+    yield Case("KortewegDeVriesPDE", "u", waves, (256,), 16, 200, length=2.0, dt=2e-4)
     fronts = {"advection": 1.0, "second_order": 1.0, "fourth_order": 1.0}
     yield Case("KuramotoSivashinskyPDE", "u", fronts, (1024,), 16, 100, length=100.0, dt=0.02)
 

@@ -12,7 +12,7 @@ from PIL import Image
 from hybrid_pde.errors import UserError
 from hybrid_pde.evaluation.evaluation_warnings import evaluation_warnings, timing_warnings
 from hybrid_pde.evaluation.history import parameter_columns, read_columns
-from hybrid_pde.evaluation.number_format import duration, estimate, number
+from hybrid_pde.evaluation.number_format import duration, estimate, interval, number
 from hybrid_pde.evaluation.provenance import collect_provenance
 from hybrid_pde.evaluation.report.cycle_table import read_cycles
 from hybrid_pde.evaluation.report.html_report import (
@@ -142,7 +142,7 @@ def test_the_sources_of_the_uncertainty_are_shown() -> None:
     viscosity = {**PARAMETERS["parameters"]["viscosity"], **more}
     inputs = ReportInputs(EXPERIMENT, parameters={**PARAMETERS, "parameters": {"nu": viscosity}})
     page = render_report(inputs)
-    assert "0.010012 ± 0.000050" in page and "0.00993 … 0.010094" in page
+    assert "0.010012 ± 0.000050" in page and "0.00993 … 0.01009" in page
     assert '<rect x="0.0" width="36.0"' in page and '<rect x="36.0" width="64.0"' in page
 
 
@@ -203,7 +203,8 @@ def test_a_vector_parameter_has_one_row_per_component() -> None:
     }  # fmt: skip
     text = _page(parameters={"parameters": {"velocity": velocity}, "status": "converged"}).text
     assert "velocity x 1.000 ± 0.010 length/time" in text
-    assert "velocity y -0.500 ± 0.020 length/time" in text
+    assert "velocity y −0.500 ± 0.020 length/time" in text
+    assert "velocity y 0 −2 … 2" in text  # guess and bounds
     assert "Discretization error" not in text  # no such warning
 
 
@@ -373,6 +374,27 @@ def test_estimates_show_two_digits_of_the_standard_deviation(
     value: float | None, std: float | None, expected: str
 ) -> None:
     assert estimate(value, std) == expected
+
+
+@pytest.mark.parametrize(
+    ("limits", "expected"),
+    [
+        ((0.00993, 0.010094), "0.00993 … 0.01009"),
+        ((0.04999999917, 0.05000000082), "0.0499999992 … 0.0500000008"),
+        ((-1.23456, 2.0), "−1.2 … 2"),
+        ((0.1, 0.1), "0.1 … 0.1"),
+        ((None, 2.0), "– … 2"),
+    ],
+)
+def test_intervals_show_two_digits_of_their_width(
+    limits: tuple[float | None, float | None], expected: str
+) -> None:
+    assert interval(*limits) == expected
+
+
+def test_negative_numbers_have_a_minus_sign() -> None:
+    assert number(-0.25) == "−0.25"
+    assert estimate(-1.5, 0.1) == "−1.50 ± 0.10"
 
 
 def test_numbers_and_durations_are_readable() -> None:

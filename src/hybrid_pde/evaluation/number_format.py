@@ -4,8 +4,10 @@ import math
 from typing import Any
 
 MISSING = "–"
+MINUS = "−"
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 MAX_DIGITS = 8  # of a value, even if its standard deviation is smaller
+MAX_DIGITS_OF_INTERVAL = 12
 
 
 def number(value: Any, digits: int = 4) -> str:
@@ -16,7 +18,17 @@ def number(value: Any, digits: int = 4) -> str:
         return "(" + ", ".join(number(item, digits) for item in value) + ")"
     if isinstance(value, bool) or not isinstance(value, int | float):
         return str(value)
-    return _with_power(f"{float(value):.{digits}g}")
+    return _with_power(f"{float(value):.{digits}g}").replace("-", MINUS)
+
+
+def interval(lower: float | None, upper: float | None, digits: int = 2) -> str:
+    """``0.00998 … 0.01006``: both ends to as many decimals as their distance has digits."""
+    if lower is None or upper is None or not math.isfinite(width := upper - lower) or width <= 0:
+        return f"{number(lower, MAX_DIGITS)} … {number(upper, MAX_DIGITS)}"
+    largest = max(abs(lower), abs(upper))
+    needed = math.floor(math.log10(largest)) - math.floor(math.log10(width)) + digits
+    shown = min(max(needed, digits), MAX_DIGITS_OF_INTERVAL)
+    return f"{number(lower, shown)} … {number(upper, shown)}"
 
 
 def estimate(value: float | None, std: float | None) -> str:
@@ -32,6 +44,7 @@ def estimate(value: float | None, std: float | None) -> str:
         return f"{number(value, MAX_DIGITS)} ± {number(std, 2)}"
     decimals = max(0, decimals)
     text = f"{value / 10**scale:.{decimals}f} ± {std / 10**scale:.{decimals}f}"
+    text = text.replace("-", MINUS)
     return f"({text}) × 10{str(scale).translate(SUPERSCRIPTS)}" if scale else text
 
 

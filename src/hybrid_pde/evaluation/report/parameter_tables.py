@@ -6,7 +6,7 @@ from typing import Any
 from hybrid_pde.config import Experiment
 from hybrid_pde.config.discovery import built_in_equations
 from hybrid_pde.evaluation.history import component
-from hybrid_pde.evaluation.number_format import MISSING, estimate, number, percent, plural
+from hybrid_pde.evaluation.number_format import MISSING, estimate, interval, number, percent, plural
 
 AXES = "xyz"
 UNDETERMINED = "not determined"
@@ -150,11 +150,10 @@ def _deviation(parameter: Mapping[str, Any], index: int) -> float | None:
     return component(parameter.get("std") if total is None else total, index)
 
 
-def _interval(interval: Any, index: int) -> str:
-    if interval is None:
+def _interval(limits: Any, index: int) -> str:
+    if limits is None:
         return MISSING
-    low, high = (component(limit, index) for limit in interval)
-    return f"{number(low, 5)} … {number(high, 5)}"
+    return interval(*(component(limit, index) for limit in limits))
 
 
 def _estimate(value: float | None, std: float | None) -> str:

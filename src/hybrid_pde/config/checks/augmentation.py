@@ -149,7 +149,7 @@ def _initial_condition_errors(experiment: Experiment) -> Iterator[str]:
     condition = experiment.augmentation.initial_condition
     if isinstance(condition, GivenStates):
         path = Path(experiment.project_root) / condition.path
-        if not path.is_file():
+        if not path.exists():
             yield (
                 f"augmentation.initial_condition.path: {condition.path!r}: file not found: {path}; "
                 f"the path is relative to project_root, {experiment.project_root!r}"

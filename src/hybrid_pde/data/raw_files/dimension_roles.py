@@ -128,7 +128,7 @@ def _source(
     by_component = isinstance(given, list) or (given is None and variables != [name])
     if dim is None and by_component and (len(variables) > 1 or len(axes) == 1):
         components = _components(name, len(variables), axes)
-        return FieldSource(FieldLayout(name, components, static), _ascending(variables))
+        return FieldSource(FieldLayout(name, components, static), ascending(variables))
     if dim is None:
         return FieldSource(FieldLayout(name, (), static), tuple(variables))
     if len(variables) > 1:
@@ -155,8 +155,12 @@ def _components(name: str, count: int, axes: Sequence[str]) -> tuple[str, ...]:
     )
 
 
-def _ascending(variables: Sequence[str]) -> tuple[str, ...]:
-    """Component variables sorted by the axis in their names, if all of them have one."""
+def ascending(variables: Sequence[str]) -> tuple[str, ...]:
+    """Component variables sorted by the axis in their names, if all of them have one.
+
+    Args:
+        variables: One for each component.
+    """
     for position in (-1, 0):
         letters = [variable[position].lower() for variable in variables]
         if len(set(letters)) == len(letters) and set(letters) <= set(SPACE):

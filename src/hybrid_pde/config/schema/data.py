@@ -2,7 +2,15 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, NonNegativeFloat, PositiveInt, field_validator
+from pydantic import (
+    ConfigDict,
+    Discriminator,
+    Field,
+    NonNegativeFloat,
+    PositiveInt,
+    Tag,
+    field_validator,
+)
 
 from hybrid_pde.config.raw_formats import RawFormat
 from hybrid_pde.config.schema.section import FieldName, FolderName, Interval, Section
@@ -55,6 +63,20 @@ class NameParameter(Section):
         return pattern
 
 
+def _kind_of_source(value: Any) -> str:
+    if isinstance(value, NameParameter | dict):
+        return "mapping[from]"
+    return "list[str]" if isinstance(value, list | tuple) else "str"
+
+
+KnownSource = Annotated[
+    Annotated[str, Tag("str")]
+    | Annotated[list[str], Field(min_length=1), Tag("list[str]")]
+    | Annotated[NameParameter, Tag("mapping[from]")],
+    Discriminator(_kind_of_source),
+]
+
+
 class DataParams(Section):
     """Location of the raw files and options for reading them."""
 
@@ -69,7 +91,7 @@ class DataParams(Section):
     time_unit: str | None = None
     directions: dict[str, Literal["up", "down"]] = {}
     select: SelectParams = SelectParams()
-    known_parameters: dict[FieldName, str | list[str] | NameParameter] = {}
+    known_parameters: dict[FieldName, KnownSource] = {}
     cache_dir: str | None = None
     observations: ObservationParams | None = None
 

@@ -112,6 +112,12 @@ def field_variables(dataset: xr.Dataset, name: str, data: DataParams) -> list[st
     )
 
 
+def variables_named(data: DataParams) -> list[str]:
+    """Variables that the section names for the experiment's fields, else the fields' own names."""
+    named = [data.variables.get(name, name) for name in data.fields]
+    return [each for one in named for each in ([one] if isinstance(one, str) else one)]
+
+
 def component_dim(dataset: xr.Dataset, roles: Mapping[str, str], variable: str) -> str | None:
     """The dimension of a variable that counts vector components, if it has one."""
     dims = [str(dim) for dim in dataset[variable].dims if roles.get(str(dim)) == "vector"]

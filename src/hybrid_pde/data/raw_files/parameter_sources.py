@@ -17,7 +17,7 @@ from hybrid_pde.data.raw_files.lazy_arrays import Place, lazy_stack
 from hybrid_pde.errors import RawDataError
 
 KEY = "data.known_parameters"
-NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
+NUMBER = r"[-+]?(?:\d+(?:\.\d+)?|\.\d+)(?:[eE][-+]?\d+)?"
 _PACKING = (*MASKS, *RANGES, "scale_factor", "add_offset", "_Unsigned")
 _DIRECTIONS = ("positive", "standard_name")  # a vector takes them from its vertical component
 
@@ -70,10 +70,14 @@ def number_in_name(file_name: str, pattern: str, parameter: str) -> float:
     )
     # the whole number: neither its beginning nor its end is left out
     whole = rf"(?<![\d.])({NUMBER})(?![\d]|\.\d)"
-    found = {match[1] for match in re.finditer(f"(?={before}{whole}{after})", file_name)}
-    if len(found) == 1 and np.isfinite(number := float(found.pop())):
+    found = {float(match[1]) for match in re.finditer(f"(?={before}{whole}{after})", file_name)}
+    if len(found) == 1 and np.isfinite(number := next(iter(found))):
         return number
-    problem = f"several numbers ({', '.join(sorted(found))})" if found else "no number"
+    problem = (
+        f"several numbers ({', '.join(f'{each:g}' for each in sorted(found))})"
+        if found
+        else "no number"
+    )
     raise RawDataError(
         f"{KEY}.{parameter}: the pattern {pattern!r} finds {problem} in the file's name "
         f"{file_name!r}; rename the file, or mend the pattern: {{}} is the number, * any text"

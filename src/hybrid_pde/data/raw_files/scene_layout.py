@@ -16,6 +16,7 @@ import xarray as xr
 from hybrid_pde.config.schema import DataParams
 from hybrid_pde.data.face_matrices import periodic_matrices, walled_matrices
 from hybrid_pde.data.raw_files.array_layout import SHARED, ArrayLayout, read_layout
+from hybrid_pde.data.raw_files.dimension_roles import variables_named
 from hybrid_pde.data.raw_files.folder_files import files_in
 from hybrid_pde.data.raw_files.lazy_arrays import Place, lazy_stack
 from hybrid_pde.data.raw_files.numpy_files import NumpyFile
@@ -88,8 +89,11 @@ def labelled_contents(path: Path, data: DataParams) -> xr.Dataset:
     variables: dict[str, Any] = {}
     described = {name: _frame(frames[min(frames)]) for name, frames in files.items()}
     first = next(iter(described.values()))
+    used = variables_named(data)
     for name, frames in files.items():
         opened = described[name]
+        if opened.is_staggered and boundary is None and name not in used:
+            continue  # it cannot be interpolated, and need not
         if not opened.agrees_with(first):
             raise RawDataError(f"{name}: on another grid than {next(iter(files))}")
         if frames.keys() == numbers.keys():
@@ -210,30 +214,33 @@ def _at_centres(
     sides: dict[str, tuple[Side, Side]],
     name: str,
 ) -> np.ndarray:
-    """Components on faces, stored with one face more than cells, interpolated to the centres."""
+    """Components on faces, stored with one face more than cells, interpolated to the centres.
+
+    On a periodic axis, and between closed walls, the interpolation is that of
+    :class:`hybrid_pde.data.staggered_velocity.Staggering`. Where there is flow through a wall, it
+    is the mean of both faces, of order 2.
+    """
     vector = dims.index("vector")
+    space = [dim for dim in dims if dim != "vector"]
     largest = float(np.abs(values).max(initial=0.0))
     centred = []
     for number, axis in enumerate(frame.components):
-        component = values.take(number, axis=vector)
-        space = [dim for dim in dims if dim != "vector"]
-        along = space.index(axis)
-        whole = [slice(0, frame.cells[dim]) for dim in space]
-        periodic = PERIODIC in sides[axis]
-        if not periodic:
-            inside = [*whole]
-            inside[along] = slice(None)
-            ends = component[tuple(inside)].take([0, -1], axis=along)
-            if (flow := float(np.abs(ends).max())) > _ROUNDING * largest:
+        component, count = values.take(number, axis=vector), frame.cells[axis]
+        kept = tuple(slice(0, None if dim == axis else frame.cells[dim]) for dim in space)
+        faces = np.moveaxis(component[kept].astype(np.float64), space.index(axis), -1)
+        first, last = faces[..., 0], faces[..., -1]
+        if PERIODIC in sides[axis]:
+            if np.abs(first - last).max() > _ROUNDING * largest:
                 raise RawDataError(
-                    f"{name}: flows through a wall of {axis} ({flow:g}); on a staggered grid there "
-                    "must be no flow through walls: write the velocity at the centres, "
-                    "velocity.at_centers()"
+                    f"{name}: the first and the last face of {axis} differ, so it is not periodic; "
+                    "set data.boundary to the condition of the simulation"
                 )
-        count = frame.cells[axis]
-        _, to_centres = (periodic_matrices if periodic else walled_matrices)(count)
-        faces = np.moveaxis(component[tuple(whole)].astype(np.float64), along, -1)
-        centred.append(np.moveaxis(faces @ to_centres.T, -1, along))
+            at_centres = faces[..., :count] @ periodic_matrices(count)[1].T
+        elif max(np.abs(first).max(), np.abs(last).max()) <= _ROUNDING * largest:
+            at_centres = faces[..., :count] @ walled_matrices(count)[1].T
+        else:
+            at_centres = (faces[..., :count] + faces[..., 1:]) / 2
+        centred.append(np.moveaxis(at_centres, -1, space.index(axis)))
     return np.stack(centred, axis=vector).astype(values.dtype)
 
 

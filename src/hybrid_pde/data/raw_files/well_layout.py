@@ -13,6 +13,7 @@ import numpy as np
 import xarray as xr
 
 from hybrid_pde.config.schema import DataParams
+from hybrid_pde.data.raw_files.dimension_roles import variables_named
 from hybrid_pde.data.raw_files.guards import check_size, reject_external_data
 from hybrid_pde.data.raw_files.hdf5 import (
     attributes,
@@ -70,12 +71,13 @@ def labelled_contents(file: h5py.File, data: DataParams) -> xr.Dataset:
             if name in variables:
                 name = f"{group.removesuffix('_fields')}_{name}"
             for each, variable in box.field(name, entry, rank):
-                variables[each], ranks[each] = variable, rank
+                variables[each] = variable
+                ranks[each] = int(rank == 1)  # a tensor is read as scalars
     for name, entry in _entries(file, SCALARS):
         variables.setdefault(name, box.scalar(entry))
     attrs = attributes(file)
     if data.boundary is None:
-        used = {name: ranks.get(name, 0) for name in _used(data)}
+        used = {name: ranks.get(name, 0) for name in variables_named(data)}
         boundary = stated_boundary(file, {axis: len(axes[axis]) for axis in axes}, used)
         attrs |= {} if boundary is None else {"boundary": boundary}
     return xr.Dataset(variables, attrs=attrs)
@@ -250,12 +252,3 @@ def _group(file: h5py.File, name: str) -> h5py.Group:
     if not isinstance(group, h5py.Group):
         raise RawDataError(f"{name}: absent, or not a group")
     return group
-
-
-def _used(data: DataParams) -> list[str]:
-    """Variables of the experiment's fields."""
-    used = []
-    for name in data.fields:
-        given = data.variables.get(name, name)
-        used += [given] if isinstance(given, str) else given
-    return used

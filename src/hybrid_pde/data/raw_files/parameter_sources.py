@@ -73,11 +73,8 @@ def number_in_name(file_name: str, pattern: str, parameter: str) -> float:
     found = {float(match[1]) for match in re.finditer(f"(?={before}{whole}{after})", file_name)}
     if len(found) == 1 and np.isfinite(number := next(iter(found))):
         return number
-    problem = (
-        f"several numbers ({', '.join(f'{each:g}' for each in sorted(found))})"
-        if found
-        else "no number"
-    )
+    several = ", ".join(f"{each:g}" for each in sorted(found))
+    problem = f"several numbers ({several})" if found else "no number"
     raise RawDataError(
         f"{KEY}.{parameter}: the pattern {pattern!r} finds {problem} in the file's name "
         f"{file_name!r}; rename the file, or mend the pattern: {{}} is the number, * any text"

@@ -62,7 +62,8 @@ def test_no_code_executes_what_it_reads() -> None:
     "source",
     [
         "import pickle", "from joblib import load", "eval('1')", "yaml.load(x, yaml.SafeLoader)",
-        "torch.load(x)", "torch.load(x, weights_only=False)", "np.load(x)", "np.lib.format.read_array(x)",
+        "torch.load(x)", "torch.load(x, weights_only=False)", "np.load(x)",
+        "np.lib.format.read_array(x)",
         "subprocess.run(x, shell=True)", "jinja2.Environment()", "yaml.unsafe_load(x)",
     ],
 )  # fmt: skip

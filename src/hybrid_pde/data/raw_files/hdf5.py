@@ -52,7 +52,7 @@ def listed(file: h5py.Group) -> str:
 
 def text_list(value: Any) -> list[str]:
     """An attribute that is a text or a list of texts, as a list."""
-    texts = np.ravel(np.asarray(value, dtype=object)) if value is not None else []
+    texts: Any = np.ravel(np.asarray(value, dtype=object)) if value is not None else []
     return [each.decode() if isinstance(each, bytes) else str(each) for each in texts]
 
 

@@ -114,7 +114,9 @@ def labelled_contents(path: Path, data: DataParams) -> xr.Dataset:
     for name, unit in layout.units.items():
         if name in variables:
             variables[name] = (*variables[name][:2], {"units": unit})
-    attrs = {n: v for n, v in stated.items() if isinstance(v, int | float | str) and n != "dt"}
+    attrs: dict[str, Any] = {
+        n: v for n, v in stated.items() if isinstance(v, int | float | str) and n != "dt"
+    }
     attrs |= layout.parameters
     if layout.boundary is not None:
         is_plain = isinstance(layout.boundary, str | int | float)
@@ -150,7 +152,7 @@ def _description(path: Path) -> dict[str, Any]:
 
 def _times(numbers: Sequence[int], layout: ArrayLayout, stated: dict[str, Any]) -> np.ndarray:
     """Time of each frame; a frame's number counts time steps."""
-    dt = stated.get("dt") if layout.dt is None else layout.dt
+    dt: Any = stated.get("dt") if layout.dt is None else layout.dt
     if single_frames_allowed() and len(numbers) == 1:
         dt = dt or 1.0
     is_number = isinstance(dt, int | float) and not isinstance(dt, bool)

@@ -113,7 +113,9 @@ def _attributes(array: zarr.Array) -> dict[str, Any]:
     In version 2, xarray stores ``_FillValue`` as the fill value of the array. Zarr's own default,
     0, marks nothing in an array of unpacked floats.
     """
-    attrs = {name: each for name, each in array.attrs.items() if name not in DIMENSIONS}
+    attrs: dict[str, Any] = {
+        name: each for name, each in array.attrs.items() if name not in DIMENSIONS
+    }
     if array.metadata.zarr_format == 3:
         if isinstance(attrs.get(FILL), str):
             attrs[FILL] = _encoded_fill(attrs[FILL], array)

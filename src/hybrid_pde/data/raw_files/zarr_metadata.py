@@ -86,7 +86,8 @@ def _check_array(stated: Mapping[str, Any], name: str) -> None:
             _check_codec(codec, name)
     grid = stated.get("chunk_grid")
     inside = grid.get("configuration", {}) if isinstance(grid, dict) else {}
-    chunk = stated.get("chunks") or (isinstance(inside, dict) and inside.get("chunk_shape"))
+    own = inside.get("chunk_shape") if isinstance(inside, dict) else None
+    chunk: Any = stated.get("chunks") or own
     is_sharded = any(codec.get("name") == "sharding_indexed" for codec in _codecs(stated))
     is_list = isinstance(chunk, list) and all(isinstance(each, int) for each in chunk)
     if is_list and not is_sharded:  # a shard is read in parts

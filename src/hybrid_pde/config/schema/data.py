@@ -63,6 +63,9 @@ class NameParameter(Section):
         return pattern
 
 
+Derivation = Annotated[str, Field(pattern=r"^(curl|velocity)\([^()]+\)$")]  # curl(velocity)
+
+
 def _kind_of_source(value: Any) -> str:
     if isinstance(value, NameParameter | dict):
         return "mapping[from]"
@@ -92,6 +95,7 @@ class DataParams(Section):
     directions: dict[str, Literal["up", "down"]] = {}
     select: SelectParams = SelectParams()
     known_parameters: dict[FieldName, KnownSource] = {}
+    derive: dict[FieldName, Derivation] = {}
     cache_dir: str | None = None
     observations: ObservationParams | None = None
 

@@ -63,6 +63,7 @@ class StatesFromFile:
                 "format": AUTO,
                 "variables": {k: v for k, v in data.variables.items() if k in names},
                 "known_parameters": {},
+                "derive": {k: v for k, v in data.derive.items() if k in names},
                 "directions": {k: v for k, v in data.directions.items() if k in names},
                 "observations": None,
                 "select": data.select.model_copy(update={"time": None, "stride": 1}),

@@ -8,6 +8,7 @@ from typing import Protocol, cast
 
 from hybrid_pde.config.raw_formats import AUTO, READERS, reader_modules
 from hybrid_pde.config.schema import DataParams
+from hybrid_pde.data.raw_files.derived_fields import with_derived_fields
 from hybrid_pde.data.raw_files.foreign_formats import why_unreadable
 from hybrid_pde.data.raw_files.raw_file import RawFile
 from hybrid_pde.errors import RawDataError
@@ -47,7 +48,10 @@ def open_raw(path: Path, data: DataParams) -> AbstractContextManager[RawFile]:
     Raises:
         RawDataError: if no reader takes it, naming what would help.
     """
-    return _reader_of(path, data.format).open_raw(path, data)
+    reader = _reader_of(path, data.format)
+    if not data.derive:
+        return reader.open_raw(path, data)
+    return with_derived_fields(path, data, reader.open_raw)
 
 
 def companions(path: Path) -> list[Path]:

@@ -1,5 +1,6 @@
 """Description of plain arrays by a YAML file beside them: axes, points, times, units, boundary."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,17 @@ class ArrayLayout(Section):
     units: dict[str, str] = {}
     boundary: Any = None
     parameters: dict[str, float | list[float]] = {}
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """Boundary and parameters as global attributes of a file."""
+        if self.boundary is None:
+            return dict(self.parameters)
+        is_plain = isinstance(self.boundary, str | int | float)
+        return {
+            **self.parameters,
+            "boundary": self.boundary if is_plain else json.dumps(self.boundary),
+        }
 
 
 def layout_files(path: Path) -> list[Path]:

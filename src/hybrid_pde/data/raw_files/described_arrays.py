@@ -1,6 +1,5 @@
 """Plain arrays with their description as labelled variables."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -49,11 +48,7 @@ def labelled_contents(path: Path) -> xr.Dataset:
         if name not in variables:
             raise RawDataError(f"units: {suggest(name, variables)}")
         variables[name] = (*variables[name][:2], {"units": unit})
-    attrs: dict[str, Any] = dict(layout.parameters)
-    if layout.boundary is not None:
-        is_plain = isinstance(layout.boundary, str | int | float)
-        attrs["boundary"] = layout.boundary if is_plain else json.dumps(layout.boundary)
-    return xr.Dataset(variables, attrs=attrs)
+    return xr.Dataset(variables, attrs=layout.attributes)
 
 
 def _dims(

@@ -117,11 +117,7 @@ def labelled_contents(path: Path, data: DataParams) -> xr.Dataset:
     attrs: dict[str, Any] = {
         n: v for n, v in stated.items() if isinstance(v, int | float | str) and n != "dt"
     }
-    attrs |= layout.parameters
-    if layout.boundary is not None:
-        is_plain = isinstance(layout.boundary, str | int | float)
-        attrs["boundary"] = layout.boundary if is_plain else json.dumps(layout.boundary)
-    return xr.Dataset(variables, attrs=attrs)
+    return xr.Dataset(variables, attrs=attrs | layout.attributes)
 
 
 def _files(path: Path) -> dict[str, dict[int, Path]]:

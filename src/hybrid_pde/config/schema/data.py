@@ -1,8 +1,10 @@
 """Section ``data``: raw files, reading options, and observations used for training."""
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     ConfigDict,
     Discriminator,
     Field,
@@ -63,7 +65,16 @@ class NameParameter(Section):
         return pattern
 
 
-Derivation = Annotated[str, Field(pattern=r"^(curl|velocity)\([^()]+\)$")]  # curl(velocity)
+def _derivation(rule: str) -> str:
+    if not re.fullmatch(r"(curl|velocity)\([^()]+\)", rule):
+        raise ValueError(
+            "must be curl(…) of a velocity, e.g. curl(velocity), or velocity(…) of a vorticity, "
+            "e.g. velocity(vorticity)"
+        )
+    return rule
+
+
+Derivation = Annotated[str, AfterValidator(_derivation)]
 
 
 def _kind_of_source(value: Any) -> str:

@@ -69,7 +69,7 @@ def number_in_name(file_name: str, pattern: str, parameter: str) -> float:
         ".*".join(re.escape(part) for part in side.split("*")) for side in pattern.split("{}")
     )
     # the whole number: neither its beginning nor its end is left out
-    whole = rf"(?<![\d.])({NUMBER})(?![\d]|\.\d)"
+    whole = rf"(?<!\d)(?<!\d\.)({NUMBER})(?![\d]|\.\d)"
     found = {float(match[1]) for match in re.finditer(f"(?={before}{whole}{after})", file_name)}
     if len(found) == 1 and np.isfinite(number := next(iter(found))):
         return number

@@ -26,7 +26,7 @@ SURROGATE = (
     "models.surrogate_file",
     "training.synthetic",
     "training.augmentation",
-    "evaluation.synthetic_predictor",
+    "models.synthetic.synthetic_predictor",
 )
 CALIBRATION = ("training.physical", "training.hybrid", "training.augmentation")
 OWN_NETWORK = """

@@ -63,7 +63,7 @@ class FNO(PaddedModel[FNOArchitecture]):
 
 
 class FourierNetwork(nn.Module):
-    """The package's operator with our spectral convolution, without positions and padding of its own.
+    """The operator of the package with our spectral convolution, without positions and padding.
 
     Args:
         in_channels: Channels of the input.

@@ -54,9 +54,7 @@ def parse_attribute(text: Any) -> Any:
 
 
 def boundary_attribute(axes: Sequence[str], boundary: Sequence[tuple[Side, Side]]) -> str:
-    """The ``boundary`` attribute of a file: ``periodic`` for a box, else JSON; see
-    :func:`parse_attribute`.
-    """
+    """The ``boundary`` attribute of a file, for :func:`parse_attribute`: ``periodic`` or JSON."""
     if all(sides == (PERIODIC, PERIODIC) for sides in boundary):
         return PERIODIC
     return json.dumps(

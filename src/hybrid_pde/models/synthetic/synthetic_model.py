@@ -8,7 +8,7 @@ Layout: ``B`` windows, ``K`` states of a pass, ``C`` channels, ``X Y Z`` space; 
 import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping, Sequence, Sized
-from typing import TYPE_CHECKING, Any, cast, overload
+from typing import TYPE_CHECKING, Any, ClassVar, cast, overload
 
 import torch
 from torch import nn
@@ -54,10 +54,13 @@ class SyntheticModel(nn.Module, ABC):
         parameter_defaults: Values of inputs that are parameters of the equation, for simulations
             without values of their own; saved with the model.
         data: The data that a loaded model was trained on.
+        exports_to_onnx: Whether all operations of the network exist in ONNX.
 
     Raises:
         ConfigError: if inputs and outputs do not fit each other.
     """
+
+    exports_to_onnx: ClassVar[bool] = True
 
     state_channels: torch.Tensor
     input_mean: torch.Tensor
@@ -206,7 +209,7 @@ class SyntheticModel(nn.Module, ABC):
         seen = self.prepare_input(state)
         if self.harmonics:
             position = self._position(tuple(state.shape[2:]), seen)
-            seen = torch.cat([seen, position.expand(len(seen), *position.shape)], dim=1)
+            seen = torch.cat([seen, position.expand(seen.shape[0], *position.shape)], dim=1)
         return self.network(seen)
 
     def predict(self, state: torch.Tensor) -> torch.Tensor:

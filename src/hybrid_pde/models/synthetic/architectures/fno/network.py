@@ -35,6 +35,7 @@ class FNO(PaddedModel[FNOArchitecture]):
     """
 
     options_class = FNOArchitecture
+    exports_to_onnx = False  # it multiplies complex numbers
 
     def make_network(self) -> nn.Module:
         """The operator between a lifting and a projecting perceptron."""

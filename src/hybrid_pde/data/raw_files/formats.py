@@ -28,9 +28,13 @@ def suffixes(file_format: str) -> tuple[str, ...]:
 
 def open_raw(path: Path, data: DataParams) -> AbstractContextManager[RawFile]:
     """Open a raw file with the reader of ``data.format``; ``auto`` chooses by the file's ending."""
+    return reader_of(path, data.format).open_raw(path, data)
+
+
+def reader_of(path: Path, file_format: str) -> Reader:
+    """The reader that opens a file."""
     suffix = path.suffix.lower()
-    reader = next(each for each in _readers(data.format) if suffix in each.SUFFIXES)
-    return reader.open_raw(path, data)
+    return next(each for each in _readers(file_format) if suffix in each.SUFFIXES)
 
 
 def reader_files(file_format: str) -> list[Path]:

@@ -2,9 +2,9 @@
 
 The exported step has everything inside: parameter channels, padding by the boundary, positions and
 normalisation. Its inputs are ``state`` ``[B, C, *space]`` with the channels of the fields in the
-order of ``input_specs``, and each parameter of the equation ``[B, numbers]``. Its output is the next
-state ``[B, C_out, *space]``; of a model with a ``bundle`` of K > 1 the next K, ``[B, K, C_out,
-*space]``.
+order of ``input_specs``, and each parameter of the equation ``[B, numbers]``. Its output is the
+next state ``[B, C_out, *space]``; of a model with a ``bundle`` of K > 1 the next K,
+``[B, K, C_out, *space]``.
 """
 
 import copy
@@ -78,16 +78,12 @@ def export_step(model: SyntheticModel, path: Path) -> dict[str, Any]:
     Raises:
         ExportError: if the architecture or the ending of the name does not allow it.
     """
+    check_suffix(path)
     suffix = path.suffix.lower()
-    if suffix not in (PT2, ONNX):
-        raise ExportError(
-            f"{path}: the ending {path.suffix!r} is no format of models; use {PT2} for PyTorch or "
-            f"{ONNX} for other programs"
-        )
     if suffix == ONNX and not model.exports_to_onnx:
         raise ExportError(
-            f"{path}: {type(model).__name__} cannot be written as ONNX, whose runtime has no complex "
-            f"numbers; export it as {PT2}"
+            f"{path}: {type(model).__name__} cannot be written as ONNX, whose runtime has no "
+            f"complex numbers; export it as {PT2}"
         )
     data = model.data
     assert data is not None, "a model without the description of its data"
@@ -117,6 +113,19 @@ def export_step(model: SyntheticModel, path: Path) -> dict[str, Any]:
     shapes = [[batch, *each.shape[1:]] for each in examples[1]]
     inputs = dict(zip(("state", *parameters), shapes, strict=True))
     return {"inputs": inputs, "batch": batch, "largest_error": error}
+
+
+def check_suffix(path: Path) -> None:
+    """Check the ending of a file's name, before anything is computed.
+
+    Raises:
+        ExportError: if it is neither ``.pt2`` nor ``.onnx``.
+    """
+    if path.suffix.lower() not in (PT2, ONNX):
+        raise ExportError(
+            f"{path}: the ending {path.suffix!r} is no format of models; use {PT2} for PyTorch or "
+            f"{ONNX} for other programs"
+        )
 
 
 def exported_metadata(model: SyntheticModel, data: DataDescription) -> dict[str, Any]:

@@ -78,10 +78,9 @@ def simulation_dataset(simulation: CachedSimulation) -> xr.Dataset:
             continue
         dims = [] if parameter.static else ["time"]
         dims += [f"axis_of_{parameter.name}"] if parameter.components else []
-        unit = header.units.of(parameter.name)
-        attrs = {"long_name": f"known parameter {parameter.name}"} | (
-            {"units": unit} if unit else {}
-        )
+        attrs = {"long_name": f"known parameter {parameter.name}"}
+        if unit := header.units.of(parameter.name):
+            attrs["units"] = unit
         values = simulation.known[parameter.name].numpy()
         dataset[parameter.name] = xr.DataArray(values, dims=dims, attrs=attrs)
     return dataset
@@ -96,8 +95,8 @@ def _samples(store: SimulationStore, numbers: list[int]) -> Iterator[xr.Dataset]
         times = own if times is None else times
         if own.shape != times.shape or not np.allclose(own, times):
             raise ExportError(
-                f"{store.path(number)}: {len(own)} frames from time {own[0]:.6g}, {len(times)} from "
-                f"{times[0]:.6g} in simulation {numbers[0]}; a file has one time axis, so convert "
+                f"{store.path(number)}: {len(own)} frames from time {own[0]:.6g}, {len(times)} "
+                f"from {times[0]:.6g} in simulation {numbers[0]}; a file has one time axis, so convert "
                 "them one by one with --simulation"
             )
         label = xr.DataArray([number], dims="sample", attrs={"long_name": "number of simulation"})

@@ -96,8 +96,8 @@ def _samples(store: SimulationStore, numbers: list[int]) -> Iterator[xr.Dataset]
         if own.shape != times.shape or not np.allclose(own, times):
             raise ExportError(
                 f"{store.path(number)}: {len(own)} frames from time {own[0]:.6g}, {len(times)} "
-                f"from {times[0]:.6g} in simulation {numbers[0]}; a file has one time axis, so convert "
-                "them one by one with --simulation"
+                f"from {times[0]:.6g} in simulation {numbers[0]}; a file has one time axis, so "
+                "convert them one by one with --simulation"
             )
         label = xr.DataArray([number], dims="sample", attrs={"long_name": "number of simulation"})
         dataset = dataset.expand_dims(sample=label)

@@ -115,9 +115,16 @@ def read_start(
     if misfits:
         raise StateError(f"{source}: {misfits[-1]}")
     raise StateError(
-        f"{failures[0]}. A state for this model has the field(s) {', '.join(fields)} on the axes "
-        f"{', '.join(data.grid.axes)}; rename or add variables to match"
+        f"{_most_telling(failures)}. A state for this model has the field(s) {', '.join(fields)} "
+        f"on the axes {', '.join(data.grid.axes)}; rename or add variables to match"
     ) from failures[0]
+
+
+def _most_telling(failures: Sequence[Exception]) -> Exception:
+    """The first failure that is not of settings that the file need not fit."""
+    unfit = ("no variable", "data.known_parameters", "data.domain")
+    telling = (each for each in failures if not any(words in str(each) for words in unfit))
+    return next(telling, failures[0])
 
 
 def _readings(
@@ -162,17 +169,17 @@ def _difference(
     must_fit: bool,
 ) -> str | None:
     """The first difference from the model's data, or ``None``."""
+    if info.grid.axes != data.grid.axes:
+        return (
+            f"the axes are {', '.join(info.grid.axes)} here, {', '.join(data.grid.axes)} in the "
+            "data of the model; they must be the same"
+        )
     for found, wanted in zip(info.layouts, layouts, strict=True):
         if found.components != wanted.components:
             return (
                 f"{found.name}: {_kind(found)} here, {_kind(wanted)} in the data of the model; "
                 "give it the same components"
             )
-    if info.grid.axes != data.grid.axes:
-        return (
-            f"the axes are {', '.join(info.grid.axes)} here, {', '.join(data.grid.axes)} in the "
-            "data of the model; they must be the same"
-        )
     if info.boundary_stated and settings.boundary is None:
         problem = _boundary_difference(info.grid, data)
         if problem:

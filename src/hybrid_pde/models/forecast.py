@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,6 +15,7 @@ import numpy as np
 import torch
 import xarray as xr
 
+from hybrid_pde import __version__
 from hybrid_pde.config.schema import DataParams
 from hybrid_pde.data.cache.channel_statistics import lowest_precision
 from hybrid_pde.data.cf_dataset import cf_dataset
@@ -248,12 +248,11 @@ def _attributes(
         name: float(value) if np.ndim(value) == 0 else np.asarray(value, np.float64)
         for name, value in model.used_parameters(start).items()
     }
-    version = metadata.version("hybrid-pde")
     date = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     frame = f"simulation {request.simulation}, frame {state.frame}"
     return {
         "title": f"Forecast by a {model.kind}",
-        "source": f"{model.kind}, hybrid_pde {version}",
+        "source": f"{model.kind}, hybrid_pde {__version__}",
         "history": f"{date}: forecast from {Path(state.source).name}, {frame}",
         "initial_state": f"{Path(state.source).name}, {frame}, time {state.time:.9g}",
         "dt": model.data.dt,

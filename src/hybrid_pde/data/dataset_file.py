@@ -64,7 +64,7 @@ def write_datasets(path: Path, datasets: Iterable[xr.Dataset], dim: str = "sampl
 def _write_zarr(path: Path, datasets: Iterable[xr.Dataset], dim: str) -> None:
     for number, dataset in enumerate(datasets):
         appended = {"append_dim": dim} if number else {"mode": "w", "zarr_format": 2}
-        dataset.to_zarr(path, consolidated=True, **appended)  # type: ignore[call-overload]
+        dataset.to_zarr(path, consolidated=True, **appended)
 
 
 def _write_netcdf(path: Path, datasets: Iterable[xr.Dataset], dim: str) -> None:

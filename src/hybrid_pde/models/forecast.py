@@ -55,21 +55,27 @@ class Start:
 
 
 class Forecaster(Protocol):
-    """A model that continues a state.
+    """A model that continues a state."""
 
-    Attributes:
-        kind: What the model is, for the attributes of the result.
-        data: The data that it was made with.
-        fields: The fields that it needs.
-        known: Parameters that it takes from the file where they are there.
-        allowed: Parameters that may be given.
-    """
+    @property
+    def kind(self) -> str:
+        """The kind of model, for the attributes of the result."""
 
-    kind: str
-    data: DataDescription
-    fields: Sequence[str]
-    known: Sequence[str]
-    allowed: Sequence[str]
+    @property
+    def data(self) -> DataDescription:
+        """The data that it was made with."""
+
+    @property
+    def fields(self) -> Sequence[str]:
+        """The fields that it needs."""
+
+    @property
+    def known(self) -> Sequence[str]:
+        """Parameters that it takes from the file where they are there."""
+
+    @property
+    def allowed(self) -> Sequence[str]:
+        """Parameters that may be given."""
 
     def run(self, start: Start, steps: int) -> dict[str, np.ndarray]:
         """The frames 1 … ``steps``, ``[T, C, *space]`` of each predicted field."""

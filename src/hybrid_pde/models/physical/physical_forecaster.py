@@ -15,6 +15,8 @@ from hybrid_pde.models.physical.field_roles import match_roles
 if TYPE_CHECKING:
     from hybrid_pde.models.physical.physical_model import PhysicalModel
 
+MAX_NUMBERS = 3  # of a parameter that is no field
+
 
 class PhysicalForecaster:
     """A :class:`~hybrid_pde.models.forecast.Forecaster` that solves the calibrated equation.
@@ -54,6 +56,8 @@ class PhysicalForecaster:
                 f"{start.source}: no value of the known parameter {lacking[0]}; give it with "
                 f"--parameters {lacking[0]}=… (parameters={{{lacking[0]!r}: …}})"
             )
+        for name, values in start.values.items():
+            self._check(name, values)
         conditions = recorded_conditions(start.known, start.values)
         types = {values.dtype for values in start.fields.values()}
         with torch.no_grad(), self._model.at_least(types):
@@ -69,16 +73,34 @@ class PhysicalForecaster:
             )
         return {name: np.stack([f[name][0].numpy() for f in frames]) for name in self.fields}
 
+    def _check(self, name: str, values: torch.Tensor) -> None:
+        """Reject a value that the parameter cannot have."""
+        spec = self._model.spec.parameters.get(name)
+        if spec is None or values.numel() > MAX_NUMBERS:  # a boundary value, or a field
+            return
+        own = self._model.get_parameter(name)
+        wanted = {own.numel() if own.numel() <= MAX_NUMBERS else 1}
+        if spec.per_axis and own.ndim == 0:
+            wanted.add(len(self.data.grid.axes))
+        if values.numel() not in wanted:
+            raise StateError(
+                f"parameter {name!r}: {values.numel()} number(s); the model takes "
+                f"{' or '.join(map(str, sorted(wanted)))}"
+            )
+        if spec.positive and (values < 0).any():
+            raise StateError(
+                f"parameter {name!r}: {values.flatten().tolist()}: it is 0 or above; correct it"
+            )
+
     def used_parameters(self, start: Start) -> dict[str, Any]:
         """The numbers of each parameter that is no field."""
-        axes = len(self.data.grid.axes)
         own = {name: value.detach().numpy() for name, value in self._model.named_parameters()}
         given = {
             parameter.name: start.values[parameter.name][0].numpy()
             for parameter in start.known
             if not parameter.is_field
         }
-        return {k: v for k, v in {**own, **given}.items() if v.size <= max(axes, 3)}
+        return {k: v for k, v in {**own, **given}.items() if v.size <= MAX_NUMBERS}
 
 
 def rollout_dataset(

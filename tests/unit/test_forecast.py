@@ -280,10 +280,8 @@ def test_a_calibrated_model_solves_its_equation_with_its_parameters(tmp_path: Pa
     np.testing.assert_allclose(found["heat"][2], 300 + decay(0.1, 1.5), atol=1e-4)
     assert found.attrs["diffusivity"] == 0.1
     model = hybrid_pde.load_physical_model(folder)
-    for wrong, message in (
-        (-0.1, "it is 0 or above"),
-        ([1, 2, 3], "3 number.s.; the model takes 1"),
-    ):
+    refused = ((-0.1, "it is 0 or above"), ([1, 2, 3], r"3 number\(s\); the model takes 1"))
+    for wrong, message in refused:
         with pytest.raises(StateError, match=message):
             model.rollout(heat(), 1, parameters={"diffusivity": wrong})
     heat(2).to_netcdf(tmp_path / "heat.nc")

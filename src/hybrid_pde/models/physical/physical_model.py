@@ -135,10 +135,7 @@ class PhysicalModel(torch.nn.Module, Equation):
         return frames
 
     @overload
-    def rollout(self, state: "xr.Dataset", steps: int, /, **options: Any) -> "xr.Dataset": ...
-
-    @overload
-    def rollout(self, state: "xr.Dataset", *, steps: int, **options: Any) -> "xr.Dataset": ...
+    def rollout(self, state: "xr.Dataset", steps: int, **options: Any) -> "xr.Dataset": ...
 
     @overload
     def rollout(

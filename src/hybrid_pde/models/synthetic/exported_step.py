@@ -151,7 +151,9 @@ def _example(
 ) -> tuple[torch.Tensor, ...]:
     """Random inputs like those of the training."""
     generator = torch.Generator().manual_seed(count)
-    state, numbers, first = [], [], 0
+    state: list[torch.Tensor] = []
+    numbers: list[torch.Tensor] = []
+    first = 0
     for name, channels in model.input_specs.items():
         places = slice(first, first + channels)
         first += channels

@@ -90,7 +90,7 @@ class OnnxSurrogate:
             part = state[:, first : first + channels].numpy()
             first += channels
             if name in self._parameters:
-                given[name] = part[(..., *(0,) * (part.ndim - 2))]
+                given[name] = part.reshape(*part.shape[:2], -1)[..., 0]
             else:
                 fields[name] = part
         frames: list[np.ndarray] = []

@@ -48,7 +48,7 @@ class SpectralConvolution(nn.Module):
         kept = [min(n, k) for n, k in zip(space[:-1], self.n_modes[:-1], strict=True)]
         kept.append(min(space[-1] // 2 + 1, self.n_modes[-1]))
         modes = torch.fft.rfftn(values, dim=axes, norm="forward")
-        weight = self.weight.tensor
+        weight: torch.Tensor = self.weight.tensor
         for axis, (length, most) in enumerate(zip(kept, self.n_modes, strict=True), start=2):
             if axis == values.ndim - 1:
                 modes, start = modes.narrow(axis, 0, length), 0

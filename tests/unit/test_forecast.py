@@ -153,12 +153,12 @@ def test_another_grid_is_interpolated_only_if_asked(model: SyntheticModel) -> No
     expected = model.rollout(state(), 2)
     assert found["velocity"].shape == expected["velocity"].shape
     np.testing.assert_allclose(found["velocity"], expected["velocity"], atol=2e-3)
-    with pytest.raises(StateError, match="x: the state reaches from .*covers all of it"):
-        model.rollout(fine.isel(x=slice(20)).assign_attrs(boundary=_open()), 1, regrid=True)
-
-
-def _open() -> str:
-    return '{"x": "periodic", "y": "zero-gradient"}'
+    for other, message in (
+        (fine.isel(x=slice(20)), "x: the state reaches from 0 to 0.625, the domain of the model"),
+        (fine.assign_coords(y=2 * fine["y"]), "y: the state reaches from 0 to 1.5, the domain"),
+    ):
+        with pytest.raises(StateError, match=message):
+            model.rollout(other, 1, regrid=True)
 
 
 def test_an_infinite_forecast_and_an_unknown_grid_are_refused(model: SyntheticModel) -> None:

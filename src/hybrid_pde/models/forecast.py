@@ -18,6 +18,7 @@ import xarray as xr
 from hybrid_pde import __version__
 from hybrid_pde.config.schema import DataParams
 from hybrid_pde.data.cache.channel_statistics import lowest_precision
+from hybrid_pde.data.cache.compatibility import TOLERANCE
 from hybrid_pde.data.cf_dataset import cf_dataset
 from hybrid_pde.data.initial_states.start_state import (
     Opener,
@@ -29,7 +30,7 @@ from hybrid_pde.data.raw_files.dataset_in_memory import NAME, open_in_memory
 from hybrid_pde.data.raw_files.raw_file import RawFile
 from hybrid_pde.data.raw_files.subprocess_reader import open_in_subprocess
 from hybrid_pde.domain.data_description import DataDescription
-from hybrid_pde.domain.grid import Grid
+from hybrid_pde.domain.grid import PERIODIC, Grid
 from hybrid_pde.domain.known_values import KnownParameter
 from hybrid_pde.errors import DivergenceError, StateError
 from hybrid_pde.numerics.interpolation import interpolation_matrix
@@ -207,16 +208,7 @@ def _regridded(state: StartState, grid: Grid) -> StartState:
     """The state at the points of another grid, by polynomials of degree 5."""
     axes = range(len(grid.axes))
     for axis in axes:
-        slack = 1e-6 * (grid.upper[axis] - grid.lower[axis])
-        if (
-            state.grid.lower[axis] > grid.lower[axis] + slack
-            or state.grid.upper[axis] < grid.upper[axis] - slack
-        ):
-            raise StateError(
-                f"{state.source}: {grid.axes[axis]}: the state reaches from "
-                f"{state.grid.lower[axis]:.6g} to {state.grid.upper[axis]:.6g}, the model's domain "
-                f"from {grid.lower[axis]:.6g} to {grid.upper[axis]:.6g}; a state covers all of it"
-            )
+        _check_domain(state, grid, axis)
 
     def moved(values: np.ndarray) -> np.ndarray:
         precise = torch.from_numpy(np.ascontiguousarray(values, np.float64))
@@ -227,6 +219,25 @@ def _regridded(state: StartState, grid: Grid) -> StartState:
     fields = {name: moved(values) for name, values in state.fields.items()}
     tensors = {name: moved(values) for name, values in state.tensors.items()}
     return replace(state, fields=fields, tensors=tensors, grid=grid)
+
+
+def _check_domain(state: StartState, grid: Grid, axis: int) -> None:
+    """Reject a state on another domain: the ends of a domain are known up to a cell."""
+    ends = (state.grid.lower[axis], state.grid.upper[axis])
+    wanted = (grid.lower[axis], grid.upper[axis])
+    slack = 1e-6 * (wanted[1] - wanted[0])
+    if PERIODIC in grid.boundary[axis]:
+        is_same = abs(ends[1] - ends[0] - wanted[1] + wanted[0]) <= TOLERANCE * grid.spacing[axis]
+    else:
+        is_same = (
+            max(abs(a - b) for a, b in zip(ends, wanted, strict=True)) <= (state.grid.spacing[axis])
+        )
+    if not is_same or ends[0] > wanted[0] + slack or ends[1] < wanted[1] - slack:
+        raise StateError(
+            f"{state.source}: {grid.axes[axis]}: the state reaches from {ends[0]:.6g} to "
+            f"{ends[1]:.6g}, the domain of the model from {wanted[0]:.6g} to {wanted[1]:.6g}; give "
+            "a state on the same domain"
+        )
 
 
 def _along(values: torch.Tensor, source: Grid, target: Grid, axis: int) -> torch.Tensor:

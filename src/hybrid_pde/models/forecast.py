@@ -18,7 +18,6 @@ import xarray as xr
 from hybrid_pde import __version__
 from hybrid_pde.config.schema import DataParams
 from hybrid_pde.data.cache.channel_statistics import lowest_precision
-from hybrid_pde.data.cache.compatibility import TOLERANCE
 from hybrid_pde.data.cf_dataset import cf_dataset
 from hybrid_pde.data.initial_states.start_state import (
     Opener,
@@ -30,10 +29,9 @@ from hybrid_pde.data.raw_files.dataset_in_memory import NAME, open_in_memory
 from hybrid_pde.data.raw_files.raw_file import RawFile
 from hybrid_pde.data.raw_files.subprocess_reader import open_in_subprocess
 from hybrid_pde.domain.data_description import DataDescription
-from hybrid_pde.domain.grid import PERIODIC, Grid
 from hybrid_pde.domain.known_values import KnownParameter
 from hybrid_pde.errors import DivergenceError, StateError
-from hybrid_pde.numerics.interpolation import interpolation_matrix
+from hybrid_pde.models.state_regridding import regridded
 
 logger = logging.getLogger(__name__)
 
@@ -154,7 +152,7 @@ def _forecast(
     wanted = [name for name in model.known if name not in request.parameters]
     state = read_start(source, open_file, model.data, model.fields, wanted, request)
     if state.grid.shape != model.data.grid.shape or request.regrid:
-        state = _regridded(state, model.data.grid)
+        state = regridded(state, model.data.grid)
     start = _start(state, model.data, request)
     logger.info("%s: simulation %d, frame %d, time %.6g", source, request.simulation, state.frame,
                 state.time)  # fmt: skip
@@ -202,59 +200,6 @@ def _start(state: StartState, data: DataDescription, request: StateRequest) -> S
         given = np.asarray(numbers if len(numbers) > 1 else numbers[0], np.float64)
         values_of[name] = torch.from_numpy(given)[None]
     return Start(state.source, fields, tuple(known), values_of)
-
-
-def _regridded(state: StartState, grid: Grid) -> StartState:
-    """The state at the points of another grid, by polynomials of degree 5."""
-    axes = range(len(grid.axes))
-    for axis in axes:
-        _check_domain(state, grid, axis)
-
-    def moved(values: np.ndarray) -> np.ndarray:
-        precise = torch.from_numpy(np.ascontiguousarray(values, np.float64))
-        for axis in axes:
-            precise = _along(precise, state.grid, grid, axis)
-        return precise.numpy().astype(values.dtype)
-
-    fields = {name: moved(values) for name, values in state.fields.items()}
-    tensors = {name: moved(values) for name, values in state.tensors.items()}
-    return replace(state, fields=fields, tensors=tensors, grid=grid)
-
-
-def _check_domain(state: StartState, grid: Grid, axis: int) -> None:
-    """Reject a state on another domain: the ends of a domain are known up to a cell."""
-    ends = (state.grid.lower[axis], state.grid.upper[axis])
-    wanted = (grid.lower[axis], grid.upper[axis])
-    slack = 1e-6 * (wanted[1] - wanted[0])
-    if PERIODIC in grid.boundary[axis]:
-        is_same = abs(ends[1] - ends[0] - wanted[1] + wanted[0]) <= TOLERANCE * grid.spacing[axis]
-    else:
-        is_same = (
-            max(abs(a - b) for a, b in zip(ends, wanted, strict=True)) <= (state.grid.spacing[axis])
-        )
-    if not is_same or ends[0] > wanted[0] + slack or ends[1] < wanted[1] - slack:
-        raise StateError(
-            f"{state.source}: {grid.axes[axis]}: the state reaches from {ends[0]:.6g} to "
-            f"{ends[1]:.6g}, the domain of the model from {wanted[0]:.6g} to {wanted[1]:.6g}; give "
-            "a state on the same domain"
-        )
-
-
-def _along(values: torch.Tensor, source: Grid, target: Grid, axis: int) -> torch.Tensor:
-    """Values ``[C, *space]`` interpolated along one axis."""
-    line = Grid(
-        (source.axes[axis],),
-        (source.shape[axis],),
-        (source.lower[axis],),
-        (source.upper[axis],),
-        (source.boundary[axis],),
-        (source.nodes_on_boundary[axis],),
-    )
-    offset = 0.0 if target.nodes_on_boundary[axis] else 0.5
-    points = target.lower[axis] + target.spacing[axis] * (np.arange(target.shape[axis]) + offset)
-    indices, weights = interpolation_matrix(line, points[:, None])
-    moved = values.movedim(axis + 1, -1)
-    return (moved[..., indices] * weights).sum(-1).movedim(-1, axis + 1)
 
 
 def _attributes(

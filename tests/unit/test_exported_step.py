@@ -116,7 +116,13 @@ def test_onnx_gives_the_same_numbers_in_a_bare_process(
     assert not torch.allclose(expected, inputs["state"][:, :2], atol=1e-2), "no persistence"
 
 
-@pytest.mark.parametrize("name", ["UNet", pytest.param("FNO", marks=needs_neuraloperator)])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("UNet", marks=pytest.mark.nightly),
+        pytest.param("FNO", marks=needs_neuraloperator),
+    ],
+)
 def test_pt2_gives_the_same_numbers_in_a_bare_process(name: str, tmp_path: Path) -> None:
     model = hybrid_pde.load_synthetic_model(saved(tmp_path, name, bundle=2))
     made = export_step(model, tmp_path / "step.pt2")

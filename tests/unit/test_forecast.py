@@ -106,7 +106,7 @@ def test_units_convert_and_components_may_be_variables_of_the_raw_files(
     found = model.rollout(other.assign_coords(time=days), 2, index=0)
     np.testing.assert_allclose(found["velocity"], expected["velocity"], rtol=1e-5, atol=1e-6)
     assert found.attrs["nu"] == NU
-    assert found["time"].attrs["units"] == "s since 2020-01-01"
+    assert found["time"].attrs["units"].startswith("s since 2020-01-01")
     np.testing.assert_allclose(found["time"], [0.01, 0.02])
 
 

@@ -133,6 +133,14 @@ def test_pt2_gives_the_same_numbers_in_a_bare_process(name: str, tmp_path: Path)
     torch.testing.assert_close(found, by_model(model, inputs), rtol=0, atol=1e-5)
 
 
+def test_a_surrogate_without_parameters_takes_any_number_of_windows(tmp_path: Path) -> None:
+    model = awake(surrogate("ConvNet", GRID.boundary, {"u": 2}))
+    path, layouts = tmp_path / "plain.pt", LAYOUTS[:1]
+    save_synthetic_model(path, model, model.experiment, GRID, layouts, 0.01)
+    made = export_step(hybrid_pde.load_synthetic_model(path), tmp_path / "step.pt2")
+    assert made["inputs"] == {"state": ["any", 2, 8, 6]}
+
+
 @pytest.mark.nightly
 @pytest.mark.parametrize("name", ["ResNet", "DilatedResNet", "ConvNet"])
 @pytest.mark.parametrize("suffix", [".pt2", ".onnx"])

@@ -174,7 +174,7 @@ def _traced(
     batch = torch.export.Dim("batch", min=1)
     first, *others = ({0: batch} for _ in examples[1])
     attempts: list[tuple[str | int, tuple[torch.Tensor, ...], Any]] = [
-        ("any", examples[3], (first, tuple(others))),
+        ("any", examples[3], (first, tuple(others)) if others else (first,)),
         (1, examples[1], None),
     ]
     for windows, example, dynamic in attempts:

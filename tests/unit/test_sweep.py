@@ -48,7 +48,8 @@ def test_assignments_of_another_form(text, message):
 
 
 def test_two_architectures_and_three_rates_share_one_calibration(capsys):
-    files = written("model.synthetic.name=ResNet,ConvNet", RATES)
+    options = "model.synthetic.architecture={hidden_channels: 4}"  # all have it
+    files = written("model.synthetic.name=ResNet,ConvNet", RATES, options)
     assert len(files) == 6
     shown = capsys.readouterr().out
     (call,) = [line for line in shown.splitlines() if line.startswith("run:")]

@@ -276,7 +276,7 @@ def apply_overrides(raw: dict[str, Any], overrides: Iterable[str]) -> set[str]:
 
 
 def _keys_of(model: type[BaseModel], prefix: str) -> dict[str, list[str]]:
-    keys = {prefix: sorted(model.model_fields)}
+    keys = {prefix: sorted(info.alias or name for name, info in model.model_fields.items())}
     for name, info in model.model_fields.items():
         dotted = f"{prefix}.{name}" if prefix else name
         nested = _models_in(info.annotation)

@@ -60,8 +60,7 @@ def _differences(plan: Plan, source: Plan) -> Iterator[tuple[str, tuple[str, str
         if here != there:
             yield key, (stage, here, there)
     if plan.is_generated != source.is_generated:
-        states = ("present" if each.is_generated else "absent" for each in (plan, source))
-        yield "generation_params", ("simulate", *states)
+        yield "generation_params", ("simulate", *_of_both(plan, source, _generated))
         return
     stages = ["simulate"] * plan.is_generated + ["cache"]
     if _kind(source) != "synthetic":
@@ -92,6 +91,10 @@ def _of_both(plan: Plan, source: Plan, value) -> tuple[str, str]:  # type: ignor
 
 def _kind(plan: Plan) -> str:
     return plan.experiment.run_params.model_type
+
+
+def _generated(plan: Plan) -> str:
+    return "present" if plan.is_generated else "absent"
 
 
 def _cycles(plan: Plan) -> str:

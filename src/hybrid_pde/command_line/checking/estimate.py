@@ -28,6 +28,9 @@ CALIBRATE_S = (
 TRAIN_S = 4.4e-7  # a value in one step of a window's rollout, forwards and backwards
 EVALUATE_S = 2e-7  # a value in one frame: both models, measures and figures
 FIGURES_S = 8.0
+AUTOMATIC_S = 100.0  # a training without a length of its own, with its search and validation
+DEFAULT_STEPS = 8  # of rollouts in training, where none are given
+MODEL_BYTES = 20e6  # a surrogate, its history, and the last checkpoints
 
 
 @dataclass(frozen=True)
@@ -162,18 +165,22 @@ def _training(plan: Plan, sizes: _Sizes) -> Work:
     experiment = plan.experiment
     assert experiment.model.synthetic is not None
     training = experiment.trainer_params.synthetic
-    steps = training.num_predict_steps
+    steps = training.num_predict_steps or DEFAULT_STEPS
     count = sum(max(0, sizes.frames([number]) - steps) for number in {*training.train_sim})
     share = experiment.augmentation.alpha if is_augmented(experiment) else 0.0
     windows = training.windows_per_epoch or round(count / (1 - min(share, 0.95)))
-    seconds = TRAIN_S * training.epochs * windows * steps * sizes.values
+    if training.epochs is None:
+        content, seconds = "a length chosen for the data", AUTOMATIC_S
+    else:
+        content = f"up to {training.epochs} epochs of about {windows} windows of {steps} steps"
+        seconds = TRAIN_S * training.epochs * windows * steps * sizes.values
+    replicates = training.replicates
     return Work(
         "train_synthetic",
-        f"{experiment.model.synthetic.name}, up to {training.epochs} epochs of about {windows} "
-        f"windows of {steps} steps"
-        + (f", {training.replicates} replicates" if training.replicates > 1 else ""),
-        training.replicates * (START_S + seconds),
-        training.replicates * 20e6,
+        f"{experiment.model.synthetic.name}, {content}"
+        + (f", {replicates} replicates" if replicates > 1 else ""),
+        replicates * (START_S + seconds),
+        replicates * MODEL_BYTES,
     )
 
 

@@ -9,7 +9,8 @@ import yaml
 
 from hybrid_pde.command_line import app
 from hybrid_pde.command_line.draft.split import split
-from hybrid_pde.config import load_experiment
+from hybrid_pde.config import load_experiment, parse_experiment
+from hybrid_pde.stages.pipeline import run_experiment
 from tests.unit.raw_files import cells, shared_file, write_file
 
 TIMES = 0.02 * np.arange(7)
@@ -65,6 +66,20 @@ def test_equation_that_explains_the_data_is_chosen(tmp_path, capsys):
     assert "run:   snakemake --cores 2 --config experiment=a.yaml" in shown
     assert app.run(["check", "a.yaml"]) == app.DONE
     assert "a.yaml: no errors" in capsys.readouterr().out
+
+
+@pytest.mark.nightly
+@pytest.mark.filterwarnings("ignore::hybrid_pde.result_warnings.ResultWarning")
+def test_drafted_experiment_runs(tmp_path):
+    write_transport(tmp_path / "raw")
+    made("raw", "--output", "a.yaml")
+    short = ["trainer_params.synthetic.epochs=2", "augmentation.num_simulations=2"]
+    experiment = parse_experiment(load_experiment("a.yaml", short))
+    folder = run_experiment(experiment, tmp_path / "results", "a.yaml")
+    found = yaml.safe_load((folder / "physical/parameters.yaml").read_text())["parameters"]
+    assert found["diffusivity"]["value"] == pytest.approx(DIFFUSIVITY, rel=0.02)
+    assert found["velocity"]["value"] == pytest.approx(VELOCITY, rel=0.02)
+    assert (folder / "evaluation/metrics.json").is_file()
 
 
 def test_experiment_of_a_project_goes_to_config(tmp_path, capsys):

@@ -166,9 +166,13 @@ def test_files_that_cannot_be_used_are_refused_with_the_reasons(tmp_path, capsys
 
 @pytest.mark.parametrize(
     ("name", "equation"),
-    [("pdefind_burgers.nc", "BurgersPDE"),
-     ("2D_diff-react_official_params.h5", "FitzHughNagumoPDE")],
-)  # fmt: skip
+    [
+        ("pdefind_burgers.nc", "BurgersPDE"),
+        pytest.param(
+            "2D_diff-react_official_params.h5", "FitzHughNagumoPDE", marks=pytest.mark.nightly
+        ),
+    ],
+)
 def test_equation_of_shared_data(name, equation, capsys):
     content = made(shared_file(name), "--output", "a.yaml")
     assert content["model"]["physical"]["name"] == equation

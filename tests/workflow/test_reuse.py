@@ -31,10 +31,6 @@ def test_shared_stages_are_those_of_the_other_experiment(tmp_path: Path) -> None
     jobs = planned_jobs(tmp_path, REPORT)
     wanted = ("simulate", "cache", "train_physical", "augment", "reuse", "train_synthetic")
     assert {name: jobs[name] for name in wanted} == dict.fromkeys(wanted, 1)
-    both = planned_jobs(tmp_path, REPORT, "results/burgers_2d/report.html")
-    assert {name: both[name] for name in wanted} == {
-        **dict.fromkeys(wanted, 1), "train_synthetic": 2,
-    }  # fmt: skip
 
 
 def test_after_a_finished_run_only_the_surrogate_is_trained(copy_of_finished: Path) -> None:

@@ -70,7 +70,10 @@ class _Draft:
         yield _line(1, "data_dir", folder if inside.startswith("..") else inside)
         yield _line(1, "dset_name", name)
         if not os.access(folder, os.W_OK):
-            yield _line(1, "cache_dir", "data/cache") + "  # the folder of the data is read-only"
+            yield (
+                _line(1, "cache_dir", f"data/cache/{os.path.basename(folder)}")
+                + "  # read-only data"
+            )
         yield _line(1, "fields", list(self._fields))
         if self._variables:
             yield _line(1, "variables", self._variables) + "  # their names in the files"

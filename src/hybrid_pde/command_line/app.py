@@ -16,7 +16,16 @@ from hybrid_pde.errors import UserError, make_log_printable, printable
 from hybrid_pde.interruption import EXIT_CODE, Interrupted, interruptible
 
 PROGRAM = "hybrid-pde"
-COMMANDS = ("inspect", "new", "check", "sweep", "predict", "export", "compare")  # as in the help
+COMMANDS = (
+    "inspect",
+    "new",
+    "check",
+    "sweep",
+    "predict",
+    "export",
+    "compare",
+    "convert",
+)  # as in the help
 DONE, MENDABLE, USAGE, BUG, INTERRUPTED = 0, 1, 2, os.EX_SOFTWARE, EXIT_CODE
 _EPILOG = (
     "Exit codes: 0 done, 1 an error that you can mend, 2 wrong usage, 70 a bug, 75 interrupted "

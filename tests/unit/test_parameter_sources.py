@@ -54,7 +54,8 @@ def test_a_renamed_file_has_the_number_of_its_new_name(tmp_path: Path) -> None:
     [
         ("a.nc", "nu={}.nc", "'nu={}.nc' finds no number in the file's name 'a.nc'"),
         ("nu=x.nc", "nu={}.nc", "finds no number"),
-        ("nu=0.1.nc", "nu=0.{}.nc", None),
+        ("nu=0.1.nc", "nu=0.{}.nc", "finds no number"),
+        ("case.1.nc", "case.{}.nc", None),
         ("nu=0.12.nc", "nu={}2.nc", "finds no number"),
         ("nu=1_nu=2.nc", "nu={}", r"finds several numbers \(1, 2\)"),
         ("nu=1e999.nc", "nu={}", "finds several|finds no number"),

@@ -69,10 +69,11 @@ def number_in_name(file_name: str, pattern: str, parameter: str) -> float:
         ".*".join(re.escape(part) for part in side.split("*")) for side in pattern.split("{}")
     )
     # the whole number: neither its beginning nor its end is left out
-    whole = rf"(?<![\d.])({NUMBER})(?![\d]|\.\d)"
-    found = {float(match[1]) for match in re.finditer(f"(?={before}{whole}{after})", file_name)}
-    if len(found) == 1 and np.isfinite(number := next(iter(found))):
-        return number
+    whole = rf"(?<!\d)(?<!\d\.)({NUMBER})(?![\d]|\.\d)"
+    matches = re.finditer(f"(?={before}{whole}{after})", file_name)
+    found = {number for match in matches if np.isfinite(number := float(match[1]))}
+    if len(found) == 1:
+        return next(iter(found))
     several = ", ".join(f"{each:g}" for each in sorted(found))
     problem = f"several numbers ({several})" if found else "no number"
     raise RawDataError(

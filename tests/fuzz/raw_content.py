@@ -1,5 +1,8 @@
 """Raw files generated from a recipe: a small valid simulation and a list of faults."""
 
+import contextlib
+import json
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,6 +11,7 @@ from typing import Any
 import h5py
 import netCDF4
 import numpy as np
+import zarr
 
 from tests.unit.raw_files import cells
 
@@ -237,6 +241,85 @@ def write_groups(path: Path, content: Content) -> None:
                 place = f"{sample:04d}/{names[name]}"
                 _write_dataset(file, place, shape, values, variable.attrs)
         _set_attributes(file.attrs.__setitem__, content.attrs)
+
+
+def write_well(path: Path, content: Content) -> None:
+    """Write The Well's layout: ``t0_fields/u`` and ``dimensions``."""
+    variables = content.variables
+    u = variables.get("u", Variable([], None))
+    space = [dim for dim in u.dims if dim in ("x", "y")]
+    with h5py.File(path, "w") as file:
+        file.create_group("t0_fields")
+        file.create_group("dimensions").attrs["spatial_dims"] = space
+        file.attrs["n_trajectories"] = content.sizes.get("sample", 1)
+        for name, variable in variables.items():
+            place = f"t0_fields/{name}" if name == "u" else f"dimensions/{name}"
+            _write_dataset(file, place, content.shape(variable), variable.values, variable.attrs)
+        if "u" in variables:
+            whole = {"sample_varying": "sample" in u.dims, "time_varying": "time" in u.dims}
+            file["t0_fields/u"].attrs.update(dim_varying=[True] * len(space), **whole)
+        _set_attributes(file.attrs.__setitem__, content.attrs)
+
+
+def write_pypde(path: Path, content: Content) -> None:
+    """Write a storage of py-pde, with its first sample; the grid is an attribute."""
+    with h5py.File(path, "w") as file:
+        for name, place in (("u", "data"), ("time", "times")):
+            variable = content.variables.get(name)
+            if variable is None:
+                continue
+            shape, values = content.shape(variable), variable.values
+            if "sample" in variable.dims:
+                shape, values = shape[1:], None if values is None else values[0]
+            _write_dataset(file, place, shape, values, variable.attrs)
+        shape = [content.sizes["x"], content.sizes["y"]]
+        grid = {"class": "CartesianGrid", "shape": shape, "bounds": [[0, 3], [0, 1]]}
+        described = {"class": json.dumps("ScalarField"), "label": json.dumps("u")}
+        file.attrs["field_attributes"] = json.dumps({**described, "grid": json.dumps(grid)})
+        _set_attributes(file.attrs.__setitem__, content.attrs)
+
+
+def write_zarr(path: Path, content: Content) -> None:
+    """Write a zipped Zarr store of version 3."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        store = zarr.storage.ZipStore(path, mode="w")
+        group = zarr.create_group(store, attributes=_plain(content.attrs))
+        for name, variable in content.variables.items():
+            shape, values, attrs = content.shape(variable), variable.values, _plain(variable.attrs)
+            chunks = tuple(min(size, CHUNK) or 1 for size in shape)
+            group.create_array(
+                name, shape=shape, dtype="f8" if values is None else values.dtype, chunks=chunks,
+                dimension_names=variable.dims, attributes=attrs,
+            )  # fmt: skip
+            if values is not None:
+                group[name][...] = values
+        store.close()
+
+
+def write_npz(path: Path, content: Content) -> None:
+    """Write NumPy's archive: ``u`` ``[T, X, Y]`` of the first sample, and its axes."""
+    arrays = {}
+    for name, variable in content.variables.items():
+        dims, values = variable.dims, variable.values
+        if values is None or values.dtype == object:
+            raise ValueError("too large, or text")
+        if "sample" in dims:
+            dims, values = dims[1:], values[0]
+        if sorted(dims) == ["time", "x", "y"]:
+            values = values.transpose([dims.index(dim) for dim in ("time", "x", "y")])
+        arrays[name] = values
+    np.savez_compressed(path, **arrays)
+
+
+def _plain(attrs: dict[str, Any]) -> dict[str, Any]:
+    """Attributes that JSON can hold."""
+    kept = {}
+    for name, value in attrs.items():
+        with contextlib.suppress(TypeError, ValueError):
+            json.dumps(value, allow_nan=False)
+            kept[name] = value
+    return kept
 
 
 def _write_dataset(

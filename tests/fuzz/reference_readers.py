@@ -1,10 +1,12 @@
-"""Reference readers of raw files that use only netCDF4 and h5py, no project code."""
+"""Reference readers of raw files that use only the libraries of the formats, no project code."""
 
 from pathlib import Path
 
 import h5py
 import netCDF4
 import numpy as np
+import xarray as xr
+import zarr
 
 Plain = tuple[np.ndarray, np.ndarray]  # times, and u [N, T, X, Y]
 ORDER = ("sample", "time", "x", "y")
@@ -28,10 +30,7 @@ def from_flat(path: Path) -> Plain:
     """Times and the array of a file in PDEBench's flat layout."""
     with h5py.File(path) as file:
         points = {axis: file.get(f"{axis}-coordinate") for axis in "txy"}
-        tensor = file["tensor"]
-        scale, offset = (tensor.attrs.get(name) for name in ("scale_factor", "add_offset"))
-        values = np.asarray(tensor[()] if scale is None else tensor[()] * float(scale), float)
-        return _from_arrays(points, values if offset is None else values + float(offset))
+        return _from_arrays(points, _unpacked(file["tensor"]))
 
 
 def from_groups(path: Path) -> Plain:
@@ -40,6 +39,51 @@ def from_groups(path: Path) -> Plain:
         names = sorted((name for name in file if name.isdecimal()), key=int)
         grid = {axis: file[names[0]].get(f"grid/{axis}") for axis in "txy"}
         return _from_arrays(grid, np.stack([file[name]["data"][()][..., 0] for name in names]))
+
+
+def from_well(path: Path) -> Plain:
+    """Times and the field ``u`` of a file of The Well."""
+    with h5py.File(path) as file:
+        field, group = file["t0_fields/u"], file["dimensions"]
+        values = _unpacked(field)
+        dims = [dim for dim in ("sample", "time") if field.attrs[f"{dim}_varying"]]
+        for axis in group.attrs["spatial_dims"]:
+            values = _ascending(values, len(dims), group[axis][()])
+            dims.append(axis)
+        return np.asarray(np.atleast_2d(group["time"][()])[0], float), _ordered(values, dims)
+
+
+def from_pypde(path: Path) -> Plain:
+    """Times and the field of a storage of py-pde."""
+    with h5py.File(path) as file:
+        length = len(file["data"])
+        return np.asarray(file["times"][:length], float), file["data"][()][None]
+
+
+def from_zarr(path: Path) -> Plain:
+    """Times and the array ``u`` of a zipped Zarr store."""
+    store = zarr.storage.ZipStore(path, mode="r")
+    with xr.open_zarr(store, consolidated=False, decode_times=False, chunks=None) as dataset:
+        values, dims = np.asarray(dataset["u"].values, float), list(map(str, dataset["u"].dims))
+        for axis in ("x", "y"):
+            if axis in dims and axis in dataset.variables:
+                values = _ascending(values, dims.index(axis), dataset[axis].values)
+        return np.asarray(dataset["time"].values, float), _ordered(values, dims)
+
+
+def from_npz(path: Path) -> Plain:
+    """Times and the array ``u`` of NumPy's archive."""
+    with np.load(path, allow_pickle=False) as arrays:
+        values = np.asarray(arrays["u"], float)
+        for place, axis in ((1, "x"), (2, "y")):
+            values = _ascending(values, place, arrays[axis])
+        return np.asarray(arrays["time"], float), values[None]
+
+
+def _unpacked(field: h5py.Dataset) -> np.ndarray:
+    scale, offset = (field.attrs.get(name) for name in ("scale_factor", "add_offset"))
+    values = np.asarray(field[()] if scale is None else field[()] * float(scale), float)
+    return values if offset is None else values + float(offset)
 
 
 def _from_arrays(points: dict[str, h5py.Dataset | None], values: np.ndarray) -> Plain:

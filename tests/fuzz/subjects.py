@@ -19,6 +19,10 @@ from tests.fuzz.raw_content import (
     write_flat,
     write_groups,
     write_netcdf,
+    write_npz,
+    write_pypde,
+    write_well,
+    write_zarr,
 )
 from tests.fuzz.subject_interface import Subject
 from tests.unit.raw_files import experiment
@@ -94,6 +98,14 @@ class RawSubject(Subject):
         return None if is_alike else "the grid or the time step is not finite"
 
 
+class _Described(RawSubject):
+    """Arrays with a description beside them, which is not damaged."""
+
+    def read(self, path: Path) -> Any:
+        path.with_name("layout.yaml").write_text("dims: [time, x, y]\n")
+        return super().read(path)
+
+
 def _netcdf(file_format: str) -> RawSubject:
     write = partial(write_netcdf, file_format=file_format)
     return RawSubject("u.nc", write, reference_readers.from_netcdf)
@@ -104,5 +116,9 @@ SUBJECTS: dict[str, Subject] = {
     "netcdf 4": _netcdf("NETCDF4"),
     "pdebench, flat": RawSubject("u.h5", write_flat, reference_readers.from_flat),
     "pdebench, groups": RawSubject("u.hdf5", write_groups, reference_readers.from_groups),
+    "the well": RawSubject("u.h5", write_well, reference_readers.from_well),
+    "py-pde": RawSubject("u.hdf5", write_pypde, reference_readers.from_pypde),
+    "zarr": RawSubject("u.zip", write_zarr, reference_readers.from_zarr),
+    "npz": _Described("u.npz", write_npz, reference_readers.from_npz),
     **OTHERS,
 }

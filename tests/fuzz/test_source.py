@@ -40,6 +40,8 @@ def _forbidden_call(place: str, call: ast.Call) -> Iterator[str]:
         yield f"{place}: torch.load without weights_only=True"
     if function in ("np.load", "numpy.load") and options.get("allow_pickle") != "False":
         yield f"{place}: np.load without allow_pickle=False"
+    if function.endswith(".read_array") and options.get("allow_pickle") != "False":
+        yield f"{place}: read_array without allow_pickle=False"
     if options.get("shell") == "True":
         yield f"{place}: a shell"
     if function == "jinja2.Environment" and options.get("autoescape") != "True":
@@ -61,6 +63,7 @@ def test_no_code_executes_what_it_reads() -> None:
     [
         "import pickle", "from joblib import load", "eval('1')", "yaml.load(x, yaml.SafeLoader)",
         "torch.load(x)", "torch.load(x, weights_only=False)", "np.load(x)",
+        "np.lib.format.read_array(x)",
         "subprocess.run(x, shell=True)", "jinja2.Environment()", "yaml.unsafe_load(x)",
     ],
 )  # fmt: skip

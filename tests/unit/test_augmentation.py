@@ -199,7 +199,7 @@ def test_given_states_on_another_grid_are_rejected(manager: DataManager, tmp_pat
     for name in ("absent.nc", "text.md"):
         (tmp_path / "text.md").write_text("no data")
         condition = {"type": "file", "path": str(tmp_path / name)}
-        with pytest.raises(ConfigError, match=rf"{name}: no file of \.nc"):
+        with pytest.raises(ConfigError, match=rf"{name}: (no such file|a file of an unknown kind)"):
             maker(manager, tmp_path, initial_condition=condition)
 
 
@@ -290,6 +290,25 @@ def test_drawn_parameters_take_precedence_over_those_of_the_source(
     known = augmentation.store.header(0).known_by_name
     assert 0.01 < known["viscosity"].values < 0.02
     assert known["advection"].values == 0.9
+
+
+def test_static_fields_are_those_of_the_source(manager: DataManager, tmp_path: Path) -> None:
+    store = CacheManager(tmp_path / "real")
+    layouts = [*manager.layouts, FieldLayout("current", ("x", "y"), static=True)]
+    shape = (2, *manager.grid.shape)
+    currents = [torch.full(shape, float(index + 1)) for index in range(4)]
+    for index, current in enumerate(currents):
+        fields = {**manager.load(index).fields, "current": current}
+        store.write(index, fields, manager.grid, manager.dt, {}, layouts)
+    experiment = manager.experiment
+    model = ModelFactory.create_physical_model(experiment)
+    augmentation = Augmentation(experiment, model, store, CacheManager(tmp_path / "made"))
+    augmentation.make(range(3))
+    sources = experiment.trainer_params.physical.train_sim
+    for index in range(3):
+        made = augmentation.store.load(index)
+        assert made.header.layouts == tuple(layouts)
+        assert torch.equal(made.fields["current"], currents[sources[index % len(sources)]])
 
 
 def test_changed_draws_are_generated_again(manager: DataManager, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import xarray as xr
 import hybrid_pde
 from hybrid_pde.command_line import app
 from hybrid_pde.errors import RawDataError
+from tests.unit import test_raw_well, test_raw_zarr
 from tests.unit.raw_files import SHARED, cells, shared_file, write_file, write_simple
 
 KEYS = {"format", "simulations", "fields", "axes", "time", "boundary", "parameters", "notes"}
@@ -222,6 +223,26 @@ def test_variables_in_groups_only_are_named(tmp_path):
         group.createVariable("u", "f8", ("x",))[:] = 1.0
     with pytest.raises(RawDataError, match=r"a\.nc: .*groups: run_1"):
         hybrid_pde.inspect(tmp_path / "a.nc")
+
+
+def test_the_well_is_inspected_with_its_boundary(tmp_path):
+    path = test_raw_well.write(tmp_path / "a.hdf5")
+    found = hybrid_pde.inspect(path)
+    assert (found.format, found.simulations) == ("hdf5-well", 2)
+    assert found.boundary == {"x": "periodic", "y": "zero-gradient"}
+    assert found.fields["v"]["dims"] == ["time", "vector", "x", "y"]
+    assert {"D_xx", "D_yy"} <= {*found.fields}  # a tensor is no vector
+    assert {*found.parameters} == {"nu", "F"}
+
+
+@pytest.mark.filterwarnings("ignore::zarr.errors.ZarrUserWarning")
+def test_zarr_store_is_inspected(tmp_path):
+    test_raw_zarr.labelled().to_zarr(tmp_path / "a.zarr")
+    found = hybrid_pde.inspect(tmp_path / "a.zarr")
+    assert (found.format, found.simulations) == ("zarr", 1)
+    assert found.fields["u"]["max"] == float(test_raw_zarr.U.max())
+    assert found.parameters == {"nu": 0.1} and found.boundary == "zero-gradient"
+    assert hybrid_pde.inspect(tmp_path).fields == found.fields  # a folder of stores
 
 
 def test_table_for_people(tmp_path, capsys):

@@ -242,3 +242,54 @@ def test_public_reaction_diffusion_file() -> None:
         expected = file["0001/data"][:]
     np.testing.assert_array_equal(fields["u"][:, 0], expected[..., 0])
     np.testing.assert_array_equal(fields["v"][:, 0], expected[..., 1])
+
+
+def write_flow(path: Path, times: np.ndarray | None = None, **more: np.ndarray) -> Path:
+    """Incompressible flow: two simulations."""
+    flow = np.stack([np.stack([U, -U], -1), np.stack([2 * U, U], -1)])
+    arrays = {
+        "velocity": flow, "particles": np.stack([U, 3 * U])[..., None],
+        "force": flow[:, 0], "t": np.stack([TIMES, TIMES]) if times is None else times, **more,
+    }  # fmt: skip
+    with h5py.File(path, "w") as file:
+        for name, values in arrays.items():
+            file[name] = values
+    return path
+
+
+def test_incompressible_flow(tmp_path: Path) -> None:
+    path = write_flow(tmp_path / "ns.h5")
+    fields = ["velocity", "particles", "force"]
+    box = {"x": [-1, 2], "y": [0, 1]}
+    with open_raw(path, experiment(tmp_path, fields=fields, domain=box).data) as raw:
+        assert (raw.info.num_samples, raw.info.num_frames, raw.info.dt) == (2, 5, 0.5)
+        block = next(iter(raw.frames(1)))
+        with h5py.File(path) as file:
+            stored = {name: file[name][1] for name in fields}
+        np.testing.assert_array_equal(block["velocity"], np.moveaxis(stored["velocity"], -1, 1))
+        np.testing.assert_array_equal(block["particles"][:, 0], stored["particles"][..., 0])
+        force = raw.static(1)["force"]
+        np.testing.assert_array_equal(force, np.moveaxis(stored["force"], -1, 0))
+
+
+def test_incompressible_flow_that_does_not_fit(tmp_path: Path) -> None:
+    with pytest.raises(RawDataError, match="no coordinate variable; give the ends of the domain"):
+        read(write_flow(tmp_path / "a.h5"), fields=["velocity"])
+    other = write_flow(tmp_path / "b.h5", np.stack([TIMES, 2 * TIMES]))
+    with pytest.raises(RawDataError, match="the times of simulation 1 differ"):
+        read(other, fields=["velocity"])
+    flat = write_flow(tmp_path / "c.h5", velocity=U)
+    with pytest.raises(RawDataError, match=r"velocity: its shape is .*\[N, T, X, Y, 2\]"):
+        read(flat, fields=["velocity"])
+
+
+@pytest.mark.parametrize("file_format", ["auto", "hdf5-pdeinvbench"])
+def test_one_simulation_with_its_parameter_in_the_name(tmp_path: Path, file_format: str) -> None:
+    path = tmp_path / "delta=3.5_ic=42.h5"
+    with h5py.File(path, "w") as file:
+        file["tensor"], file["t-coordinate"], file["x-coordinate"] = U[..., 0], TIMES, X
+    known = {"dispersion": {"from": "filename", "pattern": "delta={}_ic=*.h5"}}
+    data = experiment(tmp_path, known_parameters=known, format=file_format).data
+    with open_raw(path, data) as raw:
+        assert raw.known(0)[0].values == 3.5
+        np.testing.assert_array_equal(next(iter(raw.frames(0)))["u"][:, 0], U[..., 0])

@@ -25,6 +25,10 @@ rule cache:
             "cache", plan_by("cache_dir", wildcards.cache).settings("cache")
         ),
         code=lambda wildcards: plan_by("cache_dir", wildcards.cache).code("cache"),
+        # of folders and of files beside the inputs, whose times Snakemake does not see
+        parts=lambda wildcards: plan_by("cache_dir", wildcards.cache).raw_parts(
+            shard_of(wildcards)
+        ),
     message:
         "cache simulations {wildcards.shard} in {wildcards.cache}"
     shell:

@@ -1,8 +1,8 @@
 """Text that ``hybrid-pde inspect`` prints: a compact table."""
 
-from collections.abc import Sequence
 from typing import Any
 
+from hybrid_pde.command_line.aligned_columns import aligned
 from hybrid_pde.data.inspection.description import Inspection
 from hybrid_pde.errors import printable
 
@@ -16,7 +16,7 @@ def table_of(found: Inspection) -> str:
     lines = [
         f"{found.format}: {found.simulations} {several} of {time['steps']} frame(s){step}",
         "",
-        *_aligned(
+        *aligned(
             [["field", "dims", "shape", "min", "max", "mean", "missing", "unit"]]
             + [
                 [
@@ -31,7 +31,7 @@ def table_of(found: Inspection) -> str:
             ]
         ),
         "",
-        *_aligned(
+        *aligned(
             [["axis", "points", "from", "to", "unit", "points are"]]
             + [
                 [
@@ -62,12 +62,3 @@ def _values(value: Any) -> str:
         return str(value) if value is None else f"{value:.9g}"
     shown = ", ".join(map(_values, value[:MAX_VALUES]))
     return f"[{shown}{', …' if len(value) > MAX_VALUES else ''}]"
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Rows with columns of equal width."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]

@@ -1,6 +1,7 @@
 """Formats of raw files: the values of ``data.format``, from the readers found in their folder."""
 
 import importlib
+from functools import cache
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
@@ -10,11 +11,17 @@ from hybrid_pde.config.discovery import modules_in
 from hybrid_pde.config.error_messages import suggest
 
 READERS = "hybrid_pde.data.readers"
-AUTO = "auto"  # the reader follows from the ending of the file's name
+AUTO = "auto"  # the reader follows from the file's name and content
 
 
 def reader_modules() -> dict[str, str]:
     """Dotted name of the reader's module by format."""
+    return _modules(tuple(importlib.import_module(READERS).__path__))
+
+
+@cache
+def _modules(folders: tuple[str, ...]) -> dict[str, str]:
+    """The readers in some folders, which are searched once, not for each of thousands of files."""
     return {importlib.import_module(name).FORMAT: name for name in modules_in(READERS)}
 
 

@@ -113,6 +113,12 @@ def write_json(path: Path, values: Mapping[str, Any]) -> None:
         temporary.write_text(json.dumps(values, indent=1, ensure_ascii=False) + "\n", "utf-8")
 
 
+def copy_file(source: Path, target: Path) -> None:
+    """Copy a file's content atomically."""
+    with atomic_path(target) as temporary:
+        shutil.copyfile(source, temporary)
+
+
 def sha256_of(path: Path) -> str:
     """Digest of a file's bytes, in hexadecimal."""
     with open(path, "rb") as file:

@@ -8,9 +8,9 @@ between walls the first face is the lower wall, and the upper wall, after the la
 
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 
+from hybrid_pde.data.face_matrices import periodic_matrices, walled_matrices
 from hybrid_pde.domain.grid import PERIODIC, Grid
 
 
@@ -35,7 +35,7 @@ class Staggering:
 
     def __init__(self, grid: Grid) -> None:
         pairs = [
-            _periodic(n) if PERIODIC in sides else _between_walls(n)
+            periodic_matrices(n) if PERIODIC in sides else walled_matrices(n)
             for sides, n in zip(grid.boundary, grid.shape, strict=True)
         ]
         self._to_faces = [torch.from_numpy(forth) for forth, _ in pairs]
@@ -56,27 +56,3 @@ def _apply(matrices: Sequence[torch.Tensor], u: torch.Tensor) -> torch.Tensor:
         along = torch.movedim(component, axis + 1, -1) @ matrix.T.to(u)
         moved.append(torch.movedim(along, -1, axis + 1))
     return torch.stack(moved, dim=1)
-
-
-def _periodic(n: int) -> tuple[np.ndarray, np.ndarray]:
-    """``[face, centre]`` and ``[centre, face]``."""
-    half = np.exp(1j * np.pi / n * np.arange(n // 2 + 1))[:, None]
-    if n % 2 == 0:
-        half[-1] = 0.0  # the alternating mode is zero halfway between its points
-    modes = np.fft.rfft(np.eye(n), axis=0)
-    # the lower face lies before its centre
-    return np.fft.irfft(modes / np.where(half, half, np.inf), n, axis=0), np.fft.irfft(
-        modes * half, n, axis=0
-    )
-
-
-def _between_walls(n: int) -> tuple[np.ndarray, np.ndarray]:
-    """``[face, centre]`` and ``[centre, face]``; the first face is the wall."""
-    wavenumber = np.arange(1, n + 1)
-    at_faces = np.sin(np.pi / n * np.outer(np.arange(n), wavenumber))
-    at_centres = np.sin(np.pi / n * np.outer(np.arange(n) + 0.5, wavenumber))
-    squares = np.where(wavenumber == n, n, n / 2)  # of the sines' sums over the centres
-    of_centres = (at_centres / squares).T
-    # over the faces, where the highest sine is zero, the others have the same
-    of_faces = (at_faces / squares).T
-    return at_faces @ of_centres, at_centres @ of_faces

@@ -19,12 +19,13 @@ from hybrid_pde.config.raw_formats import AUTO
 from hybrid_pde.config.schema import GivenStates
 from hybrid_pde.config.written_keys import WrittenKeys, keys_as_written
 from hybrid_pde.data.atomic import unwritable_parent
-from hybrid_pde.data.cache.cache_location import cache_directory, reading_digest
+from hybrid_pde.data.cache.cache_location import cache_directory, digest_of, reading_digest
 from hybrid_pde.data.cache.damage_report import damage_report
 from hybrid_pde.data.cache.raw_index import RawIndex, build_index, scan
 from hybrid_pde.data.plan_checks import check_data, planned_grid
 from hybrid_pde.data.raw_claim import claim_raw_folder
-from hybrid_pde.data.raw_files.formats import reader_files
+from hybrid_pde.data.raw_files.formats import companions, reader_files
+from hybrid_pde.data.raw_files.stored_parts import status_of
 from hybrid_pde.domain.run_folders import Run
 from hybrid_pde.errors import RawDataError, StorageError
 from hybrid_pde.models.user_models import check_own_models
@@ -59,6 +60,9 @@ class Plan:
         overrides: ``key.subkey=value`` each; they take precedence over the file.
         pinned: Names of pinned experiments, which are not run and may have lost their data.
 
+    Attributes:
+        reused: The experiment with the calibration and generated simulations that this one takes.
+
     Raises:
         ConfigError, RawDataError: if the experiment cannot run, before anything is computed.
     """
@@ -70,6 +74,7 @@ class Plan:
         self._overrides = tuple(overrides)
         self.experiment = parse_experiment(load_experiment(path, self._overrides))
         self.name = self.experiment.name
+        self.reused: Plan | None = None
         self.results = f"results/{self.name}"
         self.raw_dir = os.path.normpath(self.experiment.raw_dir)
         is_pinned = self.name in pinned
@@ -170,6 +175,17 @@ class Plan:
         if self.is_generated:
             return self._simulated_manifests(list(indices))
         return list(dict.fromkeys(str(self.index.simulations[i][0]) for i in indices))
+
+    def raw_parts(self, shard: Shard) -> str:
+        """Digest of sizes and times of a shard's raw files with several parts; empty for others.
+
+        Such files are folders (Zarr stores, scenes), or have companions beside them.
+        """
+        if self.is_generated:
+            return ""
+        files = [Path(each) for each in self.raw_inputs(shard)]
+        parts = {each.name: status_of(each) for each in files if each.is_dir() or companions(each)}
+        return digest_of(parts) if parts else ""
 
     def first_sample(self, shard: Shard) -> int:
         """Place of a shard's first simulation in its raw file; simulated files hold only one."""

@@ -70,7 +70,10 @@ class _Draft:
         yield _line(1, "data_dir", folder if inside.startswith("..") else inside)
         yield _line(1, "dset_name", name)
         if not os.access(folder, os.W_OK):
-            yield _line(1, "cache_dir", "data/cache") + "  # the folder of the data is read-only"
+            yield (
+                _line(1, "cache_dir", f"data/cache/{os.path.basename(folder)}")
+                + "  # read-only data"
+            )
         yield _line(1, "fields", list(self._fields))
         if self._variables:
             yield _line(1, "variables", self._variables) + "  # their names in the files"
@@ -109,8 +112,8 @@ class _Draft:
         yield from _list("test_sim", test)
         if not test:
             yield "  # one simulation, nothing is held out: errors are those of the training"
-        steps = min(PREDICTED_STEPS, self._found.time["steps"] - 1)
-        yield f"  num_predict_steps: {steps}  # length of the rollouts in training"
+        if (steps := self._found.time["steps"] - 1) < PREDICTED_STEPS:
+            yield f"  num_predict_steps: {steps}  # the simulations are short"
         if not self._is_hybrid:
             return
         yield "  physical:"
@@ -195,6 +198,7 @@ class _Draft:
     def _chosen_fields(self) -> tuple[dict[str, tuple[str, ...]], dict[str, Any]]:
         """Sources of each field, and ``data.variables``."""
         settings = self._found.settings.variables
+        sources: dict[str, tuple[str, ...]]
         if self._chosen is None:
             sources = {_field_name(each.name): (each.name,) for each in dynamic_fields(self._found)}
         else:
@@ -229,7 +233,7 @@ class _Draft:
             stated = self._stated_name(name, spec)
             values = self._found.parameters.get(stated) if stated else None
             if stated and isinstance(values, list) and len(values) == self._found.simulations > 1:
-                found[name] = self._found.settings.known_parameters[stated]
+                found[name] = stated
         return found
 
     def _stated(self, name: str, spec: ParameterSpec) -> Any:

@@ -10,6 +10,7 @@ from hybrid_pde.command_line.draft.equation_choice import (
     required,
 )
 from hybrid_pde.command_line.draft.experiment_text import experiment_text
+from hybrid_pde.command_line.run_commands import run_command
 from hybrid_pde.config.loading import CONFIG_DIR
 from hybrid_pde.config.raw_formats import AUTO
 from hybrid_pde.data.atomic import atomic_path
@@ -46,7 +47,7 @@ def write_experiment(raw: Path, equation: str | None, output: Path | None) -> st
         chosen: Candidate | None = required(equation, possible, found)
     else:
         chosen = preferred(possible)
-    command = _run_command(path)
+    command = run_command(path, path.stem)
     path.parent.mkdir(parents=True, exist_ok=True)
     text = experiment_text(found, raw, chosen, possible, command)
     with atomic_path(path) as temporary:
@@ -61,16 +62,10 @@ def _usual_place(raw: Path) -> Path:
     return (folder if folder.is_dir() else Path()) / f"{name}.yaml"
 
 
-def _run_command(path: Path) -> str:
-    if path.parent == Path(CONFIG_DIR):
-        return f"snakemake --cores 2 results/{path.stem}/report.html"
-    return f"snakemake --cores 2 --config experiment={path}"
-
-
 def _unexplained(each: Candidate) -> str:
     if each.fit is None:
         return ""
-    return f"; leaves {min(1.0, each.unexplained):.2%} of the change between frames unexplained"
+    return f"; leaves {100 * min(1.0, each.unexplained):.2g} % of the change between frames"
 
 
 def _summary(

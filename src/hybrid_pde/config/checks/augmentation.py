@@ -104,7 +104,7 @@ def augmentation_data_errors(
         box = box_of(grid, layouts, known)
         yield from find_symmetries(experiment, equation_of(experiment), box)[1]
     if is_augmented(experiment):
-        yield from _static_input_errors(experiment, layouts)
+        yield from _static_input_errors(experiment, layouts, known)
         first = experiment.trainer_params.physical.train_sim[:1]
         lengths = [frames[index] for index in first if index < len(frames)]
         yield from _steps_errors(experiment, frames, known)
@@ -128,8 +128,14 @@ def _steps_errors(
         )
 
 
-def _static_input_errors(experiment: Experiment, layouts: Sequence["FieldLayout"]) -> Iterator[str]:
-    """Errors for inputs of the surrogate that generated simulations do not have."""
+def _static_input_errors(
+    experiment: Experiment, layouts: Sequence["FieldLayout"], known: Sequence["KnownParameter"]
+) -> Iterator[str]:
+    """Errors for inputs of the surrogate that generated simulations do not have.
+
+    Static fields come from the source simulation, whose known parameters the equation takes; if
+    none of those is a field, generated simulations would not depend on a static field.
+    """
     section = experiment.model.synthetic
     assert section is not None
     spec, names = equation_of(experiment), [each.name for each in layouts if not each.static]
@@ -137,11 +143,13 @@ def _static_input_errors(experiment: Experiment, layouts: Sequence["FieldLayout"
     for layout in layouts:
         if layout.name not in section.input_specs or layout.name in generated:
             continue
+        if layout.static and any(each.is_field for each in known):
+            continue
         kind = "constant in time" if layout.static else "not a field of the equation"
         yield (
             f"model.synthetic.input_specs.{layout.name}: {kind}, so generated simulations do not "
-            "have it; leave it out of the inputs, name it in data.known_parameters if it is a "
-            "parameter of the equation, or set augmentation.enabled: false"
+            "have it; leave it out of the inputs, name its variable in data.known_parameters, too, "
+            "if it is a parameter of the equation, or set augmentation.enabled: false"
         )
 
 
@@ -149,7 +157,7 @@ def _initial_condition_errors(experiment: Experiment) -> Iterator[str]:
     condition = experiment.augmentation.initial_condition
     if isinstance(condition, GivenStates):
         path = Path(experiment.project_root) / condition.path
-        if not path.is_file():
+        if not path.exists():
             yield (
                 f"augmentation.initial_condition.path: {condition.path!r}: file not found: {path}; "
                 f"the path is relative to project_root, {experiment.project_root!r}"

@@ -1,8 +1,18 @@
 """Section ``data``: raw files, reading options, and observations used for training."""
 
+import re
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, NonNegativeFloat, PositiveInt
+from pydantic import (
+    AfterValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    NonNegativeFloat,
+    PositiveInt,
+    Tag,
+    field_validator,
+)
 
 from hybrid_pde.config.raw_formats import RawFormat
 from hybrid_pde.config.schema.section import FieldName, FolderName, Interval, Section
@@ -36,6 +46,51 @@ class ObservationParams(Section):
         return bool(self.times is not None or self.every > 1 or selected)
 
 
+class NameParameter(Section):
+    """A parameter that the name of each raw file states."""
+
+    model_config = ConfigDict(serialize_by_alias=True, validate_by_name=True)
+
+    source: Literal["filename"] = Field(alias="from")
+    pattern: str
+
+    @field_validator("pattern")
+    @classmethod
+    def _has_one_place(cls, pattern: str) -> str:
+        if pattern.count("{}") != 1:
+            raise ValueError(
+                "must have {} once, where the number is, e.g. 'nu={}.h5' or 'Du=*_Dv={}_k=*.h5'; * "
+                "stands for any text"
+            )
+        return pattern
+
+
+def _derivation(rule: str) -> str:
+    if not re.fullmatch(r"(curl|velocity)\([^()]+\)", rule):
+        raise ValueError(
+            "must be curl(…) of a velocity, e.g. curl(velocity), or velocity(…) of a vorticity, "
+            "e.g. velocity(vorticity)"
+        )
+    return rule
+
+
+Derivation = Annotated[str, AfterValidator(_derivation)]
+
+
+def _kind_of_source(value: Any) -> str:
+    if isinstance(value, NameParameter | dict):
+        return "mapping[from]"
+    return "list[str]" if isinstance(value, list | tuple) else "str"
+
+
+KnownSource = Annotated[
+    Annotated[str, Tag("str")]
+    | Annotated[list[str], Field(min_length=1), Tag("list[str]")]
+    | Annotated[NameParameter, Tag("mapping[from]")],
+    Discriminator(_kind_of_source),
+]
+
+
 class DataParams(Section):
     """Location of the raw files and options for reading them."""
 
@@ -50,6 +105,18 @@ class DataParams(Section):
     time_unit: str | None = None
     directions: dict[str, Literal["up", "down"]] = {}
     select: SelectParams = SelectParams()
-    known_parameters: dict[FieldName, str] = {}
+    known_parameters: dict[FieldName, KnownSource] = {}
+    derive: dict[FieldName, Derivation] = {}
     cache_dir: str | None = None
     observations: ObservationParams | None = None
+
+    @property
+    def known_names(self) -> dict[str, str]:
+        """Variable or attribute of each known parameter, in an opened file.
+
+        There, :func:`hybrid_pde.data.raw_files.parameter_sources.with_named_sources` has replaced
+        numbers in the file's name and lists of components by one.
+        """
+        names = {name: each for name, each in self.known_parameters.items()}
+        assert all(isinstance(each, str) for each in names.values()), names
+        return {name: str(each) for name, each in names.items()}

@@ -26,7 +26,7 @@ def reading_settings(config: Mapping[str, Any] | Experiment) -> dict[str, Any]:
     data = parse_experiment(config).data.model_dump(mode="json")
     settings = {key: data[key] for key in KEYS}
     # only if they are used, so that other experiments' caches keep their folders
-    for key in ("known_parameters", "directions"):
+    for key in ("known_parameters", "directions", "derive"):
         if data[key]:
             settings[key] = data[key]
     if data["observations"] is not None and data["observations"]["missing"] != "error":

@@ -11,6 +11,7 @@ import numpy as np
 from filelock import FileLock
 
 from hybrid_pde.config import Experiment, parse_experiment
+from hybrid_pde.config.schema.data import NameParameter
 from hybrid_pde.data.atomic import refuse_too_large, write_json
 from hybrid_pde.data.cache.cache_file import write_simulation
 from hybrid_pde.data.cache.cache_header import CacheHeader, read_header
@@ -188,7 +189,10 @@ class DataManager(SimulationStore):
         except CacheError as error:
             logger.warning("recomputed: %s", error)
             return False
-        same_source = all(header.source.get(key) == source[key] for key in ("sha256", "sample"))
+        known = self.experiment.data.known_parameters.values()
+        is_named = any(isinstance(each, NameParameter) for each in known)
+        keys = ("sha256", "sample", *(("file",) if is_named else ()))  # the name states a number
+        same_source = all(header.source.get(key) == source[key] for key in keys)
         if self.index is not None and header.units.system != self.index.units.system:
             return False
         return same_source and header.reading == self.reading

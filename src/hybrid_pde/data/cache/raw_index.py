@@ -17,8 +17,10 @@ from hybrid_pde.data.cache.cache_location import cache_directory, digest_of, rea
 from hybrid_pde.data.cache.compatibility import disagreement
 from hybrid_pde.data.cache.damage_report import damage_report
 from hybrid_pde.data.raw_files.file_units import following
-from hybrid_pde.data.raw_files.formats import suffixes
+from hybrid_pde.data.raw_files.foreign_formats import advice, why_unreadable
+from hybrid_pde.data.raw_files.formats import is_folder_of_reader, is_raw_file, suffixes
 from hybrid_pde.data.raw_files.raw_file import RawFileInfo
+from hybrid_pde.data.raw_files.stored_parts import status_of
 from hybrid_pde.data.raw_files.subprocess_reader import read_info
 from hybrid_pde.domain.grid import FieldLayout, Grid
 from hybrid_pde.domain.known_values import KnownParameter, known_disagreement
@@ -28,7 +30,7 @@ from hybrid_pde.errors import ConfigError, RawDataError
 
 logger = logging.getLogger(__name__)
 
-SCHEMA = 5  # of the index file; raise it when reading of raw files changes
+SCHEMA = 6  # of the index file; raise it when reading of raw files changes
 COMPANIONS = (".json", ".yaml", ".yml", ".txt", ".md", ".csv", ".log", ".sha256")
 MAX_LISTED = 10  # names in one message
 MAX_INDEX_BYTES = 256 * MIB  # of a million files
@@ -146,16 +148,18 @@ def default_name(digest: str) -> str:
 def scan(raw_dir: Path, file_format: str) -> dict[Path, tuple[int, int]]:
     """Size [bytes] and modification time [ns] of every raw file, sorted by name.
 
-    Hidden files, folders and files of other formats are left out.
+    Hidden files, other folders and files of other formats are left out.
 
     Raises:
         RawDataError: if there is no raw file.
     """
     endings = suffixes(file_format)
+    is_single = raw_dir.is_file() or is_folder_of_reader(raw_dir, file_format)
+    if is_single and is_raw_file(raw_dir, file_format):
+        return {raw_dir: status_of(raw_dir)}
+    if is_single:
+        raise RawDataError(f"{raw_dir}: {why_unreadable(raw_dir, endings)}")
     try:
-        if raw_dir.is_file() and raw_dir.suffix.lower() in endings:
-            status = raw_dir.stat()
-            return {raw_dir: (status.st_size, status.st_mtime_ns)}
         with os.scandir(raw_dir) as entries:
             listed = sorted((e for e in entries if e.name[0] != "."), key=lambda e: e.name)
     except FileNotFoundError:
@@ -167,28 +171,20 @@ def scan(raw_dir: Path, file_format: str) -> dict[Path, tuple[int, int]]:
         raise RawDataError(f"{raw_dir}: cannot be read: {error}") from None
     found, others = {}, []
     for entry in listed:
-        suffix = Path(entry.name).suffix.lower()
-        if suffix in endings:
-            found[Path(entry.path)] = _status(entry)
-        elif suffix not in COMPANIONS:
+        path = Path(entry.path)
+        if is_raw_file(path, file_format):
+            found[path] = status_of(path)
+        elif path.suffix.lower() not in COMPANIONS:
             others.append(entry.name)
     if not found:
+        helpful = next(filter(None, (advice(Path(entry.path)) for entry in listed)), "")
         raise RawDataError(
             f"{raw_dir}: no raw files ({', '.join(endings)}); it holds "
-            f"{', '.join(others[:MAX_LISTED]) or 'nothing'}"
+            f"{', '.join(others[:MAX_LISTED]) or 'nothing'}{helpful and f'. {helpful}'}"
         )
     if others:
         logger.info("%s: left out, not raw files: %s", raw_dir, ", ".join(others[:MAX_LISTED]))
     return found
-
-
-def _status(entry: os.DirEntry[str]) -> tuple[int, int]:
-    """Size and time of a file; size −1 if the name leads to no file."""
-    try:
-        status = entry.stat()
-    except OSError:
-        return (-1, 0)  # a dangling link or a loop: opening it gives the error
-    return (status.st_size, status.st_mtime_ns) if entry.is_file() else (-1, 0)
 
 
 def _load(index_path: Path, digest: str) -> dict[str, dict[str, Any]]:

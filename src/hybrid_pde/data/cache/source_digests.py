@@ -6,7 +6,9 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from hybrid_pde.data.atomic import sha256_of, write_json
+from hybrid_pde.data.atomic import write_json
+from hybrid_pde.data.raw_files.guards import errors_name_file
+from hybrid_pde.data.raw_files.stored_parts import ABSENT, digest_of, status_of
 from hybrid_pde.domain.small_file import MIB, read_small_text
 from hybrid_pde.errors import RawDataError
 
@@ -33,17 +35,20 @@ class SourceDigests:
         self._is_new = False
 
     def digest(self, raw_file: Path) -> str:
-        """SHA-256 of a raw file.
+        """SHA-256 of a raw file with all its parts.
 
         Raises:
             RawDataError: if it cannot be read, or changes while it is read.
         """
         try:
-            before = _status(raw_file)
+            before = status_of(raw_file)
+            if before == ABSENT:
+                raise RawDataError(f"{raw_file}: no such file, or not a regular one")
             size, mtime_ns, digest = self._known.get(raw_file.name, (-1, -1, ""))
             if (size, mtime_ns) != before:
-                digest = sha256_of(raw_file)
-                if _status(raw_file) != before:
+                with errors_name_file(raw_file):
+                    digest = digest_of(raw_file)
+                if status_of(raw_file) != before:
                     raise RawDataError(f"{raw_file}: changed while it was being read")
                 self._known[raw_file.name] = (*before, digest)
                 self._is_new = True
@@ -73,8 +78,3 @@ class SourceDigests:
             }
         except (OSError, ValueError, TypeError, AttributeError, RecursionError):
             return {}
-
-
-def _status(path: Path) -> tuple[int, int]:
-    status = path.stat()
-    return status.st_size, status.st_mtime_ns

@@ -14,7 +14,8 @@ from hybrid_pde.config.schema import DataParams
 from hybrid_pde.data.cache.compatibility import disagreement
 from hybrid_pde.data.initial_states.random_fields import State
 from hybrid_pde.data.raw_files.file_units import following
-from hybrid_pde.data.raw_files.formats import suffixes
+from hybrid_pde.data.raw_files.foreign_formats import why_unreadable
+from hybrid_pde.data.raw_files.formats import is_raw_file, suffixes
 from hybrid_pde.data.raw_files.raw_file import RawFileInfo
 from hybrid_pde.data.raw_files.single_frames import single_frames
 from hybrid_pde.data.raw_files.subprocess_reader import open_in_subprocess, read_info
@@ -52,8 +53,8 @@ class StatesFromFile:
         units: StatedUnits | None = None,
     ) -> None:
         self._units = units
-        if not path.is_file() or path.suffix.lower() not in suffixes(AUTO):
-            raise ConfigError(f"{KEY}: {path}: no file of {', '.join(suffixes('auto'))}")
+        if not path.exists() or not is_raw_file(path):
+            raise ConfigError(f"{KEY}: {path}: {why_unreadable(path, suffixes(AUTO))}")
         names = [each.name for each in layouts]
         self._path = path
         self._data = data.model_copy(
@@ -62,6 +63,7 @@ class StatesFromFile:
                 "format": AUTO,
                 "variables": {k: v for k, v in data.variables.items() if k in names},
                 "known_parameters": {},
+                "derive": {k: v for k, v in data.derive.items() if k in names},
                 "directions": {k: v for k, v in data.directions.items() if k in names},
                 "observations": None,
                 "select": data.select.model_copy(update={"time": None, "stride": 1}),

@@ -101,7 +101,7 @@ def conventions(
             raise ConfigError(f"data.directions: {suggest(name, known)}")
     axes = {axis: _unit(each) for axis, each in coordinates.items()}
     stated = {source.layout.name: _unit(dataset[source.variables[0]]) for source in sources}
-    for name, variable in data.known_parameters.items():
+    for name, variable in data.known_names.items():
         if variable in dataset.variables:
             stated[name] = _unit(dataset[variable])
     fields = [source.layout.name for source in sources]

@@ -112,6 +112,12 @@ def field_variables(dataset: xr.Dataset, name: str, data: DataParams) -> list[st
     )
 
 
+def variables_named(data: DataParams) -> list[str]:
+    """Variables that the section names for the experiment's fields, else the fields' own names."""
+    named = [data.variables.get(name, name) for name in data.fields]
+    return [each for one in named for each in ([one] if isinstance(one, str) else one)]
+
+
 def component_dim(dataset: xr.Dataset, roles: Mapping[str, str], variable: str) -> str | None:
     """The dimension of a variable that counts vector components, if it has one."""
     dims = [str(dim) for dim in dataset[variable].dims if roles.get(str(dim)) == "vector"]
@@ -128,7 +134,7 @@ def _source(
     by_component = isinstance(given, list) or (given is None and variables != [name])
     if dim is None and by_component and (len(variables) > 1 or len(axes) == 1):
         components = _components(name, len(variables), axes)
-        return FieldSource(FieldLayout(name, components, static), _ascending(variables))
+        return FieldSource(FieldLayout(name, components, static), ascending(variables))
     if dim is None:
         return FieldSource(FieldLayout(name, (), static), tuple(variables))
     if len(variables) > 1:
@@ -155,8 +161,12 @@ def _components(name: str, count: int, axes: Sequence[str]) -> tuple[str, ...]:
     )
 
 
-def _ascending(variables: Sequence[str]) -> tuple[str, ...]:
-    """Component variables sorted by the axis in their names, if all of them have one."""
+def ascending(variables: Sequence[str]) -> tuple[str, ...]:
+    """Component variables sorted by the axis in their names, if all of them have one.
+
+    Args:
+        variables: One for each component.
+    """
     for position in (-1, 0):
         letters = [variable[position].lower() for variable in variables]
         if len(set(letters)) == len(letters) and set(letters) <= set(SPACE):

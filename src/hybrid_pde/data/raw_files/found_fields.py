@@ -22,6 +22,8 @@ _LIKELY_ROLES = {
         "member", "ensemble", "realization", "simulation", "trajectory", "run", "batch", "case",
     ),
 }  # fmt: skip
+_TENSOR = tuple(f"_{axis}" for axis in SPACE)  # `D_xx` is a component of a tensor
+_COUNTS = ("n_spatial_dims", "n_trajectories")  # of The Well
 _PATTERNS = ("{name}_{axis}", "{name}{axis}", "{axis}_{name}")
 
 
@@ -111,6 +113,7 @@ def _vectors(dataset: xr.Dataset, names: list[str], axes: list[str]) -> dict[str
             stem = _stem(name, pattern, axes[0])
             parts = [pattern.format(name=stem, axis=axis) for axis in axes]
             is_free = stem not in dataset.variables and not taken & {*parts}
+            is_free &= not stem.endswith(_TENSOR)
             if stem and is_free and all(part in names for part in parts):
                 found[stem] = stem
                 taken |= {*parts}
@@ -144,7 +147,8 @@ def _parameters(
     for name, value in dataset.attrs.items():
         numbers = np.asarray(value)
         is_number = numbers.dtype.kind in "iuf" and numbers.size in (1, num_axes)
-        if is_number and np.isfinite(numbers).all() and not str(name).startswith("_"):
+        is_own = str(name).startswith("_") or name in _COUNTS
+        if is_number and np.isfinite(numbers).all() and not is_own:
             found.append(str(name))
     return {name: name for name in found if name not in fields}
 

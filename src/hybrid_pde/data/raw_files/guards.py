@@ -5,12 +5,17 @@ memory is taken or a link is followed.
 """
 
 import contextlib
+import lzma
 import math
 import os
+import tokenize
+import zipfile
+import zlib
 from collections.abc import Hashable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hybrid_pde.data.raw_files.folder_files import stored_bytes
 from hybrid_pde.errors import ConfigError, RawDataError
 
 if TYPE_CHECKING:
@@ -25,11 +30,11 @@ MAX_SAMPLES = 1_000_000  # simulations in a file; each becomes a file of the cac
 # Errors that libraries raise on damaged files; anything else is a bug of this program.
 LIBRARY_ERRORS = (
     OSError, RuntimeError, ValueError, TypeError, KeyError, IndexError, AttributeError,
-    OverflowError, EOFError, MemoryError,
+    OverflowError, EOFError, MemoryError, SyntaxError, tokenize.TokenError, zipfile.BadZipFile,
+    zlib.error, lzma.LZMAError,
 )  # fmt: skip
 MAX_COMPRESSION = 2000  # of a whole file; gzip reaches 1030 for a single constant
 MAX_UNCHECKED_BYTES = 256 * 2**20  # that a file may state whatever it holds
-BLOCK_BYTES = 512  # unit of st_blocks
 _REMEDY = "copy it into this file"
 
 
@@ -88,11 +93,10 @@ def check_stored(path: Path, stated: int) -> None:
     Raises:
         RawDataError: without the file's name, which the caller adds.
     """
-    status = path.stat()
-    # a file system that does not count blocks says 0
-    allocated = status.st_blocks * BLOCK_BYTES or status.st_size
-    stored = min(status.st_size, allocated)
-    if stated > MAX_UNCHECKED_BYTES and stated > MAX_COMPRESSION * stored:
+    if stated <= MAX_UNCHECKED_BYTES:
+        return
+    stored = stored_bytes(path)
+    if stated > MAX_COMPRESSION * stored:
         raise RawDataError(
             f"the header states {stated / 1e9:.3g} GB of values, the file holds "
             f"{stored / 1e6:.3g} MB; no compression of measured or computed fields is above "

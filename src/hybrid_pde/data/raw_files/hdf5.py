@@ -1,22 +1,80 @@
-"""HDF5 files: lazily read arrays, coordinates, attributes, and dimensions of arrays.
+"""HDF5 files: opening, coordinates, attributes, and dimensions of arrays.
 
 Axes are called ``t``, ``x``, ``y``, ``z`` as in the file.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
-from xarray.backends import BackendArray
-from xarray.core import indexing
 
 from hybrid_pde.data.raw_files.dimension_roles import SPACE
-from hybrid_pde.data.raw_files.guards import MAX_ENTRIES_AT_ONCE, check_size
+from hybrid_pde.data.raw_files.guards import (
+    MAX_ENTRIES_AT_ONCE,
+    check_size,
+    errors_name_file,
+    reject_external_data,
+)
+from hybrid_pde.data.raw_files.lazy_arrays import lazy
 from hybrid_pde.errors import RawDataError
 
 TIME = "t"
-Place = tuple[int | slice, ...]
+# allowed difference of the times of two simulations in one file, in steps
+TIME_TOLERANCE = 1e-3
+
+
+@contextlib.contextmanager
+def open_hdf5(path: Path) -> Iterator[h5py.File]:
+    """Open an HDF5 file; its groups are to be checked before they are entered.
+
+    Raises:
+        RawDataError: naming the file, if it is none, is damaged, or links to other files.
+    """
+    with errors_name_file(path):
+        if not path.is_file():
+            raise RawDataError("not a file")
+        file = h5py.File(path, "r")
+    try:
+        with errors_name_file(path):
+            reject_external_data(file, deep=False)
+        yield file
+    finally:
+        file.close()
+
+
+def listed(file: h5py.Group) -> str:
+    """The names in a group, for messages."""
+    return ", ".join(sorted(file)[:20]) or "nothing"
+
+
+def text_list(value: Any) -> list[str]:
+    """An attribute that is a text or a list of texts, as a list."""
+    texts: Any = np.ravel(np.asarray(value, dtype=object)) if value is not None else []
+    return [each.decode() if isinstance(each, bytes) else str(each) for each in texts]
+
+
+def common_times(entry: h5py.Dataset) -> np.ndarray:
+    """Times ``[T]``, or ``[N, T]`` of simulations that have the same ones.
+
+    Raises:
+        RawDataError: if the simulations have other times.
+    """
+    check_size(place_of(entry), entry.shape)
+    times = np.atleast_2d(entry[()])
+    if entry.ndim not in (1, 2) or times.size == 0 or times.dtype.kind not in "iuf":
+        raise RawDataError(f"{place_of(entry)}: not a list of times; its shape is {entry.shape}")
+    span = abs(float(times[0, -1]) - float(times[0, 0]))
+    allowed = TIME_TOLERANCE * span / max(1, times.shape[1] - 1)
+    wrong = ~(np.abs(times - times[0]) <= allowed).all(axis=1)
+    if wrong.any():
+        raise RawDataError(
+            f"{place_of(entry)}: the times of simulation {int(np.argmax(wrong))} differ from those "
+            "of the first one; write simulations with other times to files of their own"
+        )
+    return times[0]
 
 
 def coordinates(group: h5py.Group, pattern: str) -> dict[str, np.ndarray]:
@@ -86,46 +144,6 @@ def place_of(entry: h5py.Group | h5py.Dataset) -> str:
     return str(entry.name).lstrip("/")
 
 
-class _Array(BackendArray):
-    def __init__(
-        self, read: Callable[[Place], np.ndarray], shape: tuple[int, ...], dtype: np.dtype
-    ) -> None:
-        self._read = read
-        self.shape = shape
-        self.dtype = dtype
-
-    def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
-        # HDF5 is fast with whole numbers and slices; xarray does the rest in memory
-        basic = indexing.IndexingSupport.BASIC
-        return indexing.explicit_indexing_adapter(key, self.shape, basic, self._read)
-
-
-def lazy_array(stored: h5py.Dataset) -> indexing.LazilyIndexedArray:
+def lazy_array(stored: h5py.Dataset) -> Any:
     """An array of the file, read where it is indexed."""
-    return _lazy(lambda place: np.asarray(stored[place]), stored.shape, stored.dtype)
-
-
-def lazy_stack(
-    read: Callable[[int, Place], np.ndarray], shape: tuple[int, ...], dtype: np.dtype
-) -> indexing.LazilyIndexedArray:
-    """An array with separately stored parts along its first axis.
-
-    Args:
-        read: Reads the values at a place of one part.
-        shape: Shape of the whole array; the number of parts comes first.
-        dtype: Type of the numbers.
-    """
-
-    def read_parts(key: Place) -> np.ndarray:
-        part, *place = key
-        if isinstance(part, slice):
-            return np.stack([read(each, tuple(place)) for each in range(shape[0])[part]])
-        return read(part, tuple(place))
-
-    return _lazy(read_parts, shape, dtype)
-
-
-def _lazy(
-    read: Callable[[Place], np.ndarray], shape: tuple[int, ...], dtype: np.dtype
-) -> indexing.LazilyIndexedArray:
-    return indexing.LazilyIndexedArray(_Array(read, shape, dtype))
+    return lazy(lambda place: np.asarray(stored[place]), stored.shape, stored.dtype)

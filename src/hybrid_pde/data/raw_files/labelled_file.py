@@ -34,6 +34,7 @@ from hybrid_pde.data.raw_files.guards import (
     errors_name_file,
 )
 from hybrid_pde.data.raw_files.inspection_mode import is_inspecting, refuse
+from hybrid_pde.data.raw_files.parameter_sources import with_named_sources
 from hybrid_pde.data.raw_files.parameter_values import ParameterReader
 from hybrid_pde.data.raw_files.raw_file import Block, RawFileInfo
 from hybrid_pde.data.raw_files.single_frames import single_frames_allowed
@@ -59,8 +60,9 @@ class LabelledFile:
             data = found_settings(dataset, data)
         self.data = data
         self._path = path
-        self._dataset = dataset
         self._roles = dimension_roles(dataset, data.dims)
+        dataset, data = with_named_sources(path, dataset, self._roles, data)
+        self._dataset = dataset
         variables = [
             variable for name in data.fields for variable in field_variables(dataset, name, data)
         ]
@@ -68,7 +70,7 @@ class LabelledFile:
         names = [axis for axis in SPACE if axis in self._dim_of]
         _check_axes(data, names)
         samples = dataset.sizes[self._dim_of["sample"]] if "sample" in self._dim_of else 1
-        self._check_sizes([*variables, *data.known_parameters.values()], names, samples)
+        self._check_sizes([*variables, *data.known_names.values()], names, samples)
         self._sources = field_sources(dataset, self._roles, names, data)
         first = reference()
         coordinates = Coordinates(dataset, self._dim_of, data)

@@ -53,7 +53,7 @@ class ParameterReader:
         self._signs = signs
         self._dim_of = dim_of
         self._grid = grid
-        self._wanted = dict(data.known_parameters)
+        self._wanted = data.known_names
         for name in self._wanted:
             _check_name(name, data, grid)
         self._sources = {name: self._source(name) for name in self._wanted}

@@ -1,8 +1,10 @@
-"""PDEBench's two layouts of HDF5 files as labelled variables.
+"""Layouts of HDF5 files of PDEBench and PDEInvBench as labelled variables.
 
-Flat: arrays ``[N, T, X, …]`` with ``t-coordinate``, ``x-coordinate``, …. Groups: each simulation is
-a group with ``data`` ``[T, X, …, C]`` and ``grid/t``, ``grid/x``, …; single numbers that a group
-has as attributes or data sets become variables, too.
+Flat: arrays ``[N, T, X, …]``, in PDEInvBench ``tensor`` ``[T, X, …]`` of a single simulation, with
+``t-coordinate``, ``x-coordinate``, …. Groups: each simulation is a group with ``data``
+``[T, X, …, C]`` and ``grid/t``, ``grid/x``, …; single numbers that a group has as attributes or
+data sets become variables, too. Incompressible flow: ``velocity`` ``[N, T, X, Y, 2]`` and ``t``
+``[N, T]``, without points.
 """
 
 from collections.abc import Sequence
@@ -13,19 +15,20 @@ import h5py
 import numpy as np
 import xarray as xr
 
-from hybrid_pde.config.schema import DataParams
+from hybrid_pde.data.raw_files.dimension_roles import SPACE
 from hybrid_pde.data.raw_files.guards import reject_external_data
 from hybrid_pde.data.raw_files.hdf5 import (
     TIME,
-    Place,
     attributes,
+    common_times,
     coordinate_variables,
     coordinates,
     dimensions,
     lazy_array,
-    lazy_stack,
+    listed,
     place_of,
 )
+from hybrid_pde.data.raw_files.lazy_arrays import Place, lazy_stack
 from hybrid_pde.errors import RawDataError
 
 TOLERANCE = 1e-3  # of a step: allowed difference between the coordinates of two simulations
@@ -34,23 +37,44 @@ FLAT = "tensor"
 FLAT_COORDINATE = "{}-coordinate"
 
 
+FLOW = "velocity"
+FLOW_TIMES = "t"
+
+
 def labelled_contents(file: h5py.File) -> xr.Dataset:
     """The file as variables of named dimensions.
 
     Raises:
-        RawDataError: if it has neither layout; without the file's name.
+        RawDataError: if it has none of the layouts; without the file's name.
     """
-    reject_external_data(file, deep=False)
     numbered = sorted(filter(str.isdecimal, file), key=int)
     if numbered:
         return _from_groups(file, numbered)
-    if all(FLAT_COORDINATE.format(axis) in file for axis in (TIME, "x")):
+    if _is_flat(file):
         return _from_arrays(file)
+    if {FLOW, FLOW_TIMES} <= set(file):
+        return _from_flow(file)
     raise RawDataError(
         "unknown layout: PDEBench's files have groups 0000, 0001, … with data [T, X, …, C] and "
-        "grid/t, grid/x, …, or an array [N, T, X, …] with t-coordinate, x-coordinate, …; it holds "
-        f"{', '.join(sorted(file)[:20]) or 'nothing'}"
+        "grid/t, grid/x, …, or an array [N, T, X, …] with t-coordinate, x-coordinate, …, or "
+        "velocity [N, T, X, Y, 2] and t [N, T]; The Well's have dimensions and t0_fields, py-pde's "
+        f"data and times; it holds {listed(file)}. Convert another one: import h5py, xarray as xr; "
+        "f = h5py.File('a.h5'); xr.Dataset({'u': (('time', 'x'), f['u'][()])}, "
+        "{'time': f['t'][()], 'x': f['x'][()]}).to_netcdf('a.nc')"
     )
+
+
+def holds_one_simulation(file: h5py.File) -> bool:
+    """True if the flat layout has no axis of simulations, as in PDEInvBench."""
+    if not _is_flat(file) or FLAT not in file:
+        return False
+    points = sum(FLAT_COORDINATE.format(axis) in file for axis in (TIME, *SPACE))
+    tensor = file[FLAT]
+    return isinstance(tensor, h5py.Dataset) and tensor.ndim == points
+
+
+def _is_flat(file: h5py.File) -> bool:
+    return {FLAT_COORDINATE.format(axis) for axis in (TIME, "x")} <= set(file)
 
 
 def _from_arrays(file: h5py.File) -> xr.Dataset:
@@ -69,24 +93,69 @@ def _from_arrays(file: h5py.File) -> xr.Dataset:
         for name, entry in file.items()
         if isinstance(entry, h5py.Dataset) and not name.endswith(FLAT_COORDINATE.format(""))
     }
-    full = [name for name, entry in arrays.items() if entry.ndim == len(points) + 1]
+    first = () if holds_one_simulation(file) else ("sample",)
+    full = [name for name, entry in arrays.items() if entry.ndim == len(points) + len(first)]
     if not full:
         shapes = ", ".join(f"{name}{list(entry.shape)}" for name, entry in arrays.items())
         raise RawDataError(f"no array [sample, {', '.join(points)}]; it holds {shapes or 'none'}")
-    num_samples, *size = arrays[full[0]].shape
+    size = arrays[full[0]].shape[len(first) :]
     dims = dimensions(full[0], size, points)
-    lengths = {"sample": num_samples, **dict(zip(dims, size, strict=True))}
+    lengths = dict(zip((*first, *dims), arrays[full[0]].shape, strict=True))
     variables: dict[str, Any] = {}
     for name, entry in arrays.items():
         for kind in (dims, dims[1:], dims[:1], ()):  # in time and space, in space, in time, single
-            if entry.shape == tuple(lengths[dim] for dim in ("sample", *kind)):
+            if entry.shape == tuple(lengths[dim] for dim in (*first, *kind)):
                 chunks = {"chunksizes": entry.chunks}
                 variables.setdefault(
-                    name, (("sample", *kind), lazy_array(entry), attributes(entry), chunks)
+                    name, ((*first, *kind), lazy_array(entry), attributes(entry), chunks)
                 )
     return xr.Dataset(
         {**variables, **coordinate_variables(points, size[0])}, attrs=attributes(file)
     )
+
+
+def _from_flow(file: h5py.File) -> xr.Dataset:
+    """Incompressible flow: fields ``[N, T, X, Y, C]`` or ``[N, X, Y, C]`` and times ``[N, T]``.
+
+    The files state no points; ``data.domain`` gives the ends of the box.
+
+    Raises:
+        RawDataError: if the velocity has another shape; without the file's name.
+    """
+    reject_external_data(file)
+    arrays = {name: entry for name, entry in file.items() if isinstance(entry, h5py.Dataset)}
+    velocity = arrays.get(FLOW)
+    axes = SPACE[: 0 if velocity is None else velocity.ndim - 3]
+    if velocity is None or not axes or velocity.shape[-1] != len(axes):
+        raise RawDataError(
+            f"{FLOW}: its shape is {velocity and velocity.shape}; PDEBench's is [N, T, X, Y, 2]"
+        )
+    whole = ("sample", "time", *axes)
+    lengths = dict(zip(whole, velocity.shape, strict=False))
+    variables: dict[str, Any] = {}
+    for name, entry in arrays.items():
+        for dims in (whole, ("sample", *axes)):
+            rest = entry.shape[len(dims) :]
+            component = {(len(axes),): ("vector",), (1,): ("single",), (): ()}.get(rest)
+            if component is None or entry.shape[: len(dims)] != tuple(lengths[d] for d in dims):
+                continue
+            chunks = {"chunksizes": entry.chunks}
+            labels = (*dims, *component)
+            variables[name] = (labels, lazy_array(entry), attributes(entry), chunks)
+            break
+    times = common_times(arrays[FLOW_TIMES]) if FLOW_TIMES in arrays else np.empty(0)
+    points = {TIME: times}
+    for axis in axes:
+        entry = arrays.get(axis)
+        if entry is not None and entry.shape == (lengths[axis],):
+            points[axis] = entry[()]
+    if len(times) < lengths["time"]:
+        raise RawDataError(
+            f"{FLOW_TIMES}: {len(times)} times, and {FLOW} has {lengths['time']} frames"
+        )
+    variables = {name: each for name, each in variables.items() if name not in points}
+    coordinate = coordinate_variables(points, lengths["time"])
+    return xr.Dataset({**variables, **coordinate}, attrs=attributes(file))
 
 
 class _Groups:
@@ -192,18 +261,3 @@ def _data(group: Any) -> h5py.Dataset:
     if not isinstance(data, h5py.Dataset):
         raise RawDataError(f"{place_of(group)}/data: absent")
     return data
-
-
-def channels_in_order(data: DataParams, dataset: xr.Dataset) -> dict[str, str | list[str]]:
-    """``data.variables``; fields without a variable in the file take its channels in order."""
-    given = dict(data.variables)
-    unnamed = [n for n in data.fields if n not in given and n not in dataset.variables]
-    taken = {v for value in given.values() for v in ([value] if isinstance(value, str) else value)}
-    channels = [
-        str(name)
-        for name in dataset.variables
-        if (name == FLAT or str(name).startswith("data[")) and name not in taken
-    ]
-    if len(unnamed) > len(channels):
-        return given  # the missing fields are reported by name later
-    return {**given, **dict(zip(unnamed, channels, strict=False))}

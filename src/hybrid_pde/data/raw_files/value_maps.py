@@ -150,7 +150,7 @@ def _variables(
     """Variables of a field or known parameter (empty text: an attribute), and its components."""
     if source is not None:
         return source.variables, source.layout.components
-    variable = data.known_parameters[name]
+    variable = data.known_names[name]
     if variable not in dataset.variables:
         size = np.size(dataset.attrs.get(variable, 0.0))
         return ("",), tuple(axes) if size == len(axes) > 1 else ()

@@ -1,9 +1,10 @@
 """HDF5 files in the layouts of PDEBench.
 
-Two layouts are known. Groups: each simulation is a group, ``0000``, ``0001``, …, with ``data``
+Three layouts are known. Groups: each simulation is a group, ``0000``, ``0001``, …, with ``data``
 ``[T, X, …, C]`` and ``grid/t``, ``grid/x``, …; its channels become the variables ``data[0]``,
 ``data[1]``, …. Flat: ``tensor`` ``[N, T, X]`` (or several named arrays) with ``t-coordinate`` and
-``x-coordinate``, …; the times may have one entry more than there are frames.
+``x-coordinate``, …; the times may have one entry more than there are frames. Incompressible flow:
+``velocity`` ``[N, T, X, Y, 2]``, ``particles``, ``force`` and ``t`` ``[N, T]``.
 
 Source: Takamoto et al. (2022), PDEBench, NeurIPS Datasets and Benchmarks, appendix on the data.
 """
@@ -15,7 +16,6 @@ from typing import TYPE_CHECKING
 
 from hybrid_pde.config.schema import DataParams
 from hybrid_pde.data.raw_files.guards import errors_name_file
-from hybrid_pde.errors import RawDataError
 
 if TYPE_CHECKING:
     from hybrid_pde.data.raw_files.labelled_file import LabelledFile
@@ -33,20 +33,13 @@ def open_raw(path: Path, data: DataParams) -> Iterator["LabelledFile"]:
             asked for.
         ConfigError: if the ``data`` section contradicts itself.
     """
-    import h5py
-
+    from hybrid_pde.data.raw_files.hdf5 import open_hdf5
     from hybrid_pde.data.raw_files.labelled_file import LabelledFile
-    from hybrid_pde.data.raw_files.pdebench_layouts import channels_in_order, labelled_contents
+    from hybrid_pde.data.raw_files.pdebench_layouts import labelled_contents
+    from hybrid_pde.data.raw_files.unnamed_channels import with_channels_in_order
 
-    with errors_name_file(path):
-        if not path.is_file():
-            raise RawDataError("not a file")
-        file = h5py.File(path, "r")
-    try:
+    with open_hdf5(path) as file:
         with errors_name_file(path):
             dataset = labelled_contents(file)
-            variables = channels_in_order(data, dataset)
-            opened = LabelledFile(path, dataset, data.model_copy(update={"variables": variables}))
+            opened = LabelledFile(path, dataset, with_channels_in_order(data, dataset))
         yield opened
-    finally:
-        file.close()

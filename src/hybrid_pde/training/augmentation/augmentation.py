@@ -43,8 +43,8 @@ class Augmentation:
     """Draws initial states and parameters, and solves the equation for them.
 
     Generated simulations take the training simulations as their sources in turn, with the known
-    parameters of these. Drawn parameters take precedence over known ones, and are recorded like
-    them. Everything drawn depends only on the seed and the simulation's index.
+    parameters and static fields of these. Drawn parameters take precedence over known ones, and are
+    recorded like them. Everything drawn depends only on the seed and the simulation's index.
 
     Args:
         experiment: Sections ``augmentation``, ``run_params``, ``trainer_params``.
@@ -74,7 +74,8 @@ class Augmentation:
         self._max_disk_mb = experiment.augmentation.max_disk_mb
         train = experiment.trainer_params.physical.train_sim
         layouts = _dynamic(model, real.layouts)
-        self._sources = [SourceSimulation.of(i, real.load(i), layouts) for i in train]
+        self._static = [each for each in real.layouts if each.static]
+        self._sources = [SourceSimulation.of(i, real.load(i), layouts, self._static) for i in train]
         steps = generated_steps(experiment.augmentation.steps, self._sources)
         self._sampler = ParameterSampler(experiment, model, real.grid, calibrated)
         kinds = [k for k in self._sources[0].kinds if k.name not in self._sampler.names]
@@ -156,17 +157,18 @@ class Augmentation:
 
     def _write(self, index: int, fields: State) -> None:
         recording, drawn = self._recording, self._drawn(index)
-        known, tensors = self._starts.source(index).recorded(recording.steps + 1)
+        source = self._starts.source(index)
+        known, tensors = source.recorded(recording.steps + 1)
         kept = [kind for kind in known if kind.name not in drawn]
         own = {kind.layout.name for kind in known if kind.name in drawn}
         kept += [_with_values(kind, drawn[kind.name]) for kind in self._sampler.kinds]
         self.store.write(
             index,
-            {**fields, **{name: v for name, v in tensors.items() if name not in own}},
+            {**fields, **source.static, **{n: v for n, v in tensors.items() if n not in own}},
             recording.grid,
             recording.dt,
             {**self._provenance, **self._describe_one(index), "code": self._code},
-            recording.layouts,
+            [*recording.layouts, *self._static],
             kept,
             recording.units,
         )

@@ -5,7 +5,7 @@ Layout of native tensors: ``T`` time, ``C`` channel, ``X Y Z`` space.
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -27,6 +27,7 @@ class SourceSimulation:
         kinds: Its known parameters.
         known: Their values, as :class:`CachedSimulation` holds them.
         frame: Frame that generated simulations start from.
+        static: ``[C, *space]`` of each static field, which generated simulations have, too.
     """
 
     number: int
@@ -34,10 +35,15 @@ class SourceSimulation:
     kinds: tuple[KnownParameter, ...]
     known: Mapping[str, torch.Tensor]
     frame: int = 0
+    static: Mapping[str, torch.Tensor] = field(default_factory=dict)
 
     @classmethod
     def of(
-        cls, number: int, simulation: CachedSimulation, layouts: Sequence[FieldLayout]
+        cls,
+        number: int,
+        simulation: CachedSimulation,
+        layouts: Sequence[FieldLayout],
+        static: Sequence[FieldLayout] = (),
     ) -> "SourceSimulation":
         """A cached simulation as a source.
 
@@ -45,9 +51,11 @@ class SourceSimulation:
             number: Number of the simulation.
             simulation: The simulation.
             layouts: The fields of its states.
+            static: The static fields that generated simulations get.
         """
         fields = {each.name: simulation.fields[each.name] for each in layouts}
-        return cls(number, fields, simulation.header.known, simulation.known)
+        still = {each.name: simulation.fields[each.name] for each in static}
+        return cls(number, fields, simulation.header.known, simulation.known, static=still)
 
     def at(self, frame: int) -> "SourceSimulation":
         """The same simulation with another start frame."""
@@ -131,6 +139,7 @@ def digest_of(sources: Sequence[SourceSimulation], frames: int) -> str:
     for source in sources:
         arrays = [*source.state.values()]
         arrays += [value.numpy() for value in source.first_values(frames).values()]
+        arrays += [value.numpy() for value in source.static.values()]
         for values in arrays:
             hashed.update(np.ascontiguousarray(values).tobytes())
     return hashed.hexdigest()

@@ -1,0 +1,67 @@
+"""Advice for files of formats that are not read: why not, and how to convert them."""
+
+from pathlib import Path
+
+_MAT = (
+    "xr.Dataset({'u': (('time', 'x'), m['u'])}, {'time': m['t'].ravel(), 'x': m['x'].ravel()})"
+    ".to_netcdf('a.nc')"
+)
+_TABLE = (
+    "import pandas as pd; table = pd.read_csv('a.csv'); "
+    "table.set_index(['time', 'x']).to_xarray().to_netcdf('a.nc')"
+)
+_PICKLE = (
+    "it may hold Python objects, which can run code when they are loaded; load it where you trust "
+    "it, and write its arrays: import numpy as np; np.savez('a.npz', u=u, time=t, x=x)"
+)
+_VTK = (
+    "VTK files hold one frame of an unstructured or image grid; join them: import pyvista, numpy "
+    "as np; u = np.stack([pyvista.read(f)['u'].reshape(shape, order='F') for f in files]); "
+    "np.savez('a.npz', u=u, time=t, x=x)"
+)
+ADVICE = {
+    ".mat": "MATLAB files are not read; convert it: import scipy.io, xarray as xr; "
+    "m = scipy.io.loadmat('a.mat'); " + _MAT + " (with h5py instead of scipy.io for version 7.3)",
+    ".grib": "GRIB is not read; convert it: cdo -f nc copy a.grib a.nc, or xarray with cfgrib: "
+    "xr.open_dataset('a.grib', engine='cfgrib').to_netcdf('a.nc')",
+    ".csv": "tables are not read; convert one with the columns time, x, u: " + _TABLE,
+    ".vtk": _VTK,
+    ".pkl": "pickled files are not read: " + _PICKLE,
+    ".pt": "PyTorch files are not read as data: " + _PICKLE,
+    ".tif": "images are not read; write their values: import numpy as np; "
+    "np.savez('a.npz', u=np.stack(frames), time=t, x=x, y=y)",
+    ".bp": "ADIOS files are not read; convert it: import adios2, numpy as np; read the variables "
+    "with adios2.FileReader, and np.savez('a.npz', u=u, time=t, x=x)",
+}
+_SAME = {
+    ".grb": ".grib", ".grib2": ".grib", ".grb2": ".grib",
+    ".txt": ".csv", ".dat": ".csv", ".tsv": ".csv", ".parquet": ".csv", ".feather": ".csv",
+    ".vtu": ".vtk", ".vti": ".vtk", ".vtr": ".vtk", ".vts": ".vtk", ".pvd": ".vtk", ".pvtu": ".vtk",
+    ".xdmf": ".vtk",
+    ".pickle": ".pkl", ".joblib": ".pkl", ".dill": ".pkl",
+    ".pth": ".pt", ".ckpt": ".pt",
+    ".tiff": ".tif", ".png": ".tif", ".jpg": ".tif",
+}  # fmt: skip
+
+
+def advice(path: Path) -> str:
+    """How to convert a file of a known format that is not read; empty for others."""
+    suffix = path.suffix.lower()
+    return ADVICE.get(_SAME.get(suffix, suffix), "")
+
+
+def why_unreadable(path: Path, endings: tuple[str, ...]) -> str:
+    """Why no reader takes a file, and what would help.
+
+    Args:
+        path: The file.
+        endings: Endings of the files that are read.
+    """
+    if not path.exists():
+        return "no such file or folder"
+    known = f"the files that are read end in {', '.join(endings)}"
+    if path.is_dir():
+        return f"a folder that is neither a Zarr store nor a PhiFlow scene; {known}"
+    if found := advice(path):
+        return found
+    return f"a file of an unknown kind ({path.suffix or 'no ending'}); {known}"

@@ -114,10 +114,13 @@ def read_start(
                 failures.append(error)
     if misfits:
         raise StateError(f"{source}: {misfits[-1]}")
-    raise StateError(
-        f"{_most_telling(failures)}. A state for this model has the field(s) {', '.join(fields)} "
-        f"on the axes {', '.join(data.grid.axes)}; rename or add variables to match"
-    ) from failures[0]
+    reason = str(_most_telling(failures))
+    if "no variable" in reason:
+        reason += (
+            f". A state for this model has the field(s) {', '.join(fields)} on the axes "
+            f"{', '.join(data.grid.axes)}; rename or add variables to match"
+        )
+    raise StateError(reason) from failures[0]
 
 
 def _most_telling(failures: Sequence[Exception]) -> Exception:

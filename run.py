@@ -9,7 +9,6 @@ has its own experiment, named after the values, e.g. ``burgers_2d-learning_rate-
 """
 
 import argparse
-import hashlib
 import logging
 import re
 import sys
@@ -34,6 +33,7 @@ from hybrid_pde.config.loading import (
     find_experiment,
     keys_written,
 )
+from hybrid_pde.config.names_of_values import name_of_values
 from hybrid_pde.config.safe_names import shortened
 from hybrid_pde.config.written_keys import keys_as_written
 from hybrid_pde.config.yaml_file import MAX_DIGITS
@@ -46,7 +46,6 @@ from hybrid_pde.workflow.stage_program import open_standard_streams
 ROOT = Path(__file__).resolve().parent
 PLAIN = re.compile(r"[A-Za-z_][\w.]*=")  # no `hydra.…`, and no +, ++ or ~ before it
 NAME = "run_params.experiment_name"
-MAX_NAME = 80  # characters; names of folders have at most 255 bytes
 QUIET = ("hydra.run.dir=.", "hydra.output_subdir=null", "hydra/job_logging=stdout")
 
 
@@ -123,22 +122,7 @@ def _overrides(path: Path, chosen: DictConfig) -> list[str]:
     if chosen.mode != RunMode.MULTIRUN or NAME in keys:
         return given
     name = parse_experiment(load_experiment(path, given)).name
-    return [*given, f"{NAME}='{name}-{_name_of_values(given)}'"]
-
-
-def _name_of_values(overrides: list[str]) -> str:
-    """Part of an experiment's name for its overrides, e.g. ``epochs-5-learning_rate-0.001``.
-
-    A digest is added where other values could have the same name.
-    """
-    full = sorted(text.lstrip("+") for text in overrides)
-    pairs = [text.partition("=") for text in full]
-    keys = [key.rpartition(".")[2] for key, _, _ in pairs]
-    plain = "-".join(f"{key}-{value}" for key, (_, _, value) in zip(keys, pairs, strict=True))
-    name = re.sub(r"[^A-Za-z0-9_.\-]", "_", plain)
-    if name == plain and len(name) <= MAX_NAME and len({*keys}) == len(keys):
-        return name
-    return f"{name[:MAX_NAME]}-{hashlib.sha256(repr(full).encode()).hexdigest()[:8]}"
+    return [*given, f"{NAME}='{name}-{name_of_values(given)}'"]
 
 
 def _path(options: argparse.Namespace) -> Path:

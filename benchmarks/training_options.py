@@ -23,8 +23,8 @@ import torch
 from hybrid_pde.config import parse_experiment
 from hybrid_pde.data.cache.data_manager import DataManager
 from hybrid_pde.evaluation.predictors import persistence
-from hybrid_pde.evaluation.synthetic_predictor import SyntheticPredictor
 from hybrid_pde.evaluation.validation import Validation
+from hybrid_pde.models.synthetic.synthetic_predictor import SyntheticPredictor
 from hybrid_pde.stages.simulate import RawSimulations
 from hybrid_pde.stages.train_synthetic import SurrogateFiles, SurrogateTraining
 

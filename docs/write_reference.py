@@ -34,6 +34,7 @@ STAGES = (
     "train_synthetic",
     "guide",
     "hybrid",
+    "reuse",
     "evaluate",
     "report",
 )

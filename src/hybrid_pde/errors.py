@@ -91,3 +91,11 @@ class RunningError(UserError):
 
 class PinnedError(UserError):
     """A pinned experiment lacks a requested result, or its results have changed."""
+
+
+class StateError(UserError):
+    """A state cannot start a rollout of a model: other grid, fields, units, or no such frame."""
+
+
+class ExportError(UserError):
+    """A model cannot be exported, or a file cannot be written in the format asked for."""

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from docs.write_reference import rule_outputs
+from hybrid_pde.command_line.app import COMMANDS
 from tests.conftest import ROOT
 from tests.docs.pages import DOCS, blocks, codes, pages, rows
 
@@ -57,6 +58,8 @@ def test_shown_commands_exist(page: Path) -> None:
                 assert f"$({variable})" in makefile, words
         elif program == "snakemake":
             check_snakemake(arguments)
+        elif program == "hybrid-pde":
+            assert arguments[0].startswith("--") or arguments[0] in COMMANDS, words
         elif program.startswith("python"):
             check_python(arguments)
 

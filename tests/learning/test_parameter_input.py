@@ -8,8 +8,8 @@ import torch
 from hybrid_pde.data import CacheManager, HybridDataset, collate_windows
 from hybrid_pde.domain.grid import Grid
 from hybrid_pde.domain.known_values import KnownParameter
-from hybrid_pde.evaluation.synthetic_predictor import SyntheticPredictor
 from hybrid_pde.models import ModelRegistry
+from hybrid_pde.models.synthetic.synthetic_predictor import SyntheticPredictor
 
 POINTS, FRAMES, DT = 24, 9, 0.05
 GRID = Grid(("x",), (POINTS,), (0.0,), (1.0,), (("periodic", "periodic"),), (False,))

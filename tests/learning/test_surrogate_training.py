@@ -12,9 +12,9 @@ from hybrid_pde.config.checks.consistency import check_experiment
 from hybrid_pde.errors import CheckpointError, ConfigError
 from hybrid_pde.evaluation.history import read_rows, read_text_rows
 from hybrid_pde.evaluation.rollout_evaluation import evaluate
-from hybrid_pde.evaluation.synthetic_predictor import SyntheticPredictor
 from hybrid_pde.evaluation.validation import Validation
 from hybrid_pde.models import load_synthetic_model
+from hybrid_pde.models.synthetic.synthetic_predictor import SyntheticPredictor
 from hybrid_pde.training.synthetic.best_weights import BestWeights
 from hybrid_pde.training.synthetic.epoch_record import is_stale
 from hybrid_pde.training.synthetic.validated_training import ValidatedTraining

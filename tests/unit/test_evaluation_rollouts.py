@@ -19,8 +19,8 @@ from hybrid_pde.evaluation.physical_predictor import PhysicalPredictor
 from hybrid_pde.evaluation.predictors import persistence
 from hybrid_pde.evaluation.rollout_evaluation import evaluate, write_metrics
 from hybrid_pde.evaluation.rollouts_file import rollout_dataset, write_rollouts
-from hybrid_pde.evaluation.synthetic_predictor import SyntheticPredictor
 from hybrid_pde.models.physical.conditions import Conditions
+from hybrid_pde.models.synthetic.synthetic_predictor import SyntheticPredictor
 from tests.unit.evaluation_cases import Waves, waves
 
 State = Mapping[str, torch.Tensor]

@@ -20,7 +20,9 @@ LAYERS = (
     {"evaluation"},
     {"training"},
     {"stages"},
-    {"factories", "workflow", "cli"},
+    {"factories", "workflow"},
+    {"command_line"},
+    {"__main__"},
 )
 RANK = {"printable": -2, "errors": -1} | {
     name: rank for rank, names in enumerate(LAYERS) for name in names

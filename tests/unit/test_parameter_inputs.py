@@ -16,7 +16,7 @@ from hybrid_pde.data import CacheManager, HybridDataset, collate_windows
 from hybrid_pde.domain.grid import FieldLayout, Grid
 from hybrid_pde.domain.known_values import KnownParameter
 from hybrid_pde.errors import ConfigError
-from hybrid_pde.evaluation.synthetic_predictor import SyntheticPredictor
+from hybrid_pde.models.synthetic.synthetic_predictor import SyntheticPredictor
 from tests.unit.surrogates import PERIODIC, awake, surrogate
 
 GRID = Grid(("x", "y"), (6, 4), (0.0, 0.0), (3.0, 1.0), (PERIODIC, PERIODIC), (False, False))

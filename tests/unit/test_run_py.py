@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import runpy
 import shutil
 import signal
 import subprocess
@@ -15,6 +14,7 @@ import pytest
 import torch
 import yaml
 
+from hybrid_pde.config.names_of_values import name_of_values
 from hybrid_pde.workflow.pin import EXPERIMENT_NAME
 from tests.workflow.tiny import ROOT, tiny_experiment
 
@@ -167,16 +167,15 @@ def test_every_job_of_a_multirun_has_its_own_folder(folder: Path) -> None:
 
 
 def test_names_of_multirun_jobs_differ_where_their_values_do() -> None:
-    name_of = runpy.run_path(str(ROOT / "run.py"))["_name_of_values"]
-    assert name_of(["++trainer_params.epochs=5", "++run_params.seed=2"]) == "seed-2-epochs-5"
+    assert name_of_values(["++trainer_params.epochs=5", "++run_params.seed=2"]) == "seed-2-epochs-5"
     pairs = [
         ["trainer_params.physical.epochs=1", "trainer_params.synthetic.epochs=2"],
         ["trainer_params.physical.epochs=2", "trainer_params.synthetic.epochs=1"],
     ]
     lists = [["trainer_params.train_sim=[0,1]"], ["trainer_params.train_sim=[0.1]"]]
     for one, other in (pairs, lists):
-        assert name_of(one) != name_of(other)
-        for name in (name_of(one), name_of(other)):
+        assert name_of_values(one) != name_of_values(other)
+        for name in (name_of_values(one), name_of_values(other)):
             assert re.fullmatch(EXPERIMENT_NAME, f"mine-{name}")
 
 

@@ -26,7 +26,6 @@ SURROGATE = (
     "models.surrogate_file",
     "training.synthetic",
     "training.augmentation",
-    "evaluation.synthetic_predictor",
 )
 CALIBRATION = ("training.physical", "training.hybrid", "training.augmentation")
 OWN_NETWORK = """

@@ -107,7 +107,7 @@ DECIDED_BEFORE = [
     "data.symmetries.transformations.apply",
     "evaluation.rollout_evaluation.evaluate",
     "evaluation.rollout_starts.find_start",
-    "evaluation.synthetic_predictor._constant",
+    "models.synthetic.synthetic_predictor._constant",
     "models.synthetic.channels.check_specs",
     "models.synthetic.normalization.normalization_of",
     "training.augmentation.augmentation._check_disk_limit",

@@ -24,6 +24,7 @@ STAGES = {
     "train_synthetic",
     "guide",
     "hybrid",
+    "reuse",
     "evaluate",
     "report",
 }

@@ -7,6 +7,8 @@ rule augment:
         "results/{run}/logs/augment_{shard}.log",
     benchmark:
         "results/{run}/benchmarks/augment_{shard}.tsv"
+    wildcard_constraints:
+        run=PLANS.calibrating_pattern(),
     conda:
         ENVIRONMENT
     threads: 2

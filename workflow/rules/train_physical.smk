@@ -8,6 +8,8 @@ rule train_physical:
         "results/{run}/logs/train_physical.log",
     benchmark:
         "results/{run}/benchmarks/train_physical.tsv"
+    wildcard_constraints:
+        run=PLANS.calibrating_pattern(),
     conda:
         ENVIRONMENT
     threads: 8

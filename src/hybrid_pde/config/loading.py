@@ -46,12 +46,12 @@ def load_experiment(name_or_path: str | Path, overrides: Iterable[str] = ()) -> 
 def keys_written(path: Path, overrides: Iterable[str]) -> WrittenKeys:
     """The keys of an experiment file and of the settings that override it, for error messages."""
     raw = read_yaml(path)
-    return WrittenKeys(raw, _apply_overrides(raw, overrides), str(path))
+    return WrittenKeys(raw, apply_overrides(raw, overrides), str(path))
 
 
 def _load(path: Path, overrides: Sequence[str]) -> Experiment:
     raw = read_yaml(path)
-    overridden = _apply_overrides(raw, overrides)
+    overridden = apply_overrides(raw, overrides)
     with keys_as_written(lambda: keys_written(path, overrides)):
         raw.setdefault("run_params", {})
         if isinstance(raw["run_params"], dict):
@@ -246,7 +246,7 @@ def _stages_of(key: str, model_type: str) -> list[str]:
     return [stage for stage in having if model_type in (stage, "hybrid")] or having
 
 
-def _apply_overrides(raw: dict[str, Any], overrides: Iterable[str]) -> set[str]:
+def apply_overrides(raw: dict[str, Any], overrides: Iterable[str]) -> set[str]:
     """Apply settings ``key.subkey=value`` to the raw mapping; returns the keys set."""
     written = set()
     for override in overrides:

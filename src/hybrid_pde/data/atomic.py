@@ -79,10 +79,44 @@ def atomic_path(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+@contextlib.contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """A temporary folder beside ``path`` that replaces the folder there if the block succeeds.
+
+    A folder cannot be replaced in one step: ``path`` is absent for a moment.
+
+    Raises:
+        StorageError: if the disk is full or cannot be written, whichever library noticed.
+    """
+    temporary, old = temporary_sibling(path), temporary_sibling(path)
+    try:
+        with disk_errors_reported(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary.mkdir()
+            yield temporary
+            if path.exists():
+                os.replace(path, old)
+            try:
+                os.replace(temporary, path)
+            except BaseException:
+                if old.exists():
+                    os.replace(old, path)
+                raise
+    finally:
+        for folder in (temporary, old):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
 def write_json(path: Path, values: Mapping[str, Any]) -> None:
     """Write a mapping as JSON, atomically."""
     with atomic_path(path) as temporary:
         temporary.write_text(json.dumps(values, indent=1, ensure_ascii=False) + "\n", "utf-8")
+
+
+def copy_file(source: Path, target: Path) -> None:
+    """Copy a file's content atomically."""
+    with atomic_path(target) as temporary:
+        shutil.copyfile(source, temporary)
 
 
 def sha256_of(path: Path) -> str:

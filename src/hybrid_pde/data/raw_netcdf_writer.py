@@ -1,6 +1,5 @@
 """Writing of simulations as raw NetCDF files."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -9,8 +8,8 @@ import xarray as xr
 
 from hybrid_pde.data.atomic import atomic_path
 from hybrid_pde.data.cache.channel_statistics import lowest_precision
-from hybrid_pde.domain.boundary import SIDES
-from hybrid_pde.domain.grid import PERIODIC, FieldLayout, Grid
+from hybrid_pde.domain.boundary import boundary_attribute
+from hybrid_pde.domain.grid import FieldLayout, Grid
 
 
 def write_raw_file(
@@ -47,14 +46,7 @@ def write_raw_file(
             variables[layout.name] = (("time", "component", *grid.axes), values)
         else:
             variables[layout.name] = (("time", *grid.axes), values[:, 0])
-    boundary = json.dumps(
-        {
-            axis: dict(zip(SIDES, pair, strict=True))
-            for axis, pair in zip(grid.axes, grid.boundary, strict=True)
-        }
-    )
-    if grid.is_periodic:
-        boundary = PERIODIC
+    boundary = boundary_attribute(grid.axes, grid.boundary)
     dataset = xr.Dataset(variables, coordinates, {**attributes, "boundary": boundary})
     with atomic_path(path) as temporary:
         dataset.to_netcdf(temporary, engine="netcdf4", format="NETCDF4")

@@ -53,6 +53,18 @@ def parse_attribute(text: Any) -> Any:
     return text.strip()
 
 
+def boundary_attribute(axes: Sequence[str], boundary: Sequence[tuple[Side, Side]]) -> str:
+    """The ``boundary`` attribute of a file, for :func:`parse_attribute`: ``periodic`` or JSON."""
+    if all(sides == (PERIODIC, PERIODIC) for sides in boundary):
+        return PERIODIC
+    return json.dumps(
+        {
+            axis: dict(zip(SIDES, pair, strict=True))
+            for axis, pair in zip(axes, boundary, strict=True)
+        }
+    )
+
+
 def _sides(axis: str, value: Any) -> tuple[Side, Side]:
     if not isinstance(value, Mapping):
         return _side(value), _side(value)

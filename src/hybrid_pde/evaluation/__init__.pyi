@@ -11,14 +11,12 @@ from .rollout_evaluation import Evaluation as Evaluation
 from .rollout_evaluation import write_metrics as write_metrics
 from .rollout_samples import RolloutSample as RolloutSample
 from .rollouts_file import write_rollouts as write_rollouts
-from .synthetic_predictor import SyntheticPredictor as SyntheticPredictor
 
 __all__ = [
     "Evaluation",
     "PhysicalPredictor",
     "ReportInputs",
     "RolloutSample",
-    "SyntheticPredictor",
     "collect_provenance",
     "compute_metrics",
     "persistence",

@@ -10,6 +10,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 
 from hybrid_pde.config import Experiment, parse_experiment
+from hybrid_pde.domain.data_description import DataDescription
 from hybrid_pde.domain.grid import FieldLayout, Grid
 from hybrid_pde.errors import CheckpointError, ConfigError
 from hybrid_pde.models.registry import ModelRegistry
@@ -51,6 +52,7 @@ def save_synthetic_model(
     dt: float,
     *,
     warnings: Sequence[str] = (),
+    origin: DataDescription | None = None,
 ) -> None:
     """Write a trained surrogate, atomically.
 
@@ -65,6 +67,7 @@ def save_synthetic_model(
         layouts: Fields of the data, at least the ``input_specs``.
         dt: Time step that it was trained on [time].
         warnings: Warnings of its training, see :mod:`hybrid_pde.result_warnings`.
+        origin: Its data, whose units, known parameters and reading settings are kept, too.
     """
     content = {
         "version": _VERSION,
@@ -81,6 +84,7 @@ def save_synthetic_model(
         "parameter_defaults": {k: list(v) for k, v in model.parameter_defaults.items()},
         "versions": {"python": platform.python_version(), "torch": str(torch.__version__)},
         "warnings": list(warnings),
+        **({} if origin is None else origin.origin()),
     }
     write_tensor_file(path, _KIND, content)
 
@@ -97,6 +101,11 @@ def read_training_warnings(path: str | Path) -> list[str]:
 
 def load_synthetic_model(path: str | Path) -> SyntheticModel:
     """The surrogate of a file, in evaluation mode, on the CPU.
+
+    ::
+
+        model = hybrid_pde.load_synthetic_model("results/burgers_2d/synthetic_model.pt")
+        forecast = model.rollout(xarray.open_dataset("state.nc"), steps=20)
 
     Import the module of a user's own model before: loading never runs a module that the file names.
 
@@ -144,11 +153,12 @@ def _rebuilt(content: dict[str, Any]) -> SavedModel:
     )
     model.load_state_dict(weights)
     model.parameter_defaults = described.parameter_defaults
+    model.data = DataDescription.from_dict(content)
     return SavedModel(
         model=model.eval(),
         experiment=experiment,
         grid=grid,
-        layouts=tuple(FieldLayout.from_dict(layout) for layout in content["layouts"]),
+        layouts=model.data.layouts,
         dt=described.dt,
         versions=described.versions,
     )

@@ -20,10 +20,10 @@ from hybrid_pde.evaluation.physical_predictor import PhysicalPredictor
 from hybrid_pde.evaluation.predictors import Predictor, persistence
 from hybrid_pde.evaluation.rollout_evaluation import Evaluation, evaluate, write_metrics
 from hybrid_pde.evaluation.rollouts_file import write_rollouts
-from hybrid_pde.evaluation.synthetic_predictor import SyntheticPredictor
 from hybrid_pde.models.physical.parameters_file import load_parameters
 from hybrid_pde.models.registry import ModelRegistry
 from hybrid_pde.models.surrogate_file import load_synthetic_model, read_training_warnings
+from hybrid_pde.models.synthetic.synthetic_predictor import SyntheticPredictor
 from hybrid_pde.result_warnings import inherited, recorded_warnings, warn_of_result
 from hybrid_pde.stages.threads import limit_threads
 

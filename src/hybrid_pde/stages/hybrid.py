@@ -1,10 +1,9 @@
 """The stage ``hybrid``: results of an experiment of several cycles, from its cycles' folders."""
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from hybrid_pde.data.atomic import atomic_path
+from hybrid_pde.data.atomic import copy_file
 from hybrid_pde.evaluation.history import read_text_rows, write_history
 
 HISTORIES = ("physical/history.csv", "synthetic/history.csv")
@@ -23,8 +22,8 @@ def collect_cycles(folders: Sequence[Path], results: Path) -> None:
     last = folders[-1]
     # files of field parameters first, since parameters.yaml refers to them
     for source in [*sorted((last / "physical").glob("*.nc")), last / "physical/parameters.yaml"]:
-        _copy(source, results / "physical" / source.name)
-    _copy(last / "synthetic_model.pt", results / "synthetic_model.pt")
+        copy_file(source, results / "physical" / source.name)
+    copy_file(last / "synthetic_model.pt", results / "synthetic_model.pt")
     for name in HISTORIES:
         rows = [
             {"cycle": number, **row}
@@ -33,8 +32,3 @@ def collect_cycles(folders: Sequence[Path], results: Path) -> None:
             if row.get("train_loss") != ""
         ]
         write_history(results / name, rows)
-
-
-def _copy(source: Path, target: Path) -> None:
-    with atomic_path(target) as temporary:
-        shutil.copyfile(source, temporary)

@@ -157,7 +157,7 @@ def calibrate(
             before = read_result(guidance.previous).get("warnings") or ()
             kept += of_earlier_cycle("train_physical", before)
         result["warnings"] = list(dict.fromkeys(kept))
-        result["experiment"] = calibrated_experiment(experiment)
+        result["experiment"] = calibrated_experiment(experiment, store.description)
         _log_estimates(result)
         write_history(files.history, result["history"])
         write_parameters(files.parameters, result)

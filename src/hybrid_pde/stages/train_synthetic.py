@@ -275,6 +275,7 @@ class SurrogateTraining:
             self._real.layouts,
             self._real.dt,
             warnings=list(dict.fromkeys(self._warnings)),
+            origin=self._real.description,
         )
         if files.kept is not None:
             files.kept.keep([files.model, files.history])

@@ -60,6 +60,9 @@ class Plan:
         overrides: ``key.subkey=value`` each; they take precedence over the file.
         pinned: Names of pinned experiments, which are not run and may have lost their data.
 
+    Attributes:
+        reused: The experiment with the calibration and generated simulations that this one takes.
+
     Raises:
         ConfigError, RawDataError: if the experiment cannot run, before anything is computed.
     """
@@ -71,6 +74,7 @@ class Plan:
         self._overrides = tuple(overrides)
         self.experiment = parse_experiment(load_experiment(path, self._overrides))
         self.name = self.experiment.name
+        self.reused: Plan | None = None
         self.results = f"results/{self.name}"
         self.raw_dir = os.path.normpath(self.experiment.raw_dir)
         is_pinned = self.name in pinned

@@ -10,11 +10,13 @@ from typing import Any
 from hybrid_pde.config import load_experiment, parse_experiment
 from hybrid_pde.config.derived import num_cycles
 from hybrid_pde.config.loading import CONFIG_DIR, as_overrides, default_experiment, find_experiment
+from hybrid_pde.config.schema import Experiment
 from hybrid_pde.domain.run_folders import RUN_FOLDERS
 from hybrid_pde.errors import ConfigError, UserError
 from hybrid_pde.workflow.job_names import check_own_paths
 from hybrid_pde.workflow.pin import EXPERIMENT_NAME, pinned_names
 from hybrid_pde.workflow.plan import Plan
+from hybrid_pde.workflow.shared_stages import check_shared_stages, refuse_chain
 
 
 class RequestedExperiments:
@@ -66,8 +68,8 @@ class RequestedExperiments:
         return self._by_name[name]
 
     @cached_property
-    def names_with_cycles(self) -> list[str]:
-        """Experiments with several hybrid cycles: the default one and all in ``config/``."""
+    def _listed(self) -> list[Experiment]:
+        """The default experiment and all valid ones in ``config/``."""
         plans = [self.default.experiment]
         for path in sorted(Path(CONFIG_DIR).glob("*.yaml")):
             if path == self.default.path:
@@ -76,7 +78,17 @@ class RequestedExperiments:
                 plans.append(parse_experiment(load_experiment(path)))
             except UserError:
                 continue  # an invalid file that this call does not need
-        return sorted({each.name for each in plans if num_cycles(each) > 1})
+        return plans
+
+    @cached_property
+    def names_with_cycles(self) -> list[str]:
+        """Experiments with several hybrid cycles: the default one and all in ``config/``."""
+        return sorted({each.name for each in self._listed if num_cycles(each) > 1})
+
+    @cached_property
+    def names_with_reuse(self) -> list[str]:
+        """Experiments that take over another one's calibration."""
+        return sorted({each.name for each in self._listed if each.reuse is not None})
 
     def run_pattern(self) -> str:
         """Regular expression of the runs that stages train in.
@@ -86,6 +98,14 @@ class RequestedExperiments:
         """
         with_cycles = _any_of(self.names_with_cycles)
         return rf"(?!(?:{with_cycles})/(?!cycle_)){self.experiment_pattern()}{RUN_FOLDERS}"
+
+    def calibrating_pattern(self) -> str:
+        """Regular expression of the runs with a calibration of their own."""
+        return f"(?!{_any_of(self.names_with_reuse)}/){self.run_pattern()}"
+
+    def reuse_pattern(self) -> str:
+        """Regular expression of the experiments that take over another one's calibration."""
+        return f"(?!{_any_of(self.pinned)}/)(?:{_any_of(self.names_with_reuse)})"
 
     def hybrid_pattern(self) -> str:
         """Regular expression of the experiments with several cycles."""
@@ -118,6 +138,8 @@ class RequestedExperiments:
                 # a dry run marks no folder; the first experiment gets it
                 plan.cache_dir = f"{plan.cache_dir}/{plan.reading}"
                 break
+        if plan.experiment.reuse is not None and plan.name not in self.pinned:
+            plan.reused = self._reused(plan)
         known = self._by_name.setdefault(plan.name, plan)
         if known.path != path:
             raise ConfigError(
@@ -127,6 +149,22 @@ class RequestedExperiments:
         for other in made if plan.name not in self.pinned else []:
             self._refuse_conflict(plan, other)
         return known
+
+    def _reused(self, plan: Plan) -> Plan:
+        """The experiment whose calibration another one takes over, checked to be the same."""
+        assert plan.experiment.reuse is not None
+        try:
+            path = find_experiment(plan.experiment.reuse)
+        except ConfigError as error:
+            raise ConfigError(f"{plan.path}: reuse: {error}") from None
+        if path.resolve() == plan.path.resolve():
+            raise ConfigError(
+                f"{plan.path}: reuse: {plan.experiment.reuse}: is this experiment; name another one"
+            )
+        refuse_chain(plan, path)
+        source = self._add(path)
+        check_shared_stages(plan, source)
+        return source
 
     @staticmethod
     def _refuse_conflict(plan: Plan, other: Plan) -> None:

@@ -67,6 +67,8 @@ def _augmented(plan: Plan, folder: str) -> list[str]:
     """Manifests of a run's generated simulations; none without augmentation."""
     if not is_augmented(plan.experiment):
         return []
+    if plan.reused is not None:
+        return _augmented(plan.reused, plan.reused.results)
     directory = f"{folder}/augmented"
     count = plan.experiment.augmentation.num_simulations
     divided = plan.shards(count, directory, "generated")
@@ -85,6 +87,13 @@ def hybrid(plan: Plan, _: Run) -> Files:
             ("synthetic_history", "synthetic/history.csv"),
         )
     }
+
+
+def reuse(plan: Plan, _: Run) -> Files:
+    """Results of the calibration that the experiment takes over."""
+    assert plan.reused is not None
+    folder = f"{plan.reused.results}/physical"
+    return {"parameters": [f"{folder}/parameters.yaml"], "history": [f"{folder}/history.csv"]}
 
 
 def evaluate(plan: Plan, _: Run) -> Files:

@@ -188,6 +188,11 @@ def hybrid(experiment: Experiment) -> JSON:
     return {"hybrid": {"cycles": num_cycles(experiment)}}
 
 
+def reuse(experiment: Experiment) -> JSON:
+    """Settings of the copy of another experiment's calibration: none."""
+    return {"run_params": {"model_type": experiment.run_params.model_type}}
+
+
 def evaluate(experiment: Experiment) -> JSON:
     """Settings of the evaluation, besides models and cached simulations."""
     settings: JSON = {
@@ -213,7 +218,7 @@ def evaluate(experiment: Experiment) -> JSON:
 
 def report(experiment: Experiment) -> JSON:
     """Settings that the report shows: all except how the workflow runs."""
-    return experiment.model_dump(mode="json", exclude={"workflow", "project_root"})
+    return experiment.model_dump(mode="json", exclude={"workflow", "project_root", "reuse"})
 
 
 def _equation_data(experiment: Experiment) -> JSON:
@@ -292,6 +297,7 @@ _STAGES = {
         train_synthetic,
         guide,
         hybrid,
+        reuse,
         evaluate,
         report,
     )

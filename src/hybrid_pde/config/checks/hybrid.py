@@ -36,7 +36,25 @@ def hybrid_errors(experiment: Experiment) -> Iterator[str]:
                 f"{cycles} needs a method that can weight observations; use gauss-newton or "
                 "L-BFGS-B"
             )
+    yield from _reuse_errors(experiment)
     yield from exchanged_field_errors(experiment, equation_of(experiment))
+
+
+def _reuse_errors(experiment: Experiment) -> Iterator[str]:
+    """Errors for an experiment that takes over a calibration and has no use for it."""
+    key, kind = f"reuse: {experiment.reuse}", experiment.run_params.model_type
+    if experiment.reuse is None:
+        return
+    if kind != "hybrid":
+        yield (
+            f"{key}: run_params.model_type: {kind}: takes over no calibration; use model_type: "
+            "hybrid, or remove reuse"
+        )
+    if num_cycles(experiment) > 1:
+        yield (
+            f"{key}: hybrid.cycles: {experiment.hybrid.cycles}: in later cycles the calibration "
+            "depends on the surrogate; use one cycle, or remove reuse"
+        )
 
 
 def exchanged_field_errors(experiment: Experiment, spec: EquationSpec | None) -> Iterator[str]:

@@ -48,6 +48,7 @@ class Experiment(Section):
     """An experiment with all defaults filled in."""
 
     run_params: RunParams = RunParams()
+    reuse: str | None = None
     project_root: str = "."
     data: DataParams = DataParams()
     generation_params: GenerationParams | None = None

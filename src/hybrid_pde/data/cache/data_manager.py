@@ -19,6 +19,7 @@ from hybrid_pde.data.cache.cache_location import (
     cache_directory,
     claimed_directory,
     reading_digest,
+    reading_settings,
 )
 from hybrid_pde.data.cache.compatibility import disagreement
 from hybrid_pde.data.cache.raw_index import RawIndex, build_index, default_name
@@ -221,7 +222,8 @@ class DataManager(SimulationStore):
             difference = disagreement(raw.info, self.index.infos[raw_file])
             if difference:
                 raise RawDataError(f"{raw_file}: {difference} a moment ago")
-            header = _header(raw, source, self.reading)
+            described = {**source, "settings": reading_settings(self.experiment)}
+            header = _header(raw, described, self.reading)
             blocks = _Blocks(raw, source, raw_file, self._digests)
             write_simulation(self.path(index), header, blocks)
         self._log_missing(index)

@@ -9,6 +9,7 @@ from hybrid_pde.data.atomic import sha256_of
 from hybrid_pde.data.cache.cache_file import CachedSimulation, open_simulation
 from hybrid_pde.data.cache.cache_header import CacheHeader, read_header
 from hybrid_pde.data.cache.compatibility import disagreement
+from hybrid_pde.domain.data_description import DataDescription
 from hybrid_pde.domain.grid import FieldLayout, Grid
 from hybrid_pde.domain.known_values import known_disagreement
 from hybrid_pde.domain.stated_units import StatedUnits
@@ -49,6 +50,19 @@ class SimulationStore:
     def units(self) -> StatedUnits:
         """The system that all numbers are in."""
         return self._first_header().units
+
+    @property
+    def description(self) -> DataDescription:
+        """Grid, fields, units and reading settings of all simulations."""
+        header = self._first_header()
+        return DataDescription(
+            header.grid,
+            header.layouts,
+            header.dt,
+            header.units,
+            header.known,
+            header.source.get("settings") or {},
+        )
 
     @property
     def num_simulations(self) -> int:

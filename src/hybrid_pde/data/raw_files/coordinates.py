@@ -8,6 +8,7 @@ import xarray as xr
 from hybrid_pde.config.schema import DataParams
 from hybrid_pde.data.raw_files.blocks import decode
 from hybrid_pde.data.raw_files.guards import MAX_ENTRIES_AT_ONCE
+from hybrid_pde.data.raw_files.inspection_mode import is_inspecting, refuse, remark
 from hybrid_pde.data.raw_files.single_frames import single_frames_allowed
 from hybrid_pde.data.raw_files.space_axes import Axis, make_axis
 from hybrid_pde.data.raw_files.time_axis import Frames, TimeUnit, select_frames, time_unit
@@ -45,13 +46,17 @@ class Coordinates:
         """
         if self._is_single:
             return time_unit({}, self._data.time_unit)
+        if self._lacks_times():
+            refuse("time", _no_times(self._dim_of["time"]))
+            return TimeUnit(1.0, "", "", "")
         coordinate = self._times()
         try:
             return time_unit(coordinate.attrs, self._data.time_unit)
         except ConfigError:
             raise
         except ValueError as error:
-            raise RawDataError(f"{coordinate.name}: {error}") from None
+            refuse("time", f"{coordinate.name}: {error}")
+            return TimeUnit(1.0, "", "", "")
 
     def frames(self, scale: float, shift: float) -> Frames:
         """The selected frames.
@@ -65,16 +70,24 @@ class Coordinates:
         """
         if self._is_single:
             return Frames(slice(0, 1, 1), np.zeros(1))
+        count = self._dataset.sizes[self._dim_of["time"]]
+        every = slice(0, count, 1)
+        if self._lacks_times():
+            return Frames(every, np.arange(count, dtype=np.float64))
         coordinate = self._times()
+        times = np.arange(count, dtype=np.float64)
         try:
             raw = decode(_in_memory(coordinate.variable))
             times = raw.astype(np.float64) * scale + shift
+            if raw.dtype == np.float32:
+                remark("time", f"{coordinate.name}: the times are in single precision")
             resolution = _resolution(_narrowed(raw)) * scale
             return select_frames(times, self._data.select, resolution)
         except ConfigError:
             raise
         except ValueError as error:
-            raise RawDataError(f"{coordinate.name}: {error}") from None
+            refuse("time", f"{coordinate.name}: {error}")
+            return Frames(every, times)
 
     def axis(self, axis: str, scale: float) -> Axis:
         """A spatial axis.
@@ -88,9 +101,10 @@ class Coordinates:
             ConfigError: if ``data.select`` does not fit.
         """
         dim, coordinate = self._dim_of[axis], self.variable(axis)
+        size = self._dataset.sizes[dim]
         try:
             if coordinate is None:
-                return make_axis(axis, self._dataset.sizes[dim], None, 0.0, self._data)
+                return make_axis(axis, size, None, 0.0, self._data)
             raw = decode(_in_memory(coordinate.variable))
             resolution = float(np.nanmax(_resolution(raw))) * scale
             points = raw.astype(np.float64) * scale
@@ -98,14 +112,22 @@ class Coordinates:
         except ConfigError:
             raise
         except ValueError as error:
-            raise RawDataError(f"{axis} ({dim}): {error}") from None
+            refuse(axis, f"{axis} ({dim}): {error}")
+            return Axis(axis, size, np.arange(size, dtype=np.float64), False, 0, size, 1)
+
+    def _lacks_times(self) -> bool:
+        """True in an inspection if there are no times; otherwise that is an error."""
+        return is_inspecting() and self.variable("time") is None
 
     def _times(self) -> xr.DataArray:
         coordinate = self.variable("time")
         if coordinate is None:
-            dim = self._dim_of["time"]
-            raise RawDataError(f"time: the dimension {dim!r} has no coordinate variable")
+            raise RawDataError(_no_times(self._dim_of["time"]))
         return coordinate
+
+
+def _no_times(dim: str) -> str:
+    return f"time: the dimension {dim!r} has no coordinate variable"
 
 
 def _in_memory(coordinate: xr.Variable) -> xr.Variable:

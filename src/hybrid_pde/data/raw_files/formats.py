@@ -48,7 +48,7 @@ def open_raw(path: Path, data: DataParams) -> AbstractContextManager[RawFile]:
     Raises:
         RawDataError: if no reader takes it, naming what would help.
     """
-    reader = _reader_of(path, data.format)
+    reader = reader_of(path, data.format)
     if not data.derive:
         return reader.open_raw(path, data)
     return with_derived_fields(path, data, reader.open_raw)
@@ -79,7 +79,12 @@ def add_reader_folders(folders: list[str]) -> None:
     known.extend(folder for folder in folders if folder not in known)
 
 
-def _reader_of(path: Path, file_format: str) -> Reader:
+def reader_of(path: Path, file_format: str) -> Reader:
+    """The reader that opens a file.
+
+    Raises:
+        RawDataError: if no reader takes it, naming what would help.
+    """
     candidates = _candidates(path, file_format)
     if not candidates:
         raise RawDataError(f"{path}: {why_unreadable(path, suffixes(file_format))}")

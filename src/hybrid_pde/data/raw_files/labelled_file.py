@@ -4,7 +4,7 @@ Layout: ``T`` time, ``C`` channel, ``X Y Z`` space in ascending order.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,7 +24,8 @@ from hybrid_pde.data.raw_files.dimension_roles import (
 )
 from hybrid_pde.data.raw_files.domain_ends import likely_nodes, read_boundary, read_ends
 from hybrid_pde.data.raw_files.end_points import NODES, REPEATED
-from hybrid_pde.data.raw_files.file_units import reference
+from hybrid_pde.data.raw_files.file_units import FileUnits, reference
+from hybrid_pde.data.raw_files.found_fields import found_settings
 from hybrid_pde.data.raw_files.guards import (
     MAX_ENTRIES_AT_ONCE,
     check_frame,
@@ -32,11 +33,13 @@ from hybrid_pde.data.raw_files.guards import (
     check_stored,
     errors_name_file,
 )
+from hybrid_pde.data.raw_files.inspection_mode import is_inspecting, refuse
 from hybrid_pde.data.raw_files.parameter_sources import with_named_sources
 from hybrid_pde.data.raw_files.parameter_values import ParameterReader
 from hybrid_pde.data.raw_files.raw_file import Block, RawFileInfo
 from hybrid_pde.data.raw_files.single_frames import single_frames_allowed
 from hybrid_pde.data.raw_files.space_axes import make_grid, without_repeated
+from hybrid_pde.data.raw_files.unit_conversion import unit_text
 from hybrid_pde.domain.known_values import KnownParameter
 from hybrid_pde.errors import ConfigError, RawDataError
 
@@ -44,10 +47,18 @@ BLOCK_BYTES = 16 * 2**20  # of one field in double precision; larger blocks are 
 
 
 class LabelledFile:
-    """An open file with named dimensions, a :class:`hybrid_pde.data.raw_files.raw_file.RawFile`."""
+    """An open file with named dimensions, a :class:`hybrid_pde.data.raw_files.raw_file.RawFile`.
+
+    Attributes:
+        data: The ``data`` section it is read with; in an inspection with the fields that are found.
+        axis_units: Unit of each axis, as its points are read.
+    """
 
     def __init__(self, path: Path, dataset: xr.Dataset, data: DataParams) -> None:
         check_dims(data.dims)
+        if is_inspecting() and not data.fields:
+            data = found_settings(dataset, data)
+        self.data = data
         self._path = path
         self._roles = dimension_roles(dataset, data.dims)
         dataset, data = with_named_sources(path, dataset, self._roles, data)
@@ -66,10 +77,15 @@ class LabelledFile:
         points = {axis: coordinates.variable(axis) for axis in names}
         unit = coordinates.time_unit()
         rules = conventions(dataset, self._sources, self._roles, points, unit, first, data)
+        self.axis_units = _axis_units(points, rules.units)
         maps = rules.maps.by_variable
         frames = coordinates.frames(unit.scale, rules.shift)
         axes = [coordinates.axis(axis, rules.units.axis_scales[axis]) for axis in names]
-        boundary, stated = read_boundary(dataset.attrs, names, self._sources, maps, data)
+        try:
+            boundary, stated = read_boundary(dataset.attrs, names, self._sources, maps, data)
+        except RawDataError as error:
+            refuse("boundary", str(error))
+            boundary, stated = read_boundary({}, names, self._sources, maps, data)
         reader = BlockReader(dataset, self._roles, frames, axes, self._masked(data), maps)
         ends = read_ends(reader, self._sources, boundary, data, first.units if first else None)
         likely = () if first else likely_nodes(reader, self._sources, boundary, data, ends)
@@ -128,6 +144,8 @@ class LabelledFile:
 
     def _masked(self, data: DataParams) -> frozenset[str]:
         """Fields that may have missing values: observed ones; static fields must be complete."""
+        if is_inspecting():
+            return frozenset(source.layout.name for source in self._sources)
         if data.observations is None or data.observations.missing == "error":
             return frozenset()
         return frozenset(s.layout.name for s in self._sources if not s.layout.static)
@@ -171,6 +189,18 @@ class LabelledFile:
             check_frame(variable, name, self._roles, num_samples)
         stated = sum(math.prod(each.shape) * each.dtype.itemsize for each in used.values())
         check_stored(self._path, stated)
+
+
+def _axis_units(points: Mapping[str, xr.DataArray | None], units: FileUnits) -> dict[str, str]:
+    """Unit of each axis: that of the system, or its own where it cannot be converted."""
+    stated = {
+        axis: "" if each is None else unit_text(each.attrs.get("units"))
+        for axis, each in points.items()
+    }
+    return {
+        axis: units.length if axis in units.sources or not own else own
+        for axis, own in stated.items()
+    }
 
 
 def _check_axes(data: DataParams, axes: list[str]) -> None:

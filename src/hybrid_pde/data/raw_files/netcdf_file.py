@@ -40,6 +40,7 @@ def open_dataset(path: Path) -> Iterator[xr.Dataset]:
         elif h5py.is_hdf5(path):
             with h5py.File(path, "r") as file:
                 reject_external_data(file)
+                _refuse_groups_alone(file)
         # decoding the whole file could fail on variables that are not needed, and an index would be
         # read whatever its size
         dataset = xr.open_dataset(
@@ -54,6 +55,17 @@ def open_dataset(path: Path) -> Iterator[xr.Dataset]:
         yield dataset
     finally:
         dataset.close()
+
+
+def _refuse_groups_alone(file: h5py.File) -> None:
+    """Reject a file with variables in groups only, which would look empty."""
+    groups = [name for name, entry in file.items() if isinstance(entry, h5py.Group)]
+    if groups and not any(isinstance(entry, h5py.Dataset) for entry in file.values()):
+        raise RawDataError(
+            f"its variables lie in groups: {', '.join(groups[:10])}; those outside of groups are "
+            "read; write each group to a file of its own, e.g. xarray.open_dataset(path, "
+            f"group={groups[0]!r}).to_netcdf({f'{groups[0]}.nc'!r})"
+        )
 
 
 def read_all(path: Path, on_progress: Callable[[], object]) -> None:

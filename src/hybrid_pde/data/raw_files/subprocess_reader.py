@@ -22,7 +22,8 @@ import numpy as np
 from hybrid_pde.config.schema import DataParams
 from hybrid_pde.data.raw_files.file_units import reference
 from hybrid_pde.data.raw_files.formats import reader_folders
-from hybrid_pde.data.raw_files.raw_file import Block, RawFile, RawFileInfo
+from hybrid_pde.data.raw_files.inspection_mode import is_inspecting
+from hybrid_pde.data.raw_files.raw_file import Block, RawFileInfo
 from hybrid_pde.data.raw_files.single_frames import single_frames_allowed
 from hybrid_pde.data.raw_files.subprocess_protocol import receive, send
 from hybrid_pde.domain.known_values import KnownParameter
@@ -35,7 +36,7 @@ _file_numbers = itertools.count()
 
 
 @contextlib.contextmanager
-def open_in_subprocess(path: Path, data: DataParams) -> Iterator[RawFile]:
+def open_in_subprocess(path: Path, data: DataParams) -> Iterator["SubprocessFile"]:
     """Open a raw file; a subprocess reads it, in the system of ``following`` if there is one.
 
     Args:
@@ -53,11 +54,12 @@ def open_in_subprocess(path: Path, data: DataParams) -> Iterator[RawFile]:
         "data": data.model_dump(mode="json"),
         "reader_folders": reader_folders(),
         "single_frames": single_frames_allowed(),
+        "inspecting": is_inspecting(),
         "reference": None if first is None else [first.units.to_dict(), first.has_epoch],
     }
     answer, _ = process.ask(path, number, task)
     try:
-        yield _SubprocessFile(process, path, number, RawFileInfo.from_dict(answer["info"]))
+        yield SubprocessFile(process, path, number, RawFileInfo.from_dict(answer["info"]))
     finally:
         with contextlib.suppress(RawDataError):  # all values asked for have been read
             process.ask(path, number, {"do": "close", "with": {}})
@@ -132,25 +134,33 @@ class _ReaderProcess:
 _processes: dict[int, _ReaderProcess] = {}
 
 
-class _SubprocessFile:
+class SubprocessFile:
     """A :class:`RawFile` that is open in a subprocess."""
 
     def __init__(self, process: _ReaderProcess, path: Path, number: int, info: RawFileInfo) -> None:
         self.info = info
         self._process, self._path, self._number = process, path, number
 
+    def inspection(self) -> dict[str, Any]:
+        """The settings that an inspected file is read with, its format, and the findings."""
+        return self._ask("inspection")[0]
+
     @property
     def times(self) -> np.ndarray:
+        """Time of each selected frame [time], double precision."""
         return np.array(self._ask("times")[0]["times"], np.float64)
 
     def static(self, sample: int) -> Block:
+        """The tensors without a time axis, ``[C, *space]`` each."""
         return self._ask("static", sample=sample)[1]
 
     def known(self, sample: int) -> tuple[KnownParameter, ...]:
+        """The known parameters; values of fields are among the tensors."""
         answer, _ = self._ask("known", sample=sample)
         return tuple(KnownParameter.from_dict(each) for each in answer["known"])
 
     def frames(self, sample: int) -> Iterator[Block]:
+        """The other tensors block by block, ``[T, C, *space]``, in the order of time."""
         self._ask("frames", sample=sample)
         while True:
             answer, block = self._ask("block")

@@ -14,8 +14,9 @@ from typing import Any
 
 from hybrid_pde.config.schema import DataParams
 from hybrid_pde.data.raw_files.file_units import following
-from hybrid_pde.data.raw_files.formats import add_reader_folders, open_raw
+from hybrid_pde.data.raw_files.formats import add_reader_folders, open_raw, reader_of
 from hybrid_pde.data.raw_files.guards import physical_memory
+from hybrid_pde.data.raw_files.inspection_mode import Findings, inspecting
 from hybrid_pde.data.raw_files.netcdf_file import read_all
 from hybrid_pde.data.raw_files.raw_file import Block, RawFile
 from hybrid_pde.data.raw_files.single_frames import single_frames
@@ -23,19 +24,34 @@ from hybrid_pde.data.raw_files.subprocess_protocol import receive, send
 from hybrid_pde.domain.stated_units import StatedUnits
 from hybrid_pde.errors import UserError
 
+# settings that an inspection finds
+FOUND = ("fields", "variables", "dims", "known_parameters")
 Answer = tuple[dict[str, Any], Block]
 
 
 class _OpenFile:
     """A raw file and the position in its frames."""
 
-    def __init__(self, path: Path, data: DataParams) -> None:
+    def __init__(self, path: Path, data: DataParams, findings: Findings) -> None:
+        self._findings, self._given = findings, data
+        self._format = reader_of(path, data.format).FORMAT
         self._stack = contextlib.ExitStack()
         self._raw: RawFile = self._stack.enter_context(open_raw(path, data))
         self._frames: Iterator[Block] = iter(())
 
     def info(self) -> Answer:
         return {"info": self._raw.info.to_dict()}, {}
+
+    def inspection(self) -> Answer:
+        """The settings that an inspected file is read with, its format, and the findings."""
+        data = getattr(self._raw, "data", self._given)
+        found = {
+            "settings": {name: getattr(data, name) for name in FOUND},
+            "format": self._format,
+            "axis_units": getattr(self._raw, "axis_units", {}),
+            **vars(self._findings),
+        }
+        return found, {}
 
     def times(self) -> Answer:
         return {"times": self._raw.times.tolist()}, {}
@@ -74,8 +90,13 @@ class _Reader:
             data = DataParams.model_validate(task["data"])
             units, has_epoch = task["reference"] or (None, True)
             first = None if units is None else StatedUnits.from_dict(units)
-            with following(first, has_epoch), single_frames(task["single_frames"]):
-                self._files[file] = _OpenFile(_path(task), data)
+            mode = task["inspecting"]
+            with (
+                following(first, has_epoch),
+                single_frames(task["single_frames"] or mode),
+                inspecting(mode) as findings,
+            ):
+                self._files[file] = _OpenFile(_path(task), data, findings)
             return self._files[file].info()
         if name == "read_all":
             read_all(_path(task), lambda: signal.alarm(task["limit_s"]))

@@ -133,17 +133,9 @@ def report_of_folder(
 
 def render_report(inputs: ReportInputs) -> str:
     """Render the page as text, see :func:`write_report`."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"number": numbers.number, "duration": numbers.duration}
     experiment = parse_experiment(inputs.experiment)
     metrics, parameters = inputs.metrics or {}, inputs.parameters or {}
-    return environment.get_template(TEMPLATE).render(
+    return template(TEMPLATE).render(
         name=experiment.name,
         subtitle=subtitle(experiment, inputs.generated),
         warnings=gather_warnings(parameters, metrics, inputs.timing),
@@ -167,6 +159,19 @@ def render_report(inputs: ReportInputs) -> str:
         settings=_settings(experiment),
         provenance=inputs.provenance,
     )
+
+
+def template(name: str) -> jinja2.Template:
+    """A template of this folder; what is put into it is escaped."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"number": numbers.number, "duration": numbers.duration}
+    return environment.get_template(name)
 
 
 def data_uri(path: str | Path) -> str:

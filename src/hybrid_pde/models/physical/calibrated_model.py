@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from hybrid_pde.config import Experiment, parse_experiment
+from hybrid_pde.domain.data_description import DataDescription
 from hybrid_pde.errors import CalibrationError, ConfigError
 from hybrid_pde.models.physical.parameters_file import (
     read_result,
@@ -23,6 +24,7 @@ def load_physical_model(results_dir: str | Path) -> PhysicalModel:
     ::
 
         model = hybrid_pde.load_physical_model("results/burgers_2d")
+        forecast = model.rollout(xarray.open_dataset("state.nc"), steps=10)
         frames = model.predict_trajectory({"velocity": field}, steps=10, dt=0.02)
 
     Args:
@@ -39,6 +41,8 @@ def load_physical_model(results_dir: str | Path) -> PhysicalModel:
         experiment = parse_experiment(_experiment(result))
         model = ModelRegistry(experiment).get_physical_model()
         set_result(model, result)
+        if described := result["experiment"].get("description"):
+            model.data = DataDescription.from_dict(described)
     except ConfigError as error:
         raise CalibrationError(
             f"{path}: {error}. If the equation is one of your own, import its module first: "
@@ -51,14 +55,22 @@ def load_physical_model(results_dir: str | Path) -> PhysicalModel:
     return model.eval()
 
 
-def calibrated_experiment(experiment: Experiment) -> dict[str, Any]:
-    """The part of an experiment that its calibrated model is rebuilt from, without paths."""
+def calibrated_experiment(
+    experiment: Experiment, data: DataDescription | None = None
+) -> dict[str, Any]:
+    """What the calibrated model is rebuilt from, without paths.
+
+    Args:
+        experiment: The experiment.
+        data: Its data, without which the model has no rollouts of datasets.
+    """
     section = experiment.model.physical
     assert section is not None
-    return {
+    content = {
         "data": experiment.data.model_dump(mode="json", include={"fields", "known_parameters"}),
         "model": {"physical": section.model_dump(mode="json", exclude={"module"})},
     }
+    return content if data is None else {**content, "description": data.to_dict()}
 
 
 def _experiment(result: Mapping[str, Any]) -> dict[str, Any]:

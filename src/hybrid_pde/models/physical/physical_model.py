@@ -4,10 +4,11 @@ Layout of native tensors: ``B`` simulations, ``C`` channels, ``X Y Z`` space, ``
 """
 
 import copyreg
+import importlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import torch
 from phi.torch.flow import Field, math
@@ -27,6 +28,7 @@ from hybrid_pde.data.field_conversion import (
     to_field,
 )
 from hybrid_pde.data.staggered_conversion import to_staggered
+from hybrid_pde.domain.data_description import DataDescription
 from hybrid_pde.domain.grid import Grid
 from hybrid_pde.errors import ConfigError
 from hybrid_pde.models.physical.coefficients import Natives
@@ -40,6 +42,11 @@ from hybrid_pde.models.physical.initial_parameters import (
 )
 from hybrid_pde.models.physical.solver import RolloutSpec, Solver
 from hybrid_pde.numerics.discretization import Discretization
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+_FORECASTER = "hybrid_pde.models.physical.physical_forecaster"
 
 
 class PhysicalModel(torch.nn.Module, Equation):
@@ -55,6 +62,7 @@ class PhysicalModel(torch.nn.Module, Equation):
     Attributes:
         discretization: The scheme in use; set it to change the scheme.
         precision: ``single`` or ``double``, of rollouts.
+        data: The data that a loaded model was calibrated on.
 
     Raises:
         ConfigError: if a parameter has no value, or one that is not allowed.
@@ -62,6 +70,7 @@ class PhysicalModel(torch.nn.Module, Equation):
 
     def __init__(self, config: Mapping[str, Any] | Experiment) -> None:
         super().__init__()
+        self.data: DataDescription | None = None
         self.experiment = parse_experiment(config)
         section = self.experiment.model.physical
         self.numerics = NumericsParams() if section is None else section.numerics
@@ -126,6 +135,9 @@ class PhysicalModel(torch.nn.Module, Equation):
         return frames
 
     @overload
+    def rollout(self, state: "xr.Dataset", steps: int, **options: Any) -> "xr.Dataset": ...
+
+    @overload
     def rollout(
         self,
         state: torch.Tensor,
@@ -149,7 +161,41 @@ class PhysicalModel(torch.nn.Module, Equation):
         conditions: Conditions | None = None,
     ) -> Iterator[Natives]: ...
 
-    def rollout(
+    def rollout(self, state: Any, *arguments: Any, **options: Any) -> Any:
+        """Yields the frames one after the other, without keeping them.
+
+        A state of tensors is followed by ``grid, steps, dt, parameters, entries, conditions``:
+
+        - ``grid``: Grid of every field.
+        - ``steps``: Number of frames.
+        - ``dt``: Time between frames [time]; or between each two of them.
+        - ``parameters``: Values to use, possibly with derivatives; the others are the model's own,
+          detached.
+        - ``entries``: Names of the entries of the batch in error messages; by default
+          ``simulation 0``, ``simulation 1``, ….
+        - ``conditions``: Parameters and boundary values of each simulation.
+
+        A dataset of xarray, for a loaded model, is followed by ``steps`` and the options of
+        :func:`hybrid_pde.models.forecast.forecast_dataset`, and a dataset is returned.
+
+        Args:
+            state: ``[(B,) C, *space]`` by field name; or the tensor alone for one field; or a
+                dataset.
+            *arguments: See above.
+            **options: The same by name.
+
+        Yields:
+            The state at dt, 2 dt, …, in the form of ``state`` and in the model's precision.
+
+        Raises:
+            ConfigError: if the equation cannot be solved on the grid, or not by the scheme.
+        """
+        if hasattr(state, "data_vars"):  # a calibration must not depend on code for files
+            forecaster = importlib.import_module(_FORECASTER)
+            return forecaster.rollout_dataset(self, state, *arguments, **options)
+        return self._frames(state, *arguments, **options)
+
+    def _frames(
         self,
         state: torch.Tensor | Mapping[str, torch.Tensor],
         grid: Grid,
@@ -159,25 +205,7 @@ class PhysicalModel(torch.nn.Module, Equation):
         entries: Sequence[str] | None = None,
         conditions: Conditions | None = None,
     ) -> Iterator[torch.Tensor] | Iterator[Natives]:
-        """Yields the frames one after the other, without keeping them.
-
-        Args:
-            state: ``[(B,) C, *space]`` by field name; or the tensor alone for one field.
-            grid: Grid of every field.
-            steps: Number of frames.
-            dt: Time between frames [time]; or between each two of them.
-            parameters: Values to use, possibly with derivatives; the others are the model's own,
-                detached.
-            entries: Names of the entries of the batch in error messages; by default
-                ``simulation 0``, ``simulation 1``, ….
-            conditions: Parameters and boundary values of each simulation.
-
-        Yields:
-            The state at dt, 2 dt, …, in the form of ``state`` and in the model's precision.
-
-        Raises:
-            ConfigError: if the equation cannot be solved on the grid, or not by the scheme.
-        """
+        """The generator of :meth:`rollout`."""
         own = {name: value.detach() for name, value in self.named_parameters()}
         parameters = {**own, **(parameters or {})}
         intervals = [float(dt)] * steps if isinstance(dt, int | float) else list(dt)

@@ -5,21 +5,27 @@ Layout: ``B`` windows, ``K`` states of a pass, ``C`` channels, ``X Y Z`` space; 
 (``C_out``), in their order.
 """
 
+import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping, Sequence, Sized
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast, overload
 
 import torch
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from hybrid_pde.config import Experiment, parse_experiment
+from hybrid_pde.domain.data_description import DataDescription
 from hybrid_pde.errors import ConfigError, OwnModelError
 from hybrid_pde.models.synthetic.channels import channels_of, check_parameters, check_specs
 from hybrid_pde.models.synthetic.normalization import Normalization, normalization_of
 from hybrid_pde.models.synthetic.padding import Boundary
 from hybrid_pde.models.synthetic.position_channels import coordinates, num_coordinates
 
+if TYPE_CHECKING:
+    import xarray as xr
+
+_FORECASTER = "hybrid_pde.models.synthetic.surrogate_forecaster"
 MAX_STEPS_KEPT = 8  # 16 windows of 64² points, 8 steps: 0.5 GB for a U-Net of 16 channels
 
 
@@ -47,10 +53,14 @@ class SyntheticModel(nn.Module, ABC):
     Attributes:
         parameter_defaults: Values of inputs that are parameters of the equation, for simulations
             without values of their own; saved with the model.
+        data: The data that a loaded model was trained on.
+        exports_to_onnx: Whether all operations of the network exist in ONNX.
 
     Raises:
         ConfigError: if inputs and outputs do not fit each other.
     """
+
+    exports_to_onnx: ClassVar[bool] = True
 
     state_channels: torch.Tensor
     input_mean: torch.Tensor
@@ -80,6 +90,7 @@ class SyntheticModel(nn.Module, ABC):
         check_specs(self.input_specs, self.output_specs, static_fields)
         self.residual, self.bundle = section.residual, section.bundle
         self.harmonics = section.coordinates
+        self.data: DataDescription | None = None
         self._positions: dict[Any, torch.Tensor] = {}
         self._parameter_defaults: dict[str, tuple[float, ...]] = {}
         places = channels_of(self.input_specs)
@@ -198,7 +209,7 @@ class SyntheticModel(nn.Module, ABC):
         seen = self.prepare_input(state)
         if self.harmonics:
             position = self._position(tuple(state.shape[2:]), seen)
-            seen = torch.cat([seen, position.expand(len(seen), *position.shape)], dim=1)
+            seen = torch.cat([seen, position.expand(seen.shape[0], *position.shape)], dim=1)
         return self.network(seen)
 
     def predict(self, state: torch.Tensor) -> torch.Tensor:
@@ -227,16 +238,26 @@ class SyntheticModel(nn.Module, ABC):
         """One step: input ``[B, C_in, *space]`` to output ``[B, C_out, *space]``."""
         return self.predict(state)[:, 0]
 
-    def rollout(self, state: torch.Tensor, steps: int) -> torch.Tensor:
+    @overload
+    def rollout(self, state: torch.Tensor, steps: int) -> torch.Tensor: ...
+
+    @overload
+    def rollout(self, state: "xr.Dataset", steps: int, **options: Any) -> "xr.Dataset": ...
+
+    def rollout(self, state: Any, steps: int, **options: Any) -> Any:
         """Predict ``steps`` steps from an input, in ⌈steps / K⌉ passes.
 
         Args:
-            state: Input ``[B, C_in, *space]``.
+            state: Input ``[B, C_in, *space]``; or, of a loaded model, a state as a dataset.
             steps: Number of steps, at least 1.
+            **options: For a dataset, see :func:`hybrid_pde.models.forecast.forecast_dataset`.
 
         Returns:
-            Outputs ``[B, steps, C_out, *space]``, without the given state.
+            Outputs ``[B, steps, C_out, *space]``, without the given state; or a dataset.
         """
+        if not isinstance(state, torch.Tensor):  # a training must not depend on code for files
+            forecaster = importlib.import_module(_FORECASTER)
+            return forecaster.rollout_dataset(self, state, steps, **options)
         return torch.stack(list(self.steps(state, steps)), dim=1)
 
     def steps(self, state: torch.Tensor, steps: int) -> Iterator[torch.Tensor]:

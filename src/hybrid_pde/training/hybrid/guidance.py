@@ -14,10 +14,10 @@ from hybrid_pde.data.cache.simulation_store import SimulationStore
 from hybrid_pde.data.initial_states.random_fields import resembling_state
 from hybrid_pde.domain.known_values import TENSOR_PREFIX
 from hybrid_pde.errors import ExchangeError
-from hybrid_pde.evaluation.synthetic_predictor import SyntheticPredictor
 from hybrid_pde.models.physical.ensemble import projections
 from hybrid_pde.models.registry import ModelRegistry
 from hybrid_pde.models.synthetic.synthetic_model import SyntheticModel
+from hybrid_pde.models.synthetic.synthetic_predictor import SyntheticPredictor
 from hybrid_pde.result_warnings import warn_of_result
 from hybrid_pde.training.augmentation.source_simulations import SourceSimulation
 from hybrid_pde.training.synthetic.observed_frames import ObservedFrames, ObservedSimulation

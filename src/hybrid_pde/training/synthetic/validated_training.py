@@ -12,9 +12,9 @@ from hybrid_pde.data.cache.cache_manager import CacheManager
 from hybrid_pde.data.cache.simulation_store import SimulationStore
 from hybrid_pde.data.windows.augmented_dataset import AugmentedDataset
 from hybrid_pde.evaluation.history import Row
-from hybrid_pde.evaluation.synthetic_predictor import SyntheticPredictor
 from hybrid_pde.evaluation.validation import Validation
 from hybrid_pde.models.synthetic.synthetic_model import SyntheticModel
+from hybrid_pde.models.synthetic.synthetic_predictor import SyntheticPredictor
 from hybrid_pde.result_warnings import warn_of_result
 from hybrid_pde.training.synthetic.best_weights import BestWeights
 from hybrid_pde.training.synthetic.data_loaders import batches

@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from hybrid_pde.domain.grid import PERIODIC
 from hybrid_pde.models.synthetic.architectures.fno.options import FNOArchitecture
+from hybrid_pde.models.synthetic.architectures.fno.spectral_convolution import SpectralConvolution
 from hybrid_pde.models.synthetic.convolutional_model import PaddedModel
 from hybrid_pde.models.synthetic.layers import ACTIVATIONS
 from hybrid_pde.models.synthetic.padding import Boundary
@@ -34,6 +35,7 @@ class FNO(PaddedModel[FNOArchitecture]):
     """
 
     options_class = FNOArchitecture
+    exports_to_onnx = False  # it multiplies complex numbers
 
     def make_network(self) -> nn.Module:
         """The operator between a lifting and a projecting perceptron."""
@@ -62,7 +64,7 @@ class FNO(PaddedModel[FNOArchitecture]):
 
 
 class FourierNetwork(nn.Module):
-    """The package's operator, without positions and without padding of its own.
+    """The operator of the package with our spectral convolution, without positions and padding.
 
     Args:
         in_channels: Channels of the input.
@@ -85,6 +87,7 @@ class FourierNetwork(nn.Module):
             n_layers=options.layers,
             positional_embedding=None,
             non_linearity=ACTIVATIONS[options.activation],
+            conv_module=SpectralConvolution,
         )
         self.register_state_dict_post_hook(_without_metadata)
         self.has_walls = [PERIODIC not in sides for sides in boundary]
@@ -92,8 +95,8 @@ class FourierNetwork(nn.Module):
     def forward(self, values: torch.Tensor) -> torch.Tensor:
         """Padded input ``[B, C_in, *space]`` to ``[B, C_out, *space]``, as large."""
         space = values.shape[2:]
-        # version 2.0 of the package mistakes modes for their neighbours where the number of points
-        # is odd, but for the last axis; one point more between walls is cut off with the others
+        # trained weights belong to this padding: an even number of points along every axis between
+        # walls but the last; the point that is added is cut off with the others
         more = [size % 2 * walls for size, walls in zip(space, self.has_walls, strict=True)]
         more[-1] = 0
         if any(more):

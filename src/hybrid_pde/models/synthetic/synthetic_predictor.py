@@ -11,7 +11,8 @@ import torch
 from hybrid_pde.data.windows.parameter_channels import as_channels
 from hybrid_pde.domain.known_values import TENSOR_PREFIX
 from hybrid_pde.errors import ConfigError
-from hybrid_pde.evaluation.predictors import State
+
+State = Mapping[str, torch.Tensor]
 
 
 class _RollingModel(Protocol):

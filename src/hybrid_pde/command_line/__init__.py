@@ -1,0 +1,1 @@
+"""The command ``hybrid-pde``, also ``python -m hybrid_pde``."""

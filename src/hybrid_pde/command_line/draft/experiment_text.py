@@ -1,0 +1,305 @@
+"""Text of a drafted experiment file, with comments."""
+
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from hybrid_pde.command_line.draft.equation_choice import Candidate
+from hybrid_pde.command_line.draft.fields_of_roles import dynamic_fields
+from hybrid_pde.command_line.draft.regression import learned_parameters, rounded
+from hybrid_pde.command_line.draft.split import split
+from hybrid_pde.config.equations import ParameterSpec
+from hybrid_pde.data.inspection.description import Inspection
+
+PREDICTED_STEPS = 8  # the default of trainer_params.num_predict_steps
+_WIDTH = 96
+_BOUNDS = 100.0  # a positive parameter is sought within this factor of its guess
+_GREEK = {"ν": "nu", "κ": "kappa", "λ": "lambda", "γ": "gamma", "α": "alpha", "β": "beta"}
+
+
+def experiment_text(
+    found: Inspection, raw: Path, chosen: Candidate | None, possible: list[Candidate], command: str
+) -> str:
+    """The experiment file.
+
+    Args:
+        found: What the raw files hold.
+        raw: The file or folder.
+        chosen: The equation; ``None`` for a surrogate alone.
+        possible: All equations that fit the fields.
+        command: The command that runs the experiment, for the comment at its top.
+    """
+    draft = _Draft(found, raw, chosen, possible)
+    return "\n".join([*draft.head(command), *draft.data(), *draft.model(), *draft.training(), ""])
+
+
+class _Draft:
+    """Sections of the file, as lines."""
+
+    def __init__(
+        self, found: Inspection, raw: Path, chosen: Candidate | None, possible: list[Candidate]
+    ) -> None:
+        self._found, self._raw, self._chosen, self._possible = found, raw, chosen, possible
+        self._fields, self._variables = self._chosen_fields()
+        self._known = self._known_parameters()
+        learned = learned_parameters(chosen.match) if chosen else {}
+        self._learned = {name: each for name, each in learned.items() if name not in self._known}
+        self._is_hybrid = bool(self._learned)
+
+    def head(self, command: str) -> Iterator[str]:
+        """What the file is, and its run parameters."""
+        shape = " × ".join(map(str, self._found.info.grid.shape))
+        yield (
+            f"# {self._found.simulations} simulation(s) of {self._found.time['steps']} frames on "
+            f"{shape} points, from {self._raw}"
+        )
+        yield f"# run:  {command}"
+        kind = "hybrid" if self._is_hybrid else "synthetic"
+        yield from ("", f"run_params: {{model_type: {kind}, seed: 0}}", "")
+
+    def data(self) -> Iterator[str]:
+        """Section ``data``."""
+        folder, name = os.path.split(os.path.abspath(self._raw))
+        inside = os.path.relpath(folder)
+        yield "data:"
+        yield _line(1, "data_dir", folder if inside.startswith("..") else inside)
+        yield _line(1, "dset_name", name)
+        if not os.access(folder, os.W_OK):
+            yield (
+                _line(1, "cache_dir", f"data/cache/{os.path.basename(folder)}")
+                + "  # read-only data"
+            )
+        yield _line(1, "fields", list(self._fields))
+        if self._variables:
+            yield _line(1, "variables", self._variables) + "  # their names in the files"
+        if dims := self._found.settings.dims:
+            yield _line(1, "dims", dict(dims))
+        yield from self._boundary()
+        yield from (f"  # {line}" for line in self._domain())
+        if self._known:
+            yield _line(1, "known_parameters", self._known) + "  # stated by each simulation"
+        if any(self._found.fields[name]["missing"] for name in self._sources()):
+            yield "  observations: {missing: mask}  # values are missing in the files"
+        names = [layout.name for layout in self._found.info.layouts]
+        left = [name for name in names if name not in self._sources()]
+        if left:
+            yield f"  # not used: {', '.join(left)}"
+        yield from self._other_numbers()
+        yield ""
+
+    def model(self) -> Iterator[str]:
+        """Section ``model``."""
+        yield "model:"
+        yield from self._physical()
+        specs = dict.fromkeys(self._fields, 1) | {
+            name: max(1, len(self._components(name))) for name in self._fields
+        }
+        specs_text = _flow({"input_specs": specs, "output_specs": specs})
+        yield f"  synthetic: {{name: UNet, {specs_text[1:]}"
+        yield ""
+
+    def training(self) -> Iterator[str]:
+        """Section ``trainer_params``."""
+        training, validation, test = split(self._found.simulations)
+        yield "trainer_params:"
+        yield from _list("train_sim", training)
+        yield from _list("val_sim", validation)
+        yield from _list("test_sim", test)
+        if not test:
+            yield "  # one simulation, nothing is held out: errors are those of the training"
+        if (steps := self._found.time["steps"] - 1) < PREDICTED_STEPS:
+            yield f"  num_predict_steps: {steps}  # the simulations are short"
+        if not self._is_hybrid:
+            return
+        yield "  physical:"
+        yield "    learnable_parameters:"
+        for name, spec in self._learned.items():
+            yield from self._parameter(name, spec)
+
+    def _boundary(self) -> Iterator[str]:
+        stated = self._found.info.boundary_stated
+        comment = (
+            "stated by the files"
+            if stated
+            else ("ASSUMED, the files state none; or zero-gradient, a number, {x: …, y: …}")
+        )
+        yield f"{_line(1, 'boundary', self._found.boundary)}  # {comment}"
+
+    def _domain(self) -> Iterator[str]:
+        """Comments on the position of the outer points."""
+        for line in self._found.info.units.likely_ends:
+            yield f"probably the points include both ends of the domain; if so: {line}"
+        for axis, each in self._found.axes.items():
+            unit = f" {each['unit']}" if each["unit"] else ""
+            kind = "points on both ends" if each["nodes"] else "cell centres"
+            yield f"{axis}: {each['lower']:.6g} … {each['upper']:.6g}{unit}, {kind}"
+
+    def _other_numbers(self) -> Iterator[str]:
+        """Comments on numbers in the files that are no parameter of the equation by their names."""
+        used = {*self._known.values()}
+        for name, value in self._found.parameters.items():
+            if name not in used:
+                yield (
+                    f"  # the files state {name} = {_shown(value)}; a parameter of the equation? "
+                    f"known_parameters: {{NAME: {_flow(name)}}}"
+                )
+
+    def _physical(self) -> Iterator[str]:
+        others = [each.name for each in self._possible if each is not self._chosen]
+        if self._is_hybrid:
+            assert self._chosen is not None
+            spec = self._chosen.match.spec
+            yield f"  physical: {{name: {spec.name}}}  # {spec.formula}"
+            if others:
+                yield f"  # also fit the fields: {', '.join(others[:6])}"
+            return
+        if self._chosen is not None:
+            yield (
+                f"  # all parameters of {self._chosen.name} are stated by the files; none is left "
+                "to be estimated"
+            )
+        elif others:
+            yield "  # no equation was chosen; these fit the fields:"
+            yield f"  #   {', '.join(others)}"
+            yield "  # `hybrid-pde new … --equation NAME` writes the file with one of them"
+        else:
+            yield "  # no built-in equation fits the fields; see docs/experiment.md for your own"
+
+    def _parameter(self, name: str, spec: ParameterSpec) -> Iterator[str]:
+        guess = self._guess(name, spec)
+        entry: dict[str, Any] = {"name": name, "initial_guess": guess}
+        if spec.positive and isinstance(guess, float):
+            entry["bounds"] = [rounded(guess / _BOUNDS), rounded(guess * _BOUNDS)]
+        unit = self._found.info.units.concrete(spec.unit)
+        stated = self._stated(name, spec)
+        comment = f"[{unit}]"
+        if stated is not None:
+            comment += f", the files state {_shown(stated)}"
+        yield f"      - {_flow(entry)}  # {comment}"
+
+    def _guess(self, name: str, spec: ParameterSpec) -> float | list[float]:
+        """A guess from the data; without one the size that moves things by a tenth of a cell."""
+        fit = None if self._chosen is None else self._chosen.fit
+        value = None if fit is None else fit.values[name]
+        if isinstance(value, list):
+            largest = max(map(abs, value))
+            return [rounded(each) if abs(each) > 1e-6 * largest else 0.0 for each in value]
+        if value is not None and (value > 0 or not spec.positive) and _is_normal(value):
+            return rounded(value)
+        grid, dt = self._found.info.grid, self._found.info.dt
+        size = rounded(0.1 * _in_units(spec.unit, min(grid.spacing), dt))
+        return [size] * len(grid.axes) if spec.per_axis else size
+
+    def _chosen_fields(self) -> tuple[dict[str, tuple[str, ...]], dict[str, Any]]:
+        """Sources of each field, and ``data.variables``."""
+        settings = self._found.settings.variables
+        sources: dict[str, tuple[str, ...]]
+        if self._chosen is None:
+            sources = {_field_name(each.name): (each.name,) for each in dynamic_fields(self._found)}
+        else:
+            sources = {
+                role if len(names) > 1 or not names[0].isidentifier() else names[0]: names
+                for role, names in self._chosen.match.sources.items()
+            }
+        variables: dict[str, Any] = {}
+        for field, names in sources.items():
+            if len(names) > 1:
+                variables[field] = list(names)
+            elif names[0] in settings:
+                variables[field] = settings[names[0]]
+            elif names[0] != field:
+                variables[field] = names[0]
+        return sources, variables
+
+    def _sources(self) -> list[str]:
+        return [name for names in self._fields.values() for name in names]
+
+    def _components(self, field: str) -> tuple[str, ...]:
+        names = self._fields[field]
+        layouts = {layout.name: layout for layout in self._found.info.layouts}
+        return self._found.info.grid.axes if len(names) > 1 else layouts[names[0]].components
+
+    def _known_parameters(self) -> dict[str, str]:
+        """Parameters that differ between simulations, with their names in the files."""
+        if self._chosen is None:
+            return {}
+        found = {}
+        for name, spec in self._chosen.match.spec.parameters.items():
+            stated = self._stated_name(name, spec)
+            values = self._found.parameters.get(stated) if stated else None
+            if stated and isinstance(values, list) and len(values) == self._found.simulations > 1:
+                found[name] = stated
+        return found
+
+    def _stated(self, name: str, spec: ParameterSpec) -> Any:
+        stated = self._stated_name(name, spec)
+        return None if stated is None else self._found.parameters[stated]
+
+    def _stated_name(self, name: str, spec: ParameterSpec) -> str | None:
+        """Name in the files of a parameter: its own, or its symbol."""
+        symbol = "".join(_GREEK.get(letter, letter) for letter in spec.symbol)
+        wanted = {_plain(name), _plain(symbol)} - {""}
+        for stated in self._found.parameters:
+            if _plain(stated) in wanted:
+                return stated
+        return None
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+def _field_name(name: str) -> str:
+    return re.sub(r"\W+", "_", name).strip("_") or "u"
+
+
+def _is_normal(value: float) -> bool:
+    return 1e-30 < abs(value) < 1e30
+
+
+def _in_units(unit: str, length: float, time: float) -> float:
+    """Size of a quantity with a unit like ``length²/time``; of other units 1."""
+    above, _, below = unit.partition("/")
+    size = 1.0
+    for part, sign in ((above, 1), (below, -1)):
+        for word, value in (("length", length), ("time", time)):
+            if match := re.fullmatch(rf"{word}([²³⁴]?)", part):
+                size *= value ** (sign * {"": 1, "²": 2, "³": 3, "⁴": 4}[match[1]])
+    return size
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, list):
+        return f"[{', '.join(map(_shown, value[:4]))}{', …' if len(value) > 4 else ''}]"
+    return f"{value:.6g}"
+
+
+def _list(key: str, values: list[int]) -> Iterator[str]:
+    """A list of numbers, on several lines if it is long."""
+    text = yaml.safe_dump(values, default_flow_style=True, width=_WIDTH - 6).rstrip()
+    first, *others = text.split("\n")
+    yield f"  {key}: {first}"
+    yield from (f"    {line}" for line in others)
+
+
+def _line(depth: int, key: str, value: Any) -> str:
+    return f"{'  ' * depth}{key}: {_flow(value)}"
+
+
+def _flow(value: Any) -> str:
+    """A value as YAML on one line."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key}: {_flow(each)}" for key, each in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_flow, value))}]"
+    if isinstance(value, float):
+        text = f"{value!r}"
+        return text if "." in text or "e" not in text else text.replace("e", ".0e", 1)
+    text = yaml.safe_dump(value, default_flow_style=True, width=10_000).split("\n")[0]
+    # within braces or brackets, more characters need quotes
+    return json.dumps(value) if isinstance(value, str) and set(text) & set("[]{},") else text

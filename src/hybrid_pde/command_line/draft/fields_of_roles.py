@@ -1,0 +1,76 @@
+"""Match of the fields found in raw files to the fields of an equation."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from hybrid_pde.config.equations import EquationSpec, FieldRole
+from hybrid_pde.data.inspection.description import Inspection
+from hybrid_pde.domain.grid import FieldLayout
+
+# names of the components of a vector, where they are scalars of the file
+_COMPONENTS = ("uvw", ("vx", "vy", "vz"), ("v_x", "v_y", "v_z"), ("ux", "uy", "uz"))
+
+
+@dataclass(frozen=True)
+class Match:
+    """An equation whose fields are found in the files.
+
+    Attributes:
+        spec: The equation.
+        sources: For each of its roles the fields of the files: one, or one for each component.
+    """
+
+    spec: EquationSpec
+    sources: Mapping[str, tuple[str, ...]]
+
+    @property
+    def num_named(self) -> int:
+        """Number of roles with a field of the same name; single letters say too little."""
+        return sum(sources == (role,) and len(role) > 1 for role, sources in self.sources.items())
+
+
+def dynamic_fields(found: Inspection) -> list[FieldLayout]:
+    """The fields that change in time."""
+    return [layout for layout in found.info.layouts if not layout.static]
+
+
+def match_of(spec: EquationSpec, found: Inspection) -> Match | None:
+    """The match of an equation to the files; ``None`` if fields or grid do not fit."""
+    grid = found.info.grid
+    if len(grid.axes) not in spec.dims or (spec.is_periodic and not grid.is_periodic):
+        return None
+    left = {layout.name: layout for layout in dynamic_fields(found)}
+    sources: dict[str, tuple[str, ...]] = {}
+    required = [role for role in spec.fields if not role.is_optional or role.name in left]
+    for role in sorted(required, key=lambda each: each.name not in left):
+        chosen = next(_candidates(role, left, len(grid.axes)), None)
+        if chosen is None:
+            return None
+        sources[role.name] = chosen
+        left = {name: layout for name, layout in left.items() if name not in chosen}
+    return Match(spec, {role.name: sources[role.name] for role in required})
+
+
+def _candidates(
+    role: FieldRole, left: Mapping[str, FieldLayout], num_axes: int
+) -> Iterator[tuple[str, ...]]:
+    """Fields that can be a role, the likeliest first."""
+    vectors = [name for name, layout in left.items() if len(layout.components) == num_axes]
+    scalars = [name for name, layout in left.items() if not layout.components]
+    fitting = vectors if role.is_vector else scalars
+    if role.name in fitting:
+        yield (role.name,)
+    if role.is_vector and num_axes > 1:
+        yield from ((name,) for name in vectors)
+        yield from _component_scalars(scalars, num_axes)
+    else:
+        yield from ((name,) for name in [*fitting, *scalars])
+
+
+def _component_scalars(scalars: Sequence[str], num_axes: int) -> Iterator[tuple[str, ...]]:
+    """Scalars that are the components of a vector by their names."""
+    by_name = {name.lower(): name for name in scalars}
+    for names in _COMPONENTS:
+        wanted = names[:num_axes]
+        if all(name in by_name for name in wanted):
+            yield tuple(by_name[name] for name in wanted)

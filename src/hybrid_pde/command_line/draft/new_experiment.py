@@ -1,0 +1,91 @@
+"""Writing of a drafted experiment file."""
+
+import re
+from pathlib import Path
+
+from hybrid_pde.command_line.draft.equation_choice import (
+    Candidate,
+    candidates,
+    preferred,
+    required,
+)
+from hybrid_pde.command_line.draft.experiment_text import experiment_text
+from hybrid_pde.command_line.run_commands import run_command
+from hybrid_pde.config.loading import CONFIG_DIR
+from hybrid_pde.config.raw_formats import AUTO
+from hybrid_pde.data.atomic import atomic_path
+from hybrid_pde.data.cache.raw_index import scan
+from hybrid_pde.data.inspection.description import Inspection, inspect
+from hybrid_pde.errors import ConfigError, RawDataError
+
+_SHOWN = 5  # equations in the message
+
+
+def write_experiment(raw: Path, equation: str | None, output: Path | None) -> str:
+    """Write the experiment of some raw files; returns what was done, for the terminal.
+
+    Args:
+        raw: A raw file, or a folder of them.
+        equation: Name of the equation; ``None`` to choose one.
+        output: The file to write; ``None`` for the usual place.
+
+    Raises:
+        RawDataError: if the files cannot be used as they are.
+        ConfigError: if the equation does not fit them, or the file exists.
+    """
+    path = output or _usual_place(raw)
+    if path.exists():
+        raise ConfigError(f"{path}: exists; choose another file with --output, or remove it")
+    if path.suffix not in (".yaml", ".yml"):
+        raise ConfigError(f"{path}: an experiment is a YAML file; choose a name with .yaml")
+    found = inspect(raw)
+    if found.refused or found.info.num_frames < 2:
+        reasons = found.refused or ("one frame; a simulation has two or more",)
+        raise RawDataError("\n".join(f"{raw}: not usable as it is: {text}" for text in reasons))
+    possible = [] if found.info.units.unusable else candidates(found, next(iter(scan(raw, AUTO))))
+    if equation is not None:
+        chosen: Candidate | None = required(equation, possible, found)
+    else:
+        chosen = preferred(possible)
+    command = run_command(path, path.stem)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = experiment_text(found, raw, chosen, possible, command)
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    return "\n".join(_summary(path, chosen, possible, found, command))
+
+
+def _usual_place(raw: Path) -> Path:
+    stem = raw.resolve().stem if raw.is_file() else raw.resolve().name
+    name = re.sub(r"[^A-Za-z0-9_.\-]", "_", stem).lstrip("_.-") or "experiment"
+    folder = Path(CONFIG_DIR)
+    return (folder if folder.is_dir() else Path()) / f"{name}.yaml"
+
+
+def _unexplained(each: Candidate) -> str:
+    if each.fit is None:
+        return ""
+    return f"; leaves {100 * min(1.0, each.unexplained):.2g} % of the change between frames"
+
+
+def _summary(
+    path: Path,
+    chosen: Candidate | None,
+    possible: list[Candidate],
+    found: Inspection,
+    command: str,
+) -> list[str]:
+    lines = [f"{path}: written"]
+    for each in possible[:_SHOWN]:
+        mark = "→" if each is chosen else " "
+        lines.append(f"{mark} {each.name}: {each.match.spec.formula}{_unexplained(each)}")
+    if chosen is None:
+        reason = "no built-in equation fits the fields and axes"
+        if found.info.units.unusable:
+            reason = found.info.units.unusable[0]
+        elif possible:
+            reason = "none explains them alone; choose one with --equation NAME"
+        lines.append(f"no equation, a surrogate only: {reason}")
+    if not found.info.boundary_stated:
+        lines.append("the files state no boundary: periodic is assumed, see data.boundary")
+    return [*lines, f"check: hybrid-pde check {path}", f"run:   {command}"]

@@ -1,0 +1,1 @@
+"""Sweep over values of an experiment: one experiment file for each combination."""

@@ -1,0 +1,1 @@
+"""Inspection of raw files: fields, grid, times, parameters, and what is odd."""

@@ -1,0 +1,130 @@
+"""Comparison of experiments: a single self-contained HTML page."""
+
+import csv
+import io
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hybrid_pde.data.atomic import atomic_path
+from hybrid_pde.domain.small_file import read_small_text
+from hybrid_pde.errors import UserError
+from hybrid_pde.evaluation import number_format as numbers
+from hybrid_pde.evaluation.report.html_report import template
+from hybrid_pde.evaluation.report.result_files import read_if_present
+from hybrid_pde.evaluation.report.warnings_of_stages import gather_warnings
+from hybrid_pde.result_warnings import STAGES
+
+TEMPLATE = "comparison.html.j2"
+LABELS = {
+    "synthetic": "Synthetic model",
+    "physical": "Physical model",
+    "persistence": "Persistence",
+}
+
+
+def write_comparison(path: Path, folders: Sequence[Path]) -> None:
+    """Write the page with the results of several experiments side by side.
+
+    Args:
+        path: The page.
+        folders: Their folders, ``results/<name>``.
+
+    Raises:
+        UserError: naming a folder without results.
+    """
+    rows = [_row(folder) for folder in folders]
+    names = dict.fromkeys(name for row in rows for name in row["parameters"])
+    stages = [stage for stage in STAGES if any(stage in row["times"] for row in rows)]
+    evaluated = {row["evaluated_on"] for row in rows} - {""}
+    note = (
+        f"evaluated on {evaluated.pop()}"
+        if len(evaluated) == 1
+        else ("not all are evaluated on the same simulations" if evaluated else "")
+    )
+    text = template(TEMPLATE).render(
+        name="Comparison of experiments",
+        rows=rows,
+        parameters=list(names),
+        labels=LABELS,
+        stages=stages,
+        split_note=note,
+    )
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def _row(folder: Path) -> dict[str, Any]:
+    """Results of one experiment, as text."""
+    parameters, metrics, timing = (
+        read_if_present(folder / name)
+        for name in (
+            "physical/parameters.yaml",
+            "evaluation/metrics.json",
+            "evaluation/timing.json",
+        )
+    )
+    if metrics is None and parameters is None:
+        raise UserError(
+            f"{folder}: no results: neither physical/parameters.yaml nor evaluation/metrics.json; "
+            "name folders results/<experiment> of finished experiments"
+        )
+    parameters, metrics, timing = parameters or {}, metrics or {}, timing or {}
+    errors = {kind: metrics[kind] for kind in LABELS if kind in metrics}
+    where = metrics.get("evaluated_on", {})
+    simulations = where.get("simulations") or []
+    return {
+        "name": folder.resolve().name,
+        "parameters": _estimates(parameters.get("parameters", {})),
+        "status": str(parameters.get("status", numbers.MISSING)).replace("_", " "),
+        "errors": {
+            kind: numbers.mean_error(found["vrmse"], found["diverged"])
+            for kind, found in errors.items()
+        },
+        "ratio": _ratio(errors),
+        "steps": numbers.number(where.get("num_steps")),
+        "evaluated_on": f"{where.get('split')} simulations {simulations}" if simulations else "",
+        "times": _times(folder / "benchmarks"),
+        "step_synthetic": _step(timing.get("synthetic")),
+        "step_physical": _step(timing.get("physical")),
+        "warnings": gather_warnings(parameters, metrics, timing),
+    }
+
+
+def _estimates(parameters: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """Estimate with its uncertainty for each parameter, lists in parentheses."""
+    found = {}
+    for name, each in parameters.items():
+        value, std = each.get("value"), each.get("uncertainty", each.get("std"))
+        if isinstance(value, list):
+            stds = std if isinstance(std, list) else [None] * len(value)
+            parts = (numbers.estimate(v, s) for v, s in zip(value, stds, strict=True))
+            text = f"({', '.join(parts)})"
+        elif isinstance(value, int | float):
+            text = numbers.estimate(value, std)
+        else:
+            text = "a field" if each.get("determined", True) else "undetermined"
+        found[name] = text
+    return found
+
+
+def _ratio(errors: Mapping[str, Mapping[str, Any]]) -> str:
+    both = [errors.get(kind, {}).get("vrmse") for kind in ("synthetic", "persistence")]
+    return numbers.number(both[0] / both[1], 3) if None not in both and both[1] else numbers.MISSING
+
+
+def _step(seconds: Any) -> str:
+    return numbers.duration(seconds) if isinstance(seconds, int | float) else numbers.MISSING
+
+
+def _times(folder: Path) -> dict[str, str]:
+    """Wall time of each stage, summed over its jobs, from Snakemake's benchmarks."""
+    seconds: dict[str, float] = defaultdict(float)
+    for path in sorted(folder.glob("*.tsv")):
+        stage = next((name for name in STAGES if path.stem.startswith(name)), None)
+        if stage is None:
+            continue
+        for row in csv.DictReader(io.StringIO(read_small_text(path)), delimiter="\t"):
+            seconds[stage] += float(row.get("s") or 0.0)
+    return {stage: numbers.duration(total) for stage, total in seconds.items()}

@@ -1,0 +1,187 @@
+"""Drafted experiments: equation, guesses, split, and that they pass the check as they stand."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from hybrid_pde.command_line import app
+from hybrid_pde.command_line.draft.split import split
+from hybrid_pde.config import load_experiment, parse_experiment
+from hybrid_pde.stages.pipeline import run_experiment
+from tests.unit.raw_files import cells, shared_file, write_file
+
+TIMES = 0.02 * np.arange(7)
+DIFFUSIVITY, VELOCITY = 0.03, (0.4, -0.2)
+
+
+@pytest.fixture(autouse=True)
+def working_directory(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def write_transport(folder, count=6, **variables):
+    """Waves that are carried along and decay, exact solutions; one file for each simulation."""
+    folder.mkdir()
+    x, y = cells(16, 2.0), cells(12, 1.5)
+    rng = np.random.default_rng(4)
+    for number in range(count):
+        c = np.zeros((len(TIMES), 16, 12))
+        for waves in ((1, 0), (0, 1), (1, 1)):
+            k = 2 * np.pi * np.array(waves) / (2.0, 1.5)
+            phase = k[0] * x[:, None] + k[1] * y + rng.uniform(0, 6)
+            moved = phase - (k @ VELOCITY) * TIMES[:, None, None]
+            c += np.exp(-DIFFUSIVITY * (k @ k) * TIMES)[:, None, None] * np.cos(moved)
+        write_file(
+            folder / f"run_{number}.nc",
+            {"time": TIMES, "x": x, "y": y},
+            {"tracer": (("time", "x", "y"), c), **variables},
+            attrs={"": {"boundary": "periodic", "D": DIFFUSIVITY}},
+        )
+    return folder
+
+
+def made(*arguments) -> dict:
+    assert app.run(["new", *map(str, arguments)]) == app.DONE
+    return yaml.safe_load(Path(arguments[-1]).read_text())
+
+
+def test_equation_that_explains_the_data_is_chosen(tmp_path, capsys):
+    write_transport(tmp_path / "raw")
+    content = made("raw", "--output", "a.yaml")
+    assert content["model"]["physical"]["name"] == "AdvectionDiffusionPDE"
+    assert content["data"] == {
+        "data_dir": ".", "dset_name": "raw", "fields": ["tracer"], "boundary": "periodic",
+    }  # fmt: skip
+    learned = content["trainer_params"]["physical"]["learnable_parameters"]
+    guesses = {each["name"]: each["initial_guess"] for each in learned}
+    assert guesses["diffusivity"] == pytest.approx(DIFFUSIVITY, rel=0.1)
+    assert guesses["velocity"] == pytest.approx(VELOCITY, rel=0.1)
+    text = Path("a.yaml").read_text()
+    assert "the files state 0.03" in text and "# stated by the files" in text
+    shown = capsys.readouterr().out
+    assert "→ AdvectionDiffusionPDE" in shown
+    assert "run:   snakemake --cores 2 --config experiment=a.yaml" in shown
+    assert app.run(["check", "a.yaml"]) == app.DONE
+    assert "a.yaml: no errors" in capsys.readouterr().out
+
+
+@pytest.mark.nightly
+@pytest.mark.filterwarnings("ignore::hybrid_pde.result_warnings.ResultWarning")
+def test_drafted_experiment_runs(tmp_path):
+    write_transport(tmp_path / "raw")
+    made("raw", "--output", "a.yaml")
+    short = ["trainer_params.synthetic.epochs=2", "augmentation.num_simulations=2"]
+    experiment = parse_experiment(load_experiment("a.yaml", short))
+    folder = run_experiment(experiment, tmp_path / "results", "a.yaml")
+    found = yaml.safe_load((folder / "physical/parameters.yaml").read_text())["parameters"]
+    assert found["diffusivity"]["value"] == pytest.approx(DIFFUSIVITY, rel=0.02)
+    assert found["velocity"]["value"] == pytest.approx(VELOCITY, rel=0.02)
+    assert (folder / "evaluation/metrics.json").is_file()
+
+
+def test_experiment_of_a_project_goes_to_config(tmp_path, capsys):
+    os.mkdir("config")
+    write_transport(tmp_path / "raw", 1)
+    assert app.run(["new", "raw"]) == app.DONE
+    assert "snakemake --cores 2 results/raw/report.html" in capsys.readouterr().out
+    assert app.run(["new", "raw"]) == app.MENDABLE
+    assert "config/raw.yaml: exists" in capsys.readouterr().err
+
+
+def test_equation_that_is_asked_for_must_fit(tmp_path, capsys):
+    write_transport(tmp_path / "raw", 1)
+    content = made("raw", "--equation", "FisherKPPPDE", "--output", "a.yaml")
+    assert content["model"]["physical"]["name"] == "FisherKPPPDE"
+    assert app.run(["new", "raw", "--equation", "NavierStokesPDE", "--output", "b.yaml"]) == 1
+    error = capsys.readouterr().err
+    assert "needs the fields velocity (vector)" in error and "tracer" in error
+    assert app.run(["new", "raw", "--equation", "Burgers", "--output", "b.yaml"]) == 1
+    assert "did you mean 'BurgersPDE'" in capsys.readouterr().err
+    assert not os.path.exists("b.yaml")
+
+
+def test_without_an_explanation_a_surrogate_alone(tmp_path, capsys):
+    noise = np.random.default_rng(5).normal(size=(7, 16))
+    os.mkdir("raw")
+    write_file(
+        tmp_path / "raw" / "a.nc", {"time": TIMES, "x": cells(16)}, {"u": (("time", "x"), noise)}
+    )
+    content = made("raw", "--output", "a.yaml")
+    assert content["run_params"]["model_type"] == "synthetic"
+    assert [*content["model"]] == ["synthetic"]
+    assert "DiffusionPDE" in Path("a.yaml").read_text()
+    shown = capsys.readouterr().out
+    assert "choose one with --equation NAME" in shown and "periodic is assumed" in shown
+    assert app.run(["check", "a.yaml"]) == app.DONE
+
+
+def test_parameter_that_differs_between_simulations_is_known(tmp_path):
+    x = cells(32)
+    os.mkdir("raw")
+    for number, nu in enumerate((0.01, 0.02, 0.04)):
+        k = 2 * np.pi
+        decay = np.exp(-nu * k**2 * TIMES)[:, None]
+        write_file(
+            tmp_path / "raw" / f"{number}.nc",
+            {"time": TIMES, "x": x},
+            {"u": (("time", "x"), 1 + decay * np.cos(k * x))},
+            attrs={"": {"kappa": nu}},
+        )
+    content = made("raw", "--equation", "DiffusionPDE", "--output", "a.yaml")
+    assert content["data"]["known_parameters"] == {"diffusivity": "kappa"}
+    assert content["run_params"]["model_type"] == "synthetic"  # nothing is left to estimate
+
+
+def test_velocity_from_its_components(tmp_path):
+    x, y = cells(12), cells(10)
+    rng = np.random.default_rng(6)
+    os.mkdir("raw")
+    dims = ("time", "x", "y")
+    write_file(
+        tmp_path / "raw" / "a.nc",
+        {"time": TIMES, "x": x, "y": y},
+        {name: (dims, rng.normal(size=(7, 12, 10))) for name in "uv"},
+    )
+    content = made("raw", "--equation", "BurgersPDE", "--output", "a.yaml")
+    assert content["data"]["fields"] == ["velocity"]
+    assert content["data"]["variables"] == {"velocity": ["u", "v"]}
+    assert content["model"]["synthetic"]["input_specs"] == {"velocity": 2}
+    assert load_experiment("a.yaml")["data"]["fields"] == ["velocity"]
+
+
+def test_files_that_cannot_be_used_are_refused_with_the_reasons(tmp_path, capsys):
+    os.mkdir("raw")
+    write_file(
+        tmp_path / "raw" / "a.nc",
+        {"time": TIMES**2, "x": cells(8) ** 2},
+        {"u": (("time", "x"), np.ones((7, 8)))},
+    )
+    assert app.run(["new", "raw", "--output", "a.yaml"]) == app.MENDABLE
+    error = capsys.readouterr().err
+    assert error.count("not usable as it is") == 2 and "a.nc" in error
+
+
+@pytest.mark.parametrize(
+    ("name", "equation"),
+    [
+        ("pdefind_burgers.nc", "BurgersPDE"),
+        pytest.param(
+            "2D_diff-react_official_params.h5", "FitzHughNagumoPDE", marks=pytest.mark.nightly
+        ),
+    ],
+)
+def test_equation_of_shared_data(name, equation, capsys):
+    content = made(shared_file(name), "--output", "a.yaml")
+    assert content["model"]["physical"]["name"] == equation
+    assert app.run(["check", "a.yaml"]) == app.DONE
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 7, 10, 100])
+def test_split_has_each_simulation_once(count):
+    training, validation, test = split(count)
+    assert sorted([*training, *validation, *test]) == list(range(count))
+    assert len(training) >= len(validation) == (len(test) if count > 2 else 0)
+    assert len(test) == (0 if count == 1 else max(1, round(0.15 * count)))

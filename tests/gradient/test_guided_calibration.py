@@ -18,7 +18,8 @@ from hybrid_pde.factories import TrainerFactory
 from hybrid_pde.models.physical.parameters_file import read_result, write_parameters
 from hybrid_pde.result_warnings import ResultWarning, recorded_warnings
 from hybrid_pde.training.hybrid.guided_calibration import Guidance, calibrate_cycle
-from hybrid_pde.training.hybrid.guided_dataset import GuidedDataset
+from hybrid_pde.training.hybrid.guided_observations import guided_observations
+from hybrid_pde.training.physical.physical_trainer import observed
 from tests.gradient.test_observed_calibration import (
     DIFFUSIVITY,
     DT,
@@ -91,7 +92,9 @@ def make(tmp_path: Path) -> Make:
             source = {"simulation": number, "frame": 0, "new": new}
             values = {name: frames(predicted, number + 5 * new)}
             store.write(number, values, LINE, DT, source, [FieldLayout(name)])
-        return trainer, GuidedDataset(data, store, WEIGHT)
+        spec = trainer.model.spec
+        seen = observed(data, spec)
+        return trainer, guided_observations(seen, store, WEIGHT, spec)
 
     return build
 

@@ -113,7 +113,7 @@ DECIDED_BEFORE = [
     "training.augmentation.augmentation._check_disk_limit",
     "training.augmentation.parameter_sampling.__init__",
     "training.augmentation.source_simulations.generated_steps",
-    "training.hybrid.guided_dataset._check_fields",
+    "training.hybrid.guided_observations._check_fields",
     "training.physical.initial_state_unknowns.check_dense",
     "training.physical.parameter_vector._check_start",
     "training.physical.physical_trainer.__init__",

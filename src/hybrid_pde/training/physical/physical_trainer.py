@@ -9,6 +9,8 @@ import torch
 from phi.torch.flow import Field
 
 from hybrid_pde.config import Experiment
+from hybrid_pde.config.equations import EquationSpec
+from hybrid_pde.data.windows.hybrid_dataset import HybridDataset
 from hybrid_pde.errors import ConfigError, DivergenceError
 from hybrid_pde.models.physical.initial_parameters import learnable_parameters
 from hybrid_pde.models.physical.physical_model import PhysicalModel
@@ -36,7 +38,10 @@ from hybrid_pde.training.physical.minimum import (
 from hybrid_pde.training.physical.multi_start import calibrate
 from hybrid_pde.training.physical.numerical_diffusion import warn_of_numerical_diffusion
 from hybrid_pde.training.physical.objective import Objective
+from hybrid_pde.training.physical.observation_window import ObservedData
 from hybrid_pde.training.physical.observations import Observations
+from hybrid_pde.training.physical.observed_fields import observed_fields
+from hybrid_pde.training.physical.observed_windows import observed_windows
 from hybrid_pde.training.physical.parameter_vector import ParameterVector
 from hybrid_pde.training.physical.scheme_selection import SchemeSelection, select_discretization
 from hybrid_pde.training.physical.unconverged import check_steps, warn_if_unconverged
@@ -188,9 +193,7 @@ class PhysicalTrainer(FieldTrainer):
                 "model.physical.dt: missing, and the data source has no attribute 'dt'; set the "
                 "time between frames"
             )
-        visibility: Any = data_source if hasattr(data_source, "readings") else None
-        grid = getattr(data_source, "grid", None)
-        self.observations = Observations(data_source, self.model, visibility, grid)
+        self.observations = Observations(observed(data_source, self.model.spec))
         vector = self.vector.on(self.observations.grid)
         if vector is not self.vector:
             grown = len(vector) != len(self.vector)
@@ -215,7 +218,7 @@ class PhysicalTrainer(FieldTrainer):
                 if self.settings.method in METHODS and optimum is not None:
                     self._start_at(optimum)  # closer than the initial guess
             warn_of_numerical_diffusion(self.objective)
-        return self.observations
+        return []  # the windows are those of the observations
 
     def _correct_magnitude(self) -> None:
         """Start elsewhere if the initial guess is off by orders of magnitude."""
@@ -243,7 +246,7 @@ class PhysicalTrainer(FieldTrainer):
         try:
             if self.settings.method in METHODS:
                 return self._minimize()
-            loss = super()._train_epoch(samples)
+            loss = self._pass_over_windows()
         except DivergenceError:
             best = before if self._minimum.loss == inf else self._minimum.z
             self.vector.write(best[: len(self.vector)])
@@ -257,6 +260,13 @@ class PhysicalTrainer(FieldTrainer):
         self._minimum.status = CONVERGED if has_converged else MAX_ITERATIONS
         self._minimum.add(after, loss)
         return loss
+
+    def _pass_over_windows(self) -> float:
+        """One step of the optimizer for each window; returns the mean loss."""
+        assert self._steps is not None and self.objective is not None
+        numbers = range(len(self.objective.observations.windows))
+        losses = [self._steps.step(self.objective, [number]) for number in numbers]
+        return sum(losses) / len(losses)
 
     def _minimize(self) -> float:
         assert self._minimum is not None and self.objective is not None
@@ -292,12 +302,9 @@ class PhysicalTrainer(FieldTrainer):
             return float(self.train([(initial_fields, target_fields)], 1)["final_loss"])
         if self.dt is None:
             raise ConfigError("model.physical.dt: missing; set the time between frames")
-        objective = self.objective
-        window = getattr(initial_fields, "window", None)
-        if objective is None or window is None:
-            sample = Observations([(initial_fields, target_fields)], self.model)
-            return self._steps.step(self._objective(sample), range(len(sample.windows)))
-        return self._steps.step(objective, [window])
+        sample = [(initial_fields, target_fields)]
+        objective = self._objective(Observations(observed_fields(sample, self.model.spec)))
+        return self._steps.step(objective, range(len(objective.observations.windows)))
 
     def _create_optimizer(self) -> torch.optim.Optimizer | None:
         if self.settings.method in METHODS:
@@ -329,3 +336,17 @@ class PhysicalTrainer(FieldTrainer):
                 raise
         selection = self._selection or SchemeSelection()
         return calibration_result(self.objective, self._minimum, found, refinement, selection)
+
+
+def observed(data_source: Iterable[Sample], spec: EquationSpec) -> ObservedData:
+    """Observed data of any source: its own arrays, those of a data set, or fields converted once.
+
+    Args:
+        data_source: Observed data, a data set of windows as fields, or pairs of fields.
+        spec: The equation.
+    """
+    if isinstance(data_source, ObservedData):
+        return data_source
+    if type(data_source) is HybridDataset and data_source.return_fields:
+        return observed_windows(data_source, spec)  # a subclass may give other fields
+    return observed_fields(data_source, spec)

@@ -48,6 +48,10 @@ def frames(velocity: float, simulation: int) -> np.ndarray:
     return concentration(x - (velocity - VELOCITY) * times, times, simulation)[:, None]
 
 
+def predictions(root: Path, velocity: float, new: bool = False, name: str = "c") -> Path:
+    return root / f"predictions_{velocity}_{new}_{name}"
+
+
 @pytest.fixture
 def make(tmp_path: Path) -> Make:
     """A factory of trainers with windows of two partly observed simulations, and predictions."""
@@ -87,7 +91,7 @@ def make(tmp_path: Path) -> Make:
         trainer = TrainerFactory.create_physical_trainer(experiment)
         if predicted is None:
             return trainer, data
-        store = CacheManager(tmp_path / f"predictions_{predicted}_{new}_{name}")
+        store = CacheManager(predictions(tmp_path, predicted, new, name))
         for number in (0, 1):
             source = {"simulation": number, "frame": 0, "new": new}
             values = {name: frames(predicted, number + 5 * new)}
@@ -189,13 +193,13 @@ def test_a_later_calibration_starts_from_the_earlier_result(make: Make, tmp_path
 
 @pytest.mark.parametrize(("predicted", "reverts"), [(SLOWER, True), (VELOCITY, False)])
 def test_a_guide_that_spoils_the_fit_to_the_data_is_dropped(
-    make: Make, predicted: float, reverts: bool
+    make: Make, tmp_path: Path, predicted: float, reverts: bool
 ) -> None:
     """Without validation simulations."""
     trainer, data = make(None, HALF)
     before = calibrate_cycle(trainer, data)
-    trainer, guided = make(predicted, HALF)
-    guidance = Guidance(guided.predictions, before, None)
+    trainer, _ = make(predicted, HALF)
+    guidance = Guidance(CacheManager(predictions(tmp_path, predicted)), before, None)
     with recorded_warnings() as messages, warnings.catch_warnings():
         warnings.simplefilter("ignore", ResultWarning)
         result = calibrate_cycle(trainer, data, guidance)

@@ -19,7 +19,7 @@ from hybrid_pde.models.physical.parameters_file import read_result, write_parame
 from hybrid_pde.result_warnings import ResultWarning, recorded_warnings
 from hybrid_pde.training.hybrid.guided_calibration import Guidance, calibrate_cycle
 from hybrid_pde.training.hybrid.guided_observations import guided_observations
-from hybrid_pde.training.physical.physical_trainer import observed
+from hybrid_pde.training.physical.observed_windows import observed
 from tests.gradient.test_observed_calibration import (
     DIFFUSIVITY,
     DT,

@@ -98,7 +98,7 @@ LIBRARY_CALLS = [
     "training.hybrid.guided_calibration.calibrate_cycle",
     "training.physical.learnable_values._value",
     "training.physical.learnable_values.set_learnable",
-    "training.physical.physical_trainer._prepare",
+    "training.physical.physical_trainer.train",
     "training.physical.physical_trainer._train_sample",
     "workflow.settings_file.read_settings",
 ]

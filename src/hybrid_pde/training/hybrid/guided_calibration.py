@@ -17,7 +17,7 @@ from hybrid_pde.result_warnings import recorded_warnings, warn_of_result
 from hybrid_pde.training.hybrid.guided_observations import guided_observations
 from hybrid_pde.training.hybrid.visible_fit import VisibleFit, visible_fit
 from hybrid_pde.training.physical.observation_window import ObservedData
-from hybrid_pde.training.physical.observed_windows import observed_windows
+from hybrid_pde.training.physical.observed_windows import observed
 from hybrid_pde.training.physical.physical_trainer import PhysicalTrainer
 
 
@@ -75,8 +75,8 @@ def calibrate_cycle(
         )
     weight, is_known = experiment.hybrid.interaction_weight, training.initial_state == "known"
     spec = model.spec
-    observed = data if isinstance(data, ObservedData) else observed_windows(data, spec)
-    guided = guided_observations(observed, guidance.predictions, weight, spec, is_known)
+    seen = observed(data, spec)
+    guided = guided_observations(seen, guidance.predictions, weight, spec, is_known)
     trainer.start_from(guidance.previous)
     found = trainer.train(guided, training.epochs)
     reverts, previous = experiment.hybrid.revert_if_worse, guidance.previous

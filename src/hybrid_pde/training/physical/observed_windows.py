@@ -1,9 +1,10 @@
-"""Observed data of cached simulations: windows restricted by ``data.observations``."""
+"""Observed data from any source: cached simulations under ``data.observations``, or fields."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -18,9 +19,24 @@ from hybrid_pde.errors import CalibrationError, RawDataError
 from hybrid_pde.models.physical.conditions import recorded_conditions, split_known
 from hybrid_pde.models.physical.field_roles import match_roles
 from hybrid_pde.training.physical.observation_window import ObservationWindow, ObservedData
+from hybrid_pde.training.physical.observed_fields import observed_fields
 from hybrid_pde.training.physical.sensor_readings import readings_during
 
 logger = logging.getLogger(__name__)
+
+
+def observed(data_source: Iterable[Any], spec: EquationSpec) -> ObservedData:
+    """Observed data of any source: its own arrays, those of a data set, or fields converted once.
+
+    Args:
+        data_source: Observed data, a data set of windows as fields, or pairs of fields.
+        spec: The equation.
+    """
+    if isinstance(data_source, ObservedData):
+        return data_source
+    if type(data_source) is HybridDataset and data_source.return_fields:
+        return observed_windows(data_source, spec)  # a subclass may give other fields
+    return observed_fields(data_source, spec)
 
 
 def observed_windows(

@@ -44,7 +44,8 @@ def full_linearizations(monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:
 
 def objective_of(trainer: PhysicalTrainer) -> Objective:
     model, data = trainer.model, observed(diffused(BUMP), trainer.model.spec)
-    return Objective(model, Observations(data), trainer.vector.on(data.grid), DT)
+    estimate = trainer.settings.initial_state == "estimate"
+    return Objective(model, Observations(data), trainer.vector.on(data.grid), DT, estimate)
 
 
 @pytest.mark.usefixtures("everything_is_costly")

@@ -13,6 +13,8 @@ from hybrid_pde.training.physical.minimum import (
     Minimum,
 )
 from hybrid_pde.training.physical.objective import Objective
+from hybrid_pde.training.physical.observations import Observations
+from hybrid_pde.training.physical.observed_windows import observed
 from tests.gradient.test_field_calibration import BUMP, DT, GAUSSIANS, diffused, trainer_of
 
 # Amplitude, centre and width of BUMP.
@@ -41,10 +43,9 @@ def full_linearizations(monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:
 
 
 def objective_of(trainer: PhysicalTrainer) -> Objective:
-    trainer.dt = DT
-    trainer._prepare(diffused(BUMP))
-    assert trainer.objective is not None
-    return trainer.objective
+    model, data = trainer.model, observed(diffused(BUMP), trainer.model.spec)
+    estimate = trainer.settings.initial_state == "estimate"
+    return Objective(model, Observations(data), trainer.vector.on(data.grid), DT, estimate)
 
 
 @pytest.mark.usefixtures("everything_is_costly")

@@ -6,6 +6,7 @@ import torch
 
 from hybrid_pde.training.physical.objective import Objective
 from hybrid_pde.training.physical.observations import Observations
+from hybrid_pde.training.physical.observed_fields import observed_fields
 from tests.gradient.calibration_case import DT, EQUATIONS, learnable, trainer, windows
 
 
@@ -16,7 +17,7 @@ def objective(request):
     scheme = "spectral" if order is None else "finite_difference"
     numerics = {"scheme": scheme, "order": order, "substeps": 8}
     calibration = trainer(name, learnable(name), numerics)
-    observations = Observations(windows(name), calibration.model)
+    observations = Observations(observed_fields(windows(name), calibration.model.spec))
     return Objective(calibration.model, observations, calibration.vector, DT)
 
 

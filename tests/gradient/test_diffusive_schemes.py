@@ -9,6 +9,7 @@ import torch
 from hybrid_pde.numerics.semi_lagrangian import numerical_diffusivity
 from hybrid_pde.training.physical.objective import Objective
 from hybrid_pde.training.physical.observations import Observations
+from hybrid_pde.training.physical.observed_fields import observed_fields
 from tests.gradient.calibration_case import (
     DT,
     EQUATIONS,
@@ -33,7 +34,7 @@ NAMES = ["BurgersPDE", "AdvectionDiffusionPDE"]
 @pytest.mark.parametrize("name", NAMES)
 def test_derivatives_by_differences_and_in_reverse_agree(name: str, scheme: str) -> None:
     calibration = trainer(name, learnable(name), {"scheme": scheme, "substeps": 6})
-    observations = Observations(windows(name), calibration.model)
+    observations = Observations(observed_fields(windows(name), calibration.model.spec))
     vector = calibration.vector.on(observations.grid)
     objective = Objective(calibration.model, observations, vector, DT)
     z = vector.read()

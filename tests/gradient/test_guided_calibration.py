@@ -18,7 +18,8 @@ from hybrid_pde.factories import TrainerFactory
 from hybrid_pde.models.physical.parameters_file import read_result, write_parameters
 from hybrid_pde.result_warnings import ResultWarning, recorded_warnings
 from hybrid_pde.training.hybrid.guided_calibration import Guidance, calibrate_cycle
-from hybrid_pde.training.hybrid.guided_dataset import GuidedDataset
+from hybrid_pde.training.hybrid.guided_observations import guided_observations
+from hybrid_pde.training.physical.observed_windows import observed
 from tests.gradient.test_observed_calibration import (
     DIFFUSIVITY,
     DT,
@@ -45,6 +46,10 @@ def frames(velocity: float, simulation: int) -> np.ndarray:
     (x,) = (each.numpy() for each in coordinates(LINE))
     times = np.arange(NUM_FRAMES)[:, None] * DT
     return concentration(x - (velocity - VELOCITY) * times, times, simulation)[:, None]
+
+
+def predictions(root: Path, velocity: float, new: bool = False, name: str = "c") -> Path:
+    return root / f"predictions_{velocity}_{new}_{name}"
 
 
 @pytest.fixture
@@ -86,12 +91,14 @@ def make(tmp_path: Path) -> Make:
         trainer = TrainerFactory.create_physical_trainer(experiment)
         if predicted is None:
             return trainer, data
-        store = CacheManager(tmp_path / f"predictions_{predicted}_{new}_{name}")
+        store = CacheManager(predictions(tmp_path, predicted, new, name))
         for number in (0, 1):
             source = {"simulation": number, "frame": 0, "new": new}
             values = {name: frames(predicted, number + 5 * new)}
             store.write(number, values, LINE, DT, source, [FieldLayout(name)])
-        return trainer, GuidedDataset(data, store, WEIGHT)
+        spec = trainer.model.spec
+        seen = observed(data, spec)
+        return trainer, guided_observations(seen, store, WEIGHT, spec)
 
     return build
 
@@ -186,13 +193,13 @@ def test_a_later_calibration_starts_from_the_earlier_result(make: Make, tmp_path
 
 @pytest.mark.parametrize(("predicted", "reverts"), [(SLOWER, True), (VELOCITY, False)])
 def test_a_guide_that_spoils_the_fit_to_the_data_is_dropped(
-    make: Make, predicted: float, reverts: bool
+    make: Make, tmp_path: Path, predicted: float, reverts: bool
 ) -> None:
     """Without validation simulations."""
     trainer, data = make(None, HALF)
     before = calibrate_cycle(trainer, data)
-    trainer, guided = make(predicted, HALF)
-    guidance = Guidance(guided.predictions, before, None)
+    trainer, _ = make(predicted, HALF)
+    guidance = Guidance(CacheManager(predictions(tmp_path, predicted)), before, None)
     with recorded_warnings() as messages, warnings.catch_warnings():
         warnings.simplefilter("ignore", ResultWarning)
         result = calibrate_cycle(trainer, data, guidance)

@@ -1,16 +1,18 @@
 """Noisy or partly unobserved initial states, estimated along with the parameters."""
 
 import warnings
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from hybrid_pde.data.observations.observed_simulation import ObservedSimulation
+from hybrid_pde.domain.grid import FieldLayout
 from hybrid_pde.errors import ConfigError
 from hybrid_pde.models.physical import DiffusionPDE, KuramotoSivashinskyPDE
 from hybrid_pde.training.physical import PhysicalTrainer
+from hybrid_pde.training.physical.observation_window import ObservationWindow, ObservedData
 from tests.gradient.calibration_case import Windows
 from tests.physics.periodic_box import coordinates, periodic_grid, physical_config
 
@@ -66,29 +68,15 @@ def test_consecutive_windows_agree_with_one_long_window(method: str) -> None:
     assert other["std"] < one["std"] < 4 * other["std"], "slow decay needs a long window"
 
 
-class Hidden(Windows):
-    """Windows with an unobserved part that contains wrong values or NaN."""
-
-    @property
-    def hidden(self) -> torch.Tensor:
-        return torch.isnan(self.frames) | (torch.arange(32) < 8)
-
-    def mask(self, window: int, name: str, frame: int) -> torch.Tensor:
-        return ~self.hidden[window * self.stride + frame]
-
-    def readings(self, window: int) -> None:
-        return None
-
-    def __iter__(self) -> Iterator[Any]:
-        frames = torch.where(torch.arange(32) < 8, 99.0, self.frames)
-        yield from Windows(frames, self.grid, self.num_frames, self.stride, self.dt)
-
-
 def test_hidden_parts_of_the_initial_state_are_estimated() -> None:
     frames = decaying_waves(0.0, 0)
     frames[::2, 0, 20:23] = torch.nan  # the same points of two initial states
     frames[3, 0, 9] = torch.nan
-    data = Hidden(frames, LINE, 12, 12, INTERVAL)
+    hidden = torch.isnan(frames) | (torch.arange(32) < 8)
+    values = torch.where(torch.arange(32) < 8, 99.0, frames)  # wrong values and NaN
+    windows = [ObservationWindow(0, range(n, n + 13)) for n in range(0, len(frames) - 12, 12)]
+    seen = ObservedSimulation({"u": values}, {"u": ~hidden})
+    data = ObservedData(LINE, [FieldLayout("u")], [seen], windows, INTERVAL)
     found = diffusion(data, "estimate")["parameters"]["diffusivity"]
     assert found["value"] == pytest.approx(DIFFUSIVITY, rel=1e-3)
     assert found["determined"]

@@ -11,6 +11,7 @@ from hybrid_pde.models.physical import BurgersPDE
 from hybrid_pde.models.physical.steps import Steps
 from hybrid_pde.training.physical.objective import Objective
 from hybrid_pde.training.physical.observations import Observations
+from hybrid_pde.training.physical.observed_fields import observed_fields
 from hybrid_pde.training.physical.parameter_vector import ParameterVector
 from tests.gradient.calibration_case import Windows
 from tests.physics.periodic_box import coordinates, periodic_grid, physical_config
@@ -34,7 +35,7 @@ def objective(num_frames: int, substeps: int) -> Objective:
     data = Windows(frames, LINE, num_frames, num_frames, dt)
     learnable = model.experiment.trainer_params.physical.learnable_parameters
     vector = ParameterVector(model, {each.name: each for each in learnable}, LINE)
-    return Objective(model, Observations(data, model), vector, dt)
+    return Objective(model, Observations(observed_fields(data, model.spec)), vector, dt)
 
 
 @pytest.fixture

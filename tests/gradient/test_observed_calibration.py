@@ -107,6 +107,29 @@ def test_sparse_observations_suffice(
     assert trainer.objective.num_values == num_values
 
 
+@pytest.mark.parametrize("observations", [None, {"noise": 0.02, "seed": 1}])
+@pytest.mark.parametrize("use_sliding_window", [True, False])
+def test_fields_give_the_estimate_of_the_arrays(
+    load: Load, observations: dict[str, Any] | None, use_sliding_window: bool
+) -> None:
+    """Frames of overlapping windows count once, also where fields do not tell their origin."""
+    config = load(observations)
+    dataset = TrainerFactory.create_dataset_for_physical(
+        config, use_sliding_window=use_sliding_window
+    )
+    trainer = TrainerFactory.create_trainer(config)
+    arrays = trainer.train(dataset, 1)
+    num_values = trainer.objective.num_values
+    trainer = TrainerFactory.create_trainer(config)
+    trainer.dt = dataset.dt
+    fields = trainer.train(list(dataset), 1)
+    assert trainer.objective.num_values == num_values == 2 * 10 * POINTS
+    assert fields["loss"] == pytest.approx(arrays["loss"], rel=1e-9)
+    for name, found in fields["parameters"].items():
+        for key in ("value", "std"):
+            assert found[key] == pytest.approx(arrays["parameters"][name][key], rel=1e-12)
+
+
 def test_a_hidden_start_is_estimated(load: Load) -> None:
     config = load({"region": {"x": [0.35, 0.7]}}, initial_state="estimate", num_predict_steps=10)
     check(calibrate(config), 1e-3)

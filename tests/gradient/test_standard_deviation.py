@@ -9,6 +9,7 @@ from hybrid_pde.models.physical import AdvectionDiffusionPDE
 from hybrid_pde.training.physical.minimization import gauss_newton
 from hybrid_pde.training.physical.objective import Objective
 from hybrid_pde.training.physical.observations import Observations
+from hybrid_pde.training.physical.observed_fields import observed_fields
 from hybrid_pde.training.physical.parameter_vector import ParameterVector
 from hybrid_pde.training.physical.uncertainty import assess
 from tests.gradient.calibration_case import Windows
@@ -53,7 +54,9 @@ def test_truth_is_within_two_deviations_in_most_repetitions() -> None:
     for _ in range(REPETITIONS):
         noise = NOISE * torch.randn(case.frames.shape, generator=random, dtype=torch.float64)
         noise[0] = 0.0  # the initial state is known
-        observations = Observations(Windows(case.frames + noise, LINE, 3, 3, DT), case.model)
+        observations = Observations(
+            observed_fields(Windows(case.frames + noise, LINE, 3, 3, DT), case.model.spec)
+        )
         vector = ParameterVector(case.model, learnable, LINE)
         objective = Objective(case.model, observations, vector, DT)
         found = gauss_newton(objective, vector.start, 20, 1e-6)

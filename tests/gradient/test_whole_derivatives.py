@@ -4,19 +4,18 @@ Burgers' equation with a potential, on a line of 16 points; two windows of four 
 the second starts from the last frame of the first.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from phi.torch.flow import math
 
-from hybrid_pde.data.field_conversion import to_field
+from hybrid_pde.data.observations.observed_simulation import ObservedSimulation
 from hybrid_pde.domain.grid import FieldLayout
 from hybrid_pde.models.physical import BurgersPDE
 from hybrid_pde.training.physical.objective import Objective
+from hybrid_pde.training.physical.observation_window import ObservationWindow, ObservedData
 from hybrid_pde.training.physical.observations import Observations
 from hybrid_pde.training.physical.parameter_vector import ParameterVector
 from hybrid_pde.training.physical.sensor_readings import Readings
@@ -81,17 +80,29 @@ class Source:
         self.frames = 0.1 + 0.3 * torch.sin(k * (x - times)) + 0.1 * torch.cos(2 * k * x + times)
         self.seen = torch.rand(9, POINTS, generator=torch.Generator().manual_seed(0)) < 0.4
 
-    def __iter__(self) -> Iterator[Any]:
-        layout = FieldLayout("u", ("x",))
-        with math.precision(64):
-            fields = [to_field(frame[None], LINE, layout) for frame in self.frames]
-        yield {"u": fields[0]}, {"u": fields[1:5]}
-        yield {"u": fields[4]}, {"u": fields[5:9]}
+    def observed(self) -> ObservedData:
+        """One recording; two where each window's initial state is given, not observed."""
+        is_given = not self.case.estimate
+        recordings = (
+            [self.recorded(0, 5), self.recorded(4, 9)] if is_given else [self.recorded(0, 9)]
+        )
+        windows = [
+            ObservationWindow(
+                n if is_given else 0,
+                range(5) if is_given else range(4 * n, 4 * n + 5),
+                readings=self.readings(n),
+                simulation=n,
+            )
+            for n in (0, 1)
+        ]
+        return ObservedData(LINE, [FieldLayout("u", ("x",))], recordings, windows, DT)
 
-    def mask(self, window: int, name: str, frame: int) -> torch.Tensor | None:
-        if not self.case.is_masked or (frame == 0 and not self.case.estimate):
-            return None
-        return self.seen[4 * window + frame][None]
+    def recorded(self, first: int, last: int) -> ObservedSimulation:
+        seen = self.seen[first:last, None].clone()
+        if not self.case.estimate:
+            seen[0] = True
+        masks = {"u": seen} if self.case.is_masked else {}
+        return ObservedSimulation({"u": self.frames[first:last, None]}, masks)
 
     def readings(self, window: int) -> Readings | None:
         """Two sensors: one moves between neighbouring points, the other has no first reading."""
@@ -116,7 +127,7 @@ def objective_of(case: Case) -> tuple[Objective, Source]:
     model = BurgersPDE(config)
     learnable = {p.name: p for p in model.experiment.trainer_params.physical.learnable_parameters}
     source = Source(case)
-    observations = Observations(source, model, source)
+    observations = Observations(source.observed())
     vector = ParameterVector(model, learnable, LINE)
     objective = Objective(model, observations, vector, DT, case.estimate)
     objective.noise_variance = 2e-3

@@ -8,6 +8,7 @@ import torch
 
 from hybrid_pde.config.schema import ObservationParams
 from hybrid_pde.data.observations.observation_plan import ObservationPlan, plan_observations
+from hybrid_pde.data.observations.observed_simulation import observation_masks
 from hybrid_pde.domain.grid import PERIODIC, FieldLayout, Grid, axis_points
 from hybrid_pde.errors import ConfigError
 
@@ -27,7 +28,8 @@ def plan(simulation: int = 0, seed: int = 5, known: bool = True, **section: Any)
 
 def seen(observed: ObservationPlan, name: str = "density") -> torch.Tensor:
     """Mask of the observed values, ``[T, C, *space]``."""
-    return torch.stack([observed.mask(name, frame) for frame in range(len(TIMES))])
+    channels = next(layout.channels for layout in LAYOUTS if layout.name == name)
+    return observed.visible_points().unsqueeze(1).expand(-1, channels, -1, -1)
 
 
 def times_seen(observed: ObservationPlan) -> tuple[float, ...]:
@@ -37,8 +39,8 @@ def times_seen(observed: ObservationPlan) -> tuple[float, ...]:
 def test_without_settings_everything_is_seen() -> None:
     everything = plan()
     assert bool(seen(everything).all())
-    assert everything.mask("velocity", 3).shape == (2, 10, 9)
-    assert everything.mask("velocity", 3).dtype == torch.bool
+    assert everything.visible_points().shape == (21, 10, 9)
+    assert everything.visible_points().dtype == torch.bool
     assert times_seen(everything) == tuple(TIMES[1:])
     assert times_seen(plan(known=False)) == tuple(TIMES)
 
@@ -61,10 +63,11 @@ def test_every_nth_frame_counts_from_the_first() -> None:
 
 def test_an_unknown_start_is_observed_according_to_the_plan() -> None:
     part = plan(known=False, every=2, region={"x": (0.5, None)})
-    assert torch.equal(part.mask("density", 0), part.mask("density", 2))
-    assert not bool(part.mask("density", 0).all())
+    frames = part.visible_points()
+    assert torch.equal(frames[0], frames[2])
+    assert not bool(frames[0].all())
     hidden = plan(known=False, times=[2.5])
-    assert not bool(hidden.mask("density", 0).any())
+    assert not bool(hidden.visible_points()[0].any())
 
 
 def test_a_region_has_the_points_between_its_ends() -> None:
@@ -72,11 +75,10 @@ def test_a_region_has_the_points_between_its_ends() -> None:
     x, y = (torch.from_numpy(along) for along in axis_points(GRID).values())
     expected = (x <= 0.5)[:, None] & (y >= -0.25)[None]
     assert int(expected.sum()) == 5 * 6
-    assert torch.equal(part.mask("density", 4)[0], expected)
-    assert torch.equal(part.mask("velocity", 4), expected.expand(2, 10, 9))
-    assert bool(part.mask("density", 0).all())
+    assert torch.equal(part.visible_points()[4], expected)
+    assert bool(part.visible_points()[0].all())
     # a point on the edge is included, however the edge is rounded
-    assert int(plan(region={"x": (0.15000001, 0.349999)}).mask("density", 1).sum()) == 3 * 9
+    assert int(plan(region={"x": (0.15000001, 0.349999)}).visible_points()[1].sum()) == 3 * 9
 
 
 def test_points_are_drawn_from_all_visible_ones_without_repetition() -> None:
@@ -84,9 +86,11 @@ def test_points_are_drawn_from_all_visible_ones_without_repetition() -> None:
     frames = seen(drawn)
     assert bool(frames[0].all())
     assert int(frames[1:].sum()) == 200
-    for frame in range(1, len(TIMES)):  # all channels of all fields are observed at the same points
-        both = drawn.mask("velocity", frame)
-        assert torch.equal(both[0], both[1]) and torch.equal(both[:1], frames[frame])
+    # all channels of all fields are observed at the same points
+    values = {each.name: torch.zeros(21, each.channels, 10, 9) for each in LAYOUTS}
+    masks = observation_masks(ObservationParams(points=200), drawn, values)
+    assert {name: mask.shape[1] for name, mask in masks.items()} == {"velocity": 2, "density": 1}
+    assert all(torch.equal(mask, frames.expand(mask.shape)) for mask in masks.values())
     per_frame = frames[1:].flatten(1).sum(1)
     # 20 frames of 90 points: 10 each on average, with a standard deviation of 2.9
     assert int(per_frame.min()) < 8 and 12 < int(per_frame.max()) < 25
@@ -124,14 +128,17 @@ def test_points_depend_only_on_seed_and_simulation() -> None:
 
 
 def test_missing_values_are_not_seen() -> None:
-    values = torch.zeros(2, 10, 9)
-    values[1, 3, 4] = torch.nan
-    mask = plan().mask("velocity", 5, values)
-    assert not bool(mask[1, 3, 4]) and int((~mask).sum()) == 1
-    assert not bool(plan().mask("velocity", 0, values)[1, 3, 4])
-    assert not bool(plan(times=[2.1]).mask("velocity", 5, values).any())
-    values[1, 3, 4] = torch.inf  # an error in the data, not a missing value
-    assert bool(plan().mask("velocity", 5, values).all())
+    values = torch.zeros(21, 2, 10, 9)
+    values[[0, 5], 1, 3, 4] = torch.nan
+    values[6, 1, 3, 4] = torch.inf  # an error in the data, not a missing value
+
+    def mask(**settings: Any) -> torch.Tensor:
+        section = ObservationParams(missing="mask", **settings)
+        return observation_masks(section, plan(**settings), {"velocity": values})["velocity"]
+
+    assert torch.equal(~mask(), torch.isnan(values)), "also in the known initial state"
+    assert not bool(mask(times=[2.1])[5].any())
+    assert mask(times=[2.1])[1].all()
 
 
 def test_noise_is_the_stated_fraction_of_the_scale() -> None:

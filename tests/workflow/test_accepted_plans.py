@@ -98,7 +98,7 @@ LIBRARY_CALLS = [
     "training.hybrid.guided_calibration.calibrate_cycle",
     "training.physical.learnable_values._value",
     "training.physical.learnable_values.set_learnable",
-    "training.physical.physical_trainer._prepare",
+    "training.physical.physical_trainer.train",
     "training.physical.physical_trainer._train_sample",
     "workflow.settings_file.read_settings",
 ]
@@ -113,7 +113,7 @@ DECIDED_BEFORE = [
     "training.augmentation.augmentation._check_disk_limit",
     "training.augmentation.parameter_sampling.__init__",
     "training.augmentation.source_simulations.generated_steps",
-    "training.hybrid.guided_dataset._check_fields",
+    "training.hybrid.guided_observations._check_fields",
     "training.physical.initial_state_unknowns.check_dense",
     "training.physical.parameter_vector._check_start",
     "training.physical.physical_trainer.__init__",

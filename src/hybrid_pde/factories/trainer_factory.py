@@ -13,7 +13,7 @@ from hybrid_pde.factories.model_factory import ModelFactory
 from hybrid_pde.training.hybrid.hybrid_trainer import HybridTrainer
 from hybrid_pde.training.physical.calibration_setup import calibration_trainer, calibration_windows
 from hybrid_pde.training.physical.learnable_values import learnable_values
-from hybrid_pde.training.physical.observed_dataset import ObservedDataset
+from hybrid_pde.training.physical.observation_window import ObservedData
 from hybrid_pde.training.physical.physical_trainer import PhysicalTrainer
 from hybrid_pde.training.synthetic.data_loaders import batches
 from hybrid_pde.training.synthetic.synthetic_trainer import SyntheticTrainer
@@ -83,7 +83,7 @@ class TrainerFactory:
         use_sliding_window: bool = True,
         *,
         store: SimulationStore | None = None,
-    ) -> HybridDataset | ObservedDataset:
+    ) -> HybridDataset | ObservedData:
         """Windows as PhiFlow fields, ``({name: Field}, {name: [Field] * steps})``.
 
         With ``data.observations`` the data set also has masks of the observed values. Where values

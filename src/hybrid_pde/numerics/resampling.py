@@ -4,7 +4,6 @@ Layout of native tensors: ``B`` simulations, ``C`` channels, ``X Y Z`` space, ``
 """
 
 from dataclasses import replace
-from math import pi
 
 import numpy as np
 import torch
@@ -18,10 +17,10 @@ _QUINTIC = 6  # points of a polynomial of degree 5
 class Resampling:
     """Interpolation onto a grid that is ``factor / divisor`` times finer, and back.
 
-    Periodic axes use the trigonometric polynomial through all points, exact for every resolved mode
-    (Trefethen 2000, Spectral Methods in MATLAB, chapter 3). Axes with walls use polynomials of
-    degree 5 through the nearest six points, with an error O(dx⁶). The operation is linear, one
-    matrix product per axis, and differentiable in forward and reverse mode.
+    Periodic axes use the trigonometric polynomial through all points, exact for every resolved
+    mode. Axes with walls use polynomials of degree 5 through the nearest six points, with an error
+    O(dx⁶). The operation is linear, one matrix product per axis, and differentiable in forward and
+    reverse mode.
 
     Args:
         grid: The data's grid.
@@ -74,16 +73,35 @@ def _line_matrix(source: Grid, target: Grid, axis: int) -> torch.Tensor:
     wanted, n = _line(target, axis), source.shape[axis]
     if PERIODIC in source.boundary[axis]:
         length = source.upper[axis] - source.lower[axis]
-        angles = 2 * pi / length * (wanted[:, None] - _line(source, axis))
-        waves = [np.cos(k * angles) for k in range(n // 2 + 1)]
-        # Each mode counts for ±k, except the mean and the Nyquist mode.
-        shares = [1.0 if k == 0 or 2 * k == n else 2.0 for k in range(len(waves))]
-        matrix = sum(share * wave for share, wave in zip(shares, waves, strict=True)) / n
+        matrix = _trigonometric((wanted[:, None] - _line(source, axis)) / length, n)
     else:
         indices, weights = line_weights(source, axis, wanted, _QUINTIC)
         matrix = np.zeros((len(wanted), n))
         np.put_along_axis(matrix, indices, weights, axis=1)
     return torch.from_numpy(matrix)
+
+
+def _trigonometric(distance: np.ndarray, n: int) -> np.ndarray:
+    """Cardinal function of n points: the mean of all modes ±k, with cos for the Nyquist mode.
+
+    sin(πnt)/(n tan(πt)) for even n and sin(πnt)/(n sin(πt)) for odd n; a sum of n/2 arrays of this
+    size would take the memory of all of them.
+
+    Args:
+        distance: Distance t from a point [length of the period].
+        n: Number of points.
+
+    Source: Trefethen (2000), Spectral Methods in MATLAB, chapter 3.
+    """
+    distance = distance - np.round(distance)
+    points = n * distance
+    height = np.sin(np.pi * (points - 2 * np.round(points / 2)))
+    slope = n * np.sin(np.pi * distance)
+    if n % 2 == 0:
+        height *= np.cos(np.pi * distance)
+    at_point = slope == 0
+    slope[at_point], height[at_point] = 1.0, 1.0
+    return np.asarray(height / slope)
 
 
 def _line(grid: Grid, axis: int) -> np.ndarray:

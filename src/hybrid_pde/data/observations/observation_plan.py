@@ -1,7 +1,7 @@
 """Observation plans: visible points of a simulation's frames, and the noise added to them.
 
-Layout of native tensors: ``C`` channels, ``X Y Z`` space. Random numbers depend only on the
-seed, the simulation, the field and the frame, so they are the same in any order of access.
+Layout of native tensors: ``T`` frames, ``C`` channels, ``X Y Z`` space. Random numbers depend only
+on the seed, the simulation, the field and the frame, so they are the same in any order of access.
 """
 
 from collections.abc import Mapping, Sequence
@@ -40,19 +40,17 @@ class ObservationPlan:
     seed: tuple[int, ...]
     initial_known: bool
 
-    def mask(self, name: str, frame: int, values: torch.Tensor | None = None) -> torch.Tensor:
-        """Visible points of a field, ``[C, *space]`` of booleans.
+    def visible_points(self) -> torch.Tensor:
+        """Mask of the visible points of every frame, ``[T, *space]``.
 
-        Args:
-            name: The field.
-            frame: Counted from 0, the initial state, which is visible everywhere if it is known.
-            values: The field's values ``[C, *space]``; NaN values are missing and hidden.
+        Frame 0, the initial state, is visible everywhere if it is known.
         """
-        seen = torch.full(self.grid.shape, frame == 0 and self.initial_known)
-        if frame in self.visible:
-            seen.view(-1)[self.visible[frame]] = True
-        seen = seen.repeat(self.layouts[name].channels, *(1,) * seen.ndim)
-        return seen if values is None else seen & ~torch.isnan(values)
+        seen = torch.zeros(len(self.times), *self.grid.shape, dtype=torch.bool)
+        seen[0] = self.initial_known
+        flat = seen.flatten(1)
+        for frame, places in self.visible.items():
+            flat[frame, places] = True
+        return seen
 
     def noise(self, name: str, frame: int, values: torch.Tensor, scale: float) -> torch.Tensor:
         """Values ``[C, *space]`` with Gaussian noise of the plan's level times ``scale``.

@@ -20,7 +20,7 @@ from hybrid_pde.models.synthetic.synthetic_model import SyntheticModel
 from hybrid_pde.models.synthetic.synthetic_predictor import SyntheticPredictor
 from hybrid_pde.result_warnings import warn_of_result
 from hybrid_pde.training.augmentation.source_simulations import SourceSimulation
-from hybrid_pde.training.synthetic.observed_frames import ObservedFrames, ObservedSimulation
+from hybrid_pde.training.synthetic.observed_frames import FilledSimulation, ObservedFrames
 
 # separates these random numbers from those of generated simulations
 STREAM = 2
@@ -90,7 +90,7 @@ class GuidanceMaker:
             )
         return made
 
-    def _predict_hidden(self, index: int, seen: ObservedSimulation) -> None:
+    def _predict_hidden(self, index: int, seen: FilledSimulation) -> None:
         first = seen.first_whole
         channels = [layout.channels for layout in self._layouts]
         parts = seen.values[first].split(channels)

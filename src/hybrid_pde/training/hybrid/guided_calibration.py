@@ -14,9 +14,10 @@ from hybrid_pde.evaluation.validation import Validation
 from hybrid_pde.models.physical.parameters_file import KEYS, set_result
 from hybrid_pde.models.physical.physical_model import PhysicalModel
 from hybrid_pde.result_warnings import recorded_warnings, warn_of_result
-from hybrid_pde.training.hybrid.guided_dataset import GuidedDataset
+from hybrid_pde.training.hybrid.guided_observations import guided_observations
 from hybrid_pde.training.hybrid.visible_fit import VisibleFit, visible_fit
-from hybrid_pde.training.physical.observed_dataset import ObservedDataset
+from hybrid_pde.training.physical.observation_window import ObservedData
+from hybrid_pde.training.physical.observed_windows import observed
 from hybrid_pde.training.physical.physical_trainer import PhysicalTrainer
 
 
@@ -66,14 +67,16 @@ def calibrate_cycle(
     training = experiment.trainer_params.physical
     if guidance is None:
         return trainer.train(data, training.epochs)
-    if not isinstance(data, HybridDataset | ObservedDataset):
+    if not isinstance(data, HybridDataset | ObservedData):
         raise ConfigError(
             f"hybrid.cycles: {experiment.hybrid.cycles}: the physical data must be a data set, "
             "from TrainerFactory.create_dataset_for_physical, so that predictions can be matched "
             f"with simulations and frames; found {type(data).__name__}"
         )
     weight, is_known = experiment.hybrid.interaction_weight, training.initial_state == "known"
-    guided = GuidedDataset(data, guidance.predictions, weight, is_known)
+    spec = model.spec
+    seen = observed(data, spec)
+    guided = guided_observations(seen, guidance.predictions, weight, spec, is_known)
     trainer.start_from(guidance.previous)
     found = trainer.train(guided, training.epochs)
     reverts, previous = experiment.hybrid.revert_if_worse, guidance.previous

@@ -58,12 +58,12 @@ def visible_fit(trainer: PhysicalTrainer, previous: Mapping[str, Any]) -> Visibl
         trainer: After its training, which also left its model at the new estimate.
         previous: The result of the cycle before.
     """
-    assert trainer.objective is not None
-    vector, objective = trainer.vector, trainer.objective
+    assert trainer.calibration is not None
+    vector, objective = trainer.vector, trainer.calibration.objective
     measured = (
         objective.without_predictions() if objective.observations.has_predictions else (objective)
     )
-    unknowns = trainer.unknowns()[: len(measured.start)]
+    unknowns = trainer.calibration.unknowns()[: len(measured.start)]
     vector.set_result(previous["parameters"])
     z = vector.read()
     vector.write(unknowns[: len(vector)])

@@ -1,7 +1,7 @@
-"""Result of a calibration: parameters with uncertainties, numerics and history, in plain types."""
+"""Result of a calibration: parameters with uncertainties, numerics and history."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from math import isfinite
 from typing import Any
 
@@ -59,14 +59,52 @@ class Assessment:
         return error_budget(self.measured, self.unknowns, std, self.fit, refinement, selection)
 
 
+@dataclass(frozen=True)
+class CalibrationResult:
+    """What a calibration found.
+
+    Attributes:
+        parameters: value, std, initial_guess, bounds, unit, determined, discretization_error,
+            uncertainty, interval_90 and uncertainty_parts by name of the parameter.
+        undetermined_directions: Combinations of parameters that do not change the prediction.
+        status: ``converged``, ``max_iterations``, ``stalled`` or ``diverged``.
+        loss: The loss at the estimate.
+        iterations: Number of evaluated points.
+        numerics: The discretization, and those it was compared with.
+        fields: Values of learned fields on the grid.
+        history: Loss and parameters of every evaluated point.
+        warnings: Messages about the result.
+        train_losses: Loss of each epoch.
+    """
+
+    parameters: Mapping[str, dict[str, Any]]
+    undetermined_directions: Sequence[Mapping[str, float]]
+    status: str
+    loss: float
+    iterations: int
+    numerics: Mapping[str, Any]
+    fields: Mapping[str, np.ndarray]
+    history: Sequence[Mapping[str, Any]]
+    warnings: Sequence[str] = ()
+    train_losses: Sequence[float] = ()
+
+    def to_mapping(self) -> dict[str, Any]:
+        """The result as users and files get it, with ``final_loss`` and ``num_epochs``."""
+        return {
+            **{each.name: getattr(self, each.name) for each in fields(self)},
+            "final_loss": self.train_losses[-1] if self.train_losses else None,
+            "num_epochs": len(self.train_losses),
+        }
+
+
 def calibration_result(
     objective: Objective,
     minimum: Minimum | None,
     found: Assessment,
     refinement: Refinement | None,
     selection: SchemeSelection,
-) -> dict[str, Any]:
-    """The result of :meth:`PhysicalTrainer.train`; warns of whatever makes it doubtful.
+) -> CalibrationResult:
+    """The result of a calibration; warns of whatever makes it doubtful.
 
     Args:
         objective: The objective, its model at the estimate.
@@ -87,20 +125,20 @@ def calibration_result(
     if found.fit is not None and status != DIVERGED:
         for message in fit_warnings(found.fit, vector, parameters, found.loss, status):
             warn_of_result(message)
-    return {
-        "parameters": parameters,
-        "undetermined_directions": undetermined_directions(vector, found.uncertainty),
-        "status": status,
-        "loss": found.loss,
-        "iterations": len(history),
-        "numerics": numerics_report(objective, selection.candidates),
-        "fields": {
+    return CalibrationResult(
+        parameters,
+        undetermined_directions(vector, found.uncertainty),
+        status,
+        found.loss,
+        len(history),
+        numerics_report(objective, selection.candidates),
+        {
             name: model.get_parameter(name).detach().numpy()
             for name in vector.parameters
             if vector.is_field(name)
         },
-        "history": [history_row(number, *point, vector) for number, point in enumerate(history)],
-    }
+        [history_row(number, *point, vector) for number, point in enumerate(history)],
+    )
 
 
 def assess_estimate(

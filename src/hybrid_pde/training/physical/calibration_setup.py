@@ -9,7 +9,8 @@ from hybrid_pde.data.windows.hybrid_dataset import HybridDataset
 from hybrid_pde.models.physical.field_roles import match_roles
 from hybrid_pde.models.registry import ModelRegistry
 from hybrid_pde.training.physical.learnable_values import learnable_values
-from hybrid_pde.training.physical.observed_dataset import ObservedDataset
+from hybrid_pde.training.physical.observation_window import ObservedData
+from hybrid_pde.training.physical.observed_windows import observed_windows
 from hybrid_pde.training.physical.physical_trainer import PhysicalTrainer
 
 
@@ -28,7 +29,7 @@ def calibration_windows(
     store: SimulationStore,
     sim_indices: Sequence[int] | None = None,
     use_sliding_window: bool = True,
-) -> HybridDataset | ObservedDataset:
+) -> HybridDataset | ObservedData:
     """Windows as PhiFlow fields, ``({name: Field}, {name: [Field] * steps})``.
 
     With ``data.observations`` the data set also has masks of the observed values. Where values are
@@ -59,4 +60,4 @@ def calibration_windows(
         use_sliding_window=use_sliding_window,
         return_fields=True,
     )
-    return dataset if seen is None else ObservedDataset(dataset, experiment)
+    return dataset if seen is None else observed_windows(dataset, spec, experiment)

@@ -14,6 +14,8 @@ from hybrid_pde.training.physical.initial_state_unknowns import InitialStates
 
 # Rows per column that are collected before a reduction: fewer, larger products.
 _ROWS_A_COLUMN = 4
+# Largest number of values of these (64 MB), with thousands of columns.
+_MOST_PENDING = 2**23
 # With more parameters, inner products by simulation would cost as much as the reduction.
 _MOST_PARAMETERS = 16
 
@@ -107,7 +109,8 @@ class Reduction:
             rows = [self._placed(number, size) for number in sorted(self._triangles)]
             rows.append(penalties)
         # A fixed number of rows: the optimizer compares residuals.
-        rows.append(torch.zeros(size + 1, size + 1, dtype=torch.float64))
+        missing = max(0, size + 1 - sum(len(each) for each in rows))
+        rows.append(torch.zeros(missing, size + 1, dtype=torch.float64))
         stacked = torch.linalg.qr(torch.cat(rows), mode="r").R
         compressed = stacked.numpy()
         residual = compressed[:, -1]
@@ -126,7 +129,8 @@ class Reduction:
         pending = self._pending.setdefault(number, [])
         pending.append(rows)
         columns = rows.shape[1]
-        if sum(len(each) for each in pending) >= max(_ROWS_A_COLUMN * columns, 1024):
+        enough = min(_ROWS_A_COLUMN * columns, _MOST_PENDING // columns)
+        if sum(len(each) for each in pending) >= max(enough, 1024):
             self._reduce(number)
 
     def _reduce(self, number: int) -> None:

@@ -39,7 +39,7 @@ _PERFECT = float(np.finfo(np.float32).eps) ** 2
 logger = logging.getLogger(__name__)
 
 
-def calibrate(
+def minimize_from_all_starts(
     objective: Objective, start: np.ndarray, settings: PhysicalTraining, seed: int
 ) -> Minimum:
     """The best minimum of all starts.

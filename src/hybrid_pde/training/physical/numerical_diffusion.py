@@ -3,6 +3,7 @@
 import torch
 from phi.torch.flow import math
 
+from hybrid_pde.data.field_conversion import to_values
 from hybrid_pde.errors import DivergenceError
 from hybrid_pde.models.physical.coefficients import wrap_parameter
 from hybrid_pde.models.physical.field_roles import match_roles
@@ -60,8 +61,9 @@ def largest_numerical_diffusivity(objective: Objective) -> float:
     model, observations, grid = objective.model, objective.observations, objective.observations.grid
     parameters = objective.vector.decode(torch.from_numpy(objective.vector.read()))
     conditions = observations.conditions([0])
+    initial = observations.initial([0])
     rollout = model.rollout(
-        observations.initial([0]),
+        initial,
         grid,
         1,
         [objective.dt],
@@ -71,15 +73,17 @@ def largest_numerical_diffusivity(objective: Objective) -> float:
     next(rollout)  # determines the number of steps per frame
     own, _ = conditions.during(0, objective.dt)
     natives = {**parameters, **{name: value[0] for name, value in own.items()}}
-    fields, _ = next(iter(observations))
-    roles, specs = match_roles(model.spec, list(fields)), model.spec.parameters
+    roles, specs = match_roles(model.spec, list(initial)), model.spec.parameters
     with math.precision(64):
         named = {
             name: wrap_parameter(value, specs[name].components, grid)
             for name, value in natives.items()
             if name in specs  # excludes boundary values
         }
-        state = {role: fields[name].values for role, name in roles.items()}
+        state = {
+            role: to_values(initial[name][0], grid, observations.layouts[name])
+            for role, name in roles.items()
+        }
         speed = model.speed_on_grid(state, named, model.discretization.operators(grid))
     speeds = []
     for axis in grid.axes:

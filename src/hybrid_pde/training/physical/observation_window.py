@@ -1,50 +1,27 @@
 """Observation windows: an initial frame and the target frames of a rollout.
 
-Layout of native tensors: ``C`` channels, ``X Y Z`` space.
+Layout of native tensors: ``T`` target frames, ``C`` channels, ``X Y Z`` space.
 """
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import torch
 
+from hybrid_pde.data.observations.observed_simulation import ObservedSimulation
+from hybrid_pde.data.windows.field_selection import FieldSelection
+from hybrid_pde.domain.grid import FieldLayout, Grid
 from hybrid_pde.training.physical.sensor_readings import Readings
-
-
-class Visibility(Protocol):
-    """Interface of data sources with hidden values or sensors."""
-
-    def mask(self, window: int, name: str, frame: int) -> torch.Tensor | None:
-        """Mask of observed values ``[C, *space]``; ``None`` for all. Frame 0 is the initial one."""
-
-    def readings(self, window: int) -> Readings | None:
-        """Sensor readings during a window."""
-
-
-@runtime_checkable
-class Guidance(Visibility, Protocol):
-    """Interface of data sources that replace hidden values by predictions."""
-
-    def is_predicted(self, window: int) -> bool:
-        """True if a window is entirely predicted."""
-
-    def hidden_weight(self, window: int, frame: int) -> float:
-        """Weight of the predictions of hidden values; 0 without predictions."""
-
-
-class WindowFields(dict[str, Any]):
-    """Initial fields of a window with its number among the observations."""
-
-    window: int
 
 
 @dataclass(frozen=True)
 class ObservationWindow:
-    """An initial frame and the following frames, as positions in the frame store.
+    """An initial frame and the following frames of an observed simulation.
 
     Attributes:
-        initial: Position of the initial frame by field.
-        targets: Positions of the following frames by field.
+        recording: Position of the observed simulation.
+        frames: Numbers of the initial and of the following frames in it.
         known: Known parameters by name: ``[…]``, or ``[T + 1, …]`` if they vary in time.
         series: Names of known parameters that vary in time.
         readings: Sensor readings.
@@ -52,9 +29,9 @@ class ObservationWindow:
         simulation: Number of the simulation among those of the data source.
     """
 
-    initial: dict[str, int]
-    targets: dict[str, tuple[int, ...]]
-    known: dict[str, torch.Tensor] = field(default_factory=dict)
+    recording: int
+    frames: Sequence[int]
+    known: Mapping[str, torch.Tensor] = field(default_factory=dict)
     series: frozenset[str] = frozenset()
     readings: Readings | None = None
     is_predicted: bool = False
@@ -63,7 +40,7 @@ class ObservationWindow:
     @property
     def num_frames(self) -> int:
         """Number of target frames."""
-        return len(next(iter(self.targets.values())))
+        return len(self.frames) - 1
 
     @property
     def batch_key(self) -> tuple[Any, ...]:
@@ -71,19 +48,59 @@ class ObservationWindow:
         times = None if self.readings is None else tuple(self.readings.times.tolist())
         return self.num_frames, times, tuple(self.known), self.series
 
+    def first(self, num_frames: int, dt: float | None = None) -> "ObservationWindow":
+        """Its first target frames; with readings and without ``dt``, the whole window."""
+        readings = self.readings
+        if readings is not None:
+            if dt is None:
+                return self
+            readings = readings.until((num_frames + 1e-6) * dt)
+        known = {
+            name: value[: num_frames + 1] if name in self.series else value
+            for name, value in self.known.items()
+        }
+        return replace(self, frames=self.frames[: num_frames + 1], known=known, readings=readings)
 
-def cut_window(
-    window: ObservationWindow, num_frames: int, dt: float | None = None
-) -> ObservationWindow:
-    """The first frames of a window; with readings and without ``dt``, the whole window."""
-    readings = window.readings
-    if readings is not None:
-        if dt is None:
-            return window
-        readings = readings.until((num_frames + 1e-6) * dt)
-    targets = {name: at[:num_frames] for name, at in window.targets.items()}
-    known = {
-        name: value[: num_frames + 1] if name in window.series else value
-        for name, value in window.known.items()
-    }
-    return replace(window, targets=targets, known=known, readings=readings)
+
+@dataclass(frozen=True)
+class ObservedData:
+    """Observed simulations, and the windows of them that a calibration is compared with.
+
+    Attributes:
+        grid: Grid of every field.
+        layouts: The fields.
+        recordings: The observed simulations.
+        windows: The windows.
+        dt: Time between frames [time], if it is known.
+    """
+
+    grid: Grid
+    layouts: Sequence[FieldLayout]
+    recordings: Sequence[ObservedSimulation]
+    windows: Sequence[ObservationWindow]
+    dt: float | None = None
+
+    def __len__(self) -> int:
+        return len(self.windows)
+
+    def window(self, number: int) -> tuple[int, int]:
+        """Simulation and first frame of a window; −1 for the simulation of predicted windows."""
+        window = self.windows[number]
+        return window.simulation, window.frames[0]
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self[number] for number in range(len(self)))
+
+    def __getitem__(self, number: int) -> tuple[dict[str, Any], dict[str, list[Any]]]:
+        """A window of cached simulations as PhiFlow fields: initial and target fields by name.
+
+        Hidden values are included, or their predictions.
+        """
+        from hybrid_pde.data.windows.window_fields import window_fields
+
+        window = self.windows[number]
+        recording = self.recordings[window.recording]
+        assert recording.cached is not None, "fields of the user, who has them"
+        shown = replace(recording.cached, fields=recording.values)
+        selection = FieldSelection(tuple(self.layouts), tuple(self.layouts))
+        return window_fields(shown, selection, window.frames[0], window.num_frames)

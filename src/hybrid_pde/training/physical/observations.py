@@ -1,47 +1,39 @@
-"""Observations of a calibration: windows of frames with weights.
+"""Observations of a calibration: windows of observed frames with weights.
 
 Layout of native tensors: ``B`` windows, ``C`` channels, ``X Y Z`` space, ``[B, C, X, Y, Z]``.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
-from phi.torch.flow import Field, math
 
-from hybrid_pde.data.field_conversion import to_field
-from hybrid_pde.domain.grid import Grid
+from hybrid_pde.data.observations.observed_simulation import ObservedSimulation
 from hybrid_pde.errors import CalibrationError
 from hybrid_pde.models.physical.conditions import Conditions
-from hybrid_pde.models.physical.physical_model import PhysicalModel
-from hybrid_pde.training.physical.field_trainer import Sample
-from hybrid_pde.training.physical.observation_window import (
-    ObservationWindow,
-    Visibility,
-    WindowFields,
-    cut_window,
-)
-from hybrid_pde.training.physical.window_reader import WindowReader
+from hybrid_pde.training.physical.observation_window import ObservationWindow, ObservedData
 
 # Largest number of values of all states advanced in one batch; more costs memory and saves no time.
 CHUNK_VALUES = 2**17
 
+# A frame: position of its recording, and its number in it.
+_Frame = tuple[int, int]
+
 
 class Observations:
-    """All windows of a data source.
+    """All windows of observed data.
 
-    A frame in several windows is one observation: its residuals are weighted by 1/√count.
+    A frame in several windows is one observation: its residuals are weighted by 1/√count. Frames
+    are read when they are compared, so memory does not grow with their number.
 
     Args:
-        samples: Pairs ``({name: Field}, {name: [Field, …]})``; a batch dimension holds several.
-        model: The equation, which defines fields and known parameters.
-        visibility: Which values are observed; all of them by default.
-        grid: Grid of the fields, if the caller knows it better than the fields do.
+        data: The observed simulations and their windows.
 
     Attributes:
+        windows: The windows.
         fields: Names of the fields of the equation.
         grid: Grid of every field.
         layouts: Layout by field.
@@ -50,36 +42,23 @@ class Observations:
             Initial frames count after :meth:`with_starts_observed`.
 
     Raises:
-        CalibrationError: without samples, for samples on different grids, or for values that are
-            not finite.
+        CalibrationError: without windows, or if all values are hidden.
     """
 
-    def __init__(
-        self,
-        samples: Iterable[Sample],
-        model: PhysicalModel,
-        visibility: Visibility | None = None,
-        grid: Grid | None = None,
-    ) -> None:
-        reader = WindowReader(model, visibility, grid)
-        self.windows: list[ObservationWindow] = []
-        self._count: dict[int, float] = {}
-        self._starts: dict[str, torch.Tensor] | None = None
-        locate = getattr(samples, "window", None)
-        for number, (initial, targets) in enumerate(samples):
-            for window in reader.read(number, initial, targets):
-                # without a data set, every window is a simulation of its own
-                simulation = len(self.windows) if locate is None else locate(number)[0]
-                self.windows.append(replace(window, simulation=simulation))
-                self._count_targets(window)
-        if not self.windows:
+    def __init__(self, data: ObservedData) -> None:
+        if not data.windows:
             raise CalibrationError(
                 "the data source is empty; calibration needs at least one window"
             )
-        assert reader.grid is not None
-        self.fields, self.layouts, self.grid = reader.fields, reader.layouts, reader.grid
-        self._store = reader.store
-        self.scale = self._scales()
+        self.windows: list[ObservationWindow] = list(data.windows)
+        self._recordings: list[ObservedSimulation] = list(data.recordings)
+        self.fields = tuple(layout.name for layout in data.layouts)
+        self.layouts, self.grid = {each.name: each for each in data.layouts}, data.grid
+        self._count: dict[_Frame, float] = {}
+        self._starts: dict[str, torch.Tensor] | None = None
+        for window in self.windows:
+            self._count_targets(window)
+        self.scale = {name: self._deviation(name) for name in self.fields}
         self.num_values = self._count_values()
         if not self.num_values:
             raise CalibrationError(
@@ -90,7 +69,7 @@ class Observations:
     def hides(self) -> bool:
         """True if some values of the data are hidden, or sensors are used."""
         return any(
-            window.readings or any(self._store.hides(at) for at in _frames_of(window))
+            window.readings or any(self._hides(window, frame) for frame in window.frames)
             for window in self.windows
             if not window.is_predicted
         )
@@ -116,7 +95,7 @@ class Observations:
     @property
     def has_predictions(self) -> bool:
         """True if some hidden values are replaced by predictions."""
-        return self._store.has_predictions
+        return any(recording.has_predictions for recording in self._recordings)
 
     def without_predictions(self) -> "Observations":
         """Only what was observed.
@@ -126,7 +105,7 @@ class Observations:
         """
         kept = [n for n, window in enumerate(self.windows) if not window.is_predicted]
         part = self._with_windows([self.windows[number] for number in kept])
-        part._store = self._store.without_predictions()
+        part._recordings = [recording.without_predictions() for recording in self._recordings]
         part.num_values = part._count_values()
         if self._starts is not None:
             part._starts = {name: values[kept] for name, values in self._starts.items()}
@@ -144,7 +123,7 @@ class Observations:
         real = [n for n, window in enumerate(self.windows) if not window.is_predicted]
         positions = np.linspace(0, len(real) - 1, num_windows).round().astype(int)
         chosen = np.array(real)[np.unique(positions)]
-        part = self._with_windows([cut_window(self.windows[index], num_frames) for index in chosen])
+        part = self._with_windows([self.windows[index].first(num_frames) for index in chosen])
         if self._starts is not None:
             part._starts = {name: values[chosen] for name, values in self._starts.items()}
         return part if part.num_values else self
@@ -159,7 +138,7 @@ class Observations:
         Raises:
             CalibrationError: if nothing is observed in these frames.
         """
-        part = self._with_windows([cut_window(window, num_frames, dt) for window in self.windows])
+        part = self._with_windows([window.first(num_frames, dt) for window in self.windows])
         if not part.num_values:
             raise CalibrationError(f"nothing is observed in the first {num_frames} frames")
         return part
@@ -179,8 +158,8 @@ class Observations:
         changed = copy(self)
         counts = dict(self._count)
         for window in self.windows:
-            for position in window.initial.values():
-                counts[position] = counts.get(position, 0) + 1
+            start = (window.recording, window.frames[0])
+            counts[start] = counts.get(start, 0) + 1
         changed._count = dict.fromkeys(counts, sum(counts.values()) / len(counts))
         changed.num_values = changed._count_values()
         return changed
@@ -188,9 +167,8 @@ class Observations:
     @property
     def hides_starts(self) -> bool:
         """True if some initial state is partly hidden."""
-        windows = (window for window in self.windows if not window.is_predicted)
-        starts = (at for window in windows for at in window.initial.values())
-        return any(self._store.hides(at) for at in starts)
+        real = (window for window in self.windows if not window.is_predicted)
+        return any(self._hides(window, window.frames[0]) for window in real)
 
     def chunks(self) -> Iterator[list[int]]:
         """Numbers of the windows of each batch; these have equal :attr:`batch_key`."""
@@ -206,31 +184,29 @@ class Observations:
     @property
     def state_size(self) -> int:
         """Number of values of the state of one window."""
-        return sum(self._store.size(at) for at in self.windows[0].initial.values())
+        values = self._recordings[self.windows[0].recording].values
+        return sum(values[name][0].numel() for name in self.fields)
 
     def initial(self, numbers: Sequence[int]) -> dict[str, torch.Tensor]:
         """Initial states ``[B, C, *space]`` by field, in double precision; hidden values are 0."""
         if self._starts is not None:
             return {name: values[list(numbers)] for name, values in self._starts.items()}
-        return {
-            name: self._store.stack([self.windows[number].initial[name] for number in numbers])
-            for name in self.fields
-        }
+        return {name: self._stack(name, self._at(numbers, 0)) for name in self.fields}
 
     def target(self, numbers: Sequence[int], frame: int, name: str) -> torch.Tensor:
         """Target ``frame`` of one field, ``[B, C, *space]``, in double precision."""
-        return self._store.stack([self.windows[number].targets[name][frame] for number in numbers])
+        return self._stack(name, self._at(numbers, frame + 1))
 
     def weight(self, numbers: Sequence[int], frame: int, name: str) -> torch.Tensor | None:
         """Factor of a residual, √weight/(√count · scale); 0 for hidden values.
 
         ``[B, 1, 1…]`` or ``[B, C, *space]``; ``None`` if all values are hidden.
         """
-        return self._weights(name, [self.windows[n].targets[name][frame] for n in numbers])
+        return self._weights(name, self._at(numbers, frame + 1))
 
     def initial_weight(self, numbers: Sequence[int], name: str) -> torch.Tensor | None:
         """Factor of the residual of initial frames, after :meth:`with_starts_observed`."""
-        return self._weights(name, [self.windows[n].initial[name] for n in numbers])
+        return self._weights(name, self._at(numbers, 0))
 
     def conditions(self, numbers: Sequence[int], repeats: int = 1) -> Conditions:
         """Known parameters of windows, the whole batch repeated ``repeats`` times."""
@@ -244,27 +220,14 @@ class Observations:
                 constant[name] = stacked
         return Conditions(constant, series)
 
-    def __iter__(self) -> Iterator[Sample]:
-        """The windows as pairs of initial and target fields."""
-        for number, window in enumerate(self.windows):
-            initial = WindowFields({n: self._field(n, at) for n, at in window.initial.items()})
-            initial.window = number
-            yield (
-                initial,
-                {
-                    name: [self._field(name, position) for position in at]
-                    for name, at in window.targets.items()
-                },
-            )
-
     def sample(self, name: str, num_values: int) -> np.ndarray:
         """Evenly chosen observed values of a field as they are stored, ``[n]``."""
         windows = [window for window in self.windows if not window.is_predicted]
-        positions = sorted({at for window in windows for at in window.targets[name]})
-        each = max(1, num_values // max(len(positions), 1))
+        frames = sorted({frame for window in windows for frame in _targets(window)})
+        each = max(1, num_values // max(len(frames), 1))
         parts = []
-        for at in positions[:: max(1, len(positions) // num_values)]:
-            observed = self._store.observed(at)
+        for recording, frame in frames[:: max(1, len(frames) // num_values)]:
+            observed = self._recordings[recording].observed(name, frame)
             parts.append(observed[:: max(1, len(observed) // each)].double().numpy())
         readings = [window.readings for window in windows if window.readings]
         parts += [r.values[name][r.present[name]].double().numpy() for r in readings]
@@ -291,46 +254,68 @@ class Observations:
         part.num_values = part._count_values()
         return part
 
-    def _weights(self, name: str, positions: Sequence[int]) -> torch.Tensor | None:
-        counts = torch.tensor([self._count[at] for at in positions], dtype=torch.float64)
+    def _at(self, numbers: Sequence[int], place: int) -> list[_Frame]:
+        """One frame of each window; the initial one is at place 0."""
+        windows = (self.windows[number] for number in numbers)
+        return [(window.recording, window.frames[place]) for window in windows]
+
+    def _stack(self, name: str, frames: Sequence[_Frame]) -> torch.Tensor:
+        """Frames ``[B, C, *space]`` in double precision, gathered from each recording at once."""
+        recordings = {recording for recording, _ in frames}
+        if len(recordings) == 1:
+            return self._recordings[recordings.pop()].frames(name, [f for _, f in frames])
+        parts = [self._recordings[recording].frames(name, [f]) for recording, f in frames]
+        return torch.cat(parts)
+
+    def _weights(self, name: str, frames: Sequence[_Frame]) -> torch.Tensor | None:
+        counts = torch.tensor([self._count[frame] for frame in frames], dtype=torch.float64)
         weights = (counts**-0.5 / self.scale[name]).reshape(-1, *(1,) * (len(self.grid.axes) + 1))
-        return self._store.masked(weights, positions)
+        roots = [self._recordings[each].root_weights(name, frame) for each, frame in frames]
+        shape = (self.layouts[name].channels, *self.grid.shape)
+        if all(root is None for root in roots):
+            return weights
+        ones = torch.ones(shape, dtype=torch.float64)
+        stacked = torch.stack([ones if root is None else root for root in roots])
+        return weights * stacked if bool(stacked.any()) else None
+
+    def _hides(self, window: ObservationWindow, frame: int) -> bool:
+        """True if some values of the fields of the equation are hidden in a frame."""
+        recording = self._recordings[window.recording]
+        return any(recording.mask(name, frame) is not None for name in self.fields)
 
     def _count_targets(self, window: ObservationWindow) -> None:
-        for positions in window.targets.values():
-            for position in positions:
-                self._count[position] = self._count.get(position, 0) + 1
+        for frame in _targets(window):
+            self._count[frame] = self._count.get(frame, 0) + 1
 
     def _count_values(self) -> float:
-        in_frames = sum(self._store.weight(position) for position in self._count)
+        in_frames = sum(
+            self._recordings[recording].weight(name, frame)
+            for recording, frame in self._count
+            for name in self.fields
+        )
         return in_frames + sum(w.readings.num_values for w in self.windows if w.readings)
 
-    def _scales(self) -> dict[str, float]:
-        return {name: self._deviation(name) for name in self.fields}
-
     def _deviation(self, name: str) -> float:
-        """Standard deviation of all observed values of a field."""
+        """Standard deviation of all observed values of a field, in two passes over the frames."""
         windows = [window for window in self.windows if not window.is_predicted]
-        positions = {at for window in windows for at in window.targets[name]}
-        parts = [self._store.observed(at) for at in sorted(positions)]
+        frames = sorted({frame for window in windows for frame in _targets(window)})
         readings = [window.readings for window in self.windows if window.readings]
-        parts += [each.values[name][each.present[name]] for each in readings]
-        parts = [values for values in parts if len(values)]
-        if not parts:
+
+        def parts() -> Iterator[torch.Tensor]:
+            for recording, frame in frames:
+                yield self._recordings[recording].observed(name, frame).double()
+            yield from (each.values[name][each.present[name]].double() for each in readings)
+
+        sums = [(len(values), float(values.sum())) for values in parts()]
+        count = sum(number for number, _ in sums)
+        if not count:
             return 1.0
-        count = sum(len(values) for values in parts)
-        mean = sum(float(values.double().sum()) for values in parts) / count
-        variance = sum(float(((values.double() - mean) ** 2).sum()) for values in parts) / count
+        mean = sum(total for _, total in sums) / count
+        variance = sum(float(((values - mean) ** 2).sum()) for values in parts()) / count
         # The scale of a constant field is its magnitude; 1 for zero.
         return variance**0.5 if variance > 1e-30 * mean**2 else abs(mean) or 1.0
 
-    def _field(self, name: str, position: int) -> Field:
-        with math.precision(64):  # otherwise PhiFlow casts to single precision
-            return to_field(self._store.frame(position), self.grid, self.layouts[name])
 
-
-def _frames_of(window: ObservationWindow) -> Iterator[int]:
-    """Positions of all frames of a window."""
-    yield from window.initial.values()
-    for positions in window.targets.values():
-        yield from positions
+def _targets(window: ObservationWindow) -> Iterator[_Frame]:
+    """The target frames of a window."""
+    return ((window.recording, frame) for frame in window.frames[1:])

@@ -1,48 +1,30 @@
 """Trainer that calibrates the parameters of a PDE on observed fields."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from math import inf
 from typing import Any
 
-import numpy as np
 import torch
 from phi.torch.flow import Field
 
 from hybrid_pde.config import Experiment
-from hybrid_pde.errors import ConfigError, DivergenceError
+from hybrid_pde.domain.grid import Grid
+from hybrid_pde.errors import ConfigError
 from hybrid_pde.models.physical.initial_parameters import learnable_parameters
 from hybrid_pde.models.physical.physical_model import PhysicalModel
 from hybrid_pde.numerics.discretization import Discretization
-from hybrid_pde.result_warnings import recorded_warnings
 from hybrid_pde.training import checkpoint
-from hybrid_pde.training.physical.calibration_result import (
-    Assessment,
-    assess_estimate,
-    calibration_result,
-)
-from hybrid_pde.training.physical.discretization_check import Refinement, discretization_shift
+from hybrid_pde.training.physical.calibration import Calibration, CalibrationOptions, calibrate
 from hybrid_pde.training.physical.evaluation_log import EvaluationLog
 from hybrid_pde.training.physical.field_trainer import FieldTrainer, Sample
 from hybrid_pde.training.physical.gradient_step import GradientSteps
 from hybrid_pde.training.physical.learnable_values import set_learnable
-from hybrid_pde.training.physical.magnitude_search import start_of_right_magnitude
-from hybrid_pde.training.physical.minimization import METHODS, history_of_point
-from hybrid_pde.training.physical.minimum import (
-    CONVERGED,
-    DIVERGED,
-    MAX_ITERATIONS,
-    Minimum,
-)
-from hybrid_pde.training.physical.multi_start import calibrate
-from hybrid_pde.training.physical.numerical_diffusion import warn_of_numerical_diffusion
+from hybrid_pde.training.physical.minimization import METHODS
 from hybrid_pde.training.physical.objective import Objective
 from hybrid_pde.training.physical.observations import Observations
+from hybrid_pde.training.physical.observed_fields import observed_fields
+from hybrid_pde.training.physical.observed_windows import observed
 from hybrid_pde.training.physical.parameter_vector import ParameterVector
-from hybrid_pde.training.physical.scheme_selection import SchemeSelection, select_discretization
-from hybrid_pde.training.physical.unconverged import check_steps, warn_if_unconverged
-
-# Largest number of calibrations, where the penalty of a field was scaled by a guess far off.
-_ROUNDS = 3
+from hybrid_pde.training.physical.scheme_selection import SchemeSelection
 
 
 class PhysicalTrainer(FieldTrainer):
@@ -61,6 +43,9 @@ class PhysicalTrainer(FieldTrainer):
             of values, or for an initial guess outside its bounds.
 
     Attributes:
+        dt: Time between frames [time], unless the data tell it.
+        vector: The learnable parameters; from the first training on, on the grid of the data.
+        calibration: The last training.
         log: Log of evaluations; with a folder, an interrupted calibration can be resumed.
     """
 
@@ -82,11 +67,8 @@ class PhysicalTrainer(FieldTrainer):
         self.vector = ParameterVector(model, self.learnable)
         section = self.experiment.model.physical
         self.dt = None if section is None else section.dt
-        self.observations: Observations | None = None
-        self.objective: Objective | None = None
+        self.calibration: Calibration | None = None
         self._selection: SchemeSelection | None = None
-        self._minimum: Minimum | None = None
-        self._guess: np.ndarray | None = None
         self._steps: GradientSteps | None = None
         self._restored: dict[str, Any] | None = None
         self._previous: Mapping[str, Any] | None = None
@@ -116,16 +98,36 @@ class PhysicalTrainer(FieldTrainer):
         """
         dt = getattr(data_source, "dt", None)
         self.dt = self.dt if dt is None else float(dt)
-        # A single-precision rollout has rounding errors of the size of the last steps' gains.
-        precision, self.model.precision = self.model.precision, "double"
-        self._minimum = None
-        try:
-            with recorded_warnings() as messages:
-                passes = super().train(data_source, num_epochs)
-                result = self._result()
-            return {**result, "warnings": messages, **passes}
-        finally:
-            self.model.precision = precision
+        if self.dt is None:
+            raise ConfigError(
+                "model.physical.dt: missing, and the data source has no attribute 'dt'; set the "
+                "time between frames"
+            )
+        data = observed(data_source, self.model.spec)
+        self._place(data.grid)
+        options = CalibrationOptions(
+            self.settings,
+            self.dt,
+            num_epochs,
+            self.experiment.run_params.seed,
+            self._selection,
+            self._steps,
+            self.log,
+        )
+        self.calibration = calibrate(self.model, self.vector, data, options)
+        self._selection = self.calibration.selection
+        self.epoch += num_epochs
+        return self.calibration.result.to_mapping()
+
+    @property
+    def objective(self) -> Objective | None:
+        """The misfit of the last training."""
+        return None if self.calibration is None else self.calibration.objective
+
+    @property
+    def observations(self) -> Observations | None:
+        """The observations of the last training."""
+        return None if self.calibration is None else self.calibration.observations
 
     def start_from(self, previous: Mapping[str, Any]) -> None:
         """Start the next training from an earlier result, with its discretization.
@@ -182,16 +184,9 @@ class PhysicalTrainer(FieldTrainer):
             "learning_rate": self.settings.learning_rate,
         }
 
-    def _prepare(self, data_source: Iterable[Sample]) -> Iterable[Sample]:
-        if self.dt is None:
-            raise ConfigError(
-                "model.physical.dt: missing, and the data source has no attribute 'dt'; set the "
-                "time between frames"
-            )
-        visibility: Any = data_source if hasattr(data_source, "readings") else None
-        grid = getattr(data_source, "grid", None)
-        self.observations = Observations(data_source, self.model, visibility, grid)
-        vector = self.vector.on(self.observations.grid)
+    def _place(self, grid: Grid) -> None:
+        """Put the vector on the grid of the data; an optimizer of more numbers starts anew."""
+        vector = self.vector.on(grid)
         if vector is not self.vector:
             grown = len(vector) != len(self.vector)
             self.vector = vector
@@ -203,87 +198,6 @@ class PhysicalTrainer(FieldTrainer):
         if self._previous is not None:
             self.vector.set_result(self._previous)
             self._previous = None
-        self.objective = self._objective(self.observations)
-        if self._selection is None:
-            self._selection = SchemeSelection()
-            if self.settings.method in METHODS:
-                self._correct_magnitude()
-            if self.model.numerics.scheme == "auto" and self.model.numerics.order is None:
-                self._selection = select_discretization(self.objective)
-                self.objective = self._objective(self.observations)
-                optimum = self._selection.optimum
-                if self.settings.method in METHODS and optimum is not None:
-                    self._start_at(optimum)  # closer than the initial guess
-            warn_of_numerical_diffusion(self.objective)
-        return self.observations
-
-    def _correct_magnitude(self) -> None:
-        """Start elsewhere if the initial guess is off by orders of magnitude."""
-        assert self.objective is not None
-        guess = self.vector.read()
-        start = start_of_right_magnitude(self.objective, guess)
-        if start is not guess:
-            self._start_at(start)
-
-    def _start_at(self, z: np.ndarray) -> None:
-        """Replace the initial guess by a better start; the history begins with the guess."""
-        if self._guess is None:
-            self._guess = self.vector.read()
-        self.vector.write(z)
-
-    def _objective(self, observations: Observations) -> Objective:
-        assert self.dt is not None
-        estimate = self.settings.initial_state == "estimate"
-        return Objective(self.model, observations, self.vector, self.dt, estimate, self.log)
-
-    def _train_epoch(self, samples: Iterable[Sample]) -> float:
-        before = self.vector.read()
-        if self._minimum is None:
-            self._minimum = Minimum(before, inf, MAX_ITERATIONS)
-        try:
-            if self.settings.method in METHODS:
-                return self._minimize()
-            loss = super()._train_epoch(samples)
-        except DivergenceError:
-            best = before if self._minimum.loss == inf else self._minimum.z
-            self.vector.write(best[: len(self.vector)])
-            self._minimum.status = DIVERGED
-            if not self.settings.suppress_convergence_errors:
-                raise
-            return self._minimum.loss
-        after = self.vector.read()
-        smallest = self.settings.abs_tol * self.vector.sizes(after)
-        has_converged = np.all(np.abs(after - before) <= smallest)
-        self._minimum.status = CONVERGED if has_converged else MAX_ITERATIONS
-        self._minimum.add(after, loss)
-        return loss
-
-    def _minimize(self) -> float:
-        assert self._minimum is not None and self.objective is not None
-        if self._minimum.status == CONVERGED:
-            return self._minimum.loss  # another minimization would stay where this one ended
-        history = self._minimum.history
-        if self._guess is not None:  # a better start replaced it
-            history = history + history_of_point(self.objective, self._guess)
-            self._guess = None
-        seed = self.experiment.run_params.seed
-        for _ in range(_ROUNDS):
-            self._minimum = calibrate(self.objective, self.unknowns(), self.settings, seed)
-            self._minimum.history = history = history + self._minimum.history
-            z = self._minimum.z[: len(self.vector)]
-            self.vector.write(z)
-            if not self.vector.adopt_magnitudes(z):
-                break
-            assert self.observations is not None
-            self.objective = self._objective(self.observations)
-        return self._minimum.loss
-
-    def unknowns(self) -> np.ndarray:
-        """All unknowns: current parameters, and the initial states found last, if any."""
-        assert self._minimum is not None and self.objective is not None
-        z = self.vector.read()
-        states = self._minimum.z[len(z) :]
-        return np.concatenate([z, states]) if len(states) else self.objective.complete(z)
 
     def _train_sample(
         self, initial_fields: Mapping[str, Field], target_fields: Mapping[str, Sequence[Field]]
@@ -292,12 +206,9 @@ class PhysicalTrainer(FieldTrainer):
             return float(self.train([(initial_fields, target_fields)], 1)["final_loss"])
         if self.dt is None:
             raise ConfigError("model.physical.dt: missing; set the time between frames")
-        objective = self.objective
-        window = getattr(initial_fields, "window", None)
-        if objective is None or window is None:
-            sample = Observations([(initial_fields, target_fields)], self.model)
-            return self._steps.step(self._objective(sample), range(len(sample.windows)))
-        return self._steps.step(objective, [window])
+        data = observed_fields([(initial_fields, target_fields)], self.model.spec)
+        objective = Objective(self.model, Observations(data), self.vector, self.dt, log=self.log)
+        return self._steps.step(objective, range(len(data)))
 
     def _create_optimizer(self) -> torch.optim.Optimizer | None:
         if self.settings.method in METHODS:
@@ -309,23 +220,3 @@ class PhysicalTrainer(FieldTrainer):
             )
         self._steps = GradientSteps(self.vector, self.settings.method, self.settings.learning_rate)
         return self._steps.optimizer
-
-    def _result(self) -> dict[str, Any]:
-        assert self.objective is not None
-        refinement: Refinement | None = None
-        found = Assessment(inf if self._minimum is None else self._minimum.loss)
-        try:
-            unknowns = self.unknowns()
-            if self._minimum is not None and self.settings.method not in METHODS:
-                check_steps(self.objective, self._minimum, unknowns, self.settings)
-            if self._minimum is not None:
-                warn_if_unconverged(self.objective, self._minimum, unknowns, self.settings)
-            weigh_priors = self.vector.has_priors and self.settings.method in METHODS
-            found = assess_estimate(self.objective, unknowns, found.loss, weigh_priors)
-            if self.settings.check_discretization and self.settings.method == "gauss-newton":
-                refinement = discretization_shift(self.objective, unknowns)
-        except DivergenceError:
-            if not self.settings.suppress_convergence_errors:
-                raise
-        selection = self._selection or SchemeSelection()
-        return calibration_result(self.objective, self._minimum, found, refinement, selection)

@@ -7,7 +7,12 @@ sensors.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+
+from hybrid_pde.data.observations.sensors import SensorReadings
+from hybrid_pde.domain.grid import FieldLayout, Grid
+from hybrid_pde.numerics.interpolation import interpolation_matrix
 
 
 @dataclass(frozen=True)
@@ -64,3 +69,43 @@ def read_states(readings: Sequence[Readings], number: int, states: torch.Tensor)
         for entry, each in enumerate(readings)
     ]
     return torch.stack(read, dim=1).transpose(-1, -2)
+
+
+def readings_during(
+    found: SensorReadings,
+    grid: Grid,
+    layouts: Sequence[FieldLayout],
+    start: float,
+    frames: int,
+    dt: float,
+) -> Readings:
+    """Readings after the start of a window until its last frame.
+
+    Args:
+        found: All readings of the simulation.
+        grid: Grid of the fields.
+        layouts: The fields.
+        start: Time of the window's initial state [time].
+        frames: Number of frames that follow it.
+        dt: Time between frames [time].
+    """
+    since = found.times - start
+    within = (since > 1e-9 * dt) & (since <= frames * dt * (1 + 1e-9))
+    positions = found.positions[within]
+    indices, weights = interpolation_matrix(grid, positions.reshape(-1, positions.shape[-1]))
+    values, present = {}, {}
+    for layout in layouts:
+        shape = (*positions.shape[:2], layout.channels)
+        read = np.full(shape, np.nan)
+        if layout.name in found.values:
+            read = found.values[layout.name][within].reshape(shape)
+        is_present = np.isfinite(read)
+        present[layout.name] = torch.from_numpy(is_present)
+        values[layout.name] = torch.from_numpy(np.where(is_present, read, 0.0))
+    return Readings(
+        torch.from_numpy(since[within]),
+        torch.as_tensor(indices).reshape(*positions.shape[:2], -1),
+        torch.as_tensor(weights).reshape(*positions.shape[:2], -1),
+        values,
+        present,
+    )

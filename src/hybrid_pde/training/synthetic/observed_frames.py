@@ -8,10 +8,9 @@ from dataclasses import dataclass
 
 import torch
 
-from hybrid_pde.config.schema import Experiment, ObservationParams
-from hybrid_pde.data.cache.cache_file import CachedSimulation
+from hybrid_pde.config.schema import Experiment
 from hybrid_pde.data.cache.simulation_store import SimulationStore
-from hybrid_pde.data.observations.observed_values import ObservedValues
+from hybrid_pde.data.observations.observed_simulation import ObservedSimulation, observe
 from hybrid_pde.domain.grid import FieldLayout
 from hybrid_pde.errors import ConfigError
 from hybrid_pde.models.physical.conditions import recorded_conditions
@@ -20,8 +19,8 @@ from hybrid_pde.models.physical.physical_model import PhysicalModel
 
 
 @dataclass(frozen=True)
-class ObservedSimulation:
-    """The frames of a simulation for the training of a surrogate.
+class FilledSimulation:
+    """The frames of a simulation for the training of a surrogate, hidden values filled in.
 
     Attributes:
         values: Observed and filled-in values ``[T, C_out, *space]``.
@@ -68,36 +67,32 @@ class ObservedFrames:
     ) -> None:
         self._store, self._layouts, self._physical = store, tuple(layouts), physical
         self._weight = experiment.hybrid.interaction_weight
-        self._observed = ObservedValues(
-            store,
-            experiment.data.observations or ObservationParams(),
-            experiment.run_params.seed,
-            experiment.trainer_params.physical.initial_state == "known",
-        )
+        self._section = experiment.data.observations
+        self._seed = experiment.run_params.seed
+        self._initial_known = experiment.trainer_params.physical.initial_state == "known"
         self._roles: list[str] = []
         if physical is not None:
-            self._roles = list(match_roles(physical.spec, list(self._observed.layouts)).values())
+            dynamic = [layout.name for layout in store.layouts if not layout.static]
+            self._roles = list(match_roles(physical.spec, dynamic).values())
 
-    def read(self, index: int) -> ObservedSimulation:
+    def read(self, index: int) -> FilledSimulation:
         """All frames of a simulation.
 
         Raises:
             ConfigError: if a field with hidden values is not a field of the equation.
             DivergenceError: if the rollout of the model is no longer finite.
         """
-        simulation = self._store.load(index)
-        frames = range(simulation.num_frames)
+        seen = observe(self._store, index, self._section, self._seed, self._initial_known)
+        assert seen.cached is not None
         values, masks = {}, {}
         for layout in self._layouts:
-            stored = simulation.fields[layout.name]
-            noisy = [self._observed.noisy(index, layout.name, k, stored[k]) for k in frames]
-            values[layout.name] = torch.stack(noisy).to(stored.dtype)
-            masks[layout.name] = torch.stack(
-                [self._mask(index, layout.name, k, stored[k]) for k in frames]
-            )
-        names = {*masks, *self._roles}
+            name, stored = layout.name, seen.cached.fields[layout.name]
+            values[name] = seen.values[name].to(stored.dtype).clone()
+            mask = seen.masks.get(name)
+            masks[name] = torch.ones_like(stored, dtype=torch.bool) if mask is None else mask
+        hidden = [mask for name, mask in seen.masks.items() if name in {*masks, *self._roles}]
         is_whole = torch.tensor(
-            [all(self._observed.mask(index, name, k) is None for name in names) for k in frames]
+            [all(bool(mask[k].all()) for mask in hidden) for k in range(seen.cached.num_frames)]
         )
         weights = {name: mask.float() for name, mask in masks.items()}
         for name, mask in masks.items():
@@ -105,30 +100,26 @@ class ObservedFrames:
                 values[name] = interpolated(values[name], mask)
         if self._physical is not None and not bool(is_whole.all()) and bool(is_whole.any()):
             first = int(is_whole.nonzero()[0])
-            self._fill(index, simulation, first, values, masks, weights)
-        return ObservedSimulation(
+            self._fill(index, seen, first, values, masks, weights)
+        return FilledSimulation(
             torch.cat(list(values.values()), dim=1),
             torch.cat(list(weights.values()), dim=1),
             is_whole,
             torch.cat([mask[1:].any(dim=0) for mask in masks.values()]),
         )
 
-    def _mask(self, index: int, name: str, frame: int, values: torch.Tensor) -> torch.Tensor:
-        mask = self._observed.mask(index, name, frame)
-        return torch.ones_like(values, dtype=torch.bool) if mask is None else mask
-
     def _fill(
         self,
         index: int,
-        simulation: CachedSimulation,
+        seen: ObservedSimulation,
         first: int,
         values: dict[str, torch.Tensor],
         masks: dict[str, torch.Tensor],
         weights: dict[str, torch.Tensor],
     ) -> None:
         """Replace hidden values after the first complete frame by the rollout from that frame."""
-        model = self._physical
-        assert model is not None
+        model, simulation = self._physical, seen.cached
+        assert model is not None and simulation is not None
         for name, mask in masks.items():
             if name not in self._roles and not bool(mask.all()):
                 raise ConfigError(
@@ -137,10 +128,7 @@ class ObservedFrames:
                     "field; remove it from the outputs, or observe it completely"
                 )
         steps = simulation.num_frames - 1 - first
-        state = {
-            name: self._observed.noisy(index, name, first, simulation.fields[name][first])[None]
-            for name in self._roles
-        }
+        state = {name: seen.values[name][first][None] for name in self._roles}
         known = {
             kind.name: (known if kind.static else known[first:])[None]
             for kind in simulation.header.known

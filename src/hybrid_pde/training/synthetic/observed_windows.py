@@ -17,7 +17,7 @@ from hybrid_pde.domain.grid import FieldLayout, Grid
 from hybrid_pde.errors import RawDataError
 from hybrid_pde.models.physical.physical_model import PhysicalModel
 from hybrid_pde.result_warnings import warn_of_result
-from hybrid_pde.training.synthetic.observed_frames import ObservedFrames, ObservedSimulation
+from hybrid_pde.training.synthetic.observed_frames import FilledSimulation, ObservedFrames
 
 
 class WrappedWindows(Dataset[Any]):
@@ -242,7 +242,7 @@ def _output_positions(inputs: Sequence[FieldLayout], outputs: Sequence[FieldLayo
     return [place for layout in outputs for place in found[layout.name]]
 
 
-def _widest_gap(observed: ObservedSimulation) -> int:
+def _widest_gap(observed: FilledSimulation) -> int:
     """Largest number of frames from a complete state to the next one, or to the last observed."""
     starts = observed.is_whole.nonzero().flatten().tolist()
     counted = observed.weights.flatten(1).any(dim=1).nonzero().flatten().tolist()

@@ -132,9 +132,12 @@ class Stepper:
         return {role: torch.fft.irfftn(u, shape, self._space) for role, u in state.items()}
 
     def _valid(self, tensors: Sequence[torch.Tensor]) -> list[torch.Tensor]:
-        """Random tensors, with modes of real fields whose values have the size of the modes."""
-        factor = prod(self.grid.shape) ** 0.5
-        modes = {str(n): factor * each for n, each in enumerate(tensors) if each.is_complex()}
+        """Random tensors, with the modes of smooth real fields: others amplify rounding errors."""
+        lines = [torch.fft.fftfreq(n, 1 / n) for n in self.grid.shape]
+        lines[-1] = torch.fft.rfftfreq(self.grid.shape[-1], 1 / self.grid.shape[-1])
+        square = sum(each**2 for each in torch.meshgrid(*lines, indexing="ij"))
+        factor = prod(self.grid.shape) / (1 + square) ** 3
+        modes = {str(n): each * factor for n, each in enumerate(tensors) if each.is_complex()}
         renewed = self.transform(self.inverse(modes))
         return [renewed.get(str(n), each) for n, each in enumerate(tensors)]
 

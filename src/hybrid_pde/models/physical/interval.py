@@ -105,6 +105,13 @@ class Interval:
             substeps, stages = chebyshev_steps(dt, limit, bounds.reaction_rate, substeps)
         return StepCount(substeps * discretization.substeps_factor, stages)
 
+    def is_right(self, count: StepCount, measured: Sequence[Bounds]) -> bool:
+        """True if all frames with these bounds certainly need these steps."""
+        discretization = self.stepper.discretization
+        if count != StepCount(discretization.substeps_factor) or discretization.is_second_order:
+            return False
+        return self.count_steps(widest(measured)) == count
+
     def advance(
         self, state: Natives, begin: int, number: int, count: StepCount
     ) -> Iterator[tuple[Natives, Natives]]:

@@ -101,7 +101,7 @@ class Solver:
         self.stages_used = None
         self._check_finite(now, given, spec.entries, 0)
         now = transfer.to_solver(now)
-        frame = 0
+        state, frame = stepper.transform(now), 0
         for dt, length in _equal_intervals(spec):
             individual, slopes = (
                 {n: self._on_solver_grid(n, v, grid, transfer, 1) for n, v in each.items()}
@@ -110,27 +110,34 @@ class Solver:
             parameters = Coefficients(shared, individual, slopes)
             during = self._intervals.get(stepper, parameters, dt, now)
             during.check_supported(now)
-            for each in self._frames(during, now, range(frame, frame + length), spec):
-                now, seen = each, transfer.to_data(each)
+            numbers = range(frame, frame + length)
+            for each in self._frames(during, (state, now), numbers, spec):
+                state, now = each
+                seen = transfer.to_data(now)
                 yield {n: seen[role] if batched else seen[role][0] for role, n in roles.items()}
             frame += length
 
     def _frames(
-        self, during: Interval, values: Natives, numbers: range, spec: RolloutSpec
-    ) -> Iterator[Natives]:
-        """Yields the values of frames with the same parameters.
+        self,
+        during: Interval,
+        before: tuple[Natives, Natives],
+        numbers: range,
+        spec: RolloutSpec,
+    ) -> Iterator[tuple[Natives, Natives]]:
+        """Yields the states and values of frames with the same parameters.
 
         Frames are computed and measured in blocks, with the steps that the frame before the block
         needs. Those after a frame that needs another number of steps are computed again.
 
         Args:
             during: The interval.
-            values: The values before.
+            before: State and values before.
             numbers: Numbers of the frames, counted from 0.
             spec: Settings of the rollout.
         """
         frame, end, length = numbers.start, numbers.stop, 1
-        state, most = during.stepper.transform(values), during.most_ahead(values)
+        state, values = before
+        most = during.most_ahead(values)
         is_fixed = spec.fixed_substeps is not None and spec.discretization.coarsen == 1
         if is_fixed:
             count = StepCount(spec.fixed_substeps * spec.discretization.substeps_factor)
@@ -142,14 +149,15 @@ class Solver:
             length = min(2 * length, most)
             needs_bounds = not is_fixed and frame + 1 < end
             measured, finite = during.measure([each for _, each in block], needs_bounds)
+            is_right = all(finite) and needs_bounds and during.is_right(count, measured)
             for number, (after, values) in enumerate(block):
                 state = after
                 frame += 1
                 self.substeps_used, self.stages_used = count.substeps, count.stages
                 if not finite[number]:
                     self._check_finite(values, during.parameters, spec.entries, frame)
-                yield values
-                if needs_bounds and frame < end:
+                yield state, values
+                if needs_bounds and not is_right and frame < end:
                     needed = self._count_steps(during, measured[number], frame + 1)
                     if needed != count:
                         count, length = needed, 1

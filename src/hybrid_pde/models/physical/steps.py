@@ -21,6 +21,7 @@ from hybrid_pde.numerics.traced_functions import Traced
 _ALL_KEPT = 4
 # Number of steps after which a state is renewed.
 _RENEWED_AFTER = 16
+_NONE = Coefficients({})
 
 
 class Steps:
@@ -47,6 +48,8 @@ class Steps:
     ) -> None:
         self._graph, self._parameters, self._dtype = graph, parameters, dtype
         self._dt, self._substeps, self._renew = dt, substeps, renew
+        self._start: torch.Tensor | None = None
+        self._tangents = has_tangents({}, parameters)
         self._held: dict[bool, Callable[[Sequence[torch.Tensor]], Sequence[torch.Tensor]]] = {}
 
     def advance(self, state: Natives, frame: int) -> Natives:
@@ -72,7 +75,7 @@ class Steps:
 
     def _advance(self, state: Natives, numbers: range) -> Natives:
         """The state after the steps with these numbers."""
-        tangents = has_tangents(state, self._parameters)
+        tangents = self._tangents or has_tangents(state, _NONE)
         if tangents not in self._held:
             first = next(iter(state.values()))
             span = torch.tensor(self._dt / self._substeps, dtype=self._dtype, device=first.device)
@@ -80,7 +83,9 @@ class Steps:
             self._held[tangents] = self._graph.hold(held, first.device, tangents)
         run = self._held[tangents]
         values: Sequence[torch.Tensor] = [native.contiguous() for native in state.values()]
-        elapsed = torch.zeros((), dtype=self._dtype, device=values[0].device)
+        if self._start is None:
+            self._start = torch.zeros((), dtype=self._dtype, device=values[0].device)
+        elapsed = self._start
         for number in numbers:
             if self._renew is not None and number % _RENEWED_AFTER == _RENEWED_AFTER - 1:
                 values = list(self._renew(dict(zip(state, values, strict=True))).values())

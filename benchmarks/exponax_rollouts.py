@@ -1,7 +1,7 @@
 """Rollouts with exponax, for :mod:`benchmarks.rollouts`; needs JAX and exponax, nothing else.
 
-Takes one JSON object a line: a case, which is compiled, then ``{}`` for each run of it. Answers each
-with a line: of a run the time [s], of a case the last frame.
+Takes one JSON object a line: a case, which is compiled, then ``{}`` for each run of it. Answers
+with a line each: the file of the last frame for a case, the time [s] for a run.
 """
 
 import json

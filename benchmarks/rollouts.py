@@ -1,6 +1,6 @@
 """Times rollouts: milliseconds for each case, beside exponax where its interpreter is given.
 
-python -m benchmarks.rollouts [--rounds 7] [--exponax PYTHON] [--order 2] [--precision single] [CASE …]
+python -m benchmarks.rollouts [--rounds 7] [--exponax PYTHON] [--precision single] [CASE …]
 
 The runs of both alternate; the ratio is that of the medians, above 1 where this library is faster.
 exponax runs in a process of its own, with the same grid, initial state, time step, order and
@@ -169,10 +169,10 @@ class Exponax:
 
 
 def vorticity(velocity: torch.Tensor, case: Case) -> torch.Tensor:
-    """The vorticity ``[B, 1, X, Y]`` of velocities ``[B, 2, X, Y]``."""
+    """The vorticity ``[B, 1, X, Y]`` of velocities ``[B, 2, X, Y]``, with exponax's sign."""
     wavenumbers = [2j * pi * torch.fft.fftfreq(n, case.length / n) for n in case.shape]
     modes = torch.fft.fft2(velocity)
-    curl = wavenumbers[0][:, None] * modes[:, 1] - wavenumbers[1] * modes[:, 0]
+    curl = wavenumbers[1] * modes[:, 0] - wavenumbers[0][:, None] * modes[:, 1]
     return torch.fft.ifft2(curl).real[:, None]
 
 

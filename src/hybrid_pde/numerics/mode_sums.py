@@ -89,10 +89,8 @@ def _join_sum(values: HeldValues, graph: fx.Graph, node: fx.Node, held: set[fx.N
         while (inner := _factors(modes, held)) is not None:
             modes, factor = inner[0], _call(graph, held, aten.mul.Tensor, inner[1], factor)
         products.setdefault(modes, []).append((sign, factor))
-    some = {
-        m: terms for m, terms in products.items() if len(terms) == 1 or not values.vanishes(terms)
-    }
-    products = some if some or plain else products
+    left = {m: each for m, each in products.items() if len(each) == 1 or not values.vanishes(each)}
+    products = left if left or plain else products
     plain.sort(key=lambda term: -term[0])
     if not products or (plain and plain[0][0] < 0):
         return  # nothing to combine, or a sum that begins with a minus

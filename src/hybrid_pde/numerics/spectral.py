@@ -86,9 +86,9 @@ class Spectral:
         if not velocity.shape.spatial:
             return self._multiply(u, self._along(velocity))
         kept = self._modes(u) * self._kept
-        if velocity is u:
+        if velocity is u and u.shape.get_size("vector") == len(self._grid.axes):
             return self._advect_itself(kept)
-        advecting = self._cut(velocity)
+        advecting = self._values(kept) if velocity is u else self._cut(velocity)
         return self._cut(
             sum(
                 advecting.vector[axis] * self._values(kept * self._first(axis))

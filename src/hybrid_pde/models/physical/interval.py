@@ -134,10 +134,10 @@ class Interval:
 
 
 class IntervalCache:
-    """The last interval of each stepper, for rollouts with the same parameters."""
+    """The last interval of each stepper and device, for rollouts with the same parameters."""
 
     def __init__(self) -> None:
-        self._last: dict[Stepper, Interval] = {}
+        self._last: dict[tuple[Stepper, torch.device], Interval] = {}
 
     def get(
         self, stepper: Stepper, parameters: Coefficients, dt: float, values: Natives
@@ -150,12 +150,13 @@ class IntervalCache:
             or parameters.slopes
         ):
             return Interval(stepper, parameters, dt)
-        last = self._last.get(stepper)
+        key = (stepper, next(iter(values.values())).device)
+        last = self._last.get(key)
         if last is None or last.dt != dt or not _is_same(last.parameters, parameters):
             # Optimizers change parameters in place.
             groups = (parameters.shared, parameters.individual)
             copies = [{name: plain(v).clone() for name, v in group.items()} for group in groups]
-            last = self._last[stepper] = Interval(stepper, Coefficients(*copies), dt)
+            last = self._last[key] = Interval(stepper, Coefficients(*copies), dt)
         return last
 
 

@@ -138,16 +138,16 @@ class Solver:
         frame, end, length = numbers.start, numbers.stop, 1
         state, values = before
         most = during.most_ahead(values)
-        is_fixed = spec.fixed_substeps is not None and spec.discretization.coarsen == 1
-        if is_fixed:
-            count = StepCount(spec.fixed_substeps * spec.discretization.substeps_factor)
+        fixed = spec.fixed_substeps if spec.discretization.coarsen == 1 else None
+        if fixed is not None:
+            count = StepCount(fixed * spec.discretization.substeps_factor)
         else:
             (bounds,), _ = during.measure([values])
             count = self._count_steps(during, bounds, frame + 1)
         while frame < end:
             block = list(during.advance(state, frame, min(length, end - frame), count))
             length = min(2 * length, most)
-            needs_bounds = not is_fixed and frame + 1 < end
+            needs_bounds = fixed is None and frame + 1 < end
             measured, finite = during.measure([each for _, each in block], needs_bounds)
             is_right = all(finite) and needs_bounds and during.is_right(count, measured)
             for number, (after, values) in enumerate(block):

@@ -63,7 +63,9 @@ def test_a_graph_equals_the_step_of_the_equation(name, scheme, monkeypatch):
     found = rolled(name, scheme, BOX)
     untraced(monkeypatch)
     expected = rolled(name, scheme, BOX)
-    rounding = 1e-13 if scheme.scheme == "spectral" else 0.0
+    # Graphs with Fourier transforms, also those of the projection, equal it to rounding.
+    transforms = scheme.scheme == "spectral" or name == "NavierStokesPDE"
+    rounding = 1e-13 if transforms else 0.0
     for role, values in expected.items():
         error = float((found[role] - values).abs().max() / values.abs().max())
         assert error <= rounding, role

@@ -21,6 +21,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from hybrid_pde.numerics.fourier_graph import simplify_transforms
+from hybrid_pde.numerics.held_values import HeldValues
 from hybrid_pde.numerics.mode_sums import merge_factors
 
 aten = torch.ops.aten
@@ -129,7 +130,8 @@ class NativeGraph:
         simplify_transforms(graph, _early(graph, constants, len(held)))
         _merge_equal(graph)
         _eliminate(graph)
-        merge_factors(graph, _early(graph, constants, len(held)))
+        values = HeldValues(graph, constants, len(held))
+        merge_factors(graph, _early(graph, constants, len(held)), values)
         _merge_equal(graph)
         _eliminate(graph)
         self._prepare, self._run, self._kept = _split(graph, constants, len(held))

@@ -13,7 +13,12 @@ logger = logging.getLogger(__name__)
 # Size of the values at which a graph is compared with its function: small steps of smooth rates,
 # which hardly amplify rounding errors; and the largest such error.
 _SIZE = 1e-2
-_ROUNDING = {torch.float32: 1e-5, torch.float64: 1e-10}
+_ROUNDING = {
+    torch.float32: 1e-5,
+    torch.complex64: 1e-5,
+    torch.float64: 1e-10,
+    torch.complex128: 1e-10,
+}
 _CPU = torch.device("cpu")
 Function = Callable[[Tensors, Tensors], Tensors]
 
@@ -38,7 +43,14 @@ class TracedFunctions:
         self._label = label
         self._graphs: dict[str, Traced] = {}
 
-    def get(self, key: object, function: Function, held: Tensors, changing: Tensors) -> Traced:
+    def get(
+        self,
+        key: object,
+        function: Function,
+        held: Tensors,
+        changing: Tensors,
+        valid: Callable[[Tensors], Tensors] = list,
+    ) -> Traced:
         """The graph of a function for the shapes of its arguments.
 
         A function that cannot be traced is run as it stands, which gives the same values.
@@ -48,12 +60,13 @@ class TracedFunctions:
             function: The function, traced if there is no graph for these shapes.
             held: Tensors of the shapes and types of the first arguments.
             changing: Those of the second ones.
+            valid: Makes second arguments that the function allows of random tensors.
         """
         shapes = [(value.shape, value.dtype) for value in (*held, *changing)]
         name = repr((key, len(held), shapes))
         if name not in self._graphs:
             try:
-                self._graphs[name] = _traced(function, held, changing)
+                self._graphs[name] = _traced(function, held, changing, valid)
             except Exception as problem:  # an error of the function itself is raised when it runs
                 reason = str(problem).strip().splitlines() or [type(problem).__name__]
                 logger.warning(
@@ -67,7 +80,9 @@ class TracedFunctions:
         return self._graphs[name]
 
 
-def _traced(function: Function, held: Tensors, changing: Tensors) -> NativeGraph:
+def _traced(
+    function: Function, held: Tensors, changing: Tensors, valid: Callable[[Tensors], Tensors]
+) -> NativeGraph:
     """The graph of a function, compared with the function at values other than the traced ones.
 
     A value that left the tensors, e.g. as a NumPy array, would be the same for ever.
@@ -81,6 +96,7 @@ def _traced(function: Function, held: Tensors, changing: Tensors) -> NativeGraph
         [_SIZE * torch.rand(v.shape, generator=generator, dtype=v.dtype) for v in group]
         for group in (held, changing)
     ]
+    others[1] = list(valid(others[1]))
     with torch.no_grad():
         expected, found = function(*others), graph.hold(others[0], _CPU)(others[1])
     for one, other in zip(expected, found, strict=True):

@@ -114,15 +114,16 @@ class PhysicalModel(torch.nn.Module, Equation):
         first: dict[str, Field] = {}
         parameters = dict(self.named_parameters())
         for frame in self.rollout(state, grid, steps, dt, parameters, conditions=conditions):
-            with math.precision(bits):
-                for name, native in frame.items():
+            for name, native in frame.items():
+                if name in first:
+                    frames[name].append(next_frame(native, first[name], layouts[name]))
+                    continue
+                with math.precision(bits):
                     if fields[name].is_staggered:
-                        frame_field = to_staggered(native, grid, fields[name].boundary)
-                    elif name in first:
-                        frame_field = next_frame(native, first[name], layouts[name])
+                        frames[name].append(to_staggered(native, grid, fields[name].boundary))
                     else:
-                        frame_field = first[name] = to_field(native, grid, layouts[name])
-                    frames[name].append(frame_field)
+                        first[name] = to_field(native, grid, layouts[name])
+                        frames[name].append(first[name])
         return frames
 
     @overload

@@ -19,6 +19,9 @@ from hybrid_pde.numerics.traced_functions import Traced
 
 # With so few steps in a frame, recomputing them saves no memory worth the time.
 _ALL_KEPT = 4
+# Number of steps after which a state is renewed.
+_RENEWED_AFTER = 16
+_NONE = Coefficients({})
 
 
 class Steps:
@@ -31,6 +34,7 @@ class Steps:
         dt: Time between two frames [time].
         substeps: Number of steps.
         dtype: Precision of the state.
+        renew: Removes from a state what no value depends on; ``None`` if there is nothing.
     """
 
     def __init__(
@@ -40,18 +44,28 @@ class Steps:
         dt: float,
         substeps: int,
         dtype: torch.dtype,
+        renew: Callable[[Natives], Natives] | None = None,
     ) -> None:
         self._graph, self._parameters, self._dtype = graph, parameters, dtype
-        self._dt, self._substeps = dt, substeps
+        self._dt, self._substeps, self._renew = dt, substeps, renew
+        self._start: torch.Tensor | None = None
+        self._tangents = has_tangents({}, parameters)
         self._held: dict[bool, Callable[[Sequence[torch.Tensor]], Sequence[torch.Tensor]]] = {}
 
-    def advance(self, state: Natives) -> Natives:
+    def advance(self, state: Natives, frame: int) -> Natives:
         """The state after all steps.
 
         With reverse-mode derivatives, only one state in about √substeps is kept; the backward pass
         recomputes the steps in between.
+
+        Args:
+            state: The state before.
+            frame: Number of the frame that the steps begin at, counted from 0.
         """
         substeps = self._substeps
+        period = max(1, _RENEWED_AFTER // substeps)
+        if self._renew is not None and frame % period == period - 1:
+            state = self._renew(state)
         if substeps <= _ALL_KEPT or not is_differentiated(state, self._parameters):
             return self._advance(state, range(substeps))
         size = ceil(sqrt(substeps))
@@ -61,7 +75,7 @@ class Steps:
 
     def _advance(self, state: Natives, numbers: range) -> Natives:
         """The state after the steps with these numbers."""
-        tangents = has_tangents(state, self._parameters)
+        tangents = self._tangents or has_tangents(state, _NONE)
         if tangents not in self._held:
             first = next(iter(state.values()))
             span = torch.tensor(self._dt / self._substeps, dtype=self._dtype, device=first.device)
@@ -69,8 +83,12 @@ class Steps:
             self._held[tangents] = self._graph.hold(held, first.device, tangents)
         run = self._held[tangents]
         values: Sequence[torch.Tensor] = [native.contiguous() for native in state.values()]
-        elapsed = torch.zeros((), dtype=self._dtype, device=values[0].device)
+        if self._start is None:
+            self._start = torch.zeros((), dtype=self._dtype, device=values[0].device)
+        elapsed = self._start
         for number in numbers:
+            if self._renew is not None and number % _RENEWED_AFTER == _RENEWED_AFTER - 1:
+                values = list(self._renew(dict(zip(state, values, strict=True))).values())
             if self._parameters.slopes:
                 elapsed = torch.full_like(elapsed, number * self._dt / self._substeps)
             values = run([*values, elapsed])
@@ -85,7 +103,9 @@ class Steps:
             left = iter(tensors)
             before = {role: next(left) for role in state}
             parameters = Coefficients(*({name: next(left) for name in group} for group in names))
-            steps = Steps(self._graph, parameters, self._dt, self._substeps, self._dtype)
+            steps = Steps(
+                self._graph, parameters, self._dt, self._substeps, self._dtype, self._renew
+            )
             return tuple(steps._advance(before, numbers).values())
 
         flat = [*state.values(), *_flat(self._parameters)]

@@ -4,7 +4,7 @@ Layout of native tensors: ``B`` simulations, ``C`` channels, ``X Y Z`` space, ``
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import isfinite
 from typing import Any
 
@@ -12,7 +12,7 @@ import torch
 
 from hybrid_pde.domain.grid import Grid
 from hybrid_pde.errors import ConfigError, DivergenceError
-from hybrid_pde.models.physical.coefficients import Coefficients, Natives, plain
+from hybrid_pde.models.physical.coefficients import Coefficients, Directions, Natives, plain
 from hybrid_pde.models.physical.conditions import Conditions
 from hybrid_pde.models.physical.equation import Equation
 from hybrid_pde.models.physical.field_roles import match_roles, role_layouts
@@ -28,6 +28,7 @@ from hybrid_pde.numerics.stability import (
     largest_stable_dt,
     widest,
 )
+from hybrid_pde.numerics.workload import Workload
 from hybrid_pde.result_warnings import warn_of_result
 
 # More steps than this between two frames mean that the state or a parameter has run away: the
@@ -48,6 +49,8 @@ class RolloutSpec:
         discretization: The scheme.
         dtype: Precision of the state.
         fixed_substeps: Time steps in each frame; ``None``: as many as stability demands.
+        directions: Directions of forward-mode derivatives, if there are several.
+        workload: The work to come, which decides whether time steps are compiled.
     """
 
     grid: Grid
@@ -58,6 +61,8 @@ class RolloutSpec:
     discretization: Discretization
     dtype: torch.dtype
     fixed_substeps: int | None
+    directions: Directions = field(default_factory=Directions)
+    workload: Workload = field(default_factory=Workload)
 
 
 class Solver:
@@ -69,6 +74,7 @@ class Solver:
     Attributes:
         substeps_used: Time steps in the last frame.
         stages_used: Stages of each step, where they are Runge-Kutta-Chebyshev steps.
+        is_compiled: Whether the time steps of the last frame were compiled.
     """
 
     def __init__(self, equation: Equation) -> None:
@@ -76,6 +82,7 @@ class Solver:
         self._steppers: dict[tuple[Any, ...], tuple[Stepper, GridTransfer]] = {}
         self.substeps_used = 0
         self.stages_used: int | None = None
+        self.is_compiled = False
         self._warned = False
 
     def rollout(self, state: Mapping[str, torch.Tensor], spec: RolloutSpec) -> Iterator[Natives]:
@@ -100,6 +107,9 @@ class Solver:
                 )
             now[role] = native.to(stepper.dtype)
         shared = {n: self._on_solver_grid(n, v, grid, transfer) for n, v in spec.parameters.items()}
+        tangents = spec.directions.shared.items()
+        slopes_of = {n: self._on_solver_grid(n, v, grid, transfer, 1) for n, v in tangents}
+        directions = Directions(spec.directions.count, slopes_of)
         first = {name: values[:, 0] for name, values in spec.conditions.series.items()}
         given = Coefficients(shared, {**spec.conditions.constant, **first})
         self._check_finite(now, given, spec.entries, 0)
@@ -111,10 +121,13 @@ class Solver:
                     {n: self._on_solver_grid(n, v, grid, transfer, 1) for n, v in each.items()}
                     for each in spec.conditions.during(frame, dt)
                 )
-                during = _Interval(stepper, Coefficients(shared, individual, slopes), dt)
+                parameters = Coefficients(shared, individual, slopes, directions)
+                during = _Interval(stepper, parameters, dt, spec.workload)
                 during.check_supported(now)
             substeps, stages = self._count_steps(during, now, frame + 1, spec.fixed_substeps)
-            now = during.steps(now, substeps, stages).advance(now)
+            steps = during.steps(now, substeps, stages)
+            self.is_compiled = steps.are_compiled(now)
+            now = steps.advance(now)
             self._check_finite(now, during.parameters, spec.entries, frame + 1)
             seen = transfer.to_data(now)
             yield {name: seen[role] if batched else seen[role][0] for role, name in roles.items()}
@@ -222,8 +235,11 @@ class Solver:
 class _Interval:
     """The time between two frames with its parameters; frames with the same ones share it."""
 
-    def __init__(self, stepper: Stepper, parameters: Coefficients, dt: float) -> None:
+    def __init__(
+        self, stepper: Stepper, parameters: Coefficients, dt: float, workload: Workload
+    ) -> None:
         self.stepper, self.parameters, self.dt = stepper, parameters, dt
+        self._workload = workload
         self._bounds: list[StepBounds] = []
         self._steps: dict[tuple[int, int | None], Steps] = {}
 
@@ -250,7 +266,9 @@ class _Interval:
         """The steps for a state of these shapes."""
         key = (substeps, stages)
         if key not in self._steps:
-            self._steps[key] = self.stepper.steps(state, self.parameters, self.dt, substeps, stages)
+            self._steps[key] = self.stepper.steps(
+                state, self.parameters, self.dt, substeps, stages, self._workload
+            )
         return self._steps[key]
 
 

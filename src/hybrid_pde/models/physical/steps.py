@@ -1,12 +1,14 @@
 """Consecutive time steps with the same parameters, with what their derivatives need.
 
-Layout of native tensors: ``B`` simulations, ``C`` channels, ``X Y Z`` space, ``[B, C, X, Y, Z]``.
+Layout of native tensors: ``G`` directions of derivatives, ``B`` simulations, ``C`` channels,
+``X Y Z`` space, ``[B, C, X, Y, Z]``.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from math import ceil, sqrt
 
 import torch
+import torch.autograd.forward_ad as forward_ad
 from torch.utils.checkpoint import checkpoint
 
 from hybrid_pde.models.physical.coefficients import (
@@ -15,7 +17,9 @@ from hybrid_pde.models.physical.coefficients import (
     has_tangents,
     is_differentiated,
 )
+from hybrid_pde.numerics.directional_derivatives import Direction, Pushforward
 from hybrid_pde.numerics.traced_functions import Traced
+from hybrid_pde.numerics.workload import Workload
 
 # With so few steps in a frame, recomputing them saves no memory worth the time.
 _ALL_KEPT = 4
@@ -31,6 +35,7 @@ class Steps:
         dt: Time between two frames [time].
         substeps: Number of steps.
         dtype: Precision of the state.
+        workload: The work to come, which decides whether the steps are compiled.
     """
 
     def __init__(
@@ -40,10 +45,19 @@ class Steps:
         dt: float,
         substeps: int,
         dtype: torch.dtype,
+        workload: Workload,
     ) -> None:
         self._graph, self._parameters, self._dtype = graph, parameters, dtype
-        self._dt, self._substeps = dt, substeps
-        self._held: dict[bool, Callable[[Sequence[torch.Tensor]], Sequence[torch.Tensor]]] = {}
+        self._dt, self._substeps, self._workload = dt, substeps, workload
+        self._run: Callable[[Sequence[torch.Tensor]], Sequence[torch.Tensor]] | None = None
+        self._push: Pushforward | None = None
+
+    def are_compiled(self, state: Natives) -> bool:
+        """True if the steps from such a state run compiled."""
+        size = sum(native.numel() for native in state.values())
+        return self._graph.is_real and self._workload.repays(
+            self._graph.num_operations, self._substeps, size
+        )
 
     def advance(self, state: Natives) -> Natives:
         """The state after all steps.
@@ -61,20 +75,50 @@ class Steps:
 
     def _advance(self, state: Natives, numbers: range) -> Natives:
         """The state after the steps with these numbers."""
-        tangents = has_tangents(state, self._parameters)
-        if tangents not in self._held:
-            first = next(iter(state.values()))
-            span = torch.tensor(self._dt / self._substeps, dtype=self._dtype, device=first.device)
-            held = [*_flat(self._parameters), span]
-            self._held[tangents] = self._graph.hold(held, first.device, tangents)
-        run = self._held[tangents]
+        if has_tangents(state, self._parameters):
+            return self._advance_tangents(state, numbers)
         values: Sequence[torch.Tensor] = [native.contiguous() for native in state.values()]
-        elapsed = torch.zeros((), dtype=self._dtype, device=values[0].device)
+        device = values[0].device
+        if self._run is None:
+            held = [*_flat(self._parameters), self._step_size(device)]
+            self._run = self._graph.hold(held, device, self.are_compiled(state))
+        for elapsed in self._times(numbers, device):
+            values = self._run([*values, elapsed])
+        return dict(zip(state, values, strict=True))
+
+    def _advance_tangents(self, state: Natives, numbers: range) -> Natives:
+        """The same for a state ``[G·B, …]`` with tangents; equal values are computed once."""
+        count = self._parameters.directions.count
+        pairs = [forward_ad.unpack_dual(native.contiguous()) for native in state.values()]
+        values: Sequence[torch.Tensor] = [value[: len(value) // count] for value, _ in pairs]
+        slopes: Sequence[torch.Tensor] = [
+            (torch.zeros_like(value) if slope is None else slope).unflatten(0, (count, -1))
+            for value, slope in pairs
+        ]
+        device = values[0].device
+        if self._push is None:
+            given = [*_with_directions(self._parameters), (self._step_size(device), None)]
+            held, directions = [value for value, _ in given], [slope for _, slope in given]
+            self._push = self._graph.hold_derivatives(
+                held, directions, len(values), device, self.are_compiled(state)
+            )
+        for elapsed in self._times(numbers, device):
+            values, slopes = self._push([*values, elapsed], slopes)
+        return {
+            role: forward_ad.make_dual(torch.cat([value] * count), slope.flatten(0, 1))
+            for role, value, slope in zip(state, values, slopes, strict=True)
+        }
+
+    def _step_size(self, device: torch.device) -> torch.Tensor:
+        return torch.tensor(self._dt / self._substeps, dtype=self._dtype, device=device)
+
+    def _times(self, numbers: range, device: torch.device) -> Iterator[torch.Tensor]:
+        """Time since the frame at each step; it matters where parameters change in time."""
+        elapsed = torch.zeros((), dtype=self._dtype, device=device)
         for number in numbers:
             if self._parameters.slopes:
                 elapsed = torch.full_like(elapsed, number * self._dt / self._substeps)
-            values = run([*values, elapsed])
-        return dict(zip(state, values, strict=True))
+            yield elapsed
 
     def _recomputed(self, state: Natives, numbers: range) -> Natives:
         """The same; for the backward pass only the state before is kept."""
@@ -85,7 +129,9 @@ class Steps:
             left = iter(tensors)
             before = {role: next(left) for role in state}
             parameters = Coefficients(*({name: next(left) for name in group} for group in names))
-            steps = Steps(self._graph, parameters, self._dt, self._substeps, self._dtype)
+            steps = Steps(
+                self._graph, parameters, self._dt, self._substeps, self._dtype, self._workload
+            )
             return tuple(steps._advance(before, numbers).values())
 
         flat = [*state.values(), *_flat(self._parameters)]
@@ -98,3 +144,19 @@ def _groups(parameters: Coefficients) -> tuple[Natives, Natives, Natives]:
 
 def _flat(parameters: Coefficients) -> list[torch.Tensor]:
     return [value.contiguous() for group in _groups(parameters) for value in group.values()]
+
+
+def _with_directions(parameters: Coefficients) -> list[tuple[torch.Tensor, Direction]]:
+    """The parameters and their tangents ``[G, …]``."""
+    directions = parameters.directions
+    pairs: list[tuple[torch.Tensor, Direction]] = []
+    for name, native in parameters.shared.items():
+        value, slope = forward_ad.unpack_dual(native.contiguous())
+        own = None if slope is None else slope.unsqueeze(0)
+        pairs.append((value, directions.shared.get(name, own)))
+    for native in (*parameters.individual.values(), *parameters.slopes.values()):
+        value, slope = forward_ad.unpack_dual(native.contiguous())
+        rows = len(value) // directions.count
+        own = None if slope is None else slope.unflatten(0, (directions.count, rows))
+        pairs.append((value[:rows], own))
+    return pairs

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from hybrid_pde.numerics.compiled_part import CompiledPart
+from hybrid_pde.numerics.compiled_adjoint import CompiledAdjoint
 from hybrid_pde.numerics.directional_derivatives import Direction, Pushforward, along, directional
 from hybrid_pde.numerics.graph_part import split, whole
 from hybrid_pde.numerics.graph_recorder import Tensors, record
@@ -53,7 +53,7 @@ class NativeGraph:
         self._prepare, self._run, self._kept = split(self._graph, self._constants, len(held))
         self.num_operations = len(self._run.module.graph.nodes)
         self._num_held = len(held)
-        self._compiled = CompiledPart(self._run)
+        self._compiled = CompiledAdjoint(self._run)
         self.is_real = not any(
             node.meta["dtype"].is_complex for node in self._graph.nodes if "dtype" in node.meta
         )

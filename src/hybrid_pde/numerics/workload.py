@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from hybrid_pde.numerics.compilation_cache import compiler_version
 from hybrid_pde.numerics.compiled_part import can_compile
 
 # Time of one operation of a graph that is not compiled: for the call, and for each value. Most of
@@ -43,3 +44,13 @@ class Workload:
         saved = steps * num_operations * (_CALL_S + _VALUE_S * num_values)
         cost = _START_S + _OPERATION_S * num_operations
         return (self.compile == "always" or saved >= _REPAID * cost) and can_compile()
+
+
+def compilation(mode: str) -> str:
+    """What decides which steps are compiled, besides the work: part of a checkpoint's identity.
+
+    Args:
+        mode: ``auto``, ``always`` or ``never``.
+    """
+    compiler = compiler_version()
+    return "never" if mode == "never" or compiler is None else f"{mode}, {compiler}"

@@ -35,6 +35,16 @@ def stage_parser(description: str | None) -> argparse.ArgumentParser:
     return parser
 
 
+def add_compile_option(options: argparse.ArgumentParser) -> None:
+    """The option of the stages that solve equations; no result depends on it."""
+    options.add_argument(
+        "--compile",
+        choices=("auto", "always", "never"),
+        default="auto",
+        help="whether time steps of finite differences are compiled; auto: if it saves time",
+    )
+
+
 def run_stage(main: Main, parser: argparse.ArgumentParser) -> None:
     """Run a stage's program: messages go to the terminal and the log, tracebacks only to the log.
 

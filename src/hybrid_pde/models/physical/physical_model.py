@@ -238,9 +238,9 @@ class PhysicalModel(torch.nn.Module, Equation):
         return f"runge-kutta-chebyshev, {stages} stages"
 
     @property
-    def is_compiled(self) -> bool:
-        """True if the time steps of the last rollout were compiled."""
-        return self._solver.is_compiled
+    def has_compiled_steps(self) -> bool:
+        """True if the time steps of some rollout were compiled."""
+        return self._solver.has_compiled_steps
 
     def set_parameters(self, values: Mapping[str, torch.Tensor]) -> None:
         """Set parameters by name; a number for each axis, or a field, may replace a scalar."""

@@ -74,7 +74,7 @@ class Solver:
     Attributes:
         substeps_used: Time steps in the last frame.
         stages_used: Stages of each step, where they are Runge-Kutta-Chebyshev steps.
-        is_compiled: Whether the time steps of the last frame were compiled.
+        has_compiled_steps: Whether the time steps of some frame were compiled.
     """
 
     def __init__(self, equation: Equation) -> None:
@@ -82,7 +82,7 @@ class Solver:
         self._steppers: dict[tuple[Any, ...], tuple[Stepper, GridTransfer]] = {}
         self.substeps_used = 0
         self.stages_used: int | None = None
-        self.is_compiled = False
+        self.has_compiled_steps = False
         self._warned = False
 
     def rollout(self, state: Mapping[str, torch.Tensor], spec: RolloutSpec) -> Iterator[Natives]:
@@ -126,7 +126,7 @@ class Solver:
                 during.check_supported(now)
             substeps, stages = self._count_steps(during, now, frame + 1, spec.fixed_substeps)
             steps = during.steps(now, substeps, stages)
-            self.is_compiled = steps.are_compiled(now)
+            self.has_compiled_steps |= steps.are_compiled(now)
             now = steps.advance(now)
             self._check_finite(now, during.parameters, spec.entries, frame + 1)
             seen = transfer.to_data(now)

@@ -50,10 +50,8 @@ def evaluate_held_out(
         compile: Whether time steps are compiled: ``auto``, ``always`` or ``never``.
     """
     limit_threads(threads)
-    experiment, store = (
-        parse_experiment({**settings, "workflow": {"compile": compile}}),
-        SimulationStore(cache[0].parent),
-    )
+    experiment = parse_experiment({**settings, "workflow": {"compile": compile}})
+    store = SimulationStore(cache[0].parent)
     calibrated = parameters[0] if parameters else None
     earlier = warnings_of(cache)
     evaluate_models(experiment, store, models or None, calibrated, folder, earlier=earlier)

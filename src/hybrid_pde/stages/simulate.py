@@ -50,9 +50,8 @@ def simulate_shard(
         compile: Whether time steps are compiled: ``auto``, ``always`` or ``never``.
     """
     limit_threads(threads)
-    simulations = RawSimulations(
-        parse_experiment({**settings, "workflow": {"compile": compile}}), manifest.parent, code
-    )
+    experiment = parse_experiment({**settings, "workflow": {"compile": compile}})
+    simulations = RawSimulations(experiment, manifest.parent, code)
     with recorded_warnings() as found:
         made = simulations.make(shard)
     write_json(manifest, {**made, "warnings": found})

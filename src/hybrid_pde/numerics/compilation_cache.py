@@ -18,9 +18,8 @@ import torch
 
 logger = logging.getLogger(__name__)
 
-# PyTorch's variables: where it keeps compiled graphs, and the number of processes that compile.
+# PyTorch's variable of the place where it keeps compiled graphs.
 _FOLDER = "TORCHINDUCTOR_CACHE_DIR"
-_PROCESSES = "TORCHINDUCTOR_COMPILE_THREADS"
 _PRIVATE = 0o700
 
 
@@ -67,8 +66,6 @@ def prepare_compilation() -> Path:
         )
         folder = Path(tempfile.mkdtemp(prefix="hybrid_pde_compiled_"))
     os.environ[_FOLDER] = str(folder)
-    # Graphs are compiled in this process: workers would outlive Ctrl-C, and gain nothing for one.
-    os.environ[_PROCESSES] = "1"
     return folder
 
 

@@ -3,6 +3,7 @@
 import logging
 import warnings
 from collections.abc import Callable
+from copy import deepcopy
 from typing import Any
 
 import torch
@@ -16,6 +17,7 @@ logger = logging.getLogger(__name__)
 Call = Callable[..., tuple[torch.Tensor, ...]]
 
 _OPTIONS: dict[str, Any] = {
+    # In this process: workers would outlive Ctrl-C, and gain nothing for one graph.
     "compile_threads": 1,
     # The number of threads of a kernel is that of the program when it runs.
     "cpp.dynamic_threads": True,
@@ -91,6 +93,8 @@ def _compile(part: Part, arguments: Tensors) -> Call:
 
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
-        call: Call = torch._inductor.compile(part.module, list(arguments), options=_OPTIONS)
+        call: Call = torch._inductor.compile(
+            deepcopy(part.module), list(arguments), options=_OPTIONS
+        )
         call(*arguments)
     return call

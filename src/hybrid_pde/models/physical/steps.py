@@ -21,6 +21,8 @@ from hybrid_pde.numerics.directional_derivatives import Direction, Pushforward
 from hybrid_pde.numerics.traced_functions import Traced
 from hybrid_pde.numerics.workload import Workload
 
+# Operations of a step with derivatives, relative to one without.
+_WITH_TANGENTS = 3
 # With so few steps in a frame, recomputing them saves no memory worth the time.
 _ALL_KEPT = 4
 
@@ -55,9 +57,10 @@ class Steps:
     def are_compiled(self, state: Natives) -> bool:
         """True if the steps from such a state run compiled."""
         size = sum(native.numel() for native in state.values())
-        return self._graph.is_real and self._workload.repays(
-            self._graph.num_operations, self._substeps, size
-        )
+        operations = self._graph.num_operations
+        if has_tangents(state, self._parameters):
+            operations *= _WITH_TANGENTS
+        return self._graph.is_real and self._workload.repays(operations, self._substeps, size)
 
     def advance(self, state: Natives) -> Natives:
         """The state after all steps.

@@ -21,13 +21,13 @@ needs_compiler = pytest.mark.skipif(
 
 
 def model_of(compile, scheme="finite_difference"):
-    numerics = {"scheme": scheme, "substeps": 3, "precision": "double"}
-    parameters = {"viscosity": 0.02}
+    numerics = {"scheme": scheme, "order": 2, "substeps": 3, "precision": "double"}
+    parameters = {"diffusivity": 0.02, "growth_rate": 2.0}
     config = {
         "run_params": {"experiment_name": "steps", "model_type": "physical"},
-        "data": {"dset_name": "none", "fields": ["velocity"]},
+        "data": {"dset_name": "none", "fields": ["u"]},
         "model": {
-            "physical": {"name": "BurgersPDE", "pde_params": parameters, "numerics": numerics}
+            "physical": {"name": "FisherKPPPDE", "pde_params": parameters, "numerics": numerics}
         },
         "workflow": {"compile": compile},
     }
@@ -36,26 +36,24 @@ def model_of(compile, scheme="finite_difference"):
 
 def start():
     generator = torch.Generator().manual_seed(0)
-    return torch.rand(2, 2, *GRID.shape, generator=generator, dtype=torch.float64)
+    return torch.rand(2, 1, *GRID.shape, generator=generator, dtype=torch.float64)
 
 
-def last(model, state, viscosity, **options):
-    *_, frame = model.rollout(
-        {"velocity": state}, GRID, 2, 0.01, {"viscosity": viscosity}, **options
-    )
-    return frame["velocity"]
+def last(model, state, diffusivity, **options):
+    *_, frame = model.rollout({"u": state}, GRID, 2, 0.01, {"diffusivity": diffusivity}, **options)
+    return frame["u"]
 
 
 def with_derivatives(model):
-    """Values, directional derivatives for the viscosity and a state, gradients."""
-    viscosity = torch.tensor(0.03, dtype=torch.float64)
+    """Values, directional derivatives for the diffusivity and a state, gradients."""
+    diffusivity = torch.tensor(0.03, dtype=torch.float64)
     tangents = torch.stack([torch.zeros_like(start()), torch.cos(30 * start())])
     with torch.no_grad(), forward_ad.dual_level():
-        directions = Directions(2, {"viscosity": torch.tensor([1.0, 0.0], dtype=torch.float64)})
+        directions = Directions(2, {"diffusivity": torch.tensor([1.0, 0.0], dtype=torch.float64)})
         state = forward_ad.make_dual(torch.cat([start()] * 2), tangents.flatten(0, 1))
-        found = last(model, state, viscosity, directions=directions)
+        found = last(model, state, diffusivity, directions=directions)
         values, slopes = forward_ad.unpack_dual(found)
-    leaves = [start().requires_grad_(), viscosity.requires_grad_()]
+    leaves = [start().requires_grad_(), diffusivity.requires_grad_()]
     weights = torch.sin(50 * start())
     gradients = torch.autograd.grad((weights * last(model, *leaves)).sum(), leaves)
     return values[:2], *slopes.unflatten(0, (2, 2)), *gradients
@@ -78,16 +76,16 @@ def test_compiled_steps_and_their_derivatives_equal_those_that_are_not():
 
 
 def test_derivatives_of_directions_agree_with_differences():
-    values, of_viscosity, of_state, *gradients = with_derivatives(model_of("never"))
-    model, viscosity, h = model_of("never"), torch.tensor(0.03, dtype=torch.float64), 1e-5
+    values, of_diffusivity, of_state, *gradients = with_derivatives(model_of("never"))
+    model, diffusivity, h = model_of("never"), torch.tensor(0.03, dtype=torch.float64), 1e-6
     with torch.no_grad():
-        ends = [last(model, start(), viscosity + sign * h) for sign in (1, -1)]
-        torch.testing.assert_close(of_viscosity, (ends[0] - ends[1]) / (2 * h), rtol=0, atol=1e-8)
+        ends = [last(model, start(), diffusivity + sign * h) for sign in (1, -1)]
+        torch.testing.assert_close(of_diffusivity, (ends[0] - ends[1]) / (2 * h), rtol=0, atol=1e-8)
         moved = h * torch.cos(30 * start())
-        ends = [last(model, start() + sign * moved, viscosity) for sign in (1, -1)]
+        ends = [last(model, start() + sign * moved, diffusivity) for sign in (1, -1)]
         torch.testing.assert_close(of_state, (ends[0] - ends[1]) / (2 * h), rtol=0, atol=1e-8)
     weights = torch.sin(50 * start())
-    assert gradients[1] == pytest.approx(float((weights * of_viscosity).sum()), rel=1e-10)
+    assert gradients[1] == pytest.approx(float((weights * of_diffusivity).sum()), rel=1e-10)
 
 
 def test_spectral_steps_are_never_compiled():

@@ -71,7 +71,7 @@ class _Call(torch.autograd.Function):
         return tuple(call(*tensors))
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, *slopes: torch.Tensor) -> tuple[Any, ...]:
         needed = ctx.needs_input_grad[2:]
         return None, None, *ctx.adjoint.pull_back(ctx.saved_tensors, needed, slopes)
@@ -89,7 +89,7 @@ def _pullback(part: Part, arguments: Tensors, needed: Sequence[bool], slopes: Te
             )
 
         own = [u for u, wanted in zip(given, needed, strict=False) if wanted]
-        _, pull = torch.func.vjp(function, *own)
+        pull: Any = torch.func.vjp(function, *own)[1]
         return [found.contiguous() for found in pull(tuple(given[count:]))]
 
     examples = [torch.ones(u.shape, dtype=u.dtype) for u in (*arguments, *slopes)]

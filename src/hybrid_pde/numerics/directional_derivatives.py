@@ -6,6 +6,7 @@ Layout: ``G`` directions.
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 import torch.autograd.forward_ad as forward_ad
@@ -63,7 +64,8 @@ def directional(function: Callable[[Tensors], Tensors], tangents: Tensors) -> Te
     with warnings.catch_warnings():
         # An operation without a rule for several directions is run for each: slow, but right.
         warnings.filterwarnings("ignore", message=".*performance drop")
-        values, slopes = torch.func.vmap(each, out_dims=(None, 0))(*tangents)
+        out_dims: Any = (None, 0)
+        values, slopes = torch.func.vmap(each, out_dims=out_dims)(*tangents)
     return [*values, *(slope.contiguous() for slope in slopes)]
 
 

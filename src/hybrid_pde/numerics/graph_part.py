@@ -100,7 +100,8 @@ def whole(graph: fx.Graph, constants: dict[fx.Node, torch.Tensor]) -> Part:
 
 
 def _results(output: fx.Node) -> list[fx.Node]:
-    return list(fx.node.map_aggregate(output.args[0], lambda node: node))
+    results: Any = output.args[0]
+    return list(results)
 
 
 def _part(

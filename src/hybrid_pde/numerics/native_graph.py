@@ -108,6 +108,7 @@ class NativeGraph:
         """
         own = [direction for direction in directions if direction is not None]
         has_tangent = [direction is not None for direction in directions]
+        run: Run | None = None
 
         def push(changing: Tensors, tangents: Tensors) -> tuple[Tensors, Tensors]:
             nonlocal run
@@ -118,7 +119,6 @@ class NativeGraph:
             half = len(results) // 2
             return results[:half], results[half:]
 
-        run: Run | None = None
         return push
 
     def _derivative(

@@ -47,12 +47,13 @@ class Coefficients:
     shared: Natives
     individual: Natives = field(default_factory=dict)
     slopes: Natives = field(default_factory=dict)
-    directions: Directions = field(default_factory=Directions)
+    directions: Directions = field(default_factory=Directions, kw_only=True)
 
     def after(self, time: float) -> "Coefficients":
         """The values after a time."""
         later = {name: self.individual[name] + time * slope for name, slope in self.slopes.items()}
-        return Coefficients(self.shared, {**self.individual, **later}, {}, self.directions)
+        individual = {**self.individual, **later}
+        return Coefficients(self.shared, individual, directions=self.directions)
 
 
 def wrap_parameter(

@@ -121,7 +121,7 @@ class Solver:
                     {n: self._on_solver_grid(n, v, grid, transfer, 1) for n, v in each.items()}
                     for each in spec.conditions.during(frame, dt)
                 )
-                parameters = Coefficients(shared, individual, slopes, directions)
+                parameters = Coefficients(shared, individual, slopes, directions=directions)
                 during = _Interval(stepper, parameters, dt, spec.workload)
                 during.check_supported(now)
             substeps, stages = self._count_steps(during, now, frame + 1, spec.fixed_substeps)

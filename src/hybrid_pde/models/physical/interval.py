@@ -20,6 +20,7 @@ from hybrid_pde.models.physical.step_bounds import StepBounds, are_finite
 from hybrid_pde.models.physical.stepper import Stepper
 from hybrid_pde.models.physical.steps import Steps
 from hybrid_pde.numerics.stability import Bounds, chebyshev_steps, count_substeps, widest
+from hybrid_pde.numerics.workload import Workload
 
 # More steps than this between two frames mean that the state or a parameter has run away: the
 # rollout would seem to hang.
@@ -47,10 +48,14 @@ class Interval:
         stepper: The discretized equation.
         parameters: Parameters of the equation, at the beginning.
         dt: Time between two frames [time].
+        workload: The work to come, which decides whether the steps are compiled.
     """
 
-    def __init__(self, stepper: Stepper, parameters: Coefficients, dt: float) -> None:
+    def __init__(
+        self, stepper: Stepper, parameters: Coefficients, dt: float, workload: Workload
+    ) -> None:
         self.stepper, self.parameters, self.dt = stepper, parameters, dt
+        self.workload = workload
         self._bounds: list[StepBounds] = []
         self._steps: dict[StepCount, Steps] = {}
 
@@ -112,6 +117,14 @@ class Interval:
             return False
         return self.count_steps(widest(measured)) == count
 
+    def steps(self, state: Natives, count: StepCount) -> Steps:
+        """The steps between two frames, for a state of these shapes."""
+        if count not in self._steps:
+            self._steps[count] = self.stepper.steps(
+                state, self.parameters, self.dt, count.substeps, count.stages, self.workload
+            )
+        return self._steps[count]
+
     def advance(
         self, state: Natives, begin: int, number: int, count: StepCount
     ) -> Iterator[tuple[Natives, Natives]]:
@@ -123,11 +136,7 @@ class Interval:
             number: Number of frames.
             count: Steps in each of them.
         """
-        if count not in self._steps:
-            self._steps[count] = self.stepper.steps(
-                state, self.parameters, self.dt, count.substeps, count.stages
-            )
-        steps = self._steps[count]
+        steps = self.steps(state, count)
         for frame in range(begin, begin + number):
             state = steps.advance(state, frame)
             yield state, self.stepper.inverse(state)
@@ -140,7 +149,12 @@ class IntervalCache:
         self._last: dict[tuple[Stepper, torch.device], Interval] = {}
 
     def get(
-        self, stepper: Stepper, parameters: Coefficients, dt: float, values: Natives
+        self,
+        stepper: Stepper,
+        parameters: Coefficients,
+        dt: float,
+        values: Natives,
+        workload: Workload,
     ) -> Interval:
         """An interval; a new one if the parameters have changed or have derivatives."""
         if (
@@ -149,14 +163,15 @@ class IntervalCache:
             or torch.is_inference_mode_enabled()
             or parameters.slopes
         ):
-            return Interval(stepper, parameters, dt)
+            return Interval(stepper, parameters, dt, workload)
         key = (stepper, next(iter(values.values())).device)
         last = self._last.get(key)
-        if last is None or last.dt != dt or not _is_same(last.parameters, parameters):
+        is_known = last is not None and (last.dt, last.workload) == (dt, workload)
+        if last is None or not is_known or not _is_same(last.parameters, parameters):
             # Optimizers change parameters in place.
             groups = (parameters.shared, parameters.individual)
             copies = [{name: plain(v).clone() for name, v in group.items()} for group in groups]
-            last = self._last[key] = Interval(stepper, Coefficients(*copies), dt)
+            last = self._last[key] = Interval(stepper, Coefficients(*copies), dt, workload)
         return last
 
 

@@ -4,6 +4,9 @@ Layout: ``B`` windows or simulations, ``C`` channels, ``X Y Z`` space; a native 
 ``[B, C, X, Y, Z]`` or ``[C, X, Y, Z]`` with the axes that the grid has.
 """
 
+from dataclasses import fields
+from typing import Any
+
 import torch
 from phi.torch.flow import Box, CenteredGrid, Field, batch, channel, extrapolation, math, spatial
 
@@ -11,6 +14,7 @@ from hybrid_pde.data.staggered_conversion import from_staggered
 from hybrid_pde.domain.grid import PERIODIC, ZERO_GRADIENT, FieldLayout, Grid, Side
 
 BATCH = "window"
+_FIELD_ATTRIBUTES = [each.name for each in fields(Field)]
 _NODAL = "nodes_on_boundary"
 
 
@@ -50,17 +54,21 @@ def to_field(native: torch.Tensor, grid: Grid, layout: FieldLayout) -> Field:
 
 
 def next_frame(native: torch.Tensor, field: Field, layout: FieldLayout) -> Field:
-    """The field :func:`to_field` makes, on the grid of another one; ten times as fast.
+    """The field :func:`to_field` makes, on the grid of another one; a hundred times as fast.
 
     Args:
         native: ``[(B,) C, *space]`` of the shape that ``field`` was made from.
         field: A cell-centred field made by :func:`to_field`.
         layout: Layout of both.
     """
-    shape = field.values.shape
+    values: Any = field.values
     if not layout.components:
-        native = native.squeeze(native.ndim - shape.spatial_rank - 1)
-    return field.with_values(math.wrap(native, shape))
+        native = native.squeeze(native.ndim - values.shape.spatial_rank - 1)
+    # The constructors check and merge shapes, which are known to be the same.
+    frame = object.__new__(Field)
+    frame.__dict__.update({name: getattr(field, name) for name in _FIELD_ATTRIBUTES})
+    frame.__dict__["values"] = type(values)(native, values._names, values.shape, values._backend)
+    return frame
 
 
 def phi_bounds(grid: Grid) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from math import factorial
 
 import torch
-from phi.torch.flow import channel, math
+from phi.torch.flow import channel, math, spatial
 
 from hybrid_pde.numerics.fourier_transform import to_modes, to_values
 
@@ -58,7 +58,8 @@ def coefficients(
 
 def exponential_step(
     rate: Callable[[Values], Mapping[str, math.Tensor]],
-    state: Mapping[str, math.Tensor],
+    modes: Mapping[str, math.Tensor],
+    sizes: Mapping[str, int],
     weights: Mapping[str, math.Tensor],
     order: int,
 ) -> Values:
@@ -67,44 +68,37 @@ def exponential_step(
     Args:
         rate: Full rate of change of every field [field/time] as a function of the state, including
             the linear part.
-        state: Real fields by role.
+        modes: Fourier modes of real fields by role.
+        sizes: Number of points of the fields along each axis.
         weights: The :func:`coefficients` of the step.
         order: 2 or 4, as for ``weights``.
 
     Returns:
-        Real fields by role. A purely linear rate is integrated exactly for any step; for a role
-        with symbol 0, order 4 is the classical Runge-Kutta method.
+        Modes by role. A purely linear rate is integrated exactly for any step; for a role with
+        symbol 0, order 4 is the classical Runge-Kutta method.
     """
     step = _second_order if order == 2 else _fourth_order
     unpacked = {
         role: {name: w.weight[name] for name in w.shape.get_item_names(WEIGHT)}
         for role, w in ((role, math.to_complex(w)) for role, w in weights.items())
     }
-    sizes = {role: u.shape.spatial for role, u in state.items()}
 
-    def fields(modes: Mapping[str, math.Tensor]) -> Values:
+    def nonlinear(now: Mapping[str, math.Tensor]) -> Values:
+        rates = rate({role: to_values(mode, sizes) for role, mode in now.items()})
         return {
-            role: to_values(mode, dict(zip(sizes[role].names, sizes[role].sizes, strict=True)))
-            for role, mode in modes.items()
+            role: to_modes(math.expand(rates[role], spatial(**sizes)))
+            - unpacked[role]["linear"] * now[role]
+            for role in now
         }
 
-    def nonlinear(modes: Mapping[str, math.Tensor], values: Mapping[str, math.Tensor]) -> Values:
-        rates = rate(dict(values))
-        return {
-            role: to_modes(math.expand(rates[role], sizes[role]))
-            - unpacked[role]["linear"] * modes[role]
-            for role in modes
-        }
-
-    modes = {role: to_modes(u) for role, u in state.items()}
-    begin = nonlinear(modes, state)
-    return fields(step(modes, begin, lambda now: nonlinear(now, fields(now)), unpacked))
+    return step(dict(modes), nonlinear, unpacked)
 
 
 def _second_order(
-    u: Values, begin: Values, nonlinear: Callable[[Values], Values], weights: Mapping[str, Values]
+    u: Values, nonlinear: Callable[[Values], Values], weights: Mapping[str, Values]
 ) -> Values:
     """Equation 22 of Cox and Matthews, with the two occurrences of N(u) combined."""
+    begin = nonlinear(u)
     end = nonlinear(
         {role: w["whole"] * u[role] + w["stage"] * begin[role] for role, w in weights.items()}
     )
@@ -115,9 +109,10 @@ def _second_order(
 
 
 def _fourth_order(
-    u: Values, begin: Values, nonlinear: Callable[[Values], Values], weights: Mapping[str, Values]
+    u: Values, nonlinear: Callable[[Values], Values], weights: Mapping[str, Values]
 ) -> Values:
     """Equations 26-29 of Cox and Matthews."""
+    begin = nonlinear(u)
     halfway = {role: w["half"] * u[role] for role, w in weights.items()}
     a = {role: halfway[role] + w["stage"] * begin[role] for role, w in weights.items()}
     middle_a = nonlinear(a)

@@ -28,6 +28,7 @@ def simplify_transforms(graph: fx.Graph, held: Collection[fx.Node]) -> None:
         graph: The graph; its nodes carry their ``shape``.
         held: Nodes that are computed once; their transforms are free.
     """
+    _drop_identities(graph)
     for node in list(graph.nodes):
         if node.op == "call_function" and node.target == aten._fft_r2c.default:
             with graph.inserting_before(node):
@@ -43,14 +44,22 @@ class _Modes:
         graph: The graph; new nodes are inserted at its insertion point.
         transform: The transform from values to modes.
         held: Nodes that are computed once.
+        dims: The transformed dimensions, where they are not those of the transform.
     """
 
-    def __init__(self, graph: fx.Graph, transform: fx.Node, held: Collection[fx.Node]) -> None:
+    def __init__(
+        self,
+        graph: fx.Graph,
+        transform: fx.Node,
+        held: Collection[fx.Node],
+        dims: Sequence[int] | None = None,
+    ) -> None:
         self._graph, self._transform, self._held = graph, transform, held
         arguments: Any = transform.args
-        source, self._dims, *_ = arguments
+        source, own, *_ = arguments
+        self._dims = own if dims is None else dims
         self._rank = len(source.meta["shape"])
-        self._sizes = [source.meta["shape"][dim] for dim in self._dims]
+        self._sizes = [source.meta["shape"][dim] for dim in own]
 
     def of(self, values: Any) -> fx.Node | None:
         """The modes of a node without a transform of all of it; ``None`` if it needs one."""
@@ -64,8 +73,10 @@ class _Modes:
         if values.kwargs:
             return None
         if target == aten.permute.default:
-            is_kept = all(args[1][dim] in (dim, dim - self._rank) for dim in self._dims)
-            return self._apply(values, [self.of(args[0]), args[1]]) if is_kept else None
+            before = [args[1][dim] % self._rank for dim in self._dims]
+            inner = _Modes(self._graph, self._transform, self._held, before)
+            modes = inner.of(args[0])
+            return None if modes is None else self._permuted(values, modes, args[1])
         if target == aten.neg.default:
             return self._apply(values, [self.of(args[0])])
         if target in _PRODUCTS:
@@ -73,6 +84,19 @@ class _Modes:
         if target in _SUMS:
             return self._sum(values, *args)
         return None
+
+    def _permuted(self, values: fx.Node, modes: fx.Node, order: Sequence[int]) -> fx.Node:
+        """Permuted modes; two permutations that undo each other are left out."""
+        arguments: Any = modes.args
+        if modes.target in _SUMS and any(_undoes(order, each) for each in arguments):
+            parts = [self._permuted(values, each, order) for each in arguments]
+            node = self._apply(values, parts, modes.target)
+        elif _undoes(order, modes):
+            return arguments[0]
+        else:
+            node = self._apply(values, [modes, order])
+        assert node is not None
+        return node
 
     def _product(self, values: fx.Node, first: Any, second: Any) -> fx.Node | None:
         """Modes of a product of a field with something uniform in space."""
@@ -111,14 +135,17 @@ class _Modes:
 
     def _transformed(self, values: fx.Node) -> fx.Node:
         target: Any = self._transform.target
-        node = self._graph.call_function(target, (values, *self._transform.args[1:]), {})
+        args = (values, list(self._dims), *self._transform.args[2:])
+        node = self._graph.call_function(target, args, {})
         return self._shaped(node, values)
 
-    def _apply(self, values: fx.Node, operands: Sequence[Any]) -> fx.Node | None:
-        """The operation that made the values, applied to modes."""
+    def _apply(
+        self, values: fx.Node, operands: Sequence[Any], target: Any = None
+    ) -> fx.Node | None:
+        """The operation that made the values, or another one, applied to modes."""
         if any(each is None for each in operands):
             return None
-        target: Any = values.target
+        target = target or values.target
         node = self._graph.call_function(target, tuple(operands), {})
         return self._shaped(node, values)
 
@@ -142,3 +169,26 @@ class _Modes:
         shape = factor.meta["shape"]
         positions = [dim - self._rank + len(shape) for dim in self._dims]
         return all(shape[position] == 1 for position in positions if position >= 0)
+
+
+def _undoes(order: Sequence[int], node: Any) -> bool:
+    """True if the node is a permutation that another one reverses."""
+    if not isinstance(node, fx.Node) or node.target != aten.permute.default:
+        return False
+    before: Any = node.args[1]
+    return [before[dim] % len(before) for dim in order] == list(range(len(before)))
+
+
+def _drop_identities(graph: fx.Graph) -> None:
+    """Remove permutations and changes of shape that change nothing."""
+    for node in list(graph.nodes):
+        if node.target not in (aten.permute.default, aten.view.default, aten._unsafe_view.default):
+            continue
+        arguments: Any = node.args
+        source, order = arguments
+        if node.target == aten.permute.default:
+            is_identity = [dim % len(order) for dim in order] == list(range(len(order)))
+        else:
+            is_identity = node.meta["shape"] == source.meta["shape"]
+        if is_identity:
+            node.replace_all_uses_with(source)

@@ -16,6 +16,9 @@ from phi.torch.flow import channel, math, spatial
 
 from hybrid_pde.domain.grid import Grid
 
+# Share of the wavenumbers of each axis that are kept in dealiased products.
+KEPT_SHARE = 2 / 3
+
 
 def to_modes(u: math.Tensor) -> math.Tensor:
     """Fourier modes of a real field along all spatial axes.
@@ -68,7 +71,7 @@ def symbols(grid: Grid) -> dict[str, math.Tensor]:
         second.append(-(k**2))
         # The Nyquist mode cos(πi) has no partner sin(πi) on the grid; its odd derivatives are 0.
         first.append(1j * np.where(2 * np.abs(m) == n, 0.0, k))
-        kept.append((np.abs(m) < n / 3).astype(float))
+        kept.append((np.abs(m) < KEPT_SHARE * n / 2).astype(float))
     sizes = [len(line) for line in kept]
     dims = [spatial(**{axis: size}) for axis, size in zip(grid.axes, sizes, strict=True)]
     vector = channel(vector=",".join(grid.axes))

@@ -1,19 +1,30 @@
 """Functions traced once for each combination of shapes, and run as graphs."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import torch
 
-from hybrid_pde.numerics.native_graph import NativeGraph, Tensors, UntraceableError, with_tangents
+from hybrid_pde.numerics.directional_derivatives import (
+    Direction,
+    Pushforward,
+    one_after_the_other,
+)
+from hybrid_pde.numerics.graph_recorder import Tensors, UntraceableError
+from hybrid_pde.numerics.native_graph import NativeGraph
 
 logger = logging.getLogger(__name__)
 
 # Size of the values at which a graph is compared with its function: small steps of smooth rates,
 # which hardly amplify rounding errors; and the largest such error.
 _SIZE = 1e-2
-_ROUNDING = {torch.float32: 1e-5, torch.float64: 1e-10}
+_ROUNDING = {
+    torch.float32: 1e-5,
+    torch.complex64: 1e-5,
+    torch.float64: 1e-10,
+    torch.complex128: 1e-10,
+}
 _CPU = torch.device("cpu")
 Function = Callable[[Tensors, Tensors], Tensors]
 
@@ -21,10 +32,23 @@ Function = Callable[[Tensors, Tensors], Tensors]
 class Traced(Protocol):
     """A function of held and changing tensors."""
 
+    num_operations: int
+    is_real: bool
+
     def hold(
-        self, held: Tensors, device: torch.device, tangents: bool = False
+        self, held: Tensors, device: torch.device, compiled: bool = False
     ) -> Callable[[Tensors], Tensors]:
         """The function of the changing tensors alone, see :meth:`NativeGraph.hold`."""
+
+    def hold_derivatives(
+        self,
+        held: Tensors,
+        directions: Sequence[Direction],
+        num_states: int,
+        device: torch.device,
+        compiled: bool = False,
+    ) -> Pushforward:
+        """The function with its derivatives, see :meth:`NativeGraph.hold_derivatives`."""
 
 
 class TracedFunctions:
@@ -38,7 +62,14 @@ class TracedFunctions:
         self._label = label
         self._graphs: dict[str, Traced] = {}
 
-    def get(self, key: object, function: Function, held: Tensors, changing: Tensors) -> Traced:
+    def get(
+        self,
+        key: object,
+        function: Function,
+        held: Tensors,
+        changing: Tensors,
+        valid: Callable[[Tensors], Tensors] = list,
+    ) -> Traced:
         """The graph of a function for the shapes of its arguments.
 
         A function that cannot be traced is run as it stands, which gives the same values.
@@ -48,12 +79,13 @@ class TracedFunctions:
             function: The function, traced if there is no graph for these shapes.
             held: Tensors of the shapes and types of the first arguments.
             changing: Those of the second ones.
+            valid: Makes second arguments that the function allows of random tensors.
         """
         shapes = [(value.shape, value.dtype) for value in (*held, *changing)]
         name = repr((key, len(held), shapes))
         if name not in self._graphs:
             try:
-                self._graphs[name] = _traced(function, held, changing)
+                self._graphs[name] = _traced(function, held, changing, valid)
             except Exception as problem:  # an error of the function itself is raised when it runs
                 reason = str(problem).strip().splitlines() or [type(problem).__name__]
                 logger.warning(
@@ -67,7 +99,9 @@ class TracedFunctions:
         return self._graphs[name]
 
 
-def _traced(function: Function, held: Tensors, changing: Tensors) -> NativeGraph:
+def _traced(
+    function: Function, held: Tensors, changing: Tensors, valid: Callable[[Tensors], Tensors]
+) -> NativeGraph:
     """The graph of a function, compared with the function at values other than the traced ones.
 
     A value that left the tensors, e.g. as a NumPy array, would be the same for ever.
@@ -81,6 +115,7 @@ def _traced(function: Function, held: Tensors, changing: Tensors) -> NativeGraph
         [_SIZE * torch.rand(v.shape, generator=generator, dtype=v.dtype) for v in group]
         for group in (held, changing)
     ]
+    others[1] = list(valid(others[1]))
     with torch.no_grad():
         expected, found = function(*others), graph.hold(others[0], _CPU)(others[1])
     for one, other in zip(expected, found, strict=True):
@@ -96,14 +131,29 @@ def _traced(function: Function, held: Tensors, changing: Tensors) -> NativeGraph
 class _Untraced:
     """A function that is run as it stands."""
 
+    num_operations = 0
+    is_real = False  # never compiled
+
     def __init__(self, function: Function) -> None:
         self._function = function
 
     def hold(
-        self, held: Tensors, device: torch.device, tangents: bool = False
+        self, held: Tensors, device: torch.device, compiled: bool = False
     ) -> Callable[[Tensors], Tensors]:
         """The function of the changing tensors alone."""
-        if not tangents:
-            return lambda changing: self._function(held, changing)
-        kept = with_tangents(held)
-        return lambda changing: self._function(kept, with_tangents(changing))
+        return lambda changing: self._function(held, changing)
+
+    def hold_derivatives(
+        self,
+        held: Tensors,
+        directions: Sequence[Direction],
+        num_states: int,
+        device: torch.device,
+        compiled: bool = False,
+    ) -> Pushforward:
+        """The function with its derivatives, direction by direction."""
+
+        def flat(*tensors: torch.Tensor) -> Tensors:
+            return self._function(tensors[: len(held)], tensors[len(held) :])
+
+        return one_after_the_other(flat, held, directions)

@@ -31,7 +31,7 @@ from hybrid_pde.data.staggered_conversion import to_staggered
 from hybrid_pde.domain.data_description import DataDescription
 from hybrid_pde.domain.grid import Grid
 from hybrid_pde.errors import ConfigError
-from hybrid_pde.models.physical.coefficients import Natives
+from hybrid_pde.models.physical.coefficients import Directions, Natives
 from hybrid_pde.models.physical.conditions import Conditions, conditions_of, split_known
 from hybrid_pde.models.physical.equation import Equation
 from hybrid_pde.models.physical.field_roles import match_roles
@@ -42,6 +42,7 @@ from hybrid_pde.models.physical.initial_parameters import (
 )
 from hybrid_pde.models.physical.solver import RolloutSpec, Solver
 from hybrid_pde.numerics.discretization import Discretization
+from hybrid_pde.numerics.workload import Workload
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -123,15 +124,16 @@ class PhysicalModel(torch.nn.Module, Equation):
         first: dict[str, Field] = {}
         parameters = dict(self.named_parameters())
         for frame in self.rollout(state, grid, steps, dt, parameters, conditions=conditions):
-            with math.precision(bits):
-                for name, native in frame.items():
+            for name, native in frame.items():
+                if name in first:
+                    frames[name].append(next_frame(native, first[name], layouts[name]))
+                    continue
+                with math.precision(bits):
                     if fields[name].is_staggered:
-                        frame_field = to_staggered(native, grid, fields[name].boundary)
-                    elif name in first:
-                        frame_field = next_frame(native, first[name], layouts[name])
+                        frames[name].append(to_staggered(native, grid, fields[name].boundary))
                     else:
-                        frame_field = first[name] = to_field(native, grid, layouts[name])
-                    frames[name].append(frame_field)
+                        first[name] = to_field(native, grid, layouts[name])
+                        frames[name].append(first[name])
         return frames
 
     @overload
@@ -147,6 +149,8 @@ class PhysicalModel(torch.nn.Module, Equation):
         parameters: Mapping[str, torch.Tensor] | None = None,
         entries: Sequence[str] | None = None,
         conditions: Conditions | None = None,
+        directions: Directions | None = None,
+        rollouts: int = 1,
     ) -> Iterator[torch.Tensor]: ...
 
     @overload
@@ -159,12 +163,14 @@ class PhysicalModel(torch.nn.Module, Equation):
         parameters: Mapping[str, torch.Tensor] | None = None,
         entries: Sequence[str] | None = None,
         conditions: Conditions | None = None,
+        directions: Directions | None = None,
+        rollouts: int = 1,
     ) -> Iterator[Natives]: ...
 
     def rollout(self, state: Any, *arguments: Any, **options: Any) -> Any:
         """Yields the frames one after the other, without keeping them.
 
-        A state of tensors is followed by ``grid, steps, dt, parameters, entries, conditions``:
+        A state of tensors is followed by ``grid, steps, dt`` and, by name:
 
         - ``grid``: Grid of every field.
         - ``steps``: Number of frames.
@@ -174,6 +180,8 @@ class PhysicalModel(torch.nn.Module, Equation):
         - ``entries``: Names of the entries of the batch in error messages; by default
           ``simulation 0``, ``simulation 1``, ….
         - ``conditions``: Parameters and boundary values of each simulation.
+        - ``directions``: Directions of forward-mode derivatives, if there are several.
+        - ``rollouts``: Expected number of such rollouts; many are worth compiling the steps for.
 
         A dataset of xarray, for a loaded model, is followed by ``steps`` and the options of
         :func:`hybrid_pde.models.forecast.forecast_dataset`, and a dataset is returned.
@@ -204,6 +212,8 @@ class PhysicalModel(torch.nn.Module, Equation):
         parameters: Mapping[str, torch.Tensor] | None = None,
         entries: Sequence[str] | None = None,
         conditions: Conditions | None = None,
+        directions: Directions | None = None,
+        rollouts: int = 1,
     ) -> Iterator[torch.Tensor] | Iterator[Natives]:
         """The generator of :meth:`rollout`."""
         own = {name: value.detach() for name, value in self.named_parameters()}
@@ -220,6 +230,8 @@ class PhysicalModel(torch.nn.Module, Equation):
             self.discretization,
             torch.float32 if self.precision == "single" else torch.float64,
             self.numerics.substeps,
+            directions or Directions(),
+            Workload(self.experiment.workflow.compile, steps, rollouts),
         )
         if isinstance(state, torch.Tensor):
             role = self.spec.fields[0].name
@@ -253,6 +265,11 @@ class PhysicalModel(torch.nn.Module, Equation):
         if stages is None:
             return self.discretization.time_stepping
         return f"runge-kutta-chebyshev, {stages} stages"
+
+    @property
+    def has_compiled_steps(self) -> bool:
+        """True if the time steps of some rollout were compiled."""
+        return self._solver.has_compiled_steps
 
     def set_parameters(self, values: Mapping[str, torch.Tensor]) -> None:
         """Set parameters by name; a number for each axis, or a field, may replace a scalar."""

@@ -4,7 +4,8 @@ Layout of native tensors: ``B`` simulations, ``C`` channels, ``X Y Z`` space, ``
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import groupby
 from math import isfinite
 from typing import Any
 
@@ -12,27 +13,22 @@ import torch
 
 from hybrid_pde.domain.grid import Grid
 from hybrid_pde.errors import ConfigError, DivergenceError
-from hybrid_pde.models.physical.coefficients import Coefficients, Natives, plain
+from hybrid_pde.models.physical.coefficients import Coefficients, Directions, Natives, plain
 from hybrid_pde.models.physical.conditions import Conditions
 from hybrid_pde.models.physical.equation import Equation
 from hybrid_pde.models.physical.field_roles import match_roles, role_layouts
 from hybrid_pde.models.physical.grid_transfer import GridTransfer
-from hybrid_pde.models.physical.step_bounds import StepBounds
-from hybrid_pde.models.physical.stepper import Stepper
-from hybrid_pde.models.physical.steps import Steps
-from hybrid_pde.numerics.discretization import Discretization
-from hybrid_pde.numerics.stability import (
-    Bounds,
-    chebyshev_steps,
-    count_substeps,
-    largest_stable_dt,
-    widest,
+from hybrid_pde.models.physical.interval import (
+    MAX_SUBSTEPS,
+    Interval,
+    IntervalCache,
+    StepCount,
 )
+from hybrid_pde.models.physical.stepper import Stepper
+from hybrid_pde.numerics.discretization import Discretization
+from hybrid_pde.numerics.stability import Bounds
+from hybrid_pde.numerics.workload import Workload
 from hybrid_pde.result_warnings import warn_of_result
-
-# More steps than this between two frames mean that the state or a parameter has run away: the
-# rollout would seem to hang.
-MAX_SUBSTEPS = 10_000
 
 
 @dataclass(frozen=True)
@@ -48,6 +44,8 @@ class RolloutSpec:
         discretization: The scheme.
         dtype: Precision of the state.
         fixed_substeps: Time steps in each frame; ``None``: as many as stability demands.
+        directions: Directions of forward-mode derivatives, if there are several.
+        workload: The work to come, which decides whether time steps are compiled.
     """
 
     grid: Grid
@@ -58,6 +56,8 @@ class RolloutSpec:
     discretization: Discretization
     dtype: torch.dtype
     fixed_substeps: int | None
+    directions: Directions = field(default_factory=Directions)
+    workload: Workload = field(default_factory=Workload)
 
 
 class Solver:
@@ -69,13 +69,16 @@ class Solver:
     Attributes:
         substeps_used: Time steps in the last frame.
         stages_used: Stages of each step, where they are Runge-Kutta-Chebyshev steps.
+        has_compiled_steps: Whether the time steps of some frame were compiled.
     """
 
     def __init__(self, equation: Equation) -> None:
         self._equation = equation
         self._steppers: dict[tuple[Any, ...], tuple[Stepper, GridTransfer]] = {}
+        self._intervals = IntervalCache()
         self.substeps_used = 0
         self.stages_used: int | None = None
+        self.has_compiled_steps = False
         self._warned = False
 
     def rollout(self, state: Mapping[str, torch.Tensor], spec: RolloutSpec) -> Iterator[Natives]:
@@ -100,24 +103,77 @@ class Solver:
                 )
             now[role] = native.to(stepper.dtype)
         shared = {n: self._on_solver_grid(n, v, grid, transfer) for n, v in spec.parameters.items()}
+        tangents = spec.directions.shared.items()
+        slopes_of = {n: self._on_solver_grid(n, v, grid, transfer, 1) for n, v in tangents}
+        directions = Directions(spec.directions.count, slopes_of)
         first = {name: values[:, 0] for name, values in spec.conditions.series.items()}
         given = Coefficients(shared, {**spec.conditions.constant, **first})
+        self.stages_used = None
         self._check_finite(now, given, spec.entries, 0)
         now = transfer.to_solver(now)
-        during: _Interval | None = None
-        for frame, dt in enumerate(spec.intervals):
-            if during is None or spec.conditions.series or dt != during.dt:
-                individual, slopes = (
-                    {n: self._on_solver_grid(n, v, grid, transfer, 1) for n, v in each.items()}
-                    for each in spec.conditions.during(frame, dt)
-                )
-                during = _Interval(stepper, Coefficients(shared, individual, slopes), dt)
-                during.check_supported(now)
-            substeps, stages = self._count_steps(during, now, frame + 1, spec.fixed_substeps)
-            now = during.steps(now, substeps, stages).advance(now)
-            self._check_finite(now, during.parameters, spec.entries, frame + 1)
-            seen = transfer.to_data(now)
-            yield {name: seen[role] if batched else seen[role][0] for role, name in roles.items()}
+        state, frame = stepper.transform(now), 0
+        for dt, length in _equal_intervals(spec):
+            individual, slopes = (
+                {n: self._on_solver_grid(n, v, grid, transfer, 1) for n, v in each.items()}
+                for each in spec.conditions.during(frame, dt)
+            )
+            parameters = Coefficients(shared, individual, slopes, directions=directions)
+            during = self._intervals.get(stepper, parameters, dt, now, spec.workload)
+            during.check_supported(now)
+            numbers = range(frame, frame + length)
+            for each in self._frames(during, (state, now), numbers, spec):
+                state, now = each
+                seen = transfer.to_data(now)
+                yield {n: seen[role] if batched else seen[role][0] for role, n in roles.items()}
+            frame += length
+
+    def _frames(
+        self,
+        during: Interval,
+        before: tuple[Natives, Natives],
+        numbers: range,
+        spec: RolloutSpec,
+    ) -> Iterator[tuple[Natives, Natives]]:
+        """Yields the states and values of frames with the same parameters.
+
+        Frames are computed and measured in blocks, with the steps that the frame before the block
+        needs. Those after a frame that needs another number of steps are computed again.
+
+        Args:
+            during: The interval.
+            before: State and values before.
+            numbers: Numbers of the frames, counted from 0.
+            spec: Settings of the rollout.
+        """
+        frame, end, length = numbers.start, numbers.stop, 1
+        state, values = before
+        most = during.most_ahead(values)
+        fixed = spec.fixed_substeps if spec.discretization.coarsen == 1 else None
+        if fixed is not None:
+            count = StepCount(fixed * spec.discretization.substeps_factor)
+        else:
+            (bounds,), _ = during.measure([values])
+            count = self._count_steps(during, bounds, frame + 1)
+        while frame < end:
+            steps = during.steps(state, count)
+            self.has_compiled_steps |= steps.are_compiled(state)
+            block = list(during.advance(state, frame, min(length, end - frame), count))
+            length = min(2 * length, most)
+            needs_bounds = fixed is None and frame + 1 < end
+            measured, finite = during.measure([each for _, each in block], needs_bounds)
+            is_right = all(finite) and needs_bounds and during.is_right(count, measured)
+            for number, (after, values) in enumerate(block):
+                state = after
+                frame += 1
+                self.substeps_used, self.stages_used = count.substeps, count.stages
+                if not finite[number]:
+                    self._check_finite(values, during.parameters, spec.entries, frame)
+                yield state, values
+                if needs_bounds and not is_right and frame < end:
+                    needed = self._count_steps(during, measured[number], frame + 1)
+                    if needed != count:
+                        count, length = needed, 1
+                        break
 
     def _stepper(self, spec: RolloutSpec, roles: tuple[str, ...]) -> tuple[Stepper, GridTransfer]:
         grid, discretization = spec.grid, spec.discretization
@@ -161,32 +217,18 @@ class Solver:
             )
         return value
 
-    def _count_steps(
-        self, during: "_Interval", state: Natives, frame: int, fixed_substeps: int | None
-    ) -> tuple[int, int | None]:
+    def _count_steps(self, during: Interval, bounds: Bounds, frame: int) -> StepCount:
         """Number of steps in a frame, and the stages of each where diffusion limits them."""
-        stepper, parameters, dt = during.stepper, during.parameters, during.dt
-        discretization = stepper.discretization
-        factor = discretization.substeps_factor
-        self.stages_used = None
-        if fixed_substeps is not None and discretization.coarsen == 1:
-            self.substeps_used = fixed_substeps * factor
-            return self.substeps_used, None
         self._warn_without_bounds()
-        bounds = during.bounds(state)
-        limit = largest_stable_dt(bounds, stepper.grid.spacing, stepper.operators)
-        substeps = count_substeps(dt, limit, bounds.reaction_rate)
-        if substeps is None or substeps > MAX_SUBSTEPS:
+        count = during.count_steps(bounds)
+        if count is None:
+            limit = during.stepper.largest_dt(bounds)
             raise DivergenceError(
                 f"{self._equation.spec.name}: frame {frame} needs more than {MAX_SUBSTEPS} time "
-                f"steps to be stable ({_describe(parameters)}; largest stable step "
-                f"{limit:.3g}, dt {dt:.3g})"
+                f"steps to be stable ({_describe(during.parameters)}; largest stable step "
+                f"{limit:.3g}, dt {during.dt:.3g})"
             )
-        if discretization.is_second_order and bounds.is_dissipative:
-            # Second order in space limits the error anyway: order four in time would gain nothing.
-            substeps, self.stages_used = chebyshev_steps(dt, limit, bounds.reaction_rate, substeps)
-        self.substeps_used = substeps * factor
-        return self.substeps_used, self.stages_used
+        return count
 
     def _warn_without_bounds(self) -> None:
         """Warn once that nothing limits the time step of an equation."""
@@ -219,39 +261,11 @@ class Solver:
                 )
 
 
-class _Interval:
-    """The time between two frames with its parameters; frames with the same ones share it."""
-
-    def __init__(self, stepper: Stepper, parameters: Coefficients, dt: float) -> None:
-        self.stepper, self.parameters, self.dt = stepper, parameters, dt
-        self._bounds: list[StepBounds] = []
-        self._steps: dict[tuple[int, int | None], Steps] = {}
-
-    def check_supported(self, state: Natives) -> None:
-        """Reject what the equation is not meant for."""
-        equation, stepper = self.stepper.equation, self.stepper
-        if type(equation).check_supported is Equation.check_supported:
-            return
-        parts = (state, self.parameters.shared, self.parameters.individual)
-        values, shared, individual = ({n: plain(v) for n, v in each.items()} for each in parts)
-        with stepper.precision():
-            parameters = stepper.wrap(Coefficients(shared, individual))
-            equation.check_supported(stepper.to_values(values), parameters)
-
-    def bounds(self, state: Natives) -> Bounds:
-        """Bounds at a state that hold at the beginning and the end of the interval."""
-        if not self._bounds:
-            parameters = self.parameters
-            ends = [parameters, parameters.after(self.dt)] if parameters.slopes else [parameters]
-            self._bounds = [StepBounds(self.stepper, state, at) for at in ends]
-        return widest([bounds.at(state) for bounds in self._bounds])
-
-    def steps(self, state: Natives, substeps: int, stages: int | None) -> Steps:
-        """The steps for a state of these shapes."""
-        key = (substeps, stages)
-        if key not in self._steps:
-            self._steps[key] = self.stepper.steps(state, self.parameters, self.dt, substeps, stages)
-        return self._steps[key]
+def _equal_intervals(spec: RolloutSpec) -> Iterator[tuple[float, int]]:
+    """Time between frames, and for how many of them neither it nor a parameter changes."""
+    for dt, group in groupby(spec.intervals):
+        number = len(list(group))
+        yield from [(dt, 1)] * number if spec.conditions.series else [(dt, number)]
 
 
 def _describe(parameters: Coefficients, simulation: int | None = None) -> str:

@@ -1,9 +1,11 @@
 """Bounds on the speeds, diffusivities and rates of an equation, which limit its time step.
 
-Layout of native tensors: ``B`` simulations, ``C`` channels, ``X Y Z`` space, ``[B, C, X, Y, Z]``.
+Layout of native tensors: ``F`` frames, ``B`` simulations, ``C`` channels, ``X Y Z`` space.
 """
 
-from math import inf
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 import torch
@@ -11,7 +13,8 @@ from phi.torch.flow import math
 
 from hybrid_pde.models.physical.coefficients import Coefficients, Natives, plain
 from hybrid_pde.models.physical.equation import LinearTerms, Values
-from hybrid_pde.models.physical.stepper import Stepper
+from hybrid_pde.models.physical.stepper import FRAME, Stepper
+from hybrid_pde.numerics.fourier_transform import KEPT_SHARE
 from hybrid_pde.numerics.native_graph import Tensors
 from hybrid_pde.numerics.stability import Bounds
 
@@ -19,40 +22,58 @@ from hybrid_pde.numerics.stability import Bounds
 _ORDERS = (2, 3, 4)
 
 
+@dataclass(frozen=True)
+class Measured:
+    """The bounds at a frame, and whether the sum of all its values is finite."""
+
+    bounds: Bounds
+    is_finite: bool
+
+
 class StepBounds:
     """Bounds at any state with the same parameters.
 
     Args:
         stepper: The discretized equation.
-        state: A state ``[B, C, *space]`` by role, for its shapes.
         parameters: Parameters of the equation.
     """
 
-    def __init__(self, stepper: Stepper, state: Natives, parameters: Coefficients) -> None:
+    def __init__(self, stepper: Stepper, parameters: Coefficients) -> None:
         self._stepper, self._num_axes = stepper, len(stepper.grid.axes)
         groups = (parameters.shared, parameters.individual)
-        names, roles = [list(group) for group in groups], list(state)
-
-        def measure(held: Tensors, changing: Tensors) -> Tensors:
-            left = iter(held)
-            given = Coefficients(*({name: next(left) for name in group} for group in names))
-            with stepper.precision():
-                values = stepper.to_values(dict(zip(roles, changing, strict=True)))
-                return [torch.stack(self._measure(values, stepper.wrap(given)))]
-
-        held = [plain(value).contiguous() for group in groups for value in group.values()]
-        changing = [plain(native) for native in state.values()]
-        graph = stepper.graphs.get(("bounds", names, roles), measure, held, changing)
-        with torch.no_grad():
-            self._run = graph.hold(held, changing[0].device)
+        self._names = [list(group) for group in groups]
+        self._held = [plain(value).contiguous() for group in groups for value in group.values()]
+        self._runs: dict[int, Any] = {}
 
     @torch.no_grad()
-    def at(self, state: Natives) -> Bounds:
-        """The bounds at a state."""
-        (measured,) = self._run([plain(native) for native in state.values()])
-        sizes = measured.tolist()
-        linear = dict(zip(_ORDERS, sizes[self._num_axes : -1], strict=True))
-        return Bounds(tuple(sizes[: self._num_axes]), linear, sizes[-1])
+    def at(self, frames: Sequence[Natives]) -> list[Measured]:
+        """The bounds at each of some states ``[B, C, *space]``, by one reduction."""
+        stacked = stack_frames(frames)
+        size = len(stacked[0])
+        if size not in self._runs:
+            self._runs[size] = self._run(list(frames[0]), stacked)
+        (measured,) = self._runs[size](stacked)
+        return [self._unpacked(sizes) for sizes in measured.tolist()[: len(frames)]]
+
+    def _run(self, roles: list[str], stacked: Tensors) -> Any:
+        def measure(held: Tensors, changing: Tensors) -> Tensors:
+            left = iter(held)
+            given = Coefficients(*({name: next(left) for name in group} for group in self._names))
+            with self._stepper.precision():
+                values = self._stepper.to_values(dict(zip(roles, changing, strict=True)), FRAME)
+                sizes = self._measure(values, self._stepper.wrap(given))
+            sums = [each.flatten(1).sum(1).to(torch.float64) for each in changing]
+            sizes.append(sum(sums[1:], sums[0]))
+            return [torch.stack([size.expand(len(changing[0])) for size in sizes], 1)]
+
+        key = ("bounds", self._names, roles)
+        graph = self._stepper.graphs.get(key, measure, self._held, stacked)
+        return graph.hold(self._held, stacked[0].device)
+
+    def _unpacked(self, sizes: list[float]) -> Measured:
+        linear = dict(zip(_ORDERS, sizes[self._num_axes : -2], strict=True))
+        bounds = Bounds(tuple(sizes[: self._num_axes]), linear, sizes[-2])
+        return Measured(bounds, isfinite(sizes[-1]))
 
     def _measure(self, values: Values, parameters: Values) -> list[torch.Tensor]:
         """Bounds of the speed along each axis, of the terms by order, of the reaction."""
@@ -64,6 +85,8 @@ class StepBounds:
             # the coefficient of order 1 is minus a velocity
             speed = sum((each[1] for each in terms.values() if 1 in each), speed)
         speeds = [_largest(_component(speed, axis)) for axis in self._stepper.grid.axes]
+        if exact and equation.advects_dealiased and speed.shape.spatial:
+            speeds = [KEPT_SHARE * each for each in speeds]
         if discretization.is_split:
             # Advection along characteristics is stable for any step; more than a cell in a step
             # only makes it less accurate.
@@ -82,17 +105,38 @@ class StepBounds:
         return [each[order] for each in terms.values() if order in each]
 
 
+@torch.no_grad()
+def are_finite(frames: Sequence[Natives]) -> list[bool]:
+    """Whether the sum of all values of each frame is finite."""
+    sums = [each.flatten(1).sum(1) for each in stack_frames(frames)]
+    total = sum(sums[1:], sums[0])
+    return list(map(isfinite, total.tolist()[: len(frames)]))
+
+
+def stack_frames(frames: Sequence[Natives]) -> list[torch.Tensor]:
+    """The values of all frames ``[F, B, C, *space]``, for each field.
+
+    The last one is repeated until their number is a power of two: there is a graph for each.
+    """
+    if len(frames) == 1:
+        return [plain(native).unsqueeze(0) for native in frames[0].values()]
+    size = 1 << (len(frames) - 1).bit_length()
+    padded = [*frames, *[frames[-1]] * (size - len(frames))]
+    return [torch.stack([plain(each[role]) for each in padded]) for role in frames[0]]
+
+
 def _component(speed: math.Tensor, axis: str) -> math.Tensor:
     return speed.vector[axis] if "vector" in speed.shape else speed
 
 
 def _largest(*values: Any) -> torch.Tensor:
-    """The largest magnitude, 0 of nothing."""
+    """The largest magnitude in each frame ``[F]``, or a number for all; 0 of nothing."""
     largest = torch.zeros((), dtype=torch.float64)
     for value in map(math.wrap, values):
-        native = torch.as_tensor(value.native(value.shape))
+        frame = [FRAME] if FRAME in value.shape else []
+        native = torch.as_tensor(value.native([*frame, *(value.shape - FRAME).names]))
         if not (native.is_floating_point() or native.is_complex()):
             native = native.to(torch.float64)
-        size = torch.linalg.vector_norm(native, inf)
-        largest = torch.maximum(largest, size.to(torch.float64))
+        size = native.abs().flatten(len(frame)).amax(-1) if native.ndim > len(frame) else native
+        largest = torch.maximum(largest, size.abs().to(torch.float64))
     return largest

@@ -6,6 +6,7 @@ Layout of native tensors: ``B`` simulations, ``C`` channels, ``X Y Z`` space, ``
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import torch
@@ -20,14 +21,18 @@ from hybrid_pde.models.physical.coefficients import (
     wrap_parameter,
 )
 from hybrid_pde.models.physical.equation import Equation, Values
-from hybrid_pde.models.physical.steps import Steps
+from hybrid_pde.models.physical.steps import Steps, StepSettings
 from hybrid_pde.numerics.discretization import Discretization
 from hybrid_pde.numerics.exponential_integrators import coefficients, exponential_step
 from hybrid_pde.numerics.runge_kutta import runge_kutta_4
 from hybrid_pde.numerics.runge_kutta_chebyshev import runge_kutta_chebyshev
 from hybrid_pde.numerics.semi_lagrangian import SplitAdvection
 from hybrid_pde.numerics.spectral import Spectral
+from hybrid_pde.numerics.stability import Bounds, largest_stable_dt
 from hybrid_pde.numerics.traced_functions import TracedFunctions
+from hybrid_pde.numerics.workload import Workload
+
+FRAME = "frame"  # dimension of several frames
 
 
 class Stepper:
@@ -59,11 +64,20 @@ class Stepper:
         self.discretization = discretization
         self.operators = discretization.operators(grid)
         self._order = discretization.order or 4
+        self._is_spectral = isinstance(self.operators, Spectral)
+        self._space = tuple(range(-len(grid.axes), 0))
+        # Along one axis, modes of real fields stay what they are; along several, rounding errors
+        # that no value shows grow where modes grow.
+        self._is_renewed = self._is_spectral and len(grid.axes) > 1
         self.graphs = TracedFunctions(f"{equation.spec.name}, {discretization.label}")
 
     def precision(self) -> AbstractContextManager[None]:
         """Computes with PhiML in the precision of the state."""
         return math.precision(64 if self.dtype == torch.float64 else 32)
+
+    def largest_dt(self, bounds: Bounds) -> float:
+        """The largest stable time step [time]."""
+        return largest_stable_dt(bounds, self.grid.spacing, self.operators)
 
     def steps(
         self,
@@ -72,19 +86,23 @@ class Stepper:
         dt: float,
         substeps: int,
         stages: int | None = None,
+        workload: Workload | None = None,
     ) -> "Steps":
         """Equal steps with the same parameters, which make up the time between two frames.
 
         Args:
-            state: A state ``[B, C, *space]`` by role, for its shapes.
+            state: A state ``[B, C, *space]`` by role as in :meth:`transform`, for its shapes.
             parameters: Parameters of the equation.
             dt: Time between two frames [time].
             substeps: Number of steps.
             stages: Stages of a Runge-Kutta-Chebyshev step; ``None`` for a Runge-Kutta step of
                 order four.
+            workload: The work to come, which decides whether the steps are compiled; by default
+                they are not.
         """
         groups = (parameters.shared, parameters.individual, parameters.slopes)
         names, own = [list(group) for group in groups], list(state)
+        renew = (lambda now: self.transform(self.inverse(now))) if self._is_renewed else None
 
         def step(held: Sequence[torch.Tensor], changing: Sequence[torch.Tensor]) -> list[Any]:
             left = iter(held)
@@ -94,16 +112,56 @@ class Stepper:
                 after = self._step(now, given, changing[-1], next(left), stages)
             return [after[role].contiguous() for role in own]
 
-        held = [value for group in groups for value in group.values()]
+        # Copies that differ in their tangents only are stepped once.
+        count = parameters.directions.count
+        individual = [value for group in groups[1:] for value in group.values()]
+        held = [
+            *parameters.shared.values(),
+            *(value[: len(value) // count] for value in individual),
+        ]
+        now = [native[: len(native) // count] for native in state.values()]
         times = [torch.ones((), dtype=self.dtype)] * 2
+        changing = [*now, times[1]]
         graph = self.graphs.get(
-            (stages, names, own), step, [*held, times[0]], [*state.values(), times[1]]
+            (stages, names, own), step, [*held, times[0]], changing, self._valid
         )
-        return Steps(graph, parameters, dt, substeps, self.dtype)
+        settings = StepSettings(dt, substeps, self.dtype, renew, workload or Workload())
+        return Steps(graph, parameters, settings)
 
-    def to_values(self, state: Mapping[str, torch.Tensor]) -> Values:
-        """Native tensors ``[B, C, *space]`` as PhiML tensors, scalars without a channel."""
-        return {role: self._to_values(native, role) for role, native in state.items()}
+    def transform(self, values: Natives) -> Natives:
+        """The state that steps advance: the Fourier modes for spectral schemes, else the values.
+
+        Modes are those of real fields, with n // 2 + 1 of them along the last axis.
+        """
+        if not self._is_spectral:
+            return values
+        return {role: torch.fft.rfftn(u, dim=self._space) for role, u in values.items()}
+
+    def inverse(self, state: Natives) -> Natives:
+        """The values of a state; the inverse of :meth:`transform`."""
+        if not self._is_spectral:
+            return state
+        shape = self.grid.shape
+        return {role: torch.fft.irfftn(u, shape, self._space) for role, u in state.items()}
+
+    def _valid(self, tensors: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+        """Random tensors, with the modes of smooth real fields: others amplify rounding errors."""
+        lines = [torch.fft.fftfreq(n, 1 / n) for n in self.grid.shape]
+        lines[-1] = torch.fft.rfftfreq(self.grid.shape[-1], 1 / self.grid.shape[-1])
+        square = sum(each**2 for each in torch.meshgrid(*lines, indexing="ij"))
+        factor = prod(self.grid.shape) / (1 + square) ** 3
+        modes = {str(n): each * factor for n, each in enumerate(tensors) if each.is_complex()}
+        renewed = self.transform(self.inverse(modes))
+        return [renewed.get(str(n), each) for n, each in enumerate(tensors)]
+
+    def to_values(self, state: Mapping[str, torch.Tensor], *leading: str) -> Values:
+        """Native tensors ``[…, B, C, *space]`` as PhiML tensors, scalars without a channel.
+
+        Args:
+            state: Tensors by role.
+            leading: Names of the dimensions before ``B``.
+        """
+        return {role: self._to_values(native, role, leading) for role, native in state.items()}
 
     def to_natives(self, values: Mapping[str, math.Tensor]) -> Natives:
         """The inverse of :meth:`to_values`."""
@@ -173,19 +231,22 @@ class Stepper:
         def rate(now: Mapping[str, math.Tensor]) -> Values:
             return self.equation.rate(dict(now), present, operators)
 
-        return exponential_step(rate, step.state, weights, self._order)
+        sizes = dict(zip(self.grid.axes, self.grid.shape, strict=True))
+        return exponential_step(rate, step.state, sizes, weights, self._order)
 
     def _wrap(self, name: str, value: torch.Tensor, leading: tuple[Any, ...]) -> math.Tensor:
         spec = self.equation.spec.parameters.get(name)
         components = () if spec is None else spec.components
         return wrap_parameter(value.to(self.dtype), components, self.grid, leading)
 
-    def _to_values(self, native: torch.Tensor, role: str) -> math.Tensor:
-        dims = [batch(BATCH)]
+    def _to_values(
+        self, native: torch.Tensor, role: str, leading: Sequence[str] = ()
+    ) -> math.Tensor:
+        dims = [batch(name) for name in (*leading, BATCH)]
         if self.layouts[role].components:
             dims.append(channel(vector=",".join(self.layouts[role].components)))
         else:
-            native = native.squeeze(1)
+            native = native.squeeze(len(dims))
         return math.reshaped_tensor(native, [*dims, *(spatial(axis) for axis in self.grid.axes)])
 
 

@@ -1,0 +1,188 @@
+"""The time in which neither the parameters nor the distance of frames change.
+
+Layout of native tensors: ``B`` simulations, ``C`` channels, ``X Y Z`` space, ``[B, C, X, Y, Z]``.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from hybrid_pde.models.physical.coefficients import (
+    Coefficients,
+    Natives,
+    has_tangents,
+    is_differentiated,
+    plain,
+)
+from hybrid_pde.models.physical.equation import Equation
+from hybrid_pde.models.physical.step_bounds import StepBounds, are_finite
+from hybrid_pde.models.physical.stepper import Stepper
+from hybrid_pde.models.physical.steps import Steps
+from hybrid_pde.numerics.stability import Bounds, chebyshev_steps, count_substeps, widest
+from hybrid_pde.numerics.workload import Workload
+
+# More steps than this between two frames mean that the state or a parameter has run away: the
+# rollout would seem to hang.
+MAX_SUBSTEPS = 10_000
+
+# Most frames that are computed ahead, and most memory of one of them [bytes]. Larger ones take much
+# longer than what is saved, except on accelerators, which wait for each measurement.
+_MOST_AHEAD = 16
+_LARGEST_AHEAD = {"cpu": 2**17}
+_LARGEST_AHEAD_ELSEWHERE = 2**22
+
+
+@dataclass(frozen=True)
+class StepCount:
+    """Number of steps between two frames, and their stages in Runge-Kutta-Chebyshev steps."""
+
+    substeps: int
+    stages: int | None = None
+
+
+class Interval:
+    """Advances and measures states; keeps what the steps have in common.
+
+    Args:
+        stepper: The discretized equation.
+        parameters: Parameters of the equation, at the beginning.
+        dt: Time between two frames [time].
+        workload: The work to come, which decides whether the steps are compiled.
+    """
+
+    def __init__(
+        self, stepper: Stepper, parameters: Coefficients, dt: float, workload: Workload
+    ) -> None:
+        self.stepper, self.parameters, self.dt = stepper, parameters, dt
+        self.workload = workload
+        self._bounds: list[StepBounds] = []
+        self._steps: dict[StepCount, Steps] = {}
+
+    def check_supported(self, values: Natives) -> None:
+        """Reject what the equation is not meant for."""
+        equation, stepper = self.stepper.equation, self.stepper
+        if type(equation).check_supported is Equation.check_supported:
+            return
+        parts = (values, self.parameters.shared, self.parameters.individual)
+        now, shared, individual = ({n: plain(v) for n, v in each.items()} for each in parts)
+        with stepper.precision():
+            parameters = stepper.wrap(Coefficients(shared, individual))
+            equation.check_supported(stepper.to_values(now), parameters)
+
+    def most_ahead(self, values: Natives) -> int:
+        """Number of frames that may be computed before they are measured."""
+        first = next(iter(values.values()))
+        limit = _LARGEST_AHEAD.get(first.device.type, _LARGEST_AHEAD_ELSEWHERE)
+        size = sum(each.numel() * each.element_size() for each in values.values())
+        return 1 if size > limit or is_differentiated(values, self.parameters) else _MOST_AHEAD
+
+    def measure(
+        self, frames: Sequence[Natives], needs_bounds: bool = True
+    ) -> tuple[list[Bounds], list[bool]]:
+        """Bounds at the values of each frame, and whether these are finite.
+
+        Args:
+            frames: Values by role.
+            needs_bounds: Whether to measure bounds, which hold at both ends of the interval.
+        """
+        if not needs_bounds:
+            return [], are_finite(frames)
+        if not self._bounds:
+            parameters = self.parameters
+            ends = [parameters, parameters.after(self.dt)] if parameters.slopes else [parameters]
+            self._bounds = [StepBounds(self.stepper, at) for at in ends]
+        measured = [bounds.at(frames) for bounds in self._bounds]
+        finite = [each.is_finite for each in measured[0]]
+        if len(measured) == 1:
+            return [each.bounds for each in measured[0]], finite
+        return [widest([e.bounds for e in ends]) for ends in zip(*measured, strict=True)], finite
+
+    def count_steps(self, bounds: Bounds) -> StepCount | None:
+        """Number of stable steps between two frames; ``None`` if there are too many."""
+        discretization, dt = self.stepper.discretization, self.dt
+        limit = self.stepper.largest_dt(bounds)
+        substeps, stages = count_substeps(dt, limit, bounds.reaction_rate), None
+        if substeps is None or substeps > MAX_SUBSTEPS:
+            return None
+        if discretization.is_second_order and bounds.is_dissipative:
+            # Second order in space limits the error anyway: order four in time would gain nothing.
+            substeps, stages = chebyshev_steps(dt, limit, bounds.reaction_rate, substeps)
+        return StepCount(substeps * discretization.substeps_factor, stages)
+
+    def is_right(self, count: StepCount, measured: Sequence[Bounds]) -> bool:
+        """True if all frames with these bounds certainly need these steps."""
+        discretization = self.stepper.discretization
+        if count != StepCount(discretization.substeps_factor) or discretization.is_second_order:
+            return False
+        return self.count_steps(widest(measured)) == count
+
+    def steps(self, state: Natives, count: StepCount) -> Steps:
+        """The steps between two frames, for a state of these shapes."""
+        if count not in self._steps:
+            self._steps[count] = self.stepper.steps(
+                state, self.parameters, self.dt, count.substeps, count.stages, self.workload
+            )
+        return self._steps[count]
+
+    def advance(
+        self, state: Natives, begin: int, number: int, count: StepCount
+    ) -> Iterator[tuple[Natives, Natives]]:
+        """Yields the states and values of some frames.
+
+        Args:
+            state: State before the first one.
+            begin: Number of frames before it.
+            number: Number of frames.
+            count: Steps in each of them.
+        """
+        steps = self.steps(state, count)
+        for frame in range(begin, begin + number):
+            state = steps.advance(state, frame)
+            yield state, self.stepper.inverse(state)
+
+
+class IntervalCache:
+    """The last interval of each stepper and device, for rollouts with the same parameters."""
+
+    def __init__(self) -> None:
+        self._last: dict[tuple[Stepper, torch.device], Interval] = {}
+
+    def get(
+        self,
+        stepper: Stepper,
+        parameters: Coefficients,
+        dt: float,
+        values: Natives,
+        workload: Workload,
+    ) -> Interval:
+        """An interval; a new one if the parameters have changed or have derivatives."""
+        if (
+            is_differentiated({}, parameters)
+            or has_tangents(values, parameters)
+            or torch.is_inference_mode_enabled()
+            or parameters.slopes
+        ):
+            return Interval(stepper, parameters, dt, workload)
+        key = (stepper, next(iter(values.values())).device)
+        last = self._last.get(key)
+        is_known = last is not None and (last.dt, last.workload) == (dt, workload)
+        if last is None or not is_known or not _is_same(last.parameters, parameters):
+            # Optimizers change parameters in place.
+            groups = (parameters.shared, parameters.individual)
+            copies = [{name: plain(v).clone() for name, v in group.items()} for group in groups]
+            last = self._last[key] = Interval(stepper, Coefficients(*copies), dt, workload)
+        return last
+
+
+def _is_same(one: Coefficients, other: Coefficients) -> bool:
+    """True if the values are the same."""
+    pairs = ((one.shared, other.shared), (one.individual, other.individual))
+    return all(
+        list(a) == list(b)
+        and all(
+            v.dtype == w.dtype and v.device == w.device and torch.equal(v, plain(w))
+            for v, w in zip(a.values(), b.values(), strict=True)
+        )
+        for a, b in pairs
+    )

@@ -120,3 +120,48 @@ def needs_equation(experiment: Experiment) -> bool:
     return bool(
         experiment.augmentation.symmetries or parameters or experiment.data.observations is not None
     )
+
+
+def own_parameters(experiment: Experiment) -> list[str]:
+    """Names of the parameters that each simulation has a value of its own of."""
+    learnable = experiment.trainer_params.physical.learnable_parameters
+    return [each.name for each in learnable if each.per_simulation]
+
+
+def shared_parameters(experiment: Experiment) -> list[str]:
+    """Names of the learnable parameters that all simulations share."""
+    learnable = experiment.trainer_params.physical.learnable_parameters
+    return [each.name for each in learnable if not each.per_simulation]
+
+
+def is_calibrated_by_simulation(experiment: Experiment) -> bool:
+    """True if a parameter has a value for each simulation."""
+    return "physical" in stages_trained(experiment) and bool(own_parameters(experiment))
+
+
+def calibrated_simulations(experiment: Experiment) -> list[int]:
+    """Simulations that get values of their own parameters, ascending: all that a stage uses."""
+    found = {*held_out_simulations(experiment)[0]}
+    for stage in stages_trained(experiment):
+        training = getattr(experiment.trainer_params, stage)
+        found |= {*training.train_sim, *training.val_sim, *training.test_sim}
+    return sorted(found)
+
+
+def is_held_out(experiment: Experiment, index: int) -> bool:
+    """True if no stage trains on a simulation."""
+    return not any(
+        index in getattr(experiment.trainer_params, stage).train_sim
+        for stage in stages_trained(experiment)
+    )
+
+
+def context_of(experiment: Experiment, num_frames: int) -> int:
+    """Number of frames on which a held-out simulation is calibrated; the rest is evaluated.
+
+    Args:
+        experiment: Key ``trainer_params.physical.context_frames``; by default a quarter.
+        num_frames: Number of frames of the simulation.
+    """
+    given = experiment.trainer_params.physical.context_frames
+    return max(2, num_frames // 4) if given is None else given

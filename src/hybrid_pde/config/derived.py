@@ -8,6 +8,8 @@ from hybrid_pde.config.schema import Experiment
 from hybrid_pde.errors import ConfigError
 
 DIAGNOSTICS = {"pressure"}
+# Training simulations that are tried in turn to select the scheme of all.
+NUM_REFERENCES = 3
 
 
 def stages_trained(experiment: Experiment) -> tuple[str, ...]:
@@ -146,6 +148,13 @@ def calibrated_simulations(experiment: Experiment) -> list[int]:
         training = getattr(experiment.trainer_params, stage)
         found |= {*training.train_sim, *training.val_sim, *training.test_sim}
     return sorted(found)
+
+
+def trained_simulations(experiment: Experiment) -> list[int]:
+    """Simulations that are not held out: those of the calibration, then those of the surrogate."""
+    chosen = experiment.trainer_params.physical.train_sim
+    others = [each for each in calibrated_simulations(experiment) if each not in chosen]
+    return [*chosen, *(each for each in others if not is_held_out(experiment, each))]
 
 
 def is_held_out(experiment: Experiment, index: int) -> bool:

@@ -14,6 +14,7 @@ from hybrid_pde.models.registry import ModelRegistry
 from hybrid_pde.result_warnings import recorded_warnings
 from hybrid_pde.stages.threads import limit_threads
 from hybrid_pde.training.augmentation.augmentation import Augmentation
+from hybrid_pde.training.physical.simulation_values import with_values
 
 
 def augment_shard(
@@ -71,6 +72,7 @@ def generate_simulations(
     Raises:
         DivergenceError: if none of the simulations stayed finite.
     """
+    experiment, real = with_values(experiment, real, parameters)
     model = ModelRegistry(experiment).get_physical_model()
     load_parameters(parameters, model)
     calibrated = read_parameters(parameters)["parameters"]

@@ -26,6 +26,7 @@ from hybrid_pde.models.registry import ModelRegistry
 from hybrid_pde.models.surrogate_file import load_synthetic_model, read_training_warnings
 from hybrid_pde.result_warnings import inherited, recorded_warnings, warn_of_result
 from hybrid_pde.stages.threads import limit_threads
+from hybrid_pde.training.physical.simulation_values import with_values
 
 
 def evaluate_held_out(
@@ -79,6 +80,7 @@ def evaluate_models(
         earlier: Warnings of the stages that made the simulations, to be kept.
     """
     with recorded_warnings() as found:
+        experiment, store = with_values(experiment, store, parameters)
         evaluation = _evaluate(experiment, store, model, parameters)
         for text in evaluation_warnings(evaluation.metrics):
             warn_of_result(text)

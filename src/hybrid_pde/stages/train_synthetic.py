@@ -29,6 +29,7 @@ from hybrid_pde.result_warnings import of_earlier_cycle, recorded_warnings
 from hybrid_pde.stages.kept_results import FOLDER, KeptResults
 from hybrid_pde.stages.threads import limit_threads
 from hybrid_pde.training.checkpoint_folder import CheckpointFolder
+from hybrid_pde.training.physical.simulation_values import with_values
 from hybrid_pde.training.synthetic.epoch_record import is_stale
 from hybrid_pde.training.synthetic.processes import num_processes, run_together
 from hybrid_pde.training.synthetic.synthetic_trainer import SyntheticTrainer
@@ -132,15 +133,18 @@ def train_synthetic(
         on_scratch(SimulationStore(inputs.cache[0].parent), used, scratch) as real,
         _generated(inputs.augmented, made, scratch) as generated,
     ):
+        parameters = inputs.parameters[0] if inputs.parameters else None
+        with recorded_warnings() as found:
+            experiment, seen = with_values(experiment, real, parameters)
         SurrogateTraining(
             experiment,
-            real,
+            seen,
             generated,
             made,
             physical=calibrated_model(experiment, inputs.parameters),
             warm_start=inputs.warm_start[0] if inputs.warm_start else None,
             cycle=(cycle, num_cycles(experiment)),
-            earlier=earlier,
+            earlier=[*earlier, *found],
         ).run(files, identity)
 
 

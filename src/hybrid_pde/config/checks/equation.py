@@ -190,6 +190,12 @@ def _learnable_errors(
     key: str, spec: ParameterSpec, parameter: LearnableParameter
 ) -> Iterator[str]:
     name, guess = parameter.name, parameter.initial_guess
+    if parameter.per_simulation and spec.components:
+        yield (
+            f"{key}.per_simulation: true: {name} has the components {', '.join(spec.components)}, "
+            "and only single numbers, or a number for each axis, can differ between simulations; "
+            "leave it out, or set the value in model.physical.pde_params"
+        )
     lower, upper = parameter.bounds or (None, None)
     if spec.positive and ((lower or 0.0) < 0 or (upper is not None and upper <= 0)):
         yield (

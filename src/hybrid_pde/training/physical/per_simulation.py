@@ -7,12 +7,13 @@ once, and the scheme, which one simulation selects for all.
 import logging
 import warnings
 from collections.abc import Mapping, Sequence
-from math import hypot, isfinite
+from math import isfinite
 from typing import Any
 
 import numpy as np
+import torch
 
-from hybrid_pde.config.derived import context_of, is_held_out, own_parameters
+from hybrid_pde.config.derived import NUM_REFERENCES, context_of, is_held_out, own_parameters
 from hybrid_pde.config.schema import SCHEME_ORDERS, Experiment
 from hybrid_pde.data.cache.cache_header import CacheHeader
 from hybrid_pde.data.cache.simulation_store import SimulationStore
@@ -22,14 +23,13 @@ from hybrid_pde.models.physical.initial_parameters import initial_values
 from hybrid_pde.models.registry import ModelRegistry
 from hybrid_pde.numerics.discretization import Discretization
 from hybrid_pde.result_warnings import ResultWarning
+from hybrid_pde.training.physical.added_uncertainty import add_uncertainty
 from hybrid_pde.training.physical.calibration_setup import calibration_windows
 from hybrid_pde.training.physical.learnable_values import learnable_values
 from hybrid_pde.training.physical.minimum import CONVERGED
 from hybrid_pde.training.physical.physical_trainer import PhysicalTrainer
 
 FAILED, UNDETERMINED = "failed", "not_determined"
-# Training simulations that are tried in turn to select the scheme of all.
-REFERENCES = 3
 
 logger = logging.getLogger(__name__)
 Estimate = dict[str, Any]
@@ -47,18 +47,26 @@ class SimulationCalibrator:
         store: The simulations.
 
     Attributes:
+        model: The model; its parameters change with every calibration.
+        initial: Initial values of all its parameters.
         numerics: The scheme of all simulations and the comparison that selected it, as in
             ``parameters.yaml``; ``None`` before :meth:`select_scheme`.
+        reference: The estimate that selected the scheme; ``None`` if the experiment names one.
+        shared: Values of the parameters that all simulations share; while it is empty, a
+            simulation's calibration estimates these, too.
+        trainer: Trainer of the last simulation that was calibrated without an error.
     """
 
     def __init__(self, experiment: Experiment, store: SimulationStore) -> None:
         self.experiment, self._store = experiment, store
-        self._model = ModelRegistry(experiment).get_physical_model()
-        self._given = self._model.numerics, self._model.discretization
-        self._initial = initial_values(self._model.spec, experiment)
+        self.model = ModelRegistry(experiment).get_physical_model()
+        self._given = self.model.numerics, self.model.discretization
+        self.initial = initial_values(self.model.spec, experiment)
         self._own = own_parameters(experiment)
         self.numerics: dict[str, Any] | None = None
-        self._reference: Estimate | None = None
+        self.reference: Estimate | None = None
+        self.shared: dict[str, torch.Tensor] = {}
+        self.trainer: PhysicalTrainer | None = None
 
     def select_scheme(self) -> None:
         """Let a training simulation select the scheme of all, where the experiment names none.
@@ -71,7 +79,7 @@ class SimulationCalibrator:
         if self._given[0].scheme != "auto" or self._given[0].order is not None:
             return
         found: list[Estimate] = []
-        for index in self.experiment.trainer_params.physical.train_sim[:REFERENCES]:
+        for index in self.experiment.trainer_params.physical.train_sim[:NUM_REFERENCES]:
             found.append(self._calibrate(index))
             if found[-1]["status"] == CONVERGED:
                 break
@@ -83,7 +91,7 @@ class SimulationCalibrator:
                 f"{[each['simulation'] for each in found]}, on which the schemes are compared, can "
                 f"be calibrated: {found[-1]['error']}"
             )
-        self._reference, self.numerics = found[-1], found[-1]["numerics"]
+        self.reference, self.numerics = found[-1], found[-1]["numerics"]
 
     def calibrate(self, index: int) -> Estimate:
         """Estimate the parameters of a simulation; an error is part of the result.
@@ -93,10 +101,10 @@ class SimulationCalibrator:
             ``parameters`` (as in ``parameters.yaml``), ``loss``, ``iterations``, ``numerics``,
             ``history``, ``known`` (stated values by parameter), ``warnings``, ``error``.
         """
-        reference = self._reference
+        reference = self.reference
         if reference is None:
             return self._calibrate(index)
-        if reference["simulation"] == index:
+        if reference["simulation"] == index and not self.shared:
             return reference
         return _with_scheme_part(self._calibrate(index), reference)
 
@@ -127,6 +135,7 @@ class SimulationCalibrator:
         view = SimulationView(self._store, {index: (0, frames)}, hidden=self._own)
         windows = calibration_windows(trainer.experiment, view, use_sliding_window=False)
         result = trainer.train(windows, trainer.settings.epochs)
+        self.trainer = trainer
         status = result["status"]
         if any(each["value"] is None for each in result["parameters"].values()):
             status = UNDETERMINED
@@ -141,8 +150,8 @@ class SimulationCalibrator:
 
     def _trainer(self, index: int, frames: int) -> PhysicalTrainer:
         """A trainer on one simulation, which starts at the initial guess."""
-        model, training = self._model, self.experiment.trainer_params.physical
-        model.set_parameters(self._initial)
+        model, training = self.model, self.experiment.trainer_params.physical
+        model.set_parameters({**self.initial, **self.shared})
         model.numerics, model.discretization = self._given
         used = self.numerics
         if used is not None and used["scheme"] in SCHEME_ORDERS:
@@ -150,7 +159,16 @@ class SimulationCalibrator:
             model.numerics = model.numerics.model_copy(update=chosen)
             model.discretization = Discretization(**chosen)
         steps = min(training.num_predict_steps, frames - 1)
-        changes = {"train_sim": [index], "num_predict_steps": max(1, steps)}
+        learnable = [
+            parameter.model_copy(update={"per_simulation": False})
+            for parameter in training.learnable_parameters
+            if parameter.name not in self.shared
+        ]
+        changes = {
+            "train_sim": [index],
+            "num_predict_steps": max(1, steps),
+            "learnable_parameters": learnable,
+        }
         experiment = _with_training(self.experiment, changes)
         return PhysicalTrainer(experiment, model, learnable_values(experiment, model))
 
@@ -177,42 +195,18 @@ def _with_training(experiment: Experiment, changes: Mapping[str, Any]) -> Experi
 def _with_scheme_part(estimate: Estimate, reference: Estimate) -> Estimate:
     """The estimate with the spread of the schemes that were compared on another simulation.
 
-    The spread is taken relative to the value. Where it is added, the interval grows by the factor
-    by which the uncertainty does.
+    The spread is taken relative to the value.
     """
     for name, parameter in estimate["parameters"].items():
         source = reference["parameters"].get(name, {})
-        part = (source.get("uncertainty_parts") or {}).get("scheme")
-        own = parameter.get("uncertainty_parts")
-        if part is None or own is None or parameter["value"] is None or source["value"] is None:
+        spread = (source.get("uncertainty_parts") or {}).get("scheme")
+        parts = parameter.get("uncertainty_parts")
+        if not np.any(spread) or parts is None or parameter["value"] is None:
             continue
-        many = isinstance(parameter["value"], list)
-        own["scheme"] = _each(
-            many,
-            lambda spread, there, here: spread * abs(here / there) if there else spread,
-            part,
-            source["value"],
-            parameter["value"],
+        there, here = np.atleast_1d(source["value"]), np.atleast_1d(parameter["value"])
+        extra = np.atleast_1d(spread) * np.abs(here / np.where(there == 0, here, there))
+        parts["scheme"] = (
+            extra.tolist() if isinstance(parameter["value"], list) else float(extra[0])
         )
-        before = parameter["uncertainty"]
-        parameter["uncertainty"] = total = _each(many, hypot, before, own["scheme"])
-        parameter["interval_90"] = [
-            _each(many, _widened, parameter["value"], limit, before, total)
-            for limit in parameter["interval_90"]
-        ]
-        low, high = parameter["bounds"]
-        lower, upper = parameter["interval_90"]
-        parameter["interval_90"] = [
-            _each(many, lambda x: x if low is None else max(x, low), lower),
-            _each(many, lambda x: x if high is None else min(x, high), upper),
-        ]
+        add_uncertainty(parameter, extra)
     return estimate
-
-
-def _each(many: bool, function: Any, *values: Any) -> Any:
-    """A function of numbers, or of the entries of lists."""
-    return [function(*each) for each in zip(*values, strict=True)] if many else function(*values)
-
-
-def _widened(value: float, limit: float, before: float, after: float) -> float:
-    return value + (limit - value) * (after / before if before else 1.0)

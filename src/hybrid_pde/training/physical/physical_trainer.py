@@ -9,6 +9,7 @@ import torch
 from phi.torch.flow import Field
 
 from hybrid_pde.config import Experiment
+from hybrid_pde.config.derived import own_parameters
 from hybrid_pde.errors import ConfigError, DivergenceError
 from hybrid_pde.models.physical.initial_parameters import learnable_parameters
 from hybrid_pde.models.physical.physical_model import PhysicalModel
@@ -77,6 +78,12 @@ class PhysicalTrainer(FieldTrainer):
             raise ConfigError(
                 "No 'learnable_parameters' defined in trainer_params; list what is to be "
                 "estimated, e.g. [{name: viscosity, initial_guess: 0.02}]"
+            )
+        if own := own_parameters(self.experiment):
+            raise ConfigError(
+                f"trainer_params.learnable_parameters: {', '.join(own)}: per_simulation: true: a "
+                "PhysicalTrainer estimates one value from all its data; run the workflow or "
+                "run.py, or use TrainerFactory.create_simulation_calibrator"
             )
         set_learnable(model, list(self.learnable), self.learnable_params)
         self.vector = ParameterVector(model, self.learnable)

@@ -5,7 +5,7 @@ Layout: ``T`` steps, ``C`` channels, ``X Y Z`` space.
 
 from collections.abc import Sequence
 
-from hybrid_pde.config.derived import chosen_simulations
+from hybrid_pde.config.derived import chosen_simulations, own_parameters
 from hybrid_pde.config.schema import Experiment
 from hybrid_pde.data.cache.cache_manager import CacheManager
 from hybrid_pde.data.cache.simulation_store import SimulationStore
@@ -67,6 +67,8 @@ def parameter_inputs(
 ) -> dict[str, tuple[float, ...]]:
     """Calibrated values of parameters that are inputs of the surrogate, by name.
 
+    A parameter of which each simulation has a value of its own has none for all.
+
     Raises:
         ConfigError: if one is a field.
     """
@@ -75,7 +77,7 @@ def parameter_inputs(
     named = dict(physical.named_parameters())
     found = {}
     for name, channels in section.input_specs.items():
-        if name in experiment.data.fields or name not in named:
+        if name in (*experiment.data.fields, *own_parameters(experiment)) or name not in named:
             continue
         numbers = named[name].detach().reshape(-1).tolist()
         if len(numbers) != channels:

@@ -18,12 +18,12 @@ from hybrid_pde.data.atomic import sha256_of
 from hybrid_pde.data.cache.cache_manager import CacheManager
 from hybrid_pde.data.cache.manifests import digests_of, warnings_of
 from hybrid_pde.data.cache.simulation_store import SimulationStore
+from hybrid_pde.data.simulation_table import FILE as TABLE
+from hybrid_pde.data.simulation_table import values_by_simulation
 from hybrid_pde.evaluation.history import write_history
 from hybrid_pde.evaluation.number_format import number
 from hybrid_pde.models.physical.calibrated_model import calibrated_experiment
 from hybrid_pde.models.physical.parameters_file import read_result, write_parameters
-from hybrid_pde.models.physical.simulation_table import FILE as TABLE
-from hybrid_pde.models.physical.simulation_table import values_by_simulation
 from hybrid_pde.result_warnings import of_earlier_cycle, recorded_warnings
 from hybrid_pde.stages.calibrate import read_estimates
 from hybrid_pde.stages.kept_results import FOLDER, KeptResults

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from hybrid_pde.config import Experiment, parse_experiment
+from hybrid_pde.data.simulation_table import values_by_simulation
 from hybrid_pde.errors import CalibrationError, ConfigError
 from hybrid_pde.models.physical.parameters_file import (
     read_result,
@@ -12,7 +13,6 @@ from hybrid_pde.models.physical.parameters_file import (
     set_result,
 )
 from hybrid_pde.models.physical.physical_model import PhysicalModel
-from hybrid_pde.models.physical.simulation_table import values_by_simulation
 from hybrid_pde.models.registry import ModelRegistry
 
 FILE = "parameters.yaml"

@@ -12,16 +12,16 @@ import yaml
 from hybrid_pde.config.yaml_file import read_yaml_result
 from hybrid_pde.data.atomic import atomic_path, sha256_of
 from hybrid_pde.data.raw_files.guards import check_size, check_stored
-from hybrid_pde.domain.grid import Grid, axis_points
-from hybrid_pde.errors import CalibrationError
-from hybrid_pde.models.physical.physical_model import PhysicalModel
-from hybrid_pde.models.physical.simulation_table import FILE as TABLE
-from hybrid_pde.models.physical.simulation_table import (
+from hybrid_pde.data.simulation_table import FILE as TABLE
+from hybrid_pde.data.simulation_table import (
     Row,
     read_table,
     typical_value,
     write_table,
 )
+from hybrid_pde.domain.grid import Grid, axis_points
+from hybrid_pde.errors import CalibrationError
+from hybrid_pde.models.physical.physical_model import PhysicalModel
 from hybrid_pde.numerics.discretization import Discretization
 
 KEYS = ("parameters", "undetermined_directions", "status", "loss", "iterations", "numerics")

@@ -201,7 +201,7 @@ def _with_scheme_part(estimate: Estimate, reference: Estimate) -> Estimate:
         source = reference["parameters"].get(name, {})
         spread = (source.get("uncertainty_parts") or {}).get("scheme")
         parts = parameter.get("uncertainty_parts")
-        if not np.any(spread) or parts is None or parameter["value"] is None:
+        if spread is None or parts is None or parameter["value"] is None:
             continue
         there, here = np.atleast_1d(source["value"]), np.atleast_1d(parameter["value"])
         extra = np.atleast_1d(spread) * np.abs(here / np.where(there == 0, here, there))

@@ -61,7 +61,8 @@ def combined_result(
         "status": next((each for each in statuses if each != CONVERGED), CONVERGED),
         "loss": sum(losses) / len(losses) if losses else None,
         "iterations": sum(each["iterations"] for each in done),
-        "numerics": done[0]["numerics"],
+        # the simulation that selected the scheme has the comparison
+        "numerics": max((e["numerics"] for e in done), key=lambda used: len(used["candidates"])),
         "fields": {},
         "history": shared["history"] if shared else history,
         "table": [row for each in estimates for row in table_rows(each, names)],

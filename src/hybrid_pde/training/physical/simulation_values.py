@@ -15,10 +15,10 @@ from hybrid_pde.config.derived import (
 from hybrid_pde.config.schema import Experiment
 from hybrid_pde.data.cache.simulation_store import SimulationStore
 from hybrid_pde.data.cache.simulation_view import SimulationView
+from hybrid_pde.data.simulation_table import values_by_simulation
 from hybrid_pde.domain.known_values import KnownParameter
 from hybrid_pde.errors import CalibrationError
 from hybrid_pde.models.physical.parameters_file import read_result
-from hybrid_pde.models.physical.simulation_table import values_by_simulation
 from hybrid_pde.result_warnings import warn_of_result
 
 _SPLITS = ("train_sim", "val_sim", "test_sim")

@@ -1,11 +1,13 @@
 """Parameters of each simulation: recovery, held-out simulations, failures, shared parameters."""
 
+import json
 import math
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -19,12 +21,13 @@ from hybrid_pde.models.physical.parameters_file import load_parameters, read_par
 from hybrid_pde.models.registry import ModelRegistry
 from hybrid_pde.result_warnings import ResultWarning
 from hybrid_pde.stages.calibrate import SimulationEstimates
-from hybrid_pde.stages.evaluate import evaluate_models
+from hybrid_pde.stages.pipeline import run_experiment
 from hybrid_pde.stages.train_physical import CalibrationFiles, calibrate_simulations
 from hybrid_pde.training.physical.per_simulation import FAILED, SimulationCalibrator
 from hybrid_pde.training.physical.shared_parameters import JointCalibration
 from hybrid_pde.training.physical.simulation_estimates import combined_result
 from tests.physics.periodic_box import coordinates, periodic_grid
+from tests.unit.raw_files import NAME, raw_path, write_file
 
 GRID, DT, FRAMES = periodic_grid((20,), (1.3,)), 0.05, 13
 DIFFUSIVITIES, SPEED = (0.01, 0.02, 0.005, 0.03), 0.4
@@ -194,23 +197,33 @@ def test_finished_estimates_are_kept_and_a_changed_simulation_is_made_again(
     assert calibrated == [2] and again == first
 
 
-def test_held_out_simulations_are_evaluated_after_their_context(
+def test_a_whole_run_evaluates_held_out_simulations_after_their_context(
     store: CacheManager, tmp_path: Path
 ) -> None:
+    (x,) = coordinates(GRID)
+    times = DT * np.arange(FRAMES)
+    for index in range(4):
+        u = store.load(index).fields["u"][:, 0].numpy()
+        variables = {"u": (("time", "x"), u), "D": ((), np.array(7.0 + index))}
+        path = raw_path(tmp_path, f"{index}.nc")
+        write_file(path, {"time": times, "x": x.numpy()}, variables)
     experiment = experiment_of([OWN], context_frames=5)
-    made = estimates_of(experiment, store, tmp_path).make(range(4))
-    files = files_in(tmp_path)
-    calibrate_simulations(experiment, store, files, made)
-    evaluation = evaluate_models(experiment, store, None, files.parameters, tmp_path / "evaluation")
-    physical = evaluation.metrics["physical"]
-    assert evaluation.metrics["evaluated_on"]["num_steps"] == FRAMES - 5
-    # with the value of another simulation, or the median, it would be off by far more
-    assert physical["vrmse"] < 1e-5
-    start = evaluation.starts[0].start.initial["u"]
-    assert torch.equal(start[0], store.load(3).fields["u"][4])
+    data = experiment.data.model_copy(
+        update={"dset_name": NAME, "boundary": "periodic", "domain": {"x": (0.0, 1.3)}}
+    )
+    experiment = experiment.model_copy(update={"project_root": str(tmp_path), "data": data})
+    folder = run_experiment(experiment, tmp_path / "results", "case.yaml")
+    metrics = json.loads((folder / "evaluation/metrics.json").read_text(encoding="utf-8"))
+    assert metrics["evaluated_on"]["num_steps"] == FRAMES - 5
+    # with the value of another simulation, or their median, it would be off by far more
+    assert metrics["physical"]["vrmse"] < 1e-5
+    rows = read_table(folder / "physical/per_simulation.csv")
+    assert [row["value"] for row in rows] == pytest.approx(DIFFUSIVITIES, rel=1e-4)
+    assert [row["known"] for row in rows] == [7.0, 8.0, 9.0, 10.0]
     model = ModelRegistry(experiment).get_physical_model()
-    load_parameters(files.parameters, model)
-    assert float(model.get_parameter("diffusivity")) == pytest.approx(0.01, rel=1e-5)
+    load_parameters(folder / "physical/parameters.yaml", model)
+    middle = float(model.get_parameter("diffusivity").detach())
+    assert middle == pytest.approx(0.01, rel=1e-4), "of the training simulations"
 
 
 def test_shared_parameters_are_estimated_together_with_those_of_each_simulation(
@@ -220,12 +233,12 @@ def test_shared_parameters_are_estimated_together_with_those_of_each_simulation(
     result = calibrate_simulations(experiment, store, files, [])
     assert result["status"] == "converged"
     shared, own = (result["parameters"][name] for name in ("velocity", "diffusivity"))
-    assert shared["value"] == pytest.approx(SPEED, rel=1e-6)
+    assert shared["value"] == pytest.approx([SPEED], rel=1e-6)
     assert own["value"] == pytest.approx(DIFFUSIVITIES[:3], rel=1e-5)
     assert list(result["parameters"]) == ["diffusivity", "velocity"]
-    assert 0 < shared["std"] <= shared["uncertainty"]
-    lower, upper = shared["interval_90"]
-    assert lower < shared["value"] < upper
+    assert 0 < shared["std"][0] <= shared["uncertainty"][0]
+    (lower,), (upper,) = shared["interval_90"]
+    assert lower < shared["value"][0] < upper
     assert result["history"][-1]["loss"] < result["history"][0]["loss"]
     assert len(result["table"]) == 4, "the shared one has no rows"
 
@@ -256,7 +269,7 @@ def test_joint_uncertainty_is_that_of_the_whole_problem(store: CacheManager) -> 
     }
     report, _ = joint._report(arrows, [])
     scale = blocks[0].objective.vector.scale[1]
-    assert report["velocity"]["std"] == pytest.approx(float(expected) ** 0.5 * scale, rel=1e-6)
+    assert report["velocity"]["std"][0] == pytest.approx(float(expected) ** 0.5 * scale, rel=1e-6)
 
 
 def test_a_trainer_of_one_value_refuses_parameters_of_each_simulation() -> None:

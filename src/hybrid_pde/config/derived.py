@@ -112,15 +112,18 @@ def is_augmented(experiment: Experiment) -> bool:
 def needs_equation(experiment: Experiment) -> bool:
     """True if training the surrogate needs the equation.
 
-    It does to select valid symmetries, for parameter values among the inputs, and to fill in hidden
-    values.
+    It does to select valid symmetries, for parameter values among the inputs, to fill in hidden
+    values, and where each simulation has parameters of its own.
     """
     section = experiment.model.synthetic
     if experiment.model.physical is None or section is None:
         return False
     parameters = set(section.input_specs) - set(experiment.data.fields)
     return bool(
-        experiment.augmentation.symmetries or parameters or experiment.data.observations is not None
+        experiment.augmentation.symmetries
+        or parameters
+        or experiment.data.observations is not None
+        or is_calibrated_by_simulation(experiment)
     )
 
 

@@ -10,11 +10,11 @@ from hybrid_pde.data.atomic import write_json
 from hybrid_pde.data.cache.cache_manager import CacheManager
 from hybrid_pde.data.cache.simulation_store import SimulationStore
 from hybrid_pde.models.physical.parameters_file import load_parameters, read_parameters
+from hybrid_pde.models.physical.simulation_values import with_values
 from hybrid_pde.models.registry import ModelRegistry
 from hybrid_pde.result_warnings import recorded_warnings
 from hybrid_pde.stages.threads import limit_threads
 from hybrid_pde.training.augmentation.augmentation import Augmentation
-from hybrid_pde.training.physical.simulation_values import with_values
 
 
 def augment_shard(

@@ -77,7 +77,13 @@ class SimulationEstimates:
     ) -> None:
         self._experiment, self._store, self.directory = experiment, store, directory
         self._digests = digests
-        self._common = _without_splits(identity)
+        observed = experiment.data.observations
+        sensors = None if observed is None else observed.sensors
+        readings = None if sensors is None else Path(experiment.project_root) / sensors
+        self._common = {
+            **_without_splits(identity),
+            "sensors": None if readings is None else sha256_of(readings),
+        }
 
     def path(self, index: int) -> Path:
         """File of a simulation's estimate."""

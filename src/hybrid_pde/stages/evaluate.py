@@ -22,11 +22,11 @@ from hybrid_pde.evaluation.rollout_evaluation import Evaluation, evaluate, write
 from hybrid_pde.evaluation.rollouts_file import write_rollouts
 from hybrid_pde.evaluation.synthetic_predictor import SyntheticPredictor
 from hybrid_pde.models.physical.parameters_file import load_parameters
+from hybrid_pde.models.physical.simulation_values import with_values
 from hybrid_pde.models.registry import ModelRegistry
 from hybrid_pde.models.surrogate_file import load_synthetic_model, read_training_warnings
 from hybrid_pde.result_warnings import inherited, recorded_warnings, warn_of_result
 from hybrid_pde.stages.threads import limit_threads
-from hybrid_pde.training.physical.simulation_values import with_values
 
 
 def evaluate_held_out(

@@ -26,6 +26,7 @@ from hybrid_pde.data.raw_claim import claim_raw_folder
 from hybrid_pde.domain.run_folders import ESTIMATES, cycle_folder, replicate_folder
 from hybrid_pde.evaluation.number_format import number
 from hybrid_pde.evaluation.report.warnings_of_stages import warnings_in_folder
+from hybrid_pde.models.physical.simulation_values import with_values
 from hybrid_pde.models.user_models import check_own_models
 from hybrid_pde.result_warnings import inherited, recorded_warnings, summary_of
 from hybrid_pde.stages.augment import generate_simulations
@@ -45,7 +46,6 @@ from hybrid_pde.stages.train_synthetic import SurrogateFiles, SurrogateTraining,
 from hybrid_pde.training.finished_checkpoints import remove_finished_checkpoints
 from hybrid_pde.training.hybrid.cycles import run_cycles
 from hybrid_pde.training.physical.plan_checks import check_field_guesses
-from hybrid_pde.training.physical.simulation_values import with_values
 from hybrid_pde.training.synthetic.training_windows import check_left_out
 
 PACKAGE = Path(__file__).resolve().parents[1]

@@ -18,6 +18,7 @@ from hybrid_pde.data.cache.simulation_store import SimulationStore
 from hybrid_pde.errors import CheckpointError
 from hybrid_pde.evaluation.history import Row, read_rows, write_history
 from hybrid_pde.interruption import StopRequest
+from hybrid_pde.models.physical.simulation_values import with_values
 from hybrid_pde.models.registry import ModelRegistry
 from hybrid_pde.models.surrogate_file import (
     load_saved_model,
@@ -29,7 +30,6 @@ from hybrid_pde.result_warnings import of_earlier_cycle, recorded_warnings
 from hybrid_pde.stages.kept_results import FOLDER, KeptResults
 from hybrid_pde.stages.threads import limit_threads
 from hybrid_pde.training.checkpoint_folder import CheckpointFolder
-from hybrid_pde.training.physical.simulation_values import with_values
 from hybrid_pde.training.synthetic.epoch_record import is_stale
 from hybrid_pde.training.synthetic.processes import num_processes, run_together
 from hybrid_pde.training.synthetic.synthetic_trainer import SyntheticTrainer

@@ -115,7 +115,7 @@ def set_result(model: PhysicalModel, result: Mapping[str, Any]) -> None:
 
     Parameters that the data do not determine are not changed. One with a value for each simulation
     is set to the median of the training simulations; each simulation's own value is a known
-    parameter, see :func:`~hybrid_pde.training.physical.simulation_values.with_values`.
+    parameter, see :func:`~hybrid_pde.models.physical.simulation_values.with_values`.
 
     Args:
         model: The model.

@@ -26,9 +26,9 @@ class ParameterSampler:
 
     ``distribution`` draws every learned number from the normal distribution of its estimate and
     standard deviation, truncated at its bounds. Of parameters with a value for each simulation, it
-    draws a training simulation, and all of them about the values of that one. Ranges are drawn from uniformly, in the logarithm
-    if both ends are positive and a factor of 10 or more apart. A value depends only on the seed,
-    the simulation and the parameter's name.
+    draws a training simulation, and all of them about the values of that one. Ranges are drawn
+    from uniformly, in the logarithm if both ends are positive and a factor of 10 or more apart. A
+    value depends only on the seed, the simulation and the parameter's name.
 
     Args:
         experiment: Section ``augmentation`` and the learnable parameters.
@@ -140,7 +140,7 @@ class ParameterSampler:
     ) -> tuple[np.ndarray, float, float]:
         """Standard deviation and bounds of a learned parameter."""
         report = (calibrated or {}).get(name, {})
-        std = report.get("std")
+        std: Any = report.get("std")
         if report.get("per_simulation"):
             std = [s for s, v in zip(std, report["value"], strict=True) if v is not None]
         elif not report.get("determined", True):

@@ -86,10 +86,11 @@ class SimulationCalibrator:
         else:
             found = [each for each in found if each["status"] != FAILED] or found
         if found[-1]["status"] == FAILED:
+            tried = [each["simulation"] for each in found]
             raise CalibrationError(
-                "trainer_params.train_sim: none of the simulations "
-                f"{[each['simulation'] for each in found]}, on which the schemes are compared, can "
-                f"be calibrated: {found[-1]['error']}"
+                f"trainer_params.train_sim: {tried}: the schemes are compared on the first of "
+                f"these that can be calibrated, and none can: {found[-1]['error']}. List others "
+                "first, or name the scheme in model.physical.numerics"
             )
         self.reference, self.numerics = found[-1], found[-1]["numerics"]
 

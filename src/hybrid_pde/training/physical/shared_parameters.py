@@ -198,7 +198,8 @@ class JointCalibration:
         own, shared = self._positions(objective.vector)
         ordered = np.column_stack([jacobian[:, own], jacobian[:, shared], residual])
         size = ordered.shape[1]
-        triangle = np.linalg.qr(np.vstack([ordered, np.zeros((size, size))]), mode="r")
+        padded = np.vstack([ordered, np.zeros((size, size))])
+        triangle = np.asarray(np.linalg.qr(padded, mode="r"))
         n = len(own)
         return _Arrow(
             triangle[:n, :n],

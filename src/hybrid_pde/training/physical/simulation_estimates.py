@@ -56,7 +56,7 @@ def combined_result(
         {"simulation": each["simulation"], **row} for each in done for row in each["history"]
     ]
     return {
-        "parameters": {p.name: (common | listed)[p.name] for p in learnable},
+        "parameters": {p.name: {**common, **listed}[p.name] for p in learnable},
         "undetermined_directions": [],
         "status": next((each for each in statuses if each != CONVERGED), CONVERGED),
         "loss": sum(losses) / len(losses) if losses else None,

@@ -18,7 +18,6 @@ from hybrid_pde.data.cache.simulation_view import SimulationView
 from hybrid_pde.data.simulation_table import values_by_simulation
 from hybrid_pde.domain.known_values import KnownParameter
 from hybrid_pde.errors import CalibrationError
-from hybrid_pde.models.physical.parameters_file import read_result
 from hybrid_pde.result_warnings import warn_of_result
 
 _SPLITS = ("train_sim", "val_sim", "test_sim")
@@ -47,6 +46,9 @@ def with_values(
     """
     if parameters is None or not is_calibrated_by_simulation(experiment):
         return experiment, store
+    # loads PhiFlow, which a surrogate without an equation does not need
+    from hybrid_pde.models.physical.parameters_file import read_result
+
     table = read_result(parameters).get("table")
     if table is None:
         raise CalibrationError(

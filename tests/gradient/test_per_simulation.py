@@ -25,6 +25,7 @@ from hybrid_pde.stages.pipeline import run_experiment
 from hybrid_pde.stages.train_physical import CalibrationFiles, calibrate_simulations
 from hybrid_pde.training.physical.per_simulation import FAILED, SimulationCalibrator
 from hybrid_pde.training.physical.shared_parameters import JointCalibration
+from hybrid_pde.training.physical.shared_uncertainty import shared_report
 from hybrid_pde.training.physical.simulation_estimates import combined_result
 from tests.physics.periodic_box import coordinates, periodic_grid
 from tests.unit.raw_files import NAME, raw_path, write_file
@@ -249,7 +250,7 @@ def test_joint_uncertainty_is_that_of_the_whole_problem(store: CacheManager) -> 
     joint = JointCalibration(experiment, store)
     joint._calibrator.shared = joint._start()
     for index in (0, 1):
-        joint._block(index)
+        joint._add_block(index)
     joint._minimize()
     blocks = [joint._blocks[index] for index in (0, 1)]
     whole, residual = [], []
@@ -264,10 +265,7 @@ def test_joint_uncertainty_is_that_of_the_whole_problem(store: CacheManager) -> 
     count = sum(block.objective.num_values for block in blocks)
     variance = float(torch.cat(residual).square().sum()) / (count - 3)
     expected = torch.linalg.inv(jacobian.T @ jacobian)[2, 2] * variance
-    arrows = {
-        index: joint._linearize(joint._blocks[index], joint._blocks[index].z) for index in (0, 1)
-    }
-    report, _ = joint._report(arrows, [])
+    report, _ = shared_report(joint._fit(), [])
     scale = blocks[0].objective.vector.scale[1]
     assert report["velocity"]["std"][0] == pytest.approx(float(expected) ** 0.5 * scale, rel=1e-6)
 

@@ -7,10 +7,8 @@ costs one linearization of each simulation and a least-squares problem of the sh
 Source: Golub and Pereyra (2003), Inverse Problems 19, R1-R26, on separable least squares.
 """
 
-import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from math import sqrt
 from typing import Any
 
 import numpy as np
@@ -22,23 +20,18 @@ from hybrid_pde.data.cache.simulation_store import SimulationStore
 from hybrid_pde.errors import CalibrationError, DivergenceError
 from hybrid_pde.models.physical.initial_parameters import learnable_parameters
 from hybrid_pde.training.physical.added_uncertainty import add_uncertainty
-from hybrid_pde.training.physical.error_budget import NORMAL_90
+from hybrid_pde.training.physical.arrow import Arrow, eliminate, shared_step
 from hybrid_pde.training.physical.minimum import CONVERGED, MAX_ITERATIONS, STALLED
 from hybrid_pde.training.physical.objective import Objective
 from hybrid_pde.training.physical.parameter_vector import ParameterVector
 from hybrid_pde.training.physical.per_simulation import FAILED, Estimate, SimulationCalibrator
 from hybrid_pde.training.physical.physical_trainer import PhysicalTrainer
+from hybrid_pde.training.physical.shared_uncertainty import SharedFit, shared_report
 
 # Halvings of a joint step before the minimization counts as stalled.
 _HALVINGS = 8
 # Relative decrease of the loss that is rounding.
 _ROUNDING = 1e-10
-# Simulations from which on the scatter of their gradients tells the size of the noise.
-_FEWEST_CLUSTERS = 10
-# Parts of the uncertainty that are common to all simulations, so they do not average out.
-_COMMON = ("scheme", "discretization")
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass
@@ -52,36 +45,6 @@ class _Block:
 
     objective: Objective
     z: np.ndarray
-
-
-@dataclass(frozen=True)
-class _Arrow:
-    """Linearization of one simulation with its own parameters eliminated.
-
-    Attributes:
-        own: Triangle of the own parameters ``[n_own, n_own]``.
-        coupling: Its columns of the shared ones ``[n_own, n_shared]``.
-        residual: Its residual ``[n_own]``.
-        jacobian: Remaining rows for the shared parameters ``[rows, n_shared]``.
-        rest: Their residual ``[rows]``.
-        squares: |r|².
-    """
-
-    own: np.ndarray
-    coupling: np.ndarray
-    residual: np.ndarray
-    jacobian: np.ndarray
-    rest: np.ndarray
-    squares: float
-
-    def own_step(self, shared_step: np.ndarray) -> np.ndarray:
-        """Step of the own parameters that belongs to one of the shared ones."""
-        return _solve(self.own, -(self.residual + self.coupling @ shared_step))
-
-    @property
-    def response(self) -> np.ndarray:
-        """∂ own / ∂ shared at the optimum, ``[n_own, n_shared]``."""
-        return _solve(self.own, -self.coupling)
 
 
 class JointCalibration:
@@ -121,22 +84,23 @@ class JointCalibration:
         calibrator.select_scheme()
         calibrator.shared = self._start()
         training = self._experiment.trainer_params.physical.train_sim
-        first = [calibrator.calibrate(index) for index in training if self._block(index) is None]
+        first = [self._add_block(index) for index in training]
         if not self._blocks:
             raise CalibrationError(
                 f"trainer_params.train_sim: {training}: no simulation can be calibrated; "
-                f"{first[0]['error'] if first else ''}"
+                f"simulation {training[0]}: {first[0]['error']}"
             )
         status = self._minimize()
-        arrows = {index: self._linearize(block, block.z) for index, block in self._blocks.items()}
+        fit = self._fit()
         calibrator.shared = self._values()
         estimates = []
         responses = {}
         for index in indices:
             estimates.append(calibrator.calibrate(index))
-            if estimates[-1]["status"] != FAILED and calibrator.trainer is not None:
+            if estimates[-1]["status"] != FAILED:
+                assert calibrator.trainer is not None
                 responses[index] = self._response(calibrator.trainer)
-        report, covariance = self._report(arrows, estimates)
+        report, covariance = shared_report(fit, estimates)
         for estimate in estimates:
             if estimate["simulation"] in responses:
                 _add_shared_part(estimate, responses[estimate["simulation"]], covariance)
@@ -146,24 +110,21 @@ class JointCalibration:
         """Shared values to start from: those of the reference, else the initial guess."""
         names = shared_parameters(self._experiment)
         found = (self._calibrator.reference or {}).get("parameters", {})
-        model = self._calibrator.model
         return {
             name: torch.as_tensor(found[name]["value"], dtype=torch.float64)
             if name in found and found[name]["value"] is not None
             else self._calibrator.initial[name]
             for name in names
-            if name in dict(model.named_parameters())
         }
 
-    def _block(self, index: int) -> _Block | None:
-        """Calibrate a simulation and keep its part of the joint problem; ``None`` if it fails."""
+    def _add_block(self, index: int) -> Estimate:
+        """Calibrate a simulation, and keep its part of the joint problem unless that fails."""
         found = self._calibrator.calibrate(index)
-        trainer = self._calibrator.trainer
-        if found["status"] == FAILED or trainer is None:
-            return None
-        objective = self._objective(trainer)
-        self._blocks[index] = _Block(objective, objective.vector.read())
-        return self._blocks[index]
+        if found["status"] != FAILED:
+            assert self._calibrator.trainer is not None
+            objective = self._objective(self._calibrator.trainer)
+            self._blocks[index] = _Block(objective, objective.vector.read())
+        return found
 
     def _objective(self, trainer: PhysicalTrainer) -> Objective:
         """The misfit of a trainer's simulation as a function of all learnable parameters."""
@@ -187,27 +148,15 @@ class JointCalibration:
             [entry for entry in places if vector.names[entry] not in own],
         )
 
-    def _linearize(self, block: _Block, z: np.ndarray) -> _Arrow:
+    def _linearize(self, block: _Block, z: np.ndarray) -> Arrow:
         model, objective = block.objective.model, block.objective
         precision, model.precision = model.precision, "double"
         try:
             at = objective.linearize(objective.complete(z))
         finally:
             model.precision = precision
-        jacobian, residual = at.of_parameters(len(objective.vector))
-        own, shared = self._positions(objective.vector)
-        ordered = np.column_stack([jacobian[:, own], jacobian[:, shared], residual])
-        size = ordered.shape[1]
-        padded = np.vstack([ordered, np.zeros((size, size))])
-        triangle = np.asarray(np.linalg.qr(padded, mode="r"))
-        n = len(own)
-        return _Arrow(
-            triangle[:n, :n],
-            triangle[:n, n:-1],
-            triangle[:n, -1],
-            triangle[n:, n:-1],
-            triangle[n:, -1],
-            at.loss * objective.num_values,
+        return eliminate(
+            *at.of_parameters(len(objective.vector)), *self._positions(objective.vector)
         )
 
     def _minimize(self) -> str:
@@ -236,16 +185,14 @@ class JointCalibration:
                 return CONVERGED
         return MAX_ITERATIONS
 
-    def _steps(self, blocks: Sequence[_Block], arrows: Sequence[_Arrow]) -> list[np.ndarray]:
+    def _steps(self, blocks: Sequence[_Block], arrows: Sequence[Arrow]) -> list[np.ndarray]:
         """The Gauss-Newton step of every simulation's parameters; the shared ones move alike."""
-        stacked = np.vstack([each.jacobian for each in arrows])
-        rest = np.concatenate([each.rest for each in arrows])
-        shared_step = np.linalg.lstsq(stacked, -rest, rcond=None)[0]
+        common = shared_step(arrows)
         steps = []
         for block, arrow in zip(blocks, arrows, strict=True):
             own, shared = self._positions(block.objective.vector)
             step = np.zeros(len(block.z))
-            step[own], step[shared] = arrow.own_step(shared_step), shared_step
+            step[own], step[shared] = arrow.own_step(common), common
             steps.append(step)
         return steps
 
@@ -262,8 +209,8 @@ class JointCalibration:
         ]
 
     def _lower(
-        self, blocks: Sequence[_Block], arrows: Sequence[_Arrow], steps: Sequence[np.ndarray]
-    ) -> tuple[list[np.ndarray], list[_Arrow]] | None:
+        self, blocks: Sequence[_Block], arrows: Sequence[Arrow], steps: Sequence[np.ndarray]
+    ) -> tuple[list[np.ndarray], list[Arrow]] | None:
         """Points along the steps with a lower loss, and their linearizations."""
         before = sum(each.squares for each in arrows)
         for halvings in range(_HALVINGS):
@@ -276,7 +223,7 @@ class JointCalibration:
                 return points, found
         return None
 
-    def _note(self, arrows: Sequence[_Arrow]) -> None:
+    def _note(self, arrows: Sequence[Arrow]) -> None:
         """Add a row to the history."""
         blocks = list(self._blocks.values())
         count = sum(block.objective.num_values for block in blocks)
@@ -307,97 +254,17 @@ class JointCalibration:
         slopes = objective.vector.slopes(z)
         return np.asarray(slopes[own, None] * arrow.response / slopes[None, shared])
 
-    def _report(
-        self, arrows: Mapping[int, _Arrow], estimates: Sequence[Estimate]
-    ) -> tuple[dict[str, Any], np.ndarray]:
-        """The shared parameters as in ``parameters.yaml``, and their covariance."""
-        first = next(iter(self._blocks.values()))
-        vector, z = first.objective.vector, first.z
-        _, shared = self._positions(vector)
-        slopes = vector.slopes(z)[shared]
-        jacobian = np.vstack([each.jacobian for each in arrows.values()])
-        values = sum(block.objective.num_values for block in self._blocks.values())
-        own = len(z) - len(shared)
-        freedom = max(1.0, values - len(shared) - own * len(arrows))
-        variance = sum(each.squares for each in arrows.values()) / freedom
-        inverse = np.linalg.pinv(jacobian.T @ jacobian)
-        covariance = variance * inverse * np.outer(slopes, slopes)
-        std = np.sqrt(np.diag(covariance))
-        ratios = _part_ratios(estimates)
-        parts = {
-            part: None
-            if ratio is None
-            else ratio * std * (sqrt(len(arrows)) if part in _COMMON else 1.0)
-            for part, ratio in ratios.items()
-        }
-        if len(arrows) >= _FEWEST_CLUSTERS:
-            gradients = np.stack([each.jacobian.T @ each.rest for each in arrows.values()])
-            scatter = len(arrows) / (len(arrows) - 1) * gradients.T @ gradients
-            robust = np.sqrt(np.diag(inverse @ scatter @ inverse)) * np.abs(slopes)
-            parts["noise"] = np.maximum(std if parts["noise"] is None else parts["noise"], robust)
-        total = np.sqrt(sum(each**2 for each in parts.values() if each is not None) + 0 * std)
-        total = np.maximum(total, std)
-        report = {}
-        theta = vector.values(z)
-        for name in shared_parameters(self._experiment):
-            places = [shared.index(entry) for entry in vector.owned(name)]
-            report[name] = self._entry(name, theta[shared], std, total, parts, places)
-        growth = np.where(std > 0, total / np.where(std > 0, std, 1.0), 1.0)
-        return report, covariance * np.outer(growth, growth)
-
-    def _entry(
-        self,
-        name: str,
-        theta: np.ndarray,
-        std: np.ndarray,
-        total: np.ndarray,
-        parts: Mapping[str, np.ndarray | None],
-        places: Sequence[int],
-    ) -> dict[str, Any]:
-        """A shared parameter as in ``parameters.yaml``."""
-        vector = next(iter(self._blocks.values())).objective.vector
-        entry = vector.entries[vector.owned(name)[0]]
-        many = len(places) > 1 or bool(self._values()[name].ndim)
-
-        def plain(values: np.ndarray) -> Any:
-            numbers = [float(values[place]) for place in places]
-            return numbers if many else numbers[0]
-
-        reach = NORMAL_90 * total
-        return {
-            "value": plain(theta),
-            "std": plain(std),
-            "initial_guess": vector.by_name(vector.values(vector.start), name),
-            "bounds": [None if np.isinf(end) else end for end in (entry.lower, entry.upper)],
-            "unit": vector.spec_of(name).unit,
-            "determined": True,
-            "discretization_error": None,
-            "uncertainty": plain(total),
-            "interval_90": [
-                plain(np.maximum(theta - reach, entry.lower)),
-                plain(np.minimum(theta + reach, entry.upper)),
-            ],
-            "uncertainty_parts": {
-                part: None if values is None else plain(values) for part, values in parts.items()
-            },
-        }
-
-
-def _solve(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
-    return np.asarray(np.linalg.lstsq(matrix, right, rcond=None)[0])
-
-
-def _part_ratios(estimates: Sequence[Estimate]) -> dict[str, float | None]:
-    """Median ratio of each part of the uncertainty to the std, over simulations and parameters."""
-    found: dict[str, list[float]] = {}
-    for estimate in estimates:
-        for parameter in estimate["parameters"].values():
-            stds = np.atleast_1d(np.array(parameter.get("std"), dtype=float))
-            for part, values in (parameter.get("uncertainty_parts") or {}).items():
-                found.setdefault(part, [])
-                if values is not None and np.all(stds > 0):
-                    found[part] += list(np.atleast_1d(np.array(values, dtype=float)) / stds)
-    return {part: float(np.median(each)) if each else None for part, each in found.items()}
+    def _fit(self) -> SharedFit:
+        """The joint calibration at its estimate."""
+        blocks = list(self._blocks.values())
+        vector = blocks[0].objective.vector
+        return SharedFit(
+            vector,
+            blocks[0].z,
+            self._positions(vector)[1],
+            [self._linearize(block, block.z) for block in blocks],
+            sum(block.objective.num_values for block in blocks),
+        )
 
 
 def _add_shared_part(estimate: Estimate, response: np.ndarray, covariance: np.ndarray) -> None:

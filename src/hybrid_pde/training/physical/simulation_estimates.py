@@ -47,6 +47,13 @@ def combined_result(
             f"simulation {order[0]} ({training[0]['file']}): {training[0]['error']}"
         )
     _warn(estimates)
+    for name, parameter in (shared or {}).get("parameters", {}).items():
+        if not parameter["determined"]:
+            warn_of_result(
+                f"{name}: all simulations together do not determine it, and the values of single "
+                "simulations hold for the value that it started from; give its value in "
+                "model.physical.pde_params and take it out of trainer_params.learnable_parameters"
+            )
     losses = [each["loss"] for each in done if each["loss"] is not None]
     listed = {name: _listed(name, training, done[0]) for name in names}
     common: Mapping[str, Any] = (shared or {}).get("parameters", {})

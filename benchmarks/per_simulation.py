@@ -123,7 +123,7 @@ def vorticity(force: bool) -> Callable[..., np.ndarray]:
         inverse = np.where(square > 0, 1 / np.where(square > 0, square, 1), 0)
         keep = (np.abs(kx) < points / 3) & (np.abs(ky) < points / 3)
         noise = np.fft.fft2(random.standard_normal((points, points)))
-        start = noise * np.sqrt(square) * np.exp(-((square / 25) ** 1)) * keep
+        start = noise * np.sqrt(square) * np.exp(-square / 25) * keep
         start *= 4.0 / np.std(np.fft.ifft2(start).real)
         y = np.arange(points) * 2 * np.pi / points
         drag, wave = (0.1, -4 * np.cos(4 * y)) if force else (0.0, 0 * y)
@@ -133,7 +133,7 @@ def vorticity(force: bool) -> Callable[..., np.ndarray]:
             psi = hat * inverse
             u, v = np.fft.ifft2(1j * ky * psi).real, np.fft.ifft2(-1j * kx * psi).real
             wx, wy = np.fft.ifft2(1j * kx * hat).real, np.fft.ifft2(1j * ky * hat).real
-            return -keep * np.fft.fft2(u * wx + v * wy) + forcing
+            return forcing - keep * np.fft.fft2(u * wx + v * wy)
 
         linear = -values["viscosity"] * square - drag
         return _frames(start, linear, nonlinear, 0.05, 20)[:, None]

@@ -119,6 +119,7 @@ rule all:
 include: "workflow/rules/targets.smk"
 include: "workflow/rules/simulate.smk"
 include: "workflow/rules/cache.smk"
+include: "workflow/rules/calibrate.smk"
 include: "workflow/rules/train_physical.smk"
 include: "workflow/rules/augment.smk"
 include: "workflow/rules/train_synthetic.smk"

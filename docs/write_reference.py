@@ -29,6 +29,7 @@ DOCS = ROOT / "docs"
 STAGES = (
     "simulate",
     "cache",
+    "calibrate",
     "train_physical",
     "augment",
     "train_synthetic",

@@ -133,7 +133,7 @@ def by_text(function: Callable[[Path], Any]) -> Callable[[Path], Any]:
 @pytest.mark.parametrize(
     ("module", "expected"),
     [
-        ("training/physical/physical_trainer.py", {"train_physical"}),
+        ("training/physical/physical_trainer.py", {"calibrate", "train_physical"}),
         ("training/hybrid/guided_calibration.py", {"train_physical"}),
         ("training/synthetic/synthetic_trainer.py", {"train_synthetic"}),
         ("training/synthetic/validated_training.py", {"train_synthetic"}),

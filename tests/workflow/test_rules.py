@@ -19,6 +19,7 @@ NAMED = re.compile(r"^ {8}(\w+)=", re.MULTILINE)
 STAGES = {
     "simulate",
     "cache",
+    "calibrate",
     "train_physical",
     "augment",
     "train_synthetic",

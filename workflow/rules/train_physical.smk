@@ -27,6 +27,7 @@ rule train_physical:
     shell:
         "{resources.scripts}/train_physical.py --settings {params.cfg:q} --code {params.code}"
         " --cache {input.cache:q}"
+        " --calibrated {input.calibrated:q}"
         " --previous {input.previous:q} --guidance {input.guidance:q}"
         " --parameters {output.parameters:q} --history {output.history:q}"
         " --checkpoints results/{wildcards.run}/checkpoints"

@@ -4,7 +4,8 @@ Writes ``parameters.yaml`` (values with standard deviations, status, numerics) a
 (one row an iteration). A calibration that diverges writes nothing, unless
 ``suppress_convergence_errors`` asks for the best estimate so far. An interrupted calibration
 resumes from the evaluations that it has saved. In a later hybrid cycle the calibration also sees
-the synthetic model's predictions of values that are not observed.
+the synthetic model's predictions of values that are not observed. Where each simulation has
+parameters of its own, it collects their estimates, and writes ``per_simulation.csv``, too.
 """
 
 import argparse
@@ -26,6 +27,9 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--cache", type=Path, nargs="+", required=True, help="cache manifests")
     options.add_argument("--previous", type=Path, nargs="*", default=[], help="of the cycle before")
     options.add_argument("--guidance", type=Path, nargs="*", default=[], help="its predictions")
+    options.add_argument(
+        "--calibrated", type=Path, nargs="*", default=[], help="manifests of single estimates"
+    )
     options.add_argument("--parameters", type=Path, required=True, help="YAML file to write")
     options.add_argument("--history", type=Path, required=True, help="CSV file to write")
     options.add_argument("--checkpoints", type=Path, required=True, help="folder of checkpoints")
@@ -39,7 +43,9 @@ def main(arguments: argparse.Namespace) -> None:
 
     stage.train_physical(
         arguments.settings,
-        stage.CalibrationInputs(arguments.cache, arguments.previous, arguments.guidance),
+        stage.CalibrationInputs(
+            arguments.cache, arguments.previous, arguments.guidance, arguments.calibrated
+        ),
         stage.CalibrationFiles(
             arguments.parameters,
             arguments.history,

@@ -8,6 +8,8 @@ from hybrid_pde.config.schema import Experiment
 from hybrid_pde.errors import ConfigError
 
 DIAGNOSTICS = {"pressure"}
+# Training simulations that are tried in turn to select the scheme of all.
+NUM_REFERENCES = 3
 
 
 def stages_trained(experiment: Experiment) -> tuple[str, ...]:
@@ -110,13 +112,68 @@ def is_augmented(experiment: Experiment) -> bool:
 def needs_equation(experiment: Experiment) -> bool:
     """True if training the surrogate needs the equation.
 
-    It does to select valid symmetries, for parameter values among the inputs, and to fill in hidden
-    values.
+    It does to select valid symmetries, for parameter values among the inputs, to fill in hidden
+    values, and where each simulation has parameters of its own.
     """
     section = experiment.model.synthetic
     if experiment.model.physical is None or section is None:
         return False
     parameters = set(section.input_specs) - set(experiment.data.fields)
     return bool(
-        experiment.augmentation.symmetries or parameters or experiment.data.observations is not None
+        experiment.augmentation.symmetries
+        or parameters
+        or experiment.data.observations is not None
+        or is_calibrated_by_simulation(experiment)
     )
+
+
+def own_parameters(experiment: Experiment) -> list[str]:
+    """Names of the parameters that each simulation has a value of its own of."""
+    learnable = experiment.trainer_params.physical.learnable_parameters
+    return [each.name for each in learnable if each.per_simulation]
+
+
+def shared_parameters(experiment: Experiment) -> list[str]:
+    """Names of the learnable parameters that all simulations share."""
+    learnable = experiment.trainer_params.physical.learnable_parameters
+    return [each.name for each in learnable if not each.per_simulation]
+
+
+def is_calibrated_by_simulation(experiment: Experiment) -> bool:
+    """True if a parameter has a value for each simulation."""
+    return "physical" in stages_trained(experiment) and bool(own_parameters(experiment))
+
+
+def calibrated_simulations(experiment: Experiment) -> list[int]:
+    """Simulations that get values of their own parameters, ascending: all that a stage uses."""
+    found = {*held_out_simulations(experiment)[0]}
+    for stage in stages_trained(experiment):
+        training = getattr(experiment.trainer_params, stage)
+        found |= {*training.train_sim, *training.val_sim, *training.test_sim}
+    return sorted(found)
+
+
+def trained_simulations(experiment: Experiment) -> list[int]:
+    """Simulations that are not held out: those of the calibration, then those of the surrogate."""
+    chosen = experiment.trainer_params.physical.train_sim
+    others = [each for each in calibrated_simulations(experiment) if each not in chosen]
+    return [*chosen, *(each for each in others if not is_held_out(experiment, each))]
+
+
+def is_held_out(experiment: Experiment, index: int) -> bool:
+    """True if no stage trains on a simulation."""
+    return not any(
+        index in getattr(experiment.trainer_params, stage).train_sim
+        for stage in stages_trained(experiment)
+    )
+
+
+def context_of(experiment: Experiment, num_frames: int) -> int:
+    """Number of frames on which a held-out simulation is calibrated; the rest is evaluated.
+
+    Args:
+        experiment: Key ``trainer_params.physical.context_frames``; by default a quarter.
+        num_frames: Number of frames of the simulation.
+    """
+    given = experiment.trainer_params.physical.context_frames
+    return max(2, num_frames // 4) if given is None else given

@@ -7,6 +7,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+# folder of the estimates of single simulations, in ``physical``
+ESTIMATES = "per_simulation"
 # regular expression of what follows the experiment's name
 RUN_FOLDERS = r"(?:/(?:cycle|replicate)_\d\d)?"
 _RUN = re.compile(r"(?P<experiment>[^/]+)(?:/(?P<kind>cycle|replicate)_(?P<number>\d\d))?")

@@ -14,6 +14,7 @@ from hybrid_pde.training.hybrid.hybrid_trainer import HybridTrainer
 from hybrid_pde.training.physical.calibration_setup import calibration_trainer, calibration_windows
 from hybrid_pde.training.physical.learnable_values import learnable_values
 from hybrid_pde.training.physical.observation_window import ObservedData
+from hybrid_pde.training.physical.per_simulation import SimulationCalibrator
 from hybrid_pde.training.physical.physical_trainer import PhysicalTrainer
 from hybrid_pde.training.synthetic.data_loaders import batches
 from hybrid_pde.training.synthetic.synthetic_trainer import SyntheticTrainer
@@ -44,6 +45,19 @@ class TrainerFactory:
     def create_physical_trainer(config: Config) -> PhysicalTrainer:
         """A trainer of the physical model, which starts at the initial guesses."""
         return calibration_trainer(parse_experiment(config))
+
+    @staticmethod
+    def create_simulation_calibrator(
+        config: Config, store: SimulationStore | None = None
+    ) -> SimulationCalibrator:
+        """Calibration of single simulations, for parameters with ``per_simulation: true``.
+
+        Args:
+            config: The experiment.
+            store: The simulations, by default the experiment's data set.
+        """
+        experiment = parse_experiment(config)
+        return SimulationCalibrator(experiment, store or DataManager.from_experiment(experiment))
 
     @staticmethod
     def create_hybrid_trainer(config: Config) -> HybridTrainer:

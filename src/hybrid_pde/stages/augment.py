@@ -10,6 +10,7 @@ from hybrid_pde.data.atomic import write_json
 from hybrid_pde.data.cache.cache_manager import CacheManager
 from hybrid_pde.data.cache.simulation_store import SimulationStore
 from hybrid_pde.models.physical.parameters_file import load_parameters, read_parameters
+from hybrid_pde.models.physical.simulation_values import with_values
 from hybrid_pde.models.registry import ModelRegistry
 from hybrid_pde.result_warnings import recorded_warnings
 from hybrid_pde.stages.threads import limit_threads
@@ -73,6 +74,7 @@ def generate_simulations(
     Raises:
         DivergenceError: if none of the simulations stayed finite.
     """
+    experiment, real = with_values(experiment, real, parameters)
     model = ModelRegistry(experiment).get_physical_model()
     load_parameters(parameters, model)
     calibrated = read_parameters(parameters)["parameters"]

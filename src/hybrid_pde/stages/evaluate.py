@@ -21,6 +21,7 @@ from hybrid_pde.evaluation.predictors import Predictor, persistence
 from hybrid_pde.evaluation.rollout_evaluation import Evaluation, evaluate, write_metrics
 from hybrid_pde.evaluation.rollouts_file import write_rollouts
 from hybrid_pde.models.physical.parameters_file import load_parameters
+from hybrid_pde.models.physical.simulation_values import with_values
 from hybrid_pde.models.registry import ModelRegistry
 from hybrid_pde.models.surrogate_file import load_synthetic_model, read_training_warnings
 from hybrid_pde.models.synthetic.synthetic_predictor import SyntheticPredictor
@@ -82,6 +83,7 @@ def evaluate_models(
         earlier: Warnings of the stages that made the simulations, to be kept.
     """
     with recorded_warnings() as found:
+        experiment, store = with_values(experiment, store, parameters)
         evaluation = _evaluate(experiment, store, model, parameters)
         for text in evaluation_warnings(evaluation.metrics):
             warn_of_result(text)

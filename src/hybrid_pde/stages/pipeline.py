@@ -7,10 +7,13 @@ from typing import Any
 
 from hybrid_pde.config.checks.symmetries import box_of
 from hybrid_pde.config.derived import (
+    calibrated_simulations,
     held_out_simulations,
+    is_calibrated_by_simulation,
     needs_equation,
     num_cycles,
     replicate_of,
+    shared_parameters,
     stages_trained,
 )
 from hybrid_pde.config.schema import Experiment
@@ -20,19 +23,26 @@ from hybrid_pde.data.cache.data_manager import DataManager
 from hybrid_pde.data.cache.raw_index import RawIndex
 from hybrid_pde.data.plan_checks import check_data, planned_grid
 from hybrid_pde.data.raw_claim import claim_raw_folder
-from hybrid_pde.domain.run_folders import cycle_folder, replicate_folder
+from hybrid_pde.domain.run_folders import ESTIMATES, cycle_folder, replicate_folder
 from hybrid_pde.evaluation.number_format import number
 from hybrid_pde.evaluation.report.warnings_of_stages import warnings_in_folder
+from hybrid_pde.models.physical.simulation_values import with_values
 from hybrid_pde.models.user_models import check_own_models
 from hybrid_pde.numerics.workload import compilation
 from hybrid_pde.result_warnings import inherited, recorded_warnings, summary_of
 from hybrid_pde.stages.augment import generate_simulations
 from hybrid_pde.stages.cache import warn_of_assumptions
+from hybrid_pde.stages.calibrate import SimulationEstimates
 from hybrid_pde.stages.evaluate import evaluate_models
 from hybrid_pde.stages.guide import predict_guidance
 from hybrid_pde.stages.hybrid import collect_cycles
 from hybrid_pde.stages.simulate import RawSimulations
-from hybrid_pde.stages.train_physical import CalibrationFiles, GuidanceFiles, calibrate
+from hybrid_pde.stages.train_physical import (
+    CalibrationFiles,
+    GuidanceFiles,
+    calibrate,
+    calibrate_simulations,
+)
 from hybrid_pde.stages.train_synthetic import SurrogateFiles, SurrogateTraining, calibrated_model
 from hybrid_pde.training.finished_checkpoints import remove_finished_checkpoints
 from hybrid_pde.training.hybrid.cycles import run_cycles
@@ -105,6 +115,8 @@ def _prepare_data(experiment: Experiment, source: str) -> tuple[DataManager, lis
     used = {*held_out_simulations(experiment)[0]}
     for stage in (training.physical, training.synthetic):
         used |= {*stage.train_sim, *stage.val_sim}
+    if is_calibrated_by_simulation(experiment):
+        used |= {*calibrated_simulations(experiment)}
     with recorded_warnings() as found:
         store.cache_shard(sorted(used))
         warn_of_assumptions(store)
@@ -153,6 +165,9 @@ class _StagesOnFiles:
     def train_physical(self, cycle: int) -> None:
         """Calibrate the physical model."""
         experiment, folder = self._experiment, self.folder(cycle)
+        if is_calibrated_by_simulation(experiment):
+            self._calibrate_simulations(folder)
+            return
         training = experiment.trainer_params.physical
         inputs = self._store.manifest(sorted({*training.train_sim, *training.val_sim}))["files"]
         guidance = surrogate = None
@@ -173,6 +188,23 @@ class _StagesOnFiles:
         }
         earlier = [*self._earlier, *self._warnings.get(("guide", cycle), ())]
         calibrate(experiment, self._store, files, identity, guidance, earlier=earlier)
+
+    def _calibrate_simulations(self, folder: Path) -> None:
+        """Calibrate the physical model with parameters of each simulation."""
+        experiment, estimates = self._experiment, []
+        if not shared_parameters(experiment):
+            used = calibrated_simulations(experiment)
+            digests = self._store.manifest(used)["files"]
+            identity = _identity(experiment, {})
+            kept = {"settings": identity["run"], "code": identity["code"]}
+            directory = folder / "physical" / ESTIMATES
+            estimates = SimulationEstimates(experiment, self._store, directory, kept, digests).make(
+                used
+            )
+        files = CalibrationFiles(
+            folder / PARAMETERS, folder / "physical" / "history.csv", folder / "checkpoints"
+        )
+        calibrate_simulations(experiment, self._store, files, estimates, earlier=self._earlier)
 
     def augment(self, cycle: int) -> None:
         """Generate simulations with the calibrated model."""
@@ -201,15 +233,19 @@ class _StagesOnFiles:
         experiment = replicate_of(self._experiment, replicate)
         is_calibrated = "physical" in stages_trained(experiment)
         parameters = [source / PARAMETERS] * (is_calibrated and needs_equation(experiment))
+        with recorded_warnings() as found:
+            experiment, real = with_values(
+                experiment, self._store, parameters[0] if parameters else None
+            )
         training = SurrogateTraining(
             experiment,
-            self._store,
+            real,
             self._augmented(cycle) if cycle in self._made else None,
             self._made.get(cycle, []),
             physical=calibrated_model(experiment, parameters),
             warm_start=None if cycle == 1 else self.folder(cycle - 1) / MODEL,
             cycle=(cycle, num_cycles(experiment)),
-            earlier=[*self._earlier, *self._warnings.get(("augment", cycle), ())],
+            earlier=[*self._earlier, *self._warnings.get(("augment", cycle), ()), *found],
         )
         settings = experiment.workflow
         files = SurrogateFiles(

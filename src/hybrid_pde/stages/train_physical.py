@@ -6,24 +6,36 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hybrid_pde.config.derived import (
+    calibrated_simulations,
+    is_calibrated_by_simulation,
+    own_parameters,
+    shared_parameters,
+)
 from hybrid_pde.config.loading import parse_experiment
 from hybrid_pde.config.schema import Experiment
 from hybrid_pde.data.atomic import sha256_of
 from hybrid_pde.data.cache.cache_manager import CacheManager
 from hybrid_pde.data.cache.manifests import digests_of, warnings_of
 from hybrid_pde.data.cache.simulation_store import SimulationStore
+from hybrid_pde.data.simulation_table import FILE as TABLE
+from hybrid_pde.data.simulation_table import values_by_simulation
 from hybrid_pde.evaluation.history import write_history
 from hybrid_pde.evaluation.number_format import number
 from hybrid_pde.models.physical.calibrated_model import calibrated_experiment
 from hybrid_pde.models.physical.parameters_file import read_result, write_parameters
 from hybrid_pde.numerics.workload import compilation
 from hybrid_pde.result_warnings import of_earlier_cycle, recorded_warnings
+from hybrid_pde.stages.calibrate import read_estimates
 from hybrid_pde.stages.kept_results import FOLDER, KeptResults
 from hybrid_pde.stages.threads import limit_threads
 from hybrid_pde.training.checkpoint_folder import CheckpointFolder
 from hybrid_pde.training.hybrid.guided_calibration import Guidance, calibrate_cycle
 from hybrid_pde.training.physical.calibration_setup import calibration_trainer, calibration_windows
 from hybrid_pde.training.physical.evaluation_log import EvaluationLog
+from hybrid_pde.training.physical.per_simulation import Estimate
+from hybrid_pde.training.physical.shared_parameters import JointCalibration
+from hybrid_pde.training.physical.simulation_estimates import combined_result
 
 logger = logging.getLogger(__name__)
 
@@ -36,11 +48,14 @@ class CalibrationInputs:
         cache: Manifests of the cached simulations.
         previous: ``parameters.yaml`` of the cycle before, from the second cycle on.
         guidance: Manifest of the surrogate's predictions, from the second cycle on.
+        calibrated: Manifests of estimates of single simulations, where these have parameters of
+            their own.
     """
 
     cache: Sequence[Path]
     previous: Sequence[Path] = ()
     guidance: Sequence[Path] = ()
+    calibrated: Sequence[Path] = ()
 
 
 @dataclass(frozen=True)
@@ -109,6 +124,9 @@ def train_physical(
         "sensors": [sha256_of(path) for path in sensors if path.is_file()],
         "guidance": [sha256_of(path) for path in [*inputs.previous, *inputs.guidance]],
     }
+    if is_calibrated_by_simulation(experiment):
+        identity["cache"] = digests_of(inputs.cache, calibrated_simulations(experiment))
+        identity["calibrated"] = [sha256_of(path) for path in inputs.calibrated]
     folder = files.parameters.parent
     kept = KeptResults(folder / FOLDER, {**identity, "warnings": earlier})
     if kept.restore([files.parameters, files.history]):
@@ -117,8 +135,60 @@ def train_physical(
     if inputs.guidance:
         guidance = GuidanceFiles(CacheManager(inputs.guidance[0].parent), inputs.previous[0])
     store = SimulationStore(inputs.cache[0].parent)
-    calibrate(experiment, store, files, identity, guidance, earlier=earlier)
-    kept.keep([files.parameters, files.history, *sorted(folder.glob("*.nc"))])
+    if is_calibrated_by_simulation(experiment):
+        estimates = read_estimates(inputs.calibrated)
+        calibrate_simulations(experiment, store, files, estimates, earlier=earlier)
+        beside = [folder / TABLE]
+    else:
+        calibrate(experiment, store, files, identity, guidance, earlier=earlier)
+        beside = sorted(folder.glob("*.nc"))
+    kept.keep([files.parameters, files.history, *beside])
+
+
+def calibrate_simulations(
+    experiment: Experiment,
+    store: SimulationStore,
+    files: CalibrationFiles,
+    estimates: Sequence[Estimate],
+    *,
+    earlier: Sequence[str] = (),
+) -> dict[str, Any]:
+    """Write the result of a calibration with parameters of each simulation.
+
+    Writes ``parameters.yaml``, ``per_simulation.csv`` and ``history.csv``. Parameters that all
+    simulations share are estimated here, together with the others.
+
+    Args:
+        experiment: The experiment.
+        store: The simulations.
+        files: Files to write.
+        estimates: Estimates of all simulations; they are made here where parameters are shared.
+        earlier: Warnings of the stages that made the simulations, to be kept.
+
+    Returns:
+        The result, see :func:`combined_result`.
+
+    Raises:
+        CalibrationError: if no training simulation can be calibrated.
+    """
+    with recorded_warnings() as found:
+        shared = None
+        if shared_parameters(experiment):
+            joint = JointCalibration(experiment, store)
+            estimates, shared = joint.run(calibrated_simulations(experiment))
+        result = combined_result(experiment, estimates, shared)
+    for parameter in result["parameters"].values():
+        parameter["unit"] = store.units.concrete(parameter["unit"])
+    result["warnings"] = list(dict.fromkeys([*earlier, *found]))
+    result["experiment"] = calibrated_experiment(experiment, store.description)
+    write_history(files.history, result["history"])
+    write_parameters(files.parameters, result)
+    valued = len(values_by_simulation(result["table"]))
+    logger.info(
+        "%s: %d of %d simulations have values", ", ".join(own_parameters(experiment)), valued,
+        len(estimates),
+    )  # fmt: skip
+    return result
 
 
 def calibrate(

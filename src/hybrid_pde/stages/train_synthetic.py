@@ -18,6 +18,7 @@ from hybrid_pde.data.cache.simulation_store import SimulationStore
 from hybrid_pde.errors import CheckpointError
 from hybrid_pde.evaluation.history import Row, read_rows, write_history
 from hybrid_pde.interruption import StopRequest
+from hybrid_pde.models.physical.simulation_values import with_values
 from hybrid_pde.models.registry import ModelRegistry
 from hybrid_pde.models.surrogate_file import (
     load_saved_model,
@@ -132,15 +133,18 @@ def train_synthetic(
         on_scratch(SimulationStore(inputs.cache[0].parent), used, scratch) as real,
         _generated(inputs.augmented, made, scratch) as generated,
     ):
+        parameters = inputs.parameters[0] if inputs.parameters else None
+        with recorded_warnings() as found:
+            experiment, seen = with_values(experiment, real, parameters)
         SurrogateTraining(
             experiment,
-            real,
+            seen,
             generated,
             made,
             physical=calibrated_model(experiment, inputs.parameters),
             warm_start=inputs.warm_start[0] if inputs.warm_start else None,
             cycle=(cycle, num_cycles(experiment)),
-            earlier=earlier,
+            earlier=[*earlier, *found],
         ).run(files, identity)
 
 

@@ -23,7 +23,7 @@ from hybrid_pde.workflow.launch_record import JOBS, LaunchRecord
 SHELL_PREFIX = "set -euo pipefail; trap : TERM; "
 _SPAWNED = {"subprocess", "remote"}  # --mode of a Snakemake that runs one job for another one
 _STAGE = re.compile(
-    r"(?:.*/)?workflow/scripts/(?:simulate|cache|train_physical|augment|train_synthetic|guide|"
+    r"(?:.*/)?workflow/scripts/(?:simulate|cache|calibrate|train_physical|augment|train_synthetic|guide|"
     r"hybrid|evaluate|report)\.py"
 )
 _PYTHON = re.compile(r"python(?:\d+(?:\.\d+)?)?")

@@ -8,7 +8,9 @@ from pathlib import Path
 from hybrid_pde.config import load_experiment, parse_experiment
 from hybrid_pde.config.checks.symmetries import box_of
 from hybrid_pde.config.derived import (
+    calibrated_simulations,
     held_out_simulations,
+    is_calibrated_by_simulation,
     needs_equation,
     num_cycles,
     stages_trained,
@@ -220,7 +222,7 @@ class Plan:
         """True if a stage runs the code of the equation."""
         if stage == "train_synthetic":
             return needs_equation(self.experiment)
-        return stage in {"simulate", "train_physical", "augment", "guide", "evaluate"}
+        return stage in {"simulate", "calibrate", "train_physical", "augment", "guide", "evaluate"}
 
     def _check_data(self) -> None:
         """Check the experiment against its data, or against those that it is going to simulate."""
@@ -232,11 +234,18 @@ class Plan:
         if index is not None:
             self._refuse_damaged()
 
-    def _refuse_damaged(self) -> None:
-        """A damaged raw file matters only if its simulation is used."""
+    def _used(self) -> set[int]:
+        """Simulations that a stage reads."""
         used = {*held_out_simulations(self.experiment)[0]}
         for stage in stages_trained(self.experiment):
             used |= {*self.simulations(stage, ("train_sim", "val_sim"))}
+        if is_calibrated_by_simulation(self.experiment):
+            used |= {*calibrated_simulations(self.experiment)}
+        return used
+
+    def _refuse_damaged(self) -> None:
+        """A damaged raw file matters only if its simulation is used."""
+        used = self._used()
         files = {self.index.simulations[number][0] for number in used}
         wrong = {file: text for file, text in self.index.errors.items() if file in files}
         if wrong:
@@ -244,9 +253,7 @@ class Plan:
 
     def _refuse_read_only(self) -> None:
         """Reject folders that cannot be written and have to receive simulations."""
-        used = {*held_out_simulations(self.experiment)[0]}
-        for stage in stages_trained(self.experiment):
-            used |= {*self.simulations(stage, ("train_sim", "val_sim"))}
+        used = self._used()
         needed = {"cache_dir": (self.cache_dir, self.cache_manifests(sorted(used)))}
         if self.is_generated:
             files = self._simulated_manifests(sorted(used))

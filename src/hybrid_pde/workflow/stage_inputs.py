@@ -3,14 +3,18 @@
 from pathlib import Path
 
 from hybrid_pde.config.derived import (
+    NUM_REFERENCES,
+    calibrated_simulations,
     held_out_simulations,
     is_augmented,
+    is_calibrated_by_simulation,
     needs_equation,
+    shared_parameters,
     stages_trained,
 )
-from hybrid_pde.domain.run_folders import Run, cycle_folder, replicate_folder
+from hybrid_pde.domain.run_folders import ESTIMATES, Run, cycle_folder, replicate_folder
 from hybrid_pde.workflow.plan import EVALUATION_FILES, Plan
-from hybrid_pde.workflow.shards import manifest_name
+from hybrid_pde.workflow.shards import Shard, manifest_name, shards_with
 
 Files = dict[str, list[str]]
 
@@ -23,11 +27,34 @@ def train_physical(plan: Plan, run: Run) -> Files:
         guidance = [f"{run.folder}/guidance/guidance.json"]
         if plan.experiment.hybrid.revert_if_worse:
             kinds.append("val_sim")
+    used = plan.simulations("physical", tuple(kinds))
+    calibrated: list[str] = []
+    if is_calibrated_by_simulation(plan.experiment):
+        used = calibrated_simulations(plan.experiment)
+        if not shared_parameters(plan.experiment):
+            directory = f"{run.folder}/physical/{ESTIMATES}"
+            divided = plan.shards(plan.num_simulations, directory, "calibrated")
+            calibrated = [
+                f"{directory}/{manifest_name('calibrated', shard)}"
+                for shard in shards_with(used, divided)
+            ]
     return {
-        "cache": plan.cache_manifests(plan.simulations("physical", tuple(kinds))),
+        "calibrated": calibrated,
+        "cache": plan.cache_manifests(used),
         "sensors": plan.sensor_files(),
         "previous": previous,
         "guidance": guidance,
+    }
+
+
+def calibrate(plan: Plan, shard: Shard) -> Files:
+    """Simulations of a shard, those that select the scheme, and sensors."""
+    used = calibrated_simulations(plan.experiment)
+    wanted = [index for index in used if shard[0] <= index <= shard[1]]
+    references = plan.experiment.trainer_params.physical.train_sim[:NUM_REFERENCES]
+    return {
+        "cache": plan.cache_manifests([*wanted, *references]),
+        "sensors": plan.sensor_files(),
     }
 
 

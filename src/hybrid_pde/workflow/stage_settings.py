@@ -10,13 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from hybrid_pde.config.derived import (
+    calibrated_simulations,
     generated_fields,
     held_out_simulations,
     is_augmented,
+    is_calibrated_by_simulation,
+    is_held_out,
     needs_equation,
     num_cycles,
     replicate_of,
     stages_trained,
+    trained_simulations,
 )
 from hybrid_pde.config.schema import Experiment, GivenStates
 
@@ -80,12 +84,20 @@ def train_physical(experiment: Experiment) -> JSON:
     training = experiment.trainer_params.physical.model_dump(
         mode="json", exclude={"val_sim", "test_sim"}
     )
-    return {
+    settings: JSON = {
         "run_params": {"model_type": "physical", "seed": experiment.run_params.seed},
         "data": {**_equation_data(experiment), **_calibration_data(experiment)},
         "model": {"physical": _physical_model(experiment)},
         "trainer_params": {"physical": training},
     }
+    if is_calibrated_by_simulation(experiment):
+        training |= _splits(experiment)
+    return settings
+
+
+def calibrate(experiment: Experiment) -> JSON:
+    """Settings of the estimate of a single simulation, besides the cached one."""
+    return train_physical(experiment)
 
 
 def augment(experiment: Experiment) -> JSON:
@@ -153,6 +165,9 @@ def train_synthetic(experiment: Experiment) -> JSON:
                 "initial_state": physical.initial_state,
                 "learnable_parameters": _learnable(experiment),
             }
+            if is_calibrated_by_simulation(experiment):
+                context = {"context_frames": physical.context_frames}
+                settings["trainer_params"]["physical"] |= context
     section = experiment.hybrid
     if num_cycles(experiment) > 1:
         settings["hybrid"] = {"cycles": section.cycles, "revert_if_worse": section.revert_if_worse}
@@ -212,7 +227,10 @@ def evaluate(experiment: Experiment) -> JSON:
     if "physical" in stages_trained(experiment):
         settings["data"] = _equation_data(experiment)
         settings["model"]["physical"] = _physical_model(experiment)
-        settings["trainer_params"]["physical"]["learnable_parameters"] = _learnable(experiment)
+        physical = settings["trainer_params"]["physical"]
+        physical["learnable_parameters"] = _learnable(experiment)
+        if is_calibrated_by_simulation(experiment):
+            physical["context_frames"] = experiment.trainer_params.physical.context_frames
     return settings
 
 
@@ -230,6 +248,16 @@ def _learnable(experiment: Experiment) -> list[JSON]:
     """The learnable parameters with their initial guesses."""
     learnable = experiment.trainer_params.physical.learnable_parameters
     return [parameter.model_dump(mode="json") for parameter in learnable]
+
+
+def _splits(experiment: Experiment) -> JSON:
+    """Simulations with parameters of their own, those that are trained on first."""
+    used = calibrated_simulations(experiment)
+    return {
+        "train_sim": trained_simulations(experiment),
+        "val_sim": [],
+        "test_sim": [index for index in used if is_held_out(experiment, index)],
+    }
 
 
 def _guided(experiment: Experiment, settings: JSON) -> JSON:
@@ -292,6 +320,7 @@ _STAGES = {
     for function in (
         simulate,
         cache,
+        calibrate,
         train_physical,
         augment,
         train_synthetic,

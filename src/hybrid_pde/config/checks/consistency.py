@@ -14,6 +14,7 @@ from hybrid_pde.config.checks.equation import (
     parameter_value_errors,
 )
 from hybrid_pde.config.checks.hybrid import hybrid_errors
+from hybrid_pde.config.checks.per_simulation import context_errors, per_simulation_errors
 from hybrid_pde.config.checks.surrogate import surrogate_errors
 from hybrid_pde.config.checks.training import training_errors
 from hybrid_pde.config.derived import equation_of, generated_fields, stages_trained
@@ -56,6 +57,7 @@ def _consistency_errors(experiment: Experiment) -> Iterator[str]:
         yield from _module_errors(experiment, stage)
     if "physical" in stages_trained(experiment):
         yield from calibration_errors(experiment)
+        yield from per_simulation_errors(experiment)
         yield from equation_errors(experiment)
     if "synthetic" in stages_trained(experiment):
         yield from surrogate_errors(experiment)
@@ -67,6 +69,7 @@ def _consistency_errors(experiment: Experiment) -> Iterator[str]:
         generation = experiment.generation_params
         frames = [generation.steps + 1] * generation.num_simulations
         yield from simulation_errors(experiment, frames)
+        yield from context_errors(experiment, frames)
         yield from _unknowns_errors(experiment, frames)
 
 

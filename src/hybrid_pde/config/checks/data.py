@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from hybrid_pde.config.checks.augmentation import augmentation_data_errors
 from hybrid_pde.config.checks.calibration import learnable_key, unknowns_errors
 from hybrid_pde.config.checks.equation import domain_errors, fields_by_role
+from hybrid_pde.config.checks.per_simulation import context_errors
 from hybrid_pde.config.checks.scheme_grid import scheme_grid_errors
 from hybrid_pde.config.checks.surrogate import options_of
 from hybrid_pde.config.checks.units import unit_errors
@@ -44,7 +45,8 @@ def check_against_data(
     Raises:
         ConfigError: with a line for each mismatch.
     """
-    lines = [*simulation_errors(experiment, frames), *_channel_errors(experiment, layouts)]
+    lines = [*simulation_errors(experiment, frames), *context_errors(experiment, frames)]
+    lines += [*_channel_errors(experiment, layouts)]
     lines += [
         *_parameter_input_errors(experiment, grid, known),
         *_architecture_errors(experiment, grid),

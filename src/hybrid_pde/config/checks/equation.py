@@ -53,6 +53,8 @@ def _parameter_errors(experiment: Experiment, spec: EquationSpec) -> Iterator[st
         else:
             yield from _learnable_errors(key, spec.parameters[parameter.name], parameter)
     names = [parameter.name for parameter in learnable]
+    # of these, the files may state values to compare with
+    own = [parameter.name for parameter in learnable if parameter.per_simulation]
     known_sources = experiment.data.known_parameters
     given = [*section.pde_params, *names, *known_sources]
     if problem := staggered_conflict(section):
@@ -61,10 +63,11 @@ def _parameter_errors(experiment: Experiment, spec: EquationSpec) -> Iterator[st
     yield from parameter_value_errors("model.physical.pde_params", spec, section.pde_params, given)
     for name, source in known_sources.items():
         key = f"data.known_parameters.{name}: {source!r}"
-        if name in names:
+        if name in names and name not in own:
             yield (
                 f"{key}: trainer_params.learnable_parameters[{names.index(name)}] learns it; "
-                "remove one of them"
+                "remove one of them, or set per_simulation: true there, which compares each "
+                "simulation's estimate with its value"
             )
         elif name not in spec.parameters and not BOUNDARY.fullmatch(name):
             known = suggest(name, spec.parameters)
@@ -187,6 +190,12 @@ def _learnable_errors(
     key: str, spec: ParameterSpec, parameter: LearnableParameter
 ) -> Iterator[str]:
     name, guess = parameter.name, parameter.initial_guess
+    if parameter.per_simulation and spec.components:
+        yield (
+            f"{key}.per_simulation: true: {name} has the components {', '.join(spec.components)}, "
+            "and only single numbers, or a number for each axis, can differ between simulations; "
+            "leave it out, or set the value in model.physical.pde_params"
+        )
     lower, upper = parameter.bounds or (None, None)
     if spec.positive and ((lower or 0.0) < 0 or (upper is not None and upper <= 0)):
         yield (

@@ -66,6 +66,7 @@ class LearnableParameter(Section):
     scale: Literal["auto", "linear", "log"] = "auto"
     prior: Prior | None = None
     parametrization: Parametrization | None = None
+    per_simulation: bool = False
 
 
 class PhysicalTraining(SharedTraining):
@@ -78,6 +79,7 @@ class PhysicalTraining(SharedTraining):
     abs_tol: NonNegativeFloat = 1e-6
     starts: Annotated[int, Field(ge=1, le=1000)] = 1
     initial_state: Literal["known", "estimate"] = "known"
+    context_frames: Annotated[int, Field(ge=2)] | None = None
     check_discretization: bool = True
     learning_rate: PositiveFloat = 1e-3
     suppress_convergence_errors: bool = False

@@ -106,6 +106,10 @@ class SimulationStore:
                 return f"; to recompute it, delete {path} and call the same command"
         return ""
 
+    def reader(self) -> "SimulationStore":
+        """The simulations as they are in the folder, without what it takes to make them."""
+        return SimulationStore(self.directory)
+
     def load(self, index: int) -> CachedSimulation:
         """A simulation as memory maps.
 

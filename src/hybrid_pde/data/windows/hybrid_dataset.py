@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch.utils.data import Dataset
 
-from hybrid_pde.data.cache.cache_file import CachedSimulation, open_simulation
-from hybrid_pde.data.cache.cache_header import CacheHeader, read_header
+from hybrid_pde.data.cache.cache_file import CachedSimulation
+from hybrid_pde.data.cache.cache_header import CacheHeader
 from hybrid_pde.data.cache.compatibility import disagreement
 from hybrid_pde.data.cache.simulation_store import SimulationStore
 from hybrid_pde.data.windows.batch_memory import announce, empty_batch
@@ -80,7 +80,8 @@ class HybridDataset(Dataset[Any]):
         self.return_fields = return_fields
         self._stride = 1 if use_sliding_window else num_predict_steps
         self._paths = [data_manager.ensure(index) for index in self.sim_indices]
-        headers = [read_header(path) for path in self._paths]
+        self._store = data_manager.reader()
+        headers = [self._store.header(index) for index in self.sim_indices]
         self.grid: Grid = headers[0].grid
         self.dt: float = headers[0].dt
         self._check_agreement(headers)
@@ -117,8 +118,8 @@ class HybridDataset(Dataset[Any]):
 
     @property
     def store(self) -> SimulationStore:
-        """The folder of the simulations."""
-        return SimulationStore(self._paths[0].parent)
+        """The simulations, as they are read."""
+        return self._store
 
     def like(self, store: SimulationStore, sim_indices: Iterable[int]) -> "HybridDataset":
         """Windows of the same kind over all frames of other simulations."""
@@ -219,7 +220,7 @@ class HybridDataset(Dataset[Any]):
 
     def _simulation(self, position: int) -> CachedSimulation:
         if position not in self._open:
-            self._open[position] = open_simulation(self._paths[position])
+            self._open[position] = self._store.load(self.sim_indices[position])
         return self._open[position]
 
     def _input(self, position: int, layout: FieldLayout, start: int) -> torch.Tensor:

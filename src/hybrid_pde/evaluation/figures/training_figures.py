@@ -47,9 +47,14 @@ def write_training_figures(
     if synthetic:
         paths["training"] = Path(folder) / PICTURES["training"]
         save_figure(paths["training"], plot_training(synthetic))
-    if physical and parameters:
+    shown = {
+        name: parameter
+        for name, parameter in (parameters or {}).get("parameters", {}).items()
+        if not parameter.get("per_simulation")  # many calibrations; they have a figure of their own
+    }
+    if physical and shown:
         paths["calibration"] = Path(folder) / PICTURES["calibration"]
-        save_figure(paths["calibration"], plot_calibration(physical, parameters["parameters"]))
+        save_figure(paths["calibration"], plot_calibration(physical, shown))
     return paths
 
 

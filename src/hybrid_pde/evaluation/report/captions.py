@@ -34,6 +34,8 @@ def captions(
         "animation": "Animation of the first of these simulations.",
         "training": f"{training}.",
         "calibration": f"{calibration}.",
+        "per_simulation": "Estimate of each simulation, with its 90 % interval where it is larger "
+        "than the mark; against the value that its file states, where it states one.",
     }
 
 

@@ -14,6 +14,8 @@ from hybrid_pde.config import Experiment, parse_experiment, to_mapping
 from hybrid_pde.config.derived import num_cycles
 from hybrid_pde.data.atomic import atomic_path
 from hybrid_pde.data.cache.simulation_store import SimulationStore
+from hybrid_pde.data.simulation_table import FILE as TABLE
+from hybrid_pde.data.simulation_table import Row, read_table
 from hybrid_pde.domain.run_folders import cycle_folder
 from hybrid_pde.evaluation import number_format as numbers
 from hybrid_pde.evaluation.history import History, read_columns
@@ -33,6 +35,7 @@ from hybrid_pde.evaluation.report.parameter_tables import (
     with_symbols,
 )
 from hybrid_pde.evaluation.report.result_files import read_if_present, read_picture
+from hybrid_pde.evaluation.report.simulation_tables import simulation_rows
 from hybrid_pde.evaluation.report.summary import headline_cards, subtitle
 from hybrid_pde.evaluation.report.uncertainty_bars import uncertainty_rows
 from hybrid_pde.evaluation.report.warnings_of_stages import gather_warnings
@@ -46,6 +49,7 @@ PICTURES = (
     "animation",
     "training",
     "calibration",
+    "per_simulation",
 )
 
 
@@ -57,6 +61,7 @@ class ReportInputs:
         experiment: The experiment, as a mapping or an :class:`Experiment`.
         metrics: Content of ``metrics.json``.
         parameters: Content of ``parameters.yaml``.
+        simulation_values: Rows of ``per_simulation.csv``.
         synthetic_history: Columns of ``synthetic/history.csv``.
         pictures: Image files by their name in :data:`PICTURES`.
         timing: Content of ``timing.json``.
@@ -68,6 +73,7 @@ class ReportInputs:
     experiment: Mapping[str, Any] | Experiment
     metrics: Mapping[str, Any] | None = None
     parameters: Mapping[str, Any] | None = None
+    simulation_values: Sequence[Row] = ()
     synthetic_history: History | None = None
     pictures: Mapping[str, str | Path] = field(default_factory=dict)
     timing: Mapping[str, Any] = field(default_factory=dict)
@@ -103,7 +109,10 @@ def report_of_folder(
         folder: Results of the experiment.
         experiment: Settings of the experiment.
     """
-    from hybrid_pde.evaluation.figures.training_figures import write_training_figures  # Matplotlib
+    # these import Matplotlib
+    from hybrid_pde.evaluation.figures.simulation_values import plot_values
+    from hybrid_pde.evaluation.figures.style import save_figure
+    from hybrid_pde.evaluation.figures.training_figures import write_training_figures
 
     folder = Path(folder)
     parameters = read_if_present(folder / "physical" / "parameters.yaml")
@@ -113,6 +122,11 @@ def report_of_folder(
         if (file := folder / stage / "history.csv").exists()
     }
     pictures = write_training_figures(folder / "evaluation", **histories, parameters=parameters)
+    values: list[Row] = []
+    if parameters and "per_simulation" in parameters:
+        values = read_table(folder / "physical" / TABLE)
+        pictures["per_simulation"] = folder / "evaluation" / "per_simulation.png"
+        save_figure(pictures["per_simulation"], plot_values(values, _units(parameters)))
     for name in PICTURES:
         for suffix in MEDIA_TYPES:
             if (picture := folder / "evaluation" / f"{name}{suffix}").exists():
@@ -121,6 +135,7 @@ def report_of_folder(
         experiment=experiment,
         metrics=read_if_present(folder / "evaluation" / "metrics.json"),
         parameters=parameters,
+        simulation_values=values,
         synthetic_history=histories.get("synthetic"),
         pictures=pictures,
         timing=read_if_present(folder / "evaluation" / "timing.json") or {},
@@ -143,6 +158,7 @@ def render_report(inputs: ReportInputs) -> str:
         parameters=parameters,
         parameter_rows=with_symbols(experiment, parameter_rows(experiment, parameters)),
         uncertainty_rows=uncertainty_rows(parameters),
+        simulation_rows=simulation_rows(inputs.simulation_values),
         numerics=numerics_summary(parameters),
         scheme_rows=scheme_rows(parameters),
         metrics=metrics,
@@ -212,6 +228,11 @@ def _count_generated(folder: Path, experiment: Experiment) -> int | None:
     home = cycle_folder(folder, cycles) if cycles > 1 else folder
     made = SimulationStore(home / "augmented").indices()
     return sum(index < wanted for index in made) if made else None
+
+
+def _units(parameters: Mapping[str, Any]) -> dict[str, str]:
+    """Unit of each parameter."""
+    return {name: each.get("unit") or "" for name, each in parameters["parameters"].items()}
 
 
 def _settings(experiment: Experiment) -> str:

@@ -1,6 +1,7 @@
 """Tables of calibrated parameters and compared discretizations."""
 
 from collections.abc import Mapping, Sequence
+from statistics import median
 from typing import Any
 
 from hybrid_pde.config import Experiment
@@ -22,6 +23,9 @@ def parameter_rows(experiment: Experiment, parameters: Mapping[str, Any]) -> lis
     for name, parameter in parameters.get("parameters", {}).items():
         if "labels" in parameter:
             rows.append(_field_row(name, parameter))
+            continue
+        if parameter.get("per_simulation"):
+            rows.append(_row_of_simulations(name, parameter))
             continue
         value = parameter["value"]
         many = isinstance(value, list)
@@ -87,6 +91,29 @@ def with_symbols(experiment: Experiment, rows: Sequence[Mapping[str, str]]) -> l
             }
         )
     return found
+
+
+def _row_of_simulations(name: str, parameter: Mapping[str, Any]) -> dict[str, str]:
+    """Row of a parameter with a value for each simulation: median and range of the values."""
+    values = [value for value in parameter["value"] if value is not None]
+    count = plural(len(values), "simulation")
+    described = UNDETERMINED
+    if values and isinstance(values[0], list):
+        described = f"a value for each of {count}"
+    elif values:
+        described = (
+            f"{number(median(values))} (median of {count}: {number(min(values))} … "
+            f"{number(max(values))})"
+        )
+    return {
+        "name": name,
+        "estimate": described,
+        "unit": parameter.get("unit") or "",
+        **dict.fromkeys(_NUMBERS, MISSING),
+        "initial_guess": number(parameter.get("initial_guess")),
+        "bounds": _bounds(parameter.get("bounds")),
+        "true_value": f"a value for each of {count}, in per_simulation.csv",
+    }
 
 
 def _field_row(name: str, parameter: Mapping[str, Any]) -> dict[str, str]:

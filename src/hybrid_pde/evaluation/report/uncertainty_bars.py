@@ -26,7 +26,7 @@ def uncertainty_rows(parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
     rows = []
     for name, parameter in parameters.get("parameters", {}).items():
         total, parts = parameter.get("uncertainty"), parameter.get("uncertainty_parts")
-        if total is None or parts is None:
+        if total is None or parts is None or parameter.get("per_simulation"):
             continue
         many = isinstance(total, list)
         for index in range(len(total) if many else 1):

@@ -1,10 +1,11 @@
 """Calibrated physical models, loaded from the results of an experiment."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from hybrid_pde.config import Experiment, parse_experiment
+from hybrid_pde.data.simulation_table import values_by_simulation
 from hybrid_pde.domain.data_description import DataDescription
 from hybrid_pde.errors import CalibrationError, ConfigError
 from hybrid_pde.models.physical.parameters_file import (
@@ -16,9 +17,15 @@ from hybrid_pde.models.physical.physical_model import PhysicalModel
 from hybrid_pde.models.registry import ModelRegistry
 
 FILE = "parameters.yaml"
+_NAMED = 10
 
 
-def load_physical_model(results_dir: str | Path) -> PhysicalModel:
+def load_physical_model(
+    results_dir: str | Path,
+    *,
+    simulation: int | None = None,
+    values: Mapping[str, Any] | None = None,
+) -> PhysicalModel:
     """The calibrated physical model of an experiment, with the scheme that it was calibrated with.
 
     ::
@@ -29,14 +36,19 @@ def load_physical_model(results_dir: str | Path) -> PhysicalModel:
 
     Args:
         results_dir: ``results/<name>``, its folder ``physical``, or ``parameters.yaml`` itself.
+        simulation: Whose values to take of parameters that differ between simulations.
+        values: Values of such parameters by name, instead of those of a simulation.
 
     Raises:
         CalibrationError: if there is no calibration, it is damaged, a parameter is not determined
-            by the data, or the equation is one of your own whose module has not been imported.
+            by the data, the equation is one of your own whose module has not been imported, or a
+            parameter differs between simulations and neither ``simulation`` nor ``values`` gives
+            its value.
     """
     path = _parameters_file(Path(results_dir))
     result = read_result(path)
     refuse_undetermined(path, result)
+    choose_values(path, result, simulation, values or {})
     try:
         experiment = parse_experiment(_experiment(result))
         model = ModelRegistry(experiment).get_physical_model()
@@ -53,6 +65,57 @@ def load_physical_model(results_dir: str | Path) -> PhysicalModel:
             f"{path}: its model cannot be rebuilt: {error!r:.200}; re-run the stage train_physical"
         ) from error
     return model.eval()
+
+
+def choose_values(
+    path: Path, result: dict[str, Any], simulation: int | None, values: Mapping[str, Any]
+) -> None:
+    """Replace the lists of parameters that differ between simulations by one value each.
+
+    Args:
+        path: The file of the result, for messages.
+        result: Result of :func:`~hybrid_pde.models.physical.parameters_file.read_result`.
+        simulation: The simulation, or ``None``.
+        values: Values by name, which take precedence.
+
+    Raises:
+        CalibrationError: if a value is missing, or one is given for another parameter.
+    """
+    own = {name: p for name, p in result["parameters"].items() if p.get("per_simulation")}
+    if unknown := [name for name in values if name not in own]:
+        raise CalibrationError(
+            f"{path}: values: {unknown}: no parameters with a value for each simulation; it has "
+            f"{[*own] or 'none'}: leave them out"
+        )
+    if simulation is not None and not own:
+        raise CalibrationError(
+            f"{path}: simulation: {simulation}: its parameters are the same for all simulations; "
+            "leave it out"
+        )
+    found: Mapping[str, Any] = {}
+    if simulation is not None:
+        by_simulation = values_by_simulation(result.get("table", ()))
+        if simulation not in by_simulation:
+            raise CalibrationError(
+                f"{path}: simulation: {simulation}: it has no calibrated parameters; "
+                f"{_some(sorted(by_simulation))} have: choose one of them, or give values"
+            )
+        found = by_simulation[simulation]
+    found = {**found, **values}
+    missing = [name for name in own if name not in found]
+    if missing:
+        raise CalibrationError(
+            f"{path}: {', '.join(missing)}: each simulation has a value of its own; give "
+            f"simulation (allowed: {_some(own[missing[0]]['simulations'])}, and held-out ones of "
+            f"per_simulation.csv), or values, e.g. {{'{missing[0]}': …}}"
+        )
+    for name, parameter in own.items():
+        parameter["value"] = found[name]
+        parameter["per_simulation"] = False
+
+
+def _some(numbers: Sequence[int]) -> str:
+    return ", ".join(map(str, numbers[:_NAMED])) + (", …" if len(numbers) > _NAMED else "")
 
 
 def calibrated_experiment(

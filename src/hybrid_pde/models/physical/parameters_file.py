@@ -12,6 +12,13 @@ import yaml
 from hybrid_pde.config.yaml_file import read_yaml_result
 from hybrid_pde.data.atomic import atomic_path, sha256_of
 from hybrid_pde.data.raw_files.guards import check_size, check_stored
+from hybrid_pde.data.simulation_table import FILE as TABLE
+from hybrid_pde.data.simulation_table import (
+    Row,
+    read_table,
+    typical_value,
+    write_table,
+)
 from hybrid_pde.domain.grid import Grid, axis_points
 from hybrid_pde.errors import CalibrationError
 from hybrid_pde.models.physical.physical_model import PhysicalModel
@@ -30,7 +37,8 @@ def write_parameters(path: Path, result: Mapping[str, Any]) -> None:
     The key ``experiment`` of the result, if it has one, is what a model is rebuilt from, see
     :func:`~hybrid_pde.models.physical.calibrated_model.load_physical_model`. The values of a field
     parameter are written to a NetCDF file in the same folder;
-    ``parameters.yaml`` has the name and the digest of this file.
+    ``parameters.yaml`` has the name and the digest of this file, and of ``per_simulation.csv``,
+    which is written if the result has a ``table``.
     """
     parameters = {name: dict(parameter) for name, parameter in result["parameters"].items()}
     for name, values in result["fields"].items():
@@ -45,6 +53,10 @@ def write_parameters(path: Path, result: Mapping[str, Any]) -> None:
         }
     keys = (*KEYS, *(key for key in CYCLE_KEYS if key in result))
     content = {key: parameters if key == "parameters" else result[key] for key in keys}
+    if "table" in result:
+        table = path.with_name(TABLE)
+        write_table(table, result["table"])
+        content["per_simulation"] = {"file": table.name, "sha256": sha256_of(table)}
     content["warnings"] = list(result.get("warnings", ()))
     if "experiment" in result:
         content["experiment"] = result["experiment"]
@@ -72,7 +84,7 @@ def read_parameters(path: Path) -> dict[str, Any]:
 
 
 def read_result(path: Path) -> dict[str, Any]:
-    """Read the result of a calibration including fields, without its history.
+    """Read the result of a calibration including fields and table, without its history.
 
     Raises:
         CalibrationError: if a file is missing, has other content, or was changed.
@@ -86,6 +98,9 @@ def read_result(path: Path) -> dict[str, Any]:
                 file, digest = described.pop("file"), described.pop("sha256")
                 result["fields"][name] = _read_field(path.with_name(file), name, digest)
                 parameter["value"] = described
+        if "per_simulation" in result:
+            described = result["per_simulation"]
+            result["table"] = _read_table(path.with_name(described["file"]), described["sha256"])
     except CalibrationError:
         raise
     except _DAMAGED as error:
@@ -98,17 +113,21 @@ def read_result(path: Path) -> dict[str, Any]:
 def set_result(model: PhysicalModel, result: Mapping[str, Any]) -> None:
     """Set the parameters and the discretization of a model to the result of a calibration.
 
-    Parameters that the data do not determine are not changed.
+    Parameters that the data do not determine are not changed. One with a value for each simulation
+    is set to the median of the training simulations; each simulation's own value is a known
+    parameter, see :func:`~hybrid_pde.models.physical.simulation_values.with_values`.
 
     Args:
         model: The model.
         result: The result of :meth:`PhysicalTrainer.train` or :func:`read_result`.
     """
-    values = {
-        name: torch.as_tensor(result["fields"].get(name, parameter["value"]), dtype=torch.float64)
-        for name, parameter in result["parameters"].items()
-        if parameter["value"] is not None
-    }
+    values = {}
+    for name, parameter in result["parameters"].items():
+        value = result["fields"].get(name, parameter["value"])
+        if parameter.get("per_simulation"):
+            value = typical_value(parameter)
+        if value is not None:
+            values[name] = torch.as_tensor(value, dtype=torch.float64)
     model.set_parameters(values)
     used = result["numerics"]
     model.discretization = Discretization(used["scheme"], used["order"], used["refine"])
@@ -132,7 +151,8 @@ def refuse_undetermined(path: Path, result: Mapping[str, Any]) -> None:
         CalibrationError: naming the parameter and the way out.
     """
     for name, parameter in result["parameters"].items():
-        if parameter["value"] is None:
+        own = parameter.get("per_simulation")
+        if (typical_value(parameter) if own else parameter["value"]) is None:
             raise CalibrationError(
                 f"{path}: {name}: the data do not determine it; give its value in "
                 "model.physical.pde_params and take it out of trainer_params.learnable_parameters"
@@ -150,10 +170,19 @@ def _write_field(
         field.to_dataset(name=name).to_netcdf(temporary, engine="netcdf4")
 
 
-def _read_field(path: Path, name: str, digest: str) -> np.ndarray:
+def _read_table(path: Path, digest: str) -> list[Row]:
+    _check_unchanged(path, digest)
+    return read_table(path)
+
+
+def _check_unchanged(path: Path, digest: str) -> None:
     if not path.is_file() or sha256_of(path) != digest:
         state = "was changed" if path.is_file() else "is missing"
         raise CalibrationError(f"{path}: {state}; re-run the stage train_physical")
+
+
+def _read_field(path: Path, name: str, digest: str) -> np.ndarray:
+    _check_unchanged(path, digest)
     with xr.open_dataset(path, engine="netcdf4") as dataset:
         values = dataset[name]
         check_size(name, values.shape)

@@ -14,6 +14,7 @@ from hybrid_pde.domain.grid import Grid
 from hybrid_pde.domain.known_values import KnownParameter
 from hybrid_pde.errors import CalibrationError, ConfigError
 from hybrid_pde.models.physical.physical_model import PhysicalModel
+from hybrid_pde.result_warnings import warn_of_result
 
 KEY = "augmentation.parameters"
 # A range with a larger ratio of its ends spans orders of magnitude: it is drawn in the logarithm.
@@ -24,9 +25,10 @@ class ParameterSampler:
     """Draws values by simulation, as ``augmentation.parameters`` says.
 
     ``distribution`` draws every learned number from the normal distribution of its estimate and
-    standard deviation, truncated at its bounds. Ranges are drawn from uniformly, in the logarithm
-    if both ends are positive and a factor of 10 or more apart. A value depends only on the seed,
-    the simulation and the parameter's name.
+    standard deviation, truncated at its bounds. Of parameters with a value for each simulation, it
+    draws a training simulation, and all of them about the values of that one. Ranges are drawn
+    from uniformly, in the logarithm if both ends are positive and a factor of 10 or more apart. A
+    value depends only on the seed, the simulation and the parameter's name.
 
     Args:
         experiment: Section ``augmentation`` and the learnable parameters.
@@ -54,10 +56,15 @@ class ParameterSampler:
             if name not in model.spec.parameters:
                 raise ConfigError(f"{KEY}.{name}: no parameter of {model.spec.name}")
         self._spreads: dict[str, tuple[np.ndarray, float, float]] = {}
+        self._population: dict[str, np.ndarray] = {}
         if asked == "distribution":
             learned = experiment.trainer_params.physical.learnable_parameters
             numbers = [each.name for each in learned if each.parametrization is None]
             self._spreads = {name: self._spread(name, calibrated) for name in numbers}
+        own = [name for name, each in (calibrated or {}).items() if each.get("per_simulation")]
+        found = {name: _values_found((calibrated or {})[name]) for name in own}
+        self._population = {name: found[name] for name in own if name in self._spreads}
+        self._warn_of_extrapolation(found)
 
     @property
     def names(self) -> list[str]:
@@ -81,11 +88,27 @@ class ParameterSampler:
             generator = np.random.default_rng([*entropy, zlib.crc32(name.encode())])
             shape = (len(self._components(name)),) if self._components(name) else ()
             shares = generator.random(shape)
-            drawn = (
-                self._within(name, shares) if name in self._ranges else self._about(name, shares)
-            )
+            if name in self._ranges:
+                drawn = self._within(name, shares)
+            else:
+                drawn = self._about(name, shares, entropy)
             values[name] = torch.as_tensor(drawn, dtype=torch.float64)
         return values
+
+    def _warn_of_extrapolation(self, found: Mapping[str, np.ndarray]) -> None:
+        """Warn of ranges that reach beyond the values of the training simulations."""
+        for name in self._ranges:
+            if name not in found:
+                continue
+            (lower, upper), least, largest = (
+                self._ranges[name], float(found[name].min()), float(found[name].max())
+            )  # fmt: skip
+            if lower < least or upper > largest:
+                warn_of_result(
+                    f"{KEY}.{name}: {[lower, upper]}: reaches beyond the values found in the "
+                    f"training simulations, {least:.5g} to {largest:.5g}; simulations generated "
+                    "outside them rely on the equation alone. Narrow the range, or add data there"
+                )
 
     def _within(self, name: str, shares: Any) -> Any:
         lower, upper = self._ranges[name]
@@ -93,9 +116,13 @@ class ParameterSampler:
             return np.exp(log(lower) + shares * (log(upper) - log(lower)))
         return lower + shares * (upper - lower)
 
-    def _about(self, name: str, shares: Any) -> Any:
+    def _about(self, name: str, shares: Any, entropy: tuple[int, ...]) -> Any:
         std, lower, upper = self._spreads[name]
         mean = self._model.get_parameter(name).detach().numpy()
+        if name in self._population:
+            # the same simulation for all parameters: their values belong together
+            chosen = np.random.default_rng(entropy).integers(len(std))
+            mean, std = self._population[name][chosen], std[chosen]
         safe = np.where(std > 0, std, 1.0)
         cut = truncnorm.ppf(shares, (lower - mean) / safe, (upper - mean) / safe, mean, safe)
         return np.where(std > 0, cut, mean)
@@ -113,8 +140,12 @@ class ParameterSampler:
     ) -> tuple[np.ndarray, float, float]:
         """Standard deviation and bounds of a learned parameter."""
         report = (calibrated or {}).get(name, {})
-        std = report.get("std")
-        if std is None or not report.get("determined", True):
+        std: Any = report.get("std")
+        if report.get("per_simulation"):
+            std = [s for s, v in zip(std, report["value"], strict=True) if v is not None]
+        elif not report.get("determined", True):
+            std = None
+        if std is None or None in np.ravel(np.array(std, dtype=object)):
             why = "the data do not determine it" if report else "it has not been calibrated"
             raise CalibrationError(
                 f"{KEY}: distribution: {name} has no standard deviation ({why}); give its range "
@@ -125,3 +156,8 @@ class ParameterSampler:
         if self._model.spec.parameters[name].positive:
             lower = max(lower, 0.0)
         return np.asarray(std, dtype=float), lower, upper
+
+
+def _values_found(report: Mapping[str, Any]) -> np.ndarray:
+    """Values of a parameter of each simulation, ``[S]`` or ``[S, C]``."""
+    return np.array([value for value in report["value"] if value is not None], dtype=float)

@@ -7,6 +7,7 @@ import torch
 from phi.torch.flow import Field
 
 from hybrid_pde.config import Experiment
+from hybrid_pde.config.derived import own_parameters
 from hybrid_pde.domain.grid import Grid
 from hybrid_pde.errors import ConfigError
 from hybrid_pde.models.physical.initial_parameters import learnable_parameters
@@ -62,6 +63,12 @@ class PhysicalTrainer(FieldTrainer):
             raise ConfigError(
                 "No 'learnable_parameters' defined in trainer_params; list what is to be "
                 "estimated, e.g. [{name: viscosity, initial_guess: 0.02}]"
+            )
+        if own := own_parameters(self.experiment):
+            raise ConfigError(
+                f"trainer_params.learnable_parameters: {', '.join(own)}: per_simulation: true: a "
+                "PhysicalTrainer estimates one value from all its data; run the workflow or "
+                "run.py, or use TrainerFactory.create_simulation_calibrator"
             )
         set_learnable(model, list(self.learnable), self.learnable_params)
         self.vector = ParameterVector(model, self.learnable)

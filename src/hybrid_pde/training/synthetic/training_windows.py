@@ -5,7 +5,11 @@ Layout: ``T`` steps, ``C`` channels, ``X Y Z`` space.
 
 from collections.abc import Sequence
 
-from hybrid_pde.config.derived import chosen_simulations
+from hybrid_pde.config.derived import (
+    chosen_simulations,
+    is_calibrated_by_simulation,
+    own_parameters,
+)
 from hybrid_pde.config.schema import Experiment
 from hybrid_pde.data.cache.cache_manager import CacheManager
 from hybrid_pde.data.cache.simulation_store import SimulationStore
@@ -55,6 +59,7 @@ def real_windows(
         parameters={} if physical is None else parameter_inputs(experiment, physical),
     )
     _warn_of_precision(experiment, store, windows.sim_indices[0])
+    _warn_of_unseen_parameters(experiment)
     if not is_observed:
         return windows
     return ObservedWindows(
@@ -67,6 +72,8 @@ def parameter_inputs(
 ) -> dict[str, tuple[float, ...]]:
     """Calibrated values of parameters that are inputs of the surrogate, by name.
 
+    A parameter of which each simulation has a value of its own has none for all.
+
     Raises:
         ConfigError: if one is a field.
     """
@@ -75,7 +82,7 @@ def parameter_inputs(
     named = dict(physical.named_parameters())
     found = {}
     for name, channels in section.input_specs.items():
-        if name in experiment.data.fields or name not in named:
+        if name in (*experiment.data.fields, *own_parameters(experiment)) or name not in named:
             continue
         numbers = named[name].detach().reshape(-1).tolist()
         if len(numbers) != channels:
@@ -130,6 +137,19 @@ def check_left_out(experiment: Experiment, made: Sequence[int]) -> None:
             f"{section.num_simulations} generated simulations diverged ({some}), as the logs of "
             "the stage augment say; see that the calibration is right, lower "
             "augmentation.initial_condition.amplitude or augmentation.steps, or allow more"
+        )
+
+
+def _warn_of_unseen_parameters(experiment: Experiment) -> None:
+    """Warn of a surrogate that cannot tell simulations with different parameters apart."""
+    section = experiment.model.synthetic
+    assert section is not None
+    unseen = [name for name in own_parameters(experiment) if name not in section.input_specs]
+    if unseen and is_calibrated_by_simulation(experiment):
+        warn_of_result(
+            f"{', '.join(unseen)}: each simulation has a value of its own, but it is no input of "
+            "the surrogate, which therefore learns an average over them. Add "
+            f"{unseen[0]}: 1 to model.synthetic.input_specs"
         )
 
 

@@ -41,7 +41,7 @@ from hybrid_pde.data.atomic import disk_reason
 from hybrid_pde.errors import ConfigError, PinnedError, UserError, make_log_printable
 from hybrid_pde.result_warnings import show_as_messages
 from hybrid_pde.workflow.pin import pinned_names
-from hybrid_pde.workflow.stage_program import open_standard_streams
+from hybrid_pde.workflow.stage_program import let_waiting_threads_sleep, open_standard_streams
 
 ROOT = Path(__file__).resolve().parent
 PLAIN = re.compile(r"[A-Za-z_][\w.]*=")  # no `hydra.…`, and no +, ++ or ~ before it
@@ -57,6 +57,7 @@ def main(arguments: list[str]) -> None:
     folder would be instructions to Hydra, which calls what they name.
     """
     open_standard_streams()
+    let_waiting_threads_sleep()
     options, others = _file_options().parse_known_args(arguments)
     for text in others:  # Python, and so Hydra, converts no longer ones
         if re.search(rf"\d{{{MAX_DIGITS + 1}}}", text):

@@ -1,12 +1,14 @@
 """Graphs of native operations: equality with the traced function, derivatives, what is refused."""
 
 import logging
+from contextlib import nullcontext
 
 import pytest
 import torch
 import torch.autograd.forward_ad as forward_ad
 
-from hybrid_pde.numerics.native_graph import NativeGraph, UntraceableError
+from hybrid_pde.numerics.graph_recorder import UntraceableError
+from hybrid_pde.numerics.native_graph import NativeGraph
 from hybrid_pde.numerics.traced_functions import TracedFunctions
 
 CPU = torch.device("cpu")
@@ -49,9 +51,42 @@ def test_derivatives_go_through_a_graph():
     tangent = torch.rand(5, dtype=torch.float64)
     with forward_ad.dual_level():
         dual = forward_ad.make_dual(held[0], tangent)
-        found = forward_ad.unpack_dual(graph.hold([dual], CPU, tangents=True)(changing)[0]).tangent
+        found = forward_ad.unpack_dual(graph.hold([dual], CPU)(changing)[0]).tangent
     expected = tangent * (function(held, changing)[0] - function([held[0] - 40], changing)[0])
     torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize("is_open", [False, True], ids=["", "within-forward-mode"])
+def test_derivatives_along_several_directions_are_one_graph(is_open):
+    held, changing = others()
+    slopes = torch.rand(3, 5, dtype=torch.float64), torch.rand(3, 5, 5, dtype=torch.float64)
+    pairs = [
+        torch.func.jvp(lambda r, u: function([r], [u])[0], (*held, *changing), (r, u))
+        for r, u in zip(*slopes, strict=True)
+    ]
+    with forward_ad.dual_level() if is_open else nullcontext():
+        graph = NativeGraph(function, *examples())
+        push = graph.hold_derivatives(held, [slopes[0]], 1, CPU)
+        (values,), (found,) = push(changing, [slopes[1]])
+        alone = TracedFunctions("MyPDE").get(0, untraceable, held, changing)
+        (same,), (also,) = alone.hold_derivatives(held, [slopes[0]], 1, CPU)(changing, [slopes[1]])
+    torch.testing.assert_close(values, pairs[0][0], rtol=1e-14, atol=1e-14)
+    torch.testing.assert_close(found, torch.stack([slope for _, slope in pairs]))
+    torch.testing.assert_close((same, also), (values, found))
+
+
+def untraceable(held, changing):
+    assert float(held[0].sum()) < 100
+    return function(held, changing)
+
+
+def test_directions_may_leave_held_tensors_alone():
+    held, changing = others()
+    slope = torch.rand(2, 5, 5, dtype=torch.float64)
+    push = NativeGraph(function, *examples()).hold_derivatives(held, [None], 1, CPU)
+    _, (found,) = push(changing, [slope])
+    # the function is linear in the state
+    torch.testing.assert_close(found[1], function(held, [slope[1]])[0])
 
 
 def test_what_depends_on_held_tensors_is_computed_once():

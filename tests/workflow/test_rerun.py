@@ -31,6 +31,7 @@ CHANGES: dict[str, tuple[dict[str, Any], set[str]]] = {
     "nothing": ({}, set()),
     "workflow.sims_per_job": ({"workflow": {"sims_per_job": 2}}, set()),
     "workflow.checkpoint_every_s": ({"workflow": {"checkpoint_every_s": 5}}, set()),
+    "workflow.compile": ({"workflow": {"compile": "never"}}, set()),
     "evaluation_params.num_steps": ({"evaluation_params": {"num_steps": 4}}, LAST),
     "evaluation_params.long_factor": ({"evaluation_params": {"long_factor": 2}}, LAST),
     "trainer_params.synthetic.replicates": (

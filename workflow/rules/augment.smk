@@ -13,6 +13,7 @@ rule augment:
     resources:
         mem_mb=per_attempt(4000),
         runtime=per_attempt(240),
+        compile=compile_steps,
         scripts=SCRIPTS,
     params:
         cfg=stage_cfg("augment"),
@@ -22,4 +23,4 @@ rule augment:
     shell:
         "{resources.scripts}/augment.py --settings {params.cfg:q} --shard {wildcards.shard} --code {params.code}"
         " --cache {input.cache:q} --parameters {input.parameters:q} --output {output:q}"
-        " --threads {threads} --log {log:q}"
+        " --threads {threads} --compile {resources.compile} --log {log:q}"

@@ -81,6 +81,11 @@ def checkpoint_every_s(wildcards):
     return int(plan_of(wildcards).experiment.workflow.checkpoint_every_s)
 
 
+def compile_steps(wildcards):
+    """Whether time steps are compiled: a resource, because no result depends on it."""
+    return plan_of(wildcards).experiment.workflow.compile
+
+
 def shard_of(wildcards):
     """Indices of the first and the last simulation of a shard."""
     first, last = wildcards.shard.split("-")

@@ -19,6 +19,7 @@ rule evaluate:
     resources:
         mem_mb=per_attempt(8000),
         runtime=per_attempt(120),
+        compile=compile_steps,
         scripts=SCRIPTS,
     params:
         cfg=stage_cfg("evaluate"),
@@ -29,4 +30,4 @@ rule evaluate:
         "{resources.scripts}/evaluate.py --settings {params.cfg:q} --cache {input.cache:q}"
         " --model {input.model:q} --parameters {input.parameters:q}"
         " --output results/{wildcards.experiment}/evaluation"
-        " --threads {threads} --log {log:q}"
+        " --threads {threads} --compile {resources.compile} --log {log:q}"

@@ -11,6 +11,7 @@ rule simulate:
     resources:
         mem_mb=per_attempt(4000),
         runtime=per_attempt(240),
+        compile=lambda wildcards: plan_by("raw_dir", wildcards.raw).experiment.workflow.compile,
         scripts=SCRIPTS,
     params:
         cfg=lambda wildcards: cfg_file(
@@ -21,4 +22,4 @@ rule simulate:
         "simulate raw files {wildcards.shard} in {wildcards.raw}"
     shell:
         "{resources.scripts}/simulate.py --settings {params.cfg:q} --shard {wildcards.shard} --code {params.code}"
-        " --output {output:q} --threads {threads} --log {log:q}"
+        " --output {output:q} --threads {threads} --compile {resources.compile} --log {log:q}"

@@ -15,6 +15,7 @@ rule train_physical:
         mem_mb=per_attempt(8000),
         runtime=per_attempt(240),
         checkpoint_every_s=checkpoint_every_s,
+        compile=compile_steps,
         scripts=SCRIPTS,
     params:
         cfg=stage_cfg("train_physical"),
@@ -28,4 +29,4 @@ rule train_physical:
         " --parameters {output.parameters:q} --history {output.history:q}"
         " --checkpoints results/{wildcards.run}/checkpoints"
         " --checkpoint-every-s {resources.checkpoint_every_s}"
-        " --threads {threads} --log {log:q}"
+        " --threads {threads} --compile {resources.compile} --log {log:q}"

@@ -13,12 +13,13 @@ if __name__ == "__main__":  # finds the repository without an installation
     import workflow.scripts  # noqa: F401
 
 from hybrid_pde.workflow.shards import parse_shard
-from hybrid_pde.workflow.stage_program import run_stage, stage_parser
+from hybrid_pde.workflow.stage_program import add_compile_option, run_stage, stage_parser
 
 
 def parser() -> argparse.ArgumentParser:
     """The program's options."""
     options = stage_parser(__doc__)
+    add_compile_option(options)
     options.add_argument("--code", default="", help="digest of the code, part of the provenance")
     options.add_argument("--shard", type=parse_shard, required=True, help="e.g. 000000-000049")
     options.add_argument("--cache", type=Path, nargs="+", required=True, help="cache manifests")
@@ -39,6 +40,7 @@ def main(arguments: argparse.Namespace) -> None:
         arguments.output,
         code=arguments.code,
         threads=arguments.threads,
+        compile=arguments.compile,
     )
 
 

@@ -13,12 +13,13 @@ if __name__ == "__main__":  # finds the repository without an installation
     sys.path[0] = str(Path(__file__).resolve().parents[2])
     import workflow.scripts  # noqa: F401
 
-from hybrid_pde.workflow.stage_program import run_stage, stage_parser
+from hybrid_pde.workflow.stage_program import add_compile_option, run_stage, stage_parser
 
 
 def parser() -> argparse.ArgumentParser:
     """The program's options."""
     options = stage_parser(__doc__)
+    add_compile_option(options)
     options.add_argument("--cache", type=Path, nargs="+", required=True, help="cache manifests")
     options.add_argument(
         "--model", type=Path, nargs="*", default=[], help="synthetic_model.pt of each replicate"
@@ -39,6 +40,7 @@ def main(arguments: argparse.Namespace) -> None:
         arguments.parameters,
         arguments.output,
         threads=arguments.threads,
+        compile=arguments.compile,
     )
 
 

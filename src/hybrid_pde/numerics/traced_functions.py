@@ -1,12 +1,18 @@
 """Functions traced once for each combination of shapes, and run as graphs."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import torch
 
-from hybrid_pde.numerics.native_graph import NativeGraph, Tensors, UntraceableError, with_tangents
+from hybrid_pde.numerics.directional_derivatives import (
+    Direction,
+    Pushforward,
+    one_after_the_other,
+)
+from hybrid_pde.numerics.graph_recorder import Tensors, UntraceableError
+from hybrid_pde.numerics.native_graph import NativeGraph
 
 logger = logging.getLogger(__name__)
 
@@ -26,10 +32,23 @@ Function = Callable[[Tensors, Tensors], Tensors]
 class Traced(Protocol):
     """A function of held and changing tensors."""
 
+    num_operations: int
+    is_real: bool
+
     def hold(
-        self, held: Tensors, device: torch.device, tangents: bool = False
+        self, held: Tensors, device: torch.device, compiled: bool = False
     ) -> Callable[[Tensors], Tensors]:
         """The function of the changing tensors alone, see :meth:`NativeGraph.hold`."""
+
+    def hold_derivatives(
+        self,
+        held: Tensors,
+        directions: Sequence[Direction],
+        num_states: int,
+        device: torch.device,
+        compiled: bool = False,
+    ) -> Pushforward:
+        """The function with its derivatives, see :meth:`NativeGraph.hold_derivatives`."""
 
 
 class TracedFunctions:
@@ -112,14 +131,29 @@ def _traced(
 class _Untraced:
     """A function that is run as it stands."""
 
+    num_operations = 0
+    is_real = False  # never compiled
+
     def __init__(self, function: Function) -> None:
         self._function = function
 
     def hold(
-        self, held: Tensors, device: torch.device, tangents: bool = False
+        self, held: Tensors, device: torch.device, compiled: bool = False
     ) -> Callable[[Tensors], Tensors]:
         """The function of the changing tensors alone."""
-        if not tangents:
-            return lambda changing: self._function(held, changing)
-        kept = with_tangents(held)
-        return lambda changing: self._function(kept, with_tangents(changing))
+        return lambda changing: self._function(held, changing)
+
+    def hold_derivatives(
+        self,
+        held: Tensors,
+        directions: Sequence[Direction],
+        num_states: int,
+        device: torch.device,
+        compiled: bool = False,
+    ) -> Pushforward:
+        """The function with its derivatives, direction by direction."""
+
+        def flat(*tensors: torch.Tensor) -> Tensors:
+            return self._function(tensors[: len(held)], tensors[len(held) :])
+
+        return one_after_the_other(flat, held, directions)

@@ -25,6 +25,7 @@ def augment_shard(
     *,
     code: str = "",
     threads: int = 1,
+    compile: str = "auto",
 ) -> None:
     """Generate some simulations and write their manifest.
 
@@ -36,9 +37,10 @@ def augment_shard(
         manifest: JSON file to write, beside the generated simulations.
         code: Digest of the code; simulations of other code are generated again.
         threads: Threads that the rule was given.
+        compile: Whether time steps are compiled: ``auto``, ``always`` or ``never``.
     """
     limit_threads(threads)
-    experiment = parse_experiment(settings)
+    experiment = parse_experiment({**settings, "workflow": {"compile": compile}})
     store = CacheManager(manifest.parent)
     real = SimulationStore(cache[0].parent)
     with recorded_warnings() as found:

@@ -36,6 +36,7 @@ def evaluate_held_out(
     folder: Path,
     *,
     threads: int = 1,
+    compile: str = "auto",
 ) -> None:
     """Evaluate the models of an experiment.
 
@@ -46,9 +47,11 @@ def evaluate_held_out(
         parameters: ``parameters.yaml``, if there is a calibrated model.
         folder: Folder to write to, see :func:`evaluate_models`.
         threads: Threads that the rule was given.
+        compile: Whether time steps are compiled: ``auto``, ``always`` or ``never``.
     """
     limit_threads(threads)
-    experiment, store = parse_experiment(settings), SimulationStore(cache[0].parent)
+    experiment = parse_experiment({**settings, "workflow": {"compile": compile}})
+    store = SimulationStore(cache[0].parent)
     calibrated = parameters[0] if parameters else None
     earlier = warnings_of(cache)
     evaluate_models(experiment, store, models or None, calibrated, folder, earlier=earlier)

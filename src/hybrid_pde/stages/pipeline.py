@@ -24,6 +24,7 @@ from hybrid_pde.domain.run_folders import cycle_folder, replicate_folder
 from hybrid_pde.evaluation.number_format import number
 from hybrid_pde.evaluation.report.warnings_of_stages import warnings_in_folder
 from hybrid_pde.models.user_models import check_own_models
+from hybrid_pde.numerics.workload import compilation
 from hybrid_pde.result_warnings import inherited, recorded_warnings, summary_of
 from hybrid_pde.stages.augment import generate_simulations
 from hybrid_pde.stages.cache import warn_of_assumptions
@@ -165,7 +166,11 @@ class _StagesOnFiles:
             folder / "checkpoints",
             experiment.workflow.checkpoint_every_s,
         )
-        identity = {**_identity(experiment, inputs), "guidance": surrogate}
+        identity = {
+            **_identity(experiment, inputs),
+            "guidance": surrogate,
+            "compilation": compilation(experiment.workflow.compile),
+        }
         earlier = [*self._earlier, *self._warnings.get(("guide", cycle), ())]
         calibrate(experiment, self._store, files, identity, guidance, earlier=earlier)
 

@@ -37,6 +37,7 @@ def simulate_shard(
     *,
     code: str = "",
     threads: int = 1,
+    compile: str = "auto",
 ) -> None:
     """Simulate some raw files and write their manifest.
 
@@ -46,9 +47,11 @@ def simulate_shard(
         manifest: JSON file to write, beside the raw files.
         code: Digest of the code; files of other code are simulated again.
         threads: Threads that the rule was given.
+        compile: Whether time steps are compiled: ``auto``, ``always`` or ``never``.
     """
     limit_threads(threads)
-    simulations = RawSimulations(parse_experiment(settings), manifest.parent, code)
+    experiment = parse_experiment({**settings, "workflow": {"compile": compile}})
+    simulations = RawSimulations(experiment, manifest.parent, code)
     with recorded_warnings() as found:
         made = simulations.make(shard)
     write_json(manifest, {**made, "warnings": found})

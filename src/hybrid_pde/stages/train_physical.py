@@ -16,6 +16,7 @@ from hybrid_pde.evaluation.history import write_history
 from hybrid_pde.evaluation.number_format import number
 from hybrid_pde.models.physical.calibrated_model import calibrated_experiment
 from hybrid_pde.models.physical.parameters_file import read_result, write_parameters
+from hybrid_pde.numerics.workload import compilation
 from hybrid_pde.result_warnings import of_earlier_cycle, recorded_warnings
 from hybrid_pde.stages.kept_results import FOLDER, KeptResults
 from hybrid_pde.stages.threads import limit_threads
@@ -79,6 +80,7 @@ def train_physical(
     *,
     code: str,
     threads: int = 1,
+    compile: str = "auto",
 ) -> None:
     """Calibrate on the training simulations, from the last checkpoint if there is one.
 
@@ -90,9 +92,10 @@ def train_physical(
         files: Files to write.
         code: Digest of the code; checkpoints of other code are not used.
         threads: Threads that the rule was given.
+        compile: Whether time steps are compiled: ``auto``, ``always`` or ``never``.
     """
     used_threads = limit_threads(threads)
-    experiment = parse_experiment(settings)
+    experiment = parse_experiment({**settings, "workflow": {"compile": compile}})
     training = experiment.trainer_params.physical
     earlier = warnings_of([*inputs.cache, *inputs.guidance])
     observed = experiment.data.observations
@@ -101,6 +104,7 @@ def train_physical(
         "settings": settings,
         "code": code,
         "threads": used_threads,
+        "compilation": compilation(compile),
         "cache": digests_of(inputs.cache, [*training.train_sim, *training.val_sim]),
         "sensors": [sha256_of(path) for path in sensors if path.is_file()],
         "guidance": [sha256_of(path) for path in [*inputs.previous, *inputs.guidance]],

@@ -35,6 +35,24 @@ def stage_parser(description: str | None) -> argparse.ArgumentParser:
     return parser
 
 
+def add_compile_option(options: argparse.ArgumentParser) -> None:
+    """The option of the stages that solve equations; no result depends on it."""
+    options.add_argument(
+        "--compile",
+        choices=("auto", "always", "never"),
+        default="auto",
+        help="whether time steps of finite differences are compiled; auto: if it saves time",
+    )
+
+
+def let_waiting_threads_sleep() -> None:
+    """Let threads of the numerical libraries sleep while they wait, before these are loaded.
+
+    Threads that spin take the cores from other jobs, and each waits for the slowest.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
 def run_stage(main: Main, parser: argparse.ArgumentParser) -> None:
     """Run a stage's program: messages go to the terminal and the log, tracebacks only to the log.
 
@@ -42,6 +60,7 @@ def run_stage(main: Main, parser: argparse.ArgumentParser) -> None:
     unexpected error; with 75 (temporary failure: the same call continues) after a signal.
     """
     open_standard_streams()
+    let_waiting_threads_sleep()
     arguments = parser.parse_args()
     _log_to(None)
     logger = logging.getLogger("stage")

@@ -42,6 +42,7 @@ class WorkflowParams(Section):
     sims_per_job: PositiveInt = 50
     checkpoint_every_s: NonNegativeFloat = 60.0
     tensorboard: bool = False
+    compile: Literal["auto", "always", "never"] = "auto"
 
 
 class Experiment(Section):

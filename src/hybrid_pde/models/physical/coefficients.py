@@ -18,6 +18,21 @@ Natives = dict[str, torch.Tensor]
 
 
 @dataclass(frozen=True)
+class Directions:
+    """Directions of forward-mode derivatives: copies of a batch, equal but for their tangents.
+
+    The copies follow one another in the state and in the values of each simulation.
+
+    Attributes:
+        count: Number of copies, ``G``.
+        shared: Tangents ``[G, …]`` of shared parameters.
+    """
+
+    count: int = 1
+    shared: Natives = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Coefficients:
     """The parameters during one frame.
 
@@ -26,16 +41,19 @@ class Coefficients:
             ``[(A,) *space]``.
         individual: Values of each simulation, with a leading ``B``.
         slopes: Rate of change [1/time] of the individual values that change in time.
+        directions: Directions of forward-mode derivatives, if there are several.
     """
 
     shared: Natives
     individual: Natives = field(default_factory=dict)
     slopes: Natives = field(default_factory=dict)
+    directions: Directions = field(default_factory=Directions, kw_only=True)
 
     def after(self, time: float) -> "Coefficients":
         """The values after a time."""
         later = {name: self.individual[name] + time * slope for name, slope in self.slopes.items()}
-        return Coefficients(self.shared, {**self.individual, **later})
+        individual = {**self.individual, **later}
+        return Coefficients(self.shared, individual, directions=self.directions)
 
 
 def wrap_parameter(
@@ -82,7 +100,7 @@ def is_differentiated(state: Natives, parameters: Coefficients) -> bool:
 def has_tangents(state: Natives, parameters: Coefficients) -> bool:
     """True if any of them carries a forward-mode derivative."""
     groups = (state, parameters.shared, parameters.individual, parameters.slopes)
-    return any(
+    return bool(parameters.directions.shared) or any(
         forward_ad.unpack_dual(value).tangent is not None
         for group in groups
         for value in group.values()

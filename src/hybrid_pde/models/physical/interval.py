@@ -20,6 +20,7 @@ from hybrid_pde.models.physical.step_bounds import StepBounds, are_finite
 from hybrid_pde.models.physical.stepper import Stepper
 from hybrid_pde.models.physical.steps import Steps
 from hybrid_pde.numerics.stability import Bounds, chebyshev_steps, count_substeps, widest
+from hybrid_pde.numerics.workload import Workload
 
 # More steps than this between two frames mean that the state or a parameter has run away: the
 # rollout would seem to hang.
@@ -47,10 +48,17 @@ class Interval:
         stepper: The discretized equation.
         parameters: Parameters of the equation, at the beginning.
         dt: Time between two frames [time].
+        workload: The work to come, which decides whether steps are compiled.
+
+    Attributes:
+        has_compiled_steps: Whether the steps of some frame were compiled.
     """
 
-    def __init__(self, stepper: Stepper, parameters: Coefficients, dt: float) -> None:
-        self.stepper, self.parameters, self.dt = stepper, parameters, dt
+    def __init__(
+        self, stepper: Stepper, parameters: Coefficients, dt: float, workload: Workload
+    ) -> None:
+        self.stepper, self.parameters, self.dt, self.workload = stepper, parameters, dt, workload
+        self.has_compiled_steps = False
         self._bounds: list[StepBounds] = []
         self._steps: dict[StepCount, Steps] = {}
 
@@ -125,8 +133,9 @@ class Interval:
         """
         if count not in self._steps:
             self._steps[count] = self.stepper.steps(
-                state, self.parameters, self.dt, count.substeps, count.stages
+                state, self.parameters, self.dt, count.substeps, count.stages, self.workload
             )
+            self.has_compiled_steps |= self._steps[count].are_compiled(state)
         steps = self._steps[count]
         for frame in range(begin, begin + number):
             state = steps.advance(state, frame)
@@ -140,23 +149,34 @@ class IntervalCache:
         self._last: dict[tuple[Stepper, torch.device], Interval] = {}
 
     def get(
-        self, stepper: Stepper, parameters: Coefficients, dt: float, values: Natives
+        self,
+        stepper: Stepper,
+        given: tuple[Coefficients, float, Workload],
+        values: Natives,
     ) -> Interval:
-        """An interval; a new one if the parameters have changed or have derivatives."""
+        """An interval; a new one if the parameters have changed or have derivatives.
+
+        Args:
+            stepper: The discretized equation.
+            given: Parameters, time between two frames [time], the work to come.
+            values: Values at the beginning.
+        """
+        parameters, dt, workload = given
         if (
             is_differentiated({}, parameters)
             or has_tangents(values, parameters)
             or torch.is_inference_mode_enabled()
             or parameters.slopes
         ):
-            return Interval(stepper, parameters, dt)
+            return Interval(stepper, *given)
         key = (stepper, next(iter(values.values())).device)
         last = self._last.get(key)
-        if last is None or last.dt != dt or not _is_same(last.parameters, parameters):
+        is_same = last is not None and (last.dt, last.workload) == (dt, workload)
+        if last is None or not is_same or not _is_same(last.parameters, parameters):
             # Optimizers change parameters in place.
             groups = (parameters.shared, parameters.individual)
             copies = [{name: plain(v).clone() for name, v in group.items()} for group in groups]
-            last = self._last[key] = Interval(stepper, Coefficients(*copies), dt)
+            last = self._last[key] = Interval(stepper, Coefficients(*copies), dt, workload)
         return last
 
 

@@ -29,7 +29,7 @@ from hybrid_pde.data.field_conversion import (
 from hybrid_pde.data.staggered_conversion import to_staggered
 from hybrid_pde.domain.grid import Grid
 from hybrid_pde.errors import ConfigError
-from hybrid_pde.models.physical.coefficients import Natives
+from hybrid_pde.models.physical.coefficients import Directions, Natives
 from hybrid_pde.models.physical.conditions import Conditions, conditions_of, split_known
 from hybrid_pde.models.physical.equation import Equation
 from hybrid_pde.models.physical.field_roles import match_roles
@@ -40,6 +40,7 @@ from hybrid_pde.models.physical.initial_parameters import (
 )
 from hybrid_pde.models.physical.solver import RolloutSpec, Solver
 from hybrid_pde.numerics.discretization import Discretization
+from hybrid_pde.numerics.workload import Workload
 
 
 class PhysicalModel(torch.nn.Module, Equation):
@@ -136,6 +137,8 @@ class PhysicalModel(torch.nn.Module, Equation):
         parameters: Mapping[str, torch.Tensor] | None = None,
         entries: Sequence[str] | None = None,
         conditions: Conditions | None = None,
+        directions: Directions | None = None,
+        rollouts: int = 1,
     ) -> Iterator[torch.Tensor]: ...
 
     @overload
@@ -148,6 +151,8 @@ class PhysicalModel(torch.nn.Module, Equation):
         parameters: Mapping[str, torch.Tensor] | None = None,
         entries: Sequence[str] | None = None,
         conditions: Conditions | None = None,
+        directions: Directions | None = None,
+        rollouts: int = 1,
     ) -> Iterator[Natives]: ...
 
     def rollout(
@@ -159,6 +164,8 @@ class PhysicalModel(torch.nn.Module, Equation):
         parameters: Mapping[str, torch.Tensor] | None = None,
         entries: Sequence[str] | None = None,
         conditions: Conditions | None = None,
+        directions: Directions | None = None,
+        rollouts: int = 1,
     ) -> Iterator[torch.Tensor] | Iterator[Natives]:
         """Yields the frames one after the other, without keeping them.
 
@@ -172,6 +179,8 @@ class PhysicalModel(torch.nn.Module, Equation):
             entries: Names of the entries of the batch in error messages; by default
                 ``simulation 0``, ``simulation 1``, ….
             conditions: Parameters and boundary values of each simulation.
+            directions: Directions of forward-mode derivatives, if there are several.
+            rollouts: Expected number of such rollouts; many are worth compiling the time steps for.
 
         Yields:
             The state at dt, 2 dt, …, in the form of ``state`` and in the model's precision.
@@ -193,6 +202,8 @@ class PhysicalModel(torch.nn.Module, Equation):
             self.discretization,
             torch.float32 if self.precision == "single" else torch.float64,
             self.numerics.substeps,
+            directions or Directions(),
+            Workload(self.experiment.workflow.compile, steps, rollouts),
         )
         if isinstance(state, torch.Tensor):
             role = self.spec.fields[0].name
@@ -226,6 +237,11 @@ class PhysicalModel(torch.nn.Module, Equation):
         if stages is None:
             return self.discretization.time_stepping
         return f"runge-kutta-chebyshev, {stages} stages"
+
+    @property
+    def has_compiled_steps(self) -> bool:
+        """True if the time steps of some rollout were compiled."""
+        return self._solver.has_compiled_steps
 
     def set_parameters(self, values: Mapping[str, torch.Tensor]) -> None:
         """Set parameters by name; a number for each axis, or a field, may replace a scalar."""

@@ -4,7 +4,7 @@ Layout of native tensors: ``B`` simulations, ``C`` channels, ``X Y Z`` space, ``
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 from math import isfinite
 from typing import Any
@@ -13,7 +13,7 @@ import torch
 
 from hybrid_pde.domain.grid import Grid
 from hybrid_pde.errors import ConfigError, DivergenceError
-from hybrid_pde.models.physical.coefficients import Coefficients, Natives, plain
+from hybrid_pde.models.physical.coefficients import Coefficients, Directions, Natives, plain
 from hybrid_pde.models.physical.conditions import Conditions
 from hybrid_pde.models.physical.equation import Equation
 from hybrid_pde.models.physical.field_roles import match_roles, role_layouts
@@ -27,6 +27,7 @@ from hybrid_pde.models.physical.interval import (
 from hybrid_pde.models.physical.stepper import Stepper
 from hybrid_pde.numerics.discretization import Discretization
 from hybrid_pde.numerics.stability import Bounds
+from hybrid_pde.numerics.workload import Workload
 from hybrid_pde.result_warnings import warn_of_result
 
 
@@ -43,6 +44,8 @@ class RolloutSpec:
         discretization: The scheme.
         dtype: Precision of the state.
         fixed_substeps: Time steps in each frame; ``None``: as many as stability demands.
+        directions: Directions of forward-mode derivatives, if there are several.
+        workload: The work to come, which decides whether time steps are compiled.
     """
 
     grid: Grid
@@ -53,6 +56,8 @@ class RolloutSpec:
     discretization: Discretization
     dtype: torch.dtype
     fixed_substeps: int | None
+    directions: Directions = field(default_factory=Directions)
+    workload: Workload = field(default_factory=Workload)
 
 
 class Solver:
@@ -64,6 +69,7 @@ class Solver:
     Attributes:
         substeps_used: Time steps in the last frame.
         stages_used: Stages of each step, where they are Runge-Kutta-Chebyshev steps.
+        has_compiled_steps: Whether the time steps of some frame were compiled.
     """
 
     def __init__(self, equation: Equation) -> None:
@@ -72,6 +78,7 @@ class Solver:
         self._intervals = IntervalCache()
         self.substeps_used = 0
         self.stages_used: int | None = None
+        self.has_compiled_steps = False
         self._warned = False
 
     def rollout(self, state: Mapping[str, torch.Tensor], spec: RolloutSpec) -> Iterator[Natives]:
@@ -96,6 +103,9 @@ class Solver:
                 )
             now[role] = native.to(stepper.dtype)
         shared = {n: self._on_solver_grid(n, v, grid, transfer) for n, v in spec.parameters.items()}
+        tangents = spec.directions.shared.items()
+        slopes_of = {n: self._on_solver_grid(n, v, grid, transfer, 1) for n, v in tangents}
+        directions = Directions(spec.directions.count, slopes_of)
         first = {name: values[:, 0] for name, values in spec.conditions.series.items()}
         given = Coefficients(shared, {**spec.conditions.constant, **first})
         self.stages_used = None
@@ -107,8 +117,8 @@ class Solver:
                 {n: self._on_solver_grid(n, v, grid, transfer, 1) for n, v in each.items()}
                 for each in spec.conditions.during(frame, dt)
             )
-            parameters = Coefficients(shared, individual, slopes)
-            during = self._intervals.get(stepper, parameters, dt, now)
+            parameters = Coefficients(shared, individual, slopes, directions=directions)
+            during = self._intervals.get(stepper, (parameters, dt, spec.workload), now)
             during.check_supported(now)
             numbers = range(frame, frame + length)
             for each in self._frames(during, (state, now), numbers, spec):
@@ -146,6 +156,7 @@ class Solver:
             count = self._count_steps(during, bounds, frame + 1)
         while frame < end:
             block = list(during.advance(state, frame, min(length, end - frame), count))
+            self.has_compiled_steps |= during.has_compiled_steps
             length = min(2 * length, most)
             needs_bounds = fixed is None and frame + 1 < end
             measured, finite = during.measure([each for _, each in block], needs_bounds)

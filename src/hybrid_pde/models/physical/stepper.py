@@ -30,6 +30,7 @@ from hybrid_pde.numerics.semi_lagrangian import SplitAdvection
 from hybrid_pde.numerics.spectral import Spectral
 from hybrid_pde.numerics.stability import Bounds, largest_stable_dt
 from hybrid_pde.numerics.traced_functions import TracedFunctions
+from hybrid_pde.numerics.workload import Workload
 
 FRAME = "frame"  # dimension of several frames
 
@@ -85,6 +86,7 @@ class Stepper:
         dt: float,
         substeps: int,
         stages: int | None = None,
+        workload: Workload | None = None,
     ) -> "Steps":
         """Equal steps with the same parameters, which make up the time between two frames.
 
@@ -95,6 +97,8 @@ class Stepper:
             substeps: Number of steps.
             stages: Stages of a Runge-Kutta-Chebyshev step; ``None`` for a Runge-Kutta step of
                 order four.
+            workload: The work to come, which decides whether the steps are compiled; by default
+                they are not.
         """
         groups = (parameters.shared, parameters.individual, parameters.slopes)
         names, own = [list(group) for group in groups], list(state)
@@ -108,12 +112,21 @@ class Stepper:
                 after = self._step(now, given, changing[-1], next(left), stages)
             return [after[role].contiguous() for role in own]
 
-        held = [value for group in groups for value in group.values()]
+        # Copies that differ in their tangents only are stepped once.
+        count = parameters.directions.count
+        individual = [value for group in groups[1:] for value in group.values()]
+        held = [
+            *parameters.shared.values(),
+            *(value[: len(value) // count] for value in individual),
+        ]
+        now = [native[: len(native) // count] for native in state.values()]
         times = [torch.ones((), dtype=self.dtype)] * 2
+        changing = [*now, times[1]]
         graph = self.graphs.get(
-            (stages, names, own), step, [*held, times[0]], [*state.values(), times[1]], self._valid
+            (stages, names, own), step, [*held, times[0]], changing, self._valid
         )
-        return Steps(graph, parameters, dt, substeps, self.dtype, renew)
+        work = workload or Workload()
+        return Steps(graph, parameters, dt, substeps, self.dtype, work, renew)
 
     def transform(self, values: Natives) -> Natives:
         """The state that steps advance: the Fourier modes for spectral schemes, else the values.

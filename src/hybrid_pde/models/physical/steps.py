@@ -1,12 +1,15 @@
 """Consecutive time steps with the same parameters, with what their derivatives need.
 
-Layout of native tensors: ``B`` simulations, ``C`` channels, ``X Y Z`` space, ``[B, C, X, Y, Z]``.
+Layout of native tensors: ``G`` directions of derivatives, ``B`` simulations, ``C`` channels,
+``X Y Z`` space, ``[B, C, X, Y, Z]``.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import ceil, sqrt
+from typing import Any
 
 import torch
+import torch.autograd.forward_ad as forward_ad
 from torch.utils.checkpoint import checkpoint
 
 from hybrid_pde.models.physical.coefficients import (
@@ -15,13 +18,17 @@ from hybrid_pde.models.physical.coefficients import (
     has_tangents,
     is_differentiated,
 )
+from hybrid_pde.numerics.directional_derivatives import Direction, Pushforward
 from hybrid_pde.numerics.traced_functions import Traced
+from hybrid_pde.numerics.workload import Workload
 
+# Operations of a step with derivatives, relative to one without.
+_WITH_TANGENTS = 3
 # With so few steps in a frame, recomputing them saves no memory worth the time.
 _ALL_KEPT = 4
 # Number of steps after which a state is renewed.
 _RENEWED_AFTER = 16
-_NONE = Coefficients({})
+_NO_PARAMETERS = Coefficients({})
 
 
 class Steps:
@@ -34,6 +41,7 @@ class Steps:
         dt: Time between two frames [time].
         substeps: Number of steps.
         dtype: Precision of the state.
+        workload: The work to come, which decides whether the steps are compiled.
         renew: Removes from a state what no value depends on; ``None`` if there is nothing.
     """
 
@@ -44,13 +52,24 @@ class Steps:
         dt: float,
         substeps: int,
         dtype: torch.dtype,
+        workload: Workload,
         renew: Callable[[Natives], Natives] | None = None,
     ) -> None:
         self._graph, self._parameters, self._dtype = graph, parameters, dtype
-        self._dt, self._substeps, self._renew = dt, substeps, renew
+        self._dt, self._substeps, self._workload = dt, substeps, workload
+        self._renew = renew
+        self._run: Callable[[Sequence[torch.Tensor]], Sequence[torch.Tensor]] | None = None
+        self._push: Pushforward | None = None
         self._start: torch.Tensor | None = None
-        self._tangents = has_tangents({}, parameters)
-        self._held: dict[bool, Callable[[Sequence[torch.Tensor]], Sequence[torch.Tensor]]] = {}
+        self._has_tangents = has_tangents({}, parameters)
+
+    def are_compiled(self, state: Natives) -> bool:
+        """True if the steps from such a state run compiled."""
+        size = sum(native.numel() for native in state.values())
+        operations = self._graph.num_operations
+        if has_tangents(state, self._parameters):
+            operations *= _WITH_TANGENTS
+        return self._graph.is_real and self._workload.repays(operations, self._substeps, size)
 
     def advance(self, state: Natives, frame: int) -> Natives:
         """The state after all steps.
@@ -75,24 +94,59 @@ class Steps:
 
     def _advance(self, state: Natives, numbers: range) -> Natives:
         """The state after the steps with these numbers."""
-        tangents = self._tangents or has_tangents(state, _NONE)
-        if tangents not in self._held:
-            first = next(iter(state.values()))
-            span = torch.tensor(self._dt / self._substeps, dtype=self._dtype, device=first.device)
-            held = [*_flat(self._parameters), span]
-            self._held[tangents] = self._graph.hold(held, first.device, tangents)
-        run = self._held[tangents]
+        if self._has_tangents or has_tangents(state, _NO_PARAMETERS):
+            return self._advance_tangents(state, numbers)
         values: Sequence[torch.Tensor] = [native.contiguous() for native in state.values()]
+        device = values[0].device
+        if self._run is None:
+            held = [*_flat(self._parameters), self._step_size(device)]
+            self._run = self._graph.hold(held, device, self.are_compiled(state))
+        for number, elapsed in self._times(numbers, device):
+            values = self._run([*self._renewed(values, state, number), elapsed])
+        return dict(zip(state, values, strict=True))
+
+    def _advance_tangents(self, state: Natives, numbers: range) -> Natives:
+        """The same for a state ``[G·B, …]`` with tangents; equal values are computed once."""
+        count = self._parameters.directions.count
+        pairs = [forward_ad.unpack_dual(native.contiguous()) for native in state.values()]
+        values: Sequence[torch.Tensor] = [value[: len(value) // count] for value, _ in pairs]
+        slopes: Sequence[torch.Tensor] = [
+            (torch.zeros_like(value) if slope is None else slope).unflatten(0, (count, -1))
+            for value, slope in pairs
+        ]
+        device = values[0].device
+        if self._push is None:
+            given = [*_with_directions(self._parameters), (self._step_size(device), None)]
+            held, directions = [value for value, _ in given], [slope for _, slope in given]
+            self._push = self._graph.hold_derivatives(
+                held, directions, len(values), device, self.are_compiled(state)
+            )
+        for number, elapsed in self._times(numbers, device):
+            values, slopes = (self._renewed(each, state, number) for each in (values, slopes))
+            values, slopes = self._push([*values, elapsed], slopes)
+        return {
+            role: forward_ad.make_dual(torch.cat([value] * count), slope.flatten(0, 1))
+            for role, value, slope in zip(state, values, slopes, strict=True)
+        }
+
+    def _step_size(self, device: torch.device) -> torch.Tensor:
+        return torch.tensor(self._dt / self._substeps, dtype=self._dtype, device=device)
+
+    def _renewed(self, values: Sequence[torch.Tensor], roles: Iterable[str], number: int) -> Any:
+        """The tensors of a state ``[(G,) B, …]`` before a step, renewed now and then."""
+        if self._renew is None or number % _RENEWED_AFTER != _RENEWED_AFTER - 1:
+            return values
+        return list(self._renew(dict(zip(roles, values, strict=True))).values())
+
+    def _times(self, numbers: range, device: torch.device) -> Iterator[tuple[int, torch.Tensor]]:
+        """Steps and the time since the frame; it matters where parameters change in time."""
         if self._start is None:
-            self._start = torch.zeros((), dtype=self._dtype, device=values[0].device)
+            self._start = torch.zeros((), dtype=self._dtype, device=device)
         elapsed = self._start
         for number in numbers:
-            if self._renew is not None and number % _RENEWED_AFTER == _RENEWED_AFTER - 1:
-                values = list(self._renew(dict(zip(state, values, strict=True))).values())
             if self._parameters.slopes:
                 elapsed = torch.full_like(elapsed, number * self._dt / self._substeps)
-            values = run([*values, elapsed])
-        return dict(zip(state, values, strict=True))
+            yield number, elapsed
 
     def _recomputed(self, state: Natives, numbers: range) -> Natives:
         """The same; for the backward pass only the state before is kept."""
@@ -103,9 +157,8 @@ class Steps:
             left = iter(tensors)
             before = {role: next(left) for role in state}
             parameters = Coefficients(*({name: next(left) for name in group} for group in names))
-            steps = Steps(
-                self._graph, parameters, self._dt, self._substeps, self._dtype, self._renew
-            )
+            given = (self._dt, self._substeps, self._dtype, self._workload, self._renew)
+            steps = Steps(self._graph, parameters, *given)
             return tuple(steps._advance(before, numbers).values())
 
         flat = [*state.values(), *_flat(self._parameters)]
@@ -118,3 +171,19 @@ def _groups(parameters: Coefficients) -> tuple[Natives, Natives, Natives]:
 
 def _flat(parameters: Coefficients) -> list[torch.Tensor]:
     return [value.contiguous() for group in _groups(parameters) for value in group.values()]
+
+
+def _with_directions(parameters: Coefficients) -> list[tuple[torch.Tensor, Direction]]:
+    """The parameters and their tangents ``[G, …]``."""
+    directions = parameters.directions
+    pairs: list[tuple[torch.Tensor, Direction]] = []
+    for name, native in parameters.shared.items():
+        value, slope = forward_ad.unpack_dual(native.contiguous())
+        own = None if slope is None else slope.unsqueeze(0)
+        pairs.append((value, directions.shared.get(name, own)))
+    for native in (*parameters.individual.values(), *parameters.slopes.values()):
+        value, slope = forward_ad.unpack_dual(native.contiguous())
+        rows = len(value) // directions.count
+        own = None if slope is None else slope.unflatten(0, (directions.count, rows))
+        pairs.append((value[:rows], own))
+    return pairs

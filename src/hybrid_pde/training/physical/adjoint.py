@@ -18,6 +18,7 @@ from hybrid_pde.training.physical.initial_state_unknowns import InitialStates
 from hybrid_pde.training.physical.observation_times import ObservationTime, conditions_at
 from hybrid_pde.training.physical.observations import Observations
 from hybrid_pde.training.physical.parameter_vector import ParameterVector
+from hybrid_pde.training.physical.tangent_rollout import EXPECTED_ROLLOUTS
 
 Misfit = Callable[[ObservationTime, dict[str, torch.Tensor]], torch.Tensor]
 
@@ -80,6 +81,7 @@ class AdjointRollout:
                 self._vector.decode(z[:size]),
                 entries,
                 conditions_at(conditions, part, before),
+                rollouts=EXPECTED_ROLLOUTS * ceil(len(instants) / length),
             )
             for instant, now in zip(part, frames, strict=True):
                 loss = loss + misfit(instant, now)

@@ -279,6 +279,7 @@ def numerics_report(objective: Objective, candidates: list[dict[str, Any]]) -> d
         "refine": model.discretization.refine,
         "time_stepping": model.time_stepping_used,
         "substeps": objective.substeps_used,
+        "compiled": model.has_compiled_steps,
         "precision": "double",
         "dt": objective.dt,
         "grid": objective.observations.grid.to_dict(),

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 import torch.autograd.forward_ad as forward_ad
 
+from hybrid_pde.models.physical.coefficients import Directions, plain
 from hybrid_pde.models.physical.conditions import Conditions
 from hybrid_pde.models.physical.physical_model import PhysicalModel
 from hybrid_pde.training.physical.initial_state_unknowns import InitialStates
@@ -18,6 +19,8 @@ from hybrid_pde.training.physical.observations import CHUNK_VALUES, Observations
 from hybrid_pde.training.physical.parameter_vector import ParameterVector
 
 States = dict[str, torch.Tensor]
+# Rollouts of a calibration: it takes some ten iterations, which try some steps each.
+EXPECTED_ROLLOUTS = 20
 # Relative step of central differences, for schemes without forward mode: the cube root of machine
 # precision balances rounding and truncation errors.
 _DIFFERENCE = 6e-6
@@ -26,8 +29,9 @@ _DIFFERENCE = 6e-6
 class TangentRollout:
     """Derivatives of rollouts with respect to parameters and initial states.
 
-    Several unknowns form one batch, each with its own parameters. The initial states of all windows
-    are differentiated at once, because each affects only its own window.
+    Several unknowns form one batch: what does not depend on the unknown is computed once. The
+    initial states of all windows are differentiated at once, because each affects only its own
+    window.
 
     Args:
         model: The equation.
@@ -56,14 +60,16 @@ class TangentRollout:
         Raises:
             DivergenceError: if a rollout is no longer finite.
         """
-        values = self._observations.state_size * len(numbers)
-        size = max(1, CHUNK_VALUES // values)
-        groups = [range(self._count)[i : i + size] for i in range(0, self._count, size)]
-        if self._model.discretization.has_forward_mode:
-            with forward_ad.dual_level():
-                yield from self._lockstep(unknowns, numbers, instants, groups)
-        else:
+        if not self._model.discretization.has_forward_mode:
             yield from self._differences(unknowns, numbers, instants)
+            return
+        values = self._observations.state_size * len(numbers)
+        num_groups = -(-self._count * values // CHUNK_VALUES)
+        # Groups of one size share a graph; the last one is filled up with zeros.
+        size = -(-self._count // num_groups)
+        groups = [range(first, first + size) for first in range(0, self._count, size)]
+        with forward_ad.dual_level():
+            yield from self._lockstep(unknowns, numbers, instants, groups)
 
     def _lockstep(
         self,
@@ -72,34 +78,58 @@ class TangentRollout:
         instants: Sequence[ObservationTime],
         groups: Sequence[Sequence[int]],
     ) -> Generator[tuple[ObservationTime, States, States], None, None]:
-        runs = [self._dual_run(unknowns, numbers, instants, group) for group in groups]
+        runs = [self._group_run(unknowns, numbers, instants, group) for group in groups]
         for instant, *states in zip(instants, *runs, strict=True):
             primal: States = {}
             slopes: States = {}
             for name in self._observations.fields:
                 parts = [forward_ad.unpack_dual(state[name]) for state in states]
-                first = parts[0].primal
-                primal[name] = first.reshape(-1, len(numbers), *first.shape[1:])[:1]
-                tangents = [
-                    torch.zeros_like(value) if tangent is None else tangent
-                    for value, tangent in parts
-                ]
-                joined = torch.cat(tangents)
-                slopes[name] = joined.reshape(-1, len(numbers), *joined.shape[1:])
+                primal[name] = parts[0].primal[: len(numbers)].unsqueeze(0)
+                tangents = torch.cat([tangent for _, tangent in parts])
+                joined = tangents.reshape(-1, len(numbers), *tangents.shape[1:])
+                slopes[name] = joined[: self._count]
             yield instant, primal, slopes
 
-    def _dual_run(
+    def _group_run(
         self,
         unknowns: np.ndarray,
         numbers: Sequence[int],
         instants: Sequence[ObservationTime],
         group: Sequence[int],
     ) -> Iterator[States]:
+        """Rollouts ``[G·B, C, *space]`` with the tangents of a group of unknowns."""
+        size, observations = len(self._vector), self._observations
         duals = [self._dual(unknowns, entry) for entry in group]
-        return self.run(duals, numbers, instants)
+        decoded = [self._vector.decode(dual[:size]) for dual in duals]
+        learned: States = {}
+        for name in self._vector.parameters:
+            values, tangents = _stacked([each[name] for each in decoded])
+            if bool(tangents.any()):
+                learned[name] = tangents
+        parameters = {name: plain(value) for name, value in decoded[0].items()}
+        if self._states is None:
+            initial = observations.initial(numbers)
+            starts = [initial] * len(group)
+        else:
+            starts = [self._states.states(dual[size:], numbers) for dual in duals]
+        state = {}
+        for name in observations.fields:
+            values, tangents = _stacked([start[name] for start in starts])
+            state[name] = forward_ad.make_dual(values.flatten(0, 1), tangents.flatten(0, 1))
+        return self._model.rollout(
+            state,
+            observations.grid,
+            len(instants),
+            [instant.interval for instant in instants],
+            parameters,
+            [f"window {number}" for _ in group for number in numbers],
+            conditions_at(observations.conditions(numbers, len(group)), instants),
+            Directions(len(group), learned),
+            EXPECTED_ROLLOUTS,
+        )
 
     def _dual(self, unknowns: np.ndarray, entry: int) -> torch.Tensor:
-        """The unknowns with a unit tangent along one of them.
+        """The unknowns with a unit tangent along one of them; of zeros beyond the last one.
 
         The tangent of an initial-state value is set in all windows at once.
         """
@@ -108,7 +138,7 @@ class TangentRollout:
         size = len(self._vector)
         if entry < size:
             tangent[entry] = 1.0
-        else:
+        elif entry < self._count:
             assert self._states is not None
             tangent[size:].reshape(-1, self._states.size)[:, entry - size] = 1.0
         return forward_ad.make_dual(point, tangent)
@@ -149,6 +179,7 @@ class TangentRollout:
             parameters,
             entries,
             conditions_at(conditions, instants),
+            rollouts=EXPECTED_ROLLOUTS,
         )
 
     def _differences(
@@ -176,6 +207,15 @@ class TangentRollout:
                 primal[name] = each[:1]
                 slopes[name] = (above - below) / widths.reshape(-1, *(1,) * (above.ndim - 1))
             yield instant, primal, slopes
+
+
+def _stacked(tensors: Sequence[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Values and tangents ``[G, …]``."""
+    pairs = [forward_ad.unpack_dual(tensor) for tensor in tensors]
+    return (
+        torch.stack([value for value, _ in pairs]),
+        torch.stack([torch.zeros_like(u) if slope is None else slope for u, slope in pairs]),
+    )
 
 
 def _repeat(value: torch.Tensor, size: int) -> torch.Tensor:

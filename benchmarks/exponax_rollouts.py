@@ -25,7 +25,7 @@ def stepper(case: dict[str, Any]) -> Any:
         return exponax.stepper.KortewegDeVries(
             *given,
             convection_scale=parameters["advection"],
-            dispersivity=-parameters["dispersion"],
+            dispersivity=parameters["dispersion"],
             hyper_diffusivity=0.0,
             order=order,
         )

@@ -1,7 +1,7 @@
 """Self-contained files of trained surrogates: writing and loading."""
 
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,6 +53,7 @@ def save_synthetic_model(
     *,
     warnings: Sequence[str] = (),
     origin: DataDescription | None = None,
+    search: Sequence[Mapping[str, Any]] = (),
 ) -> None:
     """Write a trained surrogate, atomically.
 
@@ -68,6 +69,7 @@ def save_synthetic_model(
         dt: Time step that it was trained on [time].
         warnings: Warnings of its training, see :mod:`hybrid_pde.result_warnings`.
         origin: Its data, whose units, known parameters and reading settings are kept, too.
+        search: Short trainings that settings were chosen by, if any.
     """
     content = {
         "version": _VERSION,
@@ -85,6 +87,7 @@ def save_synthetic_model(
         "versions": {"python": platform.python_version(), "torch": str(torch.__version__)},
         "warnings": list(warnings),
         **({} if origin is None else origin.origin()),
+        "search": [dict(row) for row in search],
     }
     write_tensor_file(path, _KIND, content)
 

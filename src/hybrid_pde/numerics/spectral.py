@@ -151,14 +151,19 @@ class Spectral:
         component = -len(axes) - 1  # dimension of vectors
         first = torch.as_tensor(math.to_complex(self._constants["first"]).native(["vector", *axes]))
         modes = kept.native([*others, "vector", *axes])
-        u = self._inverse(modes)
         if len(axes) == 1:
+            u = self._inverse(modes)
             rate = self._transform(u * u) * (0.5 * first)
         else:
-            curl = self._inverse(_curl(first, modes, component))
+            # One transform of all components: one of a single field along several axes is slow.
+            curl = _curl(first, modes, component)
+            values = self._inverse(torch.cat([modes, curl], component))
+            u = values.narrow(component, 0, len(axes))
+            curl = values.narrow(component, len(axes), curl.shape[component])
             square = (u * u).sum(component, keepdim=True)
-            rate = self._transform(square) * (0.5 * first)
-            rate = rate + self._transform(_cross(curl, u, component))
+            both = self._transform(torch.cat([square, _cross(curl, u, component)], component))
+            rate = both.narrow(component, 0, 1) * (0.5 * first)
+            rate = rate + both.narrow(component, 1, len(axes))
         dims = [*others, kept.shape.only("vector"), *(spatial(axis) for axis in axes)]
         return self._values(math.reshaped_tensor(rate, dims) * self._kept)
 

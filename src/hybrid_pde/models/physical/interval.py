@@ -48,14 +48,17 @@ class Interval:
         stepper: The discretized equation.
         parameters: Parameters of the equation, at the beginning.
         dt: Time between two frames [time].
-        workload: The work to come, which decides whether the steps are compiled.
+        workload: The work to come, which decides whether steps are compiled.
+
+    Attributes:
+        has_compiled_steps: Whether the steps of some frame were compiled.
     """
 
     def __init__(
         self, stepper: Stepper, parameters: Coefficients, dt: float, workload: Workload
     ) -> None:
-        self.stepper, self.parameters, self.dt = stepper, parameters, dt
-        self.workload = workload
+        self.stepper, self.parameters, self.dt, self.workload = stepper, parameters, dt, workload
+        self.has_compiled_steps = False
         self._bounds: list[StepBounds] = []
         self._steps: dict[StepCount, Steps] = {}
 
@@ -117,14 +120,6 @@ class Interval:
             return False
         return self.count_steps(widest(measured)) == count
 
-    def steps(self, state: Natives, count: StepCount) -> Steps:
-        """The steps between two frames, for a state of these shapes."""
-        if count not in self._steps:
-            self._steps[count] = self.stepper.steps(
-                state, self.parameters, self.dt, count.substeps, count.stages, self.workload
-            )
-        return self._steps[count]
-
     def advance(
         self, state: Natives, begin: int, number: int, count: StepCount
     ) -> Iterator[tuple[Natives, Natives]]:
@@ -136,7 +131,12 @@ class Interval:
             number: Number of frames.
             count: Steps in each of them.
         """
-        steps = self.steps(state, count)
+        if count not in self._steps:
+            self._steps[count] = self.stepper.steps(
+                state, self.parameters, self.dt, count.substeps, count.stages, self.workload
+            )
+            self.has_compiled_steps |= self._steps[count].are_compiled(state)
+        steps = self._steps[count]
         for frame in range(begin, begin + number):
             state = steps.advance(state, frame)
             yield state, self.stepper.inverse(state)
@@ -151,23 +151,28 @@ class IntervalCache:
     def get(
         self,
         stepper: Stepper,
-        parameters: Coefficients,
-        dt: float,
+        given: tuple[Coefficients, float, Workload],
         values: Natives,
-        workload: Workload,
     ) -> Interval:
-        """An interval; a new one if the parameters have changed or have derivatives."""
+        """An interval; a new one if the parameters have changed or have derivatives.
+
+        Args:
+            stepper: The discretized equation.
+            given: Parameters, time between two frames [time], the work to come.
+            values: Values at the beginning.
+        """
+        parameters, dt, workload = given
         if (
             is_differentiated({}, parameters)
             or has_tangents(values, parameters)
             or torch.is_inference_mode_enabled()
             or parameters.slopes
         ):
-            return Interval(stepper, parameters, dt, workload)
+            return Interval(stepper, *given)
         key = (stepper, next(iter(values.values())).device)
         last = self._last.get(key)
-        is_known = last is not None and (last.dt, last.workload) == (dt, workload)
-        if last is None or not is_known or not _is_same(last.parameters, parameters):
+        is_same = last is not None and (last.dt, last.workload) == (dt, workload)
+        if last is None or not is_same or not _is_same(last.parameters, parameters):
             # Optimizers change parameters in place.
             groups = (parameters.shared, parameters.individual)
             copies = [{name: plain(v).clone() for name, v in group.items()} for group in groups]

@@ -118,7 +118,7 @@ class Solver:
                 for each in spec.conditions.during(frame, dt)
             )
             parameters = Coefficients(shared, individual, slopes, directions=directions)
-            during = self._intervals.get(stepper, parameters, dt, now, spec.workload)
+            during = self._intervals.get(stepper, (parameters, dt, spec.workload), now)
             during.check_supported(now)
             numbers = range(frame, frame + length)
             for each in self._frames(during, (state, now), numbers, spec):
@@ -155,9 +155,8 @@ class Solver:
             (bounds,), _ = during.measure([values])
             count = self._count_steps(during, bounds, frame + 1)
         while frame < end:
-            steps = during.steps(state, count)
-            self.has_compiled_steps |= steps.are_compiled(state)
             block = list(during.advance(state, frame, min(length, end - frame), count))
+            self.has_compiled_steps |= during.has_compiled_steps
             length = min(2 * length, most)
             needs_bounds = fixed is None and frame + 1 < end
             measured, finite = during.measure([each for _, each in block], needs_bounds)

@@ -21,7 +21,7 @@ from hybrid_pde.models.physical.coefficients import (
     wrap_parameter,
 )
 from hybrid_pde.models.physical.equation import Equation, Values
-from hybrid_pde.models.physical.steps import Steps, StepSettings
+from hybrid_pde.models.physical.steps import Steps
 from hybrid_pde.numerics.discretization import Discretization
 from hybrid_pde.numerics.exponential_integrators import coefficients, exponential_step
 from hybrid_pde.numerics.runge_kutta import runge_kutta_4
@@ -125,8 +125,8 @@ class Stepper:
         graph = self.graphs.get(
             (stages, names, own), step, [*held, times[0]], changing, self._valid
         )
-        settings = StepSettings(dt, substeps, self.dtype, renew, workload or Workload())
-        return Steps(graph, parameters, settings)
+        work = workload or Workload()
+        return Steps(graph, parameters, dt, substeps, self.dtype, work, renew)
 
     def transform(self, values: Natives) -> Natives:
         """The state that steps advance: the Fourier modes for spectral schemes, else the values.

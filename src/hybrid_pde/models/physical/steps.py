@@ -5,8 +5,8 @@ Layout of native tensors: ``G`` directions of derivatives, ``B`` simulations, ``
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from math import ceil, sqrt
+from typing import Any
 
 import torch
 import torch.autograd.forward_ad as forward_ad
@@ -28,26 +28,7 @@ _WITH_TANGENTS = 3
 _ALL_KEPT = 4
 # Number of steps after which a state is renewed.
 _RENEWED_AFTER = 16
-_NONE = Coefficients({})
-
-
-@dataclass(frozen=True)
-class StepSettings:
-    """What steps have in common besides the parameters.
-
-    Attributes:
-        dt: Time between two frames [time].
-        substeps: Number of steps.
-        dtype: Precision of the parameters and of time.
-        renew: Removes from a state what no value depends on; ``None`` if there is nothing.
-        workload: The work to come, which decides whether the steps are compiled.
-    """
-
-    dt: float
-    substeps: int
-    dtype: torch.dtype
-    renew: Callable[[Natives], Natives] | None = None
-    workload: Workload = field(default_factory=Workload)
+_NO_PARAMETERS = Coefficients({})
 
 
 class Steps:
@@ -57,11 +38,26 @@ class Steps:
         graph: The step: held tensors are the parameters and the step size, changing ones the state
             and the time since the frame.
         parameters: Parameters of the equation.
-        settings: The steps.
+        dt: Time between two frames [time].
+        substeps: Number of steps.
+        dtype: Precision of the state.
+        workload: The work to come, which decides whether the steps are compiled.
+        renew: Removes from a state what no value depends on; ``None`` if there is nothing.
     """
 
-    def __init__(self, graph: Traced, parameters: Coefficients, settings: StepSettings) -> None:
-        self._graph, self._parameters, self._settings = graph, parameters, settings
+    def __init__(
+        self,
+        graph: Traced,
+        parameters: Coefficients,
+        dt: float,
+        substeps: int,
+        dtype: torch.dtype,
+        workload: Workload,
+        renew: Callable[[Natives], Natives] | None = None,
+    ) -> None:
+        self._graph, self._parameters, self._dtype = graph, parameters, dtype
+        self._dt, self._substeps, self._workload = dt, substeps, workload
+        self._renew = renew
         self._run: Callable[[Sequence[torch.Tensor]], Sequence[torch.Tensor]] | None = None
         self._push: Pushforward | None = None
         self._start: torch.Tensor | None = None
@@ -71,10 +67,9 @@ class Steps:
         """True if the steps from such a state run compiled."""
         size = sum(native.numel() for native in state.values())
         operations = self._graph.num_operations
-        if self._has_tangents or has_tangents(state, _NONE):
+        if has_tangents(state, self._parameters):
             operations *= _WITH_TANGENTS
-        settings = self._settings
-        return self._graph.is_real and settings.workload.repays(operations, settings.substeps, size)
+        return self._graph.is_real and self._workload.repays(operations, self._substeps, size)
 
     def advance(self, state: Natives, frame: int) -> Natives:
         """The state after all steps.
@@ -86,10 +81,10 @@ class Steps:
             state: The state before.
             frame: Number of the frame that the steps begin at, counted from 0.
         """
-        substeps, renew = self._settings.substeps, self._settings.renew
+        substeps = self._substeps
         period = max(1, _RENEWED_AFTER // substeps)
-        if renew is not None and frame % period == period - 1:
-            state = renew(state)
+        if self._renew is not None and frame % period == period - 1:
+            state = self._renew(state)
         if substeps <= _ALL_KEPT or not is_differentiated(state, self._parameters):
             return self._advance(state, range(substeps))
         size = ceil(sqrt(substeps))
@@ -99,7 +94,7 @@ class Steps:
 
     def _advance(self, state: Natives, numbers: range) -> Natives:
         """The state after the steps with these numbers."""
-        if self._has_tangents or has_tangents(state, _NONE):
+        if self._has_tangents or has_tangents(state, _NO_PARAMETERS):
             return self._advance_tangents(state, numbers)
         values: Sequence[torch.Tensor] = [native.contiguous() for native in state.values()]
         device = values[0].device
@@ -107,7 +102,7 @@ class Steps:
             held = [*_flat(self._parameters), self._step_size(device)]
             self._run = self._graph.hold(held, device, self.are_compiled(state))
         for number, elapsed in self._times(numbers, device):
-            values = self._run([*self._renewed(state, values, number), elapsed])
+            values = self._run([*self._renewed(values, state, number), elapsed])
         return dict(zip(state, values, strict=True))
 
     def _advance_tangents(self, state: Natives, numbers: range) -> Natives:
@@ -127,35 +122,30 @@ class Steps:
                 held, directions, len(values), device, self.are_compiled(state)
             )
         for number, elapsed in self._times(numbers, device):
-            values, slopes = (self._renewed(state, each, number) for each in (values, slopes))
+            values, slopes = (self._renewed(each, state, number) for each in (values, slopes))
             values, slopes = self._push([*values, elapsed], slopes)
         return {
             role: forward_ad.make_dual(torch.cat([value] * count), slope.flatten(0, 1))
             for role, value, slope in zip(state, values, slopes, strict=True)
         }
 
-    def _renewed(
-        self, roles: Iterable[str], tensors: Sequence[torch.Tensor], number: int
-    ) -> Sequence[torch.Tensor]:
-        """The tensors of each role before a step, renewed now and then."""
-        renew = self._settings.renew
-        if renew is None or number % _RENEWED_AFTER != _RENEWED_AFTER - 1:
-            return tensors
-        return list(renew(dict(zip(roles, tensors, strict=True))).values())
-
     def _step_size(self, device: torch.device) -> torch.Tensor:
-        settings = self._settings
-        return torch.tensor(settings.dt / settings.substeps, dtype=settings.dtype, device=device)
+        return torch.tensor(self._dt / self._substeps, dtype=self._dtype, device=device)
+
+    def _renewed(self, values: Sequence[torch.Tensor], roles: Iterable[str], number: int) -> Any:
+        """The tensors of a state ``[(G,) B, …]`` before a step, renewed now and then."""
+        if self._renew is None or number % _RENEWED_AFTER != _RENEWED_AFTER - 1:
+            return values
+        return list(self._renew(dict(zip(roles, values, strict=True))).values())
 
     def _times(self, numbers: range, device: torch.device) -> Iterator[tuple[int, torch.Tensor]]:
-        """Each step with its time since the frame, which matters where parameters change."""
+        """Steps and the time since the frame; it matters where parameters change in time."""
         if self._start is None:
-            self._start = torch.zeros((), dtype=self._settings.dtype, device=device)
+            self._start = torch.zeros((), dtype=self._dtype, device=device)
         elapsed = self._start
         for number in numbers:
             if self._parameters.slopes:
-                time = number * self._settings.dt / self._settings.substeps
-                elapsed = torch.full_like(elapsed, time)
+                elapsed = torch.full_like(elapsed, number * self._dt / self._substeps)
             yield number, elapsed
 
     def _recomputed(self, state: Natives, numbers: range) -> Natives:
@@ -167,7 +157,8 @@ class Steps:
             left = iter(tensors)
             before = {role: next(left) for role in state}
             parameters = Coefficients(*({name: next(left) for name in group} for group in names))
-            steps = Steps(self._graph, parameters, self._settings)
+            given = (self._dt, self._substeps, self._dtype, self._workload, self._renew)
+            steps = Steps(self._graph, parameters, *given)
             return tuple(steps._advance(before, numbers).values())
 
         flat = [*state.values(), *_flat(self._parameters)]

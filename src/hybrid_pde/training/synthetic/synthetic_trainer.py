@@ -19,6 +19,7 @@ from hybrid_pde.errors import DivergenceError
 from hybrid_pde.models.synthetic.synthetic_model import SyntheticModel
 from hybrid_pde.training.synthetic.collectives import mean_over_processes
 from hybrid_pde.training.synthetic.schedules import rollout_steps
+from hybrid_pde.training.synthetic.step_losses import NotFinite, StepLosses
 from hybrid_pde.training.synthetic.tensor_trainer import TensorTrainer
 
 Batch = tuple[torch.Tensor, ...]
@@ -97,38 +98,43 @@ class SyntheticTrainer(TensorTrainer):
 
     def _create_optimizer(self) -> torch.optim.Optimizer:
         training = self.experiment.trainer_params.synthetic
+        parameters = list(self.model.parameters())
+        # one kernel for all weights; it has none for complex ones, nor for gradients in half
+        # precision that are clipped
+        is_fused = training.precision != "fp16" and all(p.is_floating_point() for p in parameters)
         return torch.optim.AdamW(
-            self.model.parameters(),
+            parameters,
             lr=training.learning_rate,
             weight_decay=training.weight_decay,
+            fused=is_fused or None,
         )
 
     def _train_epoch_with_data(self, data_source: DataLoader) -> float:
         done = self.within_epoch
-        total, windows, position = done.total, done.windows, done.batches
+        steps = StepLosses(self.device, done.total, done.windows)
+        position = done.batches
         for group in _groups(self._progress.batches_left(data_source), self._training.accumulate):
             self.optimizer.zero_grad()
             for number, batch in enumerate(group, 1):
                 waits = number < len(group)
                 with self.fabric.no_backward_sync(self._wrapped, enabled=waits):
                     loss = self._batch_loss(batch, position)
-                    self._check_finite("loss", loss, position)
-                    self.fabric.backward(loss / len(group))
-                total += loss.item() * len(batch[0])
-                windows += len(batch[0])
+                    self.fabric.backward(loss / len(group) if len(group) > 1 else loss)
                 position += 1
+                steps.add(position, loss.detach(), len(batch[0]))
+            # fp16 loss scaling skips steps with infinite gradients
             norm = self._clip_gradient()
-            if (
-                self._training.precision != "fp16"
-            ):  # fp16 loss scaling skips steps with infinite gradients
-                self._check_finite("gradient", norm, position - 1)
+            steps.add_norm(None if self._training.precision == "fp16" else norm)
+            is_last = position >= len(data_source)
+            if steps.is_due or is_last:
+                self._check_finite(steps.check())
             self._wrapped_optimizer.step()
-            if position < len(data_source):  # otherwise the epoch is complete
-                self._step_done(position, windows, total)
-        if windows == 0:
+            if steps.is_checked and not is_last:
+                self._step_done(position, steps.windows, steps.total)
+        if steps.windows == 0:
             raise ValueError("the data source has no batches; it needs at least one window")
         # all processes have the same number of windows
-        mean = torch.tensor(total / windows, dtype=torch.float64)
+        mean = torch.tensor(steps.total / steps.windows, dtype=torch.float64)
         return mean_over_processes(self.fabric, mean).item()
 
     def _batch_loss(self, batch: Batch, position: int) -> torch.Tensor:
@@ -168,12 +174,12 @@ class SyntheticTrainer(TensorTrainer):
         assert norm is not None  # None only for clipping by value
         return norm
 
-    def _check_finite(self, what: str, value: torch.Tensor, position: int) -> None:
-        if torch.isfinite(value):
+    def _check_finite(self, found: NotFinite | None) -> None:
+        if found is None:
             return
         raise DivergenceError(
-            f"epoch {self.epoch + 1}, batch {position + 1}: the {what} is {value.item()}; choose a "
-            "smaller trainer_params.learning_rate "
+            f"epoch {self.epoch + 1}, batch {found.batch}: the {found.what} is {found.value}; "
+            "choose a smaller trainer_params.learning_rate "
             f"({self.optimizer.param_groups[0]['lr']:.3g} in this epoch) or num_predict_steps, "
             "and check that the data are finite"
         )

@@ -141,9 +141,9 @@ class TensorTrainer(AbstractTrainer):
             on_epoch_end: Called as ``on_epoch_end(epoch, loss, trainer)`` after each epoch with the
                 number of completed epochs and the training loss; a true result stops the training.
                 Use it for validation and early stopping.
-            on_progress: Called as ``on_progress(trainer)`` after each optimizer step and each
-                epoch, in all processes; :meth:`state` may be saved there. Its exceptions stop the
-                training.
+            on_progress: Called as ``on_progress(trainer)`` after each epoch and each optimizer
+                step, on a GPU after every few of them, in all processes; :meth:`state` may be
+                saved there. Its exceptions stop the training.
 
         Raises:
             DivergenceError: if the loss is no longer finite.

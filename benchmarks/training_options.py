@@ -26,7 +26,7 @@ from hybrid_pde.evaluation.predictors import persistence
 from hybrid_pde.evaluation.synthetic_predictor import SyntheticPredictor
 from hybrid_pde.evaluation.validation import Validation
 from hybrid_pde.stages.simulate import RawSimulations
-from hybrid_pde.stages.train_synthetic import SurrogateFiles, SurrogateTraining
+from hybrid_pde.stages.surrogate_training import SurrogateFiles, SurrogateTraining
 
 TRAINED_ON, ROLLED_OUT_ON = range(4), range(4, 12)
 # changes from the baseline in `trainer_params` and in `model.synthetic`

@@ -9,7 +9,7 @@ from hybrid_pde.config import parse_experiment
 from hybrid_pde.data.cache.data_manager import DataManager
 from hybrid_pde.data.cache.simulation_store import SimulationStore
 from hybrid_pde.stages.simulate import RawSimulations
-from hybrid_pde.stages.train_synthetic import SurrogateFiles, SurrogateTraining
+from hybrid_pde.stages.surrogate_training import SurrogateFiles, SurrogateTraining
 from tests.workflow.tiny import tiny_experiment
 
 

@@ -18,8 +18,8 @@ from hybrid_pde.models.physical.parameters_file import load_parameters, read_par
 from hybrid_pde.result_warnings import ResultWarning
 from hybrid_pde.stages.guide import predict_guidance
 from hybrid_pde.stages.simulate import RawSimulations
+from hybrid_pde.stages.surrogate_training import SurrogateFiles, SurrogateTraining
 from hybrid_pde.stages.train_physical import CalibrationFiles, GuidanceFiles, calibrate
-from hybrid_pde.stages.train_synthetic import SurrogateFiles, SurrogateTraining
 from hybrid_pde.training.augmentation.augmentation import Augmentation
 from hybrid_pde.training.hybrid.guidance import GuidanceMaker
 from hybrid_pde.training.hybrid.hybrid_trainer import HybridResult, HybridTrainer

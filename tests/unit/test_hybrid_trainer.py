@@ -14,8 +14,8 @@ from hybrid_pde.factories import ModelFactory, TrainerFactory
 from hybrid_pde.models import load_synthetic_model
 from hybrid_pde.models.physical.parameters_file import load_parameters
 from hybrid_pde.stages.simulate import RawSimulations
+from hybrid_pde.stages.surrogate_training import SurrogateFiles, SurrogateTraining
 from hybrid_pde.stages.train_physical import CalibrationFiles, calibrate
-from hybrid_pde.stages.train_synthetic import SurrogateFiles, SurrogateTraining
 from hybrid_pde.training.augmentation.augmentation import Augmentation
 from hybrid_pde.training.hybrid.hybrid_trainer import HybridResult, HybridTrainer
 from hybrid_pde.training.synthetic import validated_training

@@ -40,13 +40,14 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: argparse.Namespace) -> None:
     """Train the surrogate."""
     from hybrid_pde.stages import train_synthetic as stage
+    from hybrid_pde.stages.surrogate_training import SurrogateFiles
 
     stage.train_synthetic(
         arguments.settings,
         stage.SurrogateInputs(
             arguments.cache, arguments.augmented, arguments.parameters, arguments.warm_start
         ),
-        stage.SurrogateFiles(
+        SurrogateFiles(
             arguments.model,
             arguments.history,
             arguments.checkpoints,

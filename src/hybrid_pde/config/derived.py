@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from hybrid_pde.config.discovery import built_in_equations
 from hybrid_pde.config.equations import EquationSpec
-from hybrid_pde.config.schema import Experiment
+from hybrid_pde.config.schema import AUTOMATIC, CompleteTraining, Experiment
 from hybrid_pde.errors import ConfigError
 
 DIAGNOSTICS = {"pressure"}
@@ -105,6 +105,22 @@ def is_augmented(experiment: Experiment) -> bool:
         and augmentation.num_simulations > 0
         and augmentation.alpha > 0
     )
+
+
+def complete_training(experiment: Experiment) -> CompleteTraining:
+    """Settings of the surrogate's training, with those of a trainer in Python where none is given.
+
+    The stage ``train_synthetic`` chooses them for the data instead, beforehand.
+    """
+    given = experiment.trainer_params.synthetic
+    if isinstance(given, CompleteTraining):
+        return given
+    settings = {
+        name: value
+        for name, value in dict(given).items()
+        if value is not None or name not in AUTOMATIC
+    }
+    return CompleteTraining.model_validate(settings)
 
 
 def needs_equation(experiment: Experiment) -> bool:

@@ -222,6 +222,8 @@ def _distribute_to_stages(
         stages = _stages_of(key, model_type)
         if key in SHARED or not stages:
             result[key] = value  # the schema rejects keys that no stage has
+            if value is None:  # each stage has its own default
+                continue
         flat_wins = f"trainer_params.{key}" in overridden
         for stage in stages:
             section_wins = f"trainer_params.{stage}.{key}" in overridden

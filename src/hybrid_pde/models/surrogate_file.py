@@ -1,7 +1,7 @@
 """Self-contained files of trained surrogates: writing and loading."""
 
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,6 +51,7 @@ def save_synthetic_model(
     dt: float,
     *,
     warnings: Sequence[str] = (),
+    search: Sequence[Mapping[str, Any]] = (),
 ) -> None:
     """Write a trained surrogate, atomically.
 
@@ -65,6 +66,7 @@ def save_synthetic_model(
         layouts: Fields of the data, at least the ``input_specs``.
         dt: Time step that it was trained on [time].
         warnings: Warnings of its training, see :mod:`hybrid_pde.result_warnings`.
+        search: Short trainings that settings were chosen by, if any.
     """
     content = {
         "version": _VERSION,
@@ -81,6 +83,7 @@ def save_synthetic_model(
         "parameter_defaults": {k: list(v) for k, v in model.parameter_defaults.items()},
         "versions": {"python": platform.python_version(), "torch": str(torch.__version__)},
         "warnings": list(warnings),
+        "search": [dict(row) for row in search],
     }
     write_tensor_file(path, _KIND, content)
 

@@ -31,8 +31,9 @@ from hybrid_pde.stages.evaluate import evaluate_models
 from hybrid_pde.stages.guide import predict_guidance
 from hybrid_pde.stages.hybrid import collect_cycles
 from hybrid_pde.stages.simulate import RawSimulations
+from hybrid_pde.stages.surrogate_training import SurrogateFiles, SurrogateTraining
 from hybrid_pde.stages.train_physical import CalibrationFiles, GuidanceFiles, calibrate
-from hybrid_pde.stages.train_synthetic import SurrogateFiles, SurrogateTraining, calibrated_model
+from hybrid_pde.stages.train_synthetic import calibrated_model
 from hybrid_pde.training.finished_checkpoints import remove_finished_checkpoints
 from hybrid_pde.training.hybrid.cycles import run_cycles
 from hybrid_pde.training.physical.plan_checks import check_field_guesses

@@ -78,7 +78,7 @@ def simulation_errors(experiment: Experiment, frames: Sequence[int | None]) -> I
                     f"trainer_params.{kind}: {missing}: not found; "
                     f"{experiment.raw_dir} has {len(frames)} simulations, counted from 0"
                 )
-        needed = training.num_predict_steps
+        needed = training.num_predict_steps or 1  # the surrogate's is chosen for the data
         for index in [*training.train_sim, *training.val_sim]:
             if (held := _num_frames(index, frames)) is not None and held <= needed:
                 yield (

@@ -46,7 +46,7 @@ def surrogate_errors(experiment: Experiment) -> Iterator[str]:
         except ConfigError as error:
             yield from str(error).splitlines()
     steps = experiment.trainer_params.synthetic.num_predict_steps
-    if section.bundle > steps:
+    if steps is not None and section.bundle > steps:
         yield (
             f"model.synthetic.bundle: {section.bundle}: trainer_params.num_predict_steps is "
             f"{steps}, so later frames of a bundle would not be trained; raise num_predict_steps"

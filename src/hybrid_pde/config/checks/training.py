@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from importlib.util import find_spec
 
+from hybrid_pde.config.derived import complete_training
 from hybrid_pde.config.schema import Experiment
 
 
@@ -12,7 +13,7 @@ def training_errors(experiment: Experiment) -> Iterator[str]:
     Args:
         experiment: An experiment that trains a surrogate.
     """
-    training = experiment.trainer_params.synthetic
+    training = complete_training(experiment)
     steps = training.num_predict_steps
     if experiment.workflow.tensorboard and find_spec("tensorboard") is None:
         yield (

@@ -42,6 +42,8 @@ from hybrid_pde.config.schema.section import (
     Section,
 )
 from hybrid_pde.config.schema.training import (
+    AUTOMATIC,
+    CompleteTraining,
     Curriculum,
     FourierModes,
     Gaussians,
@@ -56,7 +58,9 @@ from hybrid_pde.config.schema.training import (
 )
 
 __all__ = [
+    "AUTOMATIC",
     "AugmentationParams",
+    "CompleteTraining",
     "Curriculum",
     "DataParams",
     "EvaluationParams",

@@ -13,7 +13,7 @@ class SharedTraining(Section):
     train_sim: list[Index] = []
     val_sim: list[Index] = []
     test_sim: list[Index] = []
-    num_predict_steps: PositiveInt = 8
+    num_predict_steps: PositiveInt | None = None
 
 
 class GridValues(Section):
@@ -71,6 +71,7 @@ class LearnableParameter(Section):
 class PhysicalTraining(SharedTraining):
     """Calibration of the physical model."""
 
+    num_predict_steps: PositiveInt = 8
     learnable_parameters: list[LearnableParameter] = []
     method: Literal["gauss-newton", "L-BFGS-B", "adam", "sgd"] = "gauss-newton"
     epochs: PositiveInt = 1
@@ -91,14 +92,14 @@ class Curriculum(Section):
 
 
 class SyntheticTraining(SharedTraining):
-    """Training of the surrogate."""
+    """Training of the surrogate; ``null`` leaves a setting to the stage, see docs/training.md."""
 
-    epochs: PositiveInt = 100
-    batch_size: PositiveInt = 32
+    epochs: PositiveInt | None = None
+    batch_size: PositiveInt | None = None
     windows_per_epoch: PositiveInt | None = None
-    learning_rate: PositiveFloat = 1e-3
+    learning_rate: PositiveFloat | None = None
     weight_decay: NonNegativeFloat = 0.0
-    scheduler: Literal["constant", "cosine", "exponential", "one_cycle"] = "cosine"
+    scheduler: Literal["constant", "cosine", "exponential", "one_cycle"] | None = None
     gradient_clip: PositiveFloat | None = 1.0
     accumulate: PositiveInt = 1
     curriculum: Curriculum | None = None
@@ -111,6 +112,23 @@ class SyntheticTraining(SharedTraining):
     precision: Literal["single", "bf16", "fp16"] = "single"
     devices: PositiveInt = 1
     compile: bool = False
+
+
+class CompleteTraining(SyntheticTraining):
+    """Training of the surrogate with no setting left open.
+
+    The defaults are those of a trainer that is used by itself, in Python.
+    """
+
+    num_predict_steps: PositiveInt = 8
+    epochs: PositiveInt = 100
+    batch_size: PositiveInt = 32
+    learning_rate: PositiveFloat = 1e-3
+    scheduler: Literal["constant", "cosine", "exponential", "one_cycle"] = "cosine"
+
+
+# settings that are chosen for the data where an experiment does not give them
+AUTOMATIC = ("num_predict_steps", "epochs", "batch_size", "learning_rate", "scheduler")
 
 
 class TrainerParams(SharedTraining):

@@ -120,13 +120,24 @@ class HybridDataset(Dataset[Any]):
         """The folder of the simulations."""
         return SimulationStore(self._paths[0].parent)
 
-    def like(self, store: SimulationStore, sim_indices: Iterable[int]) -> "HybridDataset":
-        """Windows of the same kind over all frames of other simulations."""
+    def like(
+        self,
+        store: SimulationStore,
+        sim_indices: Iterable[int],
+        num_predict_steps: int | None = None,
+    ) -> "HybridDataset":
+        """Windows of the same kind over all frames of other simulations.
+
+        Args:
+            store: The store of the simulations.
+            sim_indices: The simulations.
+            num_predict_steps: Length of the windows; by default the same.
+        """
         return HybridDataset(
             store,
             sim_indices,
             [layout.name for layout in self.layouts],
-            num_predict_steps=self.num_predict_steps,
+            num_predict_steps=num_predict_steps or self.num_predict_steps,
             dynamic_fields=[layout.name for layout in self.output_layouts],
             use_sliding_window=self._stride == 1,
             return_fields=self.return_fields,

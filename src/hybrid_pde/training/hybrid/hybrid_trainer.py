@@ -185,10 +185,11 @@ class _StagesInMemory:
             cycle=(cycle, num_cycles(experiment)),
             is_warm=cycle > 1,
             trainer=trainer.synthetic_trainer if cycle == 1 else None,
+            chosen=None if cycle == 1 else trainer.synthetic_trainer.training,
         )
+        training.choose_settings()
         trainer.synthetic_trainer = training.trainer
-        epochs = experiment.trainer_params.synthetic.epochs
-        self.synthetic[cycle] = training.train(epochs, self._on_epoch_end)
+        self.synthetic[cycle] = training.train(on_epoch_end=self._on_epoch_end)
 
     def _guidance(self, cycle: int) -> CacheManager:
         return CacheManager(cycle_folder(self._folder.directory, cycle) / "guidance")

@@ -5,6 +5,7 @@ from typing import Any
 from torch.utils.data import DataLoader
 
 from hybrid_pde.config import Experiment
+from hybrid_pde.config.derived import complete_training
 from hybrid_pde.data.windows.augmented_dataset import AugmentedDataset
 from hybrid_pde.data.windows.hybrid_dataset import HybridDataset
 from hybrid_pde.data.windows.window_batch import collate_windows
@@ -28,7 +29,7 @@ def batches(
         shuffle: Whether to shuffle (depending only on seed and epoch), to draw
             ``windows_per_epoch`` windows, and to apply random ``augmentation.symmetries``.
     """
-    training = experiment.trainer_params.synthetic
+    training = complete_training(experiment)
     size = batch_size or training.batch_size
     if not shuffle:
         return DataLoader(dataset, batch_size=size, collate_fn=collate_windows)

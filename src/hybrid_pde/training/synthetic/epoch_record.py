@@ -38,7 +38,7 @@ class EpochRecord:
     ) -> None:
         self._trainer, self._validate, self._keeps_start = trainer, validate, keeps_start
         self._best, self._history, self._scalars = best, history, scalars
-        self._training = trainer.experiment.trainer_params.synthetic
+        self._training = trainer.training
         self._last_epoch = trainer.first_epoch + self._training.epochs
         self._since = time.monotonic()
 

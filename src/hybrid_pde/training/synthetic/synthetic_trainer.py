@@ -56,10 +56,9 @@ class SyntheticTrainer(TensorTrainer):
         cycle: tuple[int, int] = (1, 1),
     ) -> None:
         super().__init__(config, model, cycle=cycle)
-        self._training = self.experiment.trainer_params.synthetic
-        self.steps = self._training.num_predict_steps
+        self.steps = self.training.num_predict_steps
         self._wrapped.mark_forward_method("rollout")
-        if self._training.compile:
+        if self.training.compile:
             # in place, so that the names of the weights do not change
             self.model.network.compile()
 
@@ -97,7 +96,7 @@ class SyntheticTrainer(TensorTrainer):
         return (weights * errors.square()).sum() / total.clamp_min(torch.finfo(total.dtype).tiny)
 
     def _create_optimizer(self) -> torch.optim.Optimizer:
-        training = self.experiment.trainer_params.synthetic
+        training = self.training
         parameters = list(self.model.parameters())
         # one kernel for all weights; it has none for complex ones, nor for gradients in half
         # precision that are clipped
@@ -113,7 +112,7 @@ class SyntheticTrainer(TensorTrainer):
         done = self.within_epoch
         steps = StepLosses(self.device, done.total, done.windows)
         position = done.batches
-        for group in _groups(self._progress.batches_left(data_source), self._training.accumulate):
+        for group in _groups(self._progress.batches_left(data_source), self.training.accumulate):
             self.optimizer.zero_grad()
             for number, batch in enumerate(group, 1):
                 waits = number < len(group)
@@ -124,7 +123,7 @@ class SyntheticTrainer(TensorTrainer):
                 steps.add(position, loss.detach(), len(batch[0]))
             # fp16 loss scaling skips steps with infinite gradients
             norm = self._clip_gradient()
-            steps.add_norm(None if self._training.precision == "fp16" else norm)
+            steps.add_norm(None if self.training.precision == "fp16" else norm)
             is_last = position >= len(data_source)
             if steps.is_due or is_last:
                 self._check_finite(steps.check())
@@ -141,30 +140,30 @@ class SyntheticTrainer(TensorTrainer):
         """Loss of one batch with curriculum, pushforward and input noise."""
         state, targets, *weights = (part.to(self.device) for part in batch)
         done = self.share_done(self.epoch)
-        self.steps = rollout_steps(self._training.curriculum, targets.shape[1], done)
+        self.steps = rollout_steps(self.training.curriculum, targets.shape[1], done)
         shortened = [part[:, : self.steps] for part in (targets, *weights)]
         pushed = self._pushed(position, self.steps)
         return self.loss(self._noisy(state), *shortened, pushed=pushed)
 
     def _noisy(self, state: torch.Tensor) -> torch.Tensor:
         """The initial state with noise on the predicted fields."""
-        if not self._training.input_noise:
+        if not self.training.input_noise:
             return state
         predicted = self.model.predicted_part(state)
         scale = self.model.increment_std.view(-1, *(1,) * self.model.spatial_dims)
-        noise = self._training.input_noise * scale * torch.randn_like(predicted)
+        noise = self.training.input_noise * scale * torch.randn_like(predicted)
         return self.model.next_input(state, predicted + noise)
 
     def _pushed(self, position: int, steps: int) -> int:
         """Number of steps without gradient, the same in all processes."""
-        if not self._training.pushforward:
+        if not self.training.pushforward:
             return 0
         draw = random.Random(f"pushforward/{self.seed}/{self.epoch}/{position}")
-        return draw.randint(0, min(self._training.pushforward, steps - 1))
+        return draw.randint(0, min(self.training.pushforward, steps - 1))
 
     def _clip_gradient(self) -> torch.Tensor:
         """Clip the gradient; returns its norm before clipping."""
-        limit = self._training.gradient_clip
+        limit = self.training.gradient_clip
         norm = self.fabric.clip_gradients(
             self._wrapped,
             self._wrapped_optimizer,

@@ -11,6 +11,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.data import DataLoader
 
 from hybrid_pde.config import Experiment
+from hybrid_pde.config.derived import complete_training
 from hybrid_pde.errors import CheckpointError
 from hybrid_pde.progress import progress
 from hybrid_pde.training.abstract_trainer import AbstractTrainer
@@ -63,6 +64,7 @@ class TensorTrainer(AbstractTrainer):
             training, and schedules run over the epochs of all.
 
     Attributes:
+        training: Settings of the training.
         model: The module to train.
         optimizer: Optimizer of its parameters, from :meth:`_create_optimizer`.
         scheduler: Schedule of the learning rate, stepped after each epoch.
@@ -81,7 +83,7 @@ class TensorTrainer(AbstractTrainer):
         cycle: tuple[int, int] = (1, 1),
     ) -> None:
         super().__init__(config)
-        training = self.experiment.trainer_params.synthetic
+        self.training = training = complete_training(self.experiment)
         self.fabric = make_fabric(training)
         self.model = model.to(self.fabric.device)
         self.optimizer = self._create_optimizer()
@@ -118,8 +120,8 @@ class TensorTrainer(AbstractTrainer):
 
     def learning_rate(self, epoch: int) -> float:
         """Learning rate of the epoch after ``epoch`` completed ones."""
-        training = self.experiment.trainer_params.synthetic
-        return training.learning_rate * rate_factor(training.scheduler, self.share_done(epoch))
+        factor = rate_factor(self.training.scheduler, self.share_done(epoch))
+        return self.training.learning_rate * factor
 
     def train(
         self,
@@ -243,7 +245,7 @@ class TensorTrainer(AbstractTrainer):
     def _settings(self) -> dict[str, Any]:
         """Settings that a checkpoint belongs to, as JSON types."""
         model = self.experiment.model.synthetic
-        training = self.experiment.trainer_params.synthetic.model_dump(mode="json")
+        training = self.training.model_dump(mode="json")
         held_out = {"val_sim", "test_sim"}  # do not affect the training
         return {
             "run_params.seed": self.experiment.run_params.seed,
@@ -258,7 +260,7 @@ class TensorTrainer(AbstractTrainer):
         }
 
     def _create_scheduler(self) -> LambdaLR:
-        kind, first = self.experiment.trainer_params.synthetic.scheduler, self.first_epoch
+        kind, first = self.training.scheduler, self.first_epoch
         return LambdaLR(
             self.optimizer, lambda epoch: rate_factor(kind, self.share_done(first + epoch))
         )

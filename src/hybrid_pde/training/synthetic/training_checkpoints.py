@@ -2,15 +2,13 @@
 
 import logging
 import signal
-from collections.abc import Sequence
 from typing import Any
 
-from hybrid_pde.evaluation.history import Row
 from hybrid_pde.interruption import Interrupted, StopRequest
 from hybrid_pde.training.checkpoint_folder import CheckpointFolder
-from hybrid_pde.training.synthetic.best_weights import BestWeights
 from hybrid_pde.training.synthetic.collectives import max_over_processes
 from hybrid_pde.training.synthetic.tensor_trainer import TensorTrainer
+from hybrid_pde.training.synthetic.validated_training import ValidatedTraining
 
 # The newest file may be damaged if the machine crashes.
 _NUM_KEPT = 2
@@ -28,27 +26,46 @@ class TrainingCheckpoints:
     Args:
         folder: Folder of the checkpoints.
         stop: Stop request from signals.
-        best: The best weights so far.
-        history: Rows of the epochs so far.
+        training: The training, whose trainer, best weights, history and search are saved.
     """
 
     def __init__(
-        self, folder: CheckpointFolder, stop: StopRequest, best: BestWeights, history: list[Row]
+        self, folder: CheckpointFolder, stop: StopRequest, training: ValidatedTraining
     ) -> None:
-        self._folder, self._stop, self._best, self._history = folder, stop, best, history
+        self._folder, self._stop, self._training = folder, stop, training
 
-    def resume(self, trainer: TensorTrainer) -> None:
+    def resume(self) -> None:
         """Restore trainer, best weights and history from the last checkpoint, if any.
 
         Raises:
             CheckpointError: if it belongs to other settings or another model.
         """
         content = self._folder.last()
-        if content is None:
+        if content is None or content["trainer"] is None:
             return
-        trainer.load_state(content["trainer"], str(self._folder.directory))
-        self._best.load_state(content["best"])
-        self._history[:] = content["history"]
+        training = self._training
+        training.trainer.load_state(content["trainer"], str(self._folder.directory))
+        training.best.load_state(content["best"])
+        training.history[:] = content["history"]
+
+    def resume_search(self) -> None:
+        """Restore the short trainings of the search for settings, if any."""
+        content = self._folder.last()
+        if content is not None:
+            self._training.search[:] = content["search"]
+
+    def save_search(self) -> None:
+        """Save the short trainings so far."""
+        self._folder.save(self._content(None), keep=_NUM_KEPT)
+
+    def stop_if_requested(self, trainer: TensorTrainer) -> None:
+        """End the search if a stop was requested; the short training at hand is repeated.
+
+        Raises:
+            Interrupted: if so.
+        """
+        if self._stop.number is not None:
+            raise Interrupted(self._stop.number)
 
     def __call__(self, trainer: TensorTrainer) -> None:
         """Save if a checkpoint is due.
@@ -61,7 +78,7 @@ class TrainingCheckpoints:
             return
         state = trainer.state()
         if trainer.fabric.is_global_zero:
-            self._folder.save(self._content(state, self._history), keep=_NUM_KEPT)
+            self._folder.save(self._content(state), keep=_NUM_KEPT)
         if wanted == _SAVE_AND_STOP:
             trainer.fabric.barrier()  # wait until the first process has saved
             position = trainer.epoch, trainer.within_epoch.batches
@@ -79,5 +96,11 @@ class TrainingCheckpoints:
         is_due = trainer.fabric.is_global_zero and self._folder.is_due(after_epoch)
         return _SAVE if is_due else 0
 
-    def _content(self, state: dict[str, Any], history: Sequence[Row]) -> dict[str, Any]:
-        return {"trainer": state, "best": self._best.state(), "history": list(history)}
+    def _content(self, state: dict[str, Any] | None) -> dict[str, Any]:
+        training = self._training
+        return {
+            "trainer": state,
+            "best": training.best.state(),
+            "history": list(training.history),
+            "search": list(training.search),
+        }

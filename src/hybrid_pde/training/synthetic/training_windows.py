@@ -3,9 +3,10 @@
 Layout: ``T`` steps, ``C`` channels, ``X Y Z`` space.
 """
 
+import math
 from collections.abc import Sequence
 
-from hybrid_pde.config.derived import chosen_simulations
+from hybrid_pde.config.derived import chosen_simulations, complete_training
 from hybrid_pde.config.schema import Experiment
 from hybrid_pde.data.cache.cache_manager import CacheManager
 from hybrid_pde.data.cache.simulation_store import SimulationStore
@@ -17,6 +18,7 @@ from hybrid_pde.result_warnings import warn_of_result
 from hybrid_pde.training.synthetic.observed_windows import ObservedWindows
 
 RealWindows = HybridDataset | ObservedWindows
+PASSES = 10  # over the generated windows, which a training of ten epochs or more makes
 
 
 def real_windows(
@@ -25,6 +27,7 @@ def real_windows(
     sim_indices: Sequence[int] | None = None,
     use_sliding_window: bool = True,
     physical: PhysicalModel | None = None,
+    num_predict_steps: int | None = None,
 ) -> RealWindows:
     """Windows of native tensors with the channels of the surrogate.
 
@@ -35,11 +38,13 @@ def real_windows(
         use_sliding_window: Whether windows overlap.
         physical: The calibrated model, which fills in what ``data.observations`` hides, and gives
             the values of parameters that are inputs.
+        num_predict_steps: Length of the windows, by default ``trainer_params.num_predict_steps``.
 
     Raises:
         ConfigError: if there are no simulations to train on, or no surrogate.
     """
-    section, steps = experiment.model.synthetic, experiment.trainer_params.synthetic
+    section, training = experiment.model.synthetic, complete_training(experiment)
+    steps = num_predict_steps or training.num_predict_steps
     if section is None:
         raise ConfigError("model.synthetic: missing; it defines the input and output fields")
     is_observed = experiment.data.observations is not None
@@ -47,9 +52,9 @@ def real_windows(
     is_free = is_observed and physical is None
     windows = HybridDataset(
         store,
-        chosen_simulations(sim_indices, steps.train_sim),
+        chosen_simulations(sim_indices, training.train_sim),
         list(section.input_specs),
-        num_predict_steps=1 if is_free else steps.num_predict_steps,
+        num_predict_steps=1 if is_free else steps,
         dynamic_fields=list(section.output_specs),
         use_sliding_window=use_sliding_window or is_free,
         parameters={} if physical is None else parameter_inputs(experiment, physical),
@@ -57,9 +62,7 @@ def real_windows(
     _warn_of_precision(experiment, store, windows.sim_indices[0])
     if not is_observed:
         return windows
-    return ObservedWindows(
-        windows, experiment, steps.num_predict_steps, physical, use_sliding_window
-    )
+    return ObservedWindows(windows, experiment, steps, physical, use_sliding_window)
 
 
 def parameter_inputs(
@@ -95,20 +98,42 @@ def mix(
 ) -> RealWindows | AugmentedDataset:
     """Mix real and generated windows with the fraction ``augmentation.alpha`` of generated ones.
 
+    An epoch has every real window once. Where that would leave generated windows unused, because
+    there are few real ones and few epochs, it is longer, up to every generated window once:
+    a training of n epochs draws each of them min(n, 10) times on average, or more often.
+
     Args:
-        experiment: Section ``augmentation`` and the seed.
+        experiment: Sections ``augmentation``, ``trainer_params.synthetic`` and the seed.
         real: Windows of the training simulations.
         generated: Store of the generated simulations.
         generated_indices: Indices of the generated simulations; without any, real windows only.
     """
     if not generated_indices:
         return real
-    return AugmentedDataset(
-        real,
-        real.like(generated, generated_indices),
-        experiment.augmentation.alpha,
-        seed=experiment.run_params.seed,
+    windows = real.like(generated, generated_indices)
+    alpha, training = experiment.augmentation.alpha, complete_training(experiment)
+    length = training.windows_per_epoch or epoch_length(
+        len(real), len(windows), alpha, training.epochs
     )
+    return AugmentedDataset(
+        real, windows, alpha, seed=experiment.run_params.seed, length=max(1, length)
+    )
+
+
+def epoch_length(real: int, generated: int, alpha: float, epochs: int) -> int:
+    """Number of windows of an epoch, see :func:`mix`.
+
+    Args:
+        real: Number of real windows.
+        generated: Number of generated windows.
+        alpha: Share of generated windows.
+        epochs: Number of epochs.
+    """
+    if alpha in (0, 1):
+        return generated if alpha else real
+    of_real = real / (1 - alpha)
+    of_generated = generated / alpha * min(1.0, PASSES / epochs)
+    return math.floor(max(of_real, of_generated) + 0.5)
 
 
 def check_left_out(experiment: Experiment, made: Sequence[int]) -> None:

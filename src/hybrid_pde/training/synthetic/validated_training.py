@@ -1,24 +1,32 @@
 """Training of a surrogate with validation; the best weights are kept."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import torch
+from torch.utils.data import DataLoader
 
-from hybrid_pde.config.schema import Experiment
+from hybrid_pde.config.derived import complete_training
+from hybrid_pde.config.schema import CompleteTraining, Experiment
 from hybrid_pde.data.cache.cache_manager import CacheManager
 from hybrid_pde.data.cache.simulation_store import SimulationStore
 from hybrid_pde.data.windows.augmented_dataset import AugmentedDataset
+from hybrid_pde.data.windows.hybrid_dataset import HybridDataset
 from hybrid_pde.evaluation.history import Row
+from hybrid_pde.evaluation.rollout_batches import MAX_SIMULATIONS
 from hybrid_pde.evaluation.synthetic_predictor import SyntheticPredictor
 from hybrid_pde.evaluation.validation import Validation
 from hybrid_pde.models.synthetic.synthetic_model import SyntheticModel
 from hybrid_pde.result_warnings import warn_of_result
+from hybrid_pde.training.synthetic.automatic_settings import open_settings_of, settings_for
 from hybrid_pde.training.synthetic.best_weights import BestWeights
 from hybrid_pde.training.synthetic.data_loaders import batches
 from hybrid_pde.training.synthetic.epoch_record import EpochRecord
+from hybrid_pde.training.synthetic.processes import num_processes
+from hybrid_pde.training.synthetic.settings_search import SettingsSearch, with_training
 from hybrid_pde.training.synthetic.synthetic_trainer import SyntheticTrainer
 from hybrid_pde.training.synthetic.tensor_trainer import (
     EpochCallback,
@@ -61,11 +69,14 @@ class ValidatedTraining:
         is_warm: Whether the model has been trained before and keeps its normalisation. With
             ``hybrid.revert_if_worse`` and validation simulations it also keeps its weights if no
             epoch is better.
-        trainer: Trainer of the model; by default a new one.
+        trainer: Trainer of the model; by default a new one. Settings that are open need a new one.
+        chosen: Settings that an earlier cycle chose.
 
     Attributes:
+        experiment: The experiment; its settings are complete after :meth:`choose_settings`.
         best: The best weights so far.
         history: Rows of the epochs so far.
+        search: Rows of the short trainings that settings were chosen by.
     """
 
     def __init__(
@@ -77,19 +88,61 @@ class ValidatedTraining:
         cycle: tuple[int, int] = (1, 1),
         is_warm: bool = False,
         trainer: SyntheticTrainer | None = None,
+        chosen: CompleteTraining | None = None,
     ) -> None:
         self.experiment, self.model, self.best = experiment, model, BestWeights()
         self.history: list[Row] = []
-        self._training = experiment.trainer_params.synthetic
+        self.search: list[Row] = []
         self._data, self._cycle, self._is_warm = data, cycle, is_warm
-        self._given_trainer = trainer
-        dataset: RealWindows | AugmentedDataset = data.real
-        if data.generated is not None:
-            dataset = mix(experiment, data.real, data.generated, data.made)
-        self._loader = batches(experiment, dataset)
+        self._loader: DataLoader[Any]
+        self._open = open_settings_of(experiment)
+        self._given_trainer = None if self._open else trainer
+        self._chosen = None if chosen is None else dict(chosen)
         if not is_warm:
-            model.fit_normalization(dataset)
+            model.fit_normalization(self._windows(self._settings()))
         model.parameter_defaults = data.real.parameters
+        if not self.needs_search:
+            self._settle(self._chosen)
+
+    @property
+    def needs_search(self) -> bool:
+        """Whether short trainings have yet to decide on settings."""
+        if isinstance(self.experiment.trainer_params.synthetic, CompleteTraining):
+            return False
+        searched = {"learning_rate", "num_predict_steps"} & {*self._open}
+        # processes that train together cannot make trainings of their own
+        if self._chosen is not None or self._has_peers or not searched:
+            return False
+        return self._compared is not None
+
+    @property
+    def settings(self) -> CompleteTraining:
+        """Settings of the training, for which :meth:`choose_settings` has been called."""
+        return complete_training(self.experiment)
+
+    def choose_settings(
+        self,
+        on_row: Callable[[], None] = lambda: None,
+        on_progress: ProgressCallback | None = None,
+    ) -> None:
+        """Choose the settings that the experiment leaves open; see :class:`SettingsSearch`.
+
+        Args:
+            on_row: Called after each short training.
+            on_progress: See :meth:`TensorTrainer.train`.
+        """
+        if not self.needs_search:
+            return
+        search = SettingsSearch(
+            with_training(self.experiment, self._settings()),
+            self.model,
+            self._open,
+            self._windows,
+            self._error_in_search,
+            self.search,
+            self._most_steps(),
+        )
+        self._settle(search.run(on_row, on_progress))
 
     @cached_property
     def trainer(self) -> SyntheticTrainer:
@@ -100,20 +153,22 @@ class ValidatedTraining:
 
     def train(
         self,
-        epochs: int,
+        epochs: int | None = None,
         on_epoch_end: EpochCallback | None = None,
         *,
         on_progress: ProgressCallback | None = None,
         scalars: Scalars | None = None,
     ) -> TrainingResult:
-        """Train; afterwards the model has the best weights.
+        """Choose open settings and train; afterwards the model has the best weights.
 
         Args:
-            epochs: Epochs in addition to those done before.
+            epochs: Epochs in addition to those done before; by default those of the settings.
             on_epoch_end: See :meth:`TensorTrainer.train`.
             on_progress: See :meth:`TensorTrainer.train`.
             scalars: TensorBoard scalars that take the rows of the history too.
         """
+        self.choose_settings()
+        epochs = self.settings.epochs if epochs is None else epochs
         trainer = self.trainer
         if not trainer.fabric.is_global_zero:
             return trainer.train(self._loader, epochs, _ignore, on_progress=on_progress)
@@ -137,7 +192,56 @@ class ValidatedTraining:
     @cached_property
     def _validation(self) -> Validation:
         assert self._data.held_out is not None
-        return Validation(self._data.held_out, self._training.val_sim, self._training.batch_size)
+        return Validation(self._data.held_out, self.settings.val_sim, MAX_SIMULATIONS)
+
+    @cached_property
+    def _compared(self) -> Validation | None:
+        """Rollouts that settings are compared by: of a few validation or training simulations."""
+        training = self.experiment.trainer_params.synthetic
+        if self._data.held_out is not None:
+            simulations = training.val_sim[:MAX_SIMULATIONS]
+            return Validation(self._data.held_out, simulations, MAX_SIMULATIONS)
+        if self.experiment.data.observations is not None:  # only parts may be seen
+            return None
+        real = self._data.real
+        return Validation(real.store, real.sim_indices[:MAX_SIMULATIONS], MAX_SIMULATIONS)
+
+    def _error_in_search(self, model: SyntheticModel) -> float | None:
+        assert self._compared is not None
+        with torch.no_grad():
+            return self._compared.vrmse(SyntheticPredictor(model.eval()))
+
+    @property
+    def _has_peers(self) -> bool:
+        devices = self.experiment.trainer_params.synthetic.devices
+        return devices > 1 or num_processes(devices) > 1
+
+    def _settings(self, chosen: Mapping[str, Any] | None = None) -> CompleteTraining:
+        return settings_for(self.experiment, self.model, self._data.real.grid.shape, chosen)
+
+    def _settle(self, chosen: Mapping[str, Any] | None) -> None:
+        """Complete the experiment's settings, and make the loader."""
+        settings = self._settings(chosen)
+        self.experiment = with_training(self.experiment, settings)
+        self._loader = batches(self.experiment, self._windows(settings))
+
+    def _windows(self, training: CompleteTraining) -> RealWindows | AugmentedDataset:
+        """The training windows for these settings."""
+        data, steps = self._data, training.num_predict_steps
+        real: RealWindows = data.real
+        is_open = "num_predict_steps" in self._open and real.num_predict_steps != steps
+        if is_open and isinstance(real, HybridDataset):
+            real = real.like(real.store, real.sim_indices, steps)
+        if data.generated is None:
+            return real
+        return mix(with_training(self.experiment, training), real, data.generated, data.made)
+
+    def _most_steps(self) -> int:
+        """Number of steps of the shortest simulation that is trained on."""
+        real, generated = self._data.real, self._data.generated
+        headers = [real.store.header(index) for index in real.sim_indices]
+        headers += [generated.header(i) for i in self._data.made] if generated is not None else []
+        return min(header.num_frames for header in headers) - 1
 
     @property
     def _keeps_start(self) -> bool:

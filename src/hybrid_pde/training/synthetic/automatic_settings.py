@@ -1,0 +1,118 @@
+"""Training settings that an experiment leaves open, chosen for the grid and the network.
+
+The length of a training is a number of optimizer steps. It follows from the size of the grid and
+the network, so it is the same on every machine.
+
+Layout: ``C`` channels, ``X Y Z`` space.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from hybrid_pde.config.derived import complete_training
+from hybrid_pde.config.schema import AUTOMATIC, CompleteTraining, Experiment, SyntheticTraining
+from hybrid_pde.models.synthetic.synthetic_model import SyntheticModel
+
+# Time of a training on two idle cores [s], with the costs below, which were measured there for
+# U-Nets of 16 channels: a pass of the network, forward and backward, and a point of it.
+BUDGET = 100.0
+COST_OF_PASS, COST_OF_POINT = 3e-3, 0.9e-6
+OPERATIONS_OF_POINT = 37e3  # of these networks in two dimensions; larger ones cost in proportion
+STEPS = range(60, 8001)  # fewer learn nothing, more gain little
+STEPS_WANTED = 3000  # the batch is as large as this number allows
+MAX_BATCH = 16
+EPOCHS = 20  # each ends with a validation
+LEARNING_RATE = 3e-3  # where no search is made
+STEPS_OF_SCHEDULES = CompleteTraining.model_fields["num_predict_steps"].default
+
+
+def settings_for(
+    experiment: Experiment,
+    model: SyntheticModel,
+    space: Sequence[int],
+    chosen: Mapping[str, Any] | None = None,
+) -> CompleteTraining:
+    """Settings of a training with a number for each one that the experiment leaves open.
+
+    Args:
+        experiment: Section ``trainer_params.synthetic``.
+        model: The surrogate.
+        space: Number of points along each axis.
+        chosen: Values of open settings that were chosen before.
+    """
+    open_settings = open_settings_of(experiment)
+    given = experiment.trainer_params.synthetic
+    known = {name: value for name, value in dict(given).items() if name not in open_settings}
+    taken = {*open_settings, *({"windows_per_epoch"} if "epochs" in open_settings else ())}
+    for name, value in (chosen or {}).items():
+        if name in taken and known.get(name) is None:
+            known[name] = value
+    cost = _cost_of_window(model, space)
+    known.setdefault("num_predict_steps", default_steps(experiment))
+    known.setdefault("batch_size", _batch_size(cost))
+    if "learning_rate" in open_settings:
+        known.setdefault("scheduler", "one_cycle")
+    known.setdefault("learning_rate", LEARNING_RATE)
+    if "epochs" not in known:
+        passes = math.ceil(known["num_predict_steps"] / model.bundle)
+        batches = _number_of_steps(passes * (COST_OF_PASS + known["batch_size"] * cost))
+        windows = known["windows_per_epoch"]
+        if windows is None:
+            per_epoch = math.ceil(batches / EPOCHS)
+            known |= {"epochs": EPOCHS, "windows_per_epoch": per_epoch * known["batch_size"]}
+        else:
+            known["epochs"] = math.ceil(batches / math.ceil(windows / known["batch_size"]))
+    return CompleteTraining.model_validate(known)
+
+
+def open_settings_of(experiment: Experiment) -> list[str]:
+    """Names of the settings in ``trainer_params.synthetic`` that the experiment leaves open."""
+    given = experiment.trainer_params.synthetic
+    if isinstance(given, CompleteTraining):
+        return []
+    return [name for name in AUTOMATIC if getattr(given, name) is None]
+
+
+def default_steps(experiment: Experiment) -> int:
+    """Length of training rollouts where none is given and no search is made.
+
+    A step, or a bundle of steps, makes most of a budget. Options that need longer rollouts, and
+    values that are hidden, get those of a trainer in Python.
+    """
+    training, section = experiment.trainer_params.synthetic, experiment.model.synthetic
+    if training.num_predict_steps is not None:
+        return training.num_predict_steps
+    if needs_long_rollouts(training) or experiment.data.observations is not None:
+        return complete_training(experiment).num_predict_steps
+    return 1 if section is None else section.bundle
+
+
+def needs_long_rollouts(training: SyntheticTraining) -> bool:
+    """Whether options have a meaning only for rollouts of several steps."""
+    return training.curriculum is not None or training.pushforward > 0
+
+
+def _cost_of_window(model: SyntheticModel, space: Sequence[int]) -> float:
+    """Time of a pass for a window, forward and backward, besides that of any pass [s]."""
+    points = math.prod(space)
+    device, dtype = model.input_mean.device, model.input_mean.dtype
+    state = torch.zeros((1, model.in_channels, *space), device=device, dtype=dtype)
+    counter = FlopCounterMode(display=False)
+    with torch.no_grad(), counter:
+        model.network_output(state)
+    relative = counter.get_total_flops() / points / OPERATIONS_OF_POINT
+    return COST_OF_POINT * points * max(1.0, relative)
+
+
+def _batch_size(cost: float) -> int:
+    """Largest power of two that leaves the wanted number of steps."""
+    most = min(MAX_BATCH, max(1.0, BUDGET / STEPS_WANTED / cost))
+    return int(2 ** math.floor(math.log2(most)))
+
+
+def _number_of_steps(cost: float) -> int:
+    return min(STEPS[-1], max(STEPS[0], int(BUDGET / cost)))

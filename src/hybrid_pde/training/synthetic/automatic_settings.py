@@ -26,7 +26,8 @@ STEPS = range(60, 8001)  # fewer learn nothing, more gain little
 STEPS_WANTED = 3000  # the batch is as large as this number allows
 MAX_BATCH = 16
 EPOCHS = 20  # each ends with a validation
-LEARNING_RATE = 3e-3  # where no search is made
+LEARNING_RATE = 3e-3  # of a budget, where no search is made
+LEAST_SEARCHED = 200  # optimizer steps; a search would not pay in a shorter training
 STEPS_OF_SCHEDULES = CompleteTraining.model_fields["num_predict_steps"].default
 
 
@@ -54,9 +55,9 @@ def settings_for(
     cost = _cost_of_window(model, space)
     known.setdefault("num_predict_steps", default_steps(experiment))
     known.setdefault("batch_size", _batch_size(cost))
-    if "learning_rate" in open_settings:
+    if "epochs" in open_settings:
         known.setdefault("scheduler", "one_cycle")
-    known.setdefault("learning_rate", LEARNING_RATE)
+        known.setdefault("learning_rate", LEARNING_RATE)
     if "epochs" not in known:
         passes = math.ceil(known["num_predict_steps"] / model.bundle)
         batches = _number_of_steps(passes * (COST_OF_PASS + known["batch_size"] * cost))

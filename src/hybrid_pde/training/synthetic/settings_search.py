@@ -22,7 +22,6 @@ from hybrid_pde.training.synthetic.training_windows import RealWindows
 LEARNING_RATES = (1e-3, 3e-3, 1e-2)
 ROLLOUTS = (2, 4)  # multiples of the first length
 SHARE = 0.06  # of the work of the training that a short training takes
-WINDOWS = range(400, 20001)  # of a short training
 MARGIN = 0.95  # a longer rollout has to reduce the error to this share, since it costs more
 
 logger = logging.getLogger(__name__)
@@ -142,8 +141,7 @@ class SettingsSearch:
         """Settings of a short training, with fewer windows where its rollouts are longer."""
         training = self._training
         whole = training.epochs * (training.windows_per_epoch or len(self._windows_of(training)))
-        count = min(WINDOWS[-1], max(WINDOWS[0], SHARE * whole))
-        count *= training.num_predict_steps / steps
+        count = SHARE * whole * training.num_predict_steps / steps
         batches_of_epoch = math.ceil(count / EPOCHS / training.batch_size)
         return training.model_copy(
             update={

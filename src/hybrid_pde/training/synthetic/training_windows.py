@@ -95,33 +95,35 @@ def mix(
     real: RealWindows,
     generated: CacheManager,
     generated_indices: Sequence[int],
+    uses_all: bool = False,
 ) -> RealWindows | AugmentedDataset:
     """Mix real and generated windows with the fraction ``augmentation.alpha`` of generated ones.
 
-    An epoch has every real window once. Where that would leave generated windows unused, because
-    there are few real ones and few epochs, it is longer, up to every generated window once:
-    a training of n epochs draws each of them min(n, 10) times on average, or more often.
+    An epoch has ``windows_per_epoch`` windows, by default every real window once.
 
     Args:
         experiment: Sections ``augmentation``, ``trainer_params.synthetic`` and the seed.
         real: Windows of the training simulations.
         generated: Store of the generated simulations.
         generated_indices: Indices of the generated simulations; without any, real windows only.
+        uses_all: Whether epochs are longer by default where they would leave generated windows
+            unused, because there are few real ones; see :func:`epoch_length`.
     """
     if not generated_indices:
         return real
     windows = real.like(generated, generated_indices)
     alpha, training = experiment.augmentation.alpha, complete_training(experiment)
-    length = training.windows_per_epoch or epoch_length(
-        len(real), len(windows), alpha, training.epochs
-    )
-    return AugmentedDataset(
-        real, windows, alpha, seed=experiment.run_params.seed, length=max(1, length)
-    )
+    length = training.windows_per_epoch
+    if length is None and uses_all:
+        length = epoch_length(len(real), len(windows), alpha, training.epochs)
+    return AugmentedDataset(real, windows, alpha, seed=experiment.run_params.seed, length=length)
 
 
 def epoch_length(real: int, generated: int, alpha: float, epochs: int) -> int:
-    """Number of windows of an epoch, see :func:`mix`.
+    """Number of windows of an epoch with every real window once, and enough generated ones.
+
+    In a training of n epochs each generated window is drawn min(n, 10) times on average, or more
+    often if there are as many real ones.
 
     Args:
         real: Number of real windows.
@@ -133,7 +135,7 @@ def epoch_length(real: int, generated: int, alpha: float, epochs: int) -> int:
         return generated if alpha else real
     of_real = real / (1 - alpha)
     of_generated = generated / alpha * min(1.0, PASSES / epochs)
-    return math.floor(max(of_real, of_generated) + 0.5)
+    return max(1, math.floor(max(of_real, of_generated) + 0.5))
 
 
 def check_left_out(experiment: Experiment, made: Sequence[int]) -> None:

@@ -1,6 +1,7 @@
 """Training of a surrogate with validation; the best weights are kept."""
 
 import logging
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,17 +17,23 @@ from hybrid_pde.data.cache.simulation_store import SimulationStore
 from hybrid_pde.data.windows.augmented_dataset import AugmentedDataset
 from hybrid_pde.data.windows.hybrid_dataset import HybridDataset
 from hybrid_pde.evaluation.history import Row
+from hybrid_pde.evaluation.predictors import persistence
 from hybrid_pde.evaluation.rollout_batches import MAX_SIMULATIONS
 from hybrid_pde.evaluation.synthetic_predictor import SyntheticPredictor
 from hybrid_pde.evaluation.validation import Validation
 from hybrid_pde.models.synthetic.synthetic_model import SyntheticModel
 from hybrid_pde.result_warnings import warn_of_result
-from hybrid_pde.training.synthetic.automatic_settings import open_settings_of, settings_for
+from hybrid_pde.training.synthetic.automatic_settings import (
+    LEAST_SEARCHED,
+    open_settings_of,
+    settings_for,
+)
 from hybrid_pde.training.synthetic.best_weights import BestWeights
 from hybrid_pde.training.synthetic.data_loaders import batches
 from hybrid_pde.training.synthetic.epoch_record import EpochRecord
 from hybrid_pde.training.synthetic.processes import num_processes
 from hybrid_pde.training.synthetic.settings_search import SettingsSearch, with_training
+from hybrid_pde.training.synthetic.skill_warnings import warn_of_no_skill
 from hybrid_pde.training.synthetic.synthetic_trainer import SyntheticTrainer
 from hybrid_pde.training.synthetic.tensor_trainer import (
     EpochCallback,
@@ -95,6 +102,7 @@ class ValidatedTraining:
         self.search: list[Row] = []
         self._data, self._cycle, self._is_warm = data, cycle, is_warm
         self._loader: DataLoader[Any]
+        self._made_windows: dict[tuple[int, int | None, int], RealWindows | AugmentedDataset] = {}
         self._open = open_settings_of(experiment)
         self._given_trainer = None if self._open else trainer
         self._chosen = None if chosen is None else dict(chosen)
@@ -113,7 +121,10 @@ class ValidatedTraining:
         # processes that train together cannot make trainings of their own
         if self._chosen is not None or self._has_peers or not searched:
             return False
-        return self._compared is not None
+        settings = self._settings()
+        windows = settings.windows_per_epoch or len(self._windows(settings))
+        steps = settings.epochs * math.ceil(windows / settings.batch_size)
+        return steps >= LEAST_SEARCHED and self._compared is not None
 
     @property
     def settings(self) -> CompleteTraining:
@@ -180,6 +191,7 @@ class ValidatedTraining:
         callback = _both(record, on_epoch_end)
         result = trainer.train(self._loader, epochs, callback, on_progress=on_progress)
         self._restore_best()
+        self._warn_of_no_skill(len(self._loader) * result["num_epochs"])
         return result
 
     def validate(self) -> float | None:
@@ -228,13 +240,19 @@ class ValidatedTraining:
     def _windows(self, training: CompleteTraining) -> RealWindows | AugmentedDataset:
         """The training windows for these settings."""
         data, steps = self._data, training.num_predict_steps
+        key = steps, training.windows_per_epoch, training.epochs
+        if key in self._made_windows:
+            return self._made_windows[key]
         real: RealWindows = data.real
         is_open = "num_predict_steps" in self._open and real.num_predict_steps != steps
         if is_open and isinstance(real, HybridDataset):
             real = real.like(real.store, real.sim_indices, steps)
         if data.generated is None:
             return real
-        return mix(with_training(self.experiment, training), real, data.generated, data.made)
+        experiment, uses_all = with_training(self.experiment, training), "batch_size" in self._open
+        made = mix(experiment, real, data.generated, data.made, uses_all)
+        self._made_windows[key] = made
+        return made
 
     def _most_steps(self) -> int:
         """Number of steps of the shortest simulation that is trained on."""
@@ -248,6 +266,14 @@ class ValidatedTraining:
         """True if the weights that the training starts from may be its result."""
         reverts = self.experiment.hybrid.revert_if_worse and self._data.held_out is not None
         return self._is_warm and reverts
+
+    def _warn_of_no_skill(self, steps: int) -> None:
+        """Warn if so many steps have not made the model better than persistence."""
+        errors = [row["val_vrmse"] for row in self.history if row["val_vrmse"] is not None]
+        error = self.best.error if self.best.epoch is not None else (errors or [None])[-1]
+        losses = [row["train_loss"] for row in self.history if row["train_loss"] is not None]
+        reference = None if error is None else self._validation.vrmse(persistence)
+        warn_of_no_skill(steps, [] if self._is_warm else losses, error, reference)
 
     def _restore_best(self) -> None:
         self.best.restore(self.model)

@@ -103,7 +103,7 @@ def in_memory(scratch: Path) -> None:
         length = _BATCHES * case.batch_size
         dataset = AugmentedDataset(real, generated, 0.5, length=length)
         loader = batches(experiment, dataset)
-        trainer, loop = _trainer(experiment, dataset), BareLoop(experiment, dataset)
+        trainer, loop = trainer_of(experiment, dataset), BareLoop(experiment, dataset)
         taken = [tuple(part.clone() for part in batch) for batch in loader]
         ours, bare = fastest([partial(trainer.train, loader, 1), partial(loop.epoch, taken)])
         _say(f"in memory; {case.name}", length, ours, bare, 0.95)
@@ -127,7 +127,7 @@ def beyond_memory(scratch: Path) -> None:
     dataset = AugmentedDataset(real, None, 0.0, length=length)
     loader = batches(experiment, dataset)
     few = AugmentedDataset(real.like(store, [0]), None, 0.0, length=length)
-    trainer, loop = _trainer(experiment, few), BareLoop(experiment, few)
+    trainer, loop = trainer_of(experiment, few), BareLoop(experiment, few)
     taken = [tuple(part.clone() for part in batch) for batch in batches(experiment, few)]
     del few
     forget(files)
@@ -158,7 +158,8 @@ def _many_copies(folder: Path, made: BurgersSet) -> CacheManager:
     return store
 
 
-def _trainer(experiment: Experiment, dataset: AugmentedDataset) -> SyntheticTrainer:
+def trainer_of(experiment: Experiment, dataset: AugmentedDataset) -> SyntheticTrainer:
+    """A trainer of a new model with the normalisation of these windows."""
     model = ModelRegistry(experiment).get_synthetic_model(dataset.grid)
     model.fit_normalization(dataset)
     return SyntheticTrainer(experiment, model)

@@ -333,6 +333,9 @@ def test_poor_models_are_warned_of() -> None:
     assert "mid wavenumbers 51 %, high wavenumbers 280 % off" in found[1]
     assert not timing_warnings({"speedup": {"one": 0.96, "batch": 8.0}})
     assert not timing_warnings({"synthetic": 0.1})
+    errors = {"synthetic": {"vrmse": 0.02}, "physical": {"vrmse": 0.001}}
+    (worse,) = timing_warnings({"speedup": {"one": 0.25, "batch": 8.0}}, errors)
+    assert "no more accurate (VRMSE 0.02, physical model 0.001). Use" in worse
     (slow,) = timing_warnings({"speedup": {"one": 0.25, "batch": 8.0}})
     assert "it is 4 × slower for one simulation than the physical model" in slow
 

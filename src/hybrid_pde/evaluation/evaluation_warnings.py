@@ -38,10 +38,16 @@ def evaluation_warnings(metrics: Mapping[str, Any]) -> list[str]:
     return found + long_rollout_warnings(metrics)
 
 
-def timing_warnings(timing: Mapping[str, Any]) -> list[str]:
-    """A sentence if the surrogate is slower than the solver, from the content of ``timing.json``.
+def timing_warnings(
+    timing: Mapping[str, Any], metrics: Mapping[str, Any] | None = None
+) -> list[str]:
+    """A sentence if the surrogate is slower than the solver, and one more if it is no better.
 
     They are kept apart from those on errors, which are the same in every run.
+
+    Args:
+        timing: Content of ``timing.json``.
+        metrics: Content of ``metrics.json``, for the errors of the two.
     """
     slower = [
         f"{number(1 / ratio, 2)} × slower {what}"
@@ -51,9 +57,17 @@ def timing_warnings(timing: Mapping[str, Any]) -> list[str]:
     if not slower:
         return []
     return [
-        f"The synthetic model saves no time: it is {' and '.join(slower)} than the physical model. "
-        "Use the physical model, or a smaller architecture."
+        f"The synthetic model saves no time: it is {' and '.join(slower)} than the physical model"
+        f"{_comparison(metrics or {})}. Use the physical model, or a smaller architecture."
     ]
+
+
+def _comparison(metrics: Mapping[str, Any]) -> str:
+    """Errors of a slow surrogate and of the solver, where the surrogate's is no smaller."""
+    own, solver = (metrics.get(name, {}).get("vrmse") for name in ("synthetic", "physical"))
+    if own is None or solver is None or own < solver:
+        return ""
+    return f", and no more accurate (VRMSE {number(own, 3)}, physical model {number(solver, 3)})"
 
 
 def gain_over_persistence(metrics: Mapping[str, Any], name: str) -> float | None:

@@ -82,7 +82,7 @@ def evaluate_models(
         evaluation = _evaluate(experiment, store, model, parameters)
         for text in evaluation_warnings(evaluation.metrics):
             warn_of_result(text)
-    slow = timing_warnings(evaluation.timing)
+    slow = timing_warnings(evaluation.timing, evaluation.metrics)
     for text in slow:
         warn_of_result(text)
     evaluation.metrics["warnings"] = list(dict.fromkeys([*earlier, *_of_training(model), *found]))

@@ -1,0 +1,187 @@
+"""Settings of a surrogate's training that an experiment leaves open."""
+
+import csv
+from typing import Any
+
+import pytest
+import torch
+
+from hybrid_pde.config import parse_experiment
+from hybrid_pde.config.derived import complete_training
+from hybrid_pde.data.cache.simulation_store import SimulationStore
+from hybrid_pde.errors import DivergenceError
+from hybrid_pde.interruption import Interrupted
+from hybrid_pde.models.registry import ModelRegistry
+from hybrid_pde.models.surrogate_file import load_saved_model
+from hybrid_pde.models.tensor_file import read_tensor_file
+from hybrid_pde.result_warnings import ResultWarning
+from hybrid_pde.training.synthetic import automatic_settings, settings_search, validated_training
+from hybrid_pde.training.synthetic.automatic_settings import settings_for
+from hybrid_pde.training.synthetic.skill_warnings import warn_of_no_skill
+from hybrid_pde.training.synthetic.step_losses import STEPS_BETWEEN_CHECKS, StepLosses
+from hybrid_pde.training.synthetic.synthetic_trainer import SyntheticTrainer
+from hybrid_pde.training.synthetic.training_windows import epoch_length
+from tests.learning.surrogate_cases import files_in, settings, simulated, training_in
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> SimulationStore:
+    return simulated(tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture
+def small_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A training of 20 epochs of a step, and short trainings of two epochs."""
+    monkeypatch.setattr(automatic_settings, "STEPS", range(20, 21))
+    monkeypatch.setattr(validated_training, "LEAST_SEARCHED", 20)
+    monkeypatch.setattr(settings_search, "EPOCHS", 2)
+
+
+def open_settings(**training: Any) -> dict[str, Any]:
+    """The small experiment with the data's simulations, and no training option but those given."""
+    mapping = settings()
+    mapping["trainer_params"] = {"train_sim": [0, 1], "val_sim": [2, 3], "synthetic": training}
+    return mapping
+
+
+def test_a_trainer_in_python_has_its_usual_defaults():
+    training = complete_training(parse_experiment({}))
+    found = (training.epochs, training.batch_size, training.learning_rate, training.scheduler)
+    assert found == (100, 32, 1e-3, "cosine")
+    assert training.num_predict_steps == 8
+
+
+@pytest.mark.parametrize(
+    ("space", "batch", "steps"),
+    [((128,), 16, 8000), ((64, 64), 8, 3080), ((256, 256), 1, 1660)],
+)
+def test_the_budget_follows_from_grid_and_network(space, batch, steps):
+    specs = {"u": 1}
+    mapping = {"model": {"synthetic": {"name": "UNet", "input_specs": specs}}}
+    mapping["model"]["synthetic"]["output_specs"] = specs
+    experiment = parse_experiment(mapping | {"run_params": {"model_type": "synthetic"}})
+    boundary = (("periodic", "periodic"),) * len(space)
+    kind = ModelRegistry(experiment).synthetic_class()
+    model = kind(experiment, spatial_dims=len(space), boundary=boundary)
+    found = settings_for(experiment, model, space)
+    assert (found.batch_size, found.num_predict_steps, found.scheduler) == (batch, 1, "one_cycle")
+    windows = found.windows_per_epoch
+    assert windows is not None
+    assert found.epochs * windows / batch == pytest.approx(steps, rel=0.1)
+
+
+def test_settings_that_are_given_stay(store):
+    mapping = open_settings(epochs=7, windows_per_epoch=12, learning_rate=2e-3)
+    training = training_in(store, mapping)._training.settings
+    assert (training.epochs, training.windows_per_epoch, training.learning_rate) == (7, 12, 2e-3)
+    assert training.scheduler == "cosine"
+
+
+def test_an_experiment_without_options_is_searched_trained_and_recorded(
+    store, small_budget, tmp_path
+):
+    training = training_in(store, open_settings())
+    files = files_in(tmp_path)
+    training.run(files, {})
+    rows = read_tensor_file(files.model, "synthetic model")["search"]
+    assert [row["learning_rate"] for row in rows[:3]] == [1e-3, 3e-3, 1e-2]
+    assert {row["steps"] for row in rows[:3]} == {1} and rows[3]["steps"] == 2
+    best = min(rows[:3], key=lambda row: row["val_vrmse"])
+    saved = load_saved_model(files.model).experiment.trainer_params
+    assert saved.synthetic.learning_rate == best["learning_rate"]
+    with files.history.open(encoding="utf-8") as file:
+        history = list(csv.DictReader(file))
+    assert len(history) == saved.synthetic.epochs == 20
+    assert float(history[2]["learning_rate"]) == pytest.approx(best["learning_rate"])
+
+
+def test_an_interrupted_search_is_not_repeated(store, small_budget, tmp_path, monkeypatch):
+    whole = training_in(store, open_settings())
+    whole.run(files_in(tmp_path / "whole"), {})
+    trained = []
+    original = SyntheticTrainer.train
+
+    def train(self, *arguments, **options):
+        if len(trained) == 2:
+            trained.append("killed")
+            raise Interrupted(15)
+        trained.append(self.training.learning_rate)
+        return original(self, *arguments, **options)
+
+    monkeypatch.setattr(SyntheticTrainer, "train", train)
+    with pytest.raises(Interrupted):
+        training_in(store, open_settings()).run(files_in(tmp_path), {})
+    again = training_in(store, open_settings())
+    again.run(files_in(tmp_path), {})
+    assert trained[:4] == [1e-3, 3e-3, "killed", 1e-2]
+    assert again._training.search == whole._training.search
+    for name, value in whole.model.state_dict().items():
+        assert torch.equal(value, again.model.state_dict()[name])
+
+
+def test_a_rate_that_diverges_is_not_chosen(store, small_budget, tmp_path, monkeypatch):
+    original = SyntheticTrainer.train
+
+    def train(self, *arguments, **options):
+        if self.training.epochs == 2 and self.training.learning_rate > 1e-3:
+            raise DivergenceError("the loss is nan")
+        return original(self, *arguments, **options)
+
+    monkeypatch.setattr(SyntheticTrainer, "train", train)
+    training = training_in(store, open_settings(num_predict_steps=1))
+    training.run(files_in(tmp_path), {})
+    assert training._training.settings.learning_rate == 1e-3
+
+
+def test_a_later_cycle_takes_the_settings_of_the_first(store, small_budget, tmp_path):
+    mapping = open_settings()
+    first = training_in(store, mapping, cycle=(1, 2))
+    first.run(files_in(tmp_path / "first"), {})
+    warm = {"warm_start": tmp_path / "first" / "model.pt", "cycle": (2, 2)}
+    second = training_in(store, mapping, **warm)
+    assert not second._training.needs_search
+    assert second._training.settings == first._training.settings
+
+
+@pytest.mark.parametrize(
+    ("real", "generated", "alpha", "epochs", "length"),
+    [
+        (84, 2688, 0.5, 20, 2688),  # ten passes over the generated windows in all
+        (84, 2688, 0.5, 5, 5376),  # one pass in each epoch
+        (84, 2688, 0.5, 1000, 168),  # every real window once
+        (160, 1280, 0.9, 12, 1600),
+        (10, 30, 1.0, 50, 30),
+        (10, 30, 0.0, 50, 10),
+    ],
+)
+def test_short_trainings_use_generated_windows_too(real, generated, alpha, epochs, length):
+    assert epoch_length(real, generated, alpha, epochs) == length
+
+
+def test_a_training_that_has_learned_nothing_is_a_warning():
+    warn_of_no_skill(200, [0.3, 0.2], 0.5, 0.6)
+    warn_of_no_skill(20, [0.3, 0.3], 0.7, 0.6)
+    with pytest.warns(ResultWarning, match=r"VRMSE .* is 0\.7, .* beat, 0\.6; train"):
+        warn_of_no_skill(200, [0.3, 0.2], 0.7, 0.6)
+    with pytest.warns(ResultWarning, match=r"the loss is 0\.3 in each of 2 epochs"):
+        warn_of_no_skill(200, [0.3, 0.3], None, None)
+
+
+def test_a_training_without_effect_warns(store, tmp_path):
+    mapping = settings(epochs=2, windows_per_epoch=200, learning_rate=1e-12, keep="last")
+    with pytest.warns(ResultWarning, match="taught the surrogate nothing"):
+        training_in(store, mapping).run(files_in(tmp_path), {})
+
+
+def test_losses_of_several_steps_are_checked_at_once_on_a_gpu():
+    steps = StepLosses(torch.device("cuda"))
+    steps._interval = STEPS_BETWEEN_CHECKS
+    for batch in range(1, STEPS_BETWEEN_CHECKS + 1):
+        assert not steps.is_due
+        steps.add(batch, torch.tensor(float("nan") if batch == 5 else 2.0), 3)
+        steps.add_norm(torch.tensor(1.0))
+    assert steps.is_due
+    found = steps.check()
+    assert found is not None and (found.what, found.batch) == ("loss", 5)
+    assert steps.windows == 3 * STEPS_BETWEEN_CHECKS
+    assert steps.is_checked

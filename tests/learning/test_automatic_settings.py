@@ -53,7 +53,7 @@ def test_a_trainer_in_python_has_its_usual_defaults():
 
 @pytest.mark.parametrize(
     ("space", "batch", "steps"),
-    [((128,), 16, 8000), ((64, 64), 8, 3080), ((256, 256), 1, 1660)],
+    [((128,), 16, 8000), ((64, 64), 4, 4500), ((256, 256), 1, 1290)],
 )
 def test_the_budget_follows_from_grid_and_network(space, batch, steps):
     specs = {"u": 1}

@@ -155,10 +155,11 @@ class SurrogateTraining:
         training, full_identity = self._training, self._full_identity(identity)
         folder = CheckpointFolder(files.checkpoints, full_identity, files.checkpoint_every_s)
         if training.needs_search:
-            with StopRequest() as stop, folder:
+            with StopRequest() as stop, folder, recorded_warnings() as found:
                 checkpoints = TrainingCheckpoints(folder, stop, training)
                 checkpoints.resume_search()
                 training.choose_settings(checkpoints.save_search, checkpoints.stop_if_requested)
+            self._warnings += found
         trainer, history = self.trainer, training.history
         is_first = trainer.fabric.is_global_zero
         with StopRequest() as stop, folder if is_first else nullcontext():

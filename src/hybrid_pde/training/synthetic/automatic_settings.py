@@ -19,7 +19,7 @@ from hybrid_pde.models.synthetic.synthetic_model import SyntheticModel
 
 # Time of a training on two idle cores [s], with the costs below, which were measured there for
 # U-Nets of 16 channels: a pass of the network, forward and backward, and a point of it.
-BUDGET = 100.0
+BUDGET = 80.0
 COST_OF_PASS, COST_OF_POINT = 3e-3, 0.9e-6
 OPERATIONS_OF_POINT = 37e3  # of these networks in two dimensions; larger ones cost in proportion
 STEPS = range(60, 8001)  # fewer learn nothing, more gain little

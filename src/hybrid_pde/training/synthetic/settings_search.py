@@ -12,6 +12,7 @@ from hybrid_pde.config.schema import CompleteTraining, Experiment
 from hybrid_pde.data.windows.augmented_dataset import AugmentedDataset
 from hybrid_pde.errors import DivergenceError
 from hybrid_pde.evaluation.history import Row
+from hybrid_pde.evaluation.number_format import plural
 from hybrid_pde.models.synthetic.synthetic_model import SyntheticModel
 from hybrid_pde.training.synthetic.automatic_settings import EPOCHS, needs_long_rollouts
 from hybrid_pde.training.synthetic.data_loaders import batches
@@ -95,7 +96,7 @@ class SettingsSearch:
                 break
             steps, least = longer, error
         chosen = {"learning_rate": rate, "num_predict_steps": steps}
-        logger.info("chosen: learning rate %g, rollouts of %d steps", rate, steps)
+        logger.info("chosen: learning rate %g, rollouts of %s", rate, plural(steps, "step"))
         return {name: value for name, value in chosen.items() if name in self._open}
 
     def _possible_lengths(self, most_steps: int) -> list[int]:
@@ -128,9 +129,9 @@ class SettingsSearch:
             "val_vrmse": self._error_after(training, loader, on_progress),
         }
         logger.info(
-            "search: learning rate %g, rollouts of %d steps: validation VRMSE %s",
+            "search: learning rate %g, rollouts of %s: validation VRMSE %s",
             rate,
-            steps,
+            plural(steps, "step"),
             "unknown" if row["val_vrmse"] is None else f"{row['val_vrmse']:.3g}",
         )
         self.rows.append(row)

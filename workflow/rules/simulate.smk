@@ -11,7 +11,9 @@ rule simulate:
     resources:
         mem_mb=per_attempt(4000),
         runtime=per_attempt(240),
-        compile=lambda wildcards: plan_by("raw_dir", wildcards.raw).experiment.workflow.compile,
+        compile=lambda wildcards: plan_by(
+            "raw_dir", wildcards.raw
+        ).experiment.workflow.compile,
         scripts=SCRIPTS,
     params:
         cfg=lambda wildcards: cfg_file(

@@ -17,6 +17,7 @@ from hybrid_pde.data.cache.scratch_copies import on_scratch
 from hybrid_pde.data.cache.simulation_store import SimulationStore
 from hybrid_pde.models.physical.simulation_values import with_values
 from hybrid_pde.models.registry import ModelRegistry
+from hybrid_pde.result_warnings import recorded_warnings
 from hybrid_pde.stages.kept_results import FOLDER, KeptResults
 from hybrid_pde.stages.surrogate_training import SurrogateFiles, SurrogateTraining
 from hybrid_pde.stages.threads import limit_threads

@@ -180,7 +180,8 @@ def _deviation(parameter: Mapping[str, Any], index: int) -> float | None:
 def _interval(limits: Any, index: int) -> str:
     if limits is None:
         return MISSING
-    return interval(*(component(limit, index) for limit in limits))
+    low, high = (component(limit, index) for limit in limits)
+    return interval(low, high)
 
 
 def _estimate(value: float | None, std: float | None) -> str:

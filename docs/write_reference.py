@@ -179,7 +179,8 @@ def _objects_in(value: Json, definitions: Json) -> Iterator[Json]:
     if "$ref" in value:
         yield definitions[value["$ref"].rsplit("/", 1)[1]]
     parts = [*value.get("anyOf", []), *value.get("oneOf", [])]
-    for part in [*parts, value["items"]] if "items" in value else parts:
+    inner = [value[key] for key in ("items", "additionalProperties") if key in value]
+    for part in [*parts, *(each for each in inner if isinstance(each, dict))]:
         yield from _objects_in(part, definitions)
 
 

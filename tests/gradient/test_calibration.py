@@ -78,6 +78,23 @@ def test_one_sample_is_a_step_of_every_method(method):
     assert 0.015 < calibration.model.viscosity.item() < 0.05, "closer to 0.02 than the guess"
 
 
+def test_a_subclass_replaces_the_step_on_a_sample():
+    seen = []
+
+    class Counting(PhysicalTrainer):
+        def _train_sample(self, initial_fields, target_fields):
+            seen.append(len(target_fields["u"]))
+            return super()._train_sample(initial_fields, target_fields)
+
+    plain = trainer("BurgersPDE", VISCOSITY, method="sgd", learning_rate=0.5)
+    expected = plain.train(windows("BurgersPDE"), 2)
+    calibration = trainer("BurgersPDE", VISCOSITY, method="sgd", learning_rate=0.5)
+    calibration.__class__, calibration.dt = Counting, DT
+    result = calibration.train(iter(list(windows("BurgersPDE"))), 2)
+    assert len(seen) == 2 * len(list(windows("BurgersPDE")))
+    assert result["train_losses"] == pytest.approx(expected["train_losses"], rel=1e-9)
+
+
 def test_second_call_starts_where_the_first_ended():
     calibration = trainer("BurgersPDE", VISCOSITY)
     calibration.train(windows("BurgersPDE"), 1)

@@ -1,5 +1,6 @@
 """Files of models that can make forecasts, told apart by their names."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from hybrid_pde.errors import CheckpointError
@@ -11,11 +12,13 @@ _KINDS = (
 )
 
 
-def load_forecaster(path: Path) -> Forecaster:
+def load_forecaster(path: Path, values: Mapping[str, Sequence[float]] | None = None) -> Forecaster:
     """The model of a file or folder.
 
     Args:
         path: ``synthetic_model.pt``, an exported ``.onnx``, or ``results/<name>/physical``.
+        values: Values of parameters, of which those that differ between the simulations of the
+            calibration are needed.
 
     Raises:
         CheckpointError: if it is something else, damaged, or a ``.pt2``, which is never loaded.
@@ -43,7 +46,13 @@ def load_forecaster(path: Path) -> Forecaster:
     if not path.is_dir() and path.name != "parameters.yaml":
         raise CheckpointError(f"{path}: no model: the ending is {suffix!r}; {_KINDS}")
     # imports PhiFlow, which a surrogate does not need
-    from hybrid_pde.models.physical.calibrated_model import load_physical_model
+    from hybrid_pde.models.physical.calibrated_model import (
+        load_physical_model,
+        parameters_by_simulation,
+    )
     from hybrid_pde.models.physical.physical_forecaster import PhysicalForecaster
 
-    return PhysicalForecaster(load_physical_model(path))
+    own = parameters_by_simulation(path)
+    given = {name: list(value) for name, value in (values or {}).items() if name in own}
+    chosen = {name: value[0] if len(value) == 1 else value for name, value in given.items()}
+    return PhysicalForecaster(load_physical_model(path, values=chosen))

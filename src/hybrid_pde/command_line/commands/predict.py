@@ -52,8 +52,9 @@ def command(
     from hybrid_pde.models.forecaster_files import load_forecaster
 
     check_output(output)
-    request = StateRequest(simulation, index, parse_parameters(parameters or []), regrid)
-    forecast = forecast_file(load_forecaster(model), initial, steps, request)
+    values = parse_parameters(parameters or [])
+    request = StateRequest(simulation, index, values, regrid)
+    forecast = forecast_file(load_forecaster(model, values), initial, steps, request)
     write_dataset(output, forecast)
     times = forecast["time"].values
     print(f"model: {forecast.attrs['source']}, {model}")

@@ -67,6 +67,19 @@ def load_physical_model(
     return model.eval()
 
 
+def parameters_by_simulation(results_dir: str | Path) -> list[str]:
+    """Names of the parameters of a calibration that differ between simulations.
+
+    Args:
+        results_dir: As in :func:`load_physical_model`.
+
+    Raises:
+        CalibrationError: if there is no calibration, or it is damaged.
+    """
+    found = read_result(_parameters_file(Path(results_dir)))["parameters"]
+    return [name for name, parameter in found.items() if parameter.get("per_simulation")]
+
+
 def choose_values(
     path: Path, result: dict[str, Any], simulation: int | None, values: Mapping[str, Any]
 ) -> None:
@@ -107,7 +120,8 @@ def choose_values(
         raise CalibrationError(
             f"{path}: {', '.join(missing)}: each simulation has a value of its own; give "
             f"simulation (allowed: {_some(own[missing[0]]['simulations'])}, and held-out ones of "
-            f"per_simulation.csv), or values, e.g. {{'{missing[0]}': …}}"
+            f"per_simulation.csv), or values, e.g. {{'{missing[0]}': …}} "
+            f"(hybrid-pde predict: --parameters {missing[0]}=…)"
         )
     for name, parameter in own.items():
         parameter["value"] = found[name]

@@ -1,5 +1,6 @@
 """Calibration of a model on observed data, from the first start to the result."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from math import inf
 
@@ -50,6 +51,8 @@ class CalibrationOptions:
         seed: Seed of further starts.
         selection: Comparison of schemes that chose the model's; ``None`` if none was made yet.
         steps: Optimizer of ``adam`` and ``sgd``.
+        train_window: Replaces its step on a window; takes the number of the window, returns the
+            loss.
         log: Log of evaluations.
     """
 
@@ -59,6 +62,7 @@ class CalibrationOptions:
     seed: int = 0
     selection: SchemeSelection | None = None
     steps: GradientSteps | None = None
+    train_window: Callable[[int], float] | None = None
     log: EvaluationLog = field(default_factory=EvaluationLog)
 
     @property
@@ -227,8 +231,8 @@ def _pass_over_windows(misfit: _Misfit, minimum: Minimum) -> float:
     steps, vector, objective = misfit.options.steps, misfit.vector, misfit.objective
     assert steps is not None
     before = vector.read()
-    numbers = range(len(objective.observations.windows))
-    losses = [steps.step(objective, [number]) for number in numbers]
+    train = misfit.options.train_window or (lambda number: steps.step(objective, [number]))
+    losses = [train(number) for number in range(len(objective.observations.windows))]
     after, loss = vector.read(), sum(losses) / len(losses)
     smallest = misfit.options.settings.abs_tol * vector.sizes(after)
     has_converged = np.all(np.abs(after - before) <= smallest)

@@ -1,6 +1,6 @@
 """Trainer that calibrates the parameters of a PDE on observed fields."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -110,6 +110,8 @@ class PhysicalTrainer(FieldTrainer):
                 "model.physical.dt: missing, and the data source has no attribute 'dt'; set the "
                 "time between frames"
             )
+        if self._has_own_step and not hasattr(data_source, "__getitem__"):
+            data_source = list(data_source)
         data = observed(data_source, self.model.spec)
         self._place(data.grid)
         options = CalibrationOptions(
@@ -119,6 +121,7 @@ class PhysicalTrainer(FieldTrainer):
             self.experiment.run_params.seed,
             self._selection,
             self._steps,
+            self._own_step(data_source),
             self.log,
         )
         self.calibration = calibrate(self.model, self.vector, data, options)
@@ -205,6 +208,16 @@ class PhysicalTrainer(FieldTrainer):
         if self._previous is not None:
             self.vector.set_result(self._previous)
             self._previous = None
+
+    @property
+    def _has_own_step(self) -> bool:
+        """True if a subclass replaces the step on a sample."""
+        return type(self)._train_sample is not PhysicalTrainer._train_sample
+
+    def _own_step(self, samples: Any) -> Callable[[int], float] | None:
+        if not self._has_own_step:
+            return None
+        return lambda number: self._train_sample(*samples[number])
 
     def _train_sample(
         self, initial_fields: Mapping[str, Field], target_fields: Mapping[str, Sequence[Field]]

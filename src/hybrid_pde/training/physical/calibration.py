@@ -51,8 +51,8 @@ class CalibrationOptions:
         seed: Seed of further starts.
         selection: Comparison of schemes that chose the model's; ``None`` if none was made yet.
         steps: Optimizer of ``adam`` and ``sgd``.
-        train_window: Replaces its step on a window; takes the number of the window, returns the
-            loss.
+        train_window: Replaces its step on a window; takes the objective and the number of the
+            window, returns the loss.
         log: Log of evaluations.
     """
 
@@ -62,7 +62,7 @@ class CalibrationOptions:
     seed: int = 0
     selection: SchemeSelection | None = None
     steps: GradientSteps | None = None
-    train_window: Callable[[int], float] | None = None
+    train_window: Callable[[Objective, int], float] | None = None
     log: EvaluationLog = field(default_factory=EvaluationLog)
 
     @property
@@ -231,8 +231,8 @@ def _pass_over_windows(misfit: _Misfit, minimum: Minimum) -> float:
     steps, vector, objective = misfit.options.steps, misfit.vector, misfit.objective
     assert steps is not None
     before = vector.read()
-    train = misfit.options.train_window or (lambda number: steps.step(objective, [number]))
-    losses = [train(number) for number in range(len(objective.observations.windows))]
+    train = misfit.options.train_window or (lambda whole, number: steps.step(whole, [number]))
+    losses = [train(objective, number) for number in range(len(objective.observations.windows))]
     after, loss = vector.read(), sum(losses) / len(losses)
     smallest = misfit.options.settings.abs_tol * vector.sizes(after)
     has_converged = np.all(np.abs(after - before) <= smallest)

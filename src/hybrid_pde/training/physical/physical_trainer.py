@@ -79,6 +79,7 @@ class PhysicalTrainer(FieldTrainer):
         self._steps: GradientSteps | None = None
         self._restored: dict[str, Any] | None = None
         self._previous: Mapping[str, Any] | None = None
+        self._part: tuple[Objective, int, Sample] | None = None  # the window in _train_sample
         self.log = EvaluationLog()
         self.optimizer = self._create_optimizer()
 
@@ -214,16 +215,29 @@ class PhysicalTrainer(FieldTrainer):
         """True if a subclass replaces the step on a sample."""
         return type(self)._train_sample is not PhysicalTrainer._train_sample
 
-    def _own_step(self, samples: Any) -> Callable[[int], float] | None:
+    def _own_step(self, samples: Any) -> Callable[[Objective, int], float] | None:
         if not self._has_own_step:
             return None
-        return lambda number: self._train_sample(*samples[number])
+
+        def step(objective: Objective, number: int) -> float:
+            sample = samples[number]
+            self._part = (objective, number, sample)
+            try:
+                return self._train_sample(*sample)
+            finally:
+                self._part = None
+
+        return step
 
     def _train_sample(
         self, initial_fields: Mapping[str, Field], target_fields: Mapping[str, Sequence[Field]]
     ) -> float:
         if self._steps is None:  # a minimization over this sample only
             return float(self.train([(initial_fields, target_fields)], 1)["final_loss"])
+        if self._part is not None:
+            objective, number, (initial, targets) = self._part
+            if initial is initial_fields and targets is target_fields:  # not replaced by a subclass
+                return self._steps.step(objective, [number])
         if self.dt is None:
             raise ConfigError("model.physical.dt: missing; set the time between frames")
         data = observed_fields([(initial_fields, target_fields)], self.model.spec)

@@ -102,7 +102,8 @@ def test_a_cached_simulation_is_read_with_safetensors_alone(
     assert isinstance(header, dict)
     assert list(header) == [codes(key)[0] for key, _ in rows(DOCS / "data.md", "Key")]
     raw = Path("data/burgers_2d/sim_000000.nc")
-    assert header["source"] == {"file": raw.name, "sha256": sha256_of(raw), "sample": 0}
+    expected = {"file": raw.name, "sha256": sha256_of(raw), "sample": 0}
+    assert header["source"].items() >= expected.items()
     check_bytes(path, names["velocity"])
 
 
@@ -120,7 +121,7 @@ def check_bytes(path: Path, velocity: object) -> None:
 
 
 def test_boundary_example_is_valid() -> None:
-    (block,) = blocks(DOCS / "data.md", "yaml")
+    (block,) = (text for text in blocks(DOCS / "data.md", "yaml") if "boundary:" in text and "data:" in text)
     boundary = parse_boundary(yaml.safe_load(block)["data"]["boundary"], ("x", "y"))
     assert boundary == (("periodic", "periodic"), (1.0, "zero-gradient"))
 

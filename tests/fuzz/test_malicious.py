@@ -226,7 +226,7 @@ def test_a_group_that_contains_itself_is_rejected(folder: Path) -> None:
 def test_pickled_arrays_are_rejected_as_raw_files(folder: Path) -> None:
     path = raw_path(folder, "a.npz")
     np.savez(path, u=np.array([_Payload()], dtype=object), allow_pickle=True)
-    with pytest.raises(UserError, match=r"no raw files .* it holds a\.npz"):
+    with pytest.raises(UserError, match=r"a\.npz: "):
         build_index(experiment(folder))
     for suffix in (".nc", ".h5"):
         named = path.rename(path.with_suffix(suffix))

@@ -173,3 +173,14 @@ def test_forms_of_self_advection_equal_the_advective_one(shape):
         found = operators.advect(u, u).native(["vector", *grid.axes])
         expected = operators.advect(same, u).native(["vector", *grid.axes])
     assert float((found - expected).abs().max() / expected.abs().max()) < 1e-13
+
+
+def test_batches_of_different_sizes_follow_one_another():
+    name, grid, parameters, dt = CASES["burgers"]
+    model = model_of(name, parameters, ORDERS[0], precision="double")
+    large, small = start(model, grid, 5), start(model, grid, 1)
+    for state in (large, small, large):
+        (found,) = model.rollout(state, grid, 1, dt)
+        fresh = model_of(name, parameters, ORDERS[0], precision="double")
+        (expected,) = fresh.rollout(state, grid, 1, dt)
+        assert largest_error(found, expected) == 0.0

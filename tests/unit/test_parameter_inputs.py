@@ -231,5 +231,6 @@ def test_a_grid_unsuitable_for_the_architecture_is_reported_before_the_run() -> 
 def test_a_bundle_longer_than_a_window_is_rejected() -> None:
     config = experiment("synthetic", {})
     config["model"]["synthetic"]["bundle"] = 9
+    config["trainer_params"]["num_predict_steps"] = 8
     (line,) = lines(config)
     assert "model.synthetic.bundle: 9: trainer_params.num_predict_steps is 8" in line

@@ -143,10 +143,10 @@ class Interval:
 
 
 class IntervalCache:
-    """The last interval of each stepper and device, for rollouts with the same parameters."""
+    """The last interval of each stepper, device and number of simulations."""
 
     def __init__(self) -> None:
-        self._last: dict[tuple[Stepper, torch.device], Interval] = {}
+        self._last: dict[tuple[Stepper, torch.device, int], Interval] = {}
 
     def get(
         self,
@@ -169,7 +169,8 @@ class IntervalCache:
             or parameters.slopes
         ):
             return Interval(stepper, *given)
-        key = (stepper, next(iter(values.values())).device)
+        first = next(iter(values.values()))
+        key = (stepper, first.device, len(first))
         last = self._last.get(key)
         is_same = last is not None and (last.dt, last.workload) == (dt, workload)
         if last is None or not is_same or not _is_same(last.parameters, parameters):

@@ -121,7 +121,9 @@ def check_bytes(path: Path, velocity: object) -> None:
 
 
 def test_boundary_example_is_valid() -> None:
-    (block,) = (text for text in blocks(DOCS / "data.md", "yaml") if "boundary:" in text and "data:" in text)
+    (block,) = (
+        text for text in blocks(DOCS / "data.md", "yaml") if "boundary:" in text and "data:" in text
+    )
     boundary = parse_boundary(yaml.safe_load(block)["data"]["boundary"], ("x", "y"))
     assert boundary == (("periodic", "periodic"), (1.0, "zero-gradient"))
 

@@ -50,11 +50,11 @@ def main() -> None:
         for number, case in enumerate(CASES):
             store = case.made.write_cache(Path(folder) / str(number), SIMULATIONS)
             for is_cold in (False, True):
-                pairs = _measure(case, store, arguments.steps, arguments.runs, is_cold)
+                pairs = measure(case, store, arguments.steps, arguments.runs, is_cold)
                 _print_row(case.name, "cold" if is_cold else "in memory", pairs)
 
 
-def _measure(
+def measure(
     case: Case, store: CacheManager, steps: int, runs: int, is_cold: bool
 ) -> list[tuple[Seconds, Seconds]]:
     """Times of the trainer and of the bare loop, in turn; the first pair is a warm-up."""

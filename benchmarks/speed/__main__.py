@@ -27,6 +27,7 @@ from benchmarks.speed.ratios import Ratio
 from benchmarks.speed.raw_to_cache import raw_to_cache
 from benchmarks.speed.rollouts import rollouts
 from benchmarks.speed.start_up import start_up
+from benchmarks.speed.training import training_rates
 from hybrid_pde.data.atomic import atomic_path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -39,6 +40,7 @@ Section = Callable[[Path, argparse.Namespace], Iterable[Any]]
 SECTIONS: dict[str, Section] = {
     "rollouts": lambda scratch, given: rollouts(scratch, given.exponax),
     "differences": lambda scratch, given: finite_differences(),
+    "training": lambda scratch, given: training_rates(),
     "raw_to_cache": lambda scratch, given: raw_to_cache(scratch),
     "practice": lambda scratch, given: against_practice(scratch),
     "revision": lambda scratch, given: against_revision(scratch, given.before),

@@ -19,7 +19,7 @@ from benchmarks.speed.ratios import Pair, Ratio
 ROOT = Path(__file__).resolve().parents[2]
 # The last revision whose steps were run through PhiML.
 BEFORE = "acad7e1"
-_ROUNDS = 3
+_ROUNDS = 2
 _TRAJECTORIES = 16
 
 

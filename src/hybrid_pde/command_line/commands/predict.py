@@ -52,9 +52,9 @@ def command(
     from hybrid_pde.models.forecaster_files import load_forecaster
 
     check_output(output)
-    values = parse_parameters(parameters or [])
-    request = StateRequest(simulation, index, values, regrid)
-    forecast = forecast_file(load_forecaster(model, values), initial, steps, request)
+    given = parse_parameters(parameters or [])
+    request = StateRequest(simulation, index, given, regrid)
+    forecast = forecast_file(load_forecaster(model, given), initial, steps, request)
     write_dataset(output, forecast)
     times = forecast["time"].values
     print(f"model: {forecast.attrs['source']}, {model}")

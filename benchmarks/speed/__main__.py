@@ -23,6 +23,7 @@ from benchmarks.speed import documentation
 from benchmarks.speed.calibrations import BEFORE, against_practice, against_revision
 from benchmarks.speed.curves import curves
 from benchmarks.speed.differences import finite_differences
+from benchmarks.speed.linearizations import linearizations
 from benchmarks.speed.ratios import Ratio
 from benchmarks.speed.raw_to_cache import raw_to_cache
 from benchmarks.speed.rollouts import rollouts
@@ -40,6 +41,7 @@ Section = Callable[[Path, argparse.Namespace], Iterable[Any]]
 SECTIONS: dict[str, Section] = {
     "rollouts": lambda scratch, given: rollouts(scratch, given.exponax),
     "differences": lambda scratch, given: finite_differences(),
+    "linearizations": lambda scratch, given: linearizations(),
     "training": lambda scratch, given: training_rates(),
     "raw_to_cache": lambda scratch, given: raw_to_cache(scratch),
     "practice": lambda scratch, given: against_practice(scratch),

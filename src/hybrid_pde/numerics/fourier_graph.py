@@ -19,6 +19,12 @@ aten = torch.ops.aten
 
 _SUMS = (aten.add.Tensor, aten.sub.Tensor)
 _PRODUCTS = (aten.mul.Tensor, aten.div.Tensor)
+_SHAPING = (
+    aten.permute.default,
+    aten.view.default,
+    aten._unsafe_view.default,
+    aten.repeat.default,
+)
 
 
 def simplify_transforms(graph: fx.Graph, held: Collection[fx.Node]) -> None:
@@ -45,6 +51,7 @@ class _Modes:
         transform: The transform from values to modes.
         held: Nodes that are computed once.
         dims: The transformed dimensions, where they are not those of the transform.
+        rank: Number of dimensions of the fields, where it is not that of the transform.
     """
 
     def __init__(
@@ -53,12 +60,13 @@ class _Modes:
         transform: fx.Node,
         held: Collection[fx.Node],
         dims: Sequence[int] | None = None,
+        rank: int | None = None,
     ) -> None:
         self._graph, self._transform, self._held = graph, transform, held
         arguments: Any = transform.args
         source, own, *_ = arguments
         self._dims = own if dims is None else dims
-        self._rank = len(source.meta["shape"])
+        self._rank = len(source.meta["shape"]) if rank is None else rank
         self._sizes = [source.meta["shape"][dim] for dim in own]
 
     def of(self, values: Any) -> fx.Node | None:
@@ -77,6 +85,10 @@ class _Modes:
             inner = _Modes(self._graph, self._transform, self._held, before)
             modes = inner.of(args[0])
             return None if modes is None else self._permuted(values, modes, args[1])
+        if target in (aten.select.int, aten.squeeze.dim, aten.unsqueeze.default):
+            return self._of_view(values, *args)
+        if target == aten.stack.default:
+            return self._of_stack(values, *args)
         if target == aten.neg.default:
             return self._apply(values, [self.of(args[0])])
         if target in _PRODUCTS:
@@ -84,6 +96,32 @@ class _Modes:
         if target in _SUMS:
             return self._sum(values, *args)
         return None
+
+    def _of_view(self, values: fx.Node, source: fx.Node, dim: int, *index: int) -> fx.Node | None:
+        """Modes of a field with one dimension less or more, which is not transformed."""
+        rank = len(source.meta["shape"])
+        if values.target == aten.unsqueeze.default:
+            dim %= self._rank
+            dims = [each - (each > dim) for each in self._dims]
+            known = dim not in self._dims
+        else:
+            dim %= rank
+            dims = [each + (each >= dim) for each in self._dims]
+            known = rank == self._rank + 1
+        if not known:
+            return None
+        modes = _Modes(self._graph, self._transform, self._held, dims, rank).of(source)
+        return self._apply(values, [modes, dim, *index])
+
+    def _of_stack(self, values: fx.Node, parts: Sequence[Any], dim: int = 0) -> fx.Node | None:
+        """Modes of fields along a new dimension, which is not transformed."""
+        dim %= self._rank
+        if dim in self._dims:
+            return None
+        dims = [each - (each > dim) for each in self._dims]
+        inner = _Modes(self._graph, self._transform, self._held, dims, self._rank - 1)
+        modes = [inner.of(each) for each in parts]
+        return None if None in modes else self._apply(values, [modes, dim])
 
     def _permuted(self, values: fx.Node, modes: fx.Node, order: Sequence[int]) -> fx.Node:
         """Permuted modes; two permutations that undo each other are left out."""
@@ -182,7 +220,7 @@ def _undoes(order: Sequence[int], node: Any) -> bool:
 def _drop_identities(graph: fx.Graph) -> None:
     """Remove permutations and changes of shape that change nothing."""
     for node in list(graph.nodes):
-        if node.target not in (aten.permute.default, aten.view.default, aten._unsafe_view.default):
+        if node.target not in _SHAPING:
             continue
         arguments: Any = node.args
         source, order = arguments

@@ -29,6 +29,8 @@ from hybrid_pde.evaluation.report.diagnostic_tables import (
 )
 from hybrid_pde.evaluation.report.error_tables import metric_rows, table_notes
 from hybrid_pde.evaluation.report.parameter_tables import (
+    correlation_rows,
+    least_determined,
     numerics_summary,
     parameter_rows,
     scheme_rows,
@@ -159,6 +161,8 @@ def render_report(inputs: ReportInputs) -> str:
         parameter_rows=with_symbols(experiment, parameter_rows(experiment, parameters)),
         uncertainty_rows=uncertainty_rows(parameters),
         simulation_rows=simulation_rows(inputs.simulation_values),
+        correlation_rows=correlation_rows(parameters),
+        least_determined=least_determined(parameters),
         numerics=numerics_summary(parameters),
         scheme_rows=scheme_rows(parameters),
         metrics=metrics,

@@ -11,6 +11,8 @@ from hybrid_pde.evaluation.number_format import MISSING, estimate, interval, num
 
 AXES = "xyz"
 UNDETERMINED = "not determined"
+# Pairs of parameters in the table of correlations.
+_MOST_PAIRS = 6
 # Columns of the table that a row without an estimated number leaves empty.
 _NUMBERS = ("interval", "std", "initial_guess", "bounds", "discretization_error")
 
@@ -137,6 +139,34 @@ def _field_row(name: str, parameter: Mapping[str, Any]) -> dict[str, str]:
         "true_value": f"a field of {plural(learned, 'learned number')}"
         + (f", in {value['file']}" if value else ""),
     }
+
+
+def correlation_rows(parameters: Mapping[str, Any]) -> list[dict[str, str]]:
+    """The most correlated pairs of parameters."""
+    pairs = [
+        (first, second, value)
+        for first, others in (parameters.get("correlations") or {}).items()
+        for second, value in others.items()
+    ]
+    pairs.sort(key=lambda pair: -abs(pair[2]))
+    return [
+        {"first": first, "second": second, "correlation": number(round(value, 4), 3)}
+        for first, second, value in pairs[:_MOST_PAIRS]
+    ]
+
+
+def least_determined(parameters: Mapping[str, Any]) -> str:
+    """One sentence on the combination of parameters whose error is largest."""
+    found = parameters.get("least_determined")
+    if not found:
+        return ""
+    changes = " and ".join(
+        f"{label} by {number(weight, 2)}" for label, weight in found["weights"].items()
+    )
+    return (
+        f"Least determined: changes of {changes} together. The error along this direction is "
+        f"{number(found['condition'], 2)} times that along the best determined one."
+    )
 
 
 def numerics_summary(parameters: Mapping[str, Any]) -> str:

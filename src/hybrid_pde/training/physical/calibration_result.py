@@ -23,6 +23,8 @@ from hybrid_pde.training.physical.uncertainty import Uncertainty, assess
 
 # Relative difference of two schemes' estimates below which they are the same for every purpose.
 _SAME_VALUE = 1e-4
+# With more numbers a table of their correlations says nothing.
+_MOST_CORRELATED = 20
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,11 @@ class CalibrationResult:
         parameters: value, std, initial_guess, bounds, unit, determined, discretization_error,
             uncertainty, interval_90 and uncertainty_parts by name of the parameter.
         undetermined_directions: Combinations of parameters that do not change the prediction.
+        correlations: Correlation of the errors of each two parameters; empty with one parameter,
+            or more than 20.
+        least_determined: ``weights`` of the combination of parameters that is determined least, in
+            units of each parameter, the largest relative to its size 1; and ``condition``, how
+            many times larger its error is than that of the best one.
         status: ``converged``, ``max_iterations``, ``stalled`` or ``diverged``.
         loss: The loss at the estimate.
         iterations: Number of evaluated points.
@@ -79,6 +86,8 @@ class CalibrationResult:
 
     parameters: Mapping[str, dict[str, Any]]
     undetermined_directions: Sequence[Mapping[str, float]]
+    correlations: Mapping[str, Mapping[str, float]]
+    least_determined: Mapping[str, Any] | None
     status: str
     loss: float
     iterations: int
@@ -128,6 +137,8 @@ def calibration_result(
     return CalibrationResult(
         parameters,
         undetermined_directions(vector, found.uncertainty),
+        correlations(vector, found.uncertainty),
+        least_determined(vector, found.uncertainty),
         status,
         found.loss,
         len(history),
@@ -251,6 +262,44 @@ def undetermined_directions(
         }
         for direction in uncertainty.directions
     ]
+
+
+def correlations(
+    vector: ParameterVector, uncertainty: Uncertainty | None
+) -> dict[str, dict[str, float]]:
+    """Correlation of the errors of each two determined parameters."""
+    labels = vector.labels
+    if uncertainty is None or not 1 < len(labels) <= _MOST_CORRELATED:
+        return {}
+    found: dict[str, dict[str, float]] = {}
+    for first, label in enumerate(labels):
+        row = uncertainty.correlations[first]
+        others = [n for n in range(first + 1, len(labels)) if np.isfinite(row[n])]
+        if others:
+            found[label] = {labels[n]: float(np.clip(row[n], -1, 1)) for n in others}
+    return found
+
+
+def least_determined(
+    vector: ParameterVector, uncertainty: Uncertainty | None
+) -> dict[str, Any] | None:
+    """The combination of parameters whose error is largest, and how much larger it is."""
+    if uncertainty is None or uncertainty.least is None or len(vector) > _MOST_CORRELATED:
+        return None
+    z = vector.read()
+    weights = uncertainty.least * vector.slopes(z)
+    sizes = np.abs(vector.values(z))
+    relative = np.abs(weights) / np.where(sizes > 0, sizes, 1.0)
+    weights = weights / weights[np.argmax(relative)] * max(sizes[np.argmax(relative)], 1e-300)
+    shown = relative > 1e-3 * relative.max()
+    return {
+        "weights": {
+            label: float(weight)
+            for label, weight, is_shown in zip(vector.labels, weights, shown, strict=True)
+            if is_shown
+        },
+        "condition": uncertainty.condition,
+    }
 
 
 def _warn_of_parameters(parameters: Mapping[str, Any], status: str) -> None:

@@ -21,11 +21,20 @@ class Uncertainty:
             not more observations than parameters.
         determined: Whether the data determine each entry.
         directions: Each undetermined direction as weights of the entries.
+        correlations: Correlation of the errors of each two entries, ``[p, p]``; NaN for entries
+            that are not determined.
+        least: The direction that is determined least, as weights of the entries; ``None`` for a
+            single entry.
+        condition: How many times larger the error along it is than along the one determined best,
+            in units of each entry's own influence.
     """
 
     std: np.ndarray
     determined: np.ndarray
     directions: list[np.ndarray]
+    correlations: np.ndarray
+    least: np.ndarray | None = None
+    condition: float = 1.0
 
 
 def assess(
@@ -55,6 +64,7 @@ def assess(
     determined = ~absent
     std = np.full(size, np.nan)
     present = np.flatnonzero(~absent)
+    correlations, least, condition = np.full((size, size), np.nan), None, 1.0
     if len(present):
         scaled = jacobian[:, present] / lengths[present]
         _, singular, right = np.linalg.svd(scaled, full_matrices=False)
@@ -66,10 +76,19 @@ def assess(
                 directions.append(weights)
                 determined &= np.abs(weights) < 1e-3  # small contributions are ignored
         keep = singular > DEPENDENT * singular[0]
-        inverse = ((right[keep] / singular[keep, None]) ** 2).sum(axis=0)
+        spread = right[keep] / singular[keep, None]
+        inverse = (spread**2).sum(axis=0)
+        root = np.sqrt(inverse)
+        correlations[np.ix_(present, present)] = spread.T @ spread / np.outer(root, root)
+        if keep.sum() > 1:
+            last = int(np.flatnonzero(keep)[-1])
+            least = np.zeros(size)
+            least[present] = right[last] / lengths[present]
+            condition = float(singular[0] / singular[last])
         if variance is None and num_values > num_unknowns:
             variance = float(residual @ residual) / (num_values - num_unknowns)
         if variance is not None:
             std[present] = np.sqrt(inverse * variance) / lengths[present]
     std[~determined] = np.nan
-    return Uncertainty(std, determined, directions)
+    correlations[~determined] = correlations[:, ~determined] = np.nan
+    return Uncertainty(std, determined, directions, correlations, least, condition)

@@ -33,13 +33,9 @@ class Equation(ABC):
     Attributes:
         spec: Names of the equation's fields and parameters, with their units.
         options: All switches by name.
-        advects_dealiased: Whether the speed that bounds the time step is that of products taken by
-            ``operators.advect`` only. The spectral scheme dealiases them: no mode above two thirds
-            of the largest wavenumber is advected, which allows longer steps.
     """
 
     spec: EquationSpec
-    advects_dealiased = False
 
     def __init__(self, options: Mapping[str, bool] | None = None) -> None:
         self.options = {**self.spec.options, **(options or {})}

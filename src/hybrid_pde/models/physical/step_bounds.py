@@ -14,7 +14,6 @@ from phi.torch.flow import math
 from hybrid_pde.models.physical.coefficients import Coefficients, Natives, plain
 from hybrid_pde.models.physical.equation import LinearTerms, Values
 from hybrid_pde.models.physical.stepper import FRAME, Stepper
-from hybrid_pde.numerics.fourier_transform import KEPT_SHARE
 from hybrid_pde.numerics.native_graph import Tensors
 from hybrid_pde.numerics.stability import Bounds
 
@@ -85,8 +84,6 @@ class StepBounds:
             # the coefficient of order 1 is minus a velocity
             speed = sum((each[1] for each in terms.values() if 1 in each), speed)
         speeds = [_largest(_component(speed, axis)) for axis in self._stepper.grid.axes]
-        if exact and equation.advects_dealiased and speed.shape.spatial:
-            speeds = [KEPT_SHARE * each for each in speeds]
         if discretization.is_split:
             # Advection along characteristics is stable for any step; more than a cell in a step
             # only makes it less accurate.

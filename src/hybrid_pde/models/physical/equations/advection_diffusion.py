@@ -33,7 +33,6 @@ class AdvectionDiffusion(Equation):
         },
         symmetries=ISOTROPIC,
     )
-    advects_dealiased = True
 
     def rate(self, state: Values, parameters: Values, operators: Operators) -> Values:
         """D ∇²c − v·∇c + s − λ c."""

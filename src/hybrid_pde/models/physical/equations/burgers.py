@@ -40,7 +40,6 @@ class Burgers(Equation):
             carried_by="advection",
         ),
     )
-    advects_dealiased = True
 
     def rate(self, state: Values, parameters: Values, operators: Operators) -> Values:
         """ν ∇²u − a (u·∇)u − ∇φ."""

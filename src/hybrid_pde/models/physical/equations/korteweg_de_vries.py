@@ -38,7 +38,6 @@ class KortewegDeVries(Equation):
             frozenset({"translation", "galilean"}), boosted="u", carried_by="advection"
         ),
     )
-    advects_dealiased = True
 
     def rate(self, state: Values, parameters: Values, operators: Operators) -> Values:
         """−a u u_x − b u_xxx."""

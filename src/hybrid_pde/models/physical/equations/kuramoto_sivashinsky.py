@@ -44,7 +44,6 @@ class KuramotoSivashinsky(Equation):
             carried_by="advection",
         ),
     )
-    advects_dealiased = True
 
     def rate(self, state: Values, parameters: Values, operators: Operators) -> Values:
         """−a u u_x − b u_xx − c u_xxxx."""

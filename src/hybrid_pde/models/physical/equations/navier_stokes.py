@@ -74,7 +74,6 @@ class NavierStokes(Equation):
             frozenset({"translation", "reflection", "rotation", "galilean"}), boosted="velocity"
         ),
     )
-    advects_dealiased = True
 
     def rate(self, state: Values, parameters: Values, operators: Operators) -> Values:
         """P[ν ∇²u − (u·∇)u + f + β ρ], and D ∇²ρ − u·∇ρ."""

@@ -66,7 +66,6 @@ class Vorticity(Equation):
         dims=(2,),
         is_periodic=True,
     )
-    advects_dealiased = True
 
     def rate(self, state: Values, parameters: Values, operators: Operators) -> Values:
         """ν ∇²w − u·∇w − α w + f."""

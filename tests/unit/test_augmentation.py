@@ -379,6 +379,7 @@ def test_manifest_states_the_amount_of_generated_data(manager: DataManager, tmp_
             cache=[manager.directory / "cached_000000-000003.json"],
             parameters=parameters,
             output=output,
+            compile="never",
         )
     )
     manifest = json.loads(output.read_text(encoding="utf-8"))

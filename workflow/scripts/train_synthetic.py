@@ -40,7 +40,6 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: argparse.Namespace) -> None:
     """Train the surrogate."""
     from hybrid_pde.stages import train_synthetic as stage
-    from hybrid_pde.stages.surrogate_training import SurrogateFiles
 
     stage.train_synthetic(
         arguments.settings,

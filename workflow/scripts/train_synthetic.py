@@ -46,7 +46,7 @@ def main(arguments: argparse.Namespace) -> None:
         stage.SurrogateInputs(
             arguments.cache, arguments.augmented, arguments.parameters, arguments.warm_start
         ),
-        SurrogateFiles(
+        stage.SurrogateFiles(
             arguments.model,
             arguments.history,
             arguments.checkpoints,

@@ -210,10 +210,14 @@ def _axes(
     found = {}
     for number, axis in enumerate(grid.axes):
         is_known = axis not in unknown
+        ends = grid.lower[number], grid.upper[number]
+        # half a cell below the first centre may be 0 up to rounding
+        rounding = 1e-12 * (ends[1] - ends[0])
+        lower, upper = (0.0 if abs(end) < rounding else end for end in ends)
         found[axis] = {
             "points": grid.shape[number],
-            "lower": grid.lower[number] if is_known else None,
-            "upper": grid.upper[number] if is_known else None,
+            "lower": lower if is_known else None,
+            "upper": upper if is_known else None,
             "unit": units.get(axis, info.units.length),
             "nodes": grid.nodes_on_boundary[number],
         }

@@ -11,6 +11,7 @@ import torch
 from benchmarks.calibration import peers
 from benchmarks.speed.ratios import Pair, Ratio, timed
 from hybrid_pde.domain.grid import PERIODIC, Grid
+from hybrid_pde.evaluation.number_format import plural
 from hybrid_pde.models.registry import ModelRegistry
 
 _DT = 1e-3
@@ -36,7 +37,8 @@ def finite_differences(rounds: int = 9) -> Iterator[Ratio]:
         assert difference < 1e-10, f"other values: {difference:.1e}"
         for name, (other, least) in steps.items():
             yield Pair(
-                f"rollout, finite differences of order 4, 2D {points}², {simulations} simulations",
+                f"rollout, finite differences of order 4, 2D {points}², "
+                f"{plural(simulations, 'simulation')}",
                 name,
                 timed(ours),
                 timed(lambda other=other, state=state: _plain(state, other)),

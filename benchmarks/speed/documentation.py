@@ -101,7 +101,7 @@ def _draw_ratios(ratios: Iterable[Mapping[str, Any]], path: Path) -> None:
     axes.set_yticks(
         range(len(ratios)), [f"{e['what']} / {e['against']}" for e in ratios], fontsize=7
     )
-    axes.set_xlabel("times as fast (median, quartiles; red: aimed at)")
+    axes.set_xlabel("times as fast; red: aimed at", fontsize=8)
     figure.savefig(path, dpi=120)
     plt.close(figure)
 

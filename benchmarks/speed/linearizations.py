@@ -9,6 +9,7 @@ import torch.autograd.forward_ad as forward_ad
 
 from benchmarks.speed.ratios import Pair, Ratio, timed
 from hybrid_pde.domain.grid import PERIODIC, Grid
+from hybrid_pde.evaluation.number_format import plural
 from hybrid_pde.models.physical.coefficients import Directions
 from hybrid_pde.models.physical.physical_model import PhysicalModel
 from hybrid_pde.models.registry import ModelRegistry
@@ -31,7 +32,7 @@ def linearizations(rounds: int = 9) -> Iterator[Ratio]:
         for size in SIZES:
             yield Pair(
                 f"linearization, {scheme.replace('_', ' ')} of order {order}, 2D {_POINTS}², "
-                f"{size} parameters",
+                f"{plural(size, 'parameter')}",
                 f"{size + 1} rollouts",
                 timed(partial(rollouts.linearization, size)),
                 lambda plain=plain, size=size: (size + 1) * plain(),

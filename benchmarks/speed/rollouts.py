@@ -16,6 +16,7 @@ from benchmarks.speed.processes import Peer
 from benchmarks.speed.ratios import Pair, Ratio, timed
 from hybrid_pde.data.field_conversion import to_field
 from hybrid_pde.domain.grid import PERIODIC, FieldLayout, Grid
+from hybrid_pde.evaluation.number_format import plural
 from hybrid_pde.models.registry import ModelRegistry
 
 # Largest difference of the last frames, as a share of the largest value: both remove the modes that
@@ -55,7 +56,7 @@ class Case:
         grid = "×".join(str(each) for each in self.points)
         return (
             f"{self.equation.removesuffix('PDE')} {len(self.points)}D {grid}, "
-            f"{self.simulations} simulations, {self.frames} frames"
+            f"{plural(self.simulations, 'simulation')}, {self.frames} frames"
         )
 
     @property

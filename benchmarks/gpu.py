@@ -65,7 +65,7 @@ class Device:
             torch.cuda.synchronize()
 
     def forget_peak(self) -> None:
-        """Begin to record the peak of the memory anew."""
+        """Start recording the peak of the memory."""
         if self.name == "cuda":
             torch.cuda.empty_cache()
             torch.cuda.reset_peak_memory_stats()

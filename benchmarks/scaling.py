@@ -28,7 +28,7 @@ _COMPONENTS = 3
 _BYTES = 4
 # Frames of the file that the reading rate is measured with.
 _CACHE_FRAMES = 200
-# What a calibration needs: simulations that determine a few parameters, Gauss-Newton iterations of
+# Needs of a calibration: simulations that determine a few parameters, Gauss-Newton iterations of
 # one rollout and one tangent for each parameter, and double precision, which halves the rate.
 _CALIBRATED, _ITERATIONS, _TANGENTS, _DOUBLE = 20, 8, 3, 2
 
@@ -81,7 +81,7 @@ class Ensemble:
 
 @dataclass(frozen=True)
 class Stage:
-    """What one stage takes.
+    """Cost of one stage.
 
     Attributes:
         name: The stage.

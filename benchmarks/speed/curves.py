@@ -1,4 +1,4 @@
-"""How the time of a rollout grows with the grid, the number of simulations and of steps."""
+"""Growth of the time of a rollout with the grid, the number of simulations and of steps."""
 
 import time
 from collections import deque

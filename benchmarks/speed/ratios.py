@@ -12,7 +12,7 @@ Timed = Callable[[], float]
 
 @dataclass(frozen=True)
 class Ratio:
-    """How many times faster this library is than what it is compared with.
+    """Time of another program divided by that of this library.
 
     Attributes:
         what: What was run.

@@ -57,7 +57,7 @@ _MISSING = "there is no C++ compiler; install one, or name it in the variable CX
 
 
 class _Obstacle:
-    """What keeps graphs from being compiled: said once, and not tried again."""
+    """Reasons why graphs are not compiled: each is reported once and not tried again."""
 
     is_found = False
 

@@ -46,7 +46,7 @@ class Workload:
 
 
 def compilation(mode: str) -> str:
-    """What decides which steps are compiled, besides the work: part of a checkpoint's identity.
+    """Conditions for compiled steps, besides the work: part of a checkpoint's identity.
 
     Args:
         mode: ``auto``, ``always`` or ``never``.

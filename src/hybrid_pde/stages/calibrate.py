@@ -100,7 +100,7 @@ class SimulationEstimates:
                 calibrator.select_scheme()
             found = calibrator.calibrate(index)
             write_json(self.path(index), {_IDENTITY: self._identity(index), **found})
-        logger.info("%d of %d simulations calibrated anew", len(missing), len(indices))
+        logger.info("%d of %d simulations newly calibrated", len(missing), len(indices))
         return [_read(self.path(index)) for index in indices]
 
     def _is_current(self, index: int) -> bool:

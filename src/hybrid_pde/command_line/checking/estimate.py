@@ -1,4 +1,4 @@
-"""What an experiment computes, and about how long it takes and how much disk it needs.
+"""Work of an experiment, and about how long it takes and how much disk it needs.
 
 The rates are those of two cores of a desktop computer (2D Burgers, 64 × 64 points, a U-Net). They
 are right within a factor of three or so: a grid with other stability limits needs other substeps.

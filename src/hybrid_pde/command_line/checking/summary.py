@@ -13,7 +13,7 @@ _BYTES = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 
 
 def summary_of(plan: Plan, command: str) -> str:
-    """What the experiment computes, about how long, and how much disk it takes."""
+    """Work of the experiment, its approximate time and its disk space."""
     work = work_of(plan)
     needed = sum(each.disk for each in work)
     free = shutil.disk_usage(_existing(Path.cwd())).free

@@ -52,7 +52,7 @@ class _Draft:
         self._is_hybrid = bool(self._learned)
 
     def head(self, command: str) -> Iterator[str]:
-        """What the file is, and its run parameters."""
+        """Head of the file, with the run parameters."""
         shape = " × ".join(map(str, self._found.info.grid.shape))
         yield (
             f"# {self._found.simulations} simulation(s) of {self._found.time['steps']} frames on "

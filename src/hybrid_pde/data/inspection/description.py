@@ -23,7 +23,7 @@ from hybrid_pde.errors import RawDataError
 
 @dataclass(frozen=True)
 class Inspection:
-    """What raw files hold.
+    """Contents of raw files.
 
     Attributes:
         format: Format of the files, a value of ``data.format``.

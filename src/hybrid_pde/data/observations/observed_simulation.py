@@ -120,7 +120,7 @@ class ObservedSimulation:
 
     @cached_property
     def _whole(self) -> dict[str, torch.Tensor]:
-        """Whether all values of each frame are observed, ``[T]``, by field with a mask."""
+        """True for frames of which all values are observed, ``[T]``, by field with a mask."""
         return {
             name: torch.stack([frame.all() for frame in mask]) for name, mask in self.masks.items()
         }
@@ -139,7 +139,7 @@ def observe(
     seed: int,
     initial_known: bool,
 ) -> ObservedSimulation:
-    """What training may use of a simulation under ``data.observations``.
+    """Part of a simulation that training may use under ``data.observations``.
 
     It is the same for every model that is trained: it depends only on the section, the seed, the
     simulation, the position of a field in the data and the frame.

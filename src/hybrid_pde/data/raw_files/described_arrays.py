@@ -115,7 +115,7 @@ def _coordinates(
 
 
 def _undescribed(path: Path, headers: Mapping[str, ArrayHeader]) -> str:
-    """What to write into the description."""
+    """Text that the description needs."""
     arrays = {name: each.shape for name, each in headers.items() if each.shape}
     if {"field_type", "dim_names"} <= set(headers):
         return (

@@ -45,7 +45,7 @@ _SAME = {
 
 
 def advice(path: Path) -> str:
-    """How to convert a file of a known format that is not read; empty for others."""
+    """Advice on converting a file of a known format that is not read; empty for others."""
     suffix = path.suffix.lower()
     return ADVICE.get(_SAME.get(suffix, suffix), "")
 

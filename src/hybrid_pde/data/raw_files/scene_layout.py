@@ -36,7 +36,7 @@ _TOLERANCE = 1e-6  # relative difference of two boxes that are the same
 
 @dataclass(frozen=True)
 class _Frame:
-    """What a frame's file says besides its values.
+    """Metadata of the file of a frame.
 
     Attributes:
         dims: Names of the axes of ``data``, in its order.

@@ -135,7 +135,7 @@ def _some(numbers: Sequence[int]) -> str:
 def calibrated_experiment(
     experiment: Experiment, data: DataDescription | None = None
 ) -> dict[str, Any]:
-    """What the calibrated model is rebuilt from, without paths.
+    """Settings that the calibrated model is rebuilt from, without paths.
 
     Args:
         experiment: The experiment.

@@ -104,7 +104,7 @@ class StepBounds:
 
 @torch.no_grad()
 def are_finite(frames: Sequence[Natives]) -> list[bool]:
-    """Whether the sum of all values of each frame is finite."""
+    """True for frames whose values have a finite sum."""
     sums = [each.flatten(1).sum(1) for each in stack_frames(frames)]
     total = sum(sums[1:], sums[0])
     return list(map(isfinite, total.tolist()[: len(frames)]))

@@ -42,7 +42,7 @@ _ROUNDS = 3
 
 @dataclass(frozen=True)
 class CalibrationOptions:
-    """What decides a calibration beside the model, its parameters and the data.
+    """Options of a calibration.
 
     Attributes:
         settings: Section ``trainer_params.physical``.
@@ -132,7 +132,7 @@ def calibrate(
 
 
 class _Misfit:
-    """The objective of a calibration, which is made anew when scheme or scales change.
+    """The objective of a calibration, which is remade when scheme or scales change.
 
     Attributes:
         vector: The learnable parameters.

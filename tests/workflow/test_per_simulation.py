@@ -63,5 +63,5 @@ def test_a_repeated_run_calibrates_only_what_has_changed(folder: Path) -> None:
     (folder / "results/heat/physical/per_simulation/calibrated_000000-000001.json").unlink()
     again = run(folder, TARGET)
     assert again.returncode == 0, again.stdout
-    assert "0 of 2 simulations calibrated anew" in again.stdout
+    assert "0 of 2 simulations newly calibrated" in again.stdout
     assert table.read_bytes() == before

@@ -129,7 +129,7 @@ def check_suffix(path: Path) -> None:
 
 
 def exported_metadata(model: SyntheticModel, data: DataDescription) -> dict[str, Any]:
-    """Description that a program needs to run the step: grid, fields, time step, units, channels."""
+    """Grid, fields, time step, units and channels, which a program needs to run the step."""
     described = data.to_dict()
     return {
         "hybrid_pde": FORMAT_VERSION,

@@ -20,7 +20,7 @@ from hybrid_pde.training.physical.parameter_vector import ParameterVector
 
 States = dict[str, torch.Tensor]
 # Rollouts of a calibration: it takes some ten iterations, which try some steps each.
-EXPECTED_ROLLOUTS = 20
+EXPECTED_ROLLOUTS = 8
 # Relative step of central differences, for schemes without forward mode: the cube root of machine
 # precision balances rounding and truncation errors.
 _DIFFERENCE = 6e-6

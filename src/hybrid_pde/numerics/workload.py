@@ -9,8 +9,8 @@ from hybrid_pde.numerics.compiled_part import can_compile
 # both is saved by compilation. Measured with differences of order 4 on 64² cells.
 _CALL_S = 2.7e-6
 _VALUE_S = 1.4e-10
-# Time that it takes to compile a graph: start of the compiler, and each operation. Later programs find
-# the machine code, but generate its source again, which takes most of this time.
+# Time that it takes to compile a graph: start of the compiler, and each operation. Later programs
+# find the machine code, but generate its source again, which takes most of this time.
 _START_S = 3.0
 _OPERATION_S = 0.02
 

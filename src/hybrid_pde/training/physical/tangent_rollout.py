@@ -19,7 +19,7 @@ from hybrid_pde.training.physical.observations import CHUNK_VALUES, Observations
 from hybrid_pde.training.physical.parameter_vector import ParameterVector
 
 States = dict[str, torch.Tensor]
-# Rollouts of a calibration: it takes some ten iterations, which try some steps each.
+# Rollouts of a calibration that a compiled graph serves: each scheme and grid has graphs of its own.
 EXPECTED_ROLLOUTS = 8
 # Relative step of central differences, for schemes without forward mode: the cube root of machine
 # precision balances rounding and truncation errors.

@@ -19,7 +19,7 @@ from hybrid_pde.training.physical.observations import CHUNK_VALUES, Observations
 from hybrid_pde.training.physical.parameter_vector import ParameterVector
 
 States = dict[str, torch.Tensor]
-# Rollouts of a calibration that a compiled graph serves: each scheme and grid has graphs of its own.
+# Rollouts that a compiled graph serves in a calibration: each scheme and grid has its own graphs.
 EXPECTED_ROLLOUTS = 8
 # Relative step of central differences, for schemes without forward mode: the cube root of machine
 # precision balances rounding and truncation errors.

@@ -19,7 +19,7 @@ TIMES = 0.1 * np.arange(5)
 
 
 def inspected(capsys, *paths) -> dict:
-    """What ``inspect --json`` prints."""
+    """Output of ``inspect --json``."""
     assert app.run(["inspect", "--json", *map(str, paths)]) == app.DONE
     found = json.loads(capsys.readouterr().out)
     assert {*found} == KEYS

@@ -82,7 +82,7 @@ def checkpoint_every_s(wildcards):
 
 
 def compile_steps(wildcards):
-    """Whether time steps are compiled: a resource, because no result depends on it."""
+    """Mode of compiling time steps: a resource, because no result depends on it."""
     return plan_of(wildcards).experiment.workflow.compile
 
 

@@ -17,7 +17,7 @@ from hybrid_pde.numerics.native_graph import NativeGraph
 logger = logging.getLogger(__name__)
 
 # Size of the values at which a graph is compared with its function: small steps of smooth rates,
-# which amplify rounding errors little; and the largest such error.
+# at which rounding errors stay small; and the largest such error.
 _SIZE = 1e-2
 _ROUNDING = {
     torch.float32: 1e-5,

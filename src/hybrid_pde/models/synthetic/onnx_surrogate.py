@@ -1,7 +1,7 @@
 """Surrogates in exported ONNX files, run by onnxruntime.
 
-A file of ONNX is data: a graph of operators that onnxruntime brings along. Files that it might
-point to are not read, since it is loaded from memory.
+An ONNX file is data: a graph of operators that onnxruntime implements. It is loaded from memory,
+so files that it might point to are not read.
 """
 
 import json

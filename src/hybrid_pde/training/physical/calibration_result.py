@@ -66,7 +66,7 @@ class Assessment:
 
 @dataclass(frozen=True)
 class CalibrationResult:
-    """What a calibration found.
+    """Result of a calibration.
 
     Attributes:
         parameters: value, std, initial_guess, bounds, unit, determined, discretization_error,

@@ -93,7 +93,7 @@ def default_steps(experiment: Experiment) -> int:
 
 
 def needs_long_rollouts(training: SyntheticTraining) -> bool:
-    """Whether options have a meaning only for rollouts of several steps."""
+    """True if options have a meaning only for rollouts of several steps."""
     return training.curriculum is not None or training.pushforward > 0
 
 

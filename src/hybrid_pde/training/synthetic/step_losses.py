@@ -55,12 +55,12 @@ class StepLosses:
 
     @property
     def is_due(self) -> bool:
-        """Whether enough steps have passed for a check."""
+        """True if enough steps have passed for a check."""
         return self._steps >= self._interval
 
     @property
     def is_checked(self) -> bool:
-        """Whether every step has been checked."""
+        """True if every step has been checked."""
         return not self._pending
 
     def check(self) -> NotFinite | None:

@@ -114,7 +114,7 @@ class ValidatedTraining:
 
     @property
     def needs_search(self) -> bool:
-        """Whether short trainings have yet to decide on settings."""
+        """True if short trainings have yet to decide on settings."""
         if isinstance(self.experiment.trainer_params.synthetic, CompleteTraining):
             return False
         searched = {"learning_rate", "num_predict_steps"} & {*self._open}

@@ -10,7 +10,6 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.ndimage import distance_transform_edt
 
 from hybrid_pde.domain.grid import FieldLayout, Grid
 from hybrid_pde.domain.known_values import TENSOR_PREFIX, KnownParameter
@@ -131,6 +130,8 @@ def _filled(index: int, name: str, state: torch.Tensor, grid: Grid) -> torch.Ten
             "rollout; remove it from trainer_params.test_sim, or choose another interval with "
             "data.select.time"
         )
+    from scipy.ndimage import distance_transform_edt  # slow to import, rarely needed
+
     channels = []
     for values, holes in zip(state.numpy(), missing, strict=True):
         nearest = distance_transform_edt(

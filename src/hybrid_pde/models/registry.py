@@ -16,10 +16,10 @@ from hybrid_pde.config.discovery import (
 )
 from hybrid_pde.config.error_messages import suggest
 from hybrid_pde.errors import ConfigError
-from hybrid_pde.models.physical.equation import Equation
 
 if TYPE_CHECKING:
     from hybrid_pde.domain.grid import Grid
+    from hybrid_pde.models.physical.equation import Equation
     from hybrid_pde.models.physical.physical_model import PhysicalModel
     from hybrid_pde.models.synthetic.synthetic_model import SyntheticModel
 
@@ -35,7 +35,7 @@ class ModelRegistry:
     """
 
     # those of the user; built-in ones are found by their folder
-    _physical: dict[str, type[Equation]] = {}
+    _physical: dict[str, type["Equation"]] = {}
     _synthetic: dict[str, type["SyntheticModel"]] = {}
 
     def __init__(self, config: Mapping[str, Any] | Experiment) -> None:
@@ -51,6 +51,7 @@ class ModelRegistry:
         Raises:
             TypeError: if the class is neither.
         """
+        from hybrid_pde.models.physical.equation import Equation
 
         def register(given: Class) -> Class:
             if not issubclass(given, Equation):

@@ -87,6 +87,11 @@ class Recorder(TorchDispatchMode):
             results = function(*arguments)
         self.graph.output(tuple(self._node(value) for value in results))
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Nothing compiles a recording; PyTorch would import its compiler (1.2 s) to skip it."""
+        return False
+
     def __torch_dispatch__(
         self, func: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:

@@ -10,9 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from hybrid_pde.config.schema import DataParams
-from hybrid_pde.data.observations.sensor_file import KEY, SensorFile
+from hybrid_pde.data.observations.sensor_units import KEY
 from hybrid_pde.data.raw_files.guards import errors_name_file
-from hybrid_pde.data.raw_files.netcdf_file import open_dataset
 from hybrid_pde.data.raw_files.subprocess_reader import check_readable
 from hybrid_pde.domain.grid import FieldLayout, Grid
 from hybrid_pde.domain.stated_units import StatedUnits
@@ -71,6 +70,10 @@ def read_sensors(
             or two units or reference dates that do not go together.
         RawDataError: if the file is damaged.
     """
+    # slow to import, and without sensors nothing opens NetCDF files
+    from hybrid_pde.data.observations.sensor_file import SensorFile
+    from hybrid_pde.data.raw_files.netcdf_file import open_dataset
+
     if not path.is_file():
         raise ConfigError(f"{KEY}: no such file (file {path})")
     check_readable(path)

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import torch
-import xarray as xr
 import yaml
 
 from hybrid_pde.config.yaml_file import read_yaml_result
@@ -164,6 +163,8 @@ def refuse_undetermined(path: Path, result: Mapping[str, Any]) -> None:
 def _write_field(
     path: Path, name: str, values: np.ndarray, grid: Mapping[str, Any], unit: str
 ) -> None:
+    import xarray as xr  # slow to import; most parameters are numbers
+
     axes = grid["axes"]
     coordinates = axis_points(Grid.from_dict(grid))
     field = xr.DataArray(values, coords={axis: coordinates[axis] for axis in axes}, dims=axes)
@@ -184,6 +185,8 @@ def _check_unchanged(path: Path, digest: str) -> None:
 
 
 def _read_field(path: Path, name: str, digest: str) -> np.ndarray:
+    import xarray as xr
+
     _check_unchanged(path, digest)
     with xr.open_dataset(path, engine="netcdf4") as dataset:
         values = dataset[name]

@@ -5,6 +5,7 @@ Layout: ``T`` frames, ``C`` channels, ``X Y Z`` space.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -13,9 +14,10 @@ from hybrid_pde.data.cache.simulation_store import SimulationStore
 from hybrid_pde.data.observations.observed_simulation import ObservedSimulation, observe
 from hybrid_pde.domain.grid import FieldLayout
 from hybrid_pde.errors import ConfigError
-from hybrid_pde.models.physical.conditions import recorded_conditions
 from hybrid_pde.models.physical.field_roles import match_roles
-from hybrid_pde.models.physical.physical_model import PhysicalModel
+
+if TYPE_CHECKING:
+    from hybrid_pde.models.physical.physical_model import PhysicalModel
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ class ObservedFrames:
         store: SimulationStore,
         layouts: Sequence[FieldLayout],
         experiment: Experiment,
-        physical: PhysicalModel | None,
+        physical: "PhysicalModel | None",
     ) -> None:
         self._store, self._layouts, self._physical = store, tuple(layouts), physical
         self._weight = experiment.hybrid.interaction_weight
@@ -134,6 +136,8 @@ class ObservedFrames:
             for kind in simulation.header.known
             for known in [simulation.known[kind.name]]
         }
+        from hybrid_pde.models.physical.conditions import recorded_conditions  # loads PhiFlow
+
         conditions = recorded_conditions(simulation.header.known, known)
         entries = [f"simulation {index}"]
         with torch.no_grad():

@@ -4,7 +4,7 @@ Layout: ``B`` windows, ``T`` frames, ``C`` channels, ``X Y Z`` space.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.utils.data import Dataset
@@ -15,9 +15,11 @@ from hybrid_pde.data.windows.hybrid_dataset import HybridDataset
 from hybrid_pde.data.windows.window_batch import Window, WindowBatch, collate_windows
 from hybrid_pde.domain.grid import FieldLayout, Grid
 from hybrid_pde.errors import RawDataError
-from hybrid_pde.models.physical.physical_model import PhysicalModel
 from hybrid_pde.result_warnings import warn_of_result
 from hybrid_pde.training.synthetic.observed_frames import FilledSimulation, ObservedFrames
+
+if TYPE_CHECKING:
+    from hybrid_pde.models.physical.physical_model import PhysicalModel
 
 
 class WrappedWindows(Dataset[Any]):
@@ -125,7 +127,7 @@ class ObservedWindows(WrappedWindows):
         windows: HybridDataset,
         experiment: Experiment,
         steps: int,
-        physical: PhysicalModel | None = None,
+        physical: "PhysicalModel | None" = None,
         is_sliding: bool = True,
     ) -> None:
         super().__init__(windows)

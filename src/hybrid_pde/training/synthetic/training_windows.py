@@ -5,6 +5,7 @@ Layout: ``T`` steps, ``C`` channels, ``X Y Z`` space.
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from hybrid_pde.config.derived import (
     chosen_simulations,
@@ -18,9 +19,11 @@ from hybrid_pde.data.cache.simulation_store import SimulationStore
 from hybrid_pde.data.windows.augmented_dataset import AugmentedDataset
 from hybrid_pde.data.windows.hybrid_dataset import HybridDataset
 from hybrid_pde.errors import ConfigError, DivergenceError
-from hybrid_pde.models.physical.physical_model import PhysicalModel
 from hybrid_pde.result_warnings import warn_of_result
 from hybrid_pde.training.synthetic.observed_windows import ObservedWindows
+
+if TYPE_CHECKING:
+    from hybrid_pde.models.physical.physical_model import PhysicalModel
 
 RealWindows = HybridDataset | ObservedWindows
 PASSES = 10  # over the generated windows, which a training of ten epochs or more makes
@@ -31,7 +34,7 @@ def real_windows(
     store: SimulationStore,
     sim_indices: Sequence[int] | None = None,
     use_sliding_window: bool = True,
-    physical: PhysicalModel | None = None,
+    physical: "PhysicalModel | None" = None,
     num_predict_steps: int | None = None,
 ) -> RealWindows:
     """Windows of native tensors with the channels of the surrogate.
@@ -72,7 +75,7 @@ def real_windows(
 
 
 def parameter_inputs(
-    experiment: Experiment, physical: PhysicalModel
+    experiment: Experiment, physical: "PhysicalModel"
 ) -> dict[str, tuple[float, ...]]:
     """Calibrated values of parameters that are inputs of the surrogate, by name.
 

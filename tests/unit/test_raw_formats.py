@@ -105,7 +105,7 @@ def test_the_stages_that_read_raw_files_depend_on_their_readers(reader: Path) ->
     changed: dict[tuple[str, str], bool] = {}
     for text in (READER, READER + "\nVALUE = 1\n"):
         reader.write_text(text)
-        for function in (code_digest._digest, code_digest._stripped, code_digest._imported):
+        for function in (code_digest._digest, code_digest._source):
             function.cache_clear()
         for file_format in ("plain", "netcdf", "auto"):
             plan = Plan(Path("config/burgers_2d.yaml"), False, [f"data.format={file_format}"])

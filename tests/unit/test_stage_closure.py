@@ -43,14 +43,14 @@ class Own(nn.Conv2d):
 
 def closure(stage: str) -> set[str]:
     """Modules of the library that a stage's script imports, directly or through others."""
-    pending = list(code_digest._imported(ROOT / f"workflow/scripts/{stage}.py"))
+    pending = list(code_digest._source(ROOT / f"workflow/scripts/{stage}.py").imported)
     modules: set[str] = set()
     while pending:
         module = pending.pop()
         path = code_digest._module_path(module)
         if path is not None and module not in modules:
             modules.add(module)
-            pending.extend(code_digest._imported(path))
+            pending.extend(code_digest._source(path).imported)
     return modules
 
 
@@ -75,7 +75,7 @@ def test_a_script_calls_its_stage_once_and_no_facade(stage: str) -> None:
 
 def test_stages_import_no_layer_above_them() -> None:
     for path in (ROOT / "src/hybrid_pde/stages").glob("*.py"):
-        above = within(set(code_digest._imported(path)), ("factories", "workflow", "cli"))
+        above = within(set(code_digest._source(path).imported), ("factories", "workflow", "cli"))
         assert above == [], path.name
 
 
@@ -104,9 +104,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         shutil.copytree(ROOT / folder, root / folder, ignore=leave_out)
     package = root / "src/hybrid_pde"
     with pytest.MonkeyPatch.context() as monkeypatch:
-        for name in ("_imported", "_stripped"):
-            function = getattr(code_digest, name).__wrapped__
-            monkeypatch.setattr(code_digest, name, by_text(function))
+        monkeypatch.setattr(code_digest, "_source", by_text(code_digest._source.__wrapped__))
         monkeypatch.setattr(code_digest, "_digest", code_digest._digest.__wrapped__)
         monkeypatch.setattr(code_digest, "PACKAGE", package)
         monkeypatch.setattr(planning, "PACKAGE", package)

@@ -188,13 +188,13 @@ def test_schemes_are_rejected_on_the_grids_that_they_cannot_have(
 
 def closure(path: Path) -> set[str]:
     """Modules of the library that a file imports, directly or through others."""
-    pending, found = list(code_digest._imported(path)), set()
+    pending, found = list(code_digest._source(path).imported), set()
     while pending:
         module = pending.pop()
         source = code_digest._module_path(module)
         if source is not None and module not in found:
             found.add(module)
-            pending.extend(code_digest._imported(source))
+            pending.extend(code_digest._source(source).imported)
     return found
 
 

@@ -64,8 +64,7 @@ def by_content(function: Callable[[Path], Any]) -> Callable[[Path], Any]:
 def forget_parsed_files() -> Iterator[None]:
     """Files are parsed once per process; in these tests, once for each content."""
     with pytest.MonkeyPatch.context() as monkeypatch:
-        for name in ("_imported", "_stripped"):
-            monkeypatch.setattr(module, name, by_content(getattr(module, name).__wrapped__))
+        monkeypatch.setattr(module, "_source", by_content(module._source.__wrapped__))
         monkeypatch.setattr(module, "_digest", module._digest.__wrapped__)
         yield
 

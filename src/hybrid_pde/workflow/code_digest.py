@@ -5,15 +5,18 @@ through others. Docstrings, comments, layout and imports for type checkers do no
 """
 
 import ast
+import gc
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 from hybrid_pde.domain.small_file import read_small_text
 from hybrid_pde.errors import ConfigError
 
 PACKAGE = Path(__file__).resolve().parents[1]
+_DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 def code_digest(modules: Iterable[str], files: Iterable[Path] = ()) -> str:
@@ -34,38 +37,82 @@ def code_digest(modules: Iterable[str], files: Iterable[Path] = ()) -> str:
 def _digest(modules: tuple[str, ...], files: tuple[Path, ...]) -> str:
     """The digest; computed once for all jobs of a stage."""
     pending = list(modules)
-    trees = {}
+    digests = {}
     for number, path in enumerate(files):
         name = f"{number} {path.name}"  # files of different folders may have the same name
         if path.suffix == ".py":
-            trees[name] = _stripped(path)
-            pending.extend(_imported(path))
+            source = _source(path)
+            digests[name] = source.digest
+            pending.extend(source.imported)
         else:
-            trees[name] = path.read_text(encoding="utf-8")
+            digests[name] = hashlib.sha256(path.read_bytes()).hexdigest()
     seen: set[str] = set()
     while pending:
         module = pending.pop()
-        source = _module_path(module)
-        if source is None or module in seen:
+        found = None if module in seen else _module_path(module)
+        if found is None:
             continue
         seen.add(module)
-        trees[module] = _stripped(source)
-        pending.extend(_imported(source))
-    text = "\n".join(f"{name}:{tree}" for name, tree in sorted(trees.items()))
+        source = _source(found)
+        digests[module] = source.digest
+        pending.extend(source.imported)
+    text = "\n".join(f"{name}:{digest}" for name, digest in sorted(digests.items()))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+class _Source(NamedTuple):
+    digest: str  # of the syntax tree
+    imported: tuple[str, ...]  # modules of the library
+
+
 @cache
-def _imported(path: Path) -> tuple[str, ...]:
+def _source(path: Path) -> _Source:
+    tree = _parsed(path)
+    words: list[str] = []
     names: list[str] = []
-    for node in _executed_nodes(_parsed(path)):
-        if isinstance(node, ast.Import):
-            names += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names.append(node.module)
-            names += [f"{node.module}.{alias.name}" for alias in node.names]
+    _describe(tree, words, names)
     library = (_library_name(name) for name in names)
-    return tuple(name for name in library if name is not None)
+    digest = hashlib.sha256("\0".join(words).encode("utf-8", "surrogatepass")).hexdigest()
+    return _Source(digest, tuple(name for name in library if name is not None))
+
+
+def _describe(node: ast.AST, words: list[str], names: list[str] | None) -> None:
+    """Append a node to ``words``, without docstrings, and what it imports to ``names``.
+
+    Args:
+        node: The node.
+        words: Type and fields of each node, with the length of each list.
+        names: Dotted names; ``None`` for nodes that never run.
+    """
+    kind = node.__class__
+    words.append(kind.__name__)
+    if names is not None and isinstance(node, ast.Import):
+        names += [alias.name for alias in node.names]
+    elif names is not None and isinstance(node, ast.ImportFrom) and node.module and not node.level:
+        names.append(node.module)
+        names += [f"{node.module}.{alias.name}" for alias in node.names]
+    is_for_types = kind is ast.If and _is_type_checking(node.test)  # type: ignore[attr-defined]
+    for field in kind._fields:
+        value = getattr(node, field, None)
+        executed = None if is_for_types and field == "body" else names
+        if isinstance(value, list):
+            if field == "body" and kind in _DOCUMENTED and _is_docstring(value):
+                value = value[1:]
+            words.append(str(len(value)))
+            for each in value:
+                if isinstance(each, ast.AST):
+                    _describe(each, words, executed)
+                else:
+                    words.append(repr(each))
+        elif isinstance(value, ast.AST):
+            _describe(value, words, executed)
+        else:
+            words.append(repr(value))
+
+
+def _is_docstring(body: list[ast.stmt]) -> bool:
+    first = body[0] if body else None
+    return isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
 
 
 def _library_name(name: str) -> str | None:
@@ -76,39 +123,22 @@ def _library_name(name: str) -> str | None:
     return ".".join(parts) if parts[0] == PACKAGE.name else None
 
 
-def _executed_nodes(tree: ast.AST) -> Iterator[ast.AST]:
-    """All nodes except those in ``if TYPE_CHECKING`` blocks, which never run."""
-    for node in ast.iter_child_nodes(tree):
-        if isinstance(node, ast.If) and _is_type_checking(node.test):
-            yield from (each for part in node.orelse for each in [part, *_executed_nodes(part)])
-            continue
-        yield node
-        yield from _executed_nodes(node)
-
-
 def _is_type_checking(test: ast.expr) -> bool:
     return "TYPE_CHECKING" in (getattr(test, "id", None), getattr(test, "attr", None))
 
 
-@cache
-def _stripped(path: Path) -> str:
-    """The syntax tree as text, without docstrings, comments and layout."""
-    tree = _parsed(path)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            first = node.body[0] if node.body else None
-            if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
-                node.body = node.body[1:]
-    return ast.dump(tree)
-
-
 def _parsed(path: Path) -> ast.Module:
+    is_collecting = gc.isenabled()
+    gc.disable()  # trees have no cycles, and looking for some takes longer than parsing
     try:
         return ast.parse(read_small_text(path))
     except FileNotFoundError:
         raise
     except (SyntaxError, ValueError, OSError) as error:
         raise ConfigError(f"{path}: not a Python file: {error}") from None
+    finally:
+        if is_collecting:
+            gc.enable()
 
 
 def _module_path(module: str) -> Path | None:

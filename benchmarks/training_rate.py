@@ -16,22 +16,111 @@ import argparse
 import gc
 import statistics
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch.nn.utils import clip_grad_norm_
 
 from benchmarks.surrogates.page_cache import forget
-from benchmarks.surrogates.rate import CASES, SIMULATIONS, BareLoop, Case, trainer_of
+from benchmarks.surrogates.simulations import BurgersSet
 from benchmarks.surrogates.timing import Seconds, seconds
-from hybrid_pde.config import Experiment
+from hybrid_pde.config import Experiment, parse_experiment
 from hybrid_pde.data.cache.cache_manager import CacheManager
 from hybrid_pde.data.windows.augmented_dataset import AugmentedDataset
 from hybrid_pde.data.windows.hybrid_dataset import HybridDataset
+from hybrid_pde.data.windows.window_batch import Window
+from hybrid_pde.models.registry import ModelRegistry
+from hybrid_pde.models.synthetic.synthetic_model import SyntheticModel
 from hybrid_pde.training.synthetic.data_loaders import batches
+from hybrid_pde.training.synthetic.synthetic_trainer import SyntheticTrainer
 
 TARGET = 0.95
+SIMULATIONS = 4
+
+
+@dataclass(frozen=True)
+class Case:
+    """Model and data of one case.
+
+    Attributes:
+        name: Its name in the table.
+        made: The simulations, the first half used as real ones, the rest as generated ones.
+        synthetic: ``model.synthetic`` without its fields.
+        batch_size: Windows per batch.
+        num_predict_steps: Steps of a rollout.
+    """
+
+    name: str
+    made: BurgersSet
+    synthetic: dict[str, Any]
+    batch_size: int
+    num_predict_steps: int
+
+    def experiment(self) -> Experiment:
+        """The experiment that trains it."""
+        channels = {"velocity": len(self.made.shape)}
+        specs = {"input_specs": channels, "output_specs": channels}
+        training = {
+            "batch_size": self.batch_size,
+            "num_predict_steps": self.num_predict_steps,
+            "learning_rate": 1e-4,
+        }
+        return parse_experiment(
+            {
+                "run_params": {"model_type": "synthetic"},
+                "data": {"fields": ["velocity"]},
+                "model": {"synthetic": {**self.synthetic, **specs}},
+                "trainer_params": training,
+            }
+        )
+
+
+CASES = (
+    Case("2D, 64², U-Net, 4 windows of 1 step", BurgersSet((64, 64), 40), {"name": "UNet"}, 4, 1),
+    Case(
+        "1D, 128 points, dilated ResNet, 16 windows of 1 step",
+        BurgersSet((128,), 50),
+        {"name": "DilatedResNet", "architecture": {"hidden_channels": 32, "blocks": 1}},
+        16,
+        1,
+    ),
+    Case(
+        "1D, 128 points, U-Net, 4 windows of 4 steps",
+        BurgersSet((128,), 50),
+        {"name": "UNet"},
+        4,
+        4,
+    ),
+)
+
+
+class BareLoop:
+    """Minimal loop: the same model, loss, optimizer and gradient limit, and nothing else."""
+
+    def __init__(self, experiment: Experiment, dataset: AugmentedDataset) -> None:
+        training = experiment.trainer_params.synthetic
+        assert training.gradient_clip is not None
+        self.limit = training.gradient_clip
+        self.model: SyntheticModel = ModelRegistry(experiment).get_synthetic_model(dataset.grid)
+        self.model.fit_normalization(dataset)
+        self.optimizer = torch.optim.AdamW(
+            self.model.parameters(), lr=training.learning_rate, weight_decay=training.weight_decay
+        )
+
+    def epoch(self, taken: Sequence[Window]) -> None:
+        """One pass over batches ``[B, C, *space]``, ``[B, T, C, *space]`` that are in memory."""
+        scale = self.model.output_std().view(-1, *(1,) * self.model.spatial_dims)
+        for state, targets in taken:
+            self.optimizer.zero_grad()
+            predictions = self.model.rollout(state, targets.shape[1])
+            loss = ((predictions - targets) / scale).square().mean()
+            loss.backward()
+            clip_grad_norm_(self.model.parameters(), self.limit)
+            self.optimizer.step()
 
 
 def main() -> None:
@@ -68,6 +157,13 @@ def measure(
         ours = _fresh_run(case, experiment, store, steps, is_cold, trainer.train)
         pairs.append((ours, seconds(partial(loop.epoch, taken))))
     return pairs[1:]
+
+
+def trainer_of(experiment: Experiment, dataset: AugmentedDataset) -> SyntheticTrainer:
+    """A trainer of a new model with the normalisation of these windows."""
+    model = ModelRegistry(experiment).get_synthetic_model(dataset.grid)
+    model.fit_normalization(dataset)
+    return SyntheticTrainer(experiment, model)
 
 
 def _fresh_run(

@@ -6,8 +6,7 @@ from pathlib import Path
 from statistics import median, quantiles
 
 from benchmarks.speed.ratios import Ratio
-from benchmarks.surrogates.rate import CASES, SIMULATIONS
-from benchmarks.training_rate import TARGET, measure
+from benchmarks.training_rate import CASES, SIMULATIONS, TARGET, measure
 
 _RUNS, _STEPS = 9, 24
 

@@ -1,6 +1,6 @@
-"""Measures training and reading rates of surrogates, and their gain from generated data.
+"""Measures the reading rate of windows, and the gain of surrogates from generated data.
 
-    python -m benchmarks.surrogates [--only reading rate ...]
+    python -m benchmarks.surrogates [--only reading burgers_1d ...]
 
 Everything is generated here with fixed seeds, except for ``long_rollouts``, which reads results of
 the shipped experiments. ``burgers_1d`` and ``burgers_2d`` train six surrogates each, some minutes
@@ -11,13 +11,11 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from benchmarks.surrogates import augmented, rate, reading
+from benchmarks.surrogates import augmented, reading
 from benchmarks.surrogates.table import HEADER
 
 PROBLEMS = {
     "reading": reading.reading,
-    "rate": rate.in_memory,
-    "rate_beyond_memory": rate.beyond_memory,
     "burgers_1d": augmented.burgers_1d,
     "burgers_2d": augmented.burgers_2d,
     "long_rollouts": augmented.long_rollouts,

@@ -99,7 +99,7 @@ def test_an_interrupted_search_is_not_repeated(store, small_budget, tmp_path, mo
     whole = training_in(store, open_settings())
     whole.run(files_in(tmp_path / "whole"), {})
     trained = []
-    original = SyntheticTrainer.train
+    original = SyntheticTrainer.train_epochs
 
     def train(self, *arguments, **options):
         if len(trained) == 2:
@@ -108,7 +108,7 @@ def test_an_interrupted_search_is_not_repeated(store, small_budget, tmp_path, mo
         trained.append(self.training.learning_rate)
         return original(self, *arguments, **options)
 
-    monkeypatch.setattr(SyntheticTrainer, "train", train)
+    monkeypatch.setattr(SyntheticTrainer, "train_epochs", train)
     with pytest.raises(Interrupted):
         training_in(store, open_settings()).run(files_in(tmp_path), {})
     again = training_in(store, open_settings())
@@ -120,14 +120,14 @@ def test_an_interrupted_search_is_not_repeated(store, small_budget, tmp_path, mo
 
 
 def test_a_rate_that_diverges_is_not_chosen(store, small_budget, tmp_path, monkeypatch):
-    original = SyntheticTrainer.train
+    original = SyntheticTrainer.train_epochs
 
     def train(self, *arguments, **options):
         if self.training.epochs == 2 and self.training.learning_rate > 1e-3:
             raise DivergenceError("the loss is nan")
         return original(self, *arguments, **options)
 
-    monkeypatch.setattr(SyntheticTrainer, "train", train)
+    monkeypatch.setattr(SyntheticTrainer, "train_epochs", train)
     training = training_in(store, open_settings(num_predict_steps=1))
     training.run(files_in(tmp_path), {})
     assert training._training.settings.learning_rate == 1e-3

@@ -3,11 +3,11 @@
 Layout: ``T`` time, ``C`` channel, ``X Y Z`` space.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
@@ -28,6 +28,8 @@ ALIGNMENT = 64  # of the tensors in the file: a cache line [bytes]
 # The longest decimal of a double; it reserves space for statistics that are not yet known.
 LONGEST = -2.2250738585072014e-308
 MAX_MISSING = 2**63  # missing values
+
+FindSource = Callable[[], Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -163,8 +165,11 @@ class SimulationWriter:
             self._file.write(frames.data)
             self._frames[name] = last
 
-    def finish(self) -> None:
+    def finish(self, find_source: FindSource) -> None:
         """Write the header, now that the statistics are known.
+
+        Args:
+            find_source: See :func:`simulation_writer`.
 
         Raises:
             CacheError: if every value of a field's channel is missing.
@@ -184,8 +189,11 @@ class SimulationWriter:
             raise PrecisionError(frozenset(lost))
         names = [layout.name for layout in self._header.layouts]
         statistics = {name: self._statistics(name) for name in names}
-        text = replace(self._header, statistics=statistics).to_json().encode("ascii")
+        source = {**self._header.source, **find_source()}
+        header = replace(self._header, statistics=statistics, source=source)
+        text = header.to_json().encode("ascii")
         length = self._data_begin - LENGTH_BYTES
+        assert len(text) <= length, "the header has grown"
         self._file.seek(0)
         self._file.write(length.to_bytes(LENGTH_BYTES, "little") + text.ljust(length))
 
@@ -198,21 +206,28 @@ class SimulationWriter:
 
 
 @contextmanager
-def simulation_writer(path: Path, header: CacheHeader) -> Iterator[SimulationWriter]:
+def simulation_writer(
+    path: Path, header: CacheHeader, find_source: FindSource = dict
+) -> Iterator[SimulationWriter]:
     """A writer of one simulation; the file appears complete or not at all.
 
     Args:
         path: File to write.
         header: The header without statistics, which are computed while writing.
+        find_source: Called at the end; returns entries of the header's ``source`` that were not
+            known before, in place of others of the same length.
     """
     with atomic_path(path) as temporary, open(temporary, "wb") as file:
         writer = SimulationWriter(file, header)
         yield writer
-        writer.finish()
+        writer.finish(find_source)
 
 
 def write_simulation(
-    path: Path, header: CacheHeader, blocks: Iterable[Mapping[str, np.ndarray]]
+    path: Path,
+    header: CacheHeader,
+    blocks: Iterable[Mapping[str, np.ndarray]],
+    find_source: FindSource = dict,
 ) -> None:
     """Write one simulation from blocks of frames, atomically.
 
@@ -220,13 +235,15 @@ def write_simulation(
         path: File to write.
         header: The header without statistics.
         blocks: The blocks; read a second time if a tensor turns out to need double precision.
+        find_source: See :func:`simulation_writer`.
 
     Raises:
         CacheError: if every value of a field's channel is missing.
     """
     try:
-        with simulation_writer(path, header) as writer:
+        with simulation_writer(path, header, find_source) as writer:
             for block in blocks:
                 writer.write(block)
     except PrecisionError as lost:
-        write_simulation(path, replace(header, double=header.double | lost.names), blocks)
+        in_double = replace(header, double=header.double | lost.names)
+        write_simulation(path, in_double, blocks, find_source)

@@ -1,5 +1,6 @@
 """Mean, standard deviation, range and precision of each channel, computed block by block."""
 
+import itertools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ ROUNDING_OF_STEPS = 1e-2
 STEADY = 1e-13  # relative variations and changes that are rounding in double precision
 # ... or if its numbers leave the range in which single precision and squares of it are accurate.
 SINGLE_RANGE = (1e-30, 1e30)
+PIECE = 2**16  # values that are reduced at once; in double precision they fit into a core's cache
 
 
 @dataclass(frozen=True)
@@ -98,35 +100,56 @@ class RunningStatistics:
         self._steps = np.zeros(channels)  # sum of squares of changes from frame to frame
         self._num_steps = np.zeros(channels, np.int64)
         self._last: np.ndarray | None = None
+        self._workspace = np.empty(max(PIECE, channels))
 
     def add(self, block: np.ndarray) -> None:
         """Add a block ``[T, C, *space]``."""
-        axes = (0, *range(2, block.ndim))
-        present = ~np.isnan(block)
-        count = np.count_nonzero(present, axis=axes)
-        # Reductions over a mask take several times as long as those over everything.
-        where = True if present.all() else present
-        added = np.maximum(count, 1)
-        mean = block.sum(axis=axes, dtype=np.float64, where=where) / added
-        centred = block - np.expand_dims(mean, axes)
+        if not block.size:
+            return
+        flat = block.reshape(*block.shape[:2], -1)
+        points = max(1, PIECE // flat.shape[1])
+        frames = max(1, points // flat.shape[2])
+        for first in range(0, flat.shape[0], frames):
+            for place in range(0, flat.shape[2], points):
+                self._add_piece(flat[first : first + frames, :, place : place + points])
+        if block.dtype == np.float64:  # only double precision can be lost
+            self._add_steps(flat)
+
+    def _add_piece(self, piece: np.ndarray) -> None:
+        """Add values ``[T, C, points]`` that fit into a processor's cache."""
+        axes = (0, 2)
+        lowest, highest = piece.min(axis=axes), piece.max(axis=axes)
+        count, where = np.full(len(lowest), piece[:, 0].size), True
+        if np.isnan(lowest).any():
+            # Reductions over a mask take several times as long as those over everything.
+            where = ~np.isnan(piece)
+            count = np.count_nonzero(where, axis=axes)
+            lowest = piece.min(axis=axes, where=where, initial=math.inf)
+            highest = piece.max(axis=axes, where=where, initial=-math.inf)
+        centred = self._workspace[: piece.size].reshape(piece.shape)
+        np.copyto(centred, piece)
+        mean = centred.sum(axis=axes, where=where) / np.maximum(count, 1)
+        centred -= mean[:, None]
         squares = np.square(centred, out=centred).sum(axis=axes, where=where)
         total = np.maximum(self._count + count, 1)
         shift = mean - self._mean
         self._mean = self._mean + shift * (count / total)
         self._squares = self._squares + squares + shift**2 * (self._count * count / total)
         self._count = self._count + count
-        self._missing = self._missing + block.size // block.shape[1] - count
-        self._min = np.minimum(self._min, block.min(axis=axes, where=where, initial=math.inf))
-        self._max = np.maximum(self._max, block.max(axis=axes, where=where, initial=-math.inf))
-        if block.dtype == np.float64:  # only double precision can be lost
-            pieces = [np.diff(block, axis=0)]
-            if self._last is not None:
-                pieces.append(block[:1] - self._last)
-            self._last = block[-1:].copy()
-            for changes in pieces:
-                seen = ~np.isnan(changes) if where is not True else True
-                self._num_steps += changes.size // changes.shape[1]
-                self._steps += np.square(changes, out=changes).sum(axis=axes, where=seen)
+        self._missing = self._missing + piece[:, 0].size - count
+        self._min = np.minimum(self._min, lowest)
+        self._max = np.maximum(self._max, highest)
+
+    def _add_steps(self, flat: np.ndarray) -> None:
+        """Add the changes from frame to frame of ``[T, C, points]``, and from the last block."""
+        frames = flat if self._last is None else np.concatenate([self._last, flat])
+        for before, after in itertools.pairwise(frames):
+            changes = after - before
+            seen = ~np.isnan(changes)
+            self._num_steps += changes.shape[1]
+            where = True if seen.all() else seen
+            self._steps += np.square(changes, out=changes).sum(axis=1, where=where)
+        self._last = flat[-1:].copy()
 
     def rounding(self, dtype: type[np.floating]) -> "Rounding":
         """Loss by rounding the values so far to a precision."""

@@ -3,7 +3,7 @@
 import logging
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,8 @@ from filelock import FileLock
 
 from hybrid_pde.config import Experiment, parse_experiment
 from hybrid_pde.config.schema.data import NameParameter
-from hybrid_pde.data.atomic import refuse_too_large, write_json
+from hybrid_pde.data.atomic import refuse_too_large, sha256_of, write_json
+from hybrid_pde.data.cache.background_digest import BackgroundDigest
 from hybrid_pde.data.cache.cache_file import write_simulation
 from hybrid_pde.data.cache.cache_header import CacheHeader, read_header
 from hybrid_pde.data.cache.cache_location import (
@@ -35,6 +36,7 @@ from hybrid_pde.result_warnings import warn_of_result
 
 logger = logging.getLogger(__name__)
 
+_NO_DIGEST = 64 * "0"  # until the raw file has been read
 VISIBLE_ROUNDING = 1e-3  # of a field in its file, relative to its standard deviation
 
 
@@ -135,22 +137,26 @@ class DataManager(SimulationStore):
         if self.index is not None:  # errors of all files are reported once
             missing = [index for index in indices if not self.exists(index)]
             refuse_too_large(self.directory, self.index.cached_bytes(missing), "the cache")
-        failures = []
+        failures, digests = [], []
         for index in progress(indices, "caching"):
             try:
-                self._ensure(index)
+                path = self._ensure(index)
             except StorageError:
                 raise  # the others would fail, too
             except UserError as error:
                 logger.error("simulation %d: %s", index, error)
                 failures.append(f"simulation {index}: {error}")
+                continue
+            if digests:  # a file is hashed while the next one is made
+                digests[-1].result()
+            digests.append(BackgroundDigest(partial(sha256_of, path)))
         self._digests.save()
         if failures:
             done = f"{len(indices) - len(failures)} of {len(indices)} simulations are cached"
             raise RawDataError("\n".join([*failures, f"{done}, these are not"]))
         for index in indices:
             _warn_of_rounding(read_header(self.path(index)))
-        return self.manifest(indices)
+        return self.manifest(indices, [each.result() for each in digests])
 
     def write_manifest(self, indices: Sequence[int], path: str | Path) -> dict[str, Any]:
         """Cache some simulations and write their manifest, atomically."""
@@ -175,13 +181,12 @@ class DataManager(SimulationStore):
         raw_file, sample = self.index.simulations[index]
         if raw_file in self.index.errors:
             raise RawDataError(self.index.errors[raw_file])
-        source = {"file": raw_file.name, "sha256": self._digests.digest(raw_file), "sample": sample}
-        if not self._is_valid(index, source):
+        if not self._is_valid(index, raw_file, sample):
             self.directory = claimed_directory(self._base, self.experiment, claim=True)
-            self._build_locked(index, raw_file, source)
+            self._build_locked(index, raw_file, sample)
         return self.path(index)
 
-    def _is_valid(self, index: int, source: Mapping[str, Any]) -> bool:
+    def _is_valid(self, index: int, raw_file: Path, sample: int) -> bool:
         if not self.exists(index):
             return False
         try:
@@ -189,6 +194,7 @@ class DataManager(SimulationStore):
         except CacheError as error:
             logger.warning("recomputed: %s", error)
             return False
+        source = {"file": raw_file.name, "sha256": self._digests.digest(raw_file), "sample": sample}
         known = self.experiment.data.known_parameters.values()
         is_named = any(isinstance(each, NameParameter) for each in known)
         keys = ("sha256", "sample", *(("file",) if is_named else ()))  # the name states a number
@@ -197,14 +203,14 @@ class DataManager(SimulationStore):
             return False
         return same_source and header.reading == self.reading
 
-    def _build_locked(self, index: int, raw_file: Path, source: dict[str, Any]) -> None:
+    def _build_locked(self, index: int, raw_file: Path, sample: int) -> None:
         """Build under a lock, unless another process has already done so."""
         lock = self.directory / ".locks" / f"{self.path(index).stem}.lock"
         try:
             lock.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(lock):
-                if not self._is_valid(index, source):
-                    self._build(index, raw_file, source)
+                if not self._is_valid(index, raw_file, sample):
+                    self._build(index, raw_file, sample)
                 # A process that still waits for this lock finds a valid simulation.
                 lock.unlink(missing_ok=True)
         except StorageError:
@@ -212,8 +218,16 @@ class DataManager(SimulationStore):
         except OSError as error:
             raise CacheError(f"{self.path(index)}: cannot be written: {error}") from None
 
-    def _build(self, index: int, raw_file: Path, source: dict[str, Any]) -> None:
+    def _build(self, index: int, raw_file: Path, sample: int) -> None:
         assert self.index is not None
+        digest_when_begun = self._digests.begin(raw_file)
+
+        def find_source() -> dict[str, str]:
+            digest = digest_when_begun()
+            if self._digests.digest(raw_file) != digest:
+                raise RawDataError(f"{raw_file}: changed while it was being read")
+            return {"sha256": digest}
+
         first = self.index.units
         with (
             following(None if self.index.infos[raw_file].units.is_own else first),
@@ -222,10 +236,14 @@ class DataManager(SimulationStore):
             difference = disagreement(raw.info, self.index.infos[raw_file])
             if difference:
                 raise RawDataError(f"{raw_file}: {difference} a moment ago")
-            described = {**source, "settings": reading_settings(self.experiment)}
-            header = _header(raw, described, self.reading)
-            blocks = _Blocks(raw, source, raw_file, self._digests)
-            write_simulation(self.path(index), header, blocks)
+            source = {
+                "file": raw_file.name,
+                "sha256": _NO_DIGEST,
+                "sample": sample,
+                "settings": reading_settings(self.experiment),
+            }
+            header = _header(raw, source, self.reading)
+            write_simulation(self.path(index), header, _Blocks(raw, sample), find_source)
         self._log_missing(index)
 
     def _log_missing(self, index: int) -> None:
@@ -257,18 +275,14 @@ class DataManager(SimulationStore):
 
 
 class _Blocks:
-    """The blocks of a simulation in an open raw file, which must not change meanwhile."""
+    """The blocks of a simulation in an open raw file; they can be read again."""
 
-    def __init__(
-        self, raw: RawFile, source: Mapping[str, Any], path: Path, digests: SourceDigests
-    ) -> None:
-        self._raw, self._source, self._path, self._digests = raw, source, path, digests
+    def __init__(self, raw: RawFile, sample: int) -> None:
+        self._raw, self._sample = raw, sample
 
     def __iter__(self) -> Iterator[Block]:
-        yield self._raw.static(self._source["sample"])
-        yield from self._raw.frames(self._source["sample"])
-        if self._digests.digest(self._path) != self._source["sha256"]:
-            raise RawDataError(f"{self._path}: changed while it was being read")
+        yield self._raw.static(self._sample)
+        yield from self._raw.frames(self._sample)
 
 
 def _header(raw: RawFile, source: Mapping[str, Any], reading: str) -> CacheHeader:

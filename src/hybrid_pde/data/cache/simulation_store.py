@@ -126,13 +126,21 @@ class SimulationStore:
         """
         return read_header(self.ensure(index))
 
-    def manifest(self, indices: Sequence[int]) -> dict[str, Any]:
+    def manifest(
+        self, indices: Sequence[int], digests: Sequence[str] | None = None
+    ) -> dict[str, Any]:
         """Files and digests of some simulations.
+
+        Args:
+            indices: The simulations.
+            digests: Digests of their files; by default computed now.
 
         Raises:
             CacheError: if one is missing.
         """
-        files = {self.path(index).name: sha256_of(self.ensure(index)) for index in indices}
+        paths = [self.ensure(index) for index in indices]
+        digests = list(map(sha256_of, paths)) if digests is None else digests
+        files = {path.name: digest for path, digest in zip(paths, digests, strict=True)}
         return {"schema": MANIFEST_SCHEMA, "simulations": list(indices), "files": files}
 
     def validate(self, indices: Iterable[int] | None = None) -> None:

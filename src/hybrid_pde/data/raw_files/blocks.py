@@ -3,6 +3,7 @@
 Layout: ``T`` time, ``C`` channel, ``X Y Z`` space in ascending order.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,6 +20,7 @@ from hybrid_pde.errors import RawDataError
 
 MASKS = ("_FillValue", "missing_value")
 RANGES = ("valid_range", "valid_min", "valid_max")
+PACKING = ("scale_factor", "add_offset", "_Unsigned")
 SINGLE_BYTES = 4
 WHOLE_BYTES = 2  # the widest whole numbers that single precision holds exactly
 LARGEST = 1e150
@@ -117,6 +119,9 @@ class BlockReader:
     def _check_finite(
         self, native: np.ndarray, variable: str, source: FieldSource, sample: int, first: int
     ) -> None:
+        # NaN is the smallest and the largest of values that it is among
+        if math.isfinite(native.min()) and math.isfinite(native.max()):
+            return
         is_masked = source.layout.name in self.masked
         wrong = np.isinf(native) if is_masked else ~np.isfinite(native)
         if not wrong.any():
@@ -172,7 +177,10 @@ def decode(variable: xr.Variable) -> np.ndarray:
     raw = variable.values
     if raw.dtype.kind not in "iuf":
         raise ValueError(f"holds {raw.dtype}, not real numbers")
-    missing = _outside(raw, variable.attrs) | _never_written(raw, variable.attrs)
+    missing = _never_written(raw, variable.attrs)
+    if raw.dtype.isnative and not _changes(variable.attrs) and not missing.any():
+        return raw
+    missing |= _outside(raw, variable.attrs)
     attrs = {key: value for key, value in variable.attrs.items() if key not in RANGES}
     packed = xr.Dataset({"values": (variable.dims, raw, _scalar_fills(attrs))})
     values = xr.decode_cf(packed, decode_times=False, decode_coords=False)["values"].values
@@ -182,9 +190,21 @@ def decode(variable: xr.Variable) -> np.ndarray:
     return values
 
 
+def _changes(attrs: dict[str, Any]) -> bool:
+    """True if attributes say that some values mean others than they are."""
+    return any(
+        key in attrs and not (key in MASKS and _is_nan(attrs[key]))
+        for key in (*MASKS, *RANGES, *PACKING)
+    )
+
+
+def _is_nan(fill: Any) -> bool:
+    return isinstance(fill, float | np.floating) and math.isnan(fill)
+
+
 def _scalar_fills(attrs: dict[str, Any]) -> dict[str, Any]:
     """The attributes needed for decoding; others could make it fail."""
-    wanted = (*MASKS, "scale_factor", "add_offset", "_Unsigned")
+    wanted = (*MASKS, *PACKING)
     return {key: attrs[key] for key in wanted if key in attrs}
 
 

@@ -38,6 +38,7 @@ class _OpenFile:
         self._stack = contextlib.ExitStack()
         self._raw: RawFile = self._stack.enter_context(open_raw(path, data))
         self._frames: Iterator[Block] = iter(())
+        self._ahead: list[Block | None] = []  # read, but not yet asked for
 
     def info(self) -> Answer:
         return {"info": self._raw.info.to_dict()}, {}
@@ -65,12 +66,20 @@ class _OpenFile:
     def frames(self, sample: int) -> Answer:
         """Start at the first frame."""
         self._frames = iter(self._raw.frames(sample))
+        self._ahead.clear()
         return {}, {}
 
     def block(self) -> Answer:
         """The next frames; ``is_last`` once there are no more."""
-        block = next(self._frames, None)
+        block = self._ahead.pop() if self._ahead else next(self._frames, None)
         return {"is_last": block is None}, block or {}
+
+    def read_ahead(self) -> None:
+        """Read the next frames while the parent uses the last ones."""
+        try:
+            self._ahead.append(next(self._frames, None))
+        except UserError as error:
+            self._frames = _raising(error)
 
     def close(self) -> Answer:
         self._stack.close()
@@ -105,6 +114,9 @@ class _Reader:
         answer: Answer = getattr(opened, name)(**task["with"])
         return answer
 
+    def read_ahead(self, file: int) -> None:
+        self._files[file].read_ahead()
+
 
 def main() -> None:
     """Carry out the tasks from standard input until it is closed."""
@@ -126,6 +138,16 @@ def main() -> None:
                 answer, block = {"error": type(error).__name__, "message": str(error)}, {}
             signal.alarm(0)
             send(answers, answer, block)
+            if block and task["do"] == "block":
+                signal.alarm(task["limit_s"])
+                reader.read_ahead(task["file"])
+                signal.alarm(0)
+
+
+def _raising(error: UserError) -> Iterator[Block]:
+    """Blocks that cannot be read."""
+    raise error
+    yield
 
 
 def _path(task: dict[str, Any]) -> Path:

@@ -21,7 +21,8 @@ from hybrid_pde.training.hybrid.guidance import GuidanceMaker
 from hybrid_pde.training.hybrid.guided_calibration import Guidance, calibrate_cycle
 from hybrid_pde.training.physical.physical_trainer import PhysicalTrainer
 from hybrid_pde.training.synthetic.synthetic_trainer import SyntheticTrainer
-from hybrid_pde.training.synthetic.tensor_trainer import EpochCallback, TrainingResult
+from hybrid_pde.training.synthetic.tensor_trainer import EpochCallback
+from hybrid_pde.training.synthetic.training_result import TrainingResult
 from hybrid_pde.training.synthetic.training_windows import (
     RealWindows,
     check_left_out,
@@ -34,7 +35,7 @@ class CycleResult(TypedDict):
     """Results of one cycle: those of its two trainers, and the generated simulations."""
 
     physical: dict[str, Any]
-    synthetic: TrainingResult
+    synthetic: dict[str, Any]
     generated: list[int]
 
 
@@ -109,7 +110,7 @@ class HybridTrainer(AbstractTrainer):
         results = [
             CycleResult(
                 physical=found,
-                synthetic=stages.synthetic[cycle],
+                synthetic=stages.synthetic[cycle].to_mapping(),
                 generated=stages.generated.get(cycle, []),
             )
             for cycle, found in stages.physical.items()

@@ -164,7 +164,7 @@ class SettingsSearch:
         experiment = with_training(self._experiment, training)
         trainer = SyntheticTrainer(experiment, copy.deepcopy(self._model))
         try:
-            trainer.train(loader, training.epochs, on_progress=on_progress)
+            trainer.train_epochs(loader, training.epochs, on_progress=on_progress)
             return self._validate(trainer.model)
         except DivergenceError:
             return math.inf

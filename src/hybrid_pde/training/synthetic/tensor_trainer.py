@@ -1,10 +1,9 @@
 """Training loop of models on tensors; subclasses define an epoch."""
 
-import math
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any
 
 import torch
 from torch.optim.lr_scheduler import LambdaLR
@@ -25,23 +24,10 @@ from hybrid_pde.training.synthetic.epoch_progress import EpochProgress, WithinEp
 from hybrid_pde.training.synthetic.epoch_sampler import epoch_seed
 from hybrid_pde.training.synthetic.processes import make_fabric
 from hybrid_pde.training.synthetic.schedules import rate_factor
+from hybrid_pde.training.synthetic.training_result import TrainingResult
 
 EpochCallback = Callable[[int, float, "TensorTrainer"], bool | None]
 ProgressCallback = Callable[["TensorTrainer"], None]
-
-
-class TrainingResult(TypedDict):
-    """Result of :meth:`TensorTrainer.train`.
-
-    ``train_losses`` holds the loss of each epoch of this call, ``final_loss`` the last of them
-    (NaN without epochs), ``num_epochs`` their number, and ``best_epoch`` the epoch of the smallest
-    loss, counted as :attr:`TensorTrainer.epoch` (``None`` without epochs).
-    """
-
-    train_losses: list[float]
-    final_loss: float
-    num_epochs: int
-    best_epoch: int | None
 
 
 class TensorTrainer(AbstractTrainer):
@@ -130,7 +116,7 @@ class TensorTrainer(AbstractTrainer):
         on_epoch_end: EpochCallback | None = None,
         *,
         on_progress: ProgressCallback | None = None,
-    ) -> TrainingResult:
+    ) -> dict[str, Any]:
         """Train for ``num_epochs`` further epochs.
 
         Args:
@@ -147,9 +133,25 @@ class TensorTrainer(AbstractTrainer):
                 step, on a GPU after every few of them, in all processes; :meth:`state` may be
                 saved there. Its exceptions stop the training.
 
+        Returns:
+            ``train_losses``, the loss of each epoch of this call, ``final_loss``, the last of them
+            (NaN without epochs), ``num_epochs``, their number, and ``best_epoch``, that of the
+            smallest loss, counted as :attr:`epoch` (``None`` without epochs).
+
         Raises:
             DivergenceError: if the loss is no longer finite.
         """
+        result = self.train_epochs(data_source, num_epochs, on_epoch_end, on_progress)
+        return result.to_mapping()
+
+    def train_epochs(
+        self,
+        data_source: DataLoader,
+        num_epochs: int,
+        on_epoch_end: EpochCallback | None = None,
+        on_progress: ProgressCallback | None = None,
+    ) -> TrainingResult:
+        """See :meth:`train`."""
         if num_epochs < 0:
             raise ValueError(f"num_epochs: {num_epochs}: must not be negative")
         self._set_shard(data_source)
@@ -169,13 +171,7 @@ class TensorTrainer(AbstractTrainer):
             self._report_progress()
             if stops:
                 break
-        losses = self.losses[before:]
-        return TrainingResult(
-            train_losses=losses,
-            final_loss=losses[-1] if losses else math.nan,
-            num_epochs=len(losses),
-            best_epoch=first + 1 + losses.index(min(losses)) if losses else None,
-        )
+        return TrainingResult(self.losses[before:], first)
 
     def save_checkpoint(self, path: str | Path) -> None:
         """Write :meth:`state` to a file, atomically; call it in all processes, the first writes."""

@@ -39,9 +39,9 @@ from hybrid_pde.training.synthetic.tensor_trainer import (
     EpochCallback,
     ProgressCallback,
     TensorTrainer,
-    TrainingResult,
 )
 from hybrid_pde.training.synthetic.tensorboard import Scalars
+from hybrid_pde.training.synthetic.training_result import TrainingResult
 from hybrid_pde.training.synthetic.training_windows import RealWindows, mix
 
 logger = logging.getLogger(__name__)
@@ -182,16 +182,16 @@ class ValidatedTraining:
         epochs = self.settings.epochs if epochs is None else epochs
         trainer = self.trainer
         if not trainer.fabric.is_global_zero:
-            return trainer.train(self._loader, epochs, _ignore, on_progress=on_progress)
+            return trainer.train_epochs(self._loader, epochs, _ignore, on_progress)
         record = EpochRecord(
             trainer, self.validate, self._keeps_start, self.best, self.history, scalars
         )
         if trainer.epoch == trainer.first_epoch and not trainer.within_epoch.batches:
             record.start()
         callback = _both(record, on_epoch_end)
-        result = trainer.train(self._loader, epochs, callback, on_progress=on_progress)
+        result = trainer.train_epochs(self._loader, epochs, callback, on_progress)
         self._restore_best()
-        self._warn_of_no_skill(len(self._loader) * result["num_epochs"])
+        self._warn_of_no_skill(len(self._loader) * result.num_epochs)
         return result
 
     def validate(self) -> float | None:

@@ -4,7 +4,7 @@ Layout: ``B`` simulations, two components, ``X Y`` space.
 """
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 
@@ -21,17 +21,28 @@ _VISCOSITY = 0.01
 _CASES = ((64, 1), (64, 16), (128, 1))
 
 
-def finite_differences(rounds: int = 9) -> Iterator[Ratio]:
+def finite_differences() -> Iterator[Ratio]:
     """Burgers' equation in 2D, differences and Runge-Kutta steps of order 4, double precision."""
+    return (pair.measure() for pair in pairs_of_rollouts())
+
+
+def quick_pairs() -> Iterator[Pair]:
+    """Two of them against plain torch that is not compiled, which takes seconds each."""
+    return pairs_of_rollouts(_CASES[:2], compiles=False, rounds=5)
+
+
+def pairs_of_rollouts(
+    cases: Sequence[tuple[int, int]] = _CASES, compiles: bool = True, rounds: int = 9
+) -> Iterator[Pair]:
+    """Rollouts by this library and by plain torch, which give the same values."""
     torch.manual_seed(0)
-    for points, simulations in _CASES:
+    for points, simulations in cases:
         state = _smooth(simulations, points)
         ours = _ours(state)
         step = peers.plain_step(_DT / _SUBSTEPS, 1 / points)
-        steps = {
-            "plain torch": (step, 1.0),
-            "plain torch, torch.compile": (torch.compile(step), 0.8),
-        }
+        steps = {"plain torch": (step, 1.0)}
+        if compiles:
+            steps["plain torch, torch.compile"] = torch.compile(step), 0.8
         expected = _plain(state, step)
         difference = float((ours() - expected).abs().max() / expected.abs().max())
         assert difference < 1e-10, f"other values: {difference:.1e}"
@@ -44,7 +55,7 @@ def finite_differences(rounds: int = 9) -> Iterator[Ratio]:
                 timed(lambda other=other, state=state: _plain(state, other)),
                 least,
                 rounds,
-            ).measure()
+            )
 
 
 def _smooth(simulations: int, points: int) -> torch.Tensor:

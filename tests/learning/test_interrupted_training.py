@@ -225,42 +225,56 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.skipif(
+needs_two = pytest.mark.skipif(
     torch.cuda.is_available() and torch.cuda.device_count() < 2,
     reason="two processes need two GPUs, or a machine without any",
 )
-def test_two_processes_save_after_the_same_step_and_resume(store, tmp_path):
+
+
+def train_in_two_processes(store, folder, signal_at_start: bool) -> int:
+    """Exit code of a training that gets a signal after its first checkpoint, or none."""
     mapping = settings(**OPTIONS | {"devices": 2, "epochs": 20, "keep": "last"})
     mapping["trainer_params"]["val_sim"] = []
-    script = tmp_path / "program.py"
+    folder.mkdir(exist_ok=True)
+    script = folder / "program.py"
     script.write_text(PROGRAM)
+    call = [sys.executable, str(script), str(store.directory), str(folder), json.dumps(mapping)]
+    environment = {**os.environ, "PYTHONPATH": PYTHONPATH, "OMP_NUM_THREADS": "1"}
+    started = subprocess.Popen(call, env=environment, start_new_session=True)
+    try:
+        deadline = time.monotonic() + 120
+        while signal_at_start and not list(folder.glob("checkpoints/*/*_*.pt")):
+            assert started.poll() is None and time.monotonic() < deadline
+            time.sleep(0.02)
+        if signal_at_start:
+            os.kill(started.pid, signal.SIGTERM)
+        return started.wait(120)
+    finally:
+        if started.poll() is None:
+            os.killpg(started.pid, signal.SIGKILL)
 
-    def run(folder, signal_at_start: bool) -> int:
-        folder.mkdir(exist_ok=True)
-        call = [sys.executable, str(script), str(store.directory), str(folder), json.dumps(mapping)]
-        environment = {**os.environ, "PYTHONPATH": PYTHONPATH, "OMP_NUM_THREADS": "1"}
-        started = subprocess.Popen(call, env=environment, start_new_session=True)
-        try:
-            deadline = time.monotonic() + 120
-            while signal_at_start and not list(folder.glob("checkpoints/*/*_*.pt")):
-                assert started.poll() is None and time.monotonic() < deadline
-                time.sleep(0.02)
-            if signal_at_start:
-                os.kill(started.pid, signal.SIGTERM)
-            return started.wait(120)
-        finally:
-            if started.poll() is None:
-                os.killpg(started.pid, signal.SIGKILL)
 
-    assert run(tmp_path / "broken", signal_at_start=True) == 75
-    files, reference = (files_in(tmp_path / name) for name in ("broken", "reference"))
+@needs_two
+def test_two_processes_save_after_the_same_step(store, tmp_path):
+    assert train_in_two_processes(store, tmp_path / "broken", signal_at_start=True) == 75
+    files = files_in(tmp_path / "broken")
     assert not files.model.exists()
     content = torch.load(max(files.checkpoints.glob("*/*_*.pt")), weights_only=True)["content"]
-    assert len(content["trainer"]["training"]["processes"]) == 2
-    alone = training_in(store, mapping | {"trainer_params": settings(**OPTIONS)["trainer_params"]})
+    processes = content["trainer"]["training"]["processes"]
+    assert len(processes) == 2
+    batches = [(each["within"] or {}).get("batches") for each in processes]
+    assert batches[0] == batches[1]
+    alone = training_in(store, settings(**OPTIONS))
     with pytest.raises(CheckpointError, match=r"processes: 2 in the checkpoint, 1 in this"):
         alone.trainer.load_state(content["trainer"], "there")
 
-    assert run(tmp_path / "broken", signal_at_start=False) == 0
-    assert run(tmp_path / "reference", signal_at_start=False) == 0
+
+# of six more processes, each of which imports for seconds
+@pytest.mark.nightly
+@needs_two
+def test_two_processes_resume_bit_for_bit(store, tmp_path):
+    assert train_in_two_processes(store, tmp_path / "broken", signal_at_start=True) == 75
+    assert train_in_two_processes(store, tmp_path / "broken", signal_at_start=False) == 0
+    assert train_in_two_processes(store, tmp_path / "reference", signal_at_start=False) == 0
+    files, reference = (files_in(tmp_path / name) for name in ("broken", "reference"))
     assert files.model.read_bytes() == reference.model.read_bytes()

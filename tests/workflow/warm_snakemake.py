@@ -8,10 +8,12 @@ digests of the code. Tests that edit the code need a new process.
 
 import json
 import os
+import shutil
+import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, mkdtemp
 from typing import Any
 
 import snakemake.api
@@ -24,16 +26,33 @@ from tests.workflow.tiny import ROOT, write_experiment
 
 def main() -> None:
     """Answer calls until the end of standard input."""
+    folder = Path(mkdtemp(prefix="warm_stages_"))
+    stages: subprocess.Popen[bytes] | None = None
     digest_code()
     for line in sys.stdin:
         call = json.loads(line)
+        if stages is None and not {"--dry-run", "--unlock"} & {*call["arguments"]}:
+            stages = subprocess.Popen(
+                [sys.executable, "-m", "tests.workflow.warm_stages", str(folder)],
+                stdin=subprocess.PIPE,
+            )
         child = os.fork()
         if not child:
             become(call)
+            use_warm_stages(folder / "python")
             snakemake.cli.main()
             return
         _, status = os.waitpid(child, 0)
         print(os.waitstatus_to_exitcode(status), flush=True)
+    if stages is not None:
+        stages.communicate()
+    shutil.rmtree(folder)
+
+
+def use_warm_stages(program: Path) -> None:
+    """Start stages in their warm process, once that is there."""
+    if program.exists():
+        sys.executable = str(program)
 
 
 def digest_code() -> None:

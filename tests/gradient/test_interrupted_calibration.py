@@ -79,7 +79,14 @@ def assert_resumes(make: Callable[[], PhysicalTrainer], data: Any, root: Path) -
     assert (as_json(repeated), none) == (as_json(whole), 0), "a finished run evaluates nothing"
 
 
-@pytest.mark.parametrize("case", CASES)
+# every method resumes by the same log, "auto" with several schemes
+RARE = {"starts", "estimated states"}
+
+
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(case, marks=pytest.mark.nightly) if case in RARE else case for case in CASES],
+)
 def test_resumed_calibration_is_bit_identical(tmp_path: Path, case: str) -> None:
     parameters = learnable("BurgersPDE", ["viscosity"])
     if case == "starts":

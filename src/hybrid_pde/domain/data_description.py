@@ -4,11 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from pydantic import TypeAdapter
-
 from hybrid_pde.domain.grid import FieldLayout, Grid
 from hybrid_pde.domain.known_values import KnownParameter
 from hybrid_pde.domain.stated_units import StatedUnits
+from hybrid_pde.domain.type_adapters import adapter_of
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,7 @@ class DataDescription:
         Raises:
             ValueError: if the values have other types, or are no description.
         """
-        dt = TypeAdapter(float).validate_python(values["dt"])
+        dt = adapter_of(float).validate_python(values["dt"])
         if not 0 < dt < float("inf"):
             raise ValueError(f"dt: {dt}: no time step")
         return cls(
@@ -65,10 +64,10 @@ class DataDescription:
             dt=dt,
             units=StatedUnits.from_dict(values.get("units") or {}),
             known=tuple(
-                TypeAdapter(KnownParameter).validate_python(each)
+                adapter_of(KnownParameter).validate_python(each)
                 for each in values.get("known") or ()
             ),
-            reading=TypeAdapter(dict[str, Any]).validate_python(values.get("reading") or {}),
+            reading=adapter_of(dict[str, Any]).validate_python(values.get("reading") or {}),
         )
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import TypeAdapter
+
+from hybrid_pde.domain.type_adapters import adapter_of
 
 PERIODIC = "periodic"
 ZERO_GRADIENT = "zero-gradient"
@@ -63,7 +64,7 @@ class Grid:
         Raises:
             ValueError: if the values have other types, or are not a grid.
         """
-        grid = TypeAdapter(cls).validate_python(values)
+        grid = adapter_of(cls).validate_python(values)
         extents = list(zip(grid.lower, grid.upper, grid.shape, strict=True))
         is_grid = (
             len(grid.axes) == len(extents) == len(grid.boundary) == len(grid.nodes_on_boundary)
@@ -106,7 +107,7 @@ class FieldLayout:
         Raises:
             ValueError: if the values have other types.
         """
-        return TypeAdapter(cls).validate_python(values)
+        return adapter_of(cls).validate_python(values)
 
 
 def axis_points(grid: Grid) -> dict[str, NDArray[np.float64]]:

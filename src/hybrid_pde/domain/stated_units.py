@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from pydantic import TypeAdapter
+from hybrid_pde.domain.type_adapters import adapter_of
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class StatedUnits:
         Raises:
             ValueError: if the values have other types.
         """
-        return TypeAdapter(cls).validate_python(dict(values))
+        return adapter_of(cls).validate_python(dict(values))
 
 
 def labelled(name: str, unit: str) -> str:

@@ -111,7 +111,9 @@ class BlockReader:
             raise RawDataError(f"{variable}: has the axes {values.dims}, other variables have not")
         native = values.transpose(*(role for role in wanted if role not in absent)).values
         native = np.expand_dims(native, [wanted.index(role) for role in absent])
-        if source.order:
+        if source.order and source.order != tuple(
+            range(native.shape[1])
+        ):  # else a copy for nothing
             native = native[:, list(source.order)]
         flips = tuple(2 + place for place, axis in enumerate(self.axes) if axis.descending)
         return np.flip(native, flips)

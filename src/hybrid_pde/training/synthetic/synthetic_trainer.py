@@ -8,6 +8,7 @@ with weights of the same shape.
 import math
 import random
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from itertools import islice
 from typing import Any
 
@@ -57,7 +58,8 @@ class SyntheticTrainer(TensorTrainer):
     ) -> None:
         super().__init__(config, model, cycle=cycle)
         self.steps = self.training.num_predict_steps
-        self._wrapped.mark_forward_method("rollout")
+        if self._is_wrapped:
+            self._wrapped.mark_forward_method("rollout")
         if self.training.compile:
             # in place, so that the names of the weights do not change
             self.model.network.compile()
@@ -116,7 +118,7 @@ class SyntheticTrainer(TensorTrainer):
             self.optimizer.zero_grad()
             for number, batch in enumerate(group, 1):
                 waits = number < len(group)
-                with self.fabric.no_backward_sync(self._wrapped, enabled=waits):
+                with self._without_exchange(waits):
                     loss = self._batch_loss(batch, position)
                     self.fabric.backward(loss / len(group) if len(group) > 1 else loss)
                 position += 1
@@ -135,6 +137,12 @@ class SyntheticTrainer(TensorTrainer):
         # all processes have the same number of windows
         mean = torch.tensor(steps.total / steps.windows, dtype=torch.float64)
         return mean_over_processes(self.fabric, mean).item()
+
+    def _without_exchange(self, waits: bool) -> AbstractContextManager[None]:
+        """Context in which processes do not average their gradients, if ``waits``."""
+        if not (waits and self._is_wrapped):
+            return nullcontext()
+        return self.fabric.no_backward_sync(self._wrapped)
 
     def _batch_loss(self, batch: Batch, position: int) -> torch.Tensor:
         """Loss of one batch with curriculum, pushforward and input noise."""

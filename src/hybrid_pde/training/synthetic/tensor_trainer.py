@@ -76,7 +76,12 @@ class TensorTrainer(AbstractTrainer):
         self.first_epoch = (cycle[0] - 1) * training.epochs
         self._scheduled_epochs = cycle[1] * training.epochs
         self.scheduler = self._create_scheduler()
-        self._wrapped, self._wrapped_optimizer = self.fabric.setup(model, self.optimizer)
+        self._wrapped: Any = self.model
+        self._wrapped_optimizer: Any = self.optimizer
+        # One process in single precision needs no wrappers, which take time in every step.
+        self._is_wrapped = self.fabric.world_size > 1 or training.precision != "single"
+        if self._is_wrapped:
+            self._wrapped, self._wrapped_optimizer = self.fabric.setup(model, self.optimizer)
         self.epoch = self.first_epoch
         self.losses: list[float] = []
         self._progress = EpochProgress(self.device)

@@ -213,3 +213,18 @@ def test_memory_does_not_grow_with_the_number_of_frames(
     monkeypatch.setattr(RunningStatistics, "add", spy)
     manager(experiment(tmp_path)).ensure(0)
     assert sizes == [4, 4, 1]
+
+
+def test_an_error_in_a_block_that_is_read_ahead_comes_in_its_turn(tmp_path: Path) -> None:
+    points = BLOCK_BYTES // 16  # two frames a block
+    values = np.zeros((5, points), np.float32)
+    values[4, 3] = np.nan
+    path = raw_path(tmp_path)
+    write_file(path, {"time": np.arange(5.0), "x": cells(points)}, {"u": (("time", "x"), values)})
+    with open_in_subprocess(path, experiment(tmp_path).data) as raw:
+        blocks = raw.frames(0)
+        assert [len(next(blocks)["u"]) for _ in range(2)] == [2, 2]
+        assert raw.known(0) == (), "other tasks come in between"
+        with pytest.raises(RawDataError, match="time index 4"):
+            next(blocks)
+        assert len(next(raw.frames(0))["u"]) == 2

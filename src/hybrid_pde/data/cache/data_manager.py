@@ -137,7 +137,8 @@ class DataManager(SimulationStore):
         if self.index is not None:  # errors of all files are reported once
             missing = [index for index in indices if not self.exists(index)]
             refuse_too_large(self.directory, self.index.cached_bytes(missing), "the cache")
-        failures, digests = [], []
+        failures: list[str] = []
+        digests: list[BackgroundDigest] = []
         for index in progress(indices, "caching"):
             try:
                 path = self._ensure(index)

@@ -36,16 +36,25 @@ def start_up() -> Iterator[StartUp]:
     """The interpreter with each of the packages, the command line, and a dry run."""
     python = sys.executable
     programs: list[tuple[str, list[str], float | None]] = [
-        ("python -c 'import hybrid_pde'", [python, "-c", "import hybrid_pde"], None),
+        ("python -c 'import hybrid_pde'", _importing("hybrid_pde"), None),
+        # what no change of this library makes faster
+        ("python -c 'import torch'", _importing("torch"), None),
+        (
+            "python -c 'import torch._dynamo', as its optimizers do",
+            _importing("torch._dynamo"),
+            None,
+        ),
+        ("python -c 'import snakemake.cli'", _importing("snakemake.cli"), None),
         ("hybrid-pde --help", [python, "-m", "hybrid_pde", "--help"], 0.5),
         (
             "imports of a stage that needs no PyTorch",
-            [python, "-c", "import hybrid_pde.stages.cache"],
+            _importing("hybrid_pde.stages.cache"),
             1.5,
         ),
+        ("imports of the calibration", _importing("hybrid_pde.stages.train_physical"), None),
         (
-            "imports of the calibration",
-            [python, "-c", "import hybrid_pde.stages.train_physical"],
+            "imports of the training of a surrogate",
+            _importing("hybrid_pde.stages.train_synthetic"),
             None,
         ),
         (
@@ -56,6 +65,10 @@ def start_up() -> Iterator[StartUp]:
     ]
     for what, command, most in programs:
         yield StartUp(what, _seconds(command), most)
+
+
+def _importing(module: str) -> list[str]:
+    return [sys.executable, "-c", f"import {module}"]
 
 
 def _seconds(command: list[str]) -> float:

@@ -6,8 +6,8 @@
 Every figure is a ratio of times measured in turn, the median of several rounds. They are written to
 ``docs/measurements/speed.json``, with versions and hardware, and from there to the tables of
 ``docs/benchmarks.md`` and to ``docs/images``. ``--exponax`` names the interpreter of an environment
-with exponax, which ``make bench`` creates. ``--quick`` takes less than a minute: it measures two
-rollouts and a training against plain torch, and fails below half of the recorded ratios. CI calls
+with exponax, which ``make bench`` creates. ``--quick`` takes less than a minute: it measures a
+rollout and a training against plain torch, and fails below half of the recorded ratios. CI calls
 it after the tests.
 """
 
@@ -65,7 +65,7 @@ def measure(given: argparse.Namespace) -> dict[str, Any]:
 
 
 def quick_checks() -> Iterator[Callable[[], Ratio]]:
-    """Measurements against plain torch that take a minute together."""
+    """Measurements against plain torch that take half a minute together."""
     yield from (pair.measure for pair in quick_pairs())
     yield quick_rate
 

@@ -6,7 +6,11 @@ from typing import Any
 from pydantic import TypeAdapter
 
 
-@cache
 def adapter_of(kind: Any) -> TypeAdapter[Any]:
     """The check of values of a type, which can be hashed."""
+    return _made(kind)
+
+
+@cache
+def _made(kind: Any) -> TypeAdapter[Any]:
     return TypeAdapter(kind)

@@ -6,6 +6,7 @@ from typing import Protocol
 
 import torch
 
+from hybrid_pde.numerics.array_program import ArrayProgram
 from hybrid_pde.numerics.directional_derivatives import (
     Direction,
     Pushforward,
@@ -39,6 +40,15 @@ class Traced(Protocol):
         self, held: Tensors, device: torch.device, compiled: bool = False
     ) -> Callable[[Tensors], Tensors]:
         """The function of the changing tensors alone, see :meth:`NativeGraph.hold`."""
+
+    def program(
+        self,
+        held: Tensors,
+        changing: Tensors,
+        renewal: Callable[..., list[torch.Tensor]] | None,
+        period: int,
+    ) -> ArrayProgram | None:
+        """The function as a list of operations, see :meth:`NativeGraph.program`."""
 
     def hold_derivatives(
         self,
@@ -142,6 +152,15 @@ class _Untraced:
     ) -> Callable[[Tensors], Tensors]:
         """The function of the changing tensors alone."""
         return lambda changing: self._function(held, changing)
+
+    def program(
+        self,
+        held: Tensors,
+        changing: Tensors,
+        renewal: Callable[..., list[torch.Tensor]] | None,
+        period: int,
+    ) -> None:
+        """There is none."""
 
     def hold_derivatives(
         self,

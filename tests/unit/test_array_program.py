@@ -37,6 +37,10 @@ def lines(held, changing):
     return [factor.real * u - torch.fft.rfft(values * values) / 15]
 
 
+def nothing(*states):
+    return []
+
+
 def arguments(dtype):
     generator = torch.Generator().manual_seed(0)
     u = torch.rand(3, 2, 6, 5, generator=generator, dtype=dtype)
@@ -59,8 +63,9 @@ def several(run, changing, steps):
 def test_a_list_gives_the_values_of_its_graph(dtype):
     held, changing = arguments(dtype)
     graph = NativeGraph(mixed, held, changing)
-    program = graph.program(held, changing, None, 1)
-    frames = program.run(changing, 0, 2, 3)
+    program = graph.program(held, changing, lambda u, modes: [u * 2])
+    frames, (observed,) = program.run(changing, 0, 2, 3)
+    torch.testing.assert_close(observed, 2 * frames[0])
     run = graph.hold(held, torch.device("cpu"))
     for number in range(3):
         expected = several(run, changing, 2 * (number + 1))
@@ -74,7 +79,7 @@ def test_lines_of_an_odd_number_of_points():
     modes = torch.fft.rfft(torch.rand(2, 15, dtype=torch.float64))
     factor = torch.fft.rfft(torch.rand(15, dtype=torch.float64)) / 15
     graph = NativeGraph(lines, [factor], [modes])
-    (found,) = graph.program([factor], [modes], None, 1).run([modes], 0, 1, 1)
+    (found,), _ = graph.program([factor], [modes], nothing).run([modes], 0, 1, 1)
     torch.testing.assert_close(found[0], *lines([factor], [modes]), rtol=1e-13, atol=1e-13)
 
 
@@ -82,9 +87,9 @@ def test_lines_of_an_odd_number_of_points():
 def test_a_state_is_renewed_before_every_fourth_step():
     one = torch.ones(1, dtype=torch.float64)
     graph = NativeGraph(lambda held, changing: [changing[0] + held[0]], [one], [0 * one])
-    program = graph.program([one], [0 * one], lambda u: [10.0 * u], 4)
+    program = graph.program([one], [0 * one], nothing, lambda u: [10.0 * u], 4)
     # Steps 2 to 7; renewed before those with the numbers 3 and 7.
-    (found,) = program.run([0 * one], 2, 3, 2)
+    (found,), _ = program.run([0 * one], 2, 3, 2)
     assert found.flatten().tolist() == [12.0, 141.0]
 
 
@@ -92,10 +97,8 @@ def test_a_state_is_renewed_before_every_fourth_step():
 def test_results_that_are_states_are_exchanged():
     u, v = torch.tensor([1.0]), torch.tensor([2.0])
     graph = NativeGraph(lambda held, changing: list(changing[::-1]), [], [u, v])
-    assert [each.item() for each in graph.program([], [u, v], None, 1).run([u, v], 0, 1, 1)] == [
-        2.0,
-        1.0,
-    ]
+    found, _ = graph.program([], [u, v], nothing).run([u, v], 0, 1, 1)
+    assert [each.item() for each in found] == [2.0, 1.0]
 
 
 @pytest.mark.parametrize(
@@ -104,12 +107,12 @@ def test_results_that_are_states_are_exchanged():
 def test_other_operations_have_no_list(function):
     u = torch.rand(4)
     graph = NativeGraph(lambda held, changing: [function(changing[0])], [], [u])
-    assert graph.program([], [u], None, 1) is None
+    assert graph.program([], [u], nothing) is None
 
 
 @needs_interpreter
 def test_values_that_are_not_finite_stay_so():
     u = torch.tensor([1.0, float("nan"), float("inf")])
     graph = NativeGraph(lambda held, changing: [changing[0] * changing[0]], [], [u])
-    (found,) = graph.program([], [u], None, 1).run([u], 0, 1, 1)
+    (found,), _ = graph.program([], [u], nothing).run([u], 0, 1, 1)
     assert torch.equal(torch.isfinite(found[0]), torch.isfinite(u))

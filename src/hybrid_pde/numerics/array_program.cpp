@@ -149,15 +149,18 @@ struct Array {
 
 // Returns 0, or the error of a transform.
 //
-// A frame is `steps` runs of the list; after it, each array is copied to the place of the frame.
+// A frame is `steps` runs of the list; after it, the list of what is observed is run once, and each
+// array is copied to the place of the frame.
 // Steps are counted from `first`; before every one whose number is period - 1 beyond a multiple of
 // period, the list of the renewal is run.
 extern "C" long run_array_program(const Instruction* list, Index count,
-                                  const Instruction* renewal, Index renewal_count, Index period,
+                                  const Instruction* renewal, Index renewal_count,
+                                  const Instruction* observed, Index observed_count, Index period,
                                   Index first, Index steps, Index frames, const Array* arrays,
                                   Index array_count, Transform forward, Transform backward) {
   const Operations step{list, count, forward, backward};
   const Operations renew{renewal, renewal_count, forward, backward};
+  const Operations observe{observed, observed_count, forward, backward};
   for (Index f = 0; f < frames; ++f) {
     for (Index n = first + f * steps; n < first + (f + 1) * steps; ++n) {
       if (n % period == period - 1) {
@@ -165,6 +168,7 @@ extern "C" long run_array_program(const Instruction* list, Index count,
       }
       if (long error = step.run()) return error;
     }
+    if (long error = observe.run()) return error;
     for (const Array* a = arrays; a != arrays + array_count; ++a) {
       std::memcpy(a->frames + f * a->bytes, a->at, a->bytes);
     }

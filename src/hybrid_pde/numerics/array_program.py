@@ -28,7 +28,6 @@ _OPERATIONS = (
 _CODES = {name: code for code, name in enumerate(_OPERATIONS)}
 _DOUBLE, _FORWARD, _BACKWARD = 32, 100, 101
 _DIMS, _OPERANDS = 6, 4
-_WIDTH = 2 + _DIMS + _OPERANDS * (1 + _DIMS)
 
 _VIEWS = (torch.select, torch.squeeze, torch.unsqueeze, torch.permute, torch.transpose)
 _VIEWS += (torch.narrow, torch.Tensor.expand, torch.detach)
@@ -51,6 +50,7 @@ class ArrayProgram:
             its results the next states.
         kept: Constants and held tensors.
         changing: Examples of the changing tensors; the states come first.
+        observed: A function of the states whose results are wanted after each frame.
         renewal: A function of the states that is run before a step now and then.
         period: Number of steps after which it is.
 
@@ -63,6 +63,7 @@ class ArrayProgram:
         step: Part,
         kept: Tensors,
         changing: Tensors,
+        observed: Part,
         renewal: Part | None = None,
         period: int = 1,
     ) -> None:
@@ -76,13 +77,21 @@ class ArrayProgram:
         self._arrays: list[torch.Tensor] = []
         self._changing = [self._new(each.shape, each.dtype) for each in changing]
         self._period = period
-        self._step = self._function(step, [*kept, *self._changing])
-        self._renewal = torch.zeros(0, _WIDTH, dtype=torch.int64)
+        rows = [self._replacing(step, [*kept, *self._changing])]
         if renewal is not None:
-            self._renewal = self._function(renewal, [*renewal.constants, *self._states])
+            rows.append(self._replacing(renewal, [*renewal.constants, *self._states]))
+        else:
+            rows.append([])
+        self._rows = []
+        results = self._translate(observed.module.graph, [*observed.constants, *self._states])
+        self._wanted = [*self._states, *(self._contiguous(each) for each in results)]
+        rows.append(self._rows)
+        self._lists = [torch.tensor(each, dtype=torch.int64) for each in rows]
 
-    def run(self, changing: Tensors, first: int, steps: int, frames: int) -> list[torch.Tensor]:
-        """The states ``[F, …]`` after each frame.
+    def run(
+        self, changing: Tensors, first: int, steps: int, frames: int
+    ) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
+        """The states ``[F, …]`` after each frame, and what is observed of them.
 
         Args:
             changing: The states before, and the other changing tensors, which stay the same.
@@ -92,16 +101,16 @@ class ArrayProgram:
         """
         for own, value in zip(self._changing, changing, strict=True):
             own.copy_(value)
-        made = [torch.empty((frames, *u.shape), dtype=u.dtype) for u in self._states]
+        made = [torch.empty((frames, *u.shape), dtype=u.dtype) for u in self._wanted]
         arrays = [
             [own.data_ptr(), each.data_ptr(), own.numel() * own.element_size()]
-            for own, each in zip(self._states, made, strict=True)
+            for own, each in zip(self._wanted, made, strict=True)
         ]
         counts = self._period, first, steps, frames
-        self._library.run(self._step, self._renewal, counts, torch.tensor(arrays))
-        return made
+        self._library.run(self._lists, counts, torch.tensor(arrays))
+        return made[: len(self._states)], made[len(self._states) :]
 
-    def _function(self, part: Part, inputs: Tensors) -> torch.Tensor:
+    def _replacing(self, part: Part, inputs: Tensors) -> list[list[int]]:
         """The operations of a function that replaces the states by its results."""
         self._rows: list[list[int]] = []
         results = self._translate(part.module.graph, inputs)
@@ -109,7 +118,7 @@ class ArrayProgram:
         results = [self._contiguous(each, _shares(each, self._states)) for each in results]
         for state, result in zip(self._states, results, strict=True):
             self._emit("copy", state, result)
-        return torch.tensor(self._rows, dtype=torch.int64)
+        return self._rows
 
     def _translate(self, graph: fx.Graph, inputs: Sequence[torch.Tensor]) -> list[torch.Tensor]:
         left = iter(inputs)

@@ -63,23 +63,22 @@ class Library:
 
     def run(
         self,
-        step: torch.Tensor,
-        renewal: torch.Tensor,
+        instructions: Sequence[torch.Tensor],
         counts: Sequence[int],
         arrays: torch.Tensor,
     ) -> None:
         """Call the interpreter.
 
         Args:
-            step: Instructions of a step, one a row.
-            renewal: Those that are run before a step now and then.
+            instructions: Those of a step, those that are run before a step now and then, those
+                that are run after a frame; one a row.
             counts: After how many steps they are, number of steps before, in a frame, of frames.
             arrays: Address of an array, of its frames, and its size [bytes], one a row.
 
         Raises:
             RuntimeError: if a transform fails.
         """
-        lists = [argument for rows in (step, renewal) for argument in _address_and_length(rows)]
+        lists = [argument for rows in instructions for argument in _address_and_length(rows)]
         numbers = [ctypes.c_int64(each) for each in counts]
         error = self._run(*lists, *numbers, *_address_and_length(arrays), *self._compute)
         if error:

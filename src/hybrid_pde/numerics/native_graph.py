@@ -24,6 +24,7 @@ from hybrid_pde.numerics.graph_simplification import simplify
 
 logger = logging.getLogger(__name__)
 
+Observation = Callable[..., list[torch.Tensor]]
 Run = Callable[[Tensors], tuple[torch.Tensor, ...]]
 
 
@@ -91,8 +92,9 @@ class NativeGraph:
         self,
         held: Tensors,
         changing: Tensors,
-        renewal: Callable[..., list[torch.Tensor]] | None,
-        period: int,
+        observed: Observation,
+        renewal: Observation | None = None,
+        period: int = 1,
     ) -> ArrayProgram | None:
         """The function as a list of operations that runs without Python, on the CPU.
 
@@ -101,6 +103,7 @@ class NativeGraph:
         Args:
             held: The held tensors.
             changing: Examples of the changing tensors.
+            observed: A function of the states whose results are wanted after each frame.
             renewal: A function of the states, run before a step now and then.
             period: Number of steps after which it is.
 
@@ -111,9 +114,11 @@ class NativeGraph:
             return None
         cpu = torch.device("cpu")
         states = changing[: len(self._graph.output_node().args[0])]
+        own = whole(*record(observed, states))
         part = None if renewal is None else whole(*record(renewal, states))
+        kept = self._kept_values(held, cpu)
         try:
-            return ArrayProgram(self._run, self._kept_values(held, cpu), changing, part, period)
+            return ArrayProgram(self._run, kept, changing, own, part, period)
         except UnsupportedError as problem:
             logger.debug("a graph is run operation by operation: %s", problem)
             self._is_listable = False

@@ -13,7 +13,7 @@ from hybrid_pde.numerics.directional_derivatives import (
     one_after_the_other,
 )
 from hybrid_pde.numerics.graph_recorder import Tensors, UntraceableError
-from hybrid_pde.numerics.native_graph import NativeGraph
+from hybrid_pde.numerics.native_graph import NativeGraph, Observation
 
 logger = logging.getLogger(__name__)
 
@@ -45,8 +45,9 @@ class Traced(Protocol):
         self,
         held: Tensors,
         changing: Tensors,
-        renewal: Callable[..., list[torch.Tensor]] | None,
-        period: int,
+        observed: Observation,
+        renewal: Observation | None = None,
+        period: int = 1,
     ) -> ArrayProgram | None:
         """The function as a list of operations, see :meth:`NativeGraph.program`."""
 
@@ -157,8 +158,9 @@ class _Untraced:
         self,
         held: Tensors,
         changing: Tensors,
-        renewal: Callable[..., list[torch.Tensor]] | None,
-        period: int,
+        observed: Observation,
+        renewal: Observation | None = None,
+        period: int = 1,
     ) -> None:
         """There is none."""
 

@@ -137,8 +137,7 @@ class Interval:
         steps = self._steps[count]
         if steps.are_listed(state):
             self.has_compiled_steps = True
-            states = steps.advance_frames(state, begin, number)
-            values = self.stepper.inverse(states)
+            states, values = steps.advance_frames(state, begin, number)
             return Frames(_unstacked(states), _unstacked(values), list(values.values()))
         now = []
         for frame in range(begin, begin + number):

@@ -48,6 +48,7 @@ class Steps:
         substeps: Number of steps.
         dtype: Precision of the state.
         workload: The work to come, which decides whether the steps are compiled.
+        observe: The values of a state.
         renew: Removes from a state what no value depends on; ``None`` if there is nothing.
     """
 
@@ -59,11 +60,12 @@ class Steps:
         substeps: int,
         dtype: torch.dtype,
         workload: Workload,
+        observe: Callable[[Natives], Natives],
         renew: Callable[[Natives], Natives] | None = None,
     ) -> None:
         self._graph, self._parameters, self._dtype = graph, parameters, dtype
         self._dt, self._substeps, self._workload = dt, substeps, workload
-        self._renew = renew
+        self._observe, self._renew = observe, renew
         self._run: Callable[[Sequence[torch.Tensor]], Sequence[torch.Tensor]] | None = None
         self._push: Pushforward | None = None
         self._program: ArrayProgram | None = None
@@ -118,13 +120,14 @@ class Steps:
     def _listed(self, state: Natives) -> tuple[Any, ...]:
         """Arguments of the list of operations."""
         renew = self._renew
+        observed = partial(_on_tensors, self._observe, list(state))
         renewal = None if renew is None else partial(_on_tensors, renew, list(state))
         size = self._step_size(torch.device("cpu"))
         held = [*_flat(self._parameters), size]
-        return held, [*state.values(), size], renewal, _RENEWED_AFTER
+        return held, [*state.values(), size], observed, renewal, _RENEWED_AFTER
 
-    def advance_frames(self, state: Natives, frame: int, number: int) -> Natives:
-        """The states ``[F, B, C, *space]`` of some frames, computed without Python.
+    def advance_frames(self, state: Natives, frame: int, number: int) -> tuple[Natives, Natives]:
+        """States and values ``[F, B, C, *space]`` of some frames, computed without Python.
 
         Args:
             state: The state before.
@@ -132,10 +135,10 @@ class Steps:
             number: Number of frames.
         """
         assert self._program is not None
-        elapsed = torch.zeros((), dtype=self._dtype)
-        changing = [*state.values(), elapsed]
+        changing = [*state.values(), torch.zeros((), dtype=self._dtype)]
         made = self._program.run(changing, frame * self._substeps, self._substeps, number)
-        return dict(zip(state, made, strict=True))
+        states, values = (dict(zip(state, each, strict=True)) for each in made)
+        return states, values
 
     def _advance(self, state: Natives, frame: int, numbers: range) -> Natives:
         """The state after the steps with these numbers."""
@@ -207,7 +210,14 @@ class Steps:
             left = iter(tensors)
             before = {role: next(left) for role in state}
             parameters = Coefficients(*({name: next(left) for name in group} for group in names))
-            given = (self._dt, self._substeps, self._dtype, self._workload, self._renew)
+            given = (
+                self._dt,
+                self._substeps,
+                self._dtype,
+                self._workload,
+                self._observe,
+                self._renew,
+            )
             steps = Steps(self._graph, parameters, *given)
             return tuple(steps._advance(before, frame, numbers).values())
 

@@ -29,7 +29,13 @@ _CODES = {name: code for code, name in enumerate(_OPERATIONS)}
 _DOUBLE, _FORWARD, _BACKWARD = 32, 100, 101
 _DIMS, _OPERANDS = 6, 4
 
-_VIEWS = (torch.select, torch.squeeze, torch.unsqueeze, torch.permute, torch.transpose)
+_VIEWS: tuple[Any, ...] = (
+    torch.select,
+    torch.squeeze,
+    torch.unsqueeze,
+    torch.permute,
+    torch.transpose,
+)
 _VIEWS += (torch.narrow, torch.Tensor.expand, torch.detach)
 _BINARY = {torch.add: "add", torch.sub: "sub", torch.mul: "mul", torch.div: "div"}
 _DOUBLES = (torch.float64, torch.complex128)
@@ -71,6 +77,7 @@ class ArrayProgram:
         if found is None:
             raise UnsupportedError("no interpreter")
         self._library: Library = found
+        self._rows: list[list[int]] = []
         self._plans: list[Plan] = []
         self._held = [*kept]
         # The arrays are addressed by the list and must not go.
@@ -112,7 +119,7 @@ class ArrayProgram:
 
     def _replacing(self, part: Part, inputs: Tensors) -> list[list[int]]:
         """The operations of a function that replaces the states by its results."""
-        self._rows: list[list[int]] = []
+        self._rows = []
         results = self._translate(part.module.graph, inputs)
         self._states = self._changing[: len(results)]
         results = [self._contiguous(each, _shares(each, self._states)) for each in results]
@@ -123,11 +130,12 @@ class ArrayProgram:
     def _translate(self, graph: fx.Graph, inputs: Sequence[torch.Tensor]) -> list[torch.Tensor]:
         left = iter(inputs)
         arrays: dict[fx.Node, torch.Tensor] = {}
+        results: Any = ()
         for node in graph.nodes:
             if node.op == "placeholder":
                 arrays[node] = next(left).detach()
             elif node.op == "call_function":
-                args = fx.node.map_arg(node.args, arrays.__getitem__)
+                args: Any = fx.node.map_arg(node.args, arrays.__getitem__)
                 arrays[node] = self._operation(node.target, args, dict(node.kwargs))
                 if arrays[node].shape != node.meta["shape"]:
                     raise UnsupportedError(f"{node.target}: another shape")

@@ -24,7 +24,13 @@ from hybrid_pde.numerics.compilation_cache import compiler_path, prepare_compila
 logger = logging.getLogger(__name__)
 
 _SOURCE = Path(__file__).with_name("array_program.cpp")
-_FLAGS = ("-O2", "-ftree-vectorize", "-march=native", "-fno-math-errno", "-fno-trapping-math")
+_FLAGS: tuple[str, ...] = (
+    "-O2",
+    "-ftree-vectorize",
+    "-march=native",
+    "-fno-math-errno",
+    "-fno-trapping-math",
+)
 _FLAGS += ("-std=c++17", "-fPIC", "-shared")
 _LONGEST_COMPILATION_S = 120
 

@@ -12,6 +12,7 @@ Layout: ``G`` directions of derivatives.
 
 import logging
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 
@@ -113,7 +114,8 @@ class NativeGraph:
         if not self._is_listable:
             return None
         cpu = torch.device("cpu")
-        states = changing[: len(self._graph.output_node().args[0])]
+        results: Any = self._graph.output_node().args[0]
+        states = changing[: len(results)]
         own = whole(*record(observed, states))
         part = None if renewal is None else whole(*record(renewal, states))
         kept = self._kept_values(held, cpu)

@@ -12,11 +12,15 @@ from hybrid_pde.domain.grid import PERIODIC, Grid
 from hybrid_pde.models.physical.coefficients import Directions
 from hybrid_pde.models.registry import ModelRegistry
 from hybrid_pde.numerics import compilation_cache, compiled_part
+from hybrid_pde.numerics.array_program_library import library
 from hybrid_pde.numerics.workload import Workload, compilation
 
 GRID = Grid(("x", "y"), (9, 8), (0.0, 0.0), (0.7, 1.0), ((PERIODIC,) * 2,) * 2, (False, False))
 needs_compiler = pytest.mark.skipif(
     compilation_cache.compiler_version() is None, reason="needs a C++ compiler (g++ or CXX)"
+)
+needs_interpreter = pytest.mark.skipif(
+    library() is None, reason="needs a C++ compiler (g++ or CXX) and PyTorch with MKL"
 )
 
 
@@ -89,11 +93,17 @@ def test_derivatives_of_directions_agree_with_differences():
     assert gradients[1] == pytest.approx(float((weights * of_diffusivity).sum()), rel=1e-10)
 
 
-def test_spectral_steps_are_never_compiled():
-    model = model_of("always", "spectral")
+@needs_interpreter
+def test_spectral_steps_run_as_a_list_without_derivatives():
+    listed, plain = model_of("always", "spectral"), model_of("never", "spectral")
+    diffusivity = torch.tensor(0.03, dtype=torch.float64)
     with torch.no_grad():
-        last(model, start(), torch.tensor(0.03))
-    assert not model.has_compiled_steps
+        found, expected = (last(each, start(), diffusivity) for each in (listed, plain))
+    assert (found - expected).abs().max() <= 1e-12 * expected.abs().max()
+    assert listed.has_compiled_steps and not plain.has_compiled_steps
+    recorded = model_of("always", "spectral")
+    last(recorded, start(), diffusivity.requires_grad_())
+    assert not recorded.has_compiled_steps
 
 
 @needs_compiler

@@ -5,6 +5,7 @@ Layout: ``B`` windows or simulations, ``C`` channels, ``X Y Z`` space; a native 
 """
 
 from dataclasses import fields
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -51,6 +52,15 @@ def to_field(native: torch.Tensor, grid: Grid, layout: FieldLayout) -> Field:
     # PhiFlow has cell centres only; an attribute of the box marks points on the boundary
     object.__setattr__(box, _NODAL, grid.nodes_on_boundary)
     return CenteredGrid(to_values(native, grid, layout), to_extrapolation(grid), box)
+
+
+@lru_cache(maxsize=16)
+def empty_field(
+    shape: tuple[int, ...], dtype: torch.dtype, grid: Grid, layout: FieldLayout
+) -> Field:
+    """A field of zeros without memory, for :func:`next_frame`; made once for each shape."""
+    with math.precision(64 if dtype == torch.float64 else 32):
+        return to_field(torch.zeros((), dtype=dtype).expand(shape), grid, layout)
 
 
 def next_frame(native: torch.Tensor, field: Field, layout: FieldLayout) -> Field:

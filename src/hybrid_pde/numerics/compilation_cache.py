@@ -23,22 +23,27 @@ _FOLDER = "TORCHINDUCTOR_CACHE_DIR"
 _PRIVATE = 0o700
 
 
+def compiler_path() -> str | None:
+    """The C++ compiler; ``None`` without one.
+
+    It is that of the variable ``CXX``, otherwise ``clang++`` on macOS and ``g++`` elsewhere, as
+    PyTorch chooses it.
+    """
+    default = "clang++" if platform.system() == "Darwin" else "g++"
+    return shutil.which(os.environ.get("CXX", default))
+
+
 @cache
 def compiler_version() -> str | None:
-    """First line of what the C++ compiler says of itself; ``None`` without one.
-
-    The compiler is that of the variable ``CXX``, otherwise ``clang++`` on macOS and ``g++``
-    elsewhere, as PyTorch chooses it.
-    """
-    name = os.environ.get("CXX", "clang++" if platform.system() == "Darwin" else "g++")
-    found = shutil.which(name)
+    """First line of what the C++ compiler says of itself; ``None`` without one."""
+    found = compiler_path()
     if found is None:
         return None
     try:
         said = subprocess.run([found, "--version"], capture_output=True, text=True, timeout=60)
     except (OSError, subprocess.SubprocessError):
         return None
-    return said.stdout.partition("\n")[0].strip() or name if said.returncode == 0 else None
+    return said.stdout.partition("\n")[0].strip() or found if said.returncode == 0 else None
 
 
 @cache

@@ -10,16 +10,22 @@ Shapes, data types and the branches of Python are those of the trace. (PyTorch's
 Layout: ``G`` directions of derivatives.
 """
 
+import logging
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 
+from hybrid_pde.numerics.array_program import ArrayProgram, UnsupportedError
 from hybrid_pde.numerics.compiled_adjoint import CompiledAdjoint
 from hybrid_pde.numerics.directional_derivatives import Direction, Pushforward, along, directional
 from hybrid_pde.numerics.graph_part import split, whole
 from hybrid_pde.numerics.graph_recorder import Tensors, record
 from hybrid_pde.numerics.graph_simplification import simplify
 
+logger = logging.getLogger(__name__)
+
+Observation = Callable[..., list[torch.Tensor]]
 Run = Callable[[Tensors], tuple[torch.Tensor, ...]]
 
 
@@ -57,6 +63,7 @@ class NativeGraph:
         self.is_real = not any(
             node.meta["dtype"].is_complex for node in self._graph.nodes if "dtype" in node.meta
         )
+        self._is_listable = True
         self._on_device: dict[torch.device, tuple[Tensors, Tensors]] = {}
         self._derivatives: dict[tuple[object, ...], NativeGraph] = {}
 
@@ -69,10 +76,7 @@ class NativeGraph:
             compiled: Whether to run it compiled where that is possible; the changing tensors are
                 then contiguous.
         """
-        first, second = self._constants_on(device)
-        prepared = self._prepare.call(*first, *held)
-        available = [*held, *prepared]
-        kept = [*second, *(available[number] for number in self._kept)]
+        kept = self._kept_values(held, device)
         call: Callable[..., tuple[torch.Tensor, ...]] | None = self._run.call
         if compiled and self.is_real:
             call = None
@@ -84,6 +88,43 @@ class NativeGraph:
             return call(*kept, *changing)
 
         return run
+
+    def program(
+        self,
+        held: Tensors,
+        changing: Tensors,
+        observed: Observation,
+        renewal: Observation | None = None,
+        period: int = 1,
+    ) -> ArrayProgram | None:
+        """The function as a list of operations that runs without Python, on the CPU.
+
+        Its results replace the first changing tensors.
+
+        Args:
+            held: The held tensors.
+            changing: Examples of the changing tensors.
+            observed: A function of the states whose results are wanted after each frame.
+            renewal: A function of the states, run before a step now and then.
+            period: Number of steps after which it is.
+
+        Returns:
+            The list; ``None`` if there is an operation that it cannot have, or no compiler.
+        """
+        if not self._is_listable:
+            return None
+        cpu = torch.device("cpu")
+        results: Any = self._graph.output_node().args[0]
+        states = changing[: len(results)]
+        own = whole(*record(observed, states))
+        part = None if renewal is None else whole(*record(renewal, states))
+        kept = self._kept_values(held, cpu)
+        try:
+            return ArrayProgram(self._run, kept, changing, own, part, period)
+        except UnsupportedError as problem:
+            logger.debug("a graph is run operation by operation: %s", problem)
+            self._is_listable = False
+            return None
 
     def hold_derivatives(
         self,
@@ -165,6 +206,12 @@ class NativeGraph:
             [*held, *repeated(own)],
             [*changing, *repeated(changing[:num_states])],
         )
+
+    def _kept_values(self, held: Tensors, device: torch.device) -> Tensors:
+        """The tensors that the repeated operations take besides the changing ones."""
+        first, second = self._constants_on(device)
+        available = [*held, *self._prepare.call(*first, *held)]
+        return [*second, *(available[number] for number in self._kept)]
 
     def _constants_on(self, device: torch.device) -> tuple[Tensors, Tensors]:
         if device not in self._on_device:

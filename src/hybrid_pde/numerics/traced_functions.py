@@ -6,13 +6,14 @@ from typing import Protocol
 
 import torch
 
+from hybrid_pde.numerics.array_program import ArrayProgram
 from hybrid_pde.numerics.directional_derivatives import (
     Direction,
     Pushforward,
     one_after_the_other,
 )
 from hybrid_pde.numerics.graph_recorder import Tensors, UntraceableError
-from hybrid_pde.numerics.native_graph import NativeGraph
+from hybrid_pde.numerics.native_graph import NativeGraph, Observation
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +40,16 @@ class Traced(Protocol):
         self, held: Tensors, device: torch.device, compiled: bool = False
     ) -> Callable[[Tensors], Tensors]:
         """The function of the changing tensors alone, see :meth:`NativeGraph.hold`."""
+
+    def program(
+        self,
+        held: Tensors,
+        changing: Tensors,
+        observed: Observation,
+        renewal: Observation | None = None,
+        period: int = 1,
+    ) -> ArrayProgram | None:
+        """The function as a list of operations, see :meth:`NativeGraph.program`."""
 
     def hold_derivatives(
         self,
@@ -142,6 +153,16 @@ class _Untraced:
     ) -> Callable[[Tensors], Tensors]:
         """The function of the changing tensors alone."""
         return lambda changing: self._function(held, changing)
+
+    def program(
+        self,
+        held: Tensors,
+        changing: Tensors,
+        observed: Observation,
+        renewal: Observation | None = None,
+        period: int = 1,
+    ) -> None:
+        """There is none."""
 
     def hold_derivatives(
         self,

@@ -3,7 +3,7 @@
 Layout of native tensors: ``B`` simulations, ``C`` channels, ``X Y Z`` space, ``[B, C, X, Y, Z]``.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -29,7 +29,7 @@ MAX_SUBSTEPS = 10_000
 # Most frames that are computed ahead, and most memory of one of them [bytes]. Larger ones take much
 # longer than what is saved, except on accelerators, which wait for each measurement.
 _MOST_AHEAD = 16
-_LARGEST_AHEAD = {"cpu": 2**17}
+_LARGEST_AHEAD = {"cpu": 2**18}
 _LARGEST_AHEAD_ELSEWHERE = 2**22
 
 
@@ -81,21 +81,21 @@ class Interval:
         return 1 if size > limit or is_differentiated(values, self.parameters) else _MOST_AHEAD
 
     def measure(
-        self, frames: Sequence[Natives], needs_bounds: bool = True
+        self, frames: "Frames", needs_bounds: bool = True
     ) -> tuple[list[Bounds], list[bool]]:
         """Bounds at the values of each frame, and whether these are finite.
 
         Args:
-            frames: Values by role.
+            frames: The frames.
             needs_bounds: Whether to measure bounds, which hold at both ends of the interval.
         """
         if not needs_bounds:
-            return [], are_finite(frames)
+            return [], are_finite(frames.values, frames.stacked)
         if not self._bounds:
             parameters = self.parameters
             ends = [parameters, parameters.after(self.dt)] if parameters.slopes else [parameters]
             self._bounds = [StepBounds(self.stepper, at) for at in ends]
-        measured = [bounds.at(frames) for bounds in self._bounds]
+        measured = [bounds.at(frames.values, frames.stacked) for bounds in self._bounds]
         finite = [each.is_finite for each in measured[0]]
         if len(measured) == 1:
             return [each.bounds for each in measured[0]], finite
@@ -120,10 +120,8 @@ class Interval:
             return False
         return self.count_steps(widest(measured)) == count
 
-    def advance(
-        self, state: Natives, begin: int, number: int, count: StepCount
-    ) -> Iterator[tuple[Natives, Natives]]:
-        """Yields the states and values of some frames.
+    def advance(self, state: Natives, begin: int, number: int, count: StepCount) -> "Frames":
+        """Some frames.
 
         Args:
             state: State before the first one.
@@ -137,9 +135,37 @@ class Interval:
             )
             self.has_compiled_steps |= self._steps[count].are_compiled(state)
         steps = self._steps[count]
+        if steps.are_listed(state):
+            self.has_compiled_steps = True
+            states, values = steps.advance_frames(state, begin, number)
+            return Frames(_unstacked(states), _unstacked(values), list(values.values()))
+        now = []
         for frame in range(begin, begin + number):
             state = steps.advance(state, frame)
-            yield state, self.stepper.inverse(state)
+            now.append(state)
+        values_of = [self.stepper.inverse(each) for each in now]
+        return Frames(now, values_of)
+
+
+@dataclass(frozen=True)
+class Frames:
+    """Consecutive frames.
+
+    Attributes:
+        states: Their states.
+        values: Their values.
+        stacked: The values ``[F, B, C, *space]``, where they are in one piece of memory.
+    """
+
+    states: Sequence[Natives]
+    values: Sequence[Natives]
+    stacked: Sequence[torch.Tensor] | None = None
+
+
+def _unstacked(stacked: Natives) -> list[Natives]:
+    """The frames of tensors ``[F, …]``."""
+    each_role = (native.unbind() for native in stacked.values())
+    return [dict(zip(stacked, frame, strict=True)) for frame in zip(*each_role, strict=True)]
 
 
 class IntervalCache:

@@ -21,11 +21,11 @@ from hybrid_pde.config.checks.equation import (
 )
 from hybrid_pde.config.schema import NumericsParams
 from hybrid_pde.data.field_conversion import (
+    empty_field,
     from_field,
     grid_of,
     layout_of,
     next_frame,
-    to_field,
 )
 from hybrid_pde.data.staggered_conversion import to_staggered
 from hybrid_pde.domain.data_description import DataDescription
@@ -121,19 +121,15 @@ class PhysicalModel(torch.nn.Module, Equation):
             conditions = conditions_of(known, grid, next(iter(state.values())))
         names = match_roles(self.spec, list(state)).values()
         frames: dict[str, list[Field]] = {name: [] for name in names}
-        first: dict[str, Field] = {}
         parameters = dict(self.named_parameters())
         for frame in self.rollout(state, grid, steps, dt, parameters, conditions=conditions):
             for name, native in frame.items():
-                if name in first:
-                    frames[name].append(next_frame(native, first[name], layouts[name]))
-                    continue
-                with math.precision(bits):
-                    if fields[name].is_staggered:
+                if fields[name].is_staggered:
+                    with math.precision(bits):
                         frames[name].append(to_staggered(native, grid, fields[name].boundary))
-                    else:
-                        first[name] = to_field(native, grid, layouts[name])
-                        frames[name].append(first[name])
+                else:
+                    like = empty_field(native.shape, native.dtype, grid, layouts[name])
+                    frames[name].append(next_frame(native, like, layouts[name]))
         return frames
 
     @overload

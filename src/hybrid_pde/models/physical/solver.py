@@ -20,6 +20,7 @@ from hybrid_pde.models.physical.field_roles import match_roles, role_layouts
 from hybrid_pde.models.physical.grid_transfer import GridTransfer
 from hybrid_pde.models.physical.interval import (
     MAX_SUBSTEPS,
+    Frames,
     Interval,
     IntervalCache,
     StepCount,
@@ -145,24 +146,23 @@ class Solver:
             numbers: Numbers of the frames, counted from 0.
             spec: Settings of the rollout.
         """
-        frame, end, length = numbers.start, numbers.stop, 1
+        frame, end = numbers.start, numbers.stop
         state, values = before
-        most = during.most_ahead(values)
+        length = most = during.most_ahead(values)
         fixed = spec.fixed_substeps if spec.discretization.coarsen == 1 else None
         if fixed is not None:
             count = StepCount(fixed * spec.discretization.substeps_factor)
         else:
-            (bounds,), _ = during.measure([values])
+            (bounds,), _ = during.measure(Frames([state], [values]))
             count = self._count_steps(during, bounds, frame + 1)
         while frame < end:
-            block = list(during.advance(state, frame, min(length, end - frame), count))
+            block = during.advance(state, frame, min(length, end - frame), count)
             self.has_compiled_steps |= during.has_compiled_steps
             length = min(2 * length, most)
             needs_bounds = fixed is None and frame + 1 < end
-            measured, finite = during.measure([each for _, each in block], needs_bounds)
+            measured, finite = during.measure(block, needs_bounds)
             is_right = all(finite) and needs_bounds and during.is_right(count, measured)
-            for number, (after, values) in enumerate(block):
-                state = after
+            for number, (state, values) in enumerate(zip(block.states, block.values, strict=True)):
                 frame += 1
                 self.substeps_used, self.stages_used = count.substeps, count.stages
                 if not finite[number]:

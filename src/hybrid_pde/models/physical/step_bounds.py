@@ -45,9 +45,14 @@ class StepBounds:
         self._runs: dict[int, Any] = {}
 
     @torch.no_grad()
-    def at(self, frames: Sequence[Natives]) -> list[Measured]:
-        """The bounds at each of some states ``[B, C, *space]``, by one reduction."""
-        stacked = stack_frames(frames)
+    def at(self, frames: Sequence[Natives], stacked: Tensors | None = None) -> list[Measured]:
+        """The bounds at each of some states ``[B, C, *space]``, by one reduction.
+
+        Args:
+            frames: The states.
+            stacked: All of them ``[F, B, C, *space]``, where they are in one piece of memory.
+        """
+        stacked = stack_frames(frames, stacked)
         size = len(stacked[0])
         if size not in self._runs:
             self._runs[size] = self._run(list(frames[0]), stacked)
@@ -103,18 +108,20 @@ class StepBounds:
 
 
 @torch.no_grad()
-def are_finite(frames: Sequence[Natives]) -> list[bool]:
-    """True for frames whose values have a finite sum."""
-    sums = [each.flatten(1).sum(1) for each in stack_frames(frames)]
+def are_finite(frames: Sequence[Natives], stacked: Tensors | None = None) -> list[bool]:
+    """True for frames whose values have a finite sum; arguments as of :meth:`StepBounds.at`."""
+    sums = [each.flatten(1).sum(1) for each in stack_frames(frames, stacked)]
     total = sum(sums[1:], sums[0])
     return list(map(isfinite, total.tolist()[: len(frames)]))
 
 
-def stack_frames(frames: Sequence[Natives]) -> list[torch.Tensor]:
+def stack_frames(frames: Sequence[Natives], stacked: Tensors | None = None) -> list[torch.Tensor]:
     """The values of all frames ``[F, B, C, *space]``, for each field.
 
     The last one is repeated until their number is a power of two: there is a graph for each.
     """
+    if stacked is not None and len(frames).bit_count() == 1:
+        return list(stacked)
     if len(frames) == 1:
         return [plain(native).unsqueeze(0) for native in frames[0].values()]
     size = 1 << (len(frames) - 1).bit_length()

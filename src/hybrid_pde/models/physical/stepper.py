@@ -126,7 +126,7 @@ class Stepper:
             (stages, names, own), step, [*held, times[0]], changing, self._valid
         )
         work = workload or Workload()
-        return Steps(graph, parameters, dt, substeps, self.dtype, work, renew)
+        return Steps(graph, parameters, dt, substeps, self.dtype, work, self.inverse, renew)
 
     def transform(self, values: Natives) -> Natives:
         """The state that steps advance: the Fourier modes for spectral schemes, else the values.

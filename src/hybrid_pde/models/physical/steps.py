@@ -5,6 +5,7 @@ Layout of native tensors: ``G`` directions of derivatives, ``B`` simulations, ``
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from math import ceil, sqrt
 from typing import Any
 
@@ -18,6 +19,7 @@ from hybrid_pde.models.physical.coefficients import (
     has_tangents,
     is_differentiated,
 )
+from hybrid_pde.numerics.array_program import ArrayProgram
 from hybrid_pde.numerics.directional_derivatives import Direction, Pushforward
 from hybrid_pde.numerics.traced_functions import Traced
 from hybrid_pde.numerics.workload import Workload
@@ -28,6 +30,10 @@ _WITH_TANGENTS = 3
 _ALL_KEPT = 4
 # Number of steps after which a state is renewed.
 _RENEWED_AFTER = 16
+# Largest state that is advanced by a list of operations [bytes], whose sums and products take one
+# thread, and the fewest steps that repay making it.
+_LARGEST_LISTED = 2**19
+_FEWEST_LISTED = 8
 _NO_PARAMETERS = Coefficients({})
 
 
@@ -42,6 +48,7 @@ class Steps:
         substeps: Number of steps.
         dtype: Precision of the state.
         workload: The work to come, which decides whether the steps are compiled.
+        observe: The values of a state.
         renew: Removes from a state what no value depends on; ``None`` if there is nothing.
     """
 
@@ -53,13 +60,15 @@ class Steps:
         substeps: int,
         dtype: torch.dtype,
         workload: Workload,
+        observe: Callable[[Natives], Natives],
         renew: Callable[[Natives], Natives] | None = None,
     ) -> None:
         self._graph, self._parameters, self._dtype = graph, parameters, dtype
         self._dt, self._substeps, self._workload = dt, substeps, workload
-        self._renew = renew
+        self._observe, self._renew = observe, renew
         self._run: Callable[[Sequence[torch.Tensor]], Sequence[torch.Tensor]] | None = None
         self._push: Pushforward | None = None
+        self._program: ArrayProgram | None = None
         self._start: torch.Tensor | None = None
         self._has_tangents = has_tangents({}, parameters)
 
@@ -82,30 +91,69 @@ class Steps:
             frame: Number of the frame that the steps begin at, counted from 0.
         """
         substeps = self._substeps
-        period = max(1, _RENEWED_AFTER // substeps)
-        if self._renew is not None and frame % period == period - 1:
-            state = self._renew(state)
         if substeps <= _ALL_KEPT or not is_differentiated(state, self._parameters):
-            return self._advance(state, range(substeps))
+            return self._advance(state, frame, range(substeps))
         size = ceil(sqrt(substeps))
         for begin in range(0, substeps, size):
-            state = self._recomputed(state, range(begin, min(begin + size, substeps)))
+            state = self._recomputed(state, frame, range(begin, min(begin + size, substeps)))
         return state
 
-    def _advance(self, state: Natives, numbers: range) -> Natives:
+    def are_listed(self, state: Natives) -> bool:
+        """True if the steps from such a state run as a list: see :meth:`advance_frames`."""
+        first, work = next(iter(state.values())), self._workload
+        if (
+            not first.is_complex()
+            or work.compile == "never"
+            or (work.compile == "auto" and work.frames * self._substeps < _FEWEST_LISTED)
+            or sum(each.numel() * each.element_size() for each in state.values()) > _LARGEST_LISTED
+            or first.device.type != "cpu"
+            or self._parameters.slopes
+            or self._has_tangents
+            or is_differentiated(state, self._parameters)
+            or has_tangents(state, _NO_PARAMETERS)
+        ):
+            return False
+        if self._program is None:
+            self._program = self._graph.program(*self._listed(state))
+        return self._program is not None
+
+    def _listed(self, state: Natives) -> tuple[Any, ...]:
+        """Arguments of the list of operations."""
+        renew = self._renew
+        observed = partial(_on_tensors, self._observe, list(state))
+        renewal = None if renew is None else partial(_on_tensors, renew, list(state))
+        size = self._step_size(torch.device("cpu"))
+        held = [*_flat(self._parameters), size]
+        return held, [*state.values(), size], observed, renewal, _RENEWED_AFTER
+
+    def advance_frames(self, state: Natives, frame: int, number: int) -> tuple[Natives, Natives]:
+        """States and values ``[F, B, C, *space]`` of some frames, computed without Python.
+
+        Args:
+            state: The state before.
+            frame: Number of the frame that the steps begin at, counted from 0.
+            number: Number of frames.
+        """
+        assert self._program is not None
+        changing = [*state.values(), torch.zeros((), dtype=self._dtype)]
+        made = self._program.run(changing, frame * self._substeps, self._substeps, number)
+        states, values = (dict(zip(state, each, strict=True)) for each in made)
+        return states, values
+
+    def _advance(self, state: Natives, frame: int, numbers: range) -> Natives:
         """The state after the steps with these numbers."""
         if self._has_tangents or has_tangents(state, _NO_PARAMETERS):
-            return self._advance_tangents(state, numbers)
+            return self._advance_tangents(state, frame, numbers)
         values: Sequence[torch.Tensor] = [native.contiguous() for native in state.values()]
         device = values[0].device
         if self._run is None:
             held = [*_flat(self._parameters), self._step_size(device)]
             self._run = self._graph.hold(held, device, self.are_compiled(state))
         for number, elapsed in self._times(numbers, device):
-            values = self._run([*self._renewed(values, state, number), elapsed])
+            values = self._run([*self._renewed(values, state, frame, number), elapsed])
         return dict(zip(state, values, strict=True))
 
-    def _advance_tangents(self, state: Natives, numbers: range) -> Natives:
+    def _advance_tangents(self, state: Natives, frame: int, numbers: range) -> Natives:
         """The same for a state ``[G·B, …]`` with tangents; equal values are computed once."""
         count = self._parameters.directions.count
         pairs = [forward_ad.unpack_dual(native.contiguous()) for native in state.values()]
@@ -122,7 +170,9 @@ class Steps:
                 held, directions, len(values), device, self.are_compiled(state)
             )
         for number, elapsed in self._times(numbers, device):
-            values, slopes = (self._renewed(each, state, number) for each in (values, slopes))
+            values, slopes = (
+                self._renewed(each, state, frame, number) for each in (values, slopes)
+            )
             values, slopes = self._push([*values, elapsed], slopes)
         return {
             role: forward_ad.make_dual(torch.cat([value] * count), slope.flatten(0, 1))
@@ -132,11 +182,14 @@ class Steps:
     def _step_size(self, device: torch.device) -> torch.Tensor:
         return torch.tensor(self._dt / self._substeps, dtype=self._dtype, device=device)
 
-    def _renewed(self, values: Sequence[torch.Tensor], roles: Iterable[str], number: int) -> Any:
+    def _renewed(
+        self, values: Sequence[torch.Tensor], roles: Iterable[str], frame: int, number: int
+    ) -> Sequence[torch.Tensor]:
         """The tensors of a state ``[(G,) B, …]`` before a step, renewed now and then."""
-        if self._renew is None or number % _RENEWED_AFTER != _RENEWED_AFTER - 1:
+        step = frame * self._substeps + number
+        if self._renew is None or step % _RENEWED_AFTER != _RENEWED_AFTER - 1:
             return values
-        return list(self._renew(dict(zip(roles, values, strict=True))).values())
+        return _on_tensors(self._renew, roles, *values)
 
     def _times(self, numbers: range, device: torch.device) -> Iterator[tuple[int, torch.Tensor]]:
         """Steps and the time since the frame; it matters where parameters change in time."""
@@ -148,7 +201,7 @@ class Steps:
                 elapsed = torch.full_like(elapsed, number * self._dt / self._substeps)
             yield number, elapsed
 
-    def _recomputed(self, state: Natives, numbers: range) -> Natives:
+    def _recomputed(self, state: Natives, frame: int, numbers: range) -> Natives:
         """The same; for the backward pass only the state before is kept."""
         groups = _groups(self._parameters)
         names = [list(group) for group in groups]
@@ -157,12 +210,26 @@ class Steps:
             left = iter(tensors)
             before = {role: next(left) for role in state}
             parameters = Coefficients(*({name: next(left) for name in group} for group in names))
-            given = (self._dt, self._substeps, self._dtype, self._workload, self._renew)
+            given = (
+                self._dt,
+                self._substeps,
+                self._dtype,
+                self._workload,
+                self._observe,
+                self._renew,
+            )
             steps = Steps(self._graph, parameters, *given)
-            return tuple(steps._advance(before, numbers).values())
+            return tuple(steps._advance(before, frame, numbers).values())
 
         flat = [*state.values(), *_flat(self._parameters)]
         return dict(zip(state, checkpoint(run, *flat, use_reentrant=True), strict=True))
+
+
+def _on_tensors(
+    function: Callable[[Natives], Natives], roles: Iterable[str], *values: torch.Tensor
+) -> list[torch.Tensor]:
+    """A function of a state for the tensors of its roles."""
+    return list(function(dict(zip(roles, values, strict=True))).values())
 
 
 def _groups(parameters: Coefficients) -> tuple[Natives, Natives, Natives]:

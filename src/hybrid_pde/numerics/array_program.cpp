@@ -1,0 +1,177 @@
+// Runs a list of operations on arrays, several times over, without Python in between.
+//
+// Arrays have up to DIMS dimensions and any strides, in elements; 0 repeats a value. The Fourier
+// transforms are those of Intel's MKL, which PyTorch has, with plans that are made before.
+
+#include <cstdint>
+#include <cstring>
+
+namespace {
+
+using Index = std::int64_t;
+using Transform = long (*)(void* plan, void* from, ...);
+
+constexpr int DIMS = 6;
+constexpr int OPERANDS = 4;  // the result and up to three arguments
+
+struct Instruction {
+  Index code;
+  void* plan;
+  Index size[DIMS];
+  char* at[OPERANDS];
+  Index stride[OPERANDS][DIMS];
+};
+
+template <class T>
+struct Complex {
+  T re, im;
+};
+
+template <class T>
+inline Complex<T> operator+(Complex<T> a, Complex<T> b) {
+  return {a.re + b.re, a.im + b.im};
+}
+template <class T>
+inline Complex<T> operator-(Complex<T> a, Complex<T> b) {
+  return {a.re - b.re, a.im - b.im};
+}
+template <class T>
+inline Complex<T> operator-(Complex<T> a) {
+  return {-a.re, -a.im};
+}
+template <class T>
+inline Complex<T> operator*(Complex<T> a, Complex<T> b) {
+  return {a.re * b.re - a.im * b.im, a.re * b.im + a.im * b.re};
+}
+template <class T>
+inline Complex<T> operator*(Complex<T> a, T b) {
+  return {a.re * b, a.im * b};
+}
+template <class T>
+inline Complex<T> operator/(Complex<T> a, T b) {
+  return {a.re / b, a.im / b};
+}
+
+// The operation along the last dimension; b and c may be the same for all of it.
+template <class R, class A, class B, class C, class F>
+inline void along_row(Index n, R* __restrict r, const A* __restrict a, const B* __restrict b,
+                      const C* __restrict c,
+                      const Index (&step)[OPERANDS], F f) {
+  const auto [dr, da, db, dc] = step;
+  if (dr == 1 && da == 1 && db == 1 && dc == 1) {
+    for (Index k = 0; k < n; ++k) r[k] = f(a[k], b[k], c[k]);
+  } else if (dr == 1 && da == 1 && db == 0 && dc == 0) {
+    const B same_b = *b;
+    const C same_c = *c;
+    for (Index k = 0; k < n; ++k) r[k] = f(a[k], same_b, same_c);
+  } else {
+    for (Index k = 0; k < n; ++k) r[k * dr] = f(a[k * da], b[k * db], c[k * dc]);
+  }
+}
+
+template <class R, class A, class B, class C, class F>
+void apply(const Instruction& i, F f) {
+  Index step[OPERANDS], offset[OPERANDS] = {0}, position[DIMS] = {0};
+  for (int j = 0; j < OPERANDS; ++j) step[j] = i.stride[j][DIMS - 1];
+  for (;;) {
+    along_row(i.size[DIMS - 1], reinterpret_cast<R*>(i.at[0]) + offset[0],
+              reinterpret_cast<const A*>(i.at[1]) + offset[1],
+              reinterpret_cast<const B*>(i.at[2]) + offset[2],
+              reinterpret_cast<const C*>(i.at[3]) + offset[3], step, f);
+    int d = DIMS - 2;
+    for (; d >= 0; --d) {
+      for (int j = 0; j < OPERANDS; ++j) offset[j] += i.stride[j][d];
+      if (++position[d] < i.size[d]) break;
+      for (int j = 0; j < OPERANDS; ++j) offset[j] -= i.stride[j][d] * i.size[d];
+      position[d] = 0;
+    }
+    if (d < 0) return;
+  }
+}
+
+// The numbers of operations are those of array_program.py.
+template <class T>
+void execute(const Instruction& i, Index code) {
+  using Z = Complex<T>;
+  switch (code) {
+    case 0: return apply<T, T, T, T>(i, [](T a, T, T) { return a; });
+    case 1: return apply<Z, Z, Z, Z>(i, [](Z a, Z, Z) { return a; });
+    case 2: return apply<Z, T, T, T>(i, [](T a, T, T) { return Z{a, 0}; });
+    case 3: return apply<T, T, T, T>(i, [](T a, T, T) { return -a; });
+    case 4: return apply<Z, Z, Z, Z>(i, [](Z a, Z, Z) { return -a; });
+    case 5: return apply<T, T, T, T>(i, [](T a, T b, T) { return a + b; });
+    case 6: return apply<Z, Z, Z, Z>(i, [](Z a, Z b, Z) { return a + b; });
+    case 7: return apply<T, T, T, T>(i, [](T a, T b, T) { return a - b; });
+    case 8: return apply<Z, Z, Z, Z>(i, [](Z a, Z b, Z) { return a - b; });
+    case 9: return apply<T, T, T, T>(i, [](T a, T b, T) { return a * b; });
+    case 10: return apply<Z, Z, Z, Z>(i, [](Z a, Z b, Z) { return a * b; });
+    case 11: return apply<Z, Z, T, T>(i, [](Z a, T b, T) { return a * b; });
+    case 12: return apply<T, T, T, T>(i, [](T a, T b, T) { return a / b; });
+    case 13: return apply<Z, Z, T, T>(i, [](Z a, T b, T) { return a / b; });
+    case 14: return apply<T, T, T, T>(i, [](T a, T b, T c) { return a + b * c; });
+    case 15: return apply<Z, Z, Z, Z>(i, [](Z a, Z b, Z c) { return a + b * c; });
+    case 16: return apply<Z, Z, Z, T>(i, [](Z a, Z b, T c) { return a + b * c; });
+  }
+}
+
+constexpr Index FORWARD = 100, BACKWARD = 101, DOUBLE = 32;
+
+struct Operations {
+  const Instruction* list;
+  Index count;
+  Transform forward, backward;
+
+  long run() const {
+    for (const Instruction* i = list; i != list + count; ++i) {
+      long error = 0;
+      if (i->code == FORWARD) {
+        error = forward(i->plan, i->at[1], i->at[0]);
+      } else if (i->code == BACKWARD) {
+        error = backward(i->plan, i->at[1], i->at[0]);
+      } else if (i->code >= DOUBLE) {
+        execute<double>(*i, i->code - DOUBLE);
+      } else {
+        execute<float>(*i, i->code);
+      }
+      if (error) return error;
+    }
+    return 0;
+  }
+};
+
+struct Array {
+  const char* at;
+  char* frames;
+  Index bytes;
+};
+
+}  // namespace
+
+// Returns 0, or the error of a transform.
+//
+// A frame is `steps` runs of the list; after it, the list of what is observed is run once, and each
+// array is copied to the place of the frame.
+// Steps are counted from `first`; before every one whose number is period - 1 beyond a multiple of
+// period, the list of the renewal is run.
+extern "C" long run_array_program(const Instruction* list, Index count,
+                                  const Instruction* renewal, Index renewal_count,
+                                  const Instruction* observed, Index observed_count, Index period,
+                                  Index first, Index steps, Index frames, const Array* arrays,
+                                  Index array_count, Transform forward, Transform backward) {
+  const Operations step{list, count, forward, backward};
+  const Operations renew{renewal, renewal_count, forward, backward};
+  const Operations observe{observed, observed_count, forward, backward};
+  for (Index f = 0; f < frames; ++f) {
+    for (Index n = first + f * steps; n < first + (f + 1) * steps; ++n) {
+      if (n % period == period - 1) {
+        if (long error = renew.run()) return error;
+      }
+      if (long error = step.run()) return error;
+    }
+    if (long error = observe.run()) return error;
+    for (const Array* a = arrays; a != arrays + array_count; ++a) {
+      std::memcpy(a->frames + f * a->bytes, a->at, a->bytes);
+    }
+  }
+  return 0;
+}

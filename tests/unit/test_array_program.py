@@ -1,0 +1,118 @@
+"""Lists of operations that run without Python: equal to the graphs that they are made of."""
+
+import pytest
+import torch
+
+from hybrid_pde.numerics.array_program_library import library
+from hybrid_pde.numerics.native_graph import NativeGraph
+
+needs_interpreter = pytest.mark.skipif(
+    library() is None, reason="needs a C++ compiler (g++ or CXX) and PyTorch with MKL"
+)
+ROUNDING = {torch.float32: 1e-6, torch.float64: 1e-14}
+
+
+def filtered(factor, u, sizes):
+    axes = tuple(range(-len(sizes), 0))
+    return torch.fft.irfftn(torch.fft.rfftn(u, dim=axes) * factor, sizes, axes)
+
+
+def mixed(held, changing):
+    """Products, sums and views of every kind, of values and of modes."""
+    weights, factor = held
+    u, modes, time = changing
+    first, second = u.select(1, 0), u.select(1, 1)
+    turned = torch.stack([-second, first], -1).permute(0, 3, 1, 2)
+    both = torch.cat([turned * weights, (u * u).sum(1, keepdim=True) / 3], 1)
+    smooth = filtered(factor, both.narrow(1, 1, 2), u.shape[2:])
+    after = torch.addcmul(modes, torch.fft.rfftn(smooth, dim=(-2, -1)), factor)
+    after = (after * factor.real - modes) * 0.5 + (weights[0, 0, 0] + time) * after
+    return [0.5 * smooth**3 + u.square() - time * u + weights, after]
+
+
+def lines(held, changing):
+    (factor,) = held
+    (u,) = changing
+    values = torch.fft.irfft(u * factor, 15)
+    return [factor.real * u - torch.fft.rfft(values * values) / 15]
+
+
+def nothing(*states):
+    return []
+
+
+def arguments(dtype):
+    generator = torch.Generator().manual_seed(0)
+    u = torch.rand(3, 2, 6, 5, generator=generator, dtype=dtype)
+    modes = torch.fft.rfftn(torch.rand(3, 2, 6, 5, generator=generator, dtype=dtype), dim=(2, 3))
+    # Of a real field: modes of others are not transformed back in the same way by all libraries.
+    factor = torch.fft.rfftn(torch.rand(6, 5, generator=generator, dtype=dtype)) / 30
+    weights = torch.rand(2, 6, 5, generator=generator, dtype=dtype)
+    return [weights, factor], [u, modes, torch.tensor(0.3, dtype=dtype)]
+
+
+def several(run, changing, steps):
+    states = changing[:2]
+    for _ in range(steps):
+        states = run([*states, *changing[2:]])
+    return states
+
+
+@needs_interpreter
+@pytest.mark.parametrize("dtype", ROUNDING, ids=str)
+def test_a_list_gives_the_values_of_its_graph(dtype):
+    held, changing = arguments(dtype)
+    graph = NativeGraph(mixed, held, changing)
+    program = graph.program(held, changing, lambda u, modes: [u * 2])
+    frames, (observed,) = program.run(changing, 0, 2, 3)
+    torch.testing.assert_close(observed, 2 * frames[0])
+    run = graph.hold(held, torch.device("cpu"))
+    for number in range(3):
+        expected = several(run, changing, 2 * (number + 1))
+        for found, other in zip(frames, expected, strict=True):
+            assert found.dtype == other.dtype and found.shape == (3, *other.shape)
+            assert (found[number] - other).abs().max() <= 9 * ROUNDING[dtype] * other.abs().max()
+
+
+@needs_interpreter
+def test_lines_of_an_odd_number_of_points():
+    modes = torch.fft.rfft(torch.rand(2, 15, dtype=torch.float64))
+    factor = torch.fft.rfft(torch.rand(15, dtype=torch.float64)) / 15
+    graph = NativeGraph(lines, [factor], [modes])
+    (found,), _ = graph.program([factor], [modes], nothing).run([modes], 0, 1, 1)
+    torch.testing.assert_close(found[0], *lines([factor], [modes]), rtol=1e-13, atol=1e-13)
+
+
+@needs_interpreter
+def test_a_state_is_renewed_before_every_fourth_step():
+    one = torch.ones(1, dtype=torch.float64)
+    graph = NativeGraph(lambda held, changing: [changing[0] + held[0]], [one], [0 * one])
+    program = graph.program([one], [0 * one], nothing, lambda u: [10.0 * u], 4)
+    # Steps 2 to 7; renewed before those with the numbers 3 and 7.
+    (found,), _ = program.run([0 * one], 2, 3, 2)
+    assert found.flatten().tolist() == [12.0, 141.0]
+
+
+@needs_interpreter
+def test_results_that_are_states_are_exchanged():
+    u, v = torch.tensor([1.0]), torch.tensor([2.0])
+    graph = NativeGraph(lambda held, changing: list(changing[::-1]), [], [u, v])
+    found, _ = graph.program([], [u, v], nothing).run([u, v], 0, 1, 1)
+    assert [each.item() for each in found] == [2.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    "function", [torch.exp, lambda u: u.cumsum(0), lambda u: u.to(torch.float64)]
+)
+def test_other_operations_have_no_list(function):
+    u = torch.rand(4)
+    graph = NativeGraph(lambda held, changing: [function(changing[0])], [], [u])
+    assert graph.program([], [u], nothing) is None
+
+
+@needs_interpreter
+def test_values_that_are_not_finite_stay_so():
+    u = torch.tensor([1.0, float("nan"), float("inf")])
+    graph = NativeGraph(lambda held, changing: [changing[0] * changing[0]], [], [u])
+    (found,), _ = graph.program([], [u], nothing).run([u], 0, 1, 1)
+    assert torch.equal(torch.isfinite(found[0]), torch.isfinite(u))

@@ -1,6 +1,7 @@
 """The reported discretization error of an estimate compared with its true error."""
 
 import warnings
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,8 @@ import pytest
 import torch
 
 from hybrid_pde.models.physical import BurgersPDE
+from hybrid_pde.training.physical import discretization_check
+from hybrid_pde.training.physical.refined_linearization import RefinedLinearization
 from tests.gradient.calibration_case import DT, TRUTH, Windows, trainer
 from tests.physics.periodic_box import coordinates, periodic_grid, physical_config
 
@@ -103,3 +106,20 @@ def test_no_shift_of_a_parameter_on_its_bound_or_without_influence() -> None:
     found = trainer("BurgersPDE", free, SECOND, check_discretization=True).train(uniform, 1)
     assert found["parameters"]["viscosity"]["value"] is None
     assert found["parameters"]["viscosity"]["discretization_error"] is None
+
+
+def test_wrong_derivatives_give_the_shift_of_the_finer_ones(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Steps that do not contract are replaced by those of the finer grid's own derivatives."""
+    _, expected = viscosity(data(), FOURTH)
+    original = discretization_check.linearize_refined
+
+    def misled(*arguments: Any) -> RefinedLinearization:
+        found = original(*arguments)
+        wrong = replace(found.finer, jacobian=0.2 * found.finer.jacobian)
+        return replace(found, finer=wrong)
+
+    monkeypatch.setattr(discretization_check, "linearize_refined", misled)
+    _, shift = viscosity(data(), FOURTH)
+    assert shift == pytest.approx(expected, rel=0.02)

@@ -80,6 +80,22 @@ def test_compiled_steps_and_their_derivatives_equal_those_that_are_not():
     assert set(_children()) <= before
 
 
+@needs_compiler
+def test_compiled_graphs_of_an_earlier_program_are_found():
+    from torch._dynamo.utils import counters
+
+    found = counters["inductor"]
+    states = []
+    for expected in (None, 1):
+        model, before = model_of("always"), found["fxgraph_cache_hit"]
+        with torch.no_grad():  # a new model has no graphs yet
+            states.append(last(model, start(), torch.tensor(0.03, dtype=torch.float64)))
+        assert model.has_compiled_steps
+        assert expected is None or found["fxgraph_cache_hit"] - before >= expected
+    assert found["fxgraph_cache_bypass"] == 0
+    assert torch.equal(*states)
+
+
 def test_derivatives_of_directions_agree_with_differences():
     values, of_diffusivity, of_state, *gradients = with_derivatives(model_of("never"))
     model, diffusivity, h = model_of("never"), torch.tensor(0.03, dtype=torch.float64), 1e-6

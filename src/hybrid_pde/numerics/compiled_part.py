@@ -93,8 +93,12 @@ def _compile(part: Part, arguments: Tensors) -> Call:
 
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
-        call: Call = torch._inductor.compile(
-            deepcopy(part.module), list(arguments), options=_OPTIONS
+        # Unlike ``torch._inductor.compile``, it finds the results of earlier programs.
+        call: Call = torch._inductor.standalone_compile(
+            deepcopy(part.module),
+            list(arguments),
+            dynamic_shapes="from_example_inputs",
+            options={"config_patches": _OPTIONS},
         )
         call(*arguments)
     return call

@@ -10,7 +10,7 @@ from hybrid_pde.numerics.compiled_part import can_compile
 _CALL_S = 2.7e-6
 _VALUE_S = 1.4e-10
 # Time that it takes to compile a graph: start of the compiler, and each operation. Later programs
-# find the machine code, but generate its source again, which takes most of this time.
+# find the compiled graph, but equal work has to give the same answer whatever was run before.
 _START_S = 3.0
 _OPERATION_S = 0.02
 

@@ -7,16 +7,22 @@ import numpy as np
 
 from hybrid_pde.errors import DivergenceError
 from hybrid_pde.numerics.discretization import Discretization
+from hybrid_pde.training.physical.convergence import full_step
+from hybrid_pde.training.physical.linearization import Linearization
 from hybrid_pde.training.physical.minimization import gauss_newton
-from hybrid_pde.training.physical.minimum import (
-    remaining_step,
-)
 from hybrid_pde.training.physical.objective import Objective
+from hybrid_pde.training.physical.refined_linearization import discretized, linearize_refined
 
 # Enough windows to measure the shift, at low cost on the finer grid.
 NUM_WINDOWS = 4
 MAX_ITERATIONS = 4
 TOLERANCE = 1e-3
+# Shift relative to the parameters below which derivatives differ so little that one step suffices.
+_SMALL_SHIFT = 1e-3
+# Last step relative to the shift, and relative to the parameters; largest ratio of two steps, and
+# largest number of steps with the derivatives of the used discretization.
+_ACCURACY, _SMALL_STEP = 0.03, 1e-6
+_CONTRACTION, _MAX_STEPS = 0.5, 5
 
 
 @dataclass(frozen=True)
@@ -48,8 +54,9 @@ def discretization_shift(objective: Objective, unknowns: np.ndarray) -> Refineme
     It measures discretization bias, which the standard deviation does not include. Both estimates
     use the same few windows and the same initial states. The finer grid has smaller stable time
     steps; for the exponential integrator, which has no stability limit, their number is doubled.
-    To each estimate the full Gauss-Newton step that is left there is added, so that shifts far
-    below the tolerance of the two minimizations are resolved.
+    The finer solution is minimized by Gauss-Newton steps with the derivatives of the used one. To
+    the estimate of the used one the full step that is left there is added, so that shifts far below
+    the tolerance of its minimization are resolved.
 
     Args:
         objective: The objective.
@@ -58,32 +65,89 @@ def discretization_shift(objective: Objective, unknowns: np.ndarray) -> Refineme
     Returns:
         The shift and the losses; ``None`` if the finer solution diverges.
     """
-    model, used = objective.model, objective.model.discretization
-    held = objective.with_states_held(unknowns)
-    frames = held.observations.windows[0].num_frames
-    stretch = held.observations.subset(NUM_WINDOWS, frames)
-    ends, losses, z = [], [], unknowns[: len(held.vector)]
+    stretch = _few_windows(objective, unknowns)
+    vector, finer = stretch.vector, refined(stretch.model.discretization)
     try:
-        for discretization in (used, refined(used)):
-            model.discretization = discretization
-            trial = Objective(model, stretch, held.vector, held.dt, log=held.log)
-            trial.noise_variance = held.noise_variance
-            found = gauss_newton(trial, z, MAX_ITERATIONS, TOLERANCE)
-            z = found.z
-            losses.append(found.loss)
-            ends.append(z + remaining_step(trial, z).step)
+        z = gauss_newton(stretch, unknowns[: len(vector)], MAX_ITERATIONS, TOLERANCE).z
+        used = _End.of(stretch, stretch.linearize(z))
+        end = _on_finer_grid(stretch, used, finer)
     except DivergenceError:
         return None
-    finally:
-        model.discretization = used
-    coarse, fine = (held.vector.values(end) for end in ends)
-    lower, upper = held.vector.lower, held.vector.upper
-    is_held = (ends[0] == ends[1]) & ((ends[1] <= lower) | (ends[1] >= upper))
+    coarse, fine = vector.values(used.end), vector.values(end.end)
+    is_held = (used.end == end.end) & ((end.end <= vector.lower) | (end.end >= vector.upper))
     rounding = np.finfo(float).eps * np.maximum(np.abs(coarse), np.finfo(float).tiny)
     shift = np.where(fine == coarse, rounding, fine - coarse)
-    used_loss, finer_loss = losses
-    ratio = finer_loss / used_loss if used_loss > 0 else inf
+    ratio = end.loss / used.loss if used.loss > 0 else inf
     return Refinement(np.where(is_held, np.nan, shift), ratio)
+
+
+def _few_windows(objective: Objective, unknowns: np.ndarray) -> Objective:
+    """The misfit to a few windows, with initial states held."""
+    held = objective.with_states_held(unknowns)
+    observations = held.observations
+    stretch = observations.subset(NUM_WINDOWS, observations.windows[0].num_frames)
+    trial = Objective(objective.model, stretch, held.vector, held.dt, log=held.log)
+    trial.noise_variance = held.noise_variance
+    if objective.states is None and stretch.num_values == observations.num_values:
+        trial.reuse(objective.linearize(unknowns))  # of the same windows
+    return trial
+
+
+@dataclass(frozen=True)
+class _End:
+    """End of a minimization.
+
+    Attributes:
+        z: The last point.
+        end: That point and the full step from there.
+        loss: The loss that the linearization promises there.
+    """
+
+    z: np.ndarray
+    end: np.ndarray
+    loss: float
+
+    @classmethod
+    def of(cls, objective: Objective, at: Linearization) -> "_End":
+        """The end at a linearization."""
+        found = full_step(
+            at, objective.bounds(), objective.vector.sizes(at.z), objective.num_values
+        )
+        return cls(at.z, at.z + found.step, at.loss * (1 - found.gain))
+
+
+def _on_finer_grid(objective: Objective, used: _End, finer: Discretization) -> _End:
+    """The estimate of a finer discretization, found with the derivatives of the used one.
+
+    The error of these derivatives leaves an error of the first step of about its relative size, and
+    the next steps are smaller by that factor. Where they are not, the derivatives of the finer
+    discretization are computed.
+
+    Raises:
+        DivergenceError: if a rollout is no longer finite.
+    """
+    point, sizes, before = used.z, objective.vector.sizes(used.z), inf
+    for _ in range(_MAX_STEPS):
+        both = linearize_refined(objective, used.z, finer, point)
+        found = _End.of(objective, both.finer)
+        step, shift = np.abs(found.end - point), np.abs(found.end - used.end)
+        is_first = before == inf
+        if is_first and np.all(shift <= _SMALL_SHIFT * sizes):
+            return found
+        if not is_first and np.all(step <= np.maximum(_ACCURACY * shift, _SMALL_STEP * sizes)):
+            return found
+        length = float(np.linalg.norm(step / np.where(sizes > 0, sizes, 1.0)))
+        if length > _CONTRACTION * before:
+            break
+        point, before = found.end, length
+    with discretized(objective.model, finer):
+        trial = Objective(
+            objective.model, objective.observations, objective.vector, objective.dt,
+            log=objective.log,
+        )  # fmt: skip
+        trial.noise_variance = objective.noise_variance
+        z = gauss_newton(trial, point, MAX_ITERATIONS, TOLERANCE).z
+        return _End.of(trial, trial.linearize(z))
 
 
 def refined(used: Discretization) -> Discretization:

@@ -92,14 +92,16 @@ def _is_type_checking(test: ast.expr) -> bool:
 
 @cache
 def _stripped(path: Path) -> str:
-    """The syntax tree as text, without docstrings, comments and layout."""
+    """The syntax tree as text, without docstrings, also of attributes, comments and layout."""
     tree = _parsed(path)
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            first = node.body[0] if node.body else None
-            if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
-                node.body = node.body[1:]
+            node.body = [each for each in node.body if not _is_text(each)]
     return ast.dump(tree)
+
+
+def _is_text(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
 
 
 def _parsed(path: Path) -> ast.Module:

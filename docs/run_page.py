@@ -57,7 +57,7 @@ def run_command(command: str, shown: str, folder: Path) -> str:
     )
     if done.returncode != 0:
         raise RuntimeError(f"{command}: exit code {done.returncode}\n{done.stdout}")
-    lines = done.stdout.splitlines()
+    lines = done.stdout.replace(f"{folder}/", "").splitlines()
     if shown.startswith(OMITTED):
         lines = [OMITTED, *lines[-(len(shown.splitlines()) - 1) :]]
     return "".join(f"{line.rstrip()}\n" for line in [f"$ {command}", *lines])

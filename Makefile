@@ -71,7 +71,7 @@ lint: .venv/installed-dev ## check style, types and rules, as CI does
 	$(BIN)/snakemake --lint
 
 site: .venv/installed-dev ## build the documentation into site/, warnings are errors
-	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet docs site
+	$(BIN)/python -m sphinx --fresh-env --write-all --fail-on-warning --keep-going --quiet docs site
 
 lock: ## pin the newest releases that requirements*.in allow
 	rm -rf .venv-lock

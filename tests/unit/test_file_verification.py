@@ -42,9 +42,7 @@ def test_every_file_of_a_folder_is_named(folder: Path, capsys: pytest.CaptureFix
 def test_a_changed_value_is_found_twice(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = folder / simulation_name(1)
     content = bytearray(path.read_bytes())
-    content[8 + int.from_bytes(content[:8], "little") + 3] ^= (
-        0x40  # an exponent
-    )
+    content[8 + int.from_bytes(content[:8], "little") + 3] ^= 0x40  # an exponent
     path.write_bytes(content)
     assert verified(folder) == app.MENDABLE
     shown = capsys.readouterr().err

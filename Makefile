@@ -17,7 +17,7 @@ ARGS :=
 EXPERIMENT :=
 
 .DEFAULT_GOAL := help
-.PHONY: help install run resume pin unpin test nightly fuzz bench audit lint lock clean
+.PHONY: help install run resume pin unpin test nightly fuzz bench audit lint site lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /\1	/' | \
@@ -69,6 +69,9 @@ lint: .venv/installed-dev ## check style, types and rules, as CI does
 	$(BIN)/snakefmt --check Snakefile workflow/rules
 	$(BIN)/mypy
 	$(BIN)/snakemake --lint
+
+site: .venv/installed-dev ## build the documentation into site/, warnings are errors
+	$(BIN)/python -m sphinx --fresh-env --write-all --fail-on-warning --keep-going --quiet docs site
 
 lock: ## pin the newest releases that requirements*.in allow
 	rm -rf .venv-lock

@@ -1,7 +1,7 @@
 """Writes the generated parts of the documentation: ``python docs/write_reference.py``.
 
-``reference.md`` comes from the experiment's schema and ``reference_texts.yaml``. The part of
-``workflow.md`` between the two marks comes from the rules and the docstrings of their programs.
+``reference.md`` and ``config/experiment.schema.json`` come from the experiment's schema. The part
+of ``workflow.md`` between the two marks comes from the rules and the docstrings of their programs.
 """
 
 import ast
@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -23,6 +22,11 @@ from hybrid_pde.config.discovery import (  # noqa: E402
     built_in_equations,
 )
 from hybrid_pde.config.equations import ParameterSpec  # noqa: E402
+from hybrid_pde.config.json_schema import (  # noqa: E402
+    FILE_NAME,
+    described_schema,
+    experiment_schema_text,
+)
 from hybrid_pde.config.schema import Experiment, SharedTraining  # noqa: E402
 
 DOCS = ROOT / "docs"
@@ -53,11 +57,11 @@ Look up here what a key means, which values it takes, and what its default is.
 """
 
 Json = dict[str, Any]
+Keys = dict[str, tuple[str, str, str]]  # type, default and meaning of each key
 
 
 def reference() -> str:
     """The text of ``reference.md``."""
-    texts = yaml.safe_load((DOCS / "reference_texts.yaml").read_text(encoding="utf-8"))
     parts = [INTRODUCTION]
     for section, keys in sections().items():
         parts.append(f"## {_title(section)}\n")
@@ -66,8 +70,7 @@ def reference() -> str:
                 "These apply to both models; `trainer_params.physical` and "
                 "`trainer_params.synthetic` may override them.\n"
             )
-        meanings = texts[section] if section else texts
-        rows = [(f"`{key}`", *description, meanings[key]) for key, description in keys.items()]
+        rows = [(f"`{key}`", *description) for key, description in keys.items()]
         parts.append(table(("Key", "Type", "Default", "Meaning"), rows))
     parts += _equations()
     return "\n".join(parts)
@@ -82,9 +85,9 @@ def _title(section: str) -> str:
     return f"`{section}`" if section else "At the top"
 
 
-def sections() -> dict[str, dict[str, tuple[str, str]]]:
-    """Type and default of every key, by section; ``""`` holds the keys without a section."""
-    found: dict[str, dict[str, tuple[str, str]]] = {"": {}}
+def sections() -> dict[str, Keys]:
+    """Every key by section; ``""`` holds the keys without a section."""
+    found: dict[str, Keys] = {"": {}}
     for section, keys in _sections_of(Experiment, ""):
         found.setdefault(section, {}).update(keys)
     del found["trainer_params"]["physical"], found["trainer_params"]["synthetic"]
@@ -92,7 +95,7 @@ def sections() -> dict[str, dict[str, tuple[str, str]]]:
         own = found[f"trainer_params.{stage}"]
         found[f"trainer_params.{stage}"] = {k: v for k, v in own.items() if k not in SHARED}
     found[""] = {key: value for key, value in found[""].items() if key not in found}
-    options: dict[str, dict[str, tuple[str, str]]] = {}
+    options: dict[str, Keys] = {}
     for name, options_of in architecture_options().items():
         options |= dict(_sections_of(options_of, f"{ARCHITECTURE}.{name}"))
     order = list(found)
@@ -151,19 +154,16 @@ def workflow_page() -> str:
     return f"{before}{MARKS[0]}\n\n{stages()}\n{MARKS[1]}{after}"
 
 
-def _sections_of(
-    model: type[BaseModel], prefix: str
-) -> Iterator[tuple[str, dict[str, tuple[str, str]]]]:
-    schema = model.model_json_schema(mode="validation")
+def _sections_of(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, Keys]]:
+    schema = described_schema(model)
     yield from _walk(schema, schema.get("$defs", {}), prefix)
 
 
-def _walk(
-    schema: Json, definitions: Json, section: str
-) -> Iterator[tuple[str, dict[str, tuple[str, str]]]]:
+def _walk(schema: Json, definitions: Json, section: str) -> Iterator[tuple[str, Keys]]:
     keys, nested = {}, []
     for key, value in schema["properties"].items():
-        keys[key] = (_type(value, definitions), _default(key, value, schema))
+        default = _default(key, value, schema)
+        keys[key] = (_type(value, definitions), default, value.get("description", ""))
         dotted = f"{section}.{key}" if section else key
         parts = list(_objects_in(value, definitions))
         if len(parts) == 1:
@@ -282,4 +282,5 @@ def _kind(parameter: ParameterSpec) -> str:
 
 if __name__ == "__main__":
     (DOCS / "reference.md").write_text(reference(), encoding="utf-8")
+    (ROOT / "config" / FILE_NAME).write_text(experiment_schema_text(), encoding="utf-8")
     (DOCS / "workflow.md").write_text(workflow_page(), encoding="utf-8")

@@ -39,6 +39,7 @@ def shown_commands(page: Path) -> list[list[str]]:
         for kind in ("sh", "bash", "console")
         for b in blocks(page, kind)
         for line in b.splitlines()
+        if kind != "console" or line.startswith("$ ")
     ]
     return [
         words for line in lines if (words := shlex.split(line.removeprefix("$ "), comments=True))
@@ -61,7 +62,7 @@ def test_shown_commands_exist(page: Path) -> None:
         elif program == "hybrid-pde":
             assert arguments[0].startswith("--") or arguments[0] in COMMANDS, words
         elif program.startswith("python"):
-            check_python(arguments)
+            check_python(arguments, page)
 
 
 def check_snakemake(arguments: list[str]) -> None:
@@ -79,30 +80,57 @@ def check_snakemake(arguments: list[str]) -> None:
         assert target in names or any(re.fullmatch(p, target) for p in patterns), target
         if named := re.fullmatch(r"results/([^/<>]+)/.+", target):
             shown = [b for page in pages() for b in blocks(page, "yaml")]
-            assert (ROOT / f"config/{named[1]}.yaml").is_file() or any(
-                f"# config/{named[1]}.yaml" in block for block in shown
+            assert (
+                (ROOT / f"config/{named[1]}.yaml").is_file()
+                or any(f"# config/{named[1]}.yaml" in block for block in shown)
+                or any(
+                    f"config/{named[1]}.yaml: written" in block
+                    for page in pages()
+                    for block in blocks(page, "console")
+                )
             ), target
 
 
-def check_python(arguments: list[str]) -> None:
-    """Check that programs and modules exist."""
+def check_python(arguments: list[str], page: Path) -> None:
+    """Check that programs and modules exist; a program may be shown on the page."""
     if arguments[0] == "-m":
         assert importlib.util.find_spec(arguments[1]) is not None, arguments
+    elif arguments[0] == "-c":
+        ast.parse(arguments[1])
     else:
-        assert (ROOT / arguments[0]).is_file(), arguments
+        is_shown = any(block.startswith(f"# {arguments[0]}\n") for block in blocks(page, "python"))
+        assert is_shown or (ROOT / arguments[0]).is_file(), arguments
+
+
+def texts_of_modules(folder: Path) -> list[str]:
+    """The text constants of each module."""
+    paths = folder.rglob("*.py")
+    return ["\0".join(constant_texts(path.read_text(encoding="utf-8"))) for path in paths]
+
+
+def is_written(message: str, texts: list[str]) -> bool:
+    """True if a module has all pieces of a message, between the gaps ``…``."""
+    pieces = [piece.strip() for piece in message.split("…") if piece.strip()]
+    return any(all(piece in text for piece in pieces) for text in texts)
 
 
 def test_documented_error_messages_exist_in_the_program() -> None:
-    folders = (ROOT / "src/hybrid_pde/data", ROOT / "src/hybrid_pde/domain")
-    paths = [path for folder in folders for path in folder.rglob("*.py")]
-    sources = [path.read_text(encoding="utf-8") for path in paths]
-    texts = ["\0".join(constant_texts(source)) for source in sources]
+    library = ROOT / "src/hybrid_pde"
+    texts = texts_of_modules(library / "data") + texts_of_modules(library / "domain")
     table = rows(DOCS / "data.md", "Reason")
     assert len(table) > 10
     for _, cell in table:
         (message,) = codes(cell)
-        pieces = [piece.strip() for piece in message.split("…") if piece.strip()]
-        assert any(all(piece in text for piece in pieces) for text in texts), message
+        assert is_written(message, texts), message
+
+
+def test_messages_with_a_cure_exist_in_the_program() -> None:
+    texts = texts_of_modules(ROOT / "src/hybrid_pde")
+    page = (DOCS / "troubleshooting.md").read_text(encoding="utf-8")
+    messages = re.findall(r"^\| `([^`]+)` \|", page, re.M)
+    assert len(messages) > 15
+    for message in messages:
+        assert is_written(message, texts), message
 
 
 def constant_texts(source: str) -> Iterator[str]:

@@ -1,8 +1,10 @@
 """Drafted experiments: equation, guesses, split, and that they pass the check as they stand."""
 
+import json
 import os
 from pathlib import Path
 
+import jsonschema
 import numpy as np
 import pytest
 import yaml
@@ -61,6 +63,9 @@ def test_equation_that_explains_the_data_is_chosen(tmp_path, capsys):
     assert guesses["velocity"] == pytest.approx(VELOCITY, rel=0.1)
     text = Path("a.yaml").read_text()
     assert "the files state 0.03" in text and "# stated by the files" in text
+    schema = json.loads(Path("experiment.schema.json").read_text())
+    assert text.startswith("# yaml-language-server: $schema=experiment.schema.json\n")
+    jsonschema.validate(content, schema)
     shown = capsys.readouterr().out
     assert "→ AdvectionDiffusionPDE" in shown
     assert "run:   snakemake --cores 2 --config experiment=a.yaml" in shown

@@ -295,11 +295,17 @@ def test_numerics_count_wherever_the_equation_is_solved(project: Path) -> None:
     assert not found & {"cache", "report"}
 
 
-def test_a_docstring_reruns_nothing(project: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "docstring"),
+    [("domain/grid.py", '"""'), ("config/schema/training.py", '    """Weight decay')],
+    ids=["of a module", "of a key"],
+)
+def test_a_docstring_reruns_nothing(project: Path, name: str, docstring: str) -> None:
     def edited(text: str) -> str:
-        return text.replace('"""', '"""New: ', 1)
+        assert docstring in text
+        return text.replace(docstring, f"{docstring}New: ", 1)
 
-    assert stages_changed(plan(), project / LIBRARY / "domain/grid.py", edited) == set()
+    assert stages_changed(plan(), project / LIBRARY / name, edited) == set()
 
 
 @pytest.mark.parametrize(

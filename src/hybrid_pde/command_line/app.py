@@ -25,6 +25,7 @@ COMMANDS = (
     "export",
     "compare",
     "convert",
+    "verify",
 )  # as in the help
 DONE, MENDABLE, USAGE, BUG, INTERRUPTED = 0, 1, 2, os.EX_SOFTWARE, EXIT_CODE
 _EPILOG = (

@@ -96,8 +96,8 @@ def _describe(node: ast.AST, words: list[str], names: list[str] | None) -> None:
         value = getattr(node, field, None)
         executed = None if is_for_types and field == "body" else names
         if isinstance(value, list):
-            if field == "body" and kind in _DOCUMENTED and _is_docstring(value):
-                value = value[1:]
+            if field == "body" and kind in _DOCUMENTED:
+                value = [each for each in value if not _is_text(each)]
             words.append(str(len(value)))
             for each in value:
                 if isinstance(each, ast.AST):
@@ -110,9 +110,9 @@ def _describe(node: ast.AST, words: list[str], names: list[str] | None) -> None:
             words.append(repr(value))
 
 
-def _is_docstring(body: list[ast.stmt]) -> bool:
-    first = body[0] if body else None
-    return isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
+def _is_text(node: ast.stmt) -> bool:
+    """Whether a statement is a docstring, of a module, class or function, or of an attribute."""
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
 
 
 def _library_name(name: str) -> str | None:

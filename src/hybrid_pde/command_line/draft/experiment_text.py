@@ -14,6 +14,7 @@ from hybrid_pde.command_line.draft.fields_of_roles import dynamic_fields
 from hybrid_pde.command_line.draft.regression import learned_parameters, rounded
 from hybrid_pde.command_line.draft.split import split
 from hybrid_pde.config.equations import ParameterSpec
+from hybrid_pde.config.json_schema import EDITOR_LINE
 from hybrid_pde.data.inspection.description import Inspection
 
 PREDICTED_STEPS = 8  # the default of trainer_params.num_predict_steps
@@ -54,6 +55,7 @@ class _Draft:
     def head(self, command: str) -> Iterator[str]:
         """Head of the file, with the run parameters."""
         shape = " × ".join(map(str, self._found.info.grid.shape))
+        yield EDITOR_LINE
         yield (
             f"# {self._found.simulations} simulation(s) of {self._found.time['steps']} frames on "
             f"{shape} points, from {self._raw}"

@@ -11,6 +11,7 @@ from hybrid_pde.command_line.draft.equation_choice import (
 )
 from hybrid_pde.command_line.draft.experiment_text import experiment_text
 from hybrid_pde.command_line.run_commands import run_command
+from hybrid_pde.config.json_schema import FILE_NAME, experiment_schema_text
 from hybrid_pde.config.loading import CONFIG_DIR
 from hybrid_pde.config.raw_formats import AUTO
 from hybrid_pde.data.atomic import atomic_path
@@ -23,6 +24,8 @@ _SHOWN = 5  # equations in the message
 
 def write_experiment(raw: Path, equation: str | None, output: Path | None) -> str:
     """Write the experiment of some raw files; returns what was done, for the terminal.
+
+    Editors find the JSON schema of experiment files beside it.
 
     Args:
         raw: A raw file, or a folder of them.
@@ -50,8 +53,10 @@ def write_experiment(raw: Path, equation: str | None, output: Path | None) -> st
     command = run_command(path, path.stem)
     path.parent.mkdir(parents=True, exist_ok=True)
     text = experiment_text(found, raw, chosen, possible, command)
-    with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    schema = path.with_name(FILE_NAME)
+    for file, content in ((path, text), (schema, experiment_schema_text())):
+        with atomic_path(file) as temporary:
+            temporary.write_text(content, encoding="utf-8")
     return "\n".join(_summary(path, chosen, possible, found, command))
 
 

@@ -25,24 +25,45 @@ class RunParams(Section):
     """Name of the experiment and type of model to train."""
 
     experiment_name: Annotated[str, AfterValidator(_experiment_name)] | None = None
+    """Name of the folder in `results/`. Default: the file's stem."""
     model_type: Literal["synthetic", "physical", "hybrid"] = "hybrid"
+    """What is trained. Default: the only model that `model` describes, else `hybrid`: calibrate the
+    physical model, generate simulations with it, train the surrogate on these and the data.
+    """
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    """Seed of initial weights, the order of windows, and random initial states."""
 
 
 class EvaluationParams(Section):
     """Rollouts on held-out simulations; ``num_steps: null`` uses all frames after the first."""
 
     num_steps: PositiveInt | None = None
+    """Length of the rollouts on held-out simulations; `null` uses all frames."""
     long_factor: Index = 5
+    """Length of the long rollouts relative to the held-out simulations; they are checked for
+    blow-up and for their spectrum. 0 for none.
+    """
 
 
 class WorkflowParams(Section):
     """How the stages are executed; changing it re-runs nothing."""
 
     sims_per_job: PositiveInt = 50
+    """Number of simulations that one job simulates, caches or generates."""
     checkpoint_every_s: NonNegativeFloat = 60.0
+    """Longest time between two checkpoints of a training [s]; after epochs there are more if they
+    are cheap.
+    """
     tensorboard: bool = False
+    """Writes TensorBoard scalars of the surrogate's training to `results/<name>/tensorboard/`;
+    needs the package `tensorboard`.
+    """
     compile: Literal["auto", "always", "never"] = "auto"
+    """Whether time steps of finite differences and WENO are compiled by PyTorch's compiler, which
+    needs a C++ compiler: `auto` where the work to come repays the seconds that it takes, `always`,
+    or `never`. The results agree to rounding. Steps of `spectral` run in a compiled interpreter,
+    for small states, unless it is `never`.
+    """
 
 
 class Experiment(Section):
@@ -50,7 +71,11 @@ class Experiment(Section):
 
     run_params: RunParams = RunParams()
     reuse: str | None = None
+    """Experiment whose calibration and generated simulations are taken over: its name, or the path
+    of its file. All settings of the shared stages must be equal; see [sweep](command.md#sweep).
+    """
     project_root: str = "."
+    """Base folder of relative paths of data and modules."""
     data: DataParams = DataParams()
     generation_params: GenerationParams | None = None
     model: ModelParams = ModelParams()

@@ -11,15 +11,20 @@ class GaussianRandomField(Section):
     """A smooth random field: Gaussian spectrum, uncorrelated phases."""
 
     type: Literal["gaussian_random_field"] = "gaussian_random_field"
+    """A smooth random field with a Gaussian spectrum, periodic on the box."""
     amplitude: PositiveFloat = 1.0
+    """Standard deviation of every channel [the field's unit]."""
     length_scale: PositiveFloat = 0.1
+    """Correlation length [length]."""
     mean: float = 0.0
+    """Mean of every channel [the field's unit]."""
 
 
 class ResemblingField(Section):
     """Initial states of training simulations with randomized Fourier phases."""
 
     type: Literal["resembling"] = "resembling"
+    """Initial states of the training simulations with randomized Fourier phases."""
 
 
 class PerturbedField(Section):
@@ -30,14 +35,18 @@ class PerturbedField(Section):
     """
 
     type: Literal["perturbed"] = "perturbed"
+    """States from any frame of the training simulations, plus noise that resembles them."""
     amplitude: PositiveFloat = 0.1
+    """Amplitude of the noise, in units of the state's standard deviation."""
 
 
 class GivenStates(Section):
     """Initial states read from a raw data file, one simulation after the other."""
 
     type: Literal["file"] = "file"
+    """The first frames of the simulations in a raw data file, in order."""
     path: str
+    """The file, relative to `project_root`; it is read like the data set's raw files."""
 
 
 InitialCondition = Annotated[
@@ -50,12 +59,22 @@ class GenerationParams(Section):
     """Raw data simulated by the workflow."""
 
     equation: str | None = None
+    """The equation to simulate. Default: `model.physical.name`."""
     parameters: dict[str, Number] = {}
+    """True values of the equation's parameters."""
     num_simulations: PositiveInt = 10
+    """Number of raw files, one simulation each."""
     steps: PositiveInt = 40
+    """Number of frames after the initial one."""
     dt: PositiveFloat = 0.01
+    """Time between frames [time]."""
     resolution: dict[str, PositiveInt] = {"x": 64, "y": 64}
+    """Number of cells along each axis; its keys are the axes."""
     domain: dict[str, tuple[float, float]] = {}
+    """Lower and upper end of each axis [length]; `[0, 1]` for an axis that is not named."""
     initial_condition: GaussianRandomField = GaussianRandomField()
+    """Distribution of the initial states."""
     diagnostics: list[Literal["pressure"]] = []
+    """Derived fields to write as well; `pressure` is ½ |u|²."""
     seed: Annotated[int, Field(ge=0, lt=2**31)] | None = None
+    """Seed of the initial states. Default: `run_params.seed`."""

@@ -36,7 +36,10 @@ FieldName = Annotated[str, AfterValidator(_field_name)]  # also of a parameter
 
 
 class Section(BaseModel):
-    """A frozen section of the experiment; unknown keys are errors."""
+    """A frozen section of the experiment; unknown keys are errors.
+
+    The text below each key is its meaning in the reference and in the published JSON schema.
+    """
 
     model_config = ConfigDict(
         frozen=True,

@@ -15,24 +15,20 @@ Sides = Sequence[tuple[Side, Side]]  # conditions on the (lower, upper) side of 
 
 
 class Architecture(BaseModel):
-    """Options in ``model.synthetic.architecture`` that every architecture has.
-
-    Attributes:
-        name: Value of ``model.synthetic.name``.
-        needs: Module and package that the architecture needs beside the requirements of the
-            project.
-        spatial_dims: Number of spatial axes; by default that of the data.
-        hidden_channels: Channels between the first layer and the last.
-        activation: Function between the layers.
-    """
+    """Options in ``model.synthetic.architecture`` that every architecture has."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     name: ClassVar[str]
+    """Value of ``model.synthetic.name``."""
     needs: ClassVar[tuple[str, str] | None] = None
+    """Module and package that the architecture needs beside the requirements of the project."""
 
     spatial_dims: Literal[1, 2, 3] | None = None
+    """Number of spatial axes. Without it, that of the data."""
     hidden_channels: PositiveInt = 16
+    """Channels between the first layer and the last."""
     activation: Literal["gelu", "relu", "silu", "tanh"] = "gelu"
+    """Function between the layers."""
 
     def check_grid(self, space: Sequence[int], boundary: Sides) -> None:
         """Reject a grid that the network cannot work on; by default none.
@@ -73,13 +69,10 @@ class Architecture(BaseModel):
 
 
 class ConvolutionArchitecture(Architecture):
-    """Options of convolutional networks.
-
-    Attributes:
-        kernel_size: Width of the convolutions, odd.
-    """
+    """Options of convolutional networks."""
 
     kernel_size: PositiveInt = 3
+    """Width of the convolutions, odd."""
 
     @property
     def reach(self) -> int:

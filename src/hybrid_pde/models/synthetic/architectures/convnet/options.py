@@ -8,12 +8,8 @@ from hybrid_pde.models.synthetic.architecture_options import ConvolutionArchitec
 
 
 class ConvNetArchitecture(ConvolutionArchitecture):
-    """Options in ``model.synthetic.architecture`` of a ``ConvNet``.
-
-    Attributes:
-        layers: Convolutions of ``kernel_size``. A step sees ``layers`` times half a kernel in each
-            direction.
-    """
+    """Options in ``model.synthetic.architecture`` of a ``ConvNet``."""
 
     name: ClassVar[str] = "ConvNet"
     layers: PositiveInt = 6
+    """Convolutions of `kernel_size`. A step sees `layers` times half a kernel in each direction."""

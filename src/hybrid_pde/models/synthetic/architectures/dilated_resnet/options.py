@@ -8,19 +8,17 @@ from hybrid_pde.models.synthetic.architecture_options import ConvolutionArchitec
 
 
 class DilatedResNetArchitecture(ConvolutionArchitecture):
-    """Options in ``model.synthetic.architecture`` of a ``DilatedResNet``.
-
-    Attributes:
-        norm: ``group`` normalises the channels of each sample in up to 8 groups.
-        blocks: Residual blocks.
-        dilations: Distance of the points that each convolution of a block sees, in points. With
-            the default a block sees 22 points in each direction.
-    """
+    """Options in ``model.synthetic.architecture`` of a ``DilatedResNet``."""
 
     name: ClassVar[str] = "DilatedResNet"
     norm: Literal["group", "none"] = "none"
+    """`group` normalizes the channels of each sample in up to 8 groups."""
     blocks: PositiveInt = 2
+    """Residual blocks."""
     dilations: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = (1, 2, 4, 8, 4, 2, 1)
+    """Spacing of the points in each convolution of a block [points]. With kernels of 3, a block
+    sees as many points in each direction as their sum.
+    """
 
     @property
     def reach(self) -> int:

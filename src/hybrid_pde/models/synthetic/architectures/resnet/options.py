@@ -8,14 +8,12 @@ from hybrid_pde.models.synthetic.architecture_options import ConvolutionArchitec
 
 
 class ResNetArchitecture(ConvolutionArchitecture):
-    """Options in ``model.synthetic.architecture`` of a ``ResNet``.
-
-    Attributes:
-        norm: ``group`` normalises the channels of each sample in up to 8 groups.
-        blocks: Residual blocks of two convolutions each. A step sees ``2 blocks + 1`` times half a
-            kernel in each direction.
-    """
+    """Options in ``model.synthetic.architecture`` of a ``ResNet``."""
 
     name: ClassVar[str] = "ResNet"
     norm: Literal["group", "none"] = "none"
+    """`group` normalizes the channels of each sample in up to 8 groups."""
     blocks: PositiveInt = 4
+    """Residual blocks of two convolutions each. A step sees `2 blocks + 1` times half a kernel in
+    each direction.
+    """

@@ -10,21 +10,19 @@ from hybrid_pde.models.synthetic.architecture_options import KEY, ConvolutionArc
 
 
 class UNetArchitecture(ConvolutionArchitecture):
-    """Options in ``model.synthetic.architecture`` of a ``UNet``.
-
-    Attributes:
-        hidden_channels: Channels on the finest level; each coarser level has twice as many.
-        depth: Number of times that the resolution is halved. A step sees about 10 points in each
-            direction with 1, 20 with 2, 40 with 3 (kernels of 3, one block); what moves farther
-            in a time step needs a larger depth.
-        norm: ``group`` normalises the channels of each sample in up to 8 groups.
-        blocks: Residual blocks on every level, on the way down and on the way up.
-    """
+    """Options in ``model.synthetic.architecture`` of a ``UNet``."""
 
     name: ClassVar[str] = "UNet"
+    hidden_channels: PositiveInt = 16
+    """Channels on the finest level; each coarser level has twice as many."""
     depth: int = Field(default=1, ge=0, le=8)
+    """Number of times the resolution is halved. A step sees about 10 points in each direction with
+    1, 20 with 2, 40 with 3; anything that moves farther in a time step needs a larger depth.
+    """
     norm: Literal["group", "none"] = "none"
+    """`group` normalizes the channels of each sample in up to 8 groups."""
     blocks: PositiveInt = 1
+    """Residual blocks on every level, both on the way down and on the way up."""
 
     def check_grid(self, space: Sequence[int], boundary: Sides) -> None:
         """Reject a grid with fewer points on the coarsest level than half a kernel."""

@@ -1,10 +1,11 @@
 """Section ``generation_params`` and the initial conditions of simulations."""
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt
 
-from hybrid_pde.config.schema.section import Number, Section
+from hybrid_pde.config.schema.section import FieldName, Number, Section
 
 
 class GaussianRandomField(Section):
@@ -14,6 +15,16 @@ class GaussianRandomField(Section):
     amplitude: PositiveFloat = 1.0
     length_scale: PositiveFloat = 0.1
     mean: float = 0.0
+
+
+class GaussianBumps(Section):
+    """Gaussian bumps at random places on a uniform background."""
+
+    type: Literal["bumps"] = "bumps"
+    count: PositiveInt = 1
+    width: PositiveFloat = 0.1
+    amplitude: float | dict[FieldName, float] = 1.0
+    background: float | dict[FieldName, float] = 0.0
 
 
 class ResemblingField(Section):
@@ -40,8 +51,15 @@ class GivenStates(Section):
     path: str
 
 
+def _random_field_by_default(condition: Any) -> Any:
+    if isinstance(condition, Mapping) and "type" not in condition:
+        return {"type": "gaussian_random_field", **condition}
+    return condition
+
+
+DrawnState = GaussianRandomField | GaussianBumps
 InitialCondition = Annotated[
-    GaussianRandomField | ResemblingField | PerturbedField | GivenStates,
+    DrawnState | ResemblingField | PerturbedField | GivenStates,
     Field(discriminator="type"),
 ]
 
@@ -51,11 +69,14 @@ class GenerationParams(Section):
 
     equation: str | None = None
     parameters: dict[str, Number] = {}
+    ranges: dict[str, tuple[float, float]] = {}
     num_simulations: PositiveInt = 10
     steps: PositiveInt = 40
     dt: PositiveFloat = 0.01
     resolution: dict[str, PositiveInt] = {"x": 64, "y": 64}
     domain: dict[str, tuple[float, float]] = {}
-    initial_condition: GaussianRandomField = GaussianRandomField()
+    initial_condition: Annotated[
+        DrawnState, Field(discriminator="type"), BeforeValidator(_random_field_by_default)
+    ] = GaussianRandomField()
     diagnostics: list[Literal["pressure"]] = []
     seed: Annotated[int, Field(ge=0, lt=2**31)] | None = None

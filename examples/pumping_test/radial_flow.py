@@ -20,7 +20,7 @@ from hybrid_pde.domain.grid import axis_points
 from hybrid_pde.models import ModelRegistry
 from hybrid_pde.models.physical import PhysicalModel
 
-INNER_RADIUS = 10.0  # m; the drawdown there does not matter to wells farther out
+INNER_RADIUS = 15.0  # m; the drawdown there does not matter to wells farther out
 SCREEN, WIDTH = log(INNER_RADIUS) + 0.25, 0.1  # place and width of w
 
 

@@ -1,4 +1,4 @@
-"""Runs the experiments of the gallery and writes its page: ``python docs/write_gallery.py``.
+"""Runs the experiments of the gallery and writes its page: ``python -m benchmarks.gallery``.
 
 ``--keep`` takes the results that are in ``results/``; names run and draw these experiments alone.
 Times are those of the stages' programs, on the machine that is named in ``gallery.json``.
@@ -6,8 +6,6 @@ Times are those of the stages' programs, on the machine that is named in ``galle
 
 import argparse
 import json
-import os
-import platform
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -21,6 +19,7 @@ import xarray as xr
 import yaml
 from scipy.special import exp1
 
+from benchmarks.environment import environment
 from hybrid_pde.evaluation.number_format import duration, estimate, number
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -30,7 +29,7 @@ HEAD = """# Gallery
 
 Each of these experiments is a file in [config](../config), takes at most some minutes on two cores,
 and is run by `snakemake --cores 2 results/<name>/report.html`. Pictures and figures are written by
-`python docs/write_gallery.py`; the figures are in
+`python -m benchmarks.gallery`; the figures are in
 [gallery.json](measurements/gallery.json), with the machine they come from.
 
 VRMSE is the error of predictions of simulations that were not used, 1 being that of the mean.
@@ -104,8 +103,8 @@ EXHIBITS = (
         "A measured data set: a pumping test",
         "Drawdown measured in three piezometers beside a pumped well at Sioux Flats, South Dakota, "
         "and an [equation of one's own](../examples/pumping_test/radial_flow.py). The manual of "
-        "AQTESOLV has T = 0.04986 m²/s and S = 0.0615 for these readings. The picture compares them "
-        "with Theis' closed form for the estimated values.",
+        "AQTESOLV (Duffield, 2007) has T = 0.04986 m²/s and S = 0.0615 for these readings. The "
+        "picture compares them with Theis' closed form for the estimated values.",
         "drawdown",
     ),
 )
@@ -125,20 +124,11 @@ def main() -> None:
             target = f"results/{exhibit.name}/report.html"
             snakemake = [sys.executable, "-m", "snakemake"]
             subprocess.run([*snakemake, "--cores", "2", target], cwd=ROOT, check=True)
-        record[exhibit.name] = {**measured(exhibit.name), "machine": machine()}
+        record[exhibit.name] = {**measured(exhibit.name), "environment": environment()}
         draw(exhibit)
     RECORD.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     sections = [section(each, record[each.name]) for each in EXHIBITS if each.name in record]
     (DOCS / "gallery.md").write_text("\n".join([HEAD, *sections]), encoding="utf-8")
-
-
-def machine() -> dict[str, Any]:
-    """Processor, cores and Python of this machine."""
-    return {
-        "processor": platform.machine(),
-        "cores": os.cpu_count(),
-        "python": platform.python_version(),
-    }
 
 
 def measured(name: str) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Runs the experiments of the gallery and writes its page: ``python -m benchmarks.gallery``.
 
 ``--keep`` takes the results that are in ``results/``; names run and draw these experiments alone.
-Times are those of the stages' programs, on the machine that is named in ``gallery.json``.
+Times are CPU times of the stages' programs, on the machine that is named in ``gallery.json``.
 """
 
 import argparse
@@ -132,7 +132,7 @@ def main() -> None:
 
 
 def measured(name: str) -> dict[str, Any]:
-    """Parameters, errors and seconds of an experiment's results."""
+    """Parameters, errors and CPU seconds of an experiment's results."""
     folder = RESULTS / name
     parameters = yaml.safe_load((folder / "physical" / "parameters.yaml").read_text("utf-8"))
     config = yaml.safe_load((ROOT / "config" / f"{name}.yaml").read_text("utf-8"))
@@ -141,9 +141,10 @@ def measured(name: str) -> dict[str, Any]:
     errors = json.loads(metrics.read_text("utf-8")) if metrics.exists() else {}
     seconds = 0.0
     for table in (folder / "benchmarks").glob("*.tsv"):
-        seconds += float(table.read_text("utf-8").splitlines()[-1].split("\t")[0])
+        names, *_, values = (line.split("\t") for line in table.read_text("utf-8").splitlines())
+        seconds += float(dict(zip(names, values, strict=True))["cpu_time"])
     return {
-        "seconds": round(seconds, 1),
+        "cpu_seconds": round(seconds, 1),
         "status": parameters["status"],
         "parameters": {
             key: {field: each.get(field) for field in ("value", "uncertainty", "unit")}
@@ -167,7 +168,8 @@ def section(exhibit: Exhibit, record: dict[str, Any]) -> str:
     for name, found in record["parameters"].items():
         rows += _parameter_rows(name, found)
     errors = ", ".join(f"{model} {number(vrmse, 2)}" for model, vrmse in record["vrmse"].items())
-    took = f"[{exhibit.name}.yaml](../config/{exhibit.name}.yaml), {duration(record['seconds'])}"
+    source = f"[{exhibit.name}.yaml](../config/{exhibit.name}.yaml)"
+    took = f"{source}, {duration(record['cpu_seconds'])} of CPU time"
     rows += ["", f"{took}. VRMSE: {errors}." if errors else f"{took}.", ""]
     return "\n".join(rows)
 

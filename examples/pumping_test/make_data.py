@@ -18,8 +18,8 @@ import xarray as xr
 
 HERE = Path(__file__).parent
 PIEZOMETERS = {"sioux100": 30.48, "sioux200": 60.96, "sioux400": 121.92}  # distance [m]
-RADII = 15.0, 3000.0  # m
-CELLS, DT, FRAMES = 48, 300.0, 410  # a frame every five minutes, as the first readings
+RADII = 3.0, 3000.0  # m
+CELLS, DT, FRAMES = 64, 300.0, 410  # a frame every five minutes, as the first readings
 
 
 def main(archive: Path) -> None:

@@ -20,8 +20,8 @@ from hybrid_pde.domain.grid import axis_points
 from hybrid_pde.models import ModelRegistry
 from hybrid_pde.models.physical import PhysicalModel
 
-INNER_RADIUS = 15.0  # m; the drawdown there does not matter to wells farther out
-SCREEN, WIDTH = log(INNER_RADIUS) + 0.25, 0.1  # place and width of w
+INNER_RADIUS = 3.0  # m, small beside the distance of the nearest piezometer
+SCREEN, WIDTH = log(INNER_RADIUS) + 0.4, 0.12  # place and width of w
 
 
 @ModelRegistry.register_physical("RadialFlow")

@@ -8,6 +8,7 @@ import pytest
 import xarray as xr
 
 from hybrid_pde.config import parse_experiment
+from hybrid_pde.config.checks.consistency import check_experiment
 from hybrid_pde.errors import ConfigError
 from hybrid_pde.stages.simulate import RawSimulations
 from tests.unit.generated_data import tiny_in
@@ -71,5 +72,6 @@ def test_each_simulation_states_the_value_it_was_made_with(tmp_path: Path) -> No
 def test_ranges_and_bumps_that_do_not_fit_are_rejected(
     tmp_path: Path, changed: dict[str, Any], message: str
 ) -> None:
+    typed = parse_experiment(experiment(tmp_path, **changed))
     with pytest.raises(ConfigError, match=message):
-        parse_experiment(experiment(tmp_path, **changed))
+        check_experiment(typed, "a.yaml")

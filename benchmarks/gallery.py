@@ -158,7 +158,7 @@ def measured(name: str) -> dict[str, Any]:
         "vrmse": {
             model: errors[model]["vrmse"]
             for model in ("physical", "synthetic", "persistence")
-            if isinstance(errors.get(model), dict)
+            if isinstance(errors.get(model), dict) and errors[model]["vrmse"] is not None
         },
         "warnings": len(parameters.get("warnings") or []),
     }
@@ -205,6 +205,9 @@ def draw(exhibit: Exhibit) -> None:
             models = [m for m in ("physical", "synthetic") if f"{exhibit.field}_{m}" in rollouts]
             shown = {m: rollouts[f"{exhibit.field}_{m}"].isel(sample=0) for m in ("truth", *models)}
             figure = _space_time(shown) if shown["truth"].ndim == 2 else _frames(shown)
+    if exhibit.name == "gray_scott":  # the animation of the README
+        animation = RESULTS / exhibit.name / "evaluation" / "animation.gif"
+        target.with_suffix(".gif").write_bytes(animation.read_bytes())
     figure.savefig(target, dpi=110)
     plt.close(figure)
 
@@ -268,7 +271,7 @@ def _readings() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Radii [m], times [s], and drawdown [m] ``[time, piezometer]`` of the pumping test."""
     path = ROOT / "examples" / "pumping_test" / "readings.nc"
     with xr.open_dataset(path, decode_times=False) as readings:
-        return np.exp(readings.x.values), readings.time.values, readings.drawdown.values
+        return readings.x.values, readings.time.values, readings.drawdown.values
 
 
 def _theis(radius: Any, time: Any, transmissivity: float, storativity: float) -> np.ndarray:

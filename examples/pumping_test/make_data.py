@@ -10,7 +10,6 @@ documentation of the package timflow 0.5.0 (MIT licence), after AQTESOLV's manua
 
 import sys
 import tarfile
-from math import log
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +17,8 @@ import xarray as xr
 
 HERE = Path(__file__).parent
 PIEZOMETERS = {"sioux100": 30.48, "sioux200": 60.96, "sioux400": 121.92}  # distance [m]
-RADII = 3.0, 3000.0  # m
-CELLS, DT, FRAMES = 64, 300.0, 410  # a frame every five minutes, as the first readings
+CELLS, SPACING = 400, 5.0  # m
+DT, FRAMES = 300.0, 410  # a frame every five minutes, as the first readings
 
 
 def main(archive: Path) -> None:
@@ -38,10 +37,9 @@ def main(archive: Path) -> None:
         readings[np.searchsorted(times, seconds), column] = drawdown
     xr.Dataset(
         {"drawdown": (("time", "sensor"), readings, {"units": "m"})},
-        {"time": ("time", times, {"units": "s"}), "x": ("sensor", [log(r) for r in series])},
+        {"time": ("time", times, {"units": "s"}), "x": ("sensor", [*series], {"units": "m"})},
     ).to_netcdf(HERE / "readings.nc")
 
-    edges = np.linspace(log(RADII[0]), log(RADII[1]), CELLS + 1)
     drawdown = np.full((FRAMES, CELLS), np.nan, dtype=np.float32)
     drawdown[0] = 0.0  # before pumping
     raw = HERE / "raw" / "pumping_test" / "aquifer.nc"
@@ -50,7 +48,11 @@ def main(archive: Path) -> None:
         {"drawdown": (("time", "x"), drawdown, {"units": "m"})},
         {
             "time": ("time", DT * np.arange(FRAMES), {"units": "s"}),
-            "x": ("x", (edges[1:] + edges[:-1]) / 2, {"long_name": "ln(r / 1 m)"}),
+            "x": (
+                "x",
+                SPACING * (np.arange(CELLS) + 0.5),
+                {"units": "m", "long_name": "distance from the well"},
+            ),
         },
         {"title": "grid of the drawdown around a pumped well; only its start is known"},
     ).to_netcdf(raw, encoding={"drawdown": {"zlib": True}})

@@ -1,16 +1,14 @@
 """Drawdown of a confined aquifer around a pumped well, an equation of one's own.
 
-With x = ln(r / 1 m), r the distance from the well, Theis' problem S s_t = T (1/r) (r s_r)_r with
-the discharge Q drawn at the well reads
+Theis' problem is S s_t = T (1/r) (r s_r)_r, r being the distance from the well. The well draws the
+discharge Q, here from a few metres around it, with the weight w:
 
-    s_t = e^(−2x) (T s_xx + Q/(2π) w(x)) / S,    ∫ w dx = 1,
-
-where w is concentrated at the inner end of the axis.
+    S s_t = (1/r) (T (r s_r)_r + Q/(2π) w(r)),    ∫ w dr = 1.
 
 Source: Theis (1935), Transactions of the American Geophysical Union 16, 519.
 """
 
-from math import log, pi, sqrt
+from math import pi, sqrt
 
 from phiml import math
 from phiml.math import spatial
@@ -20,8 +18,7 @@ from hybrid_pde.domain.grid import axis_points
 from hybrid_pde.models import ModelRegistry
 from hybrid_pde.models.physical import PhysicalModel
 
-INNER_RADIUS = 3.0  # m, small beside the distance of the nearest piezometer
-SCREEN, WIDTH = log(INNER_RADIUS) + 0.4, 0.12  # place and width of w
+WIDTH = 5.0  # of w [m]
 
 
 @ModelRegistry.register_physical("RadialFlow")
@@ -30,7 +27,7 @@ class RadialFlow(PhysicalModel):
 
     spec = EquationSpec(
         name="RadialFlow",
-        formula="S s_t = T (1/r) (r s_r)_r + Q δ(r)/(2π r), x = ln r",
+        formula="S s_t = (1/r) (T (r s_r)_r + Q/(2π) w(r)), r = x",
         fields=(FieldRole("drawdown"),),
         parameters={
             "transmissivity": ParameterSpec("m²/s", positive=True, symbol="T"),
@@ -41,13 +38,13 @@ class RadialFlow(PhysicalModel):
     )
 
     def rate(self, state, parameters, operators):
-        """e^(−2x) (T s_xx + Q/(2π) w(x)) / S."""
-        x = math.tensor(axis_points(operators.grid)["x"], spatial("x"))
-        screen = math.exp(-(((x - SCREEN) / WIDTH) ** 2)) / (WIDTH * sqrt(pi))
-        flow = parameters["transmissivity"] * operators.laplacian(state["drawdown"])
-        flow = flow + parameters["discharge"] / (2 * pi) * screen
-        return {"drawdown": math.exp(-2 * x) * flow / parameters["storativity"]}
+        """(T (r s_r)_r + Q/(2π) w(r)) / (r S)."""
+        r = math.tensor(axis_points(operators.grid)["x"], spatial("x"))
+        weight = 2 / (WIDTH * sqrt(pi)) * math.exp(-((r / WIDTH) ** 2))
+        flow = parameters["transmissivity"] * operators.diffuse(r, state["drawdown"])
+        drawn = parameters["discharge"] / (2 * pi) * weight
+        return {"drawdown": (flow + drawn) / (r * parameters["storativity"])}
 
     def bound_diffusivities(self, parameters):
-        """T/S e^(−2x) at the inner end."""
-        return [parameters["transmissivity"] / parameters["storativity"] / INNER_RADIUS**2]
+        """T/S."""
+        return [parameters["transmissivity"] / parameters["storativity"]]

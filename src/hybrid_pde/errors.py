@@ -4,12 +4,15 @@ Every message says where (file, key), what was found, what is allowed, and what 
 """
 
 import logging
+import traceback
 import unicodedata
 
 # Other: control, format (text direction), surrogate (bytes of a name that are not UTF-8),
 # unassigned; and the separators of lines and paragraphs
 _ESCAPED = {"Cc", "Cf", "Cs", "Cn", "Zl", "Zp"}
 _KEPT = "\n\t"
+# of the names under which files with user-defined models are imported
+USER_MODULE = "_user_module_"
 
 
 def printable(text: str) -> str:
@@ -59,6 +62,18 @@ class MachineError(UserError):
 
 class OwnModelError(UserError):
     """A user-defined model does not do what its interface asks for."""
+
+
+def error_of_own_model(error: BaseException) -> OwnModelError | None:
+    """The error as one of a user-defined model, if it was raised in or under the model's code."""
+    for frame, line in reversed([*traceback.walk_tb(error.__traceback__)]):
+        if frame.f_globals.get("__name__", "").startswith(USER_MODULE):
+            code = frame.f_code
+            return OwnModelError(
+                f"{code.co_filename}:{line}: {code.co_qualname} fails: {type(error).__name__}: "
+                f"{error}; correct the model"
+            )
+    return None
 
 
 class CacheError(UserError):

@@ -3,6 +3,7 @@
 import argparse
 import errno
 import importlib
+import importlib.util
 import json
 import logging
 import os
@@ -19,7 +20,7 @@ import yaml
 
 from hybrid_pde.config import Experiment, load_experiment, parse_experiment
 from hybrid_pde.data.atomic import refuse_unwritable
-from hybrid_pde.errors import ConfigError, StorageError
+from hybrid_pde.errors import USER_MODULE, ConfigError, StorageError
 from hybrid_pde.models import load_synthetic_model
 from hybrid_pde.models.surrogate_file import read_training_warnings
 from hybrid_pde.stages.threads import limit_threads
@@ -210,6 +211,20 @@ def failing(
     logging.root.handlers[:] = handlers
     logging.root.setLevel(level)
     logging.captureWarnings(False)
+
+
+def test_error_in_a_model_of_the_user_names_its_line(failing: Any, tmp_path: Path) -> None:
+    source = "def rate(state):\n    return [state['u'].no_such_thing]\n"
+    (tmp_path / "own.py").write_text(source)
+    spec = importlib.util.spec_from_file_location(f"{USER_MODULE}own", tmp_path / "own.py")
+    assert spec is not None and spec.loader is not None
+    own = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(own)
+    code, terminal, log = failing(lambda: own.rate({"u": 1.0}))
+    assert code == 1
+    assert f"{tmp_path}/own.py:2: rate fails: AttributeError: 'float' object" in terminal
+    assert "Traceback" not in terminal
+    assert "Traceback (most recent call last)" in log
 
 
 def test_unforeseen_error_is_short_and_its_traceback_is_in_the_log(failing: Any) -> None:

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from hybrid_pde import __version__
-from hybrid_pde.errors import UserError, make_log_printable, printable
+from hybrid_pde.errors import UserError, error_of_own_model, make_log_printable, printable
 from hybrid_pde.interruption import EXIT_CODE, Interrupted, interruptible
 
 PROGRAM = "hybrid-pde"
@@ -86,7 +86,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
         if (reason := disk_reason(error)) is not None:
             return _failed(f"{error.filename or 'a file'}: {reason}", MENDABLE)
         return _bug()
-    except Exception:
+    except Exception as error:
+        if (own := error_of_own_model(error)) is not None:
+            return _failed(str(own), MENDABLE)
         return _bug()
     return DONE
 

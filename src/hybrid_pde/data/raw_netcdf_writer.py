@@ -19,6 +19,7 @@ def write_raw_file(
     layouts: Sequence[FieldLayout],
     dt: float,
     attributes: Mapping[str, str],
+    parameters: Mapping[str, float] | None = None,
 ) -> None:
     """Write one simulation, atomically, in double precision where single loses the variation.
 
@@ -29,6 +30,7 @@ def write_raw_file(
         layouts: The fields; a vector is written as one variable with a ``component`` axis.
         dt: Time between frames [time].
         attributes: Global attributes, e.g. the equation.
+        parameters: The simulation's own parameters, each written as a variable of one number.
     """
     num_frames = next(iter(fields.values())).shape[0]
     coordinates: dict[str, tuple[str, np.ndarray | list[str]]] = {
@@ -38,7 +40,7 @@ def write_raw_file(
         grid.axes, grid.shape, grid.lower, grid.spacing, strict=True
     ):
         coordinates[axis] = (axis, lower + (np.arange(points) + 0.5) * spacing)
-    variables = {}
+    variables: dict[str, tuple] = {name: ((), value) for name, value in (parameters or {}).items()}
     for layout in layouts:
         values = fields[layout.name].astype(lowest_precision(fields[layout.name]))
         if layout.components:

@@ -15,7 +15,7 @@ from hybrid_pde.config.discovery import (
     equation_classes,
 )
 from hybrid_pde.config.error_messages import suggest
-from hybrid_pde.errors import ConfigError
+from hybrid_pde.errors import USER_MODULE, ConfigError
 
 if TYPE_CHECKING:
     from hybrid_pde.domain.grid import Grid
@@ -171,7 +171,7 @@ class ModelRegistry:
         path = Path(self.experiment.project_root) / module
         if not path.is_file():
             raise ConfigError(f"{key}: no file {str(path)!r}; it is the path of a Python file")
-        name = f"_user_module_{path.stem}"
+        name = f"{USER_MODULE}{path.stem}"
         if getattr(sys.modules.get(name), "__file__", None) == str(path):
             return
         spec = importlib.util.spec_from_file_location(name, path)

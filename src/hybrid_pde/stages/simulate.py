@@ -2,11 +2,13 @@
 
 import json
 import math
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 import xarray as xr
 
 from hybrid_pde.config.derived import generated_fields
@@ -15,9 +17,12 @@ from hybrid_pde.config.schema import Experiment
 from hybrid_pde.data.atomic import refuse_too_large, sha256_of, write_json
 from hybrid_pde.data.cache.cache_header import VALUE_BYTES
 from hybrid_pde.data.generated_data import generated_grid
-from hybrid_pde.data.initial_states.random_fields import State, gaussian_random_state
+from hybrid_pde.data.initial_states.drawn_states import drawn_state
+from hybrid_pde.data.initial_states.random_fields import State
 from hybrid_pde.data.raw_netcdf_writer import write_raw_file
 from hybrid_pde.domain.grid import FieldLayout
+from hybrid_pde.domain.known_values import KnownParameter
+from hybrid_pde.domain.parameter_ranges import value_within
 from hybrid_pde.errors import RawDataError
 from hybrid_pde.models.physical.ensemble import Recording, Start, generate, projections
 from hybrid_pde.models.physical.field_roles import match_roles
@@ -87,7 +92,8 @@ class RawSimulations:
         ]
         staggered = self._model.discretization.is_staggered
         self._solenoidal = projections(spec, [*names.values()], grid, staggered)
-        self._recording = Recording(grid, layouts, self._settings.steps, self._settings.dt)
+        drawn = [KnownParameter(name) for name in self._settings.ranges]
+        self._recording = Recording(grid, layouts, self._settings.steps, self._settings.dt, drawn)
         provenance = {
             "equation": spec.name,
             "fields": [layout.name for layout in layouts],
@@ -133,14 +139,24 @@ class RawSimulations:
         return self.directory / f"sim_{index:06d}.nc"
 
     def _start(self, index: int) -> Start:
-        state = gaussian_random_state(
+        state = drawn_state(
             self._recording.grid,
             self._recording.layouts,
             self._settings.initial_condition,
             (self._seed, index),
             solenoidal=self._solenoidal,
         )
-        return Start(state)
+        return Start(state, self._drawn(index))
+
+    def _drawn(self, index: int) -> dict[str, torch.Tensor]:
+        """The parameters that ``generation_params.ranges`` gives each simulation, by name."""
+        values = {}
+        for name, (lower, upper) in self._settings.ranges.items():
+            # seeded by name, so another parameter does not change the values of the others
+            generator = np.random.default_rng([self._seed, index, zlib.crc32(name.encode())])
+            value = value_within(lower, upper, float(generator.random()))
+            values[name] = torch.tensor(value, dtype=torch.float64)
+        return values
 
     def _is_current(self, index: int) -> bool:
         path = self._path(index)
@@ -173,6 +189,7 @@ class RawSimulations:
             layouts,
             self._recording.dt,
             self._attributes,
+            {name: float(value) for name, value in self._drawn(index).items()},
         )
 
 
@@ -187,6 +204,9 @@ def _true_model(experiment: Experiment) -> PhysicalModel:
     assert generation is not None
     name = generation.equation or (section.name if section else "")
     module = section.module if section and section.name == name else None
-    truth = {"name": name, "module": module, "pde_params": generation.parameters}
+    # each simulation replaces the parameters that it draws
+    drawn = {name: upper for name, (_, upper) in generation.ranges.items()}
+    parameters = {**generation.parameters, **drawn}
+    truth = {"name": name, "module": module, "pde_params": parameters}
     config = {"project_root": experiment.project_root, "model": {"physical": truth}}
     return ModelRegistry(config).get_physical_model()

@@ -10,7 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from hybrid_pde.data.atomic import disk_reason
-from hybrid_pde.errors import ConfigError, UserError, make_log_printable, printable
+from hybrid_pde.errors import (
+    ConfigError,
+    UserError,
+    error_of_own_model,
+    make_log_printable,
+    printable,
+)
 from hybrid_pde.interruption import EXIT_CODE, Interrupted, interruptible
 from hybrid_pde.result_warnings import show_as_messages
 from hybrid_pde.workflow.job_lock import is_first_process, job_lock
@@ -82,6 +88,10 @@ def run_stage(main: Main, parser: argparse.ArgumentParser) -> None:
         reason = disk_reason(error)
         if reason is not None:
             logger.error("%s: %s", getattr(error, "filename", None) or "a file", reason)
+            sys.exit(1)
+        if (own := error_of_own_model(error)) is not None:
+            logger.debug("cause", exc_info=error)
+            logger.error("%s", own)
             sys.exit(1)
         logger.exception("unexpected error")
         sys.exit(2)

@@ -61,7 +61,8 @@ def simulate(experiment: Experiment) -> JSON:
                 "name": generation["equation"],
                 "module": physical.get("module"),
                 # generation_params has the true values; guesses and numerics do not matter
-                "pde_params": generation["parameters"],
+                "pde_params": generation["parameters"]
+                | {name: upper for name, (_, upper) in generation["ranges"].items()},
             }
         },
     }

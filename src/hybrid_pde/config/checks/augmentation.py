@@ -5,7 +5,7 @@ from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hybrid_pde.config.checks.equation import fields_by_role
+from hybrid_pde.config.checks.equation import fields_by_role, parameter_range_errors
 from hybrid_pde.config.checks.symmetries import (
     KEY,
     box_of,
@@ -15,8 +15,7 @@ from hybrid_pde.config.checks.symmetries import (
 )
 from hybrid_pde.config.derived import equation_of, is_augmented, stages_trained
 from hybrid_pde.config.discovery import built_in_equations
-from hybrid_pde.config.equations import EquationSpec, ParameterSpec
-from hybrid_pde.config.error_messages import suggest
+from hybrid_pde.config.equations import EquationSpec
 from hybrid_pde.config.schema import Experiment, GivenStates, Number, PerturbedField
 
 if TYPE_CHECKING:
@@ -66,11 +65,9 @@ def drawn_parameter_errors(experiment: Experiment, spec: EquationSpec) -> Iterat
             f"{key}: distribution: trainer_params.learnable_parameters has no number to sample; "
             "give ranges, or leave it out"
         )
-    for name, (lower, upper) in {} if isinstance(drawn, str) else drawn.items():
-        if name not in spec.parameters:
-            yield f"{key}.{name}: not a parameter of {spec.name}: {suggest(name, spec.parameters)}"
-            continue
-        yield from _range_errors(f"{key}.{name}", spec.parameters[name], lower, upper)
+    ranges = {} if isinstance(drawn, str) else drawn
+    yield from parameter_range_errors(key, spec, ranges)
+    for name, (lower, upper) in ranges.items():
         if name in [p.name for p in learnable if p.parametrization is not None]:
             yield (
                 f"{key}.{name}: {[lower, upper]}: learned as a field, which cannot be sampled; "
@@ -167,18 +164,6 @@ def _initial_condition_errors(experiment: Experiment) -> Iterator[str]:
         yield (
             "augmentation.initial_condition.type: perturbed: frames of the data would reveal "
             "values that data.observations hides; use resembling or gaussian_random_field"
-        )
-
-
-def _range_errors(key: str, parameter: ParameterSpec, lower: float, upper: float) -> Iterator[str]:
-    if lower >= upper:
-        yield f"{key}: {[lower, upper]}: the lower end must be less than the upper end"
-    elif parameter.positive and lower < 0:
-        yield f"{key}: {[lower, upper]}: must not be negative"
-    if parameter.components:
-        yield (
-            f"{key}: {[lower, upper]}: has the components {', '.join(parameter.components)}, but "
-            "a range needs a single number; leave it out"
         )
 
 

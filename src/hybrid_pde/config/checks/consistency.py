@@ -11,6 +11,7 @@ from hybrid_pde.config.checks.data import simulation_errors
 from hybrid_pde.config.checks.equation import (
     domain_errors,
     equation_errors,
+    parameter_range_errors,
     parameter_value_errors,
 )
 from hybrid_pde.config.checks.hybrid import hybrid_errors
@@ -20,7 +21,7 @@ from hybrid_pde.config.checks.training import training_errors
 from hybrid_pde.config.derived import equation_of, generated_fields, stages_trained
 from hybrid_pde.config.discovery import built_in_equations
 from hybrid_pde.config.error_messages import raise_errors, suggest, suggest_model
-from hybrid_pde.config.schema import Experiment
+from hybrid_pde.config.schema import Experiment, GaussianBumps
 
 NAMED_SIDES = ("periodic", "zero-gradient")
 SIDES_ALLOWED = "allowed: periodic, zero-gradient or a number, for all axes, per axis or per side"
@@ -140,7 +141,12 @@ def _generation_errors(experiment: Experiment) -> Iterator[str]:
     if (fitted := equation_of(experiment)) is not None and fitted is not spec:
         yield from domain_errors(fitted, axes, sides)
     key = "generation_params.parameters"
-    yield from parameter_value_errors(key, spec, generation.parameters, [*generation.parameters])
+    given = [*generation.parameters, *generation.ranges]
+    yield from parameter_value_errors(key, spec, generation.parameters, given)
+    yield from parameter_range_errors("generation_params.ranges", spec, generation.ranges)
+    for both in sorted({*generation.parameters} & {*generation.ranges}):
+        yield (f"generation_params.ranges.{both}: also in {key}; one value, or a range, not both")
+    yield from _bump_errors(experiment)
     generated = [*generated_fields(experiment), *generation.diagnostics]
     for field in experiment.data.fields:
         if field not in generated:
@@ -148,6 +154,23 @@ def _generation_errors(experiment: Experiment) -> Iterator[str]:
                 f"data.fields: {field!r}: generation_params does not generate it; it generates "
                 f"{generated}"
             )
+
+
+def _bump_errors(experiment: Experiment) -> Iterator[str]:
+    """Errors for fields of ``initial_condition`` that are not simulated."""
+    generation = experiment.generation_params
+    assert generation is not None
+    condition, fields = generation.initial_condition, generated_fields(experiment)
+    if not isinstance(condition, GaussianBumps):
+        return
+    for key in ("amplitude", "background"):
+        values = getattr(condition, key)
+        for name in values if isinstance(values, dict) else ():
+            if name not in fields:
+                yield (
+                    f"generation_params.initial_condition.{key}.{name}: no field of the "
+                    f"simulations: {suggest(name, fields)}"
+                )
 
 
 def _boundary_errors(experiment: Experiment) -> Iterator[str]:

@@ -186,6 +186,33 @@ def parameter_value_errors(
             )
 
 
+def parameter_range_errors(
+    key: str, spec: EquationSpec, ranges: Mapping[str, tuple[float, float]]
+) -> Iterator[str]:
+    """Errors for ranges that values of parameters are drawn from.
+
+    Args:
+        key: Key of the ranges.
+        spec: The equation.
+        ranges: Lower and upper end of each parameter's range.
+    """
+    for name, (lower, upper) in ranges.items():
+        here = f"{key}.{name}"
+        if name not in spec.parameters:
+            yield f"{here}: not a parameter of {spec.name}: {suggest(name, spec.parameters)}"
+            continue
+        parameter = spec.parameters[name]
+        if lower >= upper:
+            yield f"{here}: {[lower, upper]}: the lower end must be less than the upper end"
+        elif parameter.positive and lower < 0:
+            yield f"{here}: {[lower, upper]}: must not be negative"
+        if parameter.components:
+            yield (
+                f"{here}: {[lower, upper]}: has the components {', '.join(parameter.components)}, "
+                "but a range needs a single number; leave it out"
+            )
+
+
 def _learnable_errors(
     key: str, spec: ParameterSpec, parameter: LearnableParameter
 ) -> Iterator[str]:

@@ -19,6 +19,8 @@ from hybrid_pde.config.schema.experiment import (
     WorkflowParams,
 )
 from hybrid_pde.config.schema.generation import (
+    DrawnState,
+    GaussianBumps,
     GaussianRandomField,
     GenerationParams,
     GivenStates,
@@ -63,11 +65,13 @@ __all__ = [
     "CompleteTraining",
     "Curriculum",
     "DataParams",
+    "DrawnState",
     "EvaluationParams",
     "Experiment",
     "FieldName",
     "FolderName",
     "FourierModes",
+    "GaussianBumps",
     "GaussianRandomField",
     "Gaussians",
     "GenerationParams",

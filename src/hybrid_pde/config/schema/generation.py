@@ -1,10 +1,11 @@
 """Section ``generation_params`` and the initial conditions of simulations."""
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt
 
-from hybrid_pde.config.schema.section import Number, Section
+from hybrid_pde.config.schema.section import FieldName, Number, Section
 
 
 class GaussianRandomField(Section):
@@ -18,6 +19,21 @@ class GaussianRandomField(Section):
     """Correlation length [length]."""
     mean: float = 0.0
     """Mean of every channel [the field's unit]."""
+
+
+class GaussianBumps(Section):
+    """Gaussian bumps at random places on a uniform background."""
+
+    type: Literal["bumps"] = "bumps"
+    """Gaussian bumps at random places on a uniform background."""
+    count: PositiveInt = 1
+    """Number of bumps."""
+    width: PositiveFloat = 0.1
+    """Width w of a bump exp(−r²/w²) [length]."""
+    amplitude: float | dict[FieldName, float] = 1.0
+    """Height of every bump, of all fields or by field; a field left out has none."""
+    background: float | dict[FieldName, float] = 0.0
+    """Value between the bumps, of all fields or by field; a field left out has 0."""
 
 
 class ResemblingField(Section):
@@ -49,8 +65,15 @@ class GivenStates(Section):
     """The file, relative to `project_root`; it is read like the data set's raw files."""
 
 
+def _random_field_by_default(condition: Any) -> Any:
+    if isinstance(condition, Mapping) and "type" not in condition:
+        return {"type": "gaussian_random_field", **condition}
+    return condition
+
+
+DrawnState = GaussianRandomField | GaussianBumps
 InitialCondition = Annotated[
-    GaussianRandomField | ResemblingField | PerturbedField | GivenStates,
+    DrawnState | ResemblingField | PerturbedField | GivenStates,
     Field(discriminator="type"),
 ]
 
@@ -62,6 +85,11 @@ class GenerationParams(Section):
     """The equation to simulate. Default: `model.physical.name`."""
     parameters: dict[str, Number] = {}
     """True values of the equation's parameters."""
+    ranges: dict[str, tuple[float, float]] = {}
+    """Ranges of parameters that differ between the simulations, `{viscosity: [0.001, 0.1]}`: a
+    value is drawn for each (in the logarithm if both ends are positive and a factor of 10 or more
+    apart) and written to its file as a variable of that name, for `data.known_parameters`.
+    """
     num_simulations: PositiveInt = 10
     """Number of raw files, one simulation each."""
     steps: PositiveInt = 40
@@ -72,8 +100,10 @@ class GenerationParams(Section):
     """Number of cells along each axis; its keys are the axes."""
     domain: dict[str, tuple[float, float]] = {}
     """Lower and upper end of each axis [length]; `[0, 1]` for an axis that is not named."""
-    initial_condition: GaussianRandomField = GaussianRandomField()
-    """Distribution of the initial states."""
+    initial_condition: Annotated[
+        DrawnState, Field(discriminator="type"), BeforeValidator(_random_field_by_default)
+    ] = GaussianRandomField()
+    """Distribution of the initial states; the kinds are listed below."""
     diagnostics: list[Literal["pressure"]] = []
     """Derived fields to write as well; `pressure` is ½ |u|²."""
     seed: Annotated[int, Field(ge=0, lt=2**31)] | None = None

@@ -106,11 +106,13 @@ class Interval:
         discretization, dt = self.stepper.discretization, self.dt
         limit = self.stepper.largest_dt(bounds)
         substeps, stages = count_substeps(dt, limit, bounds.reaction_rate), None
-        if substeps is None or substeps > MAX_SUBSTEPS:
+        if substeps is None:
             return None
         if discretization.is_second_order and bounds.is_dissipative:
             # Second order in space limits the error anyway: order four in time would gain nothing.
             substeps, stages = chebyshev_steps(dt, limit, bounds.reaction_rate, substeps)
+        if substeps > MAX_SUBSTEPS:
+            return None
         return StepCount(substeps * discretization.substeps_factor, stages)
 
     def is_right(self, count: StepCount, measured: Sequence[Bounds]) -> bool:

@@ -2,7 +2,7 @@
 
 import zlib
 from collections.abc import Mapping
-from math import inf, log
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -12,13 +12,12 @@ from scipy.stats import truncnorm
 from hybrid_pde.config.schema import Experiment
 from hybrid_pde.domain.grid import Grid
 from hybrid_pde.domain.known_values import KnownParameter
+from hybrid_pde.domain.parameter_ranges import value_within
 from hybrid_pde.errors import CalibrationError, ConfigError
 from hybrid_pde.models.physical.physical_model import PhysicalModel
 from hybrid_pde.result_warnings import warn_of_result
 
 KEY = "augmentation.parameters"
-# A range with a larger ratio of its ends spans orders of magnitude: it is drawn in the logarithm.
-LOGARITHMIC_FROM = 10.0
 
 
 class ParameterSampler:
@@ -112,9 +111,7 @@ class ParameterSampler:
 
     def _within(self, name: str, shares: Any) -> Any:
         lower, upper = self._ranges[name]
-        if lower > 0 and upper / lower >= LOGARITHMIC_FROM:
-            return np.exp(log(lower) + shares * (log(upper) - log(lower)))
-        return lower + shares * (upper - lower)
+        return np.vectorize(lambda share: value_within(lower, upper, share))(shares)
 
     def _about(self, name: str, shares: Any, entropy: tuple[int, ...]) -> Any:
         std, lower, upper = self._spreads[name]

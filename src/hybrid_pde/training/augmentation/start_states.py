@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from hybrid_pde.config.schema import Experiment, GaussianRandomField, GivenStates, PerturbedField
+from hybrid_pde.config.schema import DrawnState, Experiment, GivenStates, PerturbedField
+from hybrid_pde.data.initial_states.drawn_states import drawn_state
 from hybrid_pde.data.initial_states.random_fields import (
     Projection,
     State,
-    gaussian_random_state,
     perturbed_state,
     resembling_state,
 )
@@ -78,9 +78,9 @@ class StartStates:
         grid, walls, solenoidal = recording.grid, source.walls, self._solenoidal
         if self._given is not None:
             return self._given.state(index)
-        if isinstance(condition, GaussianRandomField):
+        if isinstance(condition, DrawnState):
             layouts = recording.layouts
-            return gaussian_random_state(grid, layouts, condition, entropy, walls, solenoidal)
+            return drawn_state(grid, layouts, condition, entropy, walls, solenoidal)
         if isinstance(condition, PerturbedField):
             amplitude = condition.amplitude
             return perturbed_state(source.state, grid, amplitude, entropy, walls, solenoidal)

@@ -53,3 +53,4 @@ def test_help_and_version_load_no_library():
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.splitlines()[-1] == "[]"
     assert "inspect" in ended.stdout and "hybrid-pde 0." in ended.stdout
+    assert ended.stdout.count("...") == 1, "after ARGS: no description is cut short"

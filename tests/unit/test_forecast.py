@@ -229,10 +229,12 @@ def test_what_predict_refuses(path: Path, tmp_path: Path, capsys: Any) -> None:
 WAVE = Grid(("x",), (32,), (0.0,), (2.0,), (PERIODIC,), (False,))
 
 
-def calibrated(folder: Path, **data: Any) -> Path:
+def calibrated(folder: Path, equation: str = "DiffusionPDE", **data: Any) -> Path:
     """Results of a calibration of u_t = D u_xx with D = 0.1 m²/s."""
-    section = {"name": "DiffusionPDE", "numerics": {"scheme": "spectral"}}
+    section: dict[str, Any] = {"name": equation, "numerics": {"scheme": "spectral"}}
     section["pde_params"] = {} if data else {"diffusivity": 9.0}
+    if equation == "AdvectionDiffusionPDE":
+        section["pde_params"] |= {"velocity": 0.0, "source": 2.0}
     experiment = parse_experiment(
         {"data": {"fields": ["heat"], **data}, "model": {"physical": section}}
     )
@@ -270,6 +272,13 @@ def heat(frames: int = 1) -> xr.Dataset:
 
 def decay(diffusivity: float, time: float) -> Any:
     return np.sin(np.pi * heat()["x"].values * 1000) * np.exp(-diffusivity * np.pi**2 * time)
+
+
+def test_a_parameter_may_have_the_name_of_an_attribute(tmp_path: Path) -> None:
+    folder = calibrated(tmp_path, "AdvectionDiffusionPDE")
+    found = hybrid_pde.load_physical_model(folder).rollout(heat(), steps=1)
+    assert found.attrs["source"].startswith("calibrated physical model")
+    assert found["source"] == 2.0 and found.attrs["diffusivity"] == 0.1
 
 
 def test_a_calibrated_model_solves_its_equation_with_its_parameters(tmp_path: Path) -> None:

@@ -10,10 +10,11 @@ Output = Annotated[Path, typer.Option(help="File to write: .pt2 (torch.export) o
 
 
 def command(model: Model, output: Output) -> None:
-    """Write a surrogate's step as .pt2 or .onnx, with everything that it needs inside.
+    """Write a surrogate's step as .pt2 or .onnx, for other programs.
 
-    The inputs are the fields and the parameters of the equation, the output is the next state, all
-    in physical units. The exported step is compared with the model before it is written.
+    Everything that it needs is inside. The inputs are the fields and the parameters of the
+    equation, the output is the next state, all in physical units. The exported step is compared
+    with the model before it is written.
     """
     from hybrid_pde.models.surrogate_file import load_synthetic_model
     from hybrid_pde.models.synthetic.exported_step import check_suffix, export_step

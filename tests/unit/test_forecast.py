@@ -16,6 +16,7 @@ from hybrid_pde.domain.grid import FieldLayout, Grid
 from hybrid_pde.domain.known_values import KnownParameter
 from hybrid_pde.domain.stated_units import StatedUnits
 from hybrid_pde.errors import CheckpointError, DivergenceError, StateError
+from hybrid_pde.models import ModelRegistry
 from hybrid_pde.models.physical.calibrated_model import calibrated_experiment
 from hybrid_pde.models.physical.parameters_file import write_parameters
 from hybrid_pde.models.surrogate_file import save_synthetic_model
@@ -205,6 +206,35 @@ def test_a_forecast_can_be_continued_with_its_parameters(path: Path, tmp_path: P
         np.testing.assert_array_equal(found["velocity"], later["velocity"])
         np.testing.assert_allclose(found["time"].values.astype(float),
                                    later["time"].values.astype(float))  # fmt: skip
+
+
+OWN_NET = """
+from hybrid_pde.models.registry import ModelRegistry
+from hybrid_pde.models.synthetic.architectures.convnet.network import ConvNet
+
+@ModelRegistry.register_synthetic("OwnForecast")
+class OwnForecast(ConvNet):
+    pass
+"""
+
+
+def test_a_model_of_the_user_needs_its_module(
+    path: Path, model: SyntheticModel, tmp_path: Path, monkeypatch: Any, capsys: Any
+) -> None:
+    monkeypatch.setattr(ModelRegistry, "_synthetic", dict(ModelRegistry._synthetic))
+    (tmp_path / "own.py").write_text(OWN_NET)
+    content = torch.load(path, weights_only=True)
+    content["config"]["model"]["synthetic"] |= {"name": "OwnForecast", "module": "own.py"}
+    torch.save(content, tmp_path / "own.pt")
+    state().to_netcdf(tmp_path / "state.nc")
+    start = ("--initial", tmp_path / "state.nc", "--steps", 2, "--output", tmp_path / "o.nc")
+    assert run("predict", tmp_path / "own.pt", *start) == 1
+    assert "registered in 'own.py'; import that file first (hybrid-pde: --module FILE)" in (
+        capsys.readouterr().err
+    )
+    assert run("predict", tmp_path / "own.pt", *start, "--module", tmp_path / "own.py") == 0
+    with xr.open_dataset(tmp_path / "o.nc") as found:
+        np.testing.assert_array_equal(found["velocity"], model.rollout(state(), 2)["velocity"])
 
 
 def test_what_predict_refuses(path: Path, tmp_path: Path, capsys: Any) -> None:

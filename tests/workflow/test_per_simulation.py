@@ -62,7 +62,7 @@ def test_a_repeated_run_calibrates_only_what_has_changed(folder: Path) -> None:
     before = table.read_bytes()
     # Snakemake makes a missing intermediate file only where what follows from it is missing, too
     (folder / "results/heat/physical/per_simulation/calibrated_000000-000001.json").unlink()
-    table.unlink()
+    (folder / TARGET).unlink()
     again = run(folder, TARGET)
     assert again.returncode == 0, again.stdout
     assert "0 of 2 simulations newly calibrated" in again.stdout

@@ -17,6 +17,7 @@ EXIT_CODE = os.EX_TEMPFAIL
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 # Signals within this time count as one.
 _REPEAT_S = 1.0
+_IMPORTS = "<frozen importlib._bootstrap>"  # the file of Python's import system in tracebacks
 
 Handler = Callable[[int, FrameType | None], None]
 
@@ -87,10 +88,19 @@ def end_without_traceback() -> Callable[[], None]:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Raise :class:`Interrupted` on a signal within the block."""
+    """Raise :class:`Interrupted` on a signal within the block.
+
+    While a module is imported, the process ends at once: an exception in the initialization of a
+    C++ library aborts it, and an import has nothing to save.
+    """
 
     def interrupt(number: int, frame: FrameType | None) -> None:
-        raise Interrupted(number)
+        interrupted = Interrupted(number)
+        if _is_importing(frame):
+            with suppress(OSError):  # the stream is closed
+                os.write(2, f"{interrupted}; run the same command again\n".encode())
+            os._exit(EXIT_CODE)
+        raise interrupted
 
     with _handled(interrupt):
         yield
@@ -111,3 +121,12 @@ def _handled(handler: Handler) -> Iterator[None]:
     finally:
         for number in handled:
             signal.signal(number, before[number])
+
+
+def _is_importing(frame: FrameType | None) -> bool:
+    """True if a frame is within the import of a module."""
+    while frame is not None:
+        if frame.f_code.co_filename == _IMPORTS:
+            return True
+        frame = frame.f_back
+    return False

@@ -12,8 +12,8 @@ from tests.fuzz.pool import Case
 # share of cases with damaged bytes and with contents from hypothesis; the rest are odd paths
 SHARES = {"bytes": 0.5, "content": 0.46}
 RAW = (
-    "netcdf 3", "netcdf 4", "pdebench, flat", "pdebench, groups", "the well", "py-pde", "zarr",
-    "npz",
+    "netcdf 3", "netcdf 4", "pdebench, flat", "pdebench, groups", "pdeinvbench", "the well",
+    "py-pde", "zarr", "npz", "scene",
 )  # fmt: skip
 TREES = ("cached simulation", "manifest", "index", "checkpoint", "synthetic model")
 YAML = ("experiment", "parameters")

@@ -215,13 +215,21 @@ def _set_attributes(put: Callable[[str, Any], None], attrs: dict[str, Any]) -> N
             continue  # attributes that a format cannot store are omitted
 
 
-def write_flat(path: Path, content: Content) -> None:
-    """Write PDEBench's flat layout: ``tensor`` ``[N, T, X, Y]`` and coordinates."""
+def write_flat(path: Path, content: Content, *, is_single: bool = False) -> None:
+    """Write PDEBench's flat layout: ``tensor`` ``[N, T, X, Y]`` and coordinates.
+
+    Args:
+        path: The file.
+        content: Its content.
+        is_single: Without the axis of simulations, as PDEInvBench does.
+    """
     names = {"time": "t-coordinate", "x": "x-coordinate", "y": "y-coordinate", "u": "tensor"}
     with h5py.File(path, "w") as file:
         for name, variable in content.variables.items():
             shape, values = content.shape(variable), variable.values
-            if name == "u" and "sample" not in variable.dims:
+            if is_single and "sample" in variable.dims:
+                shape, values = shape[1:], None if values is None else values[0]
+            elif name == "u" and not is_single and "sample" not in variable.dims:
                 shape, values = (1, *shape), None if values is None else values[None]
             _write_dataset(file, names[name], shape, values, variable.attrs)
         _set_attributes(file.attrs.__setitem__, content.attrs)
@@ -310,6 +318,21 @@ def write_npz(path: Path, content: Content) -> None:
             values = values.transpose([dims.index(dim) for dim in ("time", "x", "y")])
         arrays[name] = values
     np.savez_compressed(path, **arrays)
+
+
+def write_scene_frame(path: Path, content: Content) -> None:
+    """Write the first frame as PhiFlow does; its boundary is a pickled object."""
+    u = content.variables.get("u", Variable([], None))
+    if u.values is None or u.values.dtype == object:
+        raise ValueError("too large, or text")
+    first = tuple(slice(None) if dim in ("x", "y") else 0 for dim in u.dims)
+    dims = [dim for dim in u.dims if dim in ("x", "y")]
+    np.savez_compressed(
+        path, data=u.values[first], dim_names=np.array(dims, dtype="U"),
+        dim_types=np.array(["spatial"] * len(dims), dtype="U"), field_type="CenteredGrid",
+        lower=np.zeros(2), upper=np.array([3.0, 1.0]), bounds_item_names=np.array(["x", "y"]),
+        extrapolation=np.array({"type": "constant"}, dtype=object),
+    )  # fmt: skip
 
 
 def _plain(attrs: dict[str, Any]) -> dict[str, Any]:

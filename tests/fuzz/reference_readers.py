@@ -27,10 +27,12 @@ def from_netcdf(path: Path) -> Plain:
 
 
 def from_flat(path: Path) -> Plain:
-    """Times and the array of a file in PDEBench's flat layout."""
+    """Times and the array in PDEBench's flat layout, or PDEInvBench's of a single simulation."""
     with h5py.File(path) as file:
         points = {axis: file.get(f"{axis}-coordinate") for axis in "txy"}
-        return _from_arrays(points, _unpacked(file["tensor"]))
+        values = _unpacked(file["tensor"])
+        is_single = values.ndim == sum(each is not None for each in points.values())
+        return _from_arrays(points, values[None] if is_single else values)
 
 
 def from_groups(path: Path) -> Plain:
@@ -78,6 +80,14 @@ def from_npz(path: Path) -> Plain:
         for place, axis in ((1, "x"), (2, "y")):
             values = _ascending(values, place, arrays[axis])
         return np.asarray(arrays["time"], float), values[None]
+
+
+def from_scene_frame(path: Path) -> Plain:
+    """Times and values of a scene that holds a file as frames 0 and 1, 0.5 apart."""
+    with np.load(path, allow_pickle=False) as arrays:
+        dims = ["time", *map(str, arrays["dim_names"])]
+        values = np.asarray(arrays["data"], float)
+        return np.array([0.0, 0.5]), _ordered(np.stack([values, values]), dims)
 
 
 def _unpacked(field: h5py.Dataset) -> np.ndarray:

@@ -28,6 +28,10 @@ class Subject(ABC):
     def read(self, path: Path) -> Any:
         """Read the file with the project's code."""
 
+    def name_in_errors(self, path: Path) -> str:
+        """The name that an error has to contain: that of the file."""
+        return path.name
+
     def size(self, found: Any) -> int:
         """Size in bytes of the values that were read."""
         return 0

@@ -1,5 +1,6 @@
 """All fuzz subjects, and the formats of raw files among them."""
 
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -21,6 +22,7 @@ from tests.fuzz.raw_content import (
     write_netcdf,
     write_npz,
     write_pypde,
+    write_scene_frame,
     write_well,
     write_zarr,
 )
@@ -106,6 +108,27 @@ class _Described(RawSubject):
         return super().read(path)
 
 
+class _SceneFrame(RawSubject):
+    """A frame of a scene, which is a folder; the other frame is a copy of it."""
+
+    folder = "sim_000000"
+
+    def read(self, path: Path) -> Any:
+        scene = path.with_name(self.folder)
+        scene.mkdir(exist_ok=True)
+        scene.joinpath("description.json").write_text('{"dt": 0.5}')
+        for number in range(2):
+            frame = scene / f"u_{number:06d}.npz"
+            if path.is_file():
+                shutil.copyfile(path, frame)
+            elif path.is_symlink() or path.exists():
+                path.rename(frame)
+        return super().read(scene)
+
+    def name_in_errors(self, path: Path) -> str:
+        return self.folder
+
+
 def _netcdf(file_format: str) -> RawSubject:
     write = partial(write_netcdf, file_format=file_format)
     return RawSubject("u.nc", write, reference_readers.from_netcdf)
@@ -116,9 +139,13 @@ SUBJECTS: dict[str, Subject] = {
     "netcdf 4": _netcdf("NETCDF4"),
     "pdebench, flat": RawSubject("u.h5", write_flat, reference_readers.from_flat),
     "pdebench, groups": RawSubject("u.hdf5", write_groups, reference_readers.from_groups),
+    "pdeinvbench": RawSubject(
+        "u.h5", partial(write_flat, is_single=True), reference_readers.from_flat
+    ),
     "the well": RawSubject("u.h5", write_well, reference_readers.from_well),
     "py-pde": RawSubject("u.hdf5", write_pypde, reference_readers.from_pypde),
     "zarr": RawSubject("u.zip", write_zarr, reference_readers.from_zarr),
     "npz": _Described("u.npz", write_npz, reference_readers.from_npz),
+    "scene": _SceneFrame("frame.npz", write_scene_frame, reference_readers.from_scene_frame),
     **OTHERS,
 }

@@ -36,7 +36,7 @@ def run_case(case: dict[str, Any], folder: Path) -> dict[str, Any]:
     try:
         found = subject.read(path)
     except UserError as error:
-        return _refused(error, path, _peak() - before)
+        return _refused(error, subject.name_in_errors(path), _peak() - before)
     except BaseException as error:
         where = traceback.extract_tb(error.__traceback__)[-1]
         place = f"{Path(where.filename).name}:{where.lineno}"
@@ -50,11 +50,11 @@ def run_case(case: dict[str, Any], folder: Path) -> dict[str, Any]:
     return {"outcome": "read", "detail": ""}
 
 
-def _refused(error: UserError, path: Path, used: int) -> dict[str, Any]:
+def _refused(error: UserError, name: str, used: int) -> dict[str, Any]:
     message = " ".join(str(error).split())
     if used > ALLOWANCE or "allocate" in message:
         return {"outcome": "memory", "detail": f"{used} bytes, then {message}"}
-    if " ".join(path.name.split()) not in message:
+    if " ".join(name.split()) not in message:
         return {"outcome": "unnamed", "detail": f"{type(error).__name__}: {message}"}
     return {"outcome": "refused", "detail": message}
 

@@ -1,5 +1,6 @@
 """The command ``hybrid-pde``: exit codes, help, and where messages go."""
 
+import os
 import subprocess
 import sys
 
@@ -53,3 +54,21 @@ def test_help_and_version_load_no_library():
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.splitlines()[-1] == "[]"
     assert "inspect" in ended.stdout and "hybrid-pde 0." in ended.stdout
+    assert ended.stdout.count("...") == 1, "after ARGS: no description is cut short"
+
+
+def test_a_signal_during_an_import_ends_the_process_at_once(tmp_path):
+    (tmp_path / "slow.py").write_text(
+        "import os, signal\n"
+        "try:\n    os.kill(os.getpid(), signal.SIGINT)\n"
+        "except KeyboardInterrupt:\n    os.abort()  # as the initialization of a C++ library\n"
+    )
+    code = (
+        "from hybrid_pde.interruption import interruptible\nwith interruptible():\n    import slow"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])},
+    )  # fmt: skip
+    assert ended.returncode == app.INTERRUPTED
+    assert ended.stderr == "ended by SIGINT; run the same command again\n"

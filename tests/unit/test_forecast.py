@@ -17,6 +17,7 @@ from hybrid_pde.domain.grid import FieldLayout, Grid
 from hybrid_pde.domain.known_values import KnownParameter
 from hybrid_pde.domain.stated_units import StatedUnits
 from hybrid_pde.errors import CheckpointError, DivergenceError, StateError
+from hybrid_pde.models import ModelRegistry
 from hybrid_pde.models.forecast import _attributes
 from hybrid_pde.models.physical.calibrated_model import calibrated_experiment
 from hybrid_pde.models.physical.parameters_file import write_parameters
@@ -209,6 +210,35 @@ def test_a_forecast_can_be_continued_with_its_parameters(path: Path, tmp_path: P
                                    later["time"].values.astype(float))  # fmt: skip
 
 
+OWN_NET = """
+from hybrid_pde.models.registry import ModelRegistry
+from hybrid_pde.models.synthetic.architectures.convnet.network import ConvNet
+
+@ModelRegistry.register_synthetic("OwnForecast")
+class OwnForecast(ConvNet):
+    pass
+"""
+
+
+def test_a_model_of_the_user_needs_its_module(
+    path: Path, model: SyntheticModel, tmp_path: Path, monkeypatch: Any, capsys: Any
+) -> None:
+    monkeypatch.setattr(ModelRegistry, "_synthetic", dict(ModelRegistry._synthetic))
+    (tmp_path / "own.py").write_text(OWN_NET)
+    content = torch.load(path, weights_only=True)
+    content["config"]["model"]["synthetic"] |= {"name": "OwnForecast", "module": "own.py"}
+    torch.save(content, tmp_path / "own.pt")
+    state().to_netcdf(tmp_path / "state.nc")
+    start = ("--initial", tmp_path / "state.nc", "--steps", 2, "--output", tmp_path / "o.nc")
+    assert run("predict", tmp_path / "own.pt", *start) == 1
+    assert "registered in 'own.py'; import that file first (hybrid-pde: --module FILE)" in (
+        capsys.readouterr().err
+    )
+    assert run("predict", tmp_path / "own.pt", *start, "--module", tmp_path / "own.py") == 0
+    with xr.open_dataset(tmp_path / "o.nc") as found:
+        np.testing.assert_array_equal(found["velocity"], model.rollout(state(), 2)["velocity"])
+
+
 def test_what_predict_refuses(path: Path, tmp_path: Path, capsys: Any) -> None:
     state().to_netcdf(tmp_path / "state.nc")
     (tmp_path / "folder.zarr").mkdir()
@@ -231,10 +261,12 @@ def test_what_predict_refuses(path: Path, tmp_path: Path, capsys: Any) -> None:
 WAVE = Grid(("x",), (32,), (0.0,), (2.0,), (PERIODIC,), (False,))
 
 
-def calibrated(folder: Path, **data: Any) -> Path:
+def calibrated(folder: Path, equation: str = "DiffusionPDE", **data: Any) -> Path:
     """Results of a calibration of u_t = D u_xx with D = 0.1 m²/s."""
-    section = {"name": "DiffusionPDE", "numerics": {"scheme": "spectral"}}
+    section: dict[str, Any] = {"name": equation, "numerics": {"scheme": "spectral"}}
     section["pde_params"] = {} if data else {"diffusivity": 9.0}
+    if equation == "AdvectionDiffusionPDE":
+        section["pde_params"] |= {"velocity": 0.0, "source": 2.0}
     experiment = parse_experiment(
         {"data": {"fields": ["heat"], **data}, "model": {"physical": section}}
     )
@@ -272,6 +304,13 @@ def heat(frames: int = 1) -> xr.Dataset:
 
 def decay(diffusivity: float, time: float) -> Any:
     return np.sin(np.pi * heat()["x"].values * 1000) * np.exp(-diffusivity * np.pi**2 * time)
+
+
+def test_a_parameter_may_have_the_name_of_an_attribute(tmp_path: Path) -> None:
+    folder = calibrated(tmp_path, "AdvectionDiffusionPDE")
+    found = hybrid_pde.load_physical_model(folder).rollout(heat(), steps=1)
+    assert found.attrs["source"].startswith("calibrated physical model")
+    assert found["source"] == 2.0 and found.attrs["diffusivity"] == 0.1
 
 
 def test_a_calibrated_model_solves_its_equation_with_its_parameters(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import jsonschema
 import numpy as np
 import pytest
+import xarray as xr
 import yaml
 
 from hybrid_pde.command_line import app
@@ -62,6 +63,7 @@ def test_equation_that_explains_the_data_is_chosen(tmp_path, capsys):
     assert guesses["diffusivity"] == pytest.approx(DIFFUSIVITY, rel=0.1)
     assert guesses["velocity"] == pytest.approx(VELOCITY, rel=0.1)
     text = Path("a.yaml").read_text()
+    assert text.count("the files state") == 1, "D is a parameter of the equation"
     assert "the files state 0.03" in text and "# stated by the files" in text
     schema = json.loads(Path("experiment.schema.json").read_text())
     assert text.startswith("# yaml-language-server: $schema=experiment.schema.json\n")
@@ -94,6 +96,15 @@ def test_experiment_of_a_project_goes_to_config(tmp_path, capsys):
     assert "snakemake --cores 2 results/raw/report.html" in capsys.readouterr().out
     assert app.run(["new", "raw"]) == app.MENDABLE
     assert "config/raw.yaml: exists" in capsys.readouterr().err
+
+
+def test_a_store_gives_its_name_without_the_ending(tmp_path, capsys):
+    with xr.open_dataset(write_transport(tmp_path / "raw", 1) / "run_0.nc") as dataset:
+        dataset.to_zarr(tmp_path / "waves.zarr", zarr_format=2)
+    assert app.run(["new", "waves.zarr"]) == app.DONE
+    assert yaml.safe_load(Path("waves.yaml").read_text())["data"]["dset_name"] == "waves.zarr"
+    assert app.run(["check", "wavs.yaml"]) == app.MENDABLE
+    assert "there is no file wavs.yaml; did you mean 'waves'?" in capsys.readouterr().err
 
 
 def test_equation_that_is_asked_for_must_fit(tmp_path, capsys):

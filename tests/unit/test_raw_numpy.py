@@ -1,11 +1,13 @@
 """Reading of described NumPy files, and advice for files that are not read."""
 
 import pickle
+import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from hybrid_pde.data import DataManager, build_index
 from hybrid_pde.data.raw_files.formats import open_raw
@@ -188,3 +190,11 @@ def test_files_of_other_formats_end_in_advice(tmp_path: Path, name: str, advice:
         build_index(experiment(tmp_path))
     with pytest.raises(RawDataError, match=advice):
         build_index(experiment(tmp_path), raw_dir=path)
+
+
+def test_a_file_with_the_ending_of_another_format_is_named(tmp_path: Path) -> None:
+    xr.Dataset({"u": ("x", np.ones(3))}).to_netcdf(tmp_path / "a.nc", engine="netcdf4")
+    for name in ("a.txt", "a.h5"):
+        shutil.copy(tmp_path / "a.nc", tmp_path / name)
+        with pytest.raises(RawDataError, match=rf"{name}: NetCDF.* its name ends in \.nc"):
+            open_raw(tmp_path / name, experiment(tmp_path).data).__enter__()

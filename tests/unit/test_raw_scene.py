@@ -135,7 +135,7 @@ def test_damaged_scenes_are_refused(tmp_path: Path) -> None:
     frame = path / "density_000010.npz"
     whole = frame.read_bytes()
     frame.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(RawDataError, match="sim_000000: "):
+    with pytest.raises(RawDataError, match=r"sim_000000: density_000010\.npz: cannot be read"):
         read(path, fields=["density"])
     frame.unlink()
     frame.symlink_to(path / "density_000000.npz")

@@ -82,6 +82,7 @@ def test_both_models_are_trained_and_evaluated(folder: Path) -> None:
     [
         ("trainer_params.epoch=5", ["trainer_params.epoch", "epochs"]),
         ("trainer_params.test_sim=[1]", ["trainer_params.test_sim", "[1]", "also in"]),
+        ("reuse=burgers_2d", ["reuse: burgers_2d: only Snakemake", "or repeat its stages"]),
     ],
 )
 def test_a_mistake_is_reported_in_one_sentence(

@@ -2,6 +2,7 @@
 
 import copy
 import datetime
+import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -122,8 +123,10 @@ def find_experiment(name_or_path: object) -> Path:
             ) from None
     found = (path.stem for path in candidates[0].parent.glob("*.yaml"))
     known = sorted(name for name in found if name != "config")  # which names the default one
+    near = difflib.get_close_matches(given.stem, known, n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
     raise ConfigError(
-        f"experiment: {shortened(str(name_or_path))!r}: there is no file {candidates[0]}; "
+        f"experiment: {shortened(str(name_or_path))!r}: there is no file {candidates[0]}; {hint}"
         f"available in {candidates[0].parent}: {', '.join(known) or 'none'}"
     )
 

@@ -167,14 +167,15 @@ def _forecast(
     static = {layout.name for layout in model.data.layouts if layout.static}
     carried = {name: state.fields[name] for name in model.fields if name in static}
     data = model.data
-    return cf_dataset(
+    forecast = cf_dataset(
         {**frames, **carried},
         data.grid,
         data.layouts,
         state.time + data.dt * np.arange(1, steps + 1),
         replace(data.units, epoch=state.since),
-        _attributes(model, state, start, request),
+        _attributes(model, state, request),
     )
+    return _with_parameters(forecast, model.used_parameters(start))
 
 
 def _start(state: StartState, data: DataDescription, request: StateRequest) -> Start:
@@ -202,14 +203,8 @@ def _start(state: StartState, data: DataDescription, request: StateRequest) -> S
     return Start(state.source, fields, tuple(known), values_of)
 
 
-def _attributes(
-    model: Forecaster, state: StartState, start: Start, request: StateRequest
-) -> dict[str, Any]:
-    """Provenance of a forecast; parameters under their names, so that it can be continued."""
-    numbers = {
-        name: float(value) if np.ndim(value) == 0 else np.asarray(value, np.float64)
-        for name, value in model.used_parameters(start).items()
-    }
+def _attributes(model: Forecaster, state: StartState, request: StateRequest) -> dict[str, Any]:
+    """Provenance of a forecast."""
     date = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     frame = f"simulation {request.simulation}, frame {state.frame}"
     return {
@@ -220,6 +215,22 @@ def _attributes(
         "initial_state": f"{Path(state.source).name}, {frame}, time {state.time:.9g}",
         "dt": model.data.dt,
     }
+
+
+def _with_parameters(forecast: xr.Dataset, parameters: Mapping[str, Any]) -> xr.Dataset:
+    """A forecast with its parameters under their names, so that it can be continued.
+
+    They are attributes. A parameter that is named as one of the CF conventions, such as the
+    ``source`` of an equation, is a variable.
+    """
+    for name, value in parameters.items():
+        is_number = np.ndim(value) == 0
+        if name not in forecast.attrs:
+            forecast.attrs[name] = float(value) if is_number else np.asarray(value, np.float64)
+        else:
+            dims = () if is_number else (f"{name}_component",)
+            forecast[name] = (dims, np.asarray(value, np.float64), {"long_name": name})
+    return forecast
 
 
 def _numbers(parameters: Mapping[str, float | Sequence[float]]) -> dict[str, tuple[float, ...]]:

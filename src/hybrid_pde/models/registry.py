@@ -166,22 +166,33 @@ class ModelRegistry:
         )
 
     def _import_user_module(self, module: str | None, key: str) -> None:
-        if module is None:
-            return
-        path = Path(self.experiment.project_root) / module
-        if not path.is_file():
-            raise ConfigError(f"{key}: no file {str(path)!r}; it is the path of a Python file")
-        name = f"{USER_MODULE}{path.stem}"
-        if getattr(sys.modules.get(name), "__file__", None) == str(path):
-            return
-        spec = importlib.util.spec_from_file_location(name, path)
-        if spec is None or spec.loader is None:
-            raise ConfigError(f"{key}: {str(path)!r}: no Python file; its name ends in .py")
-        loaded = importlib.util.module_from_spec(spec)
-        sys.modules[name] = loaded
-        try:
-            spec.loader.exec_module(loaded)
-        except Exception as error:  # the file is the user's, and may fail in any way
-            del sys.modules[name]
-            kind = type(error).__name__
-            raise ConfigError(f"{key}: {path}: cannot be imported: {kind}: {error}") from error
+        if module is not None:
+            import_user_file(Path(self.experiment.project_root) / module, key)
+
+
+def import_user_file(path: Path, key: str) -> None:
+    """Run a Python file of the user, once, which registers models of its own.
+
+    Args:
+        path: The file.
+        key: Where it is named, for messages.
+
+    Raises:
+        ConfigError: if there is no such file, or it fails.
+    """
+    if not path.is_file():
+        raise ConfigError(f"{key}: no file {str(path)!r}; it is the path of a Python file")
+    name = f"{USER_MODULE}{path.stem}"
+    if getattr(sys.modules.get(name), "__file__", None) == str(path):
+        return
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise ConfigError(f"{key}: {str(path)!r}: no Python file; its name ends in .py")
+    loaded = importlib.util.module_from_spec(spec)
+    sys.modules[name] = loaded
+    try:
+        spec.loader.exec_module(loaded)
+    except Exception as error:  # the file is the user's, and may fail in any way
+        del sys.modules[name]
+        kind = type(error).__name__
+        raise ConfigError(f"{key}: {path}: cannot be imported: {kind}: {error}") from error

@@ -190,7 +190,8 @@ def _class_of(experiment: Experiment) -> type[SyntheticModel]:
             raise
         raise ConfigError(
             f"{section.name!r} is a model of your own, registered in {section.module!r}; import "
-            "that file first: loading a model never runs a module that its file names"
+            "that file first (hybrid-pde: --module FILE): loading a model never runs a module that "
+            "its file names"
         ) from error
 
 

@@ -53,7 +53,8 @@ def read_tensor_file(path: str | Path, kind: str, **parts: type) -> dict[str, An
     """
     path = Path(path)
     if not path.is_file():
-        raise CheckpointError(f"{path}: there is no such file; expected a {kind}")
+        found = "not a file" if path.exists() else "there is no such file"
+        raise CheckpointError(f"{path}: {found}; expected a {kind}")
     try:
         with zipfile.ZipFile(path) as archive:
             _check_archive(archive, path.stat().st_size)

@@ -24,6 +24,7 @@ from hybrid_pde.data.cache.raw_index import RawIndex
 from hybrid_pde.data.plan_checks import check_data, planned_grid
 from hybrid_pde.data.raw_claim import claim_raw_folder
 from hybrid_pde.domain.run_folders import ESTIMATES, cycle_folder, replicate_folder
+from hybrid_pde.errors import ConfigError
 from hybrid_pde.evaluation.number_format import number
 from hybrid_pde.evaluation.report.warnings_of_stages import warnings_in_folder
 from hybrid_pde.models.physical.simulation_values import with_values
@@ -66,7 +67,16 @@ def run_experiment(experiment: Experiment, results: Path, source: str) -> Path:
 
     Returns:
         The experiment's folder.
+
+    Raises:
+        ConfigError: if the experiment shares the results of another one.
     """
+    if experiment.reuse is not None:
+        raise ConfigError(
+            f"{source}: reuse: {experiment.reuse}: only Snakemake takes over the results of "
+            f"another experiment; call `snakemake --cores 2 --config experiment={source}`, or "
+            "repeat its stages here with reuse=null"
+        )
     folder = results / experiment.name
     check_own_models(experiment, source)
     store, found = _prepare_data(experiment, source)

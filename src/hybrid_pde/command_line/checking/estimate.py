@@ -22,13 +22,13 @@ from hybrid_pde.workflow.plan import Plan
 START_S = 6.0  # a job: Snakemake, PyTorch, PhiFlow
 CACHE_S = 2e-8  # a value that is read, checked and written
 SIMULATE_S = 4e-7  # a value in one frame, with a few substeps
-CALIBRATE_S = (
-    4.6e-6  # a value in one frame, all schemes and iterations, for each unknown and the state
-)
+# a value in one frame, all schemes and iterations, for each unknown and the state
+CALIBRATE_S = 1e-5
 TRAIN_S = 4.4e-7  # a value in one step of a window's rollout, forwards and backwards
 EVALUATE_S = 2e-7  # a value in one frame: both models, measures and figures
 FIGURES_S = 8.0
-AUTOMATIC_S = 100.0  # a training without a length of its own, with its search and validation
+AUTOMATIC_S = 150.0  # a training without a length of its own, with its search and validation
+LEAST_STEPS = 60  # of such a training, however large the grid
 DEFAULT_STEPS = 8  # of rollouts in training, where none are given
 MODEL_BYTES = 20e6  # a surrogate, its history, and the last checkpoints
 
@@ -170,7 +170,8 @@ def _training(plan: Plan, sizes: _Sizes) -> Work:
     share = experiment.augmentation.alpha if is_augmented(experiment) else 0.0
     windows = training.windows_per_epoch or round(count / (1 - min(share, 0.95)))
     if training.epochs is None:
-        content, seconds = "a length chosen for the data", AUTOMATIC_S
+        content = "a length chosen for the data"
+        seconds = max(AUTOMATIC_S, TRAIN_S * LEAST_STEPS * sizes.values)
     else:
         content = f"up to {training.epochs} epochs of about {windows} windows of {steps} steps"
         seconds = TRAIN_S * training.epochs * windows * steps * sizes.values

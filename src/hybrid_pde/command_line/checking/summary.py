@@ -17,7 +17,7 @@ def summary_of(plan: Plan, command: str) -> str:
     work = work_of(plan)
     needed = sum(each.disk for each in work)
     free = shutil.disk_usage(_existing(Path.cwd())).free
-    rows = [[each.stage, each.content, _about(each)] for each in work]
+    rows = [[each.stage, *_about(each), each.content] for each in work]
     total = f"about {_rounded(sum(each.seconds for each in work), _SECONDS)} on 2 cores"
     disk = f"about {_rounded(needed, _BYTES)} of disk ({_rounded(free, _BYTES)} are free)"
     lines = [
@@ -32,9 +32,10 @@ def summary_of(plan: Plan, command: str) -> str:
     return "\n".join(lines)
 
 
-def _about(work: Work) -> str:
-    seconds = f"about {_rounded(work.seconds, _SECONDS)}"
-    return seconds if not work.disk else f"{seconds}, {_rounded(work.disk, _BYTES)}"
+def _about(work: Work) -> tuple[str, str]:
+    """Time and disk of a stage."""
+    disk = _rounded(work.disk, _BYTES) if work.disk else ""
+    return f"about {_rounded(work.seconds, _SECONDS)}", disk
 
 
 def _warnings(plan: Plan, needed: float, free: float) -> list[str]:

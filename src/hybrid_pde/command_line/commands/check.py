@@ -10,7 +10,7 @@ Name = Annotated[
 
 
 def command(experiment: Name) -> None:
-    """Show all errors of an experiment, or what it computes and about how long it takes.
+    """Show all errors of an experiment, or its work, time and disk.
 
     Nothing is computed. Raw files are opened, and the values of few are read.
     """

@@ -12,7 +12,10 @@ Output = Annotated[Path, typer.Option(help="The HTML page to write.")]
 
 
 def command(results: Results, output: Output) -> None:
-    """Write a page with parameters, errors and times of several experiments side by side."""
+    """Write a page that compares the results of experiments.
+
+    It shows their parameters, errors, times and warnings side by side.
+    """
     from hybrid_pde.evaluation.report.comparison import write_comparison
 
     write_comparison(output, results)

@@ -17,7 +17,7 @@ Simulation = Annotated[
 
 
 def command(source: Source, output: Output, simulation: Simulation = None) -> None:
-    """Write simulations or rollouts by the CF conventions, as NetCDF or Zarr."""
+    """Write simulations or rollouts as NetCDF or Zarr (CF)."""
     from hybrid_pde.data.dataset_file import check_output
     from hybrid_pde.data.simulation_conversion import convert
 

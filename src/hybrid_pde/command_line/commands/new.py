@@ -15,7 +15,7 @@ Output = Annotated[
 
 
 def command(path: RawPath, equation: Equation = None, output: Output = None) -> None:
-    """Write a commented experiment file that runs as it stands on raw files.
+    """Write a commented experiment file for raw files, ready to run.
 
     The simulations are split into training, validation and test. Without --equation the built-in
     equations that fit the fields are compared with the data, and the one that explains them is

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from hybrid_pde.command_line.own_module import OwnModule, import_own_module
+
 Model = Annotated[
     Path,
     typer.Argument(help="synthetic_model.pt, an exported .onnx, or results/<name>/physical."),
@@ -39,6 +41,7 @@ def command(
     index: Index = None,
     parameters: Parameters = None,
     regrid: Regrid = False,
+    module: OwnModule = None,
 ) -> None:
     """Continue a state with a surrogate or a calibrated model.
 
@@ -52,6 +55,7 @@ def command(
     from hybrid_pde.models.forecaster_files import load_forecaster
 
     check_output(output)
+    import_own_module(module)
     given = parse_parameters(parameters or [])
     request = StateRequest(simulation, index, given, regrid)
     forecast = forecast_file(load_forecaster(model, given), initial, steps, request)

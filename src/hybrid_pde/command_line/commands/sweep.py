@@ -18,10 +18,10 @@ Folder = Annotated[Path, typer.Option(help="Folder of the files; Snakemake finds
 
 
 def command(experiment: Name, assignments: Assignments, output: Folder = Path("config")) -> None:
-    """Write an experiment file for each combination of values, and show the call that runs them.
+    """Write an experiment file for each combination of values.
 
-    Experiments that differ in the surrogate alone share the data, the calibration and the generated
-    simulations of the given one (the key reuse).
+    It prints the call that runs them. Experiments that differ in the surrogate alone share the
+    data, the calibration and the generated simulations of the given one (the key reuse).
     """
     from hybrid_pde.command_line.run_commands import run_command
     from hybrid_pde.command_line.sweeping.sweep_files import write_sweep

@@ -143,7 +143,8 @@ class _Draft:
 
     def _other_numbers(self) -> Iterator[str]:
         """Comments on numbers in the files that are no parameter of the equation by their names."""
-        used = {*self._known.values()}
+        of_equation = {self._stated_name(name, spec) for name, spec in self._learned.items()}
+        used = {*self._known.values()} | of_equation
         for name, value in self._found.parameters.items():
             if name not in used:
                 yield (

@@ -17,6 +17,7 @@ from hybrid_pde.config.raw_formats import AUTO
 from hybrid_pde.data.atomic import atomic_path
 from hybrid_pde.data.cache.raw_index import scan
 from hybrid_pde.data.inspection.description import Inspection, inspect
+from hybrid_pde.data.raw_files.formats import suffixes
 from hybrid_pde.errors import ConfigError, RawDataError
 
 _SHOWN = 5  # equations in the message
@@ -61,16 +62,23 @@ def write_experiment(raw: Path, equation: str | None, output: Path | None) -> st
 
 
 def _usual_place(raw: Path) -> Path:
-    stem = raw.resolve().stem if raw.is_file() else raw.resolve().name
-    name = re.sub(r"[^A-Za-z0-9_.\-]", "_", stem).lstrip("_.-") or "experiment"
+    name = re.sub(r"[^A-Za-z0-9_.\-]", "_", _data_name(raw.resolve())).lstrip("_.-")
+    name = name or "experiment"
     folder = Path(CONFIG_DIR)
     return (folder if folder.is_dir() else Path()) / f"{name}.yaml"
+
+
+def _data_name(raw: Path) -> str:
+    """Name of a file or store without its suffix, of a folder as it is."""
+    return raw.stem if raw.is_file() or raw.suffix in suffixes(AUTO) else raw.name
 
 
 def _unexplained(each: Candidate) -> str:
     if each.fit is None:
         return ""
-    return f"; leaves {100 * min(1.0, each.unexplained):.2g} % of the change between frames"
+    percent = 100 * min(1.0, each.unexplained)
+    shown = f"{percent:.0f}" if percent >= 10 else f"{percent:.2g}"
+    return f"; leaves {shown} % of the change between frames"
 
 
 def _summary(

@@ -42,12 +42,18 @@ _SAME = {
     ".pth": ".pt", ".ckpt": ".pt",
     ".tiff": ".tif", ".png": ".tif", ".jpg": ".tif",
 }  # fmt: skip
+# first bytes of formats that are read, with the endings of their names
+_SIGNATURES = {
+    b"\x89HDF\r\n\x1a\n": ("NetCDF 4 or HDF5", ".nc or .h5"),
+    b"CDF": ("NetCDF 3", ".nc"),
+    b"\x93NUMPY": ("a NumPy array", ".npy"),
+}
 
 
 def advice(path: Path) -> str:
-    """Advice on converting a file of a known format that is not read; empty for others."""
+    """Advice on a file with the ending of a format that is not read; empty for other endings."""
     suffix = path.suffix.lower()
-    return ADVICE.get(_SAME.get(suffix, suffix), "")
+    return _misnamed(path) or ADVICE.get(_SAME.get(suffix, suffix), "")
 
 
 def why_unreadable(path: Path, endings: tuple[str, ...]) -> str:
@@ -65,3 +71,15 @@ def why_unreadable(path: Path, endings: tuple[str, ...]) -> str:
     if found := advice(path):
         return found
     return f"a file of an unknown kind ({path.suffix or 'no ending'}); {known}"
+
+
+def _misnamed(path: Path) -> str:
+    """Advice for a file that its first bytes show to be readable; empty for others."""
+    if not path.is_file():
+        return ""
+    with open(path, "rb") as stream:
+        first = stream.read(max(map(len, _SIGNATURES)))
+    for signature, (kind, endings) in _SIGNATURES.items():
+        if first.startswith(signature):
+            return f"{kind} by its content; rename the file so that its name ends in {endings}"
+    return ""

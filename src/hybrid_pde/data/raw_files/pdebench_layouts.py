@@ -35,8 +35,7 @@ TOLERANCE = 1e-3  # of a step: allowed difference between the coordinates of two
 GRID = "grid/{}"
 FLAT = "tensor"
 FLAT_COORDINATE = "{}-coordinate"
-
-
+NETCDF_MARK = "_NCProperties"  # an attribute that the NetCDF library writes into each file
 FLOW = "velocity"
 FLOW_TIMES = "t"
 
@@ -54,6 +53,8 @@ def labelled_contents(file: h5py.File) -> xr.Dataset:
         return _from_arrays(file)
     if {FLOW, FLOW_TIMES} <= set(file):
         return _from_flow(file)
+    if NETCDF_MARK in file.attrs:
+        raise RawDataError("NetCDF by its content; rename the file so that its name ends in .nc")
     raise RawDataError(
         "unknown layout: PDEBench's files have groups 0000, 0001, … with data [T, X, …, C] and "
         "grid/t, grid/x, …, or an array [N, T, X, …] with t-coordinate, x-coordinate, …, or "

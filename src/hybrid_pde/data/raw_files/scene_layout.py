@@ -18,6 +18,7 @@ from hybrid_pde.data.face_matrices import periodic_matrices, walled_matrices
 from hybrid_pde.data.raw_files.array_layout import SHARED, ArrayLayout, read_layout
 from hybrid_pde.data.raw_files.dimension_roles import variables_named
 from hybrid_pde.data.raw_files.folder_files import files_in
+from hybrid_pde.data.raw_files.guards import errors_name_file
 from hybrid_pde.data.raw_files.lazy_arrays import Place, lazy_stack
 from hybrid_pde.data.raw_files.numpy_files import NumpyFile
 from hybrid_pde.data.raw_files.single_frames import single_frames_allowed
@@ -181,7 +182,8 @@ def _field(files: list[Path], first: _Frame, boundary: Any) -> Any:
             raise RawDataError(
                 f"{files[number].name}: of another shape or grid than {files[0].name}"
             )
-        values = NumpyFile(files[number]).load("data")[drop]
+        with errors_name_file(Path(files[number].name)):
+            values = NumpyFile(files[number]).load("data")[drop]
         if first.is_staggered:
             values = _at_centres(values, dims, first, sides, files[number].name)
         return np.asarray(values[place])
@@ -244,19 +246,23 @@ def _at_centres(
 
 def _frame(path: Path) -> _Frame:
     """The description of a field in a frame's file, without its values."""
-    file = NumpyFile(path)
+    with errors_name_file(Path(path.name)):
+        return _described(NumpyFile(path))
+
+
+def _described(file: NumpyFile) -> _Frame:
     if missing := {"dim_names", "dim_types", "field_type", "lower", "upper", "data"} - set(
         file.headers
     ):
-        raise RawDataError(f"{path.name}: no {min(missing)}; not written by phi.field.write")
+        raise RawDataError(f"no {min(missing)}; not written by phi.field.write")
     kind = str(file.load("field_type"))
     if kind not in KINDS:
-        raise RawDataError(f"{path.name}: a {kind!r}; known: {', '.join(KINDS)}")
+        raise RawDataError(f"a {kind!r}; known: {', '.join(KINDS)}")
     dims = tuple(map(str, np.ravel(file.load("dim_names"))))
     types = tuple(map(str, np.ravel(file.load("dim_types"))))
     header = file.headers["data"]
     if len({*dims}) != len(dims) or not len(dims) == len(types) == len(header.shape):
-        raise RawDataError(f"{path.name}: its dimensions {dims} do not fit {header.shape}")
+        raise RawDataError(f"its dimensions {dims} do not fit {header.shape}")
     space = tuple(dim for dim, each in zip(dims, types, strict=True) if each == "spatial")
     # PhiFlow's own order where the names are not stored
     named = file.headers.get("bounds_item_names")
@@ -264,20 +270,20 @@ def _frame(path: Path) -> _Frame:
     if named is not None and not named.is_pickled and named.shape == (len(space),):
         order = tuple(map(str, file.load("bounds_item_names")))
     if set(order) != set(space) or not space:
-        raise RawDataError(f"{path.name}: its box has the axes {order}, its values {space}")
+        raise RawDataError(f"its box has the axes {order}, its values {space}")
     lower, upper = (np.broadcast_to(file.load(end), len(order)) for end in ("lower", "upper"))
     ends = {
         axis: (float(low), float(high)) for axis, low, high in zip(order, lower, upper, strict=True)
     }
     if any(not low < high or not np.isfinite([low, high]).all() for low, high in ends.values()):
-        raise RawDataError(f"{path.name}: the ends of its box are {ends}")
+        raise RawDataError(f"the ends of its box are {ends}")
     is_staggered = kind == "StaggeredGrid"
     components: tuple[str, ...] = ()
     if "vector" in dims:
         size = header.shape[dims.index("vector")]
         components = space if is_staggered else order
         if size != len(components):
-            raise RawDataError(f"{path.name}: {size} component(s) on {len(space)} axes")
+            raise RawDataError(f"{size} component(s) on {len(space)} axes")
     if is_staggered and not components:
-        raise RawDataError(f"{path.name}: a staggered grid without the axis 'vector'")
+        raise RawDataError("a staggered grid without the axis 'vector'")
     return _Frame(dims, space, ends, components, header.shape, header.dtype, is_staggered)

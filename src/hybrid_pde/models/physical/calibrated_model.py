@@ -57,8 +57,8 @@ def load_physical_model(
             model.data = DataDescription.from_dict(described)
     except ConfigError as error:
         raise CalibrationError(
-            f"{path}: {error}. If the equation is one of your own, import its module first: "
-            "loading never runs a module that a file names"
+            f"{path}: {error}. If the equation is one of your own, import its module first "
+            "(hybrid-pde: --module FILE): loading never runs a module that a file names"
         ) from error
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         raise CalibrationError(

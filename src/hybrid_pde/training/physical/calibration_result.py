@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from hybrid_pde.config.checks.calibration import MAX_UNKNOWNS
 from hybrid_pde.models.physical.physical_model import PhysicalModel
 from hybrid_pde.numerics.discretization import Discretization
 from hybrid_pde.result_warnings import warn_of_result
@@ -36,7 +35,7 @@ class Assessment:
 
     Attributes:
         loss: The loss.
-        uncertainty: Uncertainty of the parameters; ``None`` with too many unknowns.
+        uncertainty: Uncertainty of the parameters; ``None`` with too many parameters.
         fit: Statistics of the residuals.
         measured: The misfit to what was measured.
         unknowns: All its unknowns at the estimate.
@@ -162,7 +161,7 @@ def assess_estimate(
 
     Values predicted by a guide contribute to the parameters that are determined, but not to the
     standard deviations and the quality of the fit: a prediction is not a measurement. Without an
-    uncertainty if there are too many unknowns for a dense Jacobian.
+    uncertainty if there are too many parameters for a Jacobian.
 
     Args:
         objective: The objective.
@@ -174,8 +173,7 @@ def assess_estimate(
         DivergenceError: if a rollout is no longer finite.
     """
     measured, at_measured, uncertainty = objective, None, None
-    is_dense = len(unknowns) <= MAX_UNKNOWNS
-    if is_dense:
+    if objective.can_linearize:
         at_measured = objective.linearize(unknowns)
         loss = at_measured.loss
         uncertainty = _uncertainty(objective, at_measured, weigh_priors)

@@ -13,6 +13,7 @@ from hybrid_pde.result_warnings import warn_of_result
 from hybrid_pde.training.physical.discretization_check import Refinement, describe_shift
 from hybrid_pde.training.physical.error_budget import ErrorBudget, budget_report, error_budget
 from hybrid_pde.training.physical.fit_quality import FitQuality, assess_fit, fit_warnings
+from hybrid_pde.training.physical.initial_state_notice import first_frame_notice
 from hybrid_pde.training.physical.linearization import Linearization
 from hybrid_pde.training.physical.minimum import DIVERGED, MAX_ITERATIONS, Minimum
 from hybrid_pde.training.physical.objective import Objective
@@ -136,6 +137,10 @@ def calibration_result(
     if found.fit is not None and status != DIVERGED:
         for message in fit_warnings(found.fit, vector, parameters, found.loss, status):
             warn_of_result(message)
+        if budget is not None and found.measured is not None and found.unknowns is not None:
+            notice = first_frame_notice(found.measured, found.unknowns, budget)
+            if notice is not None:
+                warn_of_result(notice)
     return CalibrationResult(
         parameters,
         undetermined_directions(vector, found.uncertainty),

@@ -90,11 +90,11 @@ def test_the_estimate_is_that_with_all_columns(
 
 
 PLANE = periodic_grid((24, 16), (1.2, 0.8))
-SPECIES = {"diffusivity_a": 4e-4, "diffusivity_b": 2e-4, "feed": 0.04, "kill": 0.06}
+SPECIES = {"diffusivity_a": 2e-5, "diffusivity_b": 1e-5, "feed": 0.04, "kill": 0.06}
 
 
 def species(noise: float) -> tuple[ObservedData, torch.Tensor]:
-    """Two simulations of 13 noisy frames of two species, and the exact states of the windows."""
+    """Two simulations of 9 noisy frames of two species, and the exact states of the windows."""
     config = physical_config("GrayScottPDE", SPECIES, numerics=SPECTRAL)
     model, generator = GrayScottPDE(config), torch.Generator().manual_seed(0)
     model.precision = "double"
@@ -105,9 +105,9 @@ def species(noise: float) -> tuple[ObservedData, torch.Tensor]:
         wave = torch.sin(x + number) * torch.cos(y)
         state = {"a": (0.6 + 0.3 * wave)[None], "b": (0.3 - 0.2 * torch.cos(2 * x + y))[None]}
         with torch.no_grad():
-            rest = list(model.rollout(state, PLANE, 12, 1.0))
+            rest = list(model.rollout(state, PLANE, 8, 1.0))
         frames = {n: torch.stack([state[n], *(f[n] for f in rest)]).double() for n in state}
-        own = [ObservationWindow(number, range(n, n + 5), simulation=number) for n in (0, 4, 8)]
+        own = [ObservationWindow(number, range(n, n + 5), simulation=number) for n in (0, 4)]
         starts += [torch.cat([u[w.frames[0]] for u in frames.values()]) for w in own]
         noisy = {
             name: u + noise * u.std() * torch.randn(u.shape, generator=generator).double()
@@ -121,8 +121,8 @@ def species(noise: float) -> tuple[ObservedData, torch.Tensor]:
 
 def test_noisy_states_of_two_species_are_smoothed() -> None:
     data, exact = species(0.02)
-    learned = [{"name": n, "initial_guess": 1.5 * SPECIES[n]} for n in ("diffusivity_a", "kill")]
-    known = {n: v for n, v in SPECIES.items() if n in ("diffusivity_b", "feed")}
+    learned = [{"name": n, "initial_guess": 1.5 * SPECIES[n]} for n in ("feed", "kill")]
+    known = {n: v for n, v in SPECIES.items() if "diffusivity" in n}
     settings = {"initial_state": "estimate", "check_discretization": False}
     config = physical_config("GrayScottPDE", known, learned, SPECTRAL, **settings)
     guesses = [torch.tensor(each["initial_guess"]) for each in learned]
@@ -130,10 +130,10 @@ def test_noisy_states_of_two_species_are_smoothed() -> None:
     result = trainer.train(data, 1)
     assert result["status"] == "converged"
     assert result["loss"] == pytest.approx(0.02**2, rel=0.25), "less what the states take up"
-    for name in ("diffusivity_a", "kill"):
+    for name in ("feed", "kill"):
         found = result["parameters"][name]
         assert abs(found["value"] - SPECIES[name]) < 3 * found["uncertainty"]
-        assert found["uncertainty"] < 0.05 * SPECIES[name]
+        assert found["uncertainty"] < 0.1 * SPECIES[name]
         assert found["uncertainty_parts"]["initial_state"] is None
     assert trainer.calibration is not None
     objective, size = trainer.calibration.objective, len(trainer.vector)

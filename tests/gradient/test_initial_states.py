@@ -33,14 +33,17 @@ def decaying_waves(level: float, seed: int) -> torch.Tensor:
     return frames + level * noise
 
 
-def diffusion(data: Any, initial_state: str, **training: Any) -> dict[str, Any]:
+def diffusion(
+    data: Any, initial_state: str, numerics: dict[str, Any] = SPECTRAL, **training: Any
+) -> dict[str, Any]:
     parameters = [{"name": "diffusivity", "initial_guess": 0.01}]
     settings = {"check_discretization": False, "initial_state": initial_state, **training}
-    config = physical_config("DiffusionPDE", {}, parameters, SPECTRAL, **settings)
+    config = physical_config("DiffusionPDE", {}, parameters, numerics, **settings)
     calibration = PhysicalTrainer(config, DiffusionPDE(config), [torch.tensor(0.01)])
     return calibration.train(data, 1)
 
 
+@pytest.mark.filterwarnings("ignore:.*the first frames:hybrid_pde.result_warnings.ResultWarning")
 def test_estimated_states_remove_the_bias_of_noisy_initial_states() -> None:
     scores: dict[str, list[float]] = {"known": [], "estimate": []}
     for seed in range(8):

@@ -37,7 +37,7 @@ def eliminated(monkeypatch: pytest.MonkeyPatch) -> None:
     """Conjugate gradients to rounding for states of any size."""
     monkeypatch.setattr(initial_state_unknowns, "_DENSE", 0)
     for name in ("_PARAMETER_TOLERANCE", "_STATE_TOLERANCE", "_FORCING"):
-        monkeypatch.setattr(state_elimination, name, 1e-16)
+        monkeypatch.setattr(state_elimination, name, 1e-14)
 
 
 def burgers(scheme: dict[str, Any]) -> tuple[Objective, Linearization]:

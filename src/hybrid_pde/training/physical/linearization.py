@@ -4,8 +4,9 @@
 squares with R gives the same step.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -65,6 +66,33 @@ class Linearization:
     loss: float
     grams: np.ndarray | None = None
     states: StateSteps | None = None
+
+    def stored(self) -> dict[str, Any]:
+        """All but the point as tensors and numbers, for files."""
+        states = self.states
+        return {
+            # copies, because the memory layout may affect the last bits of later products
+            "jacobian": torch.from_numpy(self.jacobian.copy()),
+            "residual": torch.from_numpy(self.residual.copy()),
+            "grams": None if self.grams is None else torch.from_numpy(self.grams),
+            "loss": self.loss,
+            "states": None
+            if states is None
+            else [torch.from_numpy(each.copy()) for each in (states.step, states.response)],
+        }
+
+    @classmethod
+    def restored(cls, z: np.ndarray, values: Mapping[str, Any]) -> "Linearization":
+        """The inverse of :meth:`stored`."""
+        grams, states = values["grams"], values["states"]
+        return cls(
+            np.array(z),
+            values["jacobian"].numpy(),
+            values["residual"].numpy(),
+            values["loss"],
+            None if grams is None else grams.numpy(),
+            None if states is None else StateSteps(*(each.numpy() for each in states)),
+        )
 
     def of_parameters(self, count: int) -> tuple[np.ndarray, np.ndarray]:
         """Jacobian and residual of the first unknowns, with all others eliminated.

@@ -22,7 +22,7 @@ from hybrid_pde.models.physical.physical_model import PhysicalModel
 from hybrid_pde.training.physical.adjoint import AdjointRollout
 from hybrid_pde.training.physical.evaluation_log import EvaluationLog, Values
 from hybrid_pde.training.physical.initial_state_unknowns import InitialStates
-from hybrid_pde.training.physical.linearization import Linearization, Reduction, StateSteps
+from hybrid_pde.training.physical.linearization import Linearization, Reduction
 from hybrid_pde.training.physical.observation_times import ObservationTime, observation_times
 from hybrid_pde.training.physical.observations import Observations
 from hybrid_pde.training.physical.parameter_vector import ParameterVector
@@ -178,12 +178,7 @@ class Objective:
         linearize = self._linearize if is_dense else self._linearize_eliminated
         found = self.log.evaluate("linearize", unknowns, lambda: linearize(unknowns))
         self.substeps_used = found["substeps"]
-        jacobian, residual = found["jacobian"].numpy(), found["residual"].numpy()
-        grams = None if found["grams"] is None else found["grams"].numpy()
-        states = None if is_dense else StateSteps(*(each.numpy() for each in found["states"]))
-        self._last = Linearization(
-            np.array(unknowns), jacobian, residual, found["loss"], grams, states
-        )
+        self._last = Linearization.restored(unknowns, found)
         return self._last
 
     def _linearize(self, unknowns: np.ndarray) -> Values:
@@ -208,14 +203,7 @@ class Objective:
             self.vector, unknowns, self.noise_variance, self.num_values
         )
         at = reduction.finish(unknowns, penalties, self.num_values)
-        return {
-            # copies, because the memory layout may affect the last bits of later products
-            "jacobian": torch.from_numpy(at.jacobian.copy()),
-            "residual": torch.from_numpy(at.residual.copy()),
-            "grams": None if at.grams is None else torch.from_numpy(at.grams),
-            "loss": at.loss,
-            "substeps": self.substeps_used,
-        }
+        return {**at.stored(), "substeps": self.substeps_used}
 
     def _linearize_eliminated(self, unknowns: np.ndarray) -> Values:
         """The linearization of the parameters, the states eliminated."""
@@ -223,20 +211,11 @@ class Objective:
         eliminator = StateEliminator(
             self.model, self.observations, self.vector, self.states, self.dt
         )
-        before = None if self._last is None else self._last.states
-        reduction, states, squares, self.substeps_used = eliminator.reduce(unknowns, before)
-        z = unknowns[: len(self.vector)]
+        z, before = unknowns[: len(self.vector)], None if self._last is None else self._last.states
         penalties = linearized_regularization(self.vector, z, self.noise_variance, self.num_values)
-        at = reduction.finish(z, penalties, self.num_values)
+        at, self.substeps_used = eliminator.linearize(unknowns, penalties, before)
         self._check(torch.from_numpy(at.jacobian), unknowns)
-        return {
-            "jacobian": torch.from_numpy(at.jacobian.copy()),
-            "residual": torch.from_numpy(at.residual.copy()),
-            "grams": None if at.grams is None else torch.from_numpy(at.grams),
-            "loss": (squares + float((penalties[:, -1] ** 2).sum())) / self.num_values,
-            "substeps": self.substeps_used,
-            "states": [torch.from_numpy(states.step), torch.from_numpy(states.response)],
-        }
+        return {**at.stored(), "substeps": self.substeps_used}
 
     def reuse(self, at: Linearization) -> None:
         """Reuse a linearization for :meth:`linearize` at its point."""

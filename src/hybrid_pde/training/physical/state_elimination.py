@@ -19,7 +19,7 @@ import torch
 
 from hybrid_pde.models.physical.physical_model import PhysicalModel
 from hybrid_pde.training.physical.initial_state_unknowns import InitialStates
-from hybrid_pde.training.physical.linearization import Reduction, StateSteps
+from hybrid_pde.training.physical.linearization import Linearization, Reduction, StateSteps
 from hybrid_pde.training.physical.observations import CHUNK_VALUES, Observations
 from hybrid_pde.training.physical.parameter_vector import ParameterVector
 from hybrid_pde.training.physical.state_jacobian import Rows, StateJacobian
@@ -58,18 +58,15 @@ class StateEliminator:
         self._states, self._dt = states, dt
 
     @torch.no_grad()
-    def reduce(
-        self, unknowns: np.ndarray, before: StateSteps | None
-    ) -> tuple[Reduction, StateSteps, float, int]:
-        """Rows of all windows with the states eliminated.
+    def linearize(
+        self, unknowns: np.ndarray, penalties: torch.Tensor, before: StateSteps | None
+    ) -> tuple[Linearization, int]:
+        """The linearization of the parameters, and the largest number of time steps per frame.
 
         Args:
             unknowns: The point, all unknowns.
+            penalties: Rows ``[m, p + 1]`` of priors and smoothness.
             before: Steps of the states at an earlier point, to start from.
-
-        Returns:
-            The reduced rows of the parameters, the steps of the states, the sum of squares of the
-            residual, and the largest number of time steps per frame.
 
         Raises:
             DivergenceError: if a rollout is no longer finite.
@@ -78,7 +75,7 @@ class StateEliminator:
         windows = len(self._observations.windows)
         reduction = Reduction(count, None, self._observations.simulations)
         solutions = torch.zeros(count + 1, windows, size, dtype=torch.float64)
-        squares, substeps, iterations = 0.0, 0, []
+        squares, substeps, iterations = float((penalties[:, -1] ** 2).sum()), 0, []
         for numbers in self._chunks():
             jacobian = StateJacobian(
                 self._model, self._observations, self._vector, self._states, self._dt, unknowns,
@@ -95,7 +92,11 @@ class StateEliminator:
             iterations.append(needed)
         logger.debug("initial states eliminated in %s conjugate gradient steps", iterations)
         flat = -solutions.flatten(1)
-        return reduction, StateSteps(flat[-1].numpy(), flat[:-1].T.numpy()), squares, substeps
+        states = StateSteps(flat[-1].numpy(), flat[:-1].T.numpy())
+        num_values = self._observations.num_values
+        at = reduction.finish(unknowns[:count], penalties, num_values)
+        loss = squares / num_values
+        return Linearization(unknowns, at.jacobian, at.residual, loss, at.grams, states), substeps
 
     def _chunks(self) -> Iterator[list[int]]:
         """Windows that are linearized in one batch, with equal observation times."""

@@ -51,7 +51,8 @@ def burgers(scheme: dict[str, Any]) -> tuple[Objective, Linearization]:
         {"name": "viscosity", "initial_guess": 0.01},
         {"name": "advection", "initial_guess": 0.1},
     ]
-    model = ModelRegistry(physical_config("BurgersPDE", {}, learned, scheme)).get_physical_model()
+    config = physical_config("BurgersPDE", {}, learned, scheme)
+    model = ModelRegistry({**config, "workflow": {"compile": "never"}}).get_physical_model()
     model.precision = "double"
     vector = ParameterVector(model, learnable_parameters(model.spec, model.experiment))
     objective = Objective(model, Observations(data), vector, INTERVAL, estimate_states=True)

@@ -126,6 +126,7 @@ def test_noisy_states_of_two_species_are_smoothed() -> None:
     known = {n: v for n, v in SPECIES.items() if "diffusivity" in n}
     settings = {"initial_state": "estimate", "check_discretization": False}
     config = physical_config("GrayScottPDE", known, learned, SPECTRAL, **settings)
+    config["workflow"] = {"compile": "never"}
     guesses = [torch.tensor(each["initial_guess"]) for each in learned]
     trainer = PhysicalTrainer(config, GrayScottPDE(config), guesses)
     result = trainer.train(data, 1)

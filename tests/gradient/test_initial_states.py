@@ -39,6 +39,7 @@ def diffusion(
     parameters = [{"name": "diffusivity", "initial_guess": 0.01}]
     settings = {"check_discretization": False, "initial_state": initial_state, **training}
     config = physical_config("DiffusionPDE", {}, parameters, numerics, **settings)
+    config["workflow"] = {"compile": "never"}  # compiling takes longer
     calibration = PhysicalTrainer(config, DiffusionPDE(config), [torch.tensor(0.01)])
     return calibration.train(data, 1)
 

@@ -21,12 +21,7 @@ from hybrid_pde.training.physical.observation_times import (
 from hybrid_pde.training.physical.observations import CHUNK_VALUES, Observations
 from hybrid_pde.training.physical.parameter_vector import ParameterVector
 from hybrid_pde.training.physical.residual import predicted_values, residual_at
-from hybrid_pde.training.physical.tangent_rollout import (
-    EXPECTED_ROLLOUTS,
-    States,
-    TangentRollout,
-    Tangents,
-)
+from hybrid_pde.training.physical.tangent_rollout import States, TangentRollout, Tangents
 
 Rows = list[torch.Tensor]
 # Products with the Jacobian in a calibration, for the choice whether steps are compiled.
@@ -128,7 +123,7 @@ class StateJacobian:
                     parameters,
                     entries,
                     conditions_at(conditions, [instant], self._time_before(place)),
-                    rollouts=EXPECTED_ROLLOUTS * _EXPECTED_PRODUCTS * len(self._instants),
+                    rollouts=_EXPECTED_PRODUCTS * len(self._instants),
                 )
                 after = next(iter(rollout))
                 lifted = {n: after[n].unflatten(0, (copies, -1)) for n in names}

@@ -64,7 +64,7 @@ def first_frame_notice(
         f"of about {sizes}, and the calibration takes them as exact, which biases the parameters: "
         f"by about {part[worst]:.2g} in {objective.vector.labels[worst]}, where the noise of the "
         f"other frames leaves {noise[worst]:.2g} (uncertainty_parts: initial_state and noise). "
-        "Noise is right in the frames after the first only; set "
+        "With known, only the frames after the first may have noise; set "
         "trainer_params.physical.initial_state: estimate, with gauss-newton or L-BFGS-B"
     )
 

@@ -107,6 +107,7 @@ def test_sparse_observations_suffice(
     assert trainer.objective.num_values == num_values
 
 
+@pytest.mark.filterwarnings("ignore:.*the first frames:hybrid_pde.result_warnings.ResultWarning")
 @pytest.mark.parametrize("observations", [None, {"noise": 0.02, "seed": 1}])
 @pytest.mark.parametrize("use_sliding_window", [True, False])
 def test_fields_give_the_estimate_of_the_arrays(

@@ -228,8 +228,9 @@ def test_a_static_input_that_generated_simulations_lack_is_reported(
 
 
 def test_more_initial_values_than_gauss_newton_takes_are_reported(
-    tmp_path: Path, error_message: Callable[[], str]
+    tmp_path: Path, error_message: Callable[[], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("hybrid_pde.config.checks.calibration._MAX_VALUES", 40_000)
     training = tiny_experiment()["trainer_params"]
     training["physical"] |= {"initial_state": "estimate", "num_predict_steps": 1}
     generation = tiny_experiment()["generation_params"] | {"resolution": {"x": 16, "y": 17}}
@@ -237,8 +238,8 @@ def test_more_initial_values_than_gauss_newton_takes_are_reported(
         tmp_path / "config/burgers_2d.yaml", trainer_params=training, generation_params=generation
     )
     message = error_message()  # 2 simulations of 8 windows of 2 channels of 272 points
-    assert "initial_state: estimate: 8704 values of the initial states of 16 windows" in message
-    assert "gauss-newton takes (4096); use method: L-BFGS-B" in message
+    assert "estimate: the initial states of 16 windows with 544 values each" in message
+    assert "Raise trainer_params.physical.num_predict_steps" in message
 
 
 @pytest.mark.parametrize("key", ["cache_dir", "data_dir"])

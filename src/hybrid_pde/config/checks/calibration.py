@@ -14,8 +14,10 @@ from hybrid_pde.config.schema import (
     PhysicalTraining,
 )
 
-# initial values of gauss-newton, whose Jacobian is dense: more need gigabytes and minutes
+# columns of a Jacobian: more need gigabytes and minutes
 MAX_UNKNOWNS = 4096
+# values that estimated initial states need in memory (1 GB), for one window and for all
+_MAX_VALUES = 2**27
 GAUSSIAN_GUESSES = ("amplitude", "centre", "width")
 
 
@@ -51,7 +53,7 @@ def calibration_errors(experiment: Experiment) -> Iterator[str]:
 def unknowns_errors(
     experiment: Experiment, points: int, channels: int, frames: Sequence[int | None]
 ) -> Iterator[str]:
-    """Error if gauss-newton has more unknowns than it takes.
+    """Error if the initial states that gauss-newton estimates are too large.
 
     Args:
         experiment: The typed experiment, which calibrates a physical model.
@@ -65,13 +67,37 @@ def unknowns_errors(
     steps = training.num_predict_steps
     held = [frames[index] or 0 for index in training.train_sim if index < len(frames)]
     windows = sum(len(range(0, count - steps, steps)) for count in held)
-    if (found := windows * channels * points) > MAX_UNKNOWNS:
-        yield (
-            f"trainer_params.initial_state: estimate: {found} values of the initial states of "
-            f"{windows} windows are more unknowns than gauss-newton takes ({MAX_UNKNOWNS}); use "
-            "method: L-BFGS-B, raise trainer_params.num_predict_steps, train on fewer "
-            "simulations, or coarsen with data.select"
+    learned = len(training.learnable_parameters)
+    problem = elimination_problem(windows, steps, channels * points, learned)
+    if problem is not None:
+        yield problem
+
+
+def elimination_problem(windows: int, steps: int, size: int, learned: int) -> str | None:
+    """Error if the initial states are too large to be estimated; ``None`` if they are not.
+
+    Args:
+        windows: Number of windows.
+        steps: Number of frames of a window after the first.
+        size: Number of values of a state.
+        learned: Number of learnable parameters.
+    """
+    key = "trainer_params.physical.initial_state: estimate"
+    columns = learned + 1
+    if (found := (2 * columns + 1) * steps * size) > _MAX_VALUES:
+        return (
+            f"{key}: {steps} frames of {size} values each, with {learned} parameters, need "
+            f"{found * 8 / 1e9:.1f} GB in memory; allowed are {_MAX_VALUES * 8 / 1e9:.1f} GB. "
+            "Lower trainer_params.physical.num_predict_steps, or coarsen with data.select"
         )
+    if (found := 3 * columns * windows * size) > _MAX_VALUES:
+        return (
+            f"{key}: the initial states of {windows} windows with {size} values each, with "
+            f"{learned} parameters, need {found * 8 / 1e9:.1f} GB in memory; allowed are "
+            f"{_MAX_VALUES * 8 / 1e9:.1f} GB. Raise trainer_params.physical.num_predict_steps, or "
+            "train on fewer simulations"
+        )
+    return None
 
 
 def learnable_key(position: int) -> str:

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from hybrid_pde.config.checks.calibration import MAX_UNKNOWNS
 from hybrid_pde.errors import DivergenceError
 from hybrid_pde.training.physical.objective import Objective
 from hybrid_pde.training.physical.physical_trainer import PhysicalTrainer
@@ -82,11 +81,10 @@ def _residuals(measured: Objective, unknowns: np.ndarray) -> list[Residuals] | N
     """Residuals at parameters with the best initial states; ``None`` if the rollout diverges."""
     size = len(measured.vector)
     try:
-        if size < len(unknowns) <= MAX_UNKNOWNS:
+        if size < len(unknowns) and measured.can_linearize:
             for _ in range(_STATE_STEPS):
                 at = measured.linearize(unknowns)
-                step = np.linalg.lstsq(at.jacobian[:, size:], -at.residual, rcond=None)[0]
-                unknowns = np.concatenate([unknowns[:size], unknowns[size:] + step])
+                unknowns = unknowns + at.steps(size, np.zeros(size))
         return residual_arrays(measured, unknowns)
     except DivergenceError:
         return None

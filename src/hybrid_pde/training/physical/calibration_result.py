@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from hybrid_pde.config.checks.calibration import MAX_UNKNOWNS
 from hybrid_pde.models.physical.physical_model import PhysicalModel
 from hybrid_pde.numerics.discretization import Discretization
 from hybrid_pde.result_warnings import warn_of_result
 from hybrid_pde.training.physical.discretization_check import Refinement, describe_shift
 from hybrid_pde.training.physical.error_budget import ErrorBudget, budget_report, error_budget
 from hybrid_pde.training.physical.fit_quality import FitQuality, assess_fit, fit_warnings
+from hybrid_pde.training.physical.initial_state_notice import first_frame_notice
 from hybrid_pde.training.physical.linearization import Linearization
 from hybrid_pde.training.physical.minimum import DIVERGED, MAX_ITERATIONS, Minimum
 from hybrid_pde.training.physical.objective import Objective
@@ -36,7 +36,7 @@ class Assessment:
 
     Attributes:
         loss: The loss.
-        uncertainty: Uncertainty of the parameters; ``None`` with too many unknowns.
+        uncertainty: Uncertainty of the parameters; ``None`` with too many parameters.
         fit: Statistics of the residuals.
         measured: The misfit to what was measured.
         unknowns: All its unknowns at the estimate.
@@ -137,6 +137,10 @@ def calibration_result(
     if found.fit is not None and status != DIVERGED:
         for message in fit_warnings(found.fit, vector, parameters, found.loss, status):
             warn_of_result(message)
+        if budget is not None and found.measured is not None and found.unknowns is not None:
+            notice = first_frame_notice(found.measured, found.unknowns, budget)
+            if notice is not None:
+                warn_of_result(notice)
     return CalibrationResult(
         parameters,
         undetermined_directions(vector, found.uncertainty),
@@ -162,7 +166,7 @@ def assess_estimate(
 
     Values predicted by a guide contribute to the parameters that are determined, but not to the
     standard deviations and the quality of the fit: a prediction is not a measurement. Without an
-    uncertainty if there are too many unknowns for a dense Jacobian.
+    uncertainty if there are too many parameters for a Jacobian.
 
     Args:
         objective: The objective.
@@ -174,8 +178,7 @@ def assess_estimate(
         DivergenceError: if a rollout is no longer finite.
     """
     measured, at_measured, uncertainty = objective, None, None
-    is_dense = len(unknowns) <= MAX_UNKNOWNS
-    if is_dense:
+    if objective.can_linearize:
         at_measured = objective.linearize(unknowns)
         loss = at_measured.loss
         uncertainty = _uncertainty(objective, at_measured, weigh_priors)

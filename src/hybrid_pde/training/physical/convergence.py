@@ -29,6 +29,9 @@ _SMALL_CHANGE = 1e-3
 # if it is no longer than this, relative to the parameters, or if it gains no more than that: of the
 # loss, or in units of the data variance.
 _LONG_STEP, _LARGE_GAIN, _LARGE_CHANGE = 1e-2, 1e-6, 1e-10
+# Share of the gain by eliminated initial states: a gain of the noise variance, which moves
+# thousands of them by a fraction of their errors, is as irrelevant as 0.001 of it by a parameter.
+_STATE_GAIN = 1e-3
 # Number of unknowns up to which the step is minimized within the bounds; beyond, it is clipped.
 _MAX_BOUNDED = 200
 
@@ -38,8 +41,9 @@ class FullStep:
     """The full Gauss-Newton step at a point.
 
     Attributes:
-        step: The step s of all unknowns within the bounds.
-        gain: Relative decrease of |r|² that the linearization promises, between 0 and 1.
+        step: The step s of all unknowns within the bounds; without eliminated ones.
+        gain: Relative decrease of |r|² that the linearization promises, between 0 and 1. A small
+            part of that by eliminated states counts, because it hardly moves the parameters.
         change: Root mean square by which each entry of the step changes the prediction, in
             standard deviations of the data.
         sizes: Magnitude of each unknown.
@@ -94,11 +98,13 @@ def full_step(
 
     Source: Stark and Parker (1995), Computational Statistics 10, 129-141 (bounded least squares).
     """
+    count = at.jacobian.shape[1]  # without unknowns that were eliminated
+    bounds, sizes, z = (bounds[0][:count], bounds[1][:count]), sizes[:count], at.z[:count]
     lengths = np.linalg.norm(at.jacobian, axis=0)
     units = np.where(lengths > 0, lengths, 1.0)
     scaled = at.jacobian / units
     scaled_step = np.linalg.lstsq(scaled, -at.residual, rcond=None)[0]
-    low, high = (bounds[0] - at.z) * units, (bounds[1] - at.z) * units
+    low, high = (bounds[0] - z) * units, (bounds[1] - z) * units
     low, high = np.minimum(low, 0.0), np.maximum(high, 0.0)
     if np.any(scaled_step < low) or np.any(scaled_step > high):
         if len(scaled_step) <= _MAX_BOUNDED:
@@ -110,8 +116,11 @@ def full_step(
         else:
             scaled_step = np.clip(scaled_step, low, high)
     moved = scaled @ scaled_step
-    squares = float(at.residual @ at.residual)
+    reduced = float(at.residual @ at.residual)
+    squares = reduced if at.states is None else at.loss * num_values
     gain = -float(2 * (at.residual @ moved) + moved @ moved) / squares if squares else 0.0
+    if at.states is not None and squares:
+        gain += _STATE_GAIN * max(1 - reduced / squares, 0.0)
     return FullStep(
         scaled_step / units,
         max(gain, 0.0),

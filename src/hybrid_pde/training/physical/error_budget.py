@@ -84,7 +84,9 @@ def error_budget(
     if first is not None:  # noise of the first frames correlates the residuals, and counts once
         squares = (std * spread) ** 2 - first**2
         spread = np.sqrt(np.maximum(squares, std**2)) / std
-    if not is_rounding:
+    # Estimated initial states take up noise of short lead times: growth alone is no structure.
+    takes_up = objective.states is not None and np.prod(fit.correlation.lag_one) < _ALIKE
+    if not is_rounding and not takes_up:
         hidden = structured_share(fit.correlation) * fit.correlation.num_values
         if refinement is not None:  # the shift accounts for what the finer solution explains
             hidden *= min(1.0, refinement.loss_ratio)

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from scipy.optimize import Bounds, minimize
 
-from hybrid_pde.config.checks.calibration import MAX_UNKNOWNS
 from hybrid_pde.errors import DivergenceError
 from hybrid_pde.training.physical.convergence import nothing_to_fit
 from hybrid_pde.training.physical.minimum import (
@@ -48,7 +47,7 @@ def lbfgsb(objective: Objective, z: np.ndarray, max_iterations: int, tolerance: 
     for _ in range(RESTARTS):
         before = found.loss
         left -= _run(objective, found, left, tolerance)
-        if found.status != CONVERGED or len(z) > MAX_UNKNOWNS:
+        if found.status != CONVERGED or not objective.can_linearize:
             break
         try:
             status, _ = end_status(objective, objective.linearize(found.z), tolerance)

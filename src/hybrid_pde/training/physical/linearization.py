@@ -4,8 +4,9 @@
 squares with R gives the same step.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,8 +22,33 @@ _MOST_PARAMETERS = 16
 
 
 @dataclass(frozen=True)
+class StateSteps:
+    """Gauss-Newton steps of initial states that were eliminated.
+
+    Attributes:
+        step: Step of the states with the parameters held, ``[W · size]``.
+        response: Change of the states that belongs to one of the parameters, ``[W · size, p]``.
+    """
+
+    step: np.ndarray
+    response: np.ndarray
+
+    def along(self, step: np.ndarray) -> np.ndarray:
+        """Step of the states that belongs to one of the parameters."""
+        return np.asarray(self.step + self.response @ step)
+
+    def guess(self, numbers: Sequence[int], windows: int) -> torch.Tensor:
+        """What the states explain of each column at a near point, ``[p + 1, B, size]``."""
+        known = torch.from_numpy(-self.response.T).reshape(self.response.shape[1], windows, -1)
+        known = known[:, list(numbers)]
+        return torch.cat([known, torch.zeros_like(known[:1])])
+
+
+@dataclass(frozen=True)
 class Linearization:
     """Residual and Jacobian at one point.
+
+    With eliminated states, those of the parameters that remain.
 
     Attributes:
         z: The point.
@@ -31,6 +57,7 @@ class Linearization:
         loss: |r|²/N.
         grams: ``[J r]ᵀ[J r]`` of each simulation for the parameters, with its initial states
             eliminated, ``[S, p + 1, p + 1]``; ``None`` with many parameters.
+        states: Steps of the initial states, if they were eliminated.
     """
 
     z: np.ndarray
@@ -38,6 +65,34 @@ class Linearization:
     residual: np.ndarray
     loss: float
     grams: np.ndarray | None = None
+    states: StateSteps | None = None
+
+    def stored(self) -> dict[str, Any]:
+        """All but the point as tensors and numbers, for files."""
+        states = self.states
+        return {
+            # copies, because the memory layout may affect the last bits of later products
+            "jacobian": torch.from_numpy(self.jacobian.copy()),
+            "residual": torch.from_numpy(self.residual.copy()),
+            "grams": None if self.grams is None else torch.from_numpy(self.grams),
+            "loss": self.loss,
+            "states": None
+            if states is None
+            else [torch.from_numpy(each.copy()) for each in (states.step, states.response)],
+        }
+
+    @classmethod
+    def restored(cls, z: np.ndarray, values: Mapping[str, Any]) -> "Linearization":
+        """The inverse of :meth:`stored`."""
+        grams, states = values["grams"], values["states"]
+        return cls(
+            np.array(z),
+            values["jacobian"].numpy(),
+            values["residual"].numpy(),
+            values["loss"],
+            None if grams is None else grams.numpy(),
+            None if states is None else StateSteps(*(each.numpy() for each in states)),
+        )
 
     def of_parameters(self, count: int) -> tuple[np.ndarray, np.ndarray]:
         """Jacobian and residual of the first unknowns, with all others eliminated.
@@ -45,7 +100,7 @@ class Linearization:
         The other unknowns (initial states) are projected out, so the covariance of the first ones
         is that of the whole problem.
         """
-        num_others = self.jacobian.shape[1] - count
+        num_others = 0 if self.states is not None else self.jacobian.shape[1] - count
         if not num_others:
             return self.jacobian, self.residual
         ordered = np.column_stack(
@@ -53,6 +108,14 @@ class Linearization:
         )
         reduced = np.asarray(np.linalg.qr(ordered, mode="r"))[num_others:, num_others:]
         return reduced[:, :-1], reduced[:, -1]
+
+    def steps(self, count: int, step: np.ndarray) -> np.ndarray:
+        """A step of all unknowns: of the first ones as given, and the best one of the others."""
+        if self.states is not None:
+            return np.concatenate([step, self.states.along(step)])
+        others = self.jacobian[:, count:]
+        left = -self.residual - self.jacobian[:, :count] @ step
+        return np.concatenate([step, np.linalg.lstsq(others, left, rcond=None)[0]])
 
 
 class Reduction:

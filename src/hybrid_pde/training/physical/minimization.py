@@ -46,8 +46,8 @@ def gauss_newton(
     Raises:
         DivergenceError: if the rollout diverges at the start.
     """
-    if objective.states is not None:
-        objective.states.check_dense()
+    if objective.states is not None and not objective.states.is_dense:
+        return _with_states_eliminated(objective, z, max_iterations, tolerance)
     trials = _Trials(objective, z, tolerance)
     trials.found.status = MAX_ITERATIONS
     for _ in range(RESTARTS):
@@ -66,6 +66,43 @@ def gauss_newton(
         z = lower
     objective.reuse(trials.best)
     return trials.found
+
+
+def _with_states_eliminated(
+    objective: Objective, z: np.ndarray, max_iterations: int, tolerance: float
+) -> Minimum:
+    """The same where a linearization costs many rollouts: steps are halved until the loss falls."""
+    assert objective.states is not None
+    objective.states.check_size(len(objective.vector))
+    at = objective.linearize(z)
+    found = Minimum(at.z, at.loss, MAX_ITERATIONS)
+    found.add(at.z, at.loss)
+    lower, upper = objective.bounds()
+    least = max(ROUNDING, IRRELEVANT / objective.num_values)
+    shortest = tolerance * objective.vector.sizes(z)[: len(objective.vector)]
+    for _ in range(max_iterations):
+        status, full = end_status(objective, at, tolerance)
+        # The first step that is negligible is taken, too.
+        if status == CONVERGED:
+            if found.status == CONVERGED or _ends_here(at, least, shortest):
+                found.status = CONVERGED
+                break
+            found.status = CONVERGED
+        step, before = at.steps(len(objective.vector), full.step), found.loss
+        for halvings in range(_HALVINGS):
+            point = np.clip(at.z + step / 2**halvings, lower, upper)
+            try:
+                found.add(point, objective.loss(point))
+            except DivergenceError:
+                continue
+            if found.loss < before:
+                break
+        else:
+            found.status = status or CONVERGED
+            break
+        at = objective.linearize(found.z)
+    objective.reuse(at)
+    return found
 
 
 class _Trials:

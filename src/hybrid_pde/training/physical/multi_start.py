@@ -4,7 +4,6 @@ import logging
 
 import numpy as np
 
-from hybrid_pde.config.checks.calibration import MAX_UNKNOWNS
 from hybrid_pde.config.schema import PhysicalTraining
 from hybrid_pde.errors import CalibrationError, DivergenceError
 from hybrid_pde.training.physical.coarse_start import minimize_on_coarse_grid, on_coarse_grid
@@ -112,7 +111,7 @@ def _is_plausible(objective: Objective, found: Minimum) -> bool:
         return True
     if found.status == STALLED or not explains(objective, found.loss):
         return False
-    if len(found.z) > MAX_UNKNOWNS:
+    if not objective.can_linearize:
         return True
     at = objective.linearize(found.z)  # reused for the standard deviations
     return not without_influence(at, len(objective.vector), objective.num_values).any()

@@ -16,6 +16,7 @@ from contextlib import closing
 import numpy as np
 import torch
 
+from hybrid_pde.config.checks.calibration import MAX_UNKNOWNS
 from hybrid_pde.errors import DivergenceError
 from hybrid_pde.models.physical.physical_model import PhysicalModel
 from hybrid_pde.training.physical.adjoint import AdjointRollout
@@ -30,6 +31,7 @@ from hybrid_pde.training.physical.regularization import (
     regularization_residual,
 )
 from hybrid_pde.training.physical.residual import predicted_values, residual_at
+from hybrid_pde.training.physical.state_elimination import StateEliminator
 from hybrid_pde.training.physical.tangent_rollout import TangentRollout
 
 # Smallest noise variance, in units of the field variance: rounding errors. With exact data, priors
@@ -83,6 +85,12 @@ class Objective:
     def start(self) -> np.ndarray:
         """All unknowns at the current parameters of the model and the observed initial states."""
         return self.complete(self.vector.read())
+
+    @property
+    def can_linearize(self) -> bool:
+        """True if the Jacobian is small enough."""
+        dense = 0 if self.states is None or not self.states.is_dense else len(self.states.start)
+        return len(self.vector) + dense <= MAX_UNKNOWNS
 
     def complete(self, z: np.ndarray) -> np.ndarray:
         """The parameters z, followed by the observed initial states if these are unknowns."""
@@ -155,6 +163,9 @@ class Objective:
     def linearize(self, unknowns: np.ndarray) -> Linearization:
         """Residual and Jacobian by forward-mode derivatives, one pass per unknown.
 
+        Large initial states are eliminated by conjugate gradients; the Jacobian is then that of the
+        parameters.
+
         The passes run in lockstep over the frames, and each frame is reduced by QR immediately:
         memory depends neither on the number of frames nor on the number of observations.
 
@@ -163,11 +174,11 @@ class Objective:
         """
         if self._last is not None and np.array_equal(unknowns, self._last.z):
             return self._last
-        found = self.log.evaluate("linearize", unknowns, lambda: self._linearize(unknowns))
+        is_dense = self.states is None or self.states.is_dense
+        linearize = self._linearize if is_dense else self._linearize_eliminated
+        found = self.log.evaluate("linearize", unknowns, lambda: linearize(unknowns))
         self.substeps_used = found["substeps"]
-        jacobian, residual = found["jacobian"].numpy(), found["residual"].numpy()
-        grams = None if found["grams"] is None else found["grams"].numpy()
-        self._last = Linearization(np.array(unknowns), jacobian, residual, found["loss"], grams)
+        self._last = Linearization.restored(unknowns, found)
         return self._last
 
     def _linearize(self, unknowns: np.ndarray) -> Values:
@@ -192,14 +203,19 @@ class Objective:
             self.vector, unknowns, self.noise_variance, self.num_values
         )
         at = reduction.finish(unknowns, penalties, self.num_values)
-        return {
-            # copies, because the memory layout may affect the last bits of later products
-            "jacobian": torch.from_numpy(at.jacobian.copy()),
-            "residual": torch.from_numpy(at.residual.copy()),
-            "grams": None if at.grams is None else torch.from_numpy(at.grams),
-            "loss": at.loss,
-            "substeps": self.substeps_used,
-        }
+        return {**at.stored(), "substeps": self.substeps_used}
+
+    def _linearize_eliminated(self, unknowns: np.ndarray) -> Values:
+        """The linearization of the parameters, the states eliminated."""
+        assert self.states is not None
+        eliminator = StateEliminator(
+            self.model, self.observations, self.vector, self.states, self.dt
+        )
+        z, before = unknowns[: len(self.vector)], None if self._last is None else self._last.states
+        penalties = linearized_regularization(self.vector, z, self.noise_variance, self.num_values)
+        at, self.substeps_used = eliminator.linearize(unknowns, penalties, before)
+        self._check(torch.from_numpy(at.jacobian), unknowns)
+        return {**at.stored(), "substeps": self.substeps_used}
 
     def reuse(self, at: Linearization) -> None:
         """Reuse a linearization for :meth:`linearize` at its point."""

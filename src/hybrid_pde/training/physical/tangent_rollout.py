@@ -5,6 +5,7 @@ Layout of native tensors: ``G`` unknowns, ``B`` windows, ``C`` channels, ``X Y Z
 
 import warnings
 from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -24,6 +25,31 @@ EXPECTED_ROLLOUTS = 8
 # Relative step of central differences, for schemes without forward mode: the cube root of machine
 # precision balances rounding and truncation errors.
 _DIFFERENCE = 6e-6
+
+
+@dataclass(frozen=True)
+class Tangents:
+    """Directions of derivatives.
+
+    Attributes:
+        parameters: Tangents of the parameters z, ``[G, p]``.
+        states: Tangents of the unknown initial states, ``[G, B, size]``; ``None`` if they are
+            known.
+    """
+
+    parameters: torch.Tensor
+    states: torch.Tensor | None = None
+
+    def group(self, first: int, size: int) -> "Tangents":
+        """Directions from one of them on, filled up with zeros."""
+        parts = []
+        for each in (self.parameters, self.states):
+            part = None if each is None else each[first : first + size]
+            if part is not None and len(part) < size:
+                part = torch.cat([part, part.new_zeros(size - len(part), *part.shape[1:])])
+            parts.append(part)
+        assert parts[0] is not None
+        return Tangents(parts[0], parts[1])
 
 
 class TangentRollout:
@@ -60,23 +86,39 @@ class TangentRollout:
         Raises:
             DivergenceError: if a rollout is no longer finite.
         """
+        tangents = self._unit_tangents(len(numbers))
+        yield from self.along(unknowns, numbers, instants, tangents)
+
+    def along(
+        self,
+        unknowns: np.ndarray,
+        numbers: Sequence[int],
+        instants: Sequence[ObservationTime],
+        tangents: Tangents,
+    ) -> Generator[tuple[ObservationTime, States, States], None, None]:
+        """The same with derivatives along any directions.
+
+        Raises:
+            DivergenceError: if a rollout is no longer finite.
+        """
         if not self._model.discretization.has_forward_mode:
-            yield from self._differences(unknowns, numbers, instants)
+            yield from self._differences(unknowns, numbers, instants, tangents)
             return
-        values = self._observations.state_size * len(numbers)
-        num_groups = -(-self._count * values // CHUNK_VALUES)
+        count = len(tangents.parameters)
+        num_groups = -(-count * self._observations.state_size * len(numbers) // CHUNK_VALUES)
         # Groups of one size share a graph; the last one is filled up with zeros.
-        size = -(-self._count // num_groups)
-        groups = [range(first, first + size) for first in range(0, self._count, size)]
+        size = -(-count // num_groups)
+        groups = [tangents.group(first, size) for first in range(0, count, size)]
         with forward_ad.dual_level():
-            yield from self._lockstep(unknowns, numbers, instants, groups)
+            for instant, values, slopes in self._lockstep(unknowns, numbers, instants, groups):
+                yield instant, values, {name: slope[:count] for name, slope in slopes.items()}
 
     def _lockstep(
         self,
         unknowns: np.ndarray,
         numbers: Sequence[int],
         instants: Sequence[ObservationTime],
-        groups: Sequence[Sequence[int]],
+        groups: Sequence[Tangents],
     ) -> Generator[tuple[ObservationTime, States, States], None, None]:
         runs = [self._group_run(unknowns, numbers, instants, group) for group in groups]
         for instant, *states in zip(instants, *runs, strict=True):
@@ -86,8 +128,7 @@ class TangentRollout:
                 parts = [forward_ad.unpack_dual(state[name]) for state in states]
                 primal[name] = parts[0].primal[: len(numbers)].unsqueeze(0)
                 tangents = torch.cat([tangent for _, tangent in parts])
-                joined = tangents.reshape(-1, len(numbers), *tangents.shape[1:])
-                slopes[name] = joined[: self._count]
+                slopes[name] = tangents.reshape(-1, len(numbers), *tangents.shape[1:])
             yield instant, primal, slopes
 
     def _group_run(
@@ -95,53 +136,55 @@ class TangentRollout:
         unknowns: np.ndarray,
         numbers: Sequence[int],
         instants: Sequence[ObservationTime],
-        group: Sequence[int],
+        group: Tangents,
     ) -> Iterator[States]:
-        """Rollouts ``[G·B, C, *space]`` with the tangents of a group of unknowns."""
-        size, observations = len(self._vector), self._observations
-        duals = [self._dual(unknowns, entry) for entry in group]
-        decoded = [self._vector.decode(dual[:size]) for dual in duals]
+        """Rollouts ``[G·B, C, *space]`` with the tangents of a group of directions."""
+        size, observations, count = len(self._vector), self._observations, len(group.parameters)
+        point = torch.from_numpy(np.array(unknowns))
+        decoded = [
+            self._vector.decode(forward_ad.make_dual(point[:size], along))
+            for along in group.parameters
+        ]
         learned: States = {}
         for name in self._vector.parameters:
-            values, tangents = _stacked([each[name] for each in decoded])
+            tangents = _tangents([each[name] for each in decoded])
             if bool(tangents.any()):
                 learned[name] = tangents
         parameters = {name: plain(value) for name, value in decoded[0].items()}
         if self._states is None:
-            initial = observations.initial(numbers)
-            starts = [initial] * len(group)
+            start = observations.initial(numbers)
+            slopes = {name: torch.zeros(count, *start[name].shape).double() for name in start}
         else:
-            starts = [self._states.states(dual[size:], numbers) for dual in duals]
+            assert group.states is not None
+            start = self._states.states(point[size:], numbers)
+            slopes = self._states.to_fields(group.states)
         state = {}
         for name in observations.fields:
-            values, tangents = _stacked([start[name] for start in starts])
-            state[name] = forward_ad.make_dual(values.flatten(0, 1), tangents.flatten(0, 1))
+            values = torch.cat([start[name]] * count)
+            state[name] = forward_ad.make_dual(values, slopes[name].flatten(0, 1))
         return self._model.rollout(
             state,
             observations.grid,
             len(instants),
             [instant.interval for instant in instants],
             parameters,
-            [f"window {number}" for _ in group for number in numbers],
-            conditions_at(observations.conditions(numbers, len(group)), instants),
-            Directions(len(group), learned),
+            [f"window {number}" for _ in range(count) for number in numbers],
+            conditions_at(observations.conditions(numbers, count), instants),
+            Directions(count, learned),
             EXPECTED_ROLLOUTS,
         )
 
-    def _dual(self, unknowns: np.ndarray, entry: int) -> torch.Tensor:
-        """The unknowns with a unit tangent along one of them; of zeros beyond the last one.
+    def _unit_tangents(self, windows: int) -> Tangents:
+        """A direction for each parameter, then one for each value of a state.
 
-        The tangent of an initial-state value is set in all windows at once.
+        That of a value of a state changes it in all windows at once.
         """
-        point = torch.from_numpy(np.array(unknowns))
-        tangent = torch.zeros_like(point)
-        size = len(self._vector)
-        if entry < size:
-            tangent[entry] = 1.0
-        elif entry < self._count:
-            assert self._states is not None
-            tangent[size:].reshape(-1, self._states.size)[:, entry - size] = 1.0
-        return forward_ad.make_dual(point, tangent)
+        size, count = len(self._vector), self._count
+        unit = torch.eye(count, dtype=torch.float64)
+        if self._states is None:
+            return Tangents(unit)
+        states = unit[:, size:].unsqueeze(1).expand(count, windows, count - size)
+        return Tangents(unit[:, :size], states)
 
     def run(
         self,
@@ -183,39 +226,42 @@ class TangentRollout:
         )
 
     def _differences(
-        self, unknowns: np.ndarray, numbers: Sequence[int], instants: Sequence[ObservationTime]
+        self,
+        unknowns: np.ndarray,
+        numbers: Sequence[int],
+        instants: Sequence[ObservationTime],
+        tangents: Tangents,
     ) -> Generator[tuple[ObservationTime, States, States], None, None]:
         """Derivatives by central differences; the shifted points are batch entries."""
-        point = torch.from_numpy(np.array(unknowns))
-        shifts = []
-        for entry in range(self._count):
+        point, size = torch.from_numpy(np.array(unknowns)), len(self._vector)
+        shifts, widths = [], []
+        for entry, along in enumerate(tangents.parameters):
             shift = torch.zeros_like(point)
-            if entry < len(self._vector):
-                shift[entry] = _DIFFERENCE * max(1.0, abs(float(point[entry])))
-            else:
-                assert self._states is not None
-                own = shift[len(self._vector) :].reshape(-1, self._states.size)
-                own[:, entry - len(self._vector)] = _DIFFERENCE
-            shifts.append(shift)
+            shift[:size] = along
+            if self._states is not None and tangents.states is not None:
+                own = shift[size:].reshape(-1, self._states.size)
+                own[list(numbers)] = tangents.states[entry]
+            largest = float(shift.abs().max()) or 1.0
+            reach = float((shift * point)[:size].abs().max())
+            step = _DIFFERENCE * max(1.0, reach / largest) / largest
+            shifts.append(step * shift)
+            widths.append(2 * step)
         points = [point, *(point + s for s in shifts), *(point - s for s in shifts)]
-        widths = torch.stack([2 * s.abs().max() for s in shifts])
+        width = torch.tensor(widths, dtype=torch.float64)
         for instant, state in zip(instants, self.run(points, numbers, instants), strict=True):
             primal, slopes = {}, {}
             for name in self._observations.fields:
                 each = state[name].reshape(len(points), len(numbers), *state[name].shape[1:])
-                above, below = each[1:].split(self._count)
+                above, below = each[1:].split(len(shifts))
                 primal[name] = each[:1]
-                slopes[name] = (above - below) / widths.reshape(-1, *(1,) * (above.ndim - 1))
+                slopes[name] = (above - below) / width.reshape(-1, *(1,) * (above.ndim - 1))
             yield instant, primal, slopes
 
 
-def _stacked(tensors: Sequence[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Values and tangents ``[G, …]``."""
+def _tangents(tensors: Sequence[torch.Tensor]) -> torch.Tensor:
+    """The tangents ``[G, …]``."""
     pairs = [forward_ad.unpack_dual(tensor) for tensor in tensors]
-    return (
-        torch.stack([value for value, _ in pairs]),
-        torch.stack([torch.zeros_like(u) if slope is None else slope for u, slope in pairs]),
-    )
+    return torch.stack([torch.zeros_like(u) if slope is None else slope for u, slope in pairs])
 
 
 def _repeat(value: torch.Tensor, size: int) -> torch.Tensor:

@@ -3,7 +3,6 @@
 import numpy as np
 import torch
 
-from hybrid_pde.config.checks.calibration import MAX_UNKNOWNS
 from hybrid_pde.config.schema import PhysicalTraining
 from hybrid_pde.errors import DivergenceError
 from hybrid_pde.result_warnings import warn_of_result
@@ -31,7 +30,7 @@ def check_steps(
 
     Small changes may be due to a small learning rate: only a short full step is convergence.
     """
-    if minimum.status != CONVERGED or len(unknowns) > MAX_UNKNOWNS:
+    if minimum.status != CONVERGED or not objective.can_linearize:
         return
     status, _ = end_status(objective, objective.linearize(unknowns), _CLOSE)
     if status == CONVERGED:
@@ -69,7 +68,7 @@ def warn_if_unconverged(
 
 def _cause(objective: Objective, unknowns: np.ndarray) -> str:
     vector = objective.vector
-    if len(unknowns) <= MAX_UNKNOWNS:
+    if objective.can_linearize:
         at = objective.linearize(unknowns)
         absent = without_influence(at, len(vector), objective.num_values)
         names = ", ".join(np.array(vector.labels)[absent])

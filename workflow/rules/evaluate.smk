@@ -5,6 +5,7 @@ rule evaluate:
         metrics="results/{experiment}/evaluation/metrics.json",
         timing="results/{experiment}/evaluation/timing.json",
         rollouts="results/{experiment}/evaluation/rollouts.nc",
+        frames="results/{experiment}/evaluation/frames.json",
         curves="results/{experiment}/evaluation/error_curves.png",
         diagnostics="results/{experiment}/evaluation/diagnostics.png",
         prediction="results/{experiment}/evaluation/prediction.png",

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import subprocess
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -22,6 +23,25 @@ def collect_provenance() -> dict[str, Any]:
         else os.cpu_count(),
         "packages": {name: version for name in PACKAGES if (version := _version(name))},
     }
+
+
+def git_revision() -> str | None:
+    """Commit of the checkout that the library runs from, ``…-dirty`` with uncommitted edits.
+
+    ``None`` for an installed library, also where it is installed inside another repository, and
+    without git.
+    """
+    own = Path(__file__).resolve()
+    call = ["git", "-C", str(own.parent)]
+    try:
+        for command in (["ls-files", "--error-unmatch", own.name],
+                        ["describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]):  # fmt: skip
+            answer = subprocess.run(
+                [*call, *command], capture_output=True, text=True, timeout=20, check=True
+            )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return answer.stdout.strip()
 
 
 def _version(package: str) -> str | None:

@@ -1,18 +1,15 @@
 """Comparison of experiments: a single self-contained HTML page."""
 
-import csv
-import io
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from hybrid_pde.data.atomic import atomic_path
-from hybrid_pde.domain.small_file import read_small_text
 from hybrid_pde.errors import UserError
 from hybrid_pde.evaluation import number_format as numbers
 from hybrid_pde.evaluation.report.html_report import template
 from hybrid_pde.evaluation.report.result_files import read_if_present
+from hybrid_pde.evaluation.report.stage_times import stage_seconds
 from hybrid_pde.evaluation.report.warnings_of_stages import gather_warnings
 from hybrid_pde.result_warnings import STAGES
 
@@ -45,6 +42,7 @@ def write_comparison(path: Path, folders: Sequence[Path]) -> None:
     )
     text = template(TEMPLATE).render(
         name="Comparison of experiments",
+        script=None,
         rows=rows,
         parameters=list(names),
         labels=LABELS,
@@ -85,7 +83,10 @@ def _row(folder: Path) -> dict[str, Any]:
         "ratio": _ratio(errors),
         "steps": numbers.number(where.get("num_steps")),
         "evaluated_on": f"{where.get('split')} simulations {simulations}" if simulations else "",
-        "times": _times(folder / "benchmarks"),
+        "times": {
+            stage: numbers.duration(seconds)
+            for stage, (_, seconds) in stage_seconds([folder]).items()
+        },
         "step_synthetic": _step(timing.get("synthetic")),
         "step_physical": _step(timing.get("physical")),
         "warnings": gather_warnings(parameters, metrics, timing),
@@ -116,15 +117,3 @@ def _ratio(errors: Mapping[str, Mapping[str, Any]]) -> str:
 
 def _step(seconds: Any) -> str:
     return numbers.duration(seconds) if isinstance(seconds, int | float) else numbers.MISSING
-
-
-def _times(folder: Path) -> dict[str, str]:
-    """Wall time of each stage, summed over its jobs, from Snakemake's benchmarks."""
-    seconds: dict[str, float] = defaultdict(float)
-    for path in sorted(folder.glob("*.tsv")):
-        stage = next((name for name in STAGES if path.stem.startswith(name)), None)
-        if stage is None:
-            continue
-        for row in csv.DictReader(io.StringIO(read_small_text(path)), delimiter="\t"):
-            seconds[stage] += float(row.get("s") or 0.0)
-    return {stage: numbers.duration(total) for stage, total in seconds.items()}

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from tqdm import tqdm
 
 Item = TypeVar("Item")
-# A bar without a known end, e.g. "calibrating: 7 steps, 1.2 s each, loss 0.0031, at most 4 min left"
+# without a known end, e.g. "calibrating: 7 steps [00:08, loss 0.0031, at most 4 min left]"
 _OPEN_FORMAT = "{desc}: {n_fmt} steps [{elapsed}{postfix}]"
 _MINUTE = 60.0
 
@@ -33,16 +33,25 @@ def progress(
 
 
 class Steps:
-    """Progress of a search whose number of steps is limited but not known.
+    """Progress of a search in phases, each with a largest number of steps or without any limit.
 
     Args:
         description: Label of the bar.
-        most: Largest number of steps.
     """
 
-    def __init__(self, description: str, most: int) -> None:
+    def __init__(self, description: str) -> None:
         self._bar = tqdm(desc=description, leave=False, disable=None, bar_format=_OPEN_FORMAT)
+        self.begin(description, None)
+
+    def begin(self, description: str, most: int | None) -> None:
+        """Begin a phase.
+
+        Args:
+            description: What is done now.
+            most: Its largest number of steps, from which the remaining time is bounded.
+        """
         self._most, self._started, self._count = most, time.monotonic(), 0
+        self._bar.set_description_str(description)
 
     def advance(self, **shown: float) -> None:
         """Count a step.
@@ -51,16 +60,12 @@ class Steps:
             shown: Numbers to show beside it, e.g. the loss.
         """
         self._count += 1
-        each = (time.monotonic() - self._started) / self._count
         parts = [f"{name} {value:.3g}" for name, value in shown.items()]
-        left = max(0, self._most - self._count) * each
-        parts.append(f"at most {_duration(left)} left")
+        if self._most is not None:
+            each = (time.monotonic() - self._started) / self._count
+            parts.append(f"at most {_duration(max(0, self._most - self._count) * each)} left")
         self._bar.set_postfix_str(", ".join(parts), refresh=False)
         self._bar.update()
-
-    def phase(self, description: str) -> None:
-        """Name what is done now."""
-        self._bar.set_description_str(description)
 
     def close(self) -> None:
         """Remove the bar."""
@@ -71,9 +76,9 @@ _steps: ContextVar[Steps | None] = ContextVar("steps", default=None)
 
 
 @contextmanager
-def counted_steps(description: str, most: int) -> Iterator[None]:
+def counted_steps(description: str) -> Iterator[None]:
     """Show the progress of the steps that :func:`count_step` counts in the block."""
-    steps = Steps(description, most)
+    steps = Steps(description)
     token = _steps.set(steps)
     try:
         yield
@@ -88,10 +93,10 @@ def count_step(**shown: float) -> None:
         steps.advance(**shown)
 
 
-def name_phase(description: str) -> None:
-    """Name what is done now in the surrounding :func:`counted_steps`, if there is one."""
+def begin_phase(description: str, most: int | None = None) -> None:
+    """Begin a phase of the surrounding :func:`counted_steps`, see :meth:`Steps.begin`."""
     if (steps := _steps.get()) is not None:
-        steps.phase(description)
+        steps.begin(description, most)
 
 
 class MessageHandler(logging.StreamHandler[Any]):

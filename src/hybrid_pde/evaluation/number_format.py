@@ -9,6 +9,7 @@ SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 MAX_DIGITS = 8  # of a value, even if its standard deviation is smaller
 MAX_DIGITS_OF_INTERVAL = 12
 ROUNDING = 1e-7  # of relative errors in single precision
+_ROUNDING_TEXT = "10⁻⁷"
 LARGEST_GAIN = 1e6  # beyond, the better of two errors is rounding
 
 
@@ -57,7 +58,7 @@ def mean_error(value: float | None, diverged: int) -> str:
     compute, is given as a bound.
     """
     if value is not None and value < ROUNDING:
-        return f"< {number(ROUNDING)}"
+        return f"<\N{NO-BREAK SPACE}{_ROUNDING_TEXT}"
     return "∞" if value is None and diverged else number(value, 3)
 
 
@@ -67,7 +68,7 @@ def compared(gain: float) -> str:
     if "1" in (better, worse):
         return "no better"
     if gain > LARGEST_GAIN:
-        return f"more than {number(LARGEST_GAIN)} × better"
+        return "more than 10⁶ × better"
     return f"{better} × better" if gain > 1 else f"{worse} × worse"
 
 

@@ -9,6 +9,10 @@ from pathlib import Path
 from typing import Any
 
 PACKAGES = ("torch", "phiflow", "phiml", "numpy", "scipy", "xarray", "netCDF4", "snakemake")
+_GIT = (
+    ["ls-files", "--error-unmatch", Path(__file__).name],
+    ["describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"],
+)
 
 
 def collect_provenance() -> dict[str, Any]:
@@ -34,8 +38,7 @@ def git_revision() -> str | None:
     own = Path(__file__).resolve()
     call = ["git", "-C", str(own.parent)]
     try:
-        for command in (["ls-files", "--error-unmatch", own.name],
-                        ["describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]):  # fmt: skip
+        for command in _GIT:
             answer = subprocess.run(
                 [*call, *command], capture_output=True, text=True, timeout=20, check=True
             )

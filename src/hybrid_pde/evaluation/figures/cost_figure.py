@@ -4,14 +4,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from hybrid_pde.evaluation.figures.style import (
     COLORS,
     LABELS,
     grid_lines,
+    mark_rounding,
     new_figure,
     styled,
 )
+from hybrid_pde.evaluation.number_format import number
 
 
 def plot_cost(points: Sequence[Mapping[str, Any]]) -> Figure | None:
@@ -43,6 +46,10 @@ def plot_cost(points: Sequence[Mapping[str, Any]]) -> Figure | None:
         axes.set_xscale("log")
         axes.set_yscale("log")
         axes.margins(0.18)
+        mark_rounding(axes)
+        axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value, 2)))
+        axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set_xlabel("time per step [ms]")
         axes.set_ylabel("VRMSE")
         grid_lines(axes)

@@ -90,9 +90,10 @@ def diagnostic_panels(
         )  # fmt: skip
     fields = [name for name in spectra if "truth" in spectra[name]][:MAX_FIELDS]
     for number, field in enumerate(fields, 1):
-        bounds = metrics["evaluated_on"]["wavenumbers"]
         drawn[f"spectrum_{number}"] = (
-            lambda axes, field=field: _draw_spectra(axes, field, spectra[field], bounds),
+            lambda axes, field=field: _draw_spectra(
+                axes, field, spectra[field], metrics["evaluated_on"]["wavenumbers"]
+            ),
             wavenumber, [name for name in ("truth", *names) if name in spectra[field]],
         )  # fmt: skip
     if drifts := [name for name in models if metrics[name].get("conserved")]:

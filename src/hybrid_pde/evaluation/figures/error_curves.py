@@ -13,6 +13,7 @@ from hybrid_pde.evaluation.figures.style import (
     LABELS,
     LINE_STYLES,
     grid_lines,
+    mark_rounding,
     new_figure,
     styled,
 )
@@ -52,6 +53,7 @@ def plot_error_curves(
         axes.set_xlim(0, None)
         if any(drawn):
             axes.set_yscale("log")
+            mark_rounding(axes)
         if measure == "vrmse" and axes.get_ylim()[1] > 0.7:
             axes.axhline(1.0, color="#bbbbbb", linewidth=0.8, zorder=0)
             axes.annotate(

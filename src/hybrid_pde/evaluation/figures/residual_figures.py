@@ -23,7 +23,7 @@ STYLES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1, 1.2)), (0, (6, 1.5, 1, 1.
 
 
 def residual_panels(residuals: Mapping[str, Any], units: StatedUnits) -> dict[str, Figure]:
-    """Figures by name: ``residual_rms``, ``residual_mean``, ``residual_time``, ``residual_correlation``.
+    """Figures ``residual_rms``, ``residual_mean``, ``residual_time``, ``residual_correlation``.
 
     Args:
         residuals: Content of ``residuals.json``.

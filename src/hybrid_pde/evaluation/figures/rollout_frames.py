@@ -1,7 +1,7 @@
 """Frames of rollouts for the report's slider: truth, predictions and errors, as small pictures.
 
-A field in two dimensions, or the middle slice of one in three, becomes a column of all frames in one
-PNG with a palette; a field in one dimension becomes SVG paths. The page moves the column.
+A field in two dimensions, or the middle slice of one in three, becomes a column of all frames in
+one PNG with a palette; a field in one dimension becomes SVG paths. The page moves the column.
 """
 
 import base64
@@ -168,7 +168,7 @@ def _scale(norm: Normalize, colormap: str, label: str) -> dict[str, Any]:
 
 
 def _lines(sample: RolloutSample, shown: View, chosen: NDArray[np.int_]) -> dict[str, Any]:
-    """A field in one dimension: panels of values and errors, with a path for each line and frame."""
+    """A field in one dimension: panels of values and errors, with a path a line and frame."""
     (axis, points), *_ = axis_points(sample.grid).items()
     lower, upper = sample.grid.lower[0], sample.grid.upper[0]
     present = shown.truth[np.isfinite(shown.truth)]

@@ -21,9 +21,13 @@ PAGE_COLOURS = {
     **{colour: f"--{name}" for name, colour in COLORS.items()},
     "#a00000": "--bad",
 }  # fmt: skip
+# Neither date nor versions, so that equal figures are equal files.
+_METADATA_OF: dict[str, Any] = {
+    "svg": {"Date": None, "Creator": None},
+    "pdf": {"CreationDate": None, "Producer": None, "Creator": None},
+}
 _PROLOGUE = re.compile(r"\A.*?(?=<svg)", re.DOTALL)
 _METADATA = re.compile(r"\s*<metadata>.*?</metadata>", re.DOTALL)
-_SIZE = re.compile(r'(<svg [^>]*?)width="[\d.]+pt" height="[\d.]+pt"|(<svg )')
 _IDENTIFIER = re.compile(r'(\bid="|href="#|url\(#)')
 _FONT = re.compile(r"('[A-Za-z ]+', )+sans-serif|'DejaVu Sans'")
 
@@ -37,8 +41,7 @@ def save_vector(folder: Path, name: str, figure: Figure) -> str:
     """
     settings: Any = {"svg.fonttype": "none", "svg.hashsalt": name, "pdf.fonttype": 42}
     with styled(), matplotlib.rc_context(settings):
-        for kind, metadata in (("svg", {"Date": None, "Creator": None}),
-                               ("pdf", {"CreationDate": None, "Producer": None, "Creator": None})):  # fmt: skip
+        for kind, metadata in _METADATA_OF.items():
             with atomic_path(folder / f"{name}.{kind}") as sibling:
                 figure.savefig(
                     sibling, format=kind, bbox_inches="tight", transparent=True, metadata=metadata

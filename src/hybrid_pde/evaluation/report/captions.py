@@ -6,7 +6,7 @@ CAPTIONS = {
     "convergence_loss": "Mean square residual in units of the data's variance.",
     "residual_rms": "Where the calibrated equation misses the data: root mean square residual over "
     "time and windows.",
-    "residual_mean": "Mean residual at each position. Noise averages out; what remains is structure.",
+    "residual_mean": "Mean residual at each position. Noise averages out; structure remains.",
     "residual_time": "Growth of the residuals with lead time: constant for noise of the "
     "observations, growing where the equation or its solution is off.",
     "residual_correlation": "Autocorrelation of the residuals: noise drops to 0 at once; structure "

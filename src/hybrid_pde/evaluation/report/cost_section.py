@@ -22,7 +22,9 @@ def cost_sentence(timing: Mapping[str, Any]) -> str:
     if solver is None:
         return f"{own}; no solver that was tried is as accurate."
     ratio = solver["seconds"] / surrogate["seconds"]
-    relation = f"{number(ratio, 2)} × as long" if ratio >= 1 else f"{number(1 / ratio, 2)} × less"
+    relation = "as fast as the surrogate"
+    if "1" not in (slower := number(ratio, 2), faster := number(1 / ratio, 2)):
+        relation = f"{slower} × slower" if ratio > 1 else f"{faster} × faster"
     grid = " × ".join(map(str, solver["shape"]))
     return (
         f"{own} at a VRMSE of {mean_error(surrogate['vrmse'], 0)}. The cheapest solver that is at "

@@ -153,7 +153,7 @@ def report_of_folder(
         timing=timing or {},
         cycles=read_cycles(folder),
         generated=_count_generated(folder, parse_experiment(experiment)),
-        stages=stage_rows(folder),
+        stages=stage_rows(folder, _data_folders(parse_experiment(experiment))),
         origin=origin_of(folder),
     )
     write_report(path, inputs)
@@ -244,6 +244,11 @@ def _write_pictures(
     write_training_figures(folder, **histories, parameters=parameters)
     if values and parameters:
         save_figure(folder / "per_simulation.png", plot_values(values, units_of(parameters)))
+
+
+def _data_folders(experiment: Experiment) -> list[Path]:
+    """Folders of the data set's raw and cached simulations."""
+    return [experiment.raw_dir, experiment.cache_root / experiment.data.dset_name]
 
 
 def _unit(frames: Mapping[str, Any], kind: str) -> str:

@@ -254,7 +254,7 @@ def _stated(value: float | None, true_value: float | None) -> str:
 def _relative_error(value: float, true_value: float) -> str:
     """In percent; a bound where it is rounding."""
     error = abs(value / true_value - 1)
-    return f"{'less than ' if error < ROUNDING else ''}{percent(max(error, ROUNDING))}"
+    return "less than 10⁻⁵ %" if error < ROUNDING else percent(error)
 
 
 def _true_value(value: float | None, true_value: float | None) -> str:

@@ -31,14 +31,15 @@ def stage_seconds(folders: Iterable[Path]) -> dict[str, tuple[int, float]]:
     return {stage: found[stage] for stage in _STAGES if stage in found}
 
 
-def stage_rows(folder: Path) -> list[dict[str, str | int | float]]:
+def stage_rows(folder: Path, data: Iterable[Path] = ()) -> list[dict[str, str | int | float]]:
     """One row a stage of an experiment: name, jobs, time as text, and share of the longest.
 
     Args:
         folder: The experiment's folder; cycles and replicates in it count.
+        data: Folders of raw and cached simulations, made by earlier stages.
     """
     runs = (each for kind in ("cycle_*", "replicate_*") for each in sorted(folder.glob(kind)))
-    times = stage_seconds([folder, *runs])
+    times = stage_seconds([*data, folder, *runs])
     longest = max((seconds for _, seconds in times.values()), default=0.0) or 1.0
     return [
         {

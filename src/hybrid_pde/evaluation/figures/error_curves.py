@@ -21,7 +21,10 @@ from hybrid_pde.evaluation.measures.metrics import PREDICTORS
 
 
 def plot_error_curves(
-    metrics: Mapping[str, Any], measure: str = "vrmse", time_unit: str = ""
+    metrics: Mapping[str, Any],
+    measure: str = "vrmse",
+    time_unit: str = "",
+    size: tuple[float, float] = (7.0, 4.0),
 ) -> Figure:
     """Plot the error of each predictor over lead time, with the range over the simulations.
 
@@ -31,10 +34,11 @@ def plot_error_curves(
         metrics: Content of ``metrics.json``.
         measure: ``vrmse``, ``nrmse`` or ``relative_l2``.
         time_unit: Unit of the times, if it is known.
+        size: Width and height of the figure [inch].
     """
     described = metrics["evaluated_on"]
     with styled():
-        figure = new_figure(7.0, 4.0)
+        figure = new_figure(*size)
         axes = figure.subplots()
         drawn = [
             _draw_curve(axes, name, metrics[name], measure, described["dt"])

@@ -33,6 +33,8 @@ STOPS = 9  # of the gradient beside a picture
 # Values relative to the truth's largest below which an error is rounding of single precision.
 ROUNDING = 1e-6
 WIDTH, HEIGHT = 400, 220  # of the drawing of a line, in its own units
+BEYOND = 0.1  # share of the height by which a line may leave the drawing, out of sight
+PITCH = 300  # distance of the drawings of two frames, more than (1 + 2 BEYOND) HEIGHT
 
 
 def write_frames(
@@ -70,7 +72,7 @@ def describe_rollout(sample: RolloutSample) -> dict[str, Any]:
         "simulation": sample.index,
         "time_unit": sample.units.time,
         "frames": [int(frame) for frame in chosen],
-        "times": [number(float(frame * sample.dt), 3) for frame in chosen],
+        "times": [f"{frame * sample.dt:.5g}" for frame in chosen],
         "fields": [
             make(sample, view(sample, layout), chosen) for layout in sample.layouts[:MAX_FIELDS]
         ],
@@ -187,6 +189,7 @@ def _lines(sample: RolloutSample, shown: View, chosen: NDArray[np.int_]) -> dict
         "label": shown.label,
         "width": WIDTH,
         "height": HEIGHT,
+        "pitch": PITCH,
         "panels": [
             _panel(shown.label, axes, x, values, chosen, (low - margin, high + margin)),
             *(
@@ -229,9 +232,10 @@ def _path(x: NDArray[np.float64], y: NDArray[Any]) -> str:
     stride = max(1, len(x) // (2 * WIDTH))
     parts, pen = [], "M"
     for at, height in zip(x[::stride], y[::stride], strict=True):
-        if not np.isfinite(height) or abs(height) > 10:
+        if not np.isfinite(height):
             pen = "M"
             continue
-        parts.append(f"{pen}{WIDTH * at:.1f} {HEIGHT * (1 - height):.1f}")
+        shown = min(max(height, -BEYOND), 1 + BEYOND)
+        parts.append(f"{pen}{WIDTH * at:.1f} {HEIGHT * (1 - shown):.1f}")
         pen = "L"
     return "".join(parts)

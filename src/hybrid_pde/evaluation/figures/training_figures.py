@@ -58,10 +58,17 @@ def write_training_figures(
     return paths
 
 
-def plot_training(history: Mapping[str, Sequence[float]]) -> Figure:
-    """Plot the training loss of the surrogate and its validation error over the epochs."""
+def plot_training(
+    history: Mapping[str, Sequence[float]], size: tuple[float, float] = (7.0, 3.6)
+) -> Figure:
+    """Plot the training loss of the surrogate and its validation error over the epochs.
+
+    Args:
+        history: Columns of ``synthetic/history.csv``.
+        size: Width and height of the figure [inch].
+    """
     with styled():
-        figure = new_figure(7.0, 3.6)
+        figure = new_figure(*size)
         axes = figure.subplots()
         epochs = np.asarray(history["epoch"])
         axes.plot(

@@ -1,5 +1,6 @@
 """Figures as SVG and PDF files, and as SVG text that takes the colours of a page."""
 
+import logging
 import re
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,8 @@ def save_vector(folder: Path, name: str, figure: Figure) -> str:
         The SVG for a page: without a size, background and metadata, with identifiers that begin
         with the name, in the colours and the font of the page.
     """
+    # it tells at length which tables of a font it leaves out of a PDF
+    logging.getLogger("fontTools").setLevel(logging.WARNING)
     settings: Any = {"svg.fonttype": "none", "svg.hashsalt": name, "pdf.fonttype": 42}
     with styled(), matplotlib.rc_context(settings):
         for kind, metadata in _METADATA_OF.items():

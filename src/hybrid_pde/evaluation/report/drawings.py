@@ -11,6 +11,7 @@ from hybrid_pde.domain.stated_units import StatedUnits
 from hybrid_pde.evaluation.history import History
 
 NO_UNITS = StatedUnits()
+PANEL = (5.2, 3.6)  # of a figure [inch], legible at the width of a phone
 
 
 def draw_report(
@@ -63,9 +64,9 @@ def draw_report(
     if values and parameters:
         figures |= value_panels(values, units_of(parameters))
     if synthetic:
-        figures["training"] = plot_training(synthetic)
+        figures["training"] = plot_training(synthetic, PANEL)
     if metrics and "by_lead_time" in metrics.get("persistence", {}):
-        figures["error_curves"] = plot_error_curves(metrics, time_unit=units.time)
+        figures["error_curves"] = plot_error_curves(metrics, time_unit=units.time, size=PANEL)
         spectra = {
             name: {line: np.array(each) for line, each in lines.items()}
             for name, lines in metrics.get("spectra", {}).items()

@@ -70,6 +70,10 @@ def found(experiment: Experiment, parameters: Mapping[str, Any]) -> str:
         return ""
     parts = []
     for row in rows[:MAX_PARAMETERS]:
+        if parameters["parameters"].get(row["name"], {}).get("per_simulation"):
+            unit = f" [{row['unit']}]" if row["unit"] not in ("", "1") else ""
+            parts.append(f"{row['name'].replace('_', ' ')}{unit}: {row['estimate']}")
+            continue
         unit = "" if row["unit"] in ("", "1") or row["estimate"] == UNDETERMINED else row["unit"]
         text = f"{row['name'].replace('_', ' ')} = {row['estimate']} {unit}".strip()
         if row["estimate"] == UNDETERMINED:

@@ -48,6 +48,10 @@ def headline_cards(
 def _split(text: str, unit: str) -> tuple[str, str]:
     """The large and the small text of a card."""
     unit = "" if unit == "1" or text == UNDETERMINED else unit
+    if " (median of " in text:
+        return text.partition(" (")[0], f"{unit}, median".lstrip(", ")
+    if text.startswith("a value for each"):
+        return "several values", unit
     if " ± " in text and not text.startswith("("):
         value, _, deviation = text.partition(" ± ")
         return value, f"± {deviation} {unit}".strip()

@@ -65,7 +65,7 @@ def draw_report(
         figures |= value_panels(values, units_of(parameters))
     if synthetic:
         figures["training"] = plot_training(synthetic, PANEL)
-    if metrics and "by_lead_time" in metrics.get("persistence", {}):
+    if metrics and "range_by_lead_time" in metrics.get("persistence", {}):
         figures["error_curves"] = plot_error_curves(metrics, time_unit=units.time, size=PANEL)
         spectra = {
             name: {line: np.array(each) for line, each in lines.items()}

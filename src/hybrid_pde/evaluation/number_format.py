@@ -9,6 +9,7 @@ SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 MAX_DIGITS = 8  # of a value, even if its standard deviation is smaller
 MAX_DIGITS_OF_INTERVAL = 12
 ROUNDING = 1e-7  # of relative errors in single precision
+_PLAIN_POWER = 5  # below this power of ten, round numbers have no power
 _ROUNDING_TEXT = "10⁻⁷"
 LARGEST_GAIN = 1e6  # beyond, the better of two errors is rounding
 
@@ -96,4 +97,6 @@ def duration(seconds: float) -> str:
 
 def _with_power(text: str) -> str:
     mantissa, _, exponent = text.partition("e")
+    if exponent and 0 <= int(exponent) < _PLAIN_POWER:
+        return f"{float(text):.0f}"
     return f"{mantissa} × 10{str(int(exponent)).translate(SUPERSCRIPTS)}" if exponent else text

@@ -16,6 +16,7 @@ from hybrid_pde.evaluation.figures.style import (
     LABELS,
     LINE_STYLES,
     grid_lines,
+    mark_rounding,
     new_figure,
     panel_grid,
     plain,
@@ -179,6 +180,7 @@ def _draw_drifts(axes: Axes, metrics: Mapping[str, Any], names: Sequence[str], d
             )  # fmt: skip
     if positive:
         axes.set_yscale("log")
+        mark_rounding(axes)
     axes.set_xlim(0, None)
     if len(pairs) > 1:
         handles = [Line2D([], [], color="#666666", linestyle=style) for style in DRIFT_STYLES]

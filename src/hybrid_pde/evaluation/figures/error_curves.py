@@ -61,8 +61,8 @@ def plot_error_curves(
         if measure == "vrmse" and axes.get_ylim()[1] > 0.7:
             axes.axhline(1.0, color="#bbbbbb", linewidth=0.8, zorder=0)
             axes.annotate(
-                "error of the mean field", (1, 1), xycoords=axes.get_yaxis_transform(),
-                xytext=(-2, 3), textcoords="offset points", ha="right", fontsize=8.5,
+                "error of the mean field", (0, 1), xycoords=axes.get_yaxis_transform(),
+                xytext=(4, 3), textcoords="offset points", ha="left", fontsize=8.5,
                 color="#888888",
             )  # fmt: skip
         grid_lines(axes)

@@ -173,8 +173,7 @@ def _lines(sample: RolloutSample, shown: View, chosen: NDArray[np.int_]) -> dict
     """A field in one dimension: panels of values and errors, with a path a line and frame."""
     (axis, points), *_ = axis_points(sample.grid).items()
     lower, upper = sample.grid.lower[0], sample.grid.upper[0]
-    present = shown.truth[np.isfinite(shown.truth)]
-    low, high = float(present.min()), float(present.max())
+    low, high = _limits(shown)
     margin = 0.05 * (high - low or 1.0)
     values = {"truth": shown.truth, **shown.predictions}
     largest = float(_error_scale(shown).vmax or 1.0)
@@ -199,6 +198,19 @@ def _lines(sample: RolloutSample, shown: View, chosen: NDArray[np.int_]) -> dict
             ),
         ],
     }
+
+
+def _limits(shown: View) -> tuple[float, float]:
+    """Range of the truth, and of predictions as far as they go beyond it by its own size."""
+    present = shown.truth[np.isfinite(shown.truth)]
+    low, high = float(present.min()), float(present.max())
+    size = high - low
+    for values in shown.predictions.values():
+        finite = values[np.isfinite(values)]
+        if finite.size:
+            low = min(low, max(float(finite.min()), float(present.min()) - size))
+            high = max(high, min(float(finite.max()), float(present.max()) + size))
+    return low, high
 
 
 def _panel(

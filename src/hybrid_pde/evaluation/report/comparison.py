@@ -98,7 +98,10 @@ def _estimates(parameters: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
     found = {}
     for name, each in parameters.items():
         value, std = each.get("value"), each.get("uncertainty", each.get("std"))
-        if isinstance(value, list):
+        if each.get("per_simulation"):
+            valued = sum(v is not None for v in value)
+            text = f"values of {numbers.plural(valued, 'simulation')}"
+        elif isinstance(value, list):
             stds = std if isinstance(std, list) else [None] * len(value)
             parts = (numbers.estimate(v, s) for v, s in zip(value, stds, strict=True))
             text = f"({', '.join(parts)})"

@@ -41,7 +41,8 @@ def plot_cost(points: Sequence[Mapping[str, Any]]) -> Figure | None:
             for place, each in enumerate(own):
                 axes.annotate(
                     " × ".join(map(str, each["shape"])), (1e3 * each["seconds"], each["vrmse"]),
-                    xytext=(6, -11 if place % 2 else 5), textcoords="offset points", fontsize=8.5, color=COLORS[name],
+                    xytext=(6, -11 if place % 2 else 5), textcoords="offset points", fontsize=8.5,
+                    color=COLORS[name],
                 )  # fmt: skip
         axes.set_xscale("log")
         axes.set_yscale("log")

@@ -9,9 +9,8 @@ from hybrid_pde.errors import UserError
 from hybrid_pde.evaluation import number_format as numbers
 from hybrid_pde.evaluation.report.html_report import template
 from hybrid_pde.evaluation.report.result_files import read_if_present
-from hybrid_pde.evaluation.report.stage_times import stage_seconds
+from hybrid_pde.evaluation.report.stage_times import TIMED_STAGES, stage_seconds
 from hybrid_pde.evaluation.report.warnings_of_stages import gather_warnings
-from hybrid_pde.result_warnings import STAGES
 
 TEMPLATE = "comparison.html.j2"
 LABELS = {
@@ -33,7 +32,7 @@ def write_comparison(path: Path, folders: Sequence[Path]) -> None:
     """
     rows = [_row(folder) for folder in folders]
     names = dict.fromkeys(name for row in rows for name in row["parameters"])
-    stages = [stage for stage in STAGES if any(stage in row["times"] for row in rows)]
+    stages = [stage for stage in TIMED_STAGES if any(stage in row["times"] for row in rows)]
     evaluated = {row["evaluated_on"] for row in rows} - {""}
     note = (
         f"evaluated on {evaluated.pop()}"

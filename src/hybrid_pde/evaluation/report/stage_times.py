@@ -10,7 +10,7 @@ from hybrid_pde.domain.small_file import read_small_text
 from hybrid_pde.evaluation import number_format as numbers
 from hybrid_pde.result_warnings import STAGES
 
-_STAGES = (*STAGES[:3], "calibrate", *STAGES[3:])  # the longest name of a prefix wins
+TIMED_STAGES = (*STAGES[:3], "calibrate", *STAGES[3:])  # the longest name of a prefix wins
 
 
 def stage_seconds(folders: Iterable[Path]) -> dict[str, tuple[int, float]]:
@@ -22,13 +22,13 @@ def stage_seconds(folders: Iterable[Path]) -> dict[str, tuple[int, float]]:
     found: dict[str, tuple[int, float]] = defaultdict(lambda: (0, 0.0))
     for folder in folders:
         for path in sorted((folder / "benchmarks").glob("*.tsv")):
-            stage = next((name for name in _STAGES if path.stem.startswith(name)), None)
+            stage = next((name for name in TIMED_STAGES if path.stem.startswith(name)), None)
             if stage is None:
                 continue
             for row in csv.DictReader(io.StringIO(read_small_text(path)), delimiter="\t"):
                 jobs, seconds = found[stage]
                 found[stage] = jobs + 1, seconds + float(row.get("s") or 0.0)
-    return {stage: found[stage] for stage in _STAGES if stage in found}
+    return {stage: found[stage] for stage in TIMED_STAGES if stage in found}
 
 
 def stage_rows(folder: Path, data: Iterable[Path] = ()) -> list[dict[str, str | int | float]]:

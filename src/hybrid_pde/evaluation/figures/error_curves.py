@@ -51,8 +51,8 @@ def plot_error_curves(
             f"{count} {described['split']} simulation{plural}" + _shading(metrics, count),
             loc="left",
         )
-        lead_time = labelled("lead time t", time_unit)
-        axes.set_xlabel(f"{lead_time}   (one step = {described['dt']:.4g})")
+        lead_time, unit = labelled("lead time t", time_unit), f" {time_unit}" if time_unit else ""
+        axes.set_xlabel(f"{lead_time}   (one step = {described['dt']:.4g}{unit})")
         axes.set_ylabel("VRMSE" if measure == "vrmse" else measure)
         axes.set_xlim(0, None)
         if any(drawn):

@@ -93,8 +93,9 @@ def browser(profile: Path) -> Iterator[Tab]:
     assert CHROMIUM is not None
     (in_read, in_write), (out_read, out_write) = os.pipe(), os.pipe()
 
-    # Chromium reads commands from descriptor 3 and answers to 4; the shell puts them there
-    command = ["sh", "-c", f'exec "$0" "$@" 3<&{in_read} 4>&{out_write}', CHROMIUM]
+    # Chromium reads commands from descriptor 3 and answers to 4; bash puts them there, from
+    # descriptors of any number, which other shells cannot
+    command = ["bash", "-c", f'exec "$0" "$@" 3<&{in_read} 4>&{out_write}', CHROMIUM]
     process = subprocess.Popen(
         [*command, *OPTIONS, f"--user-data-dir={profile}"], pass_fds=(in_read, out_write),
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,

@@ -40,7 +40,9 @@ class Steps:
     """
 
     def __init__(self, description: str) -> None:
-        self._bar = tqdm(desc=description, leave=False, disable=None, bar_format=_OPEN_FORMAT)
+        self._bar = tqdm(
+            desc=description, leave=False, disable=None, bar_format=_OPEN_FORMAT, miniters=1
+        )
         self.begin(description, None)
 
     def begin(self, description: str, most: int | None) -> None:

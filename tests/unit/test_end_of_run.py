@@ -40,7 +40,7 @@ def test_a_run_ends_with_estimates_errors_warnings_and_report(tmp_path: Path) ->
     own = {"value": [0.1, None], "per_simulation": True}
     parameters = {"viscosity": viscosity, "velocity": velocity, "decay": own}
     content = {"parameters": parameters, "warnings": ["the loss is large"]}
-    (tmp_path / "physical/parameters.yaml").write_text(yaml.safe_dump(content))
+    (tmp_path / "physical/parameters.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
     metrics = {
         name: {"vrmse": error, "diverged": 0, "by_field": {"u": {"vrmse": error}}}
         for name, error in (("synthetic", 0.05), ("persistence", 1.5))

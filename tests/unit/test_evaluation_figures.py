@@ -268,7 +268,7 @@ def test_calibration_shows_each_component_and_the_band() -> None:
     labels = [axes.get_ylabel() for axes in panels]
     assert labels == [
         "viscosity  [length²/time]", "velocity x  [length/time]", "velocity y  [length/time]",
-        "advection  [1]", "loss",
+        "advection", "loss [variance of the data]",
     ]  # fmt: skip
     (band,) = [patch for patch in panels[2].patches if patch.get_height() > 0]
     assert (band.get_y(), band.get_height()) == pytest.approx((1.6, 0.8))

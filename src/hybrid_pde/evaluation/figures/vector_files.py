@@ -49,6 +49,7 @@ def save_vector(folder: Path, name: str, figure: Figure) -> str:
                 figure.savefig(
                     sibling, format=kind, bbox_inches="tight", transparent=True, metadata=metadata
                 )
+            figure.set_layout_engine("none")  # found once; it takes as long as the drawing
     return for_page((folder / f"{name}.svg").read_text(encoding="utf-8"), name)
 
 

@@ -50,9 +50,9 @@ def residual_maps(
     by_time = np.sqrt(_mean(mapped, axes))
     squares, means = _mean(mapped, (0, 1)), _mean(mapped, (0, 1), power=1)
     stride = max(1, int(np.ceil((squares.size / MOST_POINTS) ** (1 / min(space, 2)))))
-    kept = (slice(None, None, stride),) * min(space, 2)
+    kept: tuple[slice | int, ...] = (slice(None, None, stride),) * min(space, 2)
     if space == 3:
-        kept = (*kept, grid.shape[2] // 2)  # type: ignore[assignment]
+        kept = (*kept, grid.shape[2] // 2)
     return found | {
         "by_time": _rounded(by_time),
         "map": _rounded(np.sqrt(squares[kept])),
@@ -74,8 +74,8 @@ def _mean(residuals: Sequence[Residuals], axes: tuple[int, ...], power: int = 2)
         present = np.ones(window.values.shape) if window.observed is None else window.observed
         # sensors have other axes than frames: everything is summed
         over = axes if axes != (0, 1) or window.values.ndim > 2 else None
-        total = _added(total, np.sum(window.values**power * present, axis=over))
-        count = _added(count, np.sum(present, axis=over))
+        total = _added(total, np.asarray(np.sum(window.values**power * present, axis=over)))
+        count = _added(count, np.asarray(np.sum(present, axis=over)))
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(total / np.where(count > 0, count, np.nan))
 

@@ -63,6 +63,8 @@ def test_residual_maps_are_the_means_over_windows_frames_and_components() -> Non
     assert found["map"][0][0] == pytest.approx(np.sqrt(np.mean(values[..., 0, 0] ** 2)), rel=1e-3)
     assert found["by_time"][3] == pytest.approx(np.sqrt(np.mean(values[3] ** 2)), rel=1e-3)
     assert list(found["correlation"]) == ["time", "x", "y"]
+    every = [*values.ravel() ** 2, *(2 * values[:3][masked[:3]]) ** 2]
+    assert found["rms"] == pytest.approx(np.sqrt(np.mean(every)), rel=1e-3)
     assert len(found["by_time"]) == 4 and np.shape(found["mean_map"]) == (3, 2)
 
 

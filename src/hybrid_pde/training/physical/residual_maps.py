@@ -37,7 +37,7 @@ def residual_maps(
     steps = (dt, *grid.spacing)
     found: dict[str, Any] = {
         "windows": len(residuals),
-        "rms": _rounded(np.sqrt(_mean(residuals, (0, 1)))),
+        "rms": _rounded(np.sqrt(_mean(residuals, None))),
         "dt": dt,
         "correlation": {
             name: {"step": step, "values": _rounded(curve)}
@@ -63,8 +63,10 @@ def residual_maps(
     }
 
 
-def _mean(residuals: Sequence[Residuals], axes: tuple[int, ...], power: int = 2) -> np.ndarray:
-    """Mean of a power of the observed residuals over windows and axes; NaN without any.
+def _mean(
+    residuals: Sequence[Residuals], axes: tuple[int, ...] | None, power: int = 2
+) -> np.ndarray:
+    """Mean of a power of the observed residuals over windows and axes, or all; NaN without any.
 
     Windows may differ in length; the mean by frame is over those that have the frame.
     """
@@ -72,10 +74,8 @@ def _mean(residuals: Sequence[Residuals], axes: tuple[int, ...], power: int = 2)
     count: np.ndarray = np.zeros(())
     for window in residuals:
         present = np.ones(window.values.shape) if window.observed is None else window.observed
-        # sensors have other axes than frames: everything is summed
-        over = axes if axes != (0, 1) or window.values.ndim > 2 else None
-        total = _added(total, np.asarray(np.sum(window.values**power * present, axis=over)))
-        count = _added(count, np.asarray(np.sum(present, axis=over)))
+        total = _added(total, np.asarray(np.sum(window.values**power * present, axis=axes)))
+        count = _added(count, np.asarray(np.sum(present, axis=axes)))
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(total / np.where(count > 0, count, np.nan))
 

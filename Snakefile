@@ -100,6 +100,9 @@ onerror:
         atexit.register(print, f"\nERROR: {text}", file=sys.stderr, flush=True)
 
 
+report: "workflow/report/workflow.rst"
+
+
 wildcard_constraints:
     experiment=PLANS.experiment_pattern(),
     run=PLANS.run_pattern(),

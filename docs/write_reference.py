@@ -141,9 +141,10 @@ def stage_section(stage: str) -> str:
 
 
 def rule_outputs(rule: str) -> list[str]:
-    """Output paths of a rule, with its wildcards."""
+    """Output paths of a rule, with its wildcards; not the captions of Snakemake's report."""
     block = re.search(r"\n    output:\n((?: {8}.*\n)+)", rule)
-    return re.findall(r'"([^"]+)"', block[1]) if block else []
+    texts = re.findall(r'"([^"]+)"', block[1]) if block else []
+    return [text for text in texts if "{" in text and "/" in text]
 
 
 def workflow_page() -> str:

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -17,7 +18,9 @@ def results(tmp_path: Path) -> list[Path]:
         (folder / "physical").mkdir(parents=True)
         parameter = {"value": 0.0123 + number, "std": 1e-5, "uncertainty": 4e-4}
         velocity = {"value": [1.0, 2.0], "std": [0.1, 0.2]}
-        content = {"parameters": {"viscosity": parameter, "velocity": velocity}}
+        own = {"value": [[1.0], None, [2.0]], "per_simulation": True}
+        parameters = {"viscosity": parameter, "velocity": velocity, "decay": own}
+        content: dict[str, Any] = {"parameters": parameters}
         content |= {"status": "max_iterations", "warnings": ["the loss is large"]}
         (folder / "physical/parameters.yaml").write_text(yaml.safe_dump(content))
     errors = {"synthetic": 0.02, "persistence": 0.5}
@@ -41,6 +44,7 @@ def test_page_has_parameters_errors_and_times(results, tmp_path, capsys):
     for part in (
         "0.01230 ± 0.00040",
         "(1.00 ± 0.10, 2.00 ± 0.20)",
+        "values of 2 simulations",
         "max iterations",
         "<td>0.02</td><td>–</td><td>0.5</td><td>0.04</td><td>20</td>",
         "evaluated on test simulations [3, 4]",

@@ -1,7 +1,11 @@
 """Last lines of a run: warnings of all stages and cycles, or what the failed stage said."""
 
+import json
 from pathlib import Path
 
+import yaml
+
+from hybrid_pde.evaluation.report.end_summary import summary_of_folder
 from hybrid_pde.result_warnings import inherited, of_earlier_cycle, stage_of
 from hybrid_pde.workflow.end_of_run import failures
 
@@ -26,3 +30,31 @@ def test_the_sentence_of_the_failed_stage_is_found_in_its_log(tmp_path: Path) ->
     )
     own.write_text(f"Error in rule cache:\n    log: {job} (check log file(s) for error details)\n")
     assert failures([own, tmp_path / "absent.log"]) == ["raw/a.nc: no times;\nadd them"]
+
+
+def test_a_run_ends_with_estimates_errors_warnings_and_report(tmp_path: Path) -> None:
+    for name in ("physical", "evaluation"):
+        (tmp_path / name).mkdir()
+    viscosity = {"value": 0.010012, "std": 1e-6, "uncertainty": 3.4e-5, "unit": "m²/s"}
+    velocity = {"value": [1.0, -0.5], "std": [0.1, 0.2], "unit": "1"}
+    own = {"value": [0.1, None], "per_simulation": True}
+    parameters = {"viscosity": viscosity, "velocity": velocity, "decay": own}
+    content = {"parameters": parameters, "warnings": ["the loss is large"]}
+    (tmp_path / "physical/parameters.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
+    metrics = {
+        name: {"vrmse": error, "diverged": 0, "by_field": {"u": {"vrmse": error}}}
+        for name, error in (("synthetic", 0.05), ("persistence", 1.5))
+    }
+    (tmp_path / "evaluation/metrics.json").write_text(json.dumps(metrics))
+    (tmp_path / "report.html").touch()
+    assert summary_of_folder(tmp_path).splitlines() == [
+        f"{tmp_path}:",
+        "  viscosity = 0.010012 ± 0.000034 m²/s",
+        "  velocity x = 1.00 ± 0.10",
+        "  velocity y = −0.50 ± 0.20",
+        "  decay: values for 1 of 2 simulations, per_simulation.csv",
+        "  synthetic model: VRMSE 0.05, 30 × better than persistence (1.5)",
+        "  one warning about the results:",
+        "    train_physical: the loss is large",
+        f"  report: {tmp_path / 'report.html'}",
+    ]

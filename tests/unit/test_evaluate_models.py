@@ -22,7 +22,7 @@ LAYOUTS = (FieldLayout("c"),)
 VELOCITY, DIFFUSIVITY, DT, FRAMES = 0.7, 0.02, 0.05, 6
 FILES = {
     "metrics.json", "timing.json", "rollouts.nc", "error_curves.png", "diagnostics.png",
-    "prediction.png", "animation.gif",
+    "prediction.png", "animation.gif", "frames.json",
 }  # fmt: skip
 
 

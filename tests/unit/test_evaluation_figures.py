@@ -13,8 +13,13 @@ from hybrid_pde.evaluation.figures.all_figures import write_figures
 from hybrid_pde.evaluation.figures.animation import write_animation
 from hybrid_pde.evaluation.figures.diagnostic_figure import plot_diagnostics
 from hybrid_pde.evaluation.figures.error_curves import plot_error_curves
-from hybrid_pde.evaluation.figures.field_images import lead_frames, plot_prediction, view
-from hybrid_pde.evaluation.figures.style import COLORS
+from hybrid_pde.evaluation.figures.field_images import (
+    lead_frames,
+    plot_prediction,
+    simplify_colorbar,
+    view,
+)
+from hybrid_pde.evaluation.figures.style import COLORS, new_figure
 from hybrid_pde.evaluation.figures.training_figures import (
     plot_calibration,
     plot_training,
@@ -268,7 +273,7 @@ def test_calibration_shows_each_component_and_the_band() -> None:
     labels = [axes.get_ylabel() for axes in panels]
     assert labels == [
         "viscosity  [length²/time]", "velocity x  [length/time]", "velocity y  [length/time]",
-        "advection  [1]", "loss",
+        "advection", "loss [variance of the data]",
     ]  # fmt: skip
     (band,) = [patch for patch in panels[2].patches if patch.get_height() > 0]
     assert (band.get_y(), band.get_height()) == pytest.approx((1.6, 0.8))
@@ -293,3 +298,11 @@ def test_training_figures_are_written_for_existing_histories(tmp_path: Path) -> 
     assert paths == {"calibration": tmp_path / "calibration.png"}
     assert [path.name for path in tmp_path.iterdir()] == ["calibration.png"]
     assert write_training_figures(tmp_path) == {}
+
+
+def test_colour_bars_have_minus_signs() -> None:
+    figure = new_figure(3.0, 2.0)
+    axes = figure.subplots()
+    bar = figure.colorbar(axes.imshow([[-5e-9, 0.25]]), ax=axes)
+    simplify_colorbar(bar)
+    assert bar.formatter(-5e-9) == "−5 × 10⁻⁹"

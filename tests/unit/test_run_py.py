@@ -73,7 +73,7 @@ def test_both_models_are_trained_and_evaluated(folder: Path) -> None:
     metrics = json.loads((results / "evaluation/metrics.json").read_text())
     assert {"synthetic", "physical", "persistence"} <= set(metrics)
     assert len(metrics["synthetic"]["by_lead_time"]["vrmse"]) == 3
-    assert "physical: VRMSE" in output
+    assert "physical model: VRMSE" in output
     assert sorted(path.name for path in folder.iterdir()) == ["data", "experiments", "results"]
 
 

@@ -43,7 +43,8 @@ READERS: dict[str, tuple[str, Callable[[Path], Any]]] = {
     "parameters in the report": ("physical/parameters.yaml", _report),
     "metrics in the report": ("evaluation/metrics.json", _report),
     "history in the report": ("synthetic/history.csv", _report),
-    "picture in the report": ("evaluation/prediction.png", _report),
+    "frames in the report": ("evaluation/frames.json", _report),
+    "residuals in the report": ("physical/residuals.json", _report),
     "experiment": ("e.yaml", lambda folder: load_experiment(folder / "e.yaml")),
     "raw file": ("data/heat/a.nc", lambda folder: build_index(experiment(folder))),
 }

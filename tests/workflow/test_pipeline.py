@@ -36,10 +36,23 @@ def test_all_outputs_are_there(finished: Path) -> None:
         "evaluation/prediction.png",
         "evaluation/animation.gif",
         "evaluation/rollouts.nc",
+        "evaluation/frames.json",
+        "evaluation/error_curves.svg",
+        "evaluation/error_curves.pdf",
+        "physical/residuals.json",
         "report.html",
     ]
     sizes = {name: (finished / RESULTS / name).stat().st_size for name in expected}
     assert min(sizes.values()) > 50, sizes
+
+
+def test_snakemakes_own_report_has_figures_with_captions(finished: Path, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    done = run(finished, TARGET, "--report", str(page))
+    assert done.returncode == 0, done.stdout
+    text = page.read_text(encoding="utf-8")
+    for part in ("Error of each model against lead time", "error_curves.png", '"Evaluation"'):
+        assert part in text, part
 
 
 def test_default_target_is_a_copy(finished: Path) -> None:

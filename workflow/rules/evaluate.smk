@@ -5,10 +5,31 @@ rule evaluate:
         metrics="results/{experiment}/evaluation/metrics.json",
         timing="results/{experiment}/evaluation/timing.json",
         rollouts="results/{experiment}/evaluation/rollouts.nc",
-        curves="results/{experiment}/evaluation/error_curves.png",
-        diagnostics="results/{experiment}/evaluation/diagnostics.png",
-        prediction="results/{experiment}/evaluation/prediction.png",
-        animation="results/{experiment}/evaluation/animation.gif",
+        frames="results/{experiment}/evaluation/frames.json",
+        curves=report(
+            "results/{experiment}/evaluation/error_curves.png",
+            caption="../report/error_curves.rst",
+            category="Evaluation",
+            subcategory="{experiment}",
+        ),
+        diagnostics=report(
+            "results/{experiment}/evaluation/diagnostics.png",
+            caption="../report/diagnostics.rst",
+            category="Evaluation",
+            subcategory="{experiment}",
+        ),
+        prediction=report(
+            "results/{experiment}/evaluation/prediction.png",
+            caption="../report/prediction.rst",
+            category="Evaluation",
+            subcategory="{experiment}",
+        ),
+        animation=report(
+            "results/{experiment}/evaluation/animation.gif",
+            caption="../report/animation.rst",
+            category="Evaluation",
+            subcategory="{experiment}",
+        ),
     log:
         "results/{experiment}/logs/evaluate.log",
     benchmark:

@@ -2,7 +2,12 @@ rule report:
     input:
         unpack(inputs_of("report")),
     output:
-        "results/{experiment}/report.html",
+        report(
+            "results/{experiment}/report.html",
+            caption="../report/report.rst",
+            category="Report",
+            subcategory="{experiment}",
+        ),
     log:
         "results/{experiment}/logs/report.log",
     benchmark:

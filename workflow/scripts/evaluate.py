@@ -1,8 +1,9 @@
 """Rolls out both models on held-out simulations, and measures their errors and persistence's.
 
-Writes ``metrics.json``, ``timing.json``, ``rollouts.nc``, the error over the lead time, diagnostics
-(correlation, spectra, conserved quantities, long rollouts), a figure of truth, prediction and
-error, and an animation. Several models are surrogates of different seeds.
+Writes ``metrics.json``, ``timing.json``, ``rollouts.nc``, ``frames.json`` (pictures for the
+report), the error over the lead time, diagnostics (correlation, spectra, conserved quantities, long
+rollouts), a figure of truth, prediction and error, and an animation. Several models are surrogates
+of different seeds.
 """
 
 import argparse

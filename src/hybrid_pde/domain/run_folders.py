@@ -9,6 +9,8 @@ from pathlib import Path
 
 # folder of the estimates of single simulations, in ``physical``
 ESTIMATES = "per_simulation"
+# file of maps of a calibration's residuals, in ``physical``
+RESIDUALS = "residuals.json"
 # regular expression of what follows the experiment's name
 RUN_FOLDERS = r"(?:/(?:cycle|replicate)_\d\d)?"
 _RUN = re.compile(r"(?P<experiment>[^/]+)(?:/(?P<kind>cycle|replicate)_(?P<number>\d\d))?")

@@ -8,6 +8,10 @@ MINUS = "−"
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 MAX_DIGITS = 8  # of a value, even if its standard deviation is smaller
 MAX_DIGITS_OF_INTERVAL = 12
+ROUNDING = 1e-7  # of relative errors in single precision
+_PLAIN_POWER = 5  # below this power of ten, round numbers have no power
+_ROUNDING_TEXT = "10⁻⁷"
+LARGEST_GAIN = 1e6  # beyond, the better of two errors is rounding
 
 
 def number(value: Any, digits: int = 4) -> str:
@@ -49,8 +53,24 @@ def estimate(value: float | None, std: float | None) -> str:
 
 
 def mean_error(value: float | None, diverged: int) -> str:
-    """A mean error; ∞ if it is missing because a simulation diverged."""
+    """A mean error; ∞ if it is missing because a simulation diverged.
+
+    An error of the size of rounding in single precision, in which data are stored and surrogates
+    compute, is given as a bound.
+    """
+    if value is not None and value < ROUNDING:
+        return f"<\N{NO-BREAK SPACE}{_ROUNDING_TEXT}"
     return "∞" if value is None and diverged else number(value, 3)
+
+
+def compared(gain: float) -> str:
+    """How much better an error is than another, ``13 × better``, from their ratio."""
+    better, worse = number(gain, 3), number(1 / gain, 3)
+    if "1" in (better, worse):
+        return "no better"
+    if gain > LARGEST_GAIN:
+        return "more than 10⁶ × better"
+    return f"{better} × better" if gain > 1 else f"{worse} × worse"
 
 
 def plural(count: int, noun: str) -> str:
@@ -77,4 +97,6 @@ def duration(seconds: float) -> str:
 
 def _with_power(text: str) -> str:
     mantissa, _, exponent = text.partition("e")
+    if exponent and 0 <= int(exponent) < _PLAIN_POWER:
+        return f"{float(text):.0f}"
     return f"{mantissa} × 10{str(int(exponent)).translate(SUPERSCRIPTS)}" if exponent else text

@@ -2,12 +2,17 @@
 
 import os
 import platform
+import subprocess
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 PACKAGES = ("torch", "phiflow", "phiml", "numpy", "scipy", "xarray", "netCDF4", "snakemake")
+_GIT = (
+    ["ls-files", "--error-unmatch", Path(__file__).name],
+    ["describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"],
+)
 
 
 def collect_provenance() -> dict[str, Any]:
@@ -22,6 +27,24 @@ def collect_provenance() -> dict[str, Any]:
         else os.cpu_count(),
         "packages": {name: version for name in PACKAGES if (version := _version(name))},
     }
+
+
+def git_revision() -> str | None:
+    """Commit of the checkout that the library runs from, ``…-dirty`` with uncommitted edits.
+
+    ``None`` for an installed library, also where it is installed inside another repository, and
+    without git.
+    """
+    own = Path(__file__).resolve()
+    call = ["git", "-C", str(own.parent)]
+    try:
+        for command in _GIT:
+            answer = subprocess.run(
+                [*call, *command], capture_output=True, text=True, timeout=20, check=True
+            )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return answer.stdout.strip()
 
 
 def _version(package: str) -> str | None:

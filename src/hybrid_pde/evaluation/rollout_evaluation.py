@@ -114,7 +114,42 @@ def evaluate(
     metrics = {name: summarize_scores(each, conserved) for name, each in scores.items()}
     described |= {"wavenumbers": list(spectrum.bounds), "conserved": conserved}
     metrics["evaluated_on"] = described
-    return Evaluation(metrics, samples, starts, end_spectra(scores, spectrum.wavenumbers))
+    spectra = end_spectra(scores, spectrum.wavenumbers)
+    metrics["spectra"] = {
+        name: {line: values.tolist() for line, values in lines.items()}
+        for name, lines in spectra.items()
+    }
+    return Evaluation(metrics, samples, starts, spectra)
+
+
+def roll_out_samples(
+    simulations: Iterable[tuple[int, Simulation]],
+    predictors: Mapping[str, Predictor],
+    *,
+    num_steps: int | None = None,
+    known: Sequence[KnownParameter] = (),
+) -> list[RolloutSample]:
+    """Roll out each predictor on further simulations, without measuring anything.
+
+    Args:
+        simulations: Pairs of index and simulation.
+        predictors: ``synthetic`` and ``physical``, if they exist.
+        num_steps: Length of the rollouts; ``None`` for all frames after the first.
+        known: Per-simulation parameters.
+    """
+    samples = []
+    for index, simulation in simulations:
+        start = find_start(index, simulation, num_steps, known)
+        rollouts = {
+            name: {
+                key: values[0].detach().numpy()
+                for key, values in roll_out(predictor, start.initial, start.steps).items()
+                if key in start.truth
+            }
+            for name, predictor in predictors.items()
+        }
+        samples.append(make_sample(index, simulation, start.truth, rollouts))
+    return samples
 
 
 def write_metrics(path: str | Path, metrics: Mapping[str, Any]) -> None:

@@ -14,11 +14,21 @@ from hybrid_pde.data.cache.simulation_store import SimulationStore
 from hybrid_pde.domain.known_values import KnownParameter
 from hybrid_pde.evaluation.evaluation_warnings import evaluation_warnings, timing_warnings
 from hybrid_pde.evaluation.figures.all_figures import write_figures
+from hybrid_pde.evaluation.figures.rollout_frames import FILE as FRAMES
+from hybrid_pde.evaluation.figures.rollout_frames import write_frames
+from hybrid_pde.evaluation.measures.cost_of_accuracy import cost_of_accuracy
+from hybrid_pde.evaluation.measures.data_statistics import describe_data
+from hybrid_pde.evaluation.measures.examples import example_simulations
 from hybrid_pde.evaluation.measures.long_rollout import long_rollouts
 from hybrid_pde.evaluation.measures.step_timing import time_predictors
 from hybrid_pde.evaluation.physical_predictor import PhysicalPredictor
 from hybrid_pde.evaluation.predictors import Predictor, persistence
-from hybrid_pde.evaluation.rollout_evaluation import Evaluation, evaluate, write_metrics
+from hybrid_pde.evaluation.rollout_evaluation import (
+    Evaluation,
+    evaluate,
+    roll_out_samples,
+    write_metrics,
+)
 from hybrid_pde.evaluation.rollouts_file import write_rollouts
 from hybrid_pde.models.physical.parameters_file import load_parameters
 from hybrid_pde.models.physical.simulation_values import with_values
@@ -78,8 +88,8 @@ def evaluate_models(
         model: The surrogate's ``synthetic_model.pt``, or the files of several surrogates with
             different seeds: then metrics are means over them, and figures show the first.
         parameters: The calibrated ``parameters.yaml``.
-        folder: Folder of ``metrics.json``, ``timing.json`` (seconds a step), ``rollouts.nc`` and
-            the figures.
+        folder: Folder of ``metrics.json``, ``timing.json`` (seconds a step), ``rollouts.nc``,
+            ``frames.json`` (pictures for the report) and the figures.
         earlier: Warnings of the stages that made the simulations, to be kept.
     """
     with recorded_warnings() as found:
@@ -93,6 +103,8 @@ def evaluate_models(
     evaluation.metrics["warnings"] = list(dict.fromkeys([*earlier, *_of_training(model), *found]))
     write_rollouts(folder / "rollouts.nc", evaluation.samples)
     write_figures(folder, evaluation)
+    examples = evaluation.metrics["evaluated_on"].get("examples", {})
+    write_frames(folder / FRAMES, evaluation.samples, examples, describe_data(store, evaluation))
     write_json(folder / "timing.json", {**evaluation.timing, "warnings": slow})
     write_metrics(folder / "metrics.json", evaluation.metrics)
     return evaluation
@@ -122,6 +134,7 @@ def _evaluate(
         num_steps=experiment.evaluation_params.num_steps,
         known=known,
     )
+    evaluation = _with_examples(evaluation, store, models, experiment, known)
     return _extend(evaluation, models, experiment.evaluation_params.long_factor, known)
 
 
@@ -133,6 +146,27 @@ def _of_training(model: Path | Sequence[Path] | None) -> list[str]:
         for path in paths
         for text in inherited("train_synthetic", read_training_warnings(path))
     ]
+
+
+def _with_examples(
+    evaluation: Evaluation,
+    store: SimulationStore,
+    models: dict[str, list[Predictor]],
+    experiment: Experiment,
+    known: Sequence[KnownParameter],
+) -> Evaluation:
+    """Add the rollouts of the median and the worst simulation, if they are not there yet."""
+    found = example_simulations(evaluation.metrics)
+    evaluation.metrics["evaluated_on"]["examples"] = found
+    kept = {sample.index for sample in evaluation.samples}
+    absent = sorted({*found.values()} - kept)
+    further = roll_out_samples(
+        ((index, store.load(index)) for index in absent),
+        {name: each[0] for name, each in models.items()},
+        num_steps=experiment.evaluation_params.num_steps,
+        known=known,
+    )
+    return replace(evaluation, samples=[*evaluation.samples, *further])
 
 
 def _extend(
@@ -148,7 +182,9 @@ def _extend(
             evaluation.metrics[name]["long_rollout"] = outcome
     first = {name: each[0] for name, each in models.items()} | {"persistence": persistence}
     start = evaluation.starts[0].start
-    return replace(evaluation, timing=time_predictors(first, start.initial, start.steps))
+    timing = time_predictors(first, start.initial, start.steps)
+    timing["cost"] = cost_of_accuracy(evaluation.starts, first)
+    return replace(evaluation, timing=timing)
 
 
 def _physical_predictor(

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hybrid_pde.data.atomic import copy_file
+from hybrid_pde.domain.run_folders import RESIDUALS
 from hybrid_pde.evaluation.history import read_text_rows, write_history
 
 HISTORIES = ("physical/history.csv", "synthetic/history.csv")
@@ -21,7 +22,8 @@ def collect_cycles(folders: Sequence[Path], results: Path) -> None:
     """
     last = folders[-1]
     # files of field parameters first, since parameters.yaml refers to them
-    for source in [*sorted((last / "physical").glob("*.nc")), last / "physical/parameters.yaml"]:
+    beside = [*sorted((last / "physical").glob("*.nc")), *(last / "physical").glob(RESIDUALS)]
+    for source in [*beside, last / "physical/parameters.yaml"]:
         copy_file(source, results / "physical" / source.name)
     copy_file(last / "synthetic_model.pt", results / "synthetic_model.pt")
     for name in HISTORIES:

@@ -25,12 +25,12 @@ from hybrid_pde.data.plan_checks import check_data, planned_grid
 from hybrid_pde.data.raw_claim import claim_raw_folder
 from hybrid_pde.domain.run_folders import ESTIMATES, cycle_folder, replicate_folder
 from hybrid_pde.errors import ConfigError
-from hybrid_pde.evaluation.number_format import number
-from hybrid_pde.evaluation.report.warnings_of_stages import warnings_in_folder
+from hybrid_pde.evaluation.report.end_summary import REPORT, summary_of_folder
+from hybrid_pde.evaluation.report.html_report import report_of_folder
 from hybrid_pde.models.physical.simulation_values import with_values
 from hybrid_pde.models.user_models import check_own_models
 from hybrid_pde.numerics.workload import compilation
-from hybrid_pde.result_warnings import inherited, recorded_warnings, summary_of
+from hybrid_pde.result_warnings import inherited, recorded_warnings
 from hybrid_pde.stages.augment import generate_simulations
 from hybrid_pde.stages.cache import warn_of_assumptions
 from hybrid_pde.stages.calibrate import SimulationEstimates
@@ -90,7 +90,7 @@ def run_experiment(experiment: Experiment, results: Path, source: str) -> Path:
         if "synthetic" in trained:
             stages.train_synthetic(replicate=replicate)
             models.append(replicate_folder(folder, replicate) / MODEL)
-    evaluation = evaluate_models(
+    evaluate_models(
         experiment,
         store,
         models if "synthetic" in trained else None,
@@ -98,11 +98,9 @@ def run_experiment(experiment: Experiment, results: Path, source: str) -> Path:
         folder / "evaluation",
         earlier=found,
     )
-    for name in ("synthetic", "physical", "persistence"):
-        if name in evaluation.metrics:
-            logger.info("%s: VRMSE %s", name, number(evaluation.metrics[name]["vrmse"], 3))
+    report_of_folder(folder / REPORT, folder, experiment)
     remove_finished_checkpoints(folder)
-    logger.info("%s: %s", folder, summary_of(warnings_in_folder(folder)))
+    logger.info("%s", summary_of_folder(folder))
     return folder
 
 

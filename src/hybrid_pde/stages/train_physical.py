@@ -14,12 +14,13 @@ from hybrid_pde.config.derived import (
 )
 from hybrid_pde.config.loading import parse_experiment
 from hybrid_pde.config.schema import Experiment
-from hybrid_pde.data.atomic import sha256_of
+from hybrid_pde.data.atomic import sha256_of, write_json
 from hybrid_pde.data.cache.cache_manager import CacheManager
 from hybrid_pde.data.cache.manifests import digests_of, warnings_of
 from hybrid_pde.data.cache.simulation_store import SimulationStore
 from hybrid_pde.data.simulation_table import FILE as TABLE
 from hybrid_pde.data.simulation_table import values_by_simulation
+from hybrid_pde.domain.run_folders import RESIDUALS
 from hybrid_pde.evaluation.history import write_history
 from hybrid_pde.evaluation.number_format import number
 from hybrid_pde.models.physical.calibrated_model import calibrated_experiment
@@ -141,7 +142,7 @@ def train_physical(
         beside = [folder / TABLE]
     else:
         calibrate(experiment, store, files, identity, guidance, earlier=earlier)
-        beside = sorted(folder.glob("*.nc"))
+        beside = [*sorted(folder.glob("*.nc")), *folder.glob(RESIDUALS)]
     kept.keep([files.parameters, files.history, *beside])
 
 
@@ -235,6 +236,10 @@ def calibrate(
         _log_estimates(result)
         write_history(files.history, result["history"])
         write_parameters(files.parameters, result)
+        residuals = files.parameters.with_name(RESIDUALS)
+        residuals.unlink(missing_ok=True)  # those of another calibration
+        if result.get("residuals"):
+            write_json(residuals, result["residuals"])
         folder.finish()
     return result
 

@@ -1,11 +1,10 @@
-"""Last lines of a run of Snakemake: warnings about the results, or what the failed stages said."""
+"""Last lines of a run of Snakemake: what was found, or what the failed stages said."""
 
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from hybrid_pde.evaluation.report.warnings_of_stages import warnings_in_folder
-from hybrid_pde.result_warnings import summary_of
+from hybrid_pde.evaluation.report.end_summary import summary_of_folder
 from hybrid_pde.workflow.plan import Plan
 
 MAX_LOG_BYTES = 2**20  # from the end of a log
@@ -14,11 +13,12 @@ _RECORD = re.compile(r"^\d{4}-\d\d-\d\d [\d:,]+ ([A-Z]+) \S+: ", re.MULTILINE)
 
 
 def summaries(plans: Iterable[Plan]) -> Iterator[str]:
-    """Warnings about the results of each experiment that has results, a line each."""
+    """Parameters, errors, warnings and report of each experiment that has results."""
     for plan in plans:
         folder = Path(plan.results)
-        if (folder / "evaluation/metrics.json").exists():
-            yield f"{folder}: {summary_of(warnings_in_folder(folder))}"
+        results = ("evaluation/metrics.json", "physical/parameters.yaml")
+        if any((folder / name).exists() for name in results):
+            yield summary_of_folder(folder)
 
 
 def failures(snakemake_logs: Iterable[Path]) -> list[str]:

@@ -40,7 +40,9 @@ from hybrid_pde.workflow.shards import Shard, manifest_name, shards, shards_with
 SYNTHETIC_STAGES = {"train_synthetic", "guide", "evaluate"}
 USER_NETWORK = "hybrid_pde.models.synthetic.user_network"  # the registry imports it by name
 SCRIPTS = PACKAGE.parents[1] / "workflow" / "scripts"
-TEMPLATES = {"report": (PACKAGE / "evaluation" / "report" / "report.html.j2",)}
+TEMPLATES = {
+    "report": tuple(sorted((PACKAGE / "evaluation" / "report" / "templates").glob("*.j2")))
+}
 EVALUATION_FILES = (
     "metrics.json",
     "timing.json",
@@ -49,6 +51,7 @@ EVALUATION_FILES = (
     "diagnostics.png",
     "animation.gif",
     "rollouts.nc",
+    "frames.json",
 )
 
 

@@ -18,6 +18,7 @@ from hybrid_pde.errors import (
     printable,
 )
 from hybrid_pde.interruption import EXIT_CODE, Interrupted, interruptible
+from hybrid_pde.progress import MessageHandler
 from hybrid_pde.result_warnings import show_as_messages
 from hybrid_pde.workflow.job_lock import is_first_process, job_lock
 from hybrid_pde.workflow.library_versions import record_versions
@@ -121,7 +122,7 @@ def _settings(path: str) -> dict[str, Any]:
 
 
 def _log_to(path: Path | None) -> None:
-    terminal = logging.StreamHandler()
+    terminal: logging.Handler = MessageHandler()
     terminal.setLevel(logging.INFO)
     terminal.setFormatter(_WithoutTraceback("%(levelname)s: %(message)s"))
     handlers: list[logging.Handler] = [terminal]

@@ -16,6 +16,7 @@ from hybrid_pde.evaluation.figures.style import (
     LABELS,
     LINE_STYLES,
     grid_lines,
+    mark_rounding,
     new_figure,
     panel_grid,
     plain,
@@ -69,6 +70,47 @@ def plot_diagnostics(
             handles=[_handle(name) for name in lines], loc="outside upper left", ncols=len(lines)
         )
     return figure
+
+
+def diagnostic_panels(
+    metrics: Mapping[str, Any], spectra: Spectra, units: StatedUnits = NO_UNITS
+) -> dict[str, Figure]:
+    """The panels of :func:`plot_diagnostics` as figures of their own, by name.
+
+    ``correlation``, ``spectrum_<number>`` for each of the first fields, ``drift`` and ``growth``;
+    those without data are missing. Arguments as there.
+    """
+    names = [name for name in PREDICTORS if name in metrics]
+    models = [name for name in names if name != "persistence"]
+    dt, lead_time = metrics["evaluated_on"]["dt"], labelled("lead time t", units.time)
+    wavenumber = labelled("wavenumber k", units.length and f"1/{units.length}")
+    drawn: dict[str, tuple[Any, str, list[str]]] = {}
+    if all("correlation" in metrics[name]["by_lead_time"] for name in names):
+        drawn["correlation"] = (
+            lambda axes: _draw_correlation(axes, metrics, names, dt), lead_time, names,
+        )  # fmt: skip
+    fields = [name for name in spectra if "truth" in spectra[name]][:MAX_FIELDS]
+    for number, field in enumerate(fields, 1):
+        drawn[f"spectrum_{number}"] = (
+            lambda axes, field=field: _draw_spectra(
+                axes, field, spectra[field], metrics["evaluated_on"]["wavenumbers"]
+            ),
+            wavenumber, [name for name in ("truth", *names) if name in spectra[field]],
+        )  # fmt: skip
+    if drifts := [name for name in models if metrics[name].get("conserved")]:
+        drawn["drift"] = (lambda axes: _draw_drifts(axes, metrics, drifts, dt), lead_time, drifts)
+    if long := [name for name in models if "long_rollout" in metrics[name]]:
+        drawn["growth"] = (lambda axes: _draw_growth(axes, metrics, long, dt), lead_time, long)
+    found = {}
+    for key, (draw, label, lines) in drawn.items():
+        with styled():
+            found[key] = new_figure(4.9, 3.3)
+            draw(found[key].subplots()).set_xlabel(label)
+            found[key].legend(
+                handles=[_handle(name) for name in lines], loc="outside lower center",
+                ncols=2, fontsize=9,
+            )  # fmt: skip
+    return found
 
 
 def _handle(name: str) -> Line2D:
@@ -138,6 +180,7 @@ def _draw_drifts(axes: Axes, metrics: Mapping[str, Any], names: Sequence[str], d
             )  # fmt: skip
     if positive:
         axes.set_yscale("log")
+        mark_rounding(axes)
     axes.set_xlim(0, None)
     if len(pairs) > 1:
         handles = [Line2D([], [], color="#666666", linestyle=style) for style in DRIFT_STYLES]

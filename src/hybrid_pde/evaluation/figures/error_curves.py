@@ -13,6 +13,7 @@ from hybrid_pde.evaluation.figures.style import (
     LABELS,
     LINE_STYLES,
     grid_lines,
+    mark_rounding,
     new_figure,
     styled,
 )
@@ -20,7 +21,10 @@ from hybrid_pde.evaluation.measures.metrics import PREDICTORS
 
 
 def plot_error_curves(
-    metrics: Mapping[str, Any], measure: str = "vrmse", time_unit: str = ""
+    metrics: Mapping[str, Any],
+    measure: str = "vrmse",
+    time_unit: str = "",
+    size: tuple[float, float] = (7.0, 4.0),
 ) -> Figure:
     """Plot the error of each predictor over lead time, with the range over the simulations.
 
@@ -30,10 +34,11 @@ def plot_error_curves(
         metrics: Content of ``metrics.json``.
         measure: ``vrmse``, ``nrmse`` or ``relative_l2``.
         time_unit: Unit of the times, if it is known.
+        size: Width and height of the figure [inch].
     """
     described = metrics["evaluated_on"]
     with styled():
-        figure = new_figure(7.0, 4.0)
+        figure = new_figure(*size)
         axes = figure.subplots()
         drawn = [
             _draw_curve(axes, name, metrics[name], measure, described["dt"])
@@ -46,17 +51,18 @@ def plot_error_curves(
             f"{count} {described['split']} simulation{plural}" + _shading(metrics, count),
             loc="left",
         )
-        lead_time = labelled("lead time t", time_unit)
-        axes.set_xlabel(f"{lead_time}   (one step = {described['dt']:.4g})")
+        lead_time, unit = labelled("lead time t", time_unit), f" {time_unit}" if time_unit else ""
+        axes.set_xlabel(f"{lead_time}   (one step = {described['dt']:.4g}{unit})")
         axes.set_ylabel("VRMSE" if measure == "vrmse" else measure)
         axes.set_xlim(0, None)
         if any(drawn):
             axes.set_yscale("log")
+            mark_rounding(axes)
         if measure == "vrmse" and axes.get_ylim()[1] > 0.7:
             axes.axhline(1.0, color="#bbbbbb", linewidth=0.8, zorder=0)
             axes.annotate(
-                "error of the mean field", (1, 1), xycoords=axes.get_yaxis_transform(),
-                xytext=(-2, 3), textcoords="offset points", ha="right", fontsize=8.5,
+                "error of the mean field", (0, 1), xycoords=axes.get_yaxis_transform(),
+                xytext=(4, 3), textcoords="offset points", ha="left", fontsize=8.5,
                 color="#888888",
             )  # fmt: skip
         grid_lines(axes)

@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.colorbar import Colorbar
 from matplotlib.colors import Normalize, TwoSlopeNorm
 from matplotlib.figure import Figure, SubFigure
-from matplotlib.ticker import FormatStrFormatter, MaxNLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
 from hybrid_pde.domain.grid import FieldLayout, axis_points
@@ -28,6 +28,7 @@ from hybrid_pde.evaluation.figures.style import (
     plain,
     styled,
 )
+from hybrid_pde.evaluation.number_format import number
 from hybrid_pde.evaluation.rollout_samples import RolloutSample
 
 MODELS = ("synthetic", "physical")
@@ -116,7 +117,7 @@ def simplify_colorbar(bar: Colorbar) -> None:
     """Remove the frame, reduce the ticks, and write exponents at the ticks."""
     bar.outline.set_visible(False)
     bar.locator = MaxNLocator(4)
-    bar.formatter = FormatStrFormatter("%.3g")
+    bar.formatter = FuncFormatter(lambda value, _: number(float(value), 3))
     bar.update_ticks()
 
 

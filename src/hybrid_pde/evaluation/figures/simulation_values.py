@@ -33,11 +33,25 @@ def plot_values(table: Sequence[Row], units: Mapping[str, str]) -> Figure:
     with styled():
         figure = new_figure(8.4, 3.6 * -(-len(names) // 2))
         for axes, name in zip(panel_grid(figure, len(names)), names, strict=True):
-            rows = [r for r in table if r["parameter"] == name and r["value"] is not None]
-            unit = units.get(name.partition("[")[0], "")
-            _draw(axes, name.replace("_", " ") + (f"  [{unit}]" if unit else ""), rows)
-            grid_lines(axes)
+            _draw_panel(axes, name, table, units)
     return figure
+
+
+def value_panels(table: Sequence[Row], units: Mapping[str, str]) -> dict[str, Figure]:
+    """The panels of :func:`plot_values` as figures of their own. Arguments as there."""
+    found = {}
+    for number, name in enumerate(dict.fromkeys(row["parameter"] for row in table), 1):
+        with styled():
+            figure = found[f"per_simulation_{number}"] = new_figure(4.9, 3.9)
+            _draw_panel(figure.subplots(), name, table, units)
+    return found
+
+
+def _draw_panel(axes: Axes, name: str, table: Sequence[Row], units: Mapping[str, str]) -> None:
+    rows = [r for r in table if r["parameter"] == name and r["value"] is not None]
+    unit = units.get(name.partition("[")[0], "")
+    _draw(axes, name.replace("_", " ") + (f"  [{unit}]" if unit and unit != "1" else ""), rows)
+    grid_lines(axes)
 
 
 def _draw(axes: Axes, label: str, rows: Sequence[Row]) -> None:
@@ -59,7 +73,8 @@ def _draw(axes: Axes, label: str, rows: Sequence[Row]) -> None:
         return
     ends = [min(at.min(), values.min()), max(at.max(), values.max())]
     axes.plot(ends, ends, color=COLORS["persistence"], linewidth=0.8, zorder=1)
-    axes.set_xlabel("value stated in the file")
+    unit = label.partition("  ")[2]
+    axes.set_xlabel(plain("value stated in the file" + (f"  {unit}" if unit else "")))
     if ends[0] > 0 and ends[1] / ends[0] >= 10:
         axes.set_xscale("log")
         axes.set_yscale("log")

@@ -84,6 +84,20 @@ def panel_grid(figure: Figure, panels: int) -> list[Axes]:
     ]
 
 
+def mark_rounding(axes: Axes, size: float = 1e-7) -> None:
+    """Shade the errors on a logarithmic axis that are rounding in single precision."""
+    low, high = axes.get_ylim()
+    if low >= size:
+        return
+    low = max(low, 0.05 * size)
+    axes.set_ylim(low, high)
+    axes.axhspan(low, size, color="#bbbbbb", alpha=0.35, linewidth=0, zorder=0)
+    axes.annotate(
+        "rounding", (1, size), xycoords=axes.get_yaxis_transform(), xytext=(-2, -3),
+        textcoords="offset points", ha="right", va="top", fontsize=8.5, color="#888888",
+    )  # fmt: skip
+
+
 def grid_lines(axes: Axes) -> None:
     """Draw faint horizontal lines behind the data."""
     axes.grid(axis="y", color="#e4e4e4", linewidth=0.7)

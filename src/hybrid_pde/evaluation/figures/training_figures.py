@@ -58,10 +58,17 @@ def write_training_figures(
     return paths
 
 
-def plot_training(history: Mapping[str, Sequence[float]]) -> Figure:
-    """Plot the training loss of the surrogate and its validation error over the epochs."""
+def plot_training(
+    history: Mapping[str, Sequence[float]], size: tuple[float, float] = (7.0, 3.6)
+) -> Figure:
+    """Plot the training loss of the surrogate and its validation error over the epochs.
+
+    Args:
+        history: Columns of ``synthetic/history.csv``.
+        size: Width and height of the figure [inch].
+    """
     with styled():
-        figure = new_figure(7.0, 3.6)
+        figure = new_figure(*size)
         axes = figure.subplots()
         epochs = np.asarray(history["epoch"])
         axes.plot(
@@ -109,21 +116,58 @@ def plot_calibration(
             iterations = np.arange(len(iterations))
         for axes, (column, (name, index)) in zip(grid, columns.items(), strict=False):
             _draw_parameter(axes, iterations, history[column], parameters[name], index)
-            unit = parameters[name].get("unit")
-            shown = column.replace("_", " ") + (f"  [{unit}]" if unit else "")
-            axes.set_ylabel(plain(shown))
-        loss = grid[panels - 1]
-        values = np.asarray(history["loss"], dtype=float)
-        loss.plot(iterations, values, color=COLORS["physical"], linewidth=1.8, marker="o", ms=4)
-        if (values > 0).any():
-            loss.set_yscale("log")
-        loss.set_ylabel("loss")
+            axes.set_ylabel(_axis_label(column, parameters[name]))
+        _draw_loss(grid[panels - 1], iterations, np.asarray(history["loss"], dtype=float))
         for axes in grid:
-            axes.set_xlabel("iteration")
-            _mark_cycles(axes, iterations, history)
-            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-            grid_lines(axes)
+            _finish(axes, iterations, history)
     return figure
+
+
+def calibration_panels(
+    history: Mapping[str, Sequence[float]], parameters: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Figure]:
+    """The panels of :func:`plot_calibration` as figures of their own: each parameter, and loss.
+
+    Arguments as there.
+    """
+    columns = parameter_columns(history, parameters)
+    iterations = np.asarray(history["iteration"])
+    if "cycle" in history:
+        iterations = np.arange(len(iterations))
+    found: dict[str, Figure] = {}
+    with styled():
+        for number, column in enumerate([*columns, "loss"], 1):
+            name = "convergence_loss" if column == "loss" else f"convergence_{number}"
+            figure = new_figure(4.9, 2.9)
+            axes = figure.subplots()
+            if column == "loss":
+                _draw_loss(axes, iterations, np.asarray(history["loss"], dtype=float))
+            else:
+                parameter, index = columns[column]
+                _draw_parameter(axes, iterations, history[column], parameters[parameter], index)
+                axes.set_ylabel(_axis_label(column, parameters[parameter]))
+            _finish(axes, iterations, history)
+            found[name] = figure
+    return found
+
+
+def _axis_label(column: str, parameter: Mapping[str, Any]) -> str:
+    unit = parameter.get("unit")
+    return plain(column.replace("_", " ") + (f"  [{unit}]" if unit and unit != "1" else ""))
+
+
+def _draw_loss(axes: Axes, iterations: np.ndarray, values: np.ndarray) -> None:
+    axes.plot(iterations, values, color=COLORS["physical"], linewidth=1.8, marker="o", ms=4)
+    if (values > 0).any():
+        axes.set_yscale("log")
+    axes.set_ylabel("loss [variance of the data]")
+
+
+def _finish(axes: Axes, at: np.ndarray, history: Mapping[str, Sequence[float]]) -> None:
+    axes.set_xlabel("iteration")
+    _mark_cycles(axes, at, history)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    grid_lines(axes)
 
 
 def _draw_parameter(

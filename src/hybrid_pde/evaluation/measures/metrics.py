@@ -12,7 +12,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hybrid_pde.domain.grid import FieldLayout
-from hybrid_pde.evaluation.measures.averages import Terms, average, mean_over_space, padded
+from hybrid_pde.evaluation.measures.averages import (
+    Terms,
+    average,
+    counted_mean,
+    mean_over_space,
+    padded,
+)
 from hybrid_pde.result_warnings import warn_of_result
 
 LABELS = {
@@ -194,6 +200,7 @@ def summarize(rollouts: Sequence[RolloutErrors]) -> dict[str, Any]:
         ``by_lead_time``: the same for each lead time, starting with lead time 1;
         ``range_by_lead_time``: smallest and largest simulation at each lead time;
         ``by_field``: the same for each field;
+        ``by_simulation``: mean over lead times and fields by measure and simulation;
         ``skipped``: for each measure, the number of terms left out because the truth is uniform or
         zero;
         ``missing``: number of missing values of the truth, excluded from all errors;
@@ -206,6 +213,7 @@ def summarize(rollouts: Sequence[RolloutErrors]) -> dict[str, Any]:
     by_lead_time: dict[str, Any] = {}
     ranges: dict[str, Any] = {}
     by_field: dict[str, dict[str, Any]] = {name: {} for name in fields}
+    by_simulation: dict[str, dict[str, float | None]] = {}
     for measure in MEASURES:
         terms = [Terms(each.values[measure], each.counted[measure]) for each in rollouts]
         averages = average(terms, fields)
@@ -221,6 +229,10 @@ def summarize(rollouts: Sequence[RolloutErrors]) -> dict[str, Any]:
         ranges[measure] = [_range(values[:, t], counted[:, t]) for t in range(values.shape[1])]
         for name in fields:
             by_field[name][measure] = averages.by_field[name]
+        by_simulation[measure] = {
+            str(number): _mean_of(number, rollouts, measure)
+            for number in dict.fromkeys(each.simulation for each in rollouts)
+        }
     diverged: dict[str, int] = {}
     for rollout in rollouts:
         if rollout.diverged_at is not None:
@@ -237,6 +249,7 @@ def summarize(rollouts: Sequence[RolloutErrors]) -> dict[str, Any]:
             for measure in MEASURES
         },
         "by_field": by_field,
+        "by_simulation": by_simulation,
         "skipped": {
             measure: sum(int((~rollout.counted[measure]).sum()) for rollout in rollouts)
             for measure in MEASURES
@@ -245,6 +258,13 @@ def summarize(rollouts: Sequence[RolloutErrors]) -> dict[str, Any]:
         "diverged": len(diverged),
         "diverged_at": diverged,
     }
+
+
+def _mean_of(simulation: int, rollouts: Sequence[RolloutErrors], measure: str) -> float | None:
+    """Mean over all terms of a simulation; ``None`` if nothing is counted or it diverged."""
+    own = [each for each in rollouts if each.simulation == simulation]
+    values = np.concatenate([each.values[measure] for each in own])
+    return counted_mean(values, np.concatenate([each.counted[measure] for each in own]))
 
 
 def _range(

@@ -37,9 +37,9 @@ def time_predictors(
     batch = {name: values.expand(size, *values.shape[1:]) for name, values in initial.items()}
     single, together = (
         {
-            name: seconds / (steps * count)
+            name: seconds / count
             for name, predictor in predictors.items()
-            if (seconds := _seconds(predictor, state, steps)) is not None
+            if (seconds := seconds_per_step(predictor, state, steps)) is not None
         }
         for count, state in ((1, initial), (size, batch))
     )
@@ -52,8 +52,15 @@ def time_predictors(
     return found | ({"speedup": speedup} if speedup else {})
 
 
-def _seconds(predictor: Predictor, state: State, steps: int) -> float | None:
-    """Time of the fastest of several rollouts; ``None`` if they diverge."""
+def seconds_per_step(predictor: Predictor, state: State, steps: int) -> float | None:
+    """Time per step of the fastest of several rollouts; ``None`` if they diverge.
+
+    Args:
+        predictor: The predictor, which is run once beforehand.
+        state: Its initial state, ``[B, C, *space]``.
+        steps: Length of the rollout; at most 5 steps are timed.
+    """
+    steps = min(steps, STEPS)
     found = predictor(state, steps)
     if not all(bool(torch.isfinite(values).all()) for values in found.values()):
         return None
@@ -62,7 +69,7 @@ def _seconds(predictor: Predictor, state: State, steps: int) -> float | None:
         start = time.perf_counter()
         predictor(state, steps)
         seconds.append(time.perf_counter() - start)
-    return min(seconds)
+    return min(seconds) / steps
 
 
 def _num_bytes(state: State) -> int:

@@ -1,54 +1,31 @@
-"""Captions of the figures in the report; each names only what is in its figure."""
+"""Captions of the drawings in the report; the keys are their names without a number."""
 
-from collections.abc import Mapping
-from typing import Any
-
-import numpy as np
-
-from hybrid_pde.evaluation.history import History
-from hybrid_pde.evaluation.measures.metrics import PREDICTORS
-
-
-def captions(
-    metrics: Mapping[str, Any], parameters: Mapping[str, Any], history: History | None
-) -> dict[str, str]:
-    """Caption of each figure by its name.
-
-    Args:
-        metrics: Content of ``metrics.json``.
-        parameters: Content of ``parameters.yaml``.
-        history: Columns of ``synthetic/history.csv``.
-    """
-    calibration = "Parameters over the iterations"
-    if any(each.get("std") is not None for each in parameters.get("parameters", {}).values()):
-        calibration += "; shaded: the estimate ± 2 standard deviations"
-    training = "Training loss"
-    if np.isfinite(np.asarray((history or {}).get("val_vrmse", []), dtype=float)).any():
-        training += " (left axis) and validation error (right axis)"
-    return {
-        "error_curves": "Error over lead time. A VRMSE of 1 is the error of predicting the mean of "
-        "the field.",
-        "diagnostics": _diagnostics(metrics),
-        "prediction": "Truth, prediction and the magnitude of the error at several lead times. "
-        "Truth and predictions share a colour scale; each error has its own.",
-        "animation": "Animation of the first of these simulations.",
-        "training": f"{training}.",
-        "calibration": f"{calibration}.",
-        "per_simulation": "Estimate of each simulation, with its 90 % interval where it is larger "
-        "than the mark; against the value that its file states, where it states one.",
-    }
+CAPTIONS = {
+    "convergence": "Parameter at every evaluated point; shaded: estimate ± 2 standard deviations "
+    "of independent errors.",
+    "convergence_loss": "Mean square residual in units of the data's variance.",
+    "residual_rms": "Where the calibrated equation misses the data: root mean square residual over "
+    "time and windows.",
+    "residual_mean": "Mean residual at each position. Noise averages out; structure remains.",
+    "residual_time": "Growth of the residuals with lead time: constant for noise of the "
+    "observations, growing where the equation or its solution is off.",
+    "residual_correlation": "Autocorrelation of the residuals: noise drops to 0 at once; structure "
+    "reaches further.",
+    "per_simulation": "Estimate of each simulation, with its 90 % interval where it is larger than "
+    "the mark; against the value that its file states, where it states one.",
+    "training": "Training loss (left axis), and validation error (right axis) where it was "
+    "measured.",
+    "error_curves": "Error against lead time. A VRMSE of 1 is the error of predicting the mean of "
+    "the field.",
+    "correlation": "Spatial correlation with the truth, and the threshold of the correlation time.",
+    "spectrum": "Energy spectrum at the last lead time; vertical lines: bounds of the bands.",
+    "drift": "Drift of quantities that the truth conserves.",
+    "growth": "Largest value in long rollouts; vertical line: end of the data.",
+    "cost": "Error against time per step. Points of the solver: its scheme on the grid of the data "
+    "and on coarser ones.",
+}
 
 
-def _diagnostics(metrics: Mapping[str, Any]) -> str:
-    models = [metrics[name] for name in PREDICTORS if name in metrics and name != "persistence"]
-    panels = [
-        "Spatial correlation, with the threshold of the correlation time",
-        "energy spectrum of the last state, with the bounds of the bands",
-    ]
-    if any(each.get("conserved") for each in models):
-        panels.append("drift of quantities that the truth conserves")
-    if any("long_rollout" in each for each in models):
-        panels.append(
-            "growth of the solution in long rollouts (vertical line: end of the rollouts above)"
-        )
-    return f"{'; '.join(panels)}."
+def caption(name: str) -> str:
+    """Caption of a drawing, also of the numbered ones of a kind."""
+    return CAPTIONS.get(name) or CAPTIONS.get(name.rstrip("0123456789").rstrip("_"), "")

@@ -1,20 +1,16 @@
 """Comparison of experiments: a single self-contained HTML page."""
 
-import csv
-import io
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from hybrid_pde.data.atomic import atomic_path
-from hybrid_pde.domain.small_file import read_small_text
 from hybrid_pde.errors import UserError
 from hybrid_pde.evaluation import number_format as numbers
 from hybrid_pde.evaluation.report.html_report import template
 from hybrid_pde.evaluation.report.result_files import read_if_present
+from hybrid_pde.evaluation.report.stage_times import TIMED_STAGES, stage_seconds
 from hybrid_pde.evaluation.report.warnings_of_stages import gather_warnings
-from hybrid_pde.result_warnings import STAGES
 
 TEMPLATE = "comparison.html.j2"
 LABELS = {
@@ -36,7 +32,7 @@ def write_comparison(path: Path, folders: Sequence[Path]) -> None:
     """
     rows = [_row(folder) for folder in folders]
     names = dict.fromkeys(name for row in rows for name in row["parameters"])
-    stages = [stage for stage in STAGES if any(stage in row["times"] for row in rows)]
+    stages = [stage for stage in TIMED_STAGES if any(stage in row["times"] for row in rows)]
     evaluated = {row["evaluated_on"] for row in rows} - {""}
     note = (
         f"evaluated on {evaluated.pop()}"
@@ -45,6 +41,7 @@ def write_comparison(path: Path, folders: Sequence[Path]) -> None:
     )
     text = template(TEMPLATE).render(
         name="Comparison of experiments",
+        script=None,
         rows=rows,
         parameters=list(names),
         labels=LABELS,
@@ -85,7 +82,10 @@ def _row(folder: Path) -> dict[str, Any]:
         "ratio": _ratio(errors),
         "steps": numbers.number(where.get("num_steps")),
         "evaluated_on": f"{where.get('split')} simulations {simulations}" if simulations else "",
-        "times": _times(folder / "benchmarks"),
+        "times": {
+            stage: numbers.duration(seconds)
+            for stage, (_, seconds) in stage_seconds([folder]).items()
+        },
         "step_synthetic": _step(timing.get("synthetic")),
         "step_physical": _step(timing.get("physical")),
         "warnings": gather_warnings(parameters, metrics, timing),
@@ -97,7 +97,10 @@ def _estimates(parameters: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
     found = {}
     for name, each in parameters.items():
         value, std = each.get("value"), each.get("uncertainty", each.get("std"))
-        if isinstance(value, list):
+        if each.get("per_simulation"):
+            valued = sum(v is not None for v in value)
+            text = f"values of {numbers.plural(valued, 'simulation')}"
+        elif isinstance(value, list):
             stds = std if isinstance(std, list) else [None] * len(value)
             parts = (numbers.estimate(v, s) for v, s in zip(value, stds, strict=True))
             text = f"({', '.join(parts)})"
@@ -116,15 +119,3 @@ def _ratio(errors: Mapping[str, Mapping[str, Any]]) -> str:
 
 def _step(seconds: Any) -> str:
     return numbers.duration(seconds) if isinstance(seconds, int | float) else numbers.MISSING
-
-
-def _times(folder: Path) -> dict[str, str]:
-    """Wall time of each stage, summed over its jobs, from Snakemake's benchmarks."""
-    seconds: dict[str, float] = defaultdict(float)
-    for path in sorted(folder.glob("*.tsv")):
-        stage = next((name for name in STAGES if path.stem.startswith(name)), None)
-        if stage is None:
-            continue
-        for row in csv.DictReader(io.StringIO(read_small_text(path)), delimiter="\t"):
-            seconds[stage] += float(row.get("s") or 0.0)
-    return {stage: numbers.duration(total) for stage, total in seconds.items()}

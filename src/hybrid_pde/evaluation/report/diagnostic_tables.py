@@ -5,7 +5,7 @@ from typing import Any
 
 from hybrid_pde.evaluation.measures.metrics import LABELS, PREDICTORS
 from hybrid_pde.evaluation.measures.spectra import BANDS
-from hybrid_pde.evaluation.number_format import MISSING, number
+from hybrid_pde.evaluation.number_format import MISSING, ROUNDING, mean_error, number
 
 QUANTITIES = {"integral": "integral", "mean_square": "mean square"}
 
@@ -26,11 +26,11 @@ def diagnostic_rows(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
                 "kind": name,
                 "label": LABELS[name],
                 "bands": [
-                    lost if value is None else number(value, 2)
+                    lost if value is None else _relative(value)
                     for value in (found["spectral_error"][band] for band in BANDS)
                 ],
                 "correlation_time": _correlation_time(found),
-                "drift": "∞" if None in drifts else number(max(drifts, default=None), 2),
+                "drift": "∞" if None in drifts else _relative(max(drifts, default=None)),
                 "growth": _growth(found.get("long_rollout")),
             }
         )
@@ -55,6 +55,11 @@ def long_steps(metrics: Mapping[str, Any]) -> int | None:
         if "long_rollout" in metrics.get(name, {})
     ]
     return lengths[0] if lengths else None
+
+
+def _relative(value: float | None) -> str:
+    """A relative error to two digits, or as a bound where it is rounding."""
+    return mean_error(value, 0) if value and value < ROUNDING else number(value, 2)
 
 
 def _correlation_time(found: Mapping[str, Any]) -> str:

@@ -1,6 +1,7 @@
 """The report of an experiment: a single self-contained HTML page."""
 
 import base64
+import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,43 +17,48 @@ from hybrid_pde.data.atomic import atomic_path
 from hybrid_pde.data.cache.simulation_store import SimulationStore
 from hybrid_pde.data.simulation_table import FILE as TABLE
 from hybrid_pde.data.simulation_table import Row, read_table
-from hybrid_pde.domain.run_folders import cycle_folder
+from hybrid_pde.domain.run_folders import RESIDUALS, cycle_folder
+from hybrid_pde.domain.stated_units import StatedUnits
 from hybrid_pde.evaluation import number_format as numbers
 from hybrid_pde.evaluation.history import History, read_columns
-from hybrid_pde.evaluation.provenance import collect_provenance
-from hybrid_pde.evaluation.report.captions import captions
+from hybrid_pde.evaluation.report.captions import caption
+from hybrid_pde.evaluation.report.cost_section import cost_sentence
 from hybrid_pde.evaluation.report.cycle_table import Cycle, cycle_rows, read_cycles
+from hybrid_pde.evaluation.report.data_section import data_facts, field_rows
 from hybrid_pde.evaluation.report.diagnostic_tables import (
     conserved_quantity_names,
     diagnostic_rows,
     long_steps,
 )
+from hybrid_pde.evaluation.report.drawings import draw_report, units_of
 from hybrid_pde.evaluation.report.error_tables import metric_rows, table_notes
+from hybrid_pde.evaluation.report.opening import opening
+from hybrid_pde.evaluation.report.origin import origin_of, usage
 from hybrid_pde.evaluation.report.parameter_tables import (
     correlation_rows,
     least_determined,
     numerics_summary,
     parameter_rows,
+    rounding_residuals,
     scheme_rows,
     with_symbols,
 )
-from hybrid_pde.evaluation.report.result_files import read_if_present, read_picture
+from hybrid_pde.evaluation.report.result_files import read_if_present
+from hybrid_pde.evaluation.report.rollout_section import (
+    clock,
+    picture_class,
+    rollout_styles,
+    strip,
+)
 from hybrid_pde.evaluation.report.simulation_tables import simulation_rows
-from hybrid_pde.evaluation.report.summary import headline_cards, subtitle
+from hybrid_pde.evaluation.report.stage_times import stage_rows
+from hybrid_pde.evaluation.report.summary import headline_cards
 from hybrid_pde.evaluation.report.uncertainty_bars import uncertainty_rows
 from hybrid_pde.evaluation.report.warnings_of_stages import gather_warnings
 
+TEMPLATES = Path(__file__).parent / "templates"
 TEMPLATE = "report.html.j2"
-MEDIA_TYPES = {".png": "image/png", ".gif": "image/gif", ".svg": "image/svg+xml"}
-PICTURES = (
-    "error_curves",
-    "diagnostics",
-    "prediction",
-    "animation",
-    "training",
-    "calibration",
-    "per_simulation",
-)
+SCRIPT = "slider.js.j2"
 
 
 @dataclass(frozen=True)
@@ -65,11 +71,13 @@ class ReportInputs:
         parameters: Content of ``parameters.yaml``.
         simulation_values: Rows of ``per_simulation.csv``.
         synthetic_history: Columns of ``synthetic/history.csv``.
-        pictures: Image files by their name in :data:`PICTURES`.
+        drawings: SVG text of each figure by its name.
+        frames: Content of ``frames.json``.
         timing: Content of ``timing.json``.
         cycles: The hybrid cycles, if there are several.
         generated: Number of generated simulations, if known.
-        provenance: Result of :func:`~hybrid_pde.evaluation.provenance.collect_provenance`.
+        stages: Rows of :func:`~hybrid_pde.evaluation.report.stage_times.stage_rows`.
+        origin: Result of :func:`~hybrid_pde.evaluation.report.origin.origin_of`.
     """
 
     experiment: Mapping[str, Any] | Experiment
@@ -77,20 +85,17 @@ class ReportInputs:
     parameters: Mapping[str, Any] | None = None
     simulation_values: Sequence[Row] = ()
     synthetic_history: History | None = None
-    pictures: Mapping[str, str | Path] = field(default_factory=dict)
+    drawings: Mapping[str, str] = field(default_factory=dict)
+    frames: Mapping[str, Any] = field(default_factory=dict)
     timing: Mapping[str, Any] = field(default_factory=dict)
     cycles: Sequence[Cycle] = ()
     generated: int | None = None
-    provenance: Mapping[str, Any] = field(default_factory=dict)
+    stages: Sequence[Mapping[str, Any]] = ()
+    origin: Mapping[str, Any] = field(default_factory=dict)
 
 
 def write_report(path: str | Path, inputs: ReportInputs) -> None:
-    """Write ``report.html`` atomically, with images as data URIs, inline styles and no scripts.
-
-    Raises:
-        FileNotFoundError: if an image does not exist.
-        ValueError: if an image is not a PNG, GIF or SVG.
-    """
+    """Write ``report.html`` atomically; it needs no other file and no network."""
     page = render_report(inputs)
     with atomic_path(Path(path)) as sibling:
         sibling.write_text(page, encoding="utf-8")
@@ -101,21 +106,17 @@ def report_of_folder(
 ) -> None:
     """Write the report of an experiment from its folder of results.
 
-    Draws the training histories to ``evaluation/training.png`` and ``calibration.png``. All of
-    these files are optional: ``physical/parameters.yaml``, ``physical/history.csv``,
-    ``synthetic/history.csv``, ``evaluation/metrics.json``, ``timing.json`` and images; and, for
-    hybrid cycles, ``parameters.yaml`` and ``synthetic/history.csv`` in ``cycle_01``, ….
+    Draws all figures to ``evaluation``, as SVG and PDF, and ``training.png``, ``calibration.png``
+    and ``per_simulation.png``. All of these files are optional: ``physical/parameters.yaml``,
+    ``residuals.json`` and ``history.csv``, ``synthetic/history.csv``, ``evaluation/metrics.json``,
+    ``timing.json`` and ``frames.json``; ``benchmarks``; and, for hybrid cycles,
+    ``parameters.yaml`` and ``synthetic/history.csv`` in ``cycle_01``, ….
 
     Args:
         path: HTML file to write.
         folder: Results of the experiment.
         experiment: Settings of the experiment.
     """
-    # these import Matplotlib
-    from hybrid_pde.evaluation.figures.simulation_values import plot_values
-    from hybrid_pde.evaluation.figures.style import save_figure
-    from hybrid_pde.evaluation.figures.training_figures import write_training_figures
-
     folder = Path(folder)
     parameters = read_if_present(folder / "physical" / "parameters.yaml")
     histories = {
@@ -123,27 +124,37 @@ def report_of_folder(
         for stage in ("synthetic", "physical")
         if (file := folder / stage / "history.csv").exists()
     }
-    pictures = write_training_figures(folder / "evaluation", **histories, parameters=parameters)
+    metrics, timing, frames = (
+        read_if_present(folder / "evaluation" / f"{name}.json")
+        for name in ("metrics", "timing", "frames")
+    )
     values: list[Row] = []
     if parameters and "per_simulation" in parameters:
         values = read_table(folder / "physical" / TABLE)
-        pictures["per_simulation"] = folder / "evaluation" / "per_simulation.png"
-        save_figure(pictures["per_simulation"], plot_values(values, _units(parameters)))
-    for name in PICTURES:
-        for suffix in MEDIA_TYPES:
-            if (picture := folder / "evaluation" / f"{name}{suffix}").exists():
-                pictures.setdefault(name, picture)
+    _write_pictures(folder / "evaluation", histories, parameters, values)
+    drawings = draw_report(
+        folder / "evaluation",
+        metrics=metrics,
+        timing=timing,
+        parameters=parameters,
+        residuals=read_if_present(folder / "physical" / RESIDUALS),
+        **histories,
+        values=values,
+        units=_units(frames),
+    )
     inputs = ReportInputs(
         experiment=experiment,
-        metrics=read_if_present(folder / "evaluation" / "metrics.json"),
+        metrics=metrics,
         parameters=parameters,
         simulation_values=values,
         synthetic_history=histories.get("synthetic"),
-        pictures=pictures,
-        timing=read_if_present(folder / "evaluation" / "timing.json") or {},
+        drawings=drawings,
+        frames=frames or {},
+        timing=timing or {},
         cycles=read_cycles(folder),
         generated=_count_generated(folder, parse_experiment(experiment)),
-        provenance=collect_provenance(),
+        stages=stage_rows(folder, _data_folders(parse_experiment(experiment))),
+        origin=origin_of(folder),
     )
     write_report(path, inputs)
 
@@ -152,11 +163,15 @@ def render_report(inputs: ReportInputs) -> str:
     """Render the page as text, see :func:`write_report`."""
     experiment = parse_experiment(inputs.experiment)
     metrics, parameters = inputs.metrics or {}, inputs.parameters or {}
+    rollouts = inputs.frames.get("simulations", [])
     return template(TEMPLATE).render(
         name=experiment.name,
-        subtitle=subtitle(experiment, inputs.generated),
+        script=_script(),
+        opening=opening(experiment, parameters, metrics, inputs.generated),
         warnings=gather_warnings(parameters, metrics, inputs.timing),
         cards=headline_cards(experiment, metrics, parameters),
+        data_facts=data_facts(inputs.frames.get("data", {})),
+        field_rows=field_rows(inputs.frames.get("data", {})),
         parameters=parameters,
         parameter_rows=with_symbols(experiment, parameter_rows(experiment, parameters)),
         uncertainty_rows=uncertainty_rows(parameters),
@@ -165,42 +180,87 @@ def render_report(inputs: ReportInputs) -> str:
         least_determined=least_determined(parameters),
         numerics=numerics_summary(parameters),
         scheme_rows=scheme_rows(parameters),
+        rounding_residuals=rounding_residuals(parameters),
         metrics=metrics,
+        time_unit=_unit(inputs.frames, "time"),
         metric_rows=metric_rows(metrics),
         diagnostic_rows=diagnostic_rows(metrics),
         conserved=conserved_quantity_names(metrics),
         long_steps=long_steps(metrics),
         timing=inputs.timing,
+        cost=cost_sentence(inputs.timing),
         table_notes=table_notes(metrics, inputs.timing),
         cycle_rows=cycle_rows(experiment, inputs.cycles),
         training=training_summary(inputs.synthetic_history),
-        pictures={key: data_uri(path) for key, path in inputs.pictures.items()},
-        captions=captions(metrics, parameters, inputs.synthetic_history),
+        drawings=inputs.drawings,
+        rollouts=rollouts,
+        rollout_styles=rollout_styles(rollouts),
+        stages=inputs.stages,
         settings=_settings(experiment),
-        provenance=inputs.provenance,
+        origin=inputs.origin,
+        usage=usage(experiment.name, "synthetic" in metrics, bool(parameters)),
     )
 
 
 def template(name: str) -> jinja2.Template:
-    """A template of this folder; what is put into it is escaped."""
+    """A template of the folder ``templates``; what is put into it is escaped."""
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"number": numbers.number, "duration": numbers.duration}
+    environment.filters |= {
+        "number": numbers.number,
+        "duration": numbers.duration,
+        "caption": caption,
+        "strip": strip,
+        "clock": clock,
+    }
+    environment.globals["picture_class"] = picture_class
     return environment.get_template(name)
 
 
-def data_uri(path: str | Path) -> str:
-    """An image as a data URI for an ``<img>``."""
-    path = Path(path)
-    if path.suffix not in MEDIA_TYPES:
-        raise ValueError(f"{path}: an image in a report must be one of {', '.join(MEDIA_TYPES)}")
-    encoded = base64.b64encode(read_picture(path)).decode("ascii")
-    return f"data:{MEDIA_TYPES[path.suffix]};base64,{encoded}"
+def _script() -> dict[str, str]:
+    """The page's only script, and its digest for the page's security policy."""
+    text = (TEMPLATES / SCRIPT).read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")
+    return {"text": text, "digest": f"sha256-{digest}"}
+
+
+def _write_pictures(
+    folder: Path,
+    histories: Mapping[str, History],
+    parameters: Mapping[str, Any] | None,
+    values: Sequence[Row],
+) -> None:
+    """Write ``training.png``, ``calibration.png`` and ``per_simulation.png``."""
+    # these import Matplotlib
+    from hybrid_pde.evaluation.figures.simulation_values import plot_values
+    from hybrid_pde.evaluation.figures.style import save_figure
+    from hybrid_pde.evaluation.figures.training_figures import write_training_figures
+
+    write_training_figures(folder, **histories, parameters=parameters)
+    if values and parameters:
+        save_figure(folder / "per_simulation.png", plot_values(values, units_of(parameters)))
+
+
+def _data_folders(experiment: Experiment) -> list[Path]:
+    """Folders of the data set's raw and cached simulations."""
+    return [experiment.raw_dir, experiment.cache_root / experiment.data.dset_name]
+
+
+def _unit(frames: Mapping[str, Any], kind: str) -> str:
+    """A unit with a space before it, empty where the data state none."""
+    unit = frames.get("data", {}).get("units", {}).get(kind, "")
+    return f" {unit}" if unit else ""
+
+
+def _units(frames: Mapping[str, Any] | None) -> StatedUnits:
+    """Units of length and time, as ``frames.json`` has them."""
+    units = (frames or {}).get("data", {}).get("units", {})
+    return StatedUnits(length=units.get("length", ""), time=units.get("time", ""))
 
 
 def training_summary(history: History | None) -> list[tuple[str, str]]:
@@ -232,11 +292,6 @@ def _count_generated(folder: Path, experiment: Experiment) -> int | None:
     home = cycle_folder(folder, cycles) if cycles > 1 else folder
     made = SimulationStore(home / "augmented").indices()
     return sum(index < wanted for index in made) if made else None
-
-
-def _units(parameters: Mapping[str, Any]) -> dict[str, str]:
-    """Unit of each parameter."""
-    return {name: each.get("unit") or "" for name, each in parameters["parameters"].items()}
 
 
 def _settings(experiment: Experiment) -> str:

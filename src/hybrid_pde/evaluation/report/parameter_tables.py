@@ -7,7 +7,15 @@ from typing import Any
 from hybrid_pde.config import Experiment
 from hybrid_pde.config.discovery import built_in_equations
 from hybrid_pde.evaluation.history import component
-from hybrid_pde.evaluation.number_format import MISSING, estimate, interval, number, percent, plural
+from hybrid_pde.evaluation.number_format import (
+    MISSING,
+    ROUNDING,
+    estimate,
+    interval,
+    number,
+    percent,
+    plural,
+)
 
 AXES = "xyz"
 UNDETERMINED = "not determined"
@@ -49,6 +57,7 @@ def parameter_rows(experiment: Experiment, parameters: Mapping[str, Any]) -> lis
                         component(parameter.get("discretization_error"), index), 2
                     ),
                     "true_value": _true_value(at, component(true_value, index)),
+                    "stated": _stated(at, component(true_value, index)),
                 }
             )
     return rows
@@ -90,6 +99,7 @@ def with_symbols(experiment: Experiment, rows: Sequence[Mapping[str, str]]) -> l
                 "estimate": "from the data" if is_known else f"{number(value)} (fixed)",
                 "unit": parameter.unit,
                 **dict.fromkeys(_NUMBERS, MISSING),
+                "stated": "",
             }
         )
     return found
@@ -114,6 +124,7 @@ def _row_of_simulations(name: str, parameter: Mapping[str, Any]) -> dict[str, st
         **dict.fromkeys(_NUMBERS, MISSING),
         "initial_guess": number(parameter.get("initial_guess")),
         "bounds": _bounds(parameter.get("bounds")),
+        "stated": "",
         "true_value": f"a value for each of {count}, in per_simulation.csv",
     }
 
@@ -136,6 +147,7 @@ def _field_row(name: str, parameter: Mapping[str, Any]) -> dict[str, str]:
         "estimate": described,
         "unit": parameter.get("unit") or "",
         **dict.fromkeys(_NUMBERS, MISSING),
+        "stated": "",
         "true_value": f"a field of {plural(learned, 'learned number')}"
         + (f", in {value['file']}" if value else ""),
     }
@@ -196,6 +208,18 @@ def scheme_rows(parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
+def rounding_residuals(parameters: Mapping[str, Any]) -> str:
+    """A sentence instead of figures where residuals are rounding errors; else empty."""
+    loss = parameters.get("loss")
+    if loss is None or loss >= ROUNDING**2:
+        return ""
+    return (
+        "The residuals are rounding errors of the data, about "
+        f"{number(max(loss, 0.0) ** 0.5, 1)} of the standard deviation: the equation and its "
+        "scheme are those that made them."
+    )
+
+
 def _scheme(numerics: Mapping[str, Any]) -> str:
     order = numerics.get("order")
     return str(numerics["scheme"]).replace("_", " ") + (f", order {order}" if order else "")
@@ -218,13 +242,28 @@ def _estimate(value: float | None, std: float | None) -> str:
     return UNDETERMINED if value is None else estimate(value, std)
 
 
+def _stated(value: float | None, true_value: float | None) -> str:
+    """True value of generated data and the relative error of the estimate, for the table."""
+    if true_value is None:
+        return ""
+    if value is None or not true_value:
+        return number(true_value)
+    return f"{number(true_value)} ({_relative_error(value, true_value)} off)"
+
+
+def _relative_error(value: float, true_value: float) -> str:
+    """In percent; a bound where it is rounding."""
+    error = abs(value / true_value - 1)
+    return "less than 10⁻⁵ %" if error < ROUNDING else percent(error)
+
+
 def _true_value(value: float | None, true_value: float | None) -> str:
     """True value of generated data, and the relative error of the estimate."""
     if true_value is None:
         return ""
     if value is None or not true_value:
         return f"generated with {number(true_value)}"
-    return f"generated with {number(true_value)}; {percent(abs(value / true_value - 1))} error"
+    return f"generated with {number(true_value)}; {_relative_error(value, true_value)} error"
 
 
 def _bounds(bounds: Any) -> str:

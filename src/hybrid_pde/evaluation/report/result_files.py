@@ -5,10 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from hybrid_pde.config.yaml_file import read_yaml_result
-from hybrid_pde.domain.small_file import MIB, read_small_bytes, read_small_text
+from hybrid_pde.domain.small_file import read_small_text
 from hybrid_pde.errors import UserError
 
-MAX_PICTURE_BYTES = 256 * MIB
 _REMEDY = "delete it and call the same command again: its stage then writes it again"
 
 
@@ -33,18 +32,3 @@ def read_result_file(path: Path) -> dict[str, Any]:
 def read_if_present(path: Path) -> dict[str, Any] | None:
     """Content of a YAML or JSON file; ``None`` if it does not exist."""
     return read_result_file(path) if path.exists() else None
-
-
-def read_picture(path: Path) -> bytes:
-    """Bytes of an image.
-
-    Raises:
-        FileNotFoundError: if it does not exist.
-        UserError: if it is no regular file, or too large.
-    """
-    try:
-        return read_small_bytes(path, MAX_PICTURE_BYTES)
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        raise UserError(f"{path}: {error.strerror}; {_REMEDY}") from None

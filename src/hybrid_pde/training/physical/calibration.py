@@ -9,6 +9,7 @@ import numpy as np
 from hybrid_pde.config.schema import PhysicalTraining
 from hybrid_pde.errors import DivergenceError
 from hybrid_pde.models.physical.physical_model import PhysicalModel
+from hybrid_pde.progress import begin_phase, counted_steps
 from hybrid_pde.result_warnings import recorded_warnings
 from hybrid_pde.training.physical.calibration_result import (
     Assessment,
@@ -116,14 +117,16 @@ def calibrate(
     # A single-precision rollout has rounding errors of the size of the last steps' gains.
     precision, model.precision = model.precision, "double"
     try:
-        with recorded_warnings() as messages:
+        with recorded_warnings() as messages, counted_steps("choosing start and scheme"):
             misfit = _Misfit(model, vector, Observations(data), options)
             selection, guess = _choose_start_and_scheme(misfit)
             minimum, losses = None, []
+            begin_phase("calibrating", options.settings.max_iterations)
             for _ in range(options.num_epochs):
                 minimum = minimum or Minimum(vector.read(), inf, MAX_ITERATIONS)
                 losses.append(_epoch(misfit, minimum, guess))
                 guess = None
+            begin_phase("estimating the uncertainty")
             result = _result(misfit, minimum, selection)
         result = replace(result, warnings=messages, train_losses=losses)
         return Calibration(result, misfit.observations, misfit.objective, minimum, selection)

@@ -1,7 +1,7 @@
 """Result of a calibration: parameters with uncertainties, numerics and history."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from math import isfinite
 from typing import Any
 
@@ -85,6 +85,8 @@ class CalibrationResult:
         history: Loss and parameters of every evaluated point.
         warnings: Messages about the result.
         train_losses: Loss of each epoch.
+        residuals: Result of :func:`~hybrid_pde.training.physical.residual_maps.residual_maps` at
+            the estimate.
     """
 
     parameters: Mapping[str, dict[str, Any]]
@@ -99,6 +101,7 @@ class CalibrationResult:
     history: Sequence[Mapping[str, Any]]
     warnings: Sequence[str] = ()
     train_losses: Sequence[float] = ()
+    residuals: Mapping[str, Any] = field(default_factory=dict)
 
     def to_mapping(self) -> dict[str, Any]:
         """The result as users and files get it, with ``final_loss`` and ``num_epochs``."""
@@ -156,6 +159,7 @@ def calibration_result(
             if vector.is_field(name)
         },
         [history_row(number, *point, vector) for number, point in enumerate(history)],
+        residuals={} if found.fit is None else found.fit.maps,
     )
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from hybrid_pde.errors import DivergenceError
+from hybrid_pde.progress import count_step
 from hybrid_pde.training.checkpoint_folder import CheckpointFolder
 
 Values = dict[str, Any]  # tensors and numbers
@@ -50,13 +51,16 @@ class EvaluationLog:
         found = self._next(kind, z)
         if found is None:
             if self._folder is None:
-                return evaluate()
+                values = evaluate()
+                _count(values)
+                return values
             found = {"kind": kind, "z": torch.from_numpy(np.array(z)), **_outcome(evaluate)}
             self._new.append(found)
             if self._folder.is_due(at_good_place=True):
                 self.flush()
         if found["error"] is not None:
             raise DivergenceError(found["error"])
+        _count(found["values"])
         return found["values"]
 
     def flush(self) -> None:
@@ -84,3 +88,9 @@ def _outcome(evaluate: Callable[[], Values]) -> dict[str, Any]:
         return {"values": evaluate(), "error": None}
     except DivergenceError as error:
         return {"values": None, "error": str(error)}
+
+
+def _count(values: Values) -> None:
+    """Show an evaluation with derivatives as a step of the calibration."""
+    if {"jacobian", "gradient"} & set(values):
+        count_step(loss=float(values["loss"]))

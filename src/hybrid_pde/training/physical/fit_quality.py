@@ -1,7 +1,7 @@
 """Quality of a calibration's fit: loss, bounds, agreement of simulations, residual structure."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import sqrt
 from typing import Any
 
@@ -12,6 +12,7 @@ from hybrid_pde.training.physical.minimum import CONVERGED
 from hybrid_pde.training.physical.objective import Objective
 from hybrid_pde.training.physical.parameter_vector import ParameterVector
 from hybrid_pde.training.physical.residual_arrays import residual_arrays
+from hybrid_pde.training.physical.residual_maps import residual_maps
 from hybrid_pde.training.physical.residual_statistics import (
     Correlation,
     Homogeneity,
@@ -50,6 +51,7 @@ class FitQuality:
             unknowns.
         simulations: Numbers of the simulations.
         loss: Mean square of the residuals.
+        maps: Result of :func:`residual_maps`.
     """
 
     correlation: Correlation
@@ -57,6 +59,7 @@ class FitQuality:
     step: np.ndarray | None
     simulations: list[int]
     loss: float
+    maps: Mapping[str, Any] = field(default_factory=dict)
 
 
 def assess_fit(measured: Objective, unknowns: np.ndarray, at: Linearization | None) -> FitQuality:
@@ -82,7 +85,9 @@ def assess_fit(measured: Objective, unknowns: np.ndarray, at: Linearization | No
             counts = measured.observations.counts_by_simulation()
             agreement = homogeneity(at.grams, counts, structure.inflation)
     loss = measured.loss(unknowns) if at is None else at.loss
-    return FitQuality(structure, agreement, step, measured.observations.simulation_numbers, loss)
+    observations = measured.observations
+    maps = residual_maps(residuals, structure, observations.grid, measured.dt)
+    return FitQuality(structure, agreement, step, observations.simulation_numbers, loss, maps)
 
 
 def fit_warnings(

@@ -1,0 +1,93 @@
+"""Error and run time of the solver on coarser grids, to compare a surrogate's cost with."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from hybrid_pde.evaluation.measures.metrics import rollout_errors, summarize
+from hybrid_pde.evaluation.measures.step_timing import seconds_per_step
+from hybrid_pde.evaluation.physical_predictor import PhysicalPredictor
+from hybrid_pde.evaluation.predictors import Predictor
+from hybrid_pde.evaluation.rollout_batches import HeldOut, roll_out, stack_states
+
+COARSENINGS = (2, 4, 8)
+FEWEST_POINTS = 8  # along an axis; below, no scheme resolves anything
+
+
+def cost_of_accuracy(
+    starts: Sequence[HeldOut], predictors: Mapping[str, Predictor]
+) -> list[dict[str, Any]]:
+    """Mean VRMSE and seconds per step of each model, and of the solver on coarser grids.
+
+    The solver keeps its scheme. The initial state is interpolated to the coarser grid and every
+    frame back to the grid of the data, where the error is measured; time steps grow with the cells
+    as far as they are stable.
+
+    Args:
+        starts: Simulations of one batch, the same for all models.
+        predictors: ``synthetic`` and ``physical``; without both there is nothing to compare.
+
+    Returns:
+        For each ``model`` and ``shape`` of its grid: ``vrmse``, ``None`` after a divergence, and
+        ``seconds`` per step and simulation in a rollout of one.
+    """
+    physical = predictors.get("physical")
+    if "synthetic" not in predictors or not isinstance(physical, PhysicalPredictor):
+        return []
+    shape = physical.grid.shape
+    points = [
+        {"model": name, "shape": list(shape), **_measured(starts, predictors[name])}
+        for name in ("synthetic", "physical")
+    ]
+    used = physical.model.discretization
+    try:
+        for factor in COARSENINGS:
+            coarse = [points // factor for points in shape]
+            if min(coarse) < FEWEST_POINTS:
+                break
+            physical.model.discretization = replace(used, coarsen=factor)
+            points.append({"model": "physical", "shape": coarse, **_measured(starts, physical)})
+    finally:
+        physical.model.discretization = used
+    return points
+
+
+def at_equal_error(points: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """The fastest solver with at most the surrogate's error; ``None`` if there is none.
+
+    Args:
+        points: Result of :func:`cost_of_accuracy`.
+    """
+    surrogate = next((each for each in points if each["model"] == "synthetic"), None)
+    if surrogate is None or surrogate["vrmse"] is None:
+        return None
+    as_good = [
+        each
+        for each in points
+        if each["model"] == "physical"
+        and each["vrmse"] is not None
+        and each["seconds"] is not None
+        and each["vrmse"] <= surrogate["vrmse"]
+    ]
+    return min(as_good, key=lambda each: each["seconds"], default=None)
+
+
+def _measured(starts: Sequence[HeldOut], predictor: Predictor) -> dict[str, float | None]:
+    initial = stack_states([each.start.initial for each in starts])
+    steps = starts[0].start.steps
+    found = roll_out(predictor, initial, steps)
+    errors = []
+    for position, each in enumerate(starts):
+        rollout = {
+            key: values[position].detach().numpy()
+            for key, values in found.items()
+            if key in each.start.truth
+        }
+        targets = {key: each.start.truth[key][1:] for key in rollout}
+        errors.append(rollout_errors(rollout, targets, each.index))
+    vrmse = summarize(errors)["vrmse"]
+    is_finite = all(bool(torch.isfinite(values).all()) for values in found.values())
+    seconds = seconds_per_step(predictor, starts[0].start.initial, steps) if is_finite else None
+    return {"vrmse": vrmse, "seconds": seconds}

@@ -1,0 +1,56 @@
+"""Table of the data in the report: grid, times, and statistics of the fields."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from hybrid_pde.evaluation.number_format import number, plural
+
+
+def data_facts(data: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Label and value of each fact about the evaluated data.
+
+    Args:
+        data: Entry ``data`` of ``frames.json``.
+    """
+    if not data:
+        return []
+    grid, units = data["grid"], data["units"]
+    length, time = (f" {units[key]}" if units[key] else "" for key in ("length", "time"))
+    extents = [
+        f"{axis} {number(low)} … {number(high)}{length} ({points} points)"
+        for axis, low, high, points in zip(
+            grid["axes"], grid["lower"], grid["upper"], grid["shape"], strict=True
+        )
+    ]
+    sides = [
+        f"{axis}: {_side(lower)}" if lower == upper else f"{axis}: {_side(lower)}, {_side(upper)}"
+        for axis, (lower, upper) in zip(grid["axes"], grid["boundary"], strict=True)
+    ]
+    few, many = data["frames"]
+    frames = plural(few, "frame") if few == many else f"{few} to {many} frames"
+    facts = [
+        ("Evaluated", plural(len(data["simulations"]), "simulation")),
+        ("Grid", "; ".join(extents)),
+        ("Boundary", "; ".join(sides)),
+        ("Time", f"{frames}, {number(data['dt'])}{time} apart"),
+    ]
+    if units.get("epoch"):
+        facts.append(("Times count from", str(units["epoch"])))
+    return facts
+
+
+def field_rows(data: Mapping[str, Any]) -> list[dict[str, str]]:
+    """One row a field or component: mean, standard deviation, range, missing values, unit."""
+    return [
+        {
+            "name": each["name"] + (" (constant in time)" if each["static"] else ""),
+            **{key: number(each[key], 4) for key in ("mean", "std", "min", "max")},
+            "missing": number(each["missing"]),
+            "unit": each["unit"] or "not stated",
+        }
+        for each in data.get("fields", [])
+    ]
+
+
+def _side(side: Any) -> str:
+    return side if isinstance(side, str) else f"value {number(side)}"

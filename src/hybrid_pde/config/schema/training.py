@@ -82,6 +82,7 @@ class PhysicalTraining(SharedTraining):
     initial_state: Literal["known", "estimate"] = "known"
     context_frames: Annotated[int, Field(ge=2)] | None = None
     check_discretization: bool = True
+    uncertainty: Literal["laplace", "profile"] = "laplace"
     learning_rate: PositiveFloat = 1e-3
     suppress_convergence_errors: bool = False
 

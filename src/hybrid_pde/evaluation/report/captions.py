@@ -36,6 +36,9 @@ def captions(
         "calibration": f"{calibration}.",
         "per_simulation": "Estimate of each simulation, with its 90 % interval where it is larger "
         "than the mark; against the value that its file states, where it states one.",
+        "profiles": "Profile likelihood: increase of the smallest misfit as one parameter is held "
+        "away from its estimate and the others are fitted. Values below the horizontal line are in "
+        "the 90 % interval; dashed: a parabola with the curvature near the estimate.",
     }
 
 

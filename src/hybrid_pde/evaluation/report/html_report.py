@@ -52,6 +52,7 @@ PICTURES = (
     "training",
     "calibration",
     "per_simulation",
+    "profiles",
 )
 
 
@@ -112,6 +113,7 @@ def report_of_folder(
         experiment: Settings of the experiment.
     """
     # these import Matplotlib
+    from hybrid_pde.evaluation.figures.profile_curves import plot_profiles
     from hybrid_pde.evaluation.figures.simulation_values import plot_values
     from hybrid_pde.evaluation.figures.style import save_figure
     from hybrid_pde.evaluation.figures.training_figures import write_training_figures
@@ -129,6 +131,9 @@ def report_of_folder(
         values = read_table(folder / "physical" / TABLE)
         pictures["per_simulation"] = folder / "evaluation" / "per_simulation.png"
         save_figure(pictures["per_simulation"], plot_values(values, _units(parameters)))
+    if parameters and parameters.get("profiles"):
+        pictures["profiles"] = folder / "evaluation" / "profiles.png"
+        save_figure(pictures["profiles"], plot_profiles(parameters))
     for name in PICTURES:
         for suffix in MEDIA_TYPES:
             if (picture := folder / "evaluation" / f"{name}{suffix}").exists():

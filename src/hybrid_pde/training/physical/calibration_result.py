@@ -1,7 +1,7 @@
 """Result of a calibration: parameters with uncertainties, numerics and history."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from math import isfinite
 from typing import Any
 
@@ -85,6 +85,7 @@ class CalibrationResult:
         history: Loss and parameters of every evaluated point.
         warnings: Messages about the result.
         train_losses: Loss of each epoch.
+        profiles: Profile likelihood of each number, see :mod:`profile_likelihood`.
     """
 
     parameters: Mapping[str, dict[str, Any]]
@@ -99,6 +100,7 @@ class CalibrationResult:
     history: Sequence[Mapping[str, Any]]
     warnings: Sequence[str] = ()
     train_losses: Sequence[float] = ()
+    profiles: Mapping[str, dict[str, Any]] = field(default_factory=dict)
 
     def to_mapping(self) -> dict[str, Any]:
         """The result as users and files get it, with ``final_loss`` and ``num_epochs``."""

@@ -263,7 +263,8 @@ def _result(
         if not settings.suppress_convergence_errors:
             raise
     result = calibration_result(objective, minimum, found, refinement, selection)
-    if settings.uncertainty == "profile" and found.uncertainty is not None:
+    assessed = minimum is not None and found.uncertainty is not None
+    if settings.uncertainty == "profile" and assessed:
         curves = profiles(objective, unknowns, result.parameters)
         result = replace(result, profiles=curves)
     return result

@@ -451,7 +451,7 @@ def test_profiles_are_drawn(tmp_path: Path) -> None:
     (tmp_path / "physical").mkdir()
     (tmp_path / "physical" / "parameters.yaml").write_text(yaml.safe_dump(content))
     (tmp_path / "evaluation").mkdir()
-    report_of_folder(tmp_path / "report.html", tmp_path, {"name": "profiles"})
+    report_of_folder(tmp_path / "report.html", tmp_path, EXPERIMENT)
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "Profile likelihood of each parameter" in page and "above 0.01" in page
     assert (tmp_path / "evaluation" / "profiles.png").stat().st_size > 1000

@@ -140,6 +140,7 @@ def test_a_calibration_with_little_noise_has_the_same_interval_either_way() -> N
 
 
 @pytest.mark.filterwarnings("ignore::hybrid_pde.result_warnings.ResultWarning")
+@pytest.mark.nightly
 def test_a_diffusivity_near_zero_has_an_interval_that_ends_at_its_bound() -> None:
     with pytest.warns(match="diffusivity: interval_90 has no lower end: .* down to the bound, 0"):
         found = _calibrated(0.4, "profile")

@@ -437,3 +437,26 @@ def test_columns_of_a_history_belong_to_parameters() -> None:
         "velocity_y": ("velocity", 1),
         "velocity_scale": ("velocity_scale", 0),
     }
+
+
+def test_profiles_are_drawn(tmp_path: Path) -> None:
+    profile = {
+        "values": [0.01, 0.02, 0.03], "increases": [3.0, 0.0, 2.0], "threshold": 2.7055,
+        "open": {"upper": "bound"},
+    }  # fmt: skip
+    found = {
+        "value": 0.02, "std": 0.01, "initial_guess": 0.1, "bounds": [None, None], "unit": "m",
+        "determined": True, "discretization_error": None, "uncertainty": 0.01,
+        "interval_90": [0.01, None], "uncertainty_parts": {"noise": 0.01},
+    }  # fmt: skip
+    content = {
+        "parameters": {"viscosity": found}, "profiles": {"viscosity": profile},
+        "status": "converged", "loss": 0.1, "iterations": 3, "numerics": {}, "warnings": [],
+    }  # fmt: skip
+    (tmp_path / "physical").mkdir()
+    (tmp_path / "physical" / "parameters.yaml").write_text(yaml.safe_dump(content))
+    (tmp_path / "evaluation").mkdir()
+    report_of_folder(tmp_path / "report.html", tmp_path, EXPERIMENT)
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "Profile likelihood: increase of the smallest misfit" in page and "above 0.01" in page
+    assert (tmp_path / "evaluation" / "profile_1.svg").stat().st_size > 1000

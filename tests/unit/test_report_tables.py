@@ -57,3 +57,12 @@ def test_no_quarter_of_a_figure_is_empty(panels: int) -> None:
             place.colspan.stop - place.colspan.start
         )
     assert (len(axes), covered) == (panels, 2 * rows)
+
+
+def test_an_open_interval_names_the_end_that_it_has() -> None:
+    experiment = parse_experiment({"model": {"physical": {"name": "BurgersPDE"}}})
+    parameter = {"value": 0.1, "std": 0.1, "uncertainty": 0.1, "initial_guess": 1.0}
+    for limits, text in (([None, 0.3], "below 0.3"), ([0.05, None], "above 0.05"),
+                         ([None, None], "open")):  # fmt: skip
+        found = {"parameters": {"viscosity": {**parameter, "interval_90": limits}}}
+        assert parameter_rows(experiment, found)[0]["interval"] == text

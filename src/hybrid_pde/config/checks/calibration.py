@@ -46,8 +46,30 @@ def calibration_errors(experiment: Experiment) -> Iterator[str]:
         else:
             yield from _field_errors(key, parameter)
     yield from _method_errors(training)
+    yield from _profile_errors(training)
     yield from _numerics_errors(section.numerics)
     yield from _observation_errors(experiment)
+
+
+def _profile_errors(training: PhysicalTraining) -> Iterator[str]:
+    """Errors where profile likelihoods are asked for what they are not defined for."""
+    if training.uncertainty != "profile":
+        return
+    key = "trainer_params.uncertainty: profile"
+    if training.method not in ("gauss-newton", "L-BFGS-B"):
+        yield (
+            f"{key}: method: {training.method} does not minimize the loss; use gauss-newton or "
+            "L-BFGS-B, or uncertainty: laplace"
+        )
+    for parameter in training.learnable_parameters:
+        if parameter.parametrization is not None or parameter.per_simulation:
+            is_what = (
+                "has a value for each simulation" if parameter.per_simulation else "is a field"
+            )
+            yield (
+                f"{key}: {parameter.name} {is_what}; profiles are of numbers that all simulations "
+                "share; use uncertainty: laplace"
+            )
 
 
 def unknowns_errors(

@@ -142,6 +142,12 @@ class PhysicalTraining(SharedTraining):
     """Repeats the estimate on a grid twice as fine (on up to four windows) and warns if it shifts.
     `gauss-newton` only.
     """
+    uncertainty: Literal["laplace", "profile"] = "laplace"
+    """`laplace`: `interval_90` is symmetric about the estimate, on a logarithmic scale about its
+    logarithm. `profile`: its ends are found by fitting all other parameters at fixed values of each
+    one, so it may be asymmetric, or open where the data set no limit; `gauss-newton` and `L-BFGS-B`,
+    for numbers that all simulations share.
+    """
     learning_rate: PositiveFloat = 1e-3
     """Learning rate of `adam` and `sgd`, relative to the initial guess."""
     suppress_convergence_errors: bool = False

@@ -11,6 +11,9 @@ CAPTIONS = {
     "observations, growing where the equation or its solution is off.",
     "residual_correlation": "Autocorrelation of the residuals: noise drops to 0 at once; structure "
     "reaches further.",
+    "profile": "Profile likelihood: increase of the smallest misfit as one parameter is held away "
+    "from its estimate and the others are fitted. Values below the horizontal line are in the 90 % "
+    "interval; dashed: a parabola with the curvature near the estimate.",
     "per_simulation": "Estimate of each simulation, with its 90 % interval where it is larger than "
     "the mark; against the value that its file states, where it states one.",
     "training": "Training loss (left axis), and validation error (right axis) where it was "

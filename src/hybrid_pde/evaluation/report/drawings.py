@@ -46,6 +46,7 @@ def draw_report(
     from hybrid_pde.evaluation.figures.cost_figure import plot_cost
     from hybrid_pde.evaluation.figures.diagnostic_figure import diagnostic_panels
     from hybrid_pde.evaluation.figures.error_curves import plot_error_curves
+    from hybrid_pde.evaluation.figures.profile_curves import profile_panels
     from hybrid_pde.evaluation.figures.residual_figures import residual_panels
     from hybrid_pde.evaluation.figures.simulation_values import value_panels
     from hybrid_pde.evaluation.figures.training_figures import calibration_panels, plot_training
@@ -61,6 +62,8 @@ def draw_report(
         figures |= calibration_panels(physical, shared)
     if residuals:
         figures |= residual_panels(residuals, units)
+    if parameters and parameters.get("profiles"):
+        figures |= profile_panels(parameters)
     if values and parameters:
         figures |= value_panels(values, units_of(parameters))
     if synthetic:

@@ -235,6 +235,12 @@ def _interval(limits: Any, index: int) -> str:
     if limits is None:
         return MISSING
     low, high = (component(limit, index) for limit in limits)
+    if low is None and high is None:  # the data set no limits
+        return "open"
+    if low is None:
+        return f"below {number(high)}"
+    if high is None:
+        return f"above {number(low)}"
     return interval(low, high)
 
 

@@ -24,8 +24,9 @@ from hybrid_pde.models.physical.physical_model import PhysicalModel
 from hybrid_pde.numerics.discretization import Discretization
 
 KEYS = ("parameters", "undetermined_directions", "status", "loss", "iterations", "numerics")
-# Additional keys of calibrations of several parameters, and of later hybrid cycles.
-PAIR_KEYS = ("correlations", "least_determined")
+# Additional keys of calibrations of several parameters, of profile likelihoods, and of later hybrid
+# cycles.
+PAIR_KEYS, PROFILE_KEYS = ("correlations", "least_determined"), ("profiles",)
 CYCLE_KEYS = ("reverted", "validation")
 # Errors from reading a file with other content.
 _DAMAGED = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
@@ -51,8 +52,8 @@ def write_parameters(path: Path, result: Mapping[str, Any]) -> None:
             "sha256": sha256_of(file),
             **parameters[name]["value"],
         }
-    pairs = [key for key in PAIR_KEYS if result.get(key)]
-    keys = (*KEYS, *pairs, *(key for key in CYCLE_KEYS if key in result))
+    optional = [key for key in (*PAIR_KEYS, *PROFILE_KEYS) if result.get(key)]
+    keys = (*KEYS, *optional, *(key for key in CYCLE_KEYS if key in result))
     content = {key: parameters if key == "parameters" else result[key] for key in keys}
     if "table" in result:
         table = path.with_name(TABLE)

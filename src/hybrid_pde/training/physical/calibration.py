@@ -34,6 +34,7 @@ from hybrid_pde.training.physical.objective import Objective
 from hybrid_pde.training.physical.observation_window import ObservedData
 from hybrid_pde.training.physical.observations import Observations
 from hybrid_pde.training.physical.parameter_vector import ParameterVector
+from hybrid_pde.training.physical.profile_likelihood import profiles
 from hybrid_pde.training.physical.scheme_selection import SchemeSelection, select_discretization
 from hybrid_pde.training.physical.unconverged import check_steps, warn_if_unconverged
 
@@ -264,7 +265,12 @@ def _result(
     except DivergenceError:
         if not settings.suppress_convergence_errors:
             raise
-    return calibration_result(objective, minimum, found, refinement, selection)
+    result = calibration_result(objective, minimum, found, refinement, selection)
+    assessed = minimum is not None and found.uncertainty is not None
+    if settings.uncertainty == "profile" and assessed:
+        curves = profiles(objective, unknowns, result.parameters)
+        result = replace(result, profiles=curves)
+    return result
 
 
 def _unknowns(objective: Objective, minimum: Minimum | None) -> np.ndarray:

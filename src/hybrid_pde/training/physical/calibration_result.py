@@ -87,6 +87,7 @@ class CalibrationResult:
         train_losses: Loss of each epoch.
         residuals: Result of :func:`~hybrid_pde.training.physical.residual_maps.residual_maps` at
             the estimate.
+        profiles: Profile likelihood of each number, see :mod:`profile_likelihood`.
     """
 
     parameters: Mapping[str, dict[str, Any]]
@@ -102,6 +103,7 @@ class CalibrationResult:
     warnings: Sequence[str] = ()
     train_losses: Sequence[float] = ()
     residuals: Mapping[str, Any] = field(default_factory=dict)
+    profiles: Mapping[str, dict[str, Any]] = field(default_factory=dict)
 
     def to_mapping(self) -> dict[str, Any]:
         """The result as users and files get it, with ``final_loss`` and ``num_epochs``."""

@@ -95,8 +95,8 @@ class PhysicalTrainer(FieldTrainer):
             ``parameters`` (value, std, initial_guess, bounds, unit, determined,
             discretization_error, uncertainty, interval_90, uncertainty_parts by name),
             ``undetermined_directions``, ``status``, ``loss``,
-            ``iterations``, ``numerics``, ``history``, ``warnings`` (messages), ``train_losses``,
-            ``final_loss`` and ``num_epochs``.
+            ``iterations``, ``numerics``, ``history``, ``warnings`` (messages), ``profiles``,
+            ``train_losses``, ``final_loss`` and ``num_epochs``.
 
         Raises:
             CalibrationError: for observations that are empty, not finite, or inconsistent.

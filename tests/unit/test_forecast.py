@@ -1,7 +1,6 @@
 """Forecasts of loaded models from datasets and files: numbers, units, checks of the state."""
 
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,6 @@ from hybrid_pde.domain.known_values import KnownParameter
 from hybrid_pde.domain.stated_units import StatedUnits
 from hybrid_pde.errors import CheckpointError, DivergenceError, StateError
 from hybrid_pde.models import ModelRegistry
-from hybrid_pde.models.forecast import _attributes
 from hybrid_pde.models.physical.calibrated_model import calibrated_experiment
 from hybrid_pde.models.physical.parameters_file import write_parameters
 from hybrid_pde.models.surrogate_file import save_synthetic_model
@@ -367,15 +365,3 @@ def test_a_damaged_description_is_a_damaged_model(path: Path, tmp_path: Path) ->
         plain[name].attrs = {}
     found = old.rollout(plain, 2)
     np.testing.assert_array_equal(found["velocity"], new.rollout(given, 2)["velocity"])
-
-
-def test_a_parameter_called_source_does_not_hide_the_model() -> None:
-    model = SimpleNamespace(
-        kind="calibrated physical model",
-        used_parameters=lambda start: {"source": 0.0, "decay": 0.1},
-        data=DATA,
-    )
-    state = SimpleNamespace(source="a.nc", frame=0, time=0.0)
-    found = _attributes(model, state, None, SimpleNamespace(simulation=0))  # type: ignore[arg-type]
-    assert found["source"].startswith("calibrated physical model, hybrid_pde")
-    assert found["decay"] == 0.1

@@ -208,7 +208,6 @@ def _attributes(model: Forecaster, state: StartState, request: StateRequest) -> 
     date = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     frame = f"simulation {request.simulation}, frame {state.frame}"
     return {
-        **numbers,  # first: CF's `source` is not the parameter of that name
         "title": f"Forecast by a {model.kind}",
         "source": f"{model.kind}, hybrid_pde {__version__}",
         "history": f"{date}: forecast from {Path(state.source).name}, {frame}",

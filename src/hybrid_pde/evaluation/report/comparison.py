@@ -98,7 +98,7 @@ def _estimates(parameters: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
     for name, each in parameters.items():
         value, std = each.get("value"), each.get("uncertainty", each.get("std"))
         if each.get("per_simulation"):
-            valued = sum(v is not None for v in value)
+            valued = sum(v is not None for v in value or ())
             text = f"values of {numbers.plural(valued, 'simulation')}"
         elif isinstance(value, list):
             stds = std if isinstance(std, list) else [None] * len(value)

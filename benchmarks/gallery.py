@@ -28,7 +28,7 @@ DOCS, RESULTS = ROOT / "docs", ROOT / "results"
 RECORD = DOCS / "measurements" / "gallery.json"
 HEAD = """# Gallery
 
-Each of these experiments is a file in [config](../config), takes at most some minutes on two cores,
+Each of these experiments is a file in `config/`, takes at most some minutes on two cores,
 and is run by `snakemake --cores 2 results/<name>/report.html`. Pictures and figures are written by
 `python -m benchmarks.gallery`; the figures are in
 [gallery.json](measurements/gallery.json), with the machine they come from.

@@ -144,7 +144,7 @@ def rule_outputs(rule: str) -> list[str]:
     """Output paths of a rule, with its wildcards; not the captions of Snakemake's report."""
     block = re.search(r"\n    output:\n((?: {8}.*\n)+)", rule)
     texts = re.findall(r'"([^"]+)"', block[1]) if block else []
-    return [text for text in texts if "{" in text and "/" in text]
+    return [text for text in texts if "/" in text and not text.endswith(".rst")]
 
 
 def workflow_page() -> str:

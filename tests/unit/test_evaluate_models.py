@@ -122,7 +122,7 @@ def test_everything_is_written_and_replicates_are_averaged(files: dict[str, Any]
     assert len(poor) == 1 and "Synthetic model" in poor[0]
     assert {"train_synthetic: few windows", "cache: gaps"} < {*metrics["warnings"]}
     timing = json.loads((folder / "timing.json").read_text())
-    names = {"synthetic", "physical", "persistence", "batch", "speedup", "warnings"}
+    names = {"synthetic", "physical", "persistence", "batch", "cost", "speedup", "warnings"}
     assert names == set(timing)
     with xr.open_dataset(folder / "rollouts.nc", engine="netcdf4") as rollouts:
         np.testing.assert_allclose(

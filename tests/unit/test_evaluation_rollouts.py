@@ -52,7 +52,7 @@ def test_persistence_repeats_the_initial_state() -> None:
 def test_metrics_have_the_agreed_layout_and_values() -> None:
     simulation = waves(static=True)
     found = evaluate([(4, simulation)], {"synthetic": _Oracle(simulation, 0.1)}, split="test")
-    assert list(found.metrics) == ["synthetic", "persistence", "evaluated_on"]
+    assert list(found.metrics) == ["synthetic", "persistence", "evaluated_on", "spectra"]
     described = found.metrics["evaluated_on"]
     assert {key: described[key] for key in ("simulations", "split", "dt", "num_steps")} == {
         "simulations": [4], "split": "test", "dt": 0.05, "num_steps": 4,

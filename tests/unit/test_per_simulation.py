@@ -339,7 +339,7 @@ def test_the_figure_shows_estimates_against_stated_values(tmp_path: Path) -> Non
 
     table = rows_of({0: 0.1, 1: 0.2, 2: None}, s0=0.1, s1=0.25)
     (axes,) = plot_values(table, {"diffusivity": "m²/s"}).axes
-    assert axes.get_xlabel() == "value stated in the file"
+    assert axes.get_xlabel() == "value stated in the file  [m²/s]"
     assert axes.lines[0].get_xdata().tolist() == [0.1, 0.25]
     assert axes.lines[0].get_ydata().tolist() == [0.1, 0.2]
     unstated = [replace_known(row) for row in table]

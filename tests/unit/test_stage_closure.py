@@ -109,7 +109,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         monkeypatch.setattr(code_digest, "PACKAGE", package)
         monkeypatch.setattr(planning, "PACKAGE", package)
         monkeypatch.setattr(planning, "SCRIPTS", root / "workflow/scripts")
-        template = package / "evaluation/report/report.html.j2"
+        template = package / "evaluation/report/templates/report.html.j2"
         monkeypatch.setattr(planning, "TEMPLATES", {"report": (template,)})
         monkeypatch.chdir(root)
         yield package

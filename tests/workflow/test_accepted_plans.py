@@ -114,7 +114,7 @@ DECIDED_BEFORE = [
     "training.augmentation.parameter_sampling.__init__",
     "training.augmentation.source_simulations.generated_steps",
     "training.hybrid.guided_observations._check_fields",
-    "training.physical.initial_state_unknowns.check_dense",
+    "training.physical.initial_state_unknowns.check_size",
     "training.physical.parameter_vector._check_start",
     "training.physical.physical_trainer.__init__",
     "training.physical.physical_trainer._create_optimizer",

@@ -278,7 +278,7 @@ ARCHITECTURES = f"{LIBRARY}/models/synthetic/architectures"
         (f"{ARCHITECTURES}/unet/network.py", USES_SURROGATE),
         (f"{ARCHITECTURES}/fno/network.py", set()),
         (f"{LIBRARY}/evaluation/report/html_report.py", {"report"}),
-        (f"{LIBRARY}/evaluation/report/report.html.j2", {"report"}),
+        (f"{LIBRARY}/evaluation/report/templates/report.html.j2", {"report"}),
         ("workflow/scripts/augment.py", {"augment"}),
         (f"{LIBRARY}/workflow/stage_program.py", set(STAGES)),
         (f"{LIBRARY}/training/physical/physical_trainer.py", {"train_physical"}),

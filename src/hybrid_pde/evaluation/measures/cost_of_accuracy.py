@@ -54,26 +54,6 @@ def cost_of_accuracy(
     return points
 
 
-def at_equal_error(points: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
-    """The fastest solver with at most the surrogate's error; ``None`` if there is none.
-
-    Args:
-        points: Result of :func:`cost_of_accuracy`.
-    """
-    surrogate = next((each for each in points if each["model"] == "synthetic"), None)
-    if surrogate is None or surrogate["vrmse"] is None:
-        return None
-    as_good = [
-        each
-        for each in points
-        if each["model"] == "physical"
-        and each["vrmse"] is not None
-        and each["seconds"] is not None
-        and each["vrmse"] <= surrogate["vrmse"]
-    ]
-    return min(as_good, key=lambda each: each["seconds"], default=None)
-
-
 def _measured(starts: Sequence[HeldOut], predictor: Predictor) -> dict[str, float | None]:
     initial = stack_states([each.start.initial for each in starts])
     steps = starts[0].start.steps

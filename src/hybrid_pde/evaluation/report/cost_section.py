@@ -1,9 +1,8 @@
 """Sentence on the surrogate's cost beside that of a solver with an equal error."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hybrid_pde.evaluation.measures.cost_of_accuracy import at_equal_error
 from hybrid_pde.evaluation.number_format import duration, mean_error, number
 
 
@@ -31,3 +30,23 @@ def cost_sentence(timing: Mapping[str, Any]) -> str:
         f"least as accurate, on {grid} points (VRMSE {mean_error(solver['vrmse'], 0)}), takes "
         f"{duration(solver['seconds'])}: {relation}."
     )
+
+
+def at_equal_error(points: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """The fastest solver with at most the surrogate's error; ``None`` if there is none.
+
+    Args:
+        points: Result of ``cost_of_accuracy``, from ``timing.json``.
+    """
+    surrogate = next((each for each in points if each["model"] == "synthetic"), None)
+    if surrogate is None or surrogate["vrmse"] is None:
+        return None
+    as_good = [
+        each
+        for each in points
+        if each["model"] == "physical"
+        and each["vrmse"] is not None
+        and each["seconds"] is not None
+        and each["vrmse"] <= surrogate["vrmse"]
+    ]
+    return min(as_good, key=lambda each: each["seconds"], default=None)

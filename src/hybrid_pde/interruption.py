@@ -97,8 +97,9 @@ def interruptible() -> Iterator[None]:
     def interrupt(number: int, frame: FrameType | None) -> None:
         interrupted = Interrupted(number)
         if _is_importing(frame):
+            shown = f"ERROR: {interrupted}; run the same command again to continue\n"
             with suppress(OSError):  # the stream is closed
-                os.write(2, f"{interrupted}; run the same command again\n".encode())
+                os.write(2, shown.encode())
             os._exit(EXIT_CODE)
         raise interrupted
 

@@ -53,7 +53,7 @@ def test_help_and_version_load_no_library():
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.splitlines()[-1] == "[]"
-    assert "inspect" in ended.stdout and "hybrid-pde 0." in ended.stdout
+    assert "inspect" in ended.stdout and "hybrid-pde 1." in ended.stdout
     assert ended.stdout.count("...") == 1, "after ARGS: no description is cut short"
 
 
@@ -71,4 +71,4 @@ def test_a_signal_during_an_import_ends_the_process_at_once(tmp_path):
         env=os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])},
     )  # fmt: skip
     assert ended.returncode == app.INTERRUPTED
-    assert ended.stderr == "ended by SIGINT; run the same command again\n"
+    assert ended.stderr == "ERROR: ended by SIGINT; run the same command again to continue\n"

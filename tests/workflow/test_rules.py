@@ -10,7 +10,7 @@ import pytest
 
 from hybrid_pde.workflow.live_processes import SHELL_PREFIX
 from hybrid_pde.workflow.settings_file import DIRECTORY
-from tests.workflow.snakemake_run import TARGET, command, run
+from tests.workflow.snakemake_run import TARGET, command, run, run_cold
 from tests.workflow.tiny import ROOT, write_experiment
 
 RULE = re.compile(r"^rule (\w+):\n((?:(?: {4}.*)?\n)+)", re.MULTILINE)
@@ -97,7 +97,7 @@ def test_interpreter_is_that_of_snakemake_or_of_the_conda_environment(
     (tmp_path / "bin/conda").write_text(CONDA)
     (tmp_path / "bin/conda").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
-    shown = run(tmp_path, TARGET, "--dry-run", "--printshellcmds", *sdm)
+    shown = run_cold(tmp_path, TARGET, "--dry-run", "--printshellcmds", *sdm)
     assert shown.returncode == 0, shown.stdout
     python = "python" if sdm else sys.executable
     for stage in ("simulate", "train_physical", "train_synthetic"):

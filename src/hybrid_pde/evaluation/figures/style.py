@@ -89,7 +89,7 @@ def mark_rounding(axes: Axes, size: float = 1e-7) -> None:
     low, high = axes.get_ylim()
     if low >= size:
         return
-    low = max(low, 0.05 * size)
+    low, high = max(low, 0.05 * size), max(high, 2 * size)  # the label stays inside
     axes.set_ylim(low, high)
     axes.axhspan(low, size, color="#bbbbbb", alpha=0.35, linewidth=0, zorder=0)
     axes.annotate(

@@ -16,7 +16,7 @@ Paths = Annotated[
 
 
 def command(paths: Paths) -> None:
-    """Check files against the specification of their format, all values included."""
+    """Check all values of files against their format's specification."""
     from hybrid_pde.command_line.file_verification import verify
 
     for path in paths:

@@ -33,7 +33,10 @@ and is run by `snakemake --cores 2 results/<name>/report.html`. Pictures and fig
 `python -m benchmarks.gallery`; the figures are in
 [gallery.json](measurements/gallery.json), with the machine they come from.
 
-VRMSE is the error of predictions of simulations that were not used, 1 being that of the mean.
+VRMSE is the error of predictions of simulations that were not used, 1 being that of the mean. In
+all but the last, the data come from the solver that is calibrated: they show what can be done, and
+how it is written, but not the accuracy to expect of data from elsewhere
+([benchmarks](benchmarks.md)).
 """
 
 

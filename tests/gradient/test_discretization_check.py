@@ -9,7 +9,9 @@ import pytest
 import torch
 
 from hybrid_pde.models.physical import BurgersPDE
+from hybrid_pde.numerics.discretization import Discretization
 from hybrid_pde.training.physical import discretization_check
+from hybrid_pde.training.physical.calibration_result import warn_of_shifts
 from hybrid_pde.training.physical.refined_linearization import RefinedLinearization
 from tests.gradient.calibration_case import DT, TRUTH, Windows, trainer
 from tests.physics.periodic_box import coordinates, periodic_grid, physical_config
@@ -123,3 +125,14 @@ def test_wrong_derivatives_give_the_shift_of_the_finer_ones(
     monkeypatch.setattr(discretization_check, "linearize_refined", misled)
     _, shift = viscosity(data(), FOURTH)
     assert shift == pytest.approx(expected, rel=0.02)
+
+
+@pytest.mark.parametrize(("shift", "warns"), [([5.7e-8, -2.5e-9], False), ([5e-3, 0.0], True)])
+def test_a_component_next_to_nothing_is_compared_with_the_others(shift, warns) -> None:
+    found = {"buoyancy": {"value": [-1e-10, 0.5], "std": [6.8e-11, 8.4e-11]}}
+    found["buoyancy"]["discretization_error"] = shift
+    used = Discretization("finite_difference", 4)
+    with warnings.catch_warnings(record=True) as given:
+        warnings.simplefilter("always")
+        warn_of_shifts(found, used)
+    assert bool(given) == warns

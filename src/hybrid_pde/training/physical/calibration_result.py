@@ -28,6 +28,8 @@ from hybrid_pde.training.physical.uncertainty import Uncertainty, assess
 
 # Relative difference of two schemes' estimates below which they are the same for every purpose.
 _SAME_VALUE = 1e-4
+# A component of a vector that is less than this beside the largest one counts as that much.
+_SMALLEST_SHARE = 1e-3
 
 
 @dataclass(frozen=True)
@@ -284,8 +286,9 @@ def warn_of_shifts(parameters: Mapping[str, Any], used: Discretization) -> None:
             continue
         each = zip(*(np.atleast_1d(np.array(v, dtype=float)) for v in (value, shift)), strict=True)
         stds = np.atleast_1d(np.array(np.nan if std is None else std, dtype=float))
+        negligible = _SMALLEST_SHARE * float(np.abs(np.array(value, dtype=float)).max())
         for position, (at, by) in enumerate(each):
-            spread = float(stds[min(position, len(stds) - 1)])
+            spread = max(float(stds[min(position, len(stds) - 1)]), 0.01 * negligible)
             text = describe_shift(name, float(at), float(by), spread, used)
             if text is not None:
                 warn_of_result(text)

@@ -121,7 +121,7 @@ def main() -> None:
     parser.add_argument("names", nargs="*", help="experiments; default: all")
     parser.add_argument("--keep", action="store_true", help="take the results that are there")
     asked = parser.parse_args()
-    record = json.loads(RECORD.read_text(encoding="utf-8")) if RECORD.exists() else {}
+    found = {}
     for exhibit in EXHIBITS:
         if asked.names and exhibit.name not in asked.names:
             continue
@@ -129,8 +129,11 @@ def main() -> None:
             target = f"results/{exhibit.name}/report.html"
             snakemake = [sys.executable, "-m", "snakemake"]
             subprocess.run([*snakemake, "--cores", "2", target], cwd=ROOT, check=True)
-        record[exhibit.name] = {**measured(exhibit.name), "environment": environment()}
+        found[exhibit.name] = {**measured(exhibit.name), "environment": environment()}
         draw(exhibit)
+    # read now: other runs may have written it meanwhile
+    record = json.loads(RECORD.read_text(encoding="utf-8")) if RECORD.exists() else {}
+    record |= found
     RECORD.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     sections = [section(each, record[each.name]) for each in EXHIBITS if each.name in record]
     (DOCS / "gallery.md").write_text("\n".join([HEAD, *sections]), encoding="utf-8")

@@ -9,7 +9,7 @@ from hybrid_pde.evaluation.history import component
 from hybrid_pde.evaluation.measures.metrics import LABELS, PREDICTORS
 from hybrid_pde.evaluation.number_format import compared, estimate, mean_error, number
 from hybrid_pde.evaluation.report.parameter_tables import component_name
-from hybrid_pde.evaluation.report.result_files import read_if_present
+from hybrid_pde.evaluation.report.result_files import results_with_warnings
 from hybrid_pde.evaluation.report.warnings_of_stages import gather_warnings
 from hybrid_pde.result_warnings import summary_of
 
@@ -18,14 +18,7 @@ REPORT = "report.html"
 
 def summary_of_folder(folder: Path) -> str:
     """What an experiment found, a line each, from its folder; any file may be missing."""
-    parameters, metrics, timing = (
-        read_if_present(folder / name) or {}
-        for name in (
-            "physical/parameters.yaml",
-            "evaluation/metrics.json",
-            "evaluation/timing.json",
-        )
-    )
+    parameters, metrics, timing = results_with_warnings(folder)
     lines = [f"{folder}:", *_estimates(parameters), *_errors(metrics)]
     lines.append(summary_of(gather_warnings(parameters, metrics, timing)).replace("\n", "\n  "))
     if (folder / REPORT).exists():

@@ -29,6 +29,17 @@ def read_result_file(path: Path) -> dict[str, Any]:
         raise UserError(f"{path}: damaged: {' '.join(reason.split())[:300]}; {_REMEDY}") from None
 
 
+def results_with_warnings(folder: Path) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """Contents of ``parameters.yaml``, ``metrics.json`` and ``timing.json``; empty where absent.
+
+    Args:
+        folder: The experiment's folder.
+    """
+    names = ("physical/parameters.yaml", "evaluation/metrics.json", "evaluation/timing.json")
+    parameters, metrics, timing = (read_if_present(folder / name) or {} for name in names)
+    return parameters, metrics, timing
+
+
 def read_if_present(path: Path) -> dict[str, Any] | None:
     """Content of a YAML or JSON file; ``None`` if it does not exist."""
     return read_result_file(path) if path.exists() else None

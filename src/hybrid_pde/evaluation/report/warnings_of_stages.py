@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hybrid_pde.evaluation.report.result_files import read_if_present
+from hybrid_pde.evaluation.report.result_files import results_with_warnings
 from hybrid_pde.result_warnings import STAGES, stage_of
 
 
@@ -30,12 +30,4 @@ def gather_warnings(
 
 def warnings_in_folder(folder: Path) -> list[tuple[str, str]]:
     """Like :func:`gather_warnings`, from an experiment's folder; any file may be missing."""
-    parameters, metrics, timing = (
-        read_if_present(folder / name) or {}
-        for name in (
-            "physical/parameters.yaml",
-            "evaluation/metrics.json",
-            "evaluation/timing.json",
-        )
-    )
-    return gather_warnings(parameters, metrics, timing)
+    return gather_warnings(*results_with_warnings(folder))

@@ -198,7 +198,7 @@ def scheme_rows(parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [
         {
             "scheme": _scheme(candidate),
-            "loss": "diverged" if candidate["loss"] is None else number(candidate["loss"], 3),
+            "loss": _candidate_loss(candidate),
             "parameters": ", ".join(
                 f"{name} {number(value)}"
                 for name, value in (candidate.get("parameters") or {}).items()
@@ -206,6 +206,12 @@ def scheme_rows(parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
         }
         for candidate in (parameters.get("numerics") or {}).get("candidates") or []
     ]
+
+
+def _candidate_loss(candidate: Mapping[str, Any]) -> str:
+    if candidate["loss"] is None:
+        return "diverged"
+    return number(candidate["loss"], 3) + (" (predicted)" if "not_fitted" in candidate else "")
 
 
 def rounding_residuals(parameters: Mapping[str, Any]) -> str:

@@ -3,7 +3,8 @@
 Data generated with a coarse scheme are best explained by that scheme. Wrong parameters hide the
 difference, so the parameters are fitted for every candidate: first on a short stretch of the data,
 then, for candidates that are about equal there, on whole windows. All candidates see the same
-noise, so their residuals are compared value by value.
+noise, so their residuals are compared value by value. A candidate that is predicted to be far from
+the best one is not fitted.
 """
 
 import logging
@@ -17,6 +18,7 @@ import numpy as np
 from hybrid_pde.errors import DivergenceError
 from hybrid_pde.models.physical.physical_model import PhysicalModel
 from hybrid_pde.numerics.discretization import CANDIDATES, SHOCK_CANDIDATE, Discretization
+from hybrid_pde.training.physical.candidate_screening import predicted_fit
 from hybrid_pde.training.physical.minimization import gauss_newton
 from hybrid_pde.training.physical.objective import Objective
 from hybrid_pde.training.physical.observations import Observations
@@ -43,6 +45,9 @@ _RATIO = 2.0
 _FAR = 0.2
 # Loss at which a scheme for smooth solutions explains the data: 1 % of their standard deviation.
 _EXPLAINED = 1e-4
+# A candidate whose loss is predicted to be this many times the smallest is not fitted. Losses
+# within a factor of two matter; derivatives of another candidate leave a small error.
+_HOPELESS = 10.0
 
 logger = logging.getLogger(__name__)
 
@@ -67,7 +72,8 @@ class SchemeSelection:
     """Result of a selection.
 
     Attributes:
-        candidates: Scheme, order, loss (``None`` if it diverged) and parameters of every candidate.
+        candidates: Scheme, order, loss (``None`` if it diverged) and parameters of every candidate;
+            for one that was not fitted, what was predicted, and the reason as ``not_fitted``.
         optimum: The estimate z of the chosen one; ``None`` if all diverged.
         rivals: Candidates that fit the data equally well.
     """
@@ -79,12 +85,22 @@ class SchemeSelection:
 
 @dataclass(frozen=True)
 class _Fit:
-    """A candidate at its optimum; without an optimum if its solution diverges."""
+    """A candidate at its optimum; without an optimum if its solution diverges.
+
+    Attributes:
+        candidate: The candidate.
+        z: The optimum.
+        loss: The loss there.
+        residuals: The residuals there.
+        better: The candidate next to which this one was not worth fitting: optimum and loss are
+            predicted.
+    """
 
     candidate: Discretization
     z: np.ndarray
     loss: float = inf
     residuals: Sequence[Residuals] = ()
+    better: Discretization | None = None
 
 
 def select_discretization(objective: Objective) -> SchemeSelection:
@@ -124,13 +140,17 @@ def select_discretization(objective: Objective) -> SchemeSelection:
 def _fit_all(
     objective: Objective, stretch: Observations, possible: Sequence[Discretization]
 ) -> list[_Fit]:
-    """Every candidate at its own optimum on a stretch; WENO only where no other explains it."""
+    """Every candidate at its own optimum on a stretch; WENO only where no other explains it.
+
+    The most accurate ones come first: where one of them explains the data, others are rarely near.
+    """
     fits: list[_Fit] = []
     start = objective.vector.read()
-    for candidate in possible:
+    for candidate in sorted(possible, key=_first_tried, reverse=True):
         if candidate.scheme == "weno" and any(each.loss < _EXPLAINED for each in fits):
             continue  # no shocks; WENO costs more than all other candidates
-        found = _fit(objective, stretch, candidate, start)
+        found = _screened(objective, stretch, candidate, fits)
+        found = found or _fit(objective, stretch, candidate, start)
         fits.append(found)
         if found.loss == min(each.loss for each in fits) < inf:
             start = found.z  # close to the optimum of the next candidate
@@ -140,7 +160,22 @@ def _fit_all(
         if is_far and _RATIO * min(each.loss for each in fits) < found.loss < inf:
             again = _fit(objective, stretch, found.candidate, start)
             fits[position] = min(found, again, key=lambda each: each.loss)
-    return fits
+    return sorted(fits, key=lambda each: possible.index(each.candidate))
+
+
+def _screened(
+    objective: Objective, stretch: Observations, candidate: Discretization, fits: Sequence[_Fit]
+) -> _Fit | None:
+    """The prediction for a candidate next to a much better one; ``None`` if it is to be fitted."""
+    best = min(fits, key=lambda each: each.loss, default=None)
+    hidden = objective.states is not None and stretch.hides_starts
+    if best is None or best.loss >= _EXPLAINED or candidate.scheme == "weno" or hidden:
+        return None
+    trial = Objective(objective.model, stretch, objective.vector, objective.dt, log=objective.log)
+    found = predicted_fit(trial, best.z, best.candidate, candidate)
+    if found is None or found.loss < _HOPELESS * best.loss:
+        return None
+    return _Fit(candidate, found.z, found.loss, better=best.candidate)
 
 
 def _fit(
@@ -199,12 +234,22 @@ def _entry(objective: Objective, fit: _Fit) -> dict[str, Any]:
     vector = objective.vector
     values = vector.values(fit.z)
     named = {name: vector.by_name(values, name) for name in vector.parameters}
-    return {**entry, "loss": fit.loss, "parameters": named}
+    entry |= {"loss": fit.loss, "parameters": named}
+    if fit.better is not None:
+        entry["not_fitted"] = (
+            f"predicted from {fit.better.label}, whose loss is less than 1/{_HOPELESS:.0f} of it"
+        )
+    return entry
 
 
 def _accuracy(scheme: Discretization) -> tuple[bool, int]:
     """Sort key of the accuracy on smooth data; WENO is about as accurate as order 4."""
     return scheme.scheme == "spectral", scheme.order or 3
+
+
+def _first_tried(scheme: Discretization) -> tuple[bool, tuple[bool, int]]:
+    """Sort key of the order of the fits; WENO is the last resort."""
+    return scheme.scheme != "weno", _accuracy(scheme)
 
 
 def candidates(model: PhysicalModel) -> Sequence[Discretization]:

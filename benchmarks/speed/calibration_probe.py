@@ -25,6 +25,11 @@ def main(path: str) -> None:
             "seconds": found.seconds,
             "values": {name: found.value(name) for name in case["parameters"]},
             "std": {name: found.std(name) for name in case["parameters"]},
+            "uncertainty": {
+                name: found.result["parameters"][name].get("uncertainty")
+                for name in case["parameters"]
+            },
+            "cpu_seconds": found.cpu_seconds,
             "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         }
         print(json.dumps(answer), file=answers, flush=True)

@@ -87,11 +87,23 @@ def against_revision(scratch: Path, revision: str = BEFORE) -> Iterator[Ratio]:
             )
             measured = pair.measure()
             note = "; ".join(
-                f"{name} {ours.last['values'][name]:.8g} and {theirs.last['values'][name]:.8g}"
-                for name in calibration.truth
+                _compared(name, truth, ours.last, theirs.last)
+                for name, truth in calibration.truth.items()
             )
             peaks = f"peak {ours.last['peak_mib']:.0f} and {theirs.last['peak_mib']:.0f} MiB"
         yield Ratio(**{**measured.to_json(), "note": f"{note}; {peaks}"})
+
+
+def _compared(name: str, truth: float, ours: dict[str, Any], theirs: dict[str, Any]) -> str:
+    """Both estimates of a parameter, and how far they are apart and from the truth."""
+    one, other = (float(each["values"][name]) for each in (ours, theirs))
+    text = f"{name} {one:.8g} and {other:.8g}"
+    uncertainty = ours["uncertainty"][name]
+    if uncertainty:
+        errors = [abs(one - other), abs(one - truth), abs(other - truth)]
+        apart, own, before = (error / uncertainty for error in errors)
+        text += f" ({apart:.2g} uncertainties apart, {own:.2g} and {before:.2g} off the truth)"
+    return text
 
 
 def against_practice(scratch: Path) -> Iterator[Ratio]:

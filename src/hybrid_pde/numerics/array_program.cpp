@@ -14,12 +14,15 @@ using Transform = long (*)(void* plan, void* from, ...);
 constexpr int DIMS = 6;
 constexpr int OPERANDS = 4;  // the result and up to three arguments
 
+// A loop has the number of the instructions in it in place of a plan, and the sizes of its
+// dimensions; from block to block the arrays of these instructions move by `jump` bytes.
 struct Instruction {
   Index code;
   void* plan;
   Index size[DIMS];
   char* at[OPERANDS];
   Index stride[OPERANDS][DIMS];
+  Index jump[OPERANDS][DIMS];
 };
 
 template <class T>
@@ -52,37 +55,52 @@ inline Complex<T> operator/(Complex<T> a, T b) {
   return {a.re / b, a.im / b};
 }
 
-// The operation along the last dimension; b and c may be the same for all of it.
-template <class R, class A, class B, class C, class F>
+// The operation of N arguments along the last dimension, in which some may be the same for all.
+template <int N, class R, class A, class B, class C, class F>
 inline void along_row(Index n, R* __restrict r, const A* __restrict a, const B* __restrict b,
-                      const C* __restrict c,
-                      const Index (&step)[OPERANDS], F f) {
+                      const C* __restrict c, const Index (&step)[OPERANDS], F f) {
   const auto [dr, da, db, dc] = step;
-  if (dr == 1 && da == 1 && db == 1 && dc == 1) {
-    for (Index k = 0; k < n; ++k) r[k] = f(a[k], b[k], c[k]);
-  } else if (dr == 1 && da == 1 && db == 0 && dc == 0) {
-    const B same_b = *b;
-    const C same_c = *c;
-    for (Index k = 0; k < n; ++k) r[k] = f(a[k], same_b, same_c);
+  const bool whole_b = N < 2 || db == 1, whole_c = N < 3 || dc == 1;
+  const bool same_b = N < 2 || db == 0, same_c = N < 3 || dc == 0;
+  if (dr == 1 && da == 1 && whole_b && whole_c) {
+    for (Index k = 0; k < n; ++k) r[k] = f(a[k], N < 2 ? *b : b[k], N < 3 ? *c : c[k]);
+  } else if (dr == 1 && da == 1 && same_b && same_c) {
+    const B one = *b;
+    const C other = *c;
+    for (Index k = 0; k < n; ++k) r[k] = f(a[k], one, other);
+  } else if (N == 3 && dr == 1 && da == 1 && db == 1 && dc == 0) {
+    const C other = *c;
+    for (Index k = 0; k < n; ++k) r[k] = f(a[k], b[k], other);
+  } else if (N == 3 && dr == 1 && da == 1 && db == 0 && dc == 1) {
+    const B one = *b;
+    for (Index k = 0; k < n; ++k) r[k] = f(a[k], one, c[k]);
+  } else if (N == 2 && dr == 1 && da == 0 && db == 1) {
+    const A one = *a;
+    for (Index k = 0; k < n; ++k) r[k] = f(one, b[k], *c);
   } else {
-    for (Index k = 0; k < n; ++k) r[k * dr] = f(a[k * da], b[k * db], c[k * dc]);
+    for (Index k = 0; k < n; ++k) {
+      r[k * dr] = f(a[k * da], N < 2 ? *b : b[k * db], N < 3 ? *c : c[k * dc]);
+    }
   }
 }
 
-template <class R, class A, class B, class C, class F>
-void apply(const Instruction& i, F f) {
+using Places = char* const (&)[OPERANDS];
+
+template <int N, class R, class A, class B, class C, class F>
+void apply(const Instruction& i, Places at, F f) {
   Index step[OPERANDS], offset[OPERANDS] = {0}, position[DIMS] = {0};
   for (int j = 0; j < OPERANDS; ++j) step[j] = i.stride[j][DIMS - 1];
   for (;;) {
-    along_row(i.size[DIMS - 1], reinterpret_cast<R*>(i.at[0]) + offset[0],
-              reinterpret_cast<const A*>(i.at[1]) + offset[1],
-              reinterpret_cast<const B*>(i.at[2]) + offset[2],
-              reinterpret_cast<const C*>(i.at[3]) + offset[3], step, f);
+    along_row<N>(i.size[DIMS - 1], reinterpret_cast<R*>(at[0]) + offset[0],
+                 reinterpret_cast<const A*>(at[1]) + offset[1],
+                 reinterpret_cast<const B*>(at[N < 2 ? 1 : 2]) + (N < 2 ? 0 : offset[2]),
+                 reinterpret_cast<const C*>(at[N < 3 ? 1 : 3]) + (N < 3 ? 0 : offset[3]), step, f);
     int d = DIMS - 2;
     for (; d >= 0; --d) {
-      for (int j = 0; j < OPERANDS; ++j) offset[j] += i.stride[j][d];
+      if (i.size[d] == 1) continue;
+      for (int j = 0; j <= N; ++j) offset[j] += i.stride[j][d];
       if (++position[d] < i.size[d]) break;
-      for (int j = 0; j < OPERANDS; ++j) offset[j] -= i.stride[j][d] * i.size[d];
+      for (int j = 0; j <= N; ++j) offset[j] -= i.stride[j][d] * i.size[d];
       position[d] = 0;
     }
     if (d < 0) return;
@@ -91,30 +109,62 @@ void apply(const Instruction& i, F f) {
 
 // The numbers of operations are those of array_program.py.
 template <class T>
-void execute(const Instruction& i, Index code) {
+void execute(const Instruction& i, Index code, Places at) {
   using Z = Complex<T>;
   switch (code) {
-    case 0: return apply<T, T, T, T>(i, [](T a, T, T) { return a; });
-    case 1: return apply<Z, Z, Z, Z>(i, [](Z a, Z, Z) { return a; });
-    case 2: return apply<Z, T, T, T>(i, [](T a, T, T) { return Z{a, 0}; });
-    case 3: return apply<T, T, T, T>(i, [](T a, T, T) { return -a; });
-    case 4: return apply<Z, Z, Z, Z>(i, [](Z a, Z, Z) { return -a; });
-    case 5: return apply<T, T, T, T>(i, [](T a, T b, T) { return a + b; });
-    case 6: return apply<Z, Z, Z, Z>(i, [](Z a, Z b, Z) { return a + b; });
-    case 7: return apply<T, T, T, T>(i, [](T a, T b, T) { return a - b; });
-    case 8: return apply<Z, Z, Z, Z>(i, [](Z a, Z b, Z) { return a - b; });
-    case 9: return apply<T, T, T, T>(i, [](T a, T b, T) { return a * b; });
-    case 10: return apply<Z, Z, Z, Z>(i, [](Z a, Z b, Z) { return a * b; });
-    case 11: return apply<Z, Z, T, T>(i, [](Z a, T b, T) { return a * b; });
-    case 12: return apply<T, T, T, T>(i, [](T a, T b, T) { return a / b; });
-    case 13: return apply<Z, Z, T, T>(i, [](Z a, T b, T) { return a / b; });
-    case 14: return apply<T, T, T, T>(i, [](T a, T b, T c) { return a + b * c; });
-    case 15: return apply<Z, Z, Z, Z>(i, [](Z a, Z b, Z c) { return a + b * c; });
-    case 16: return apply<Z, Z, Z, T>(i, [](Z a, Z b, T c) { return a + b * c; });
+    case 0: return apply<1, T, T, T, T>(i, at, [](T a, T, T) { return a; });
+    case 1: return apply<1, Z, Z, Z, Z>(i, at, [](Z a, Z, Z) { return a; });
+    case 2: return apply<1, Z, T, T, T>(i, at, [](T a, T, T) { return Z{a, 0}; });
+    case 3: return apply<1, T, T, T, T>(i, at, [](T a, T, T) { return -a; });
+    case 4: return apply<1, Z, Z, Z, Z>(i, at, [](Z a, Z, Z) { return -a; });
+    case 5: return apply<2, T, T, T, T>(i, at, [](T a, T b, T) { return a + b; });
+    case 6: return apply<2, Z, Z, Z, Z>(i, at, [](Z a, Z b, Z) { return a + b; });
+    case 7: return apply<2, T, T, T, T>(i, at, [](T a, T b, T) { return a - b; });
+    case 8: return apply<2, Z, Z, Z, Z>(i, at, [](Z a, Z b, Z) { return a - b; });
+    case 9: return apply<2, T, T, T, T>(i, at, [](T a, T b, T) { return a * b; });
+    case 10: return apply<2, Z, Z, Z, Z>(i, at, [](Z a, Z b, Z) { return a * b; });
+    case 11: return apply<2, Z, Z, T, T>(i, at, [](Z a, T b, T) { return a * b; });
+    case 12: return apply<2, T, T, T, T>(i, at, [](T a, T b, T) { return a / b; });
+    case 13: return apply<2, Z, Z, T, T>(i, at, [](Z a, T b, T) { return a / b; });
+    case 14: return apply<3, T, T, T, T>(i, at, [](T a, T b, T c) { return a + b * c; });
+    case 15: return apply<3, Z, Z, Z, Z>(i, at, [](Z a, Z b, Z c) { return a + b * c; });
+    case 16: return apply<3, Z, Z, Z, T>(i, at, [](Z a, Z b, T c) { return a + b * c; });
+    case 17: return apply<3, T, T, T, T>(i, at, [](T a, T b, T c) { return a - b * c; });
   }
 }
 
-constexpr Index FORWARD = 100, BACKWARD = 101, DOUBLE = 32;
+constexpr Index FORWARD = 100, BACKWARD = 101, LOOP = 200, DOUBLE = 32;
+
+void execute_at(const Instruction& i, Places at) {
+  if (i.code >= DOUBLE) {
+    execute<double>(i, i.code - DOUBLE, at);
+  } else {
+    execute<float>(i, i.code, at);
+  }
+}
+
+// All instructions of a loop for one block, then for the next one.
+void run_blocks(const Instruction& loop) {
+  const Instruction* begin = &loop + 1;
+  const Instruction* end = begin + reinterpret_cast<Index>(loop.plan);
+  Index position[DIMS] = {0};
+  for (;;) {
+    for (const Instruction* i = begin; i != end; ++i) {
+      char* at[OPERANDS];
+      for (int j = 0; j < OPERANDS; ++j) {
+        at[j] = i->at[j];
+        for (int d = 0; d < DIMS; ++d) at[j] += i->jump[j][d] * position[d];
+      }
+      execute_at(*i, at);
+    }
+    int d = DIMS - 1;
+    for (; d >= 0; --d) {
+      if (++position[d] < loop.size[d]) break;
+      position[d] = 0;
+    }
+    if (d < 0) return;
+  }
+}
 
 struct Operations {
   const Instruction* list;
@@ -128,10 +178,11 @@ struct Operations {
         error = forward(i->plan, i->at[1], i->at[0]);
       } else if (i->code == BACKWARD) {
         error = backward(i->plan, i->at[1], i->at[0]);
-      } else if (i->code >= DOUBLE) {
-        execute<double>(*i, i->code - DOUBLE);
+      } else if (i->code == LOOP) {
+        run_blocks(*i);
+        i += reinterpret_cast<Index>(i->plan);
       } else {
-        execute<float>(*i, i->code);
+        execute_at(*i, i->at);
       }
       if (error) return error;
     }

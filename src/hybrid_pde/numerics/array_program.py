@@ -1,6 +1,6 @@
-"""Graphs of native operations as lists that run without Python, for small states.
+"""Lists of operations on arrays: graphs that run for many steps without Python.
 
-On small arrays the call of an operation takes longer than its arithmetic. A graph of sums,
+On small grids the call of an operation takes longer than its arithmetic. A graph of sums,
 products and Fourier transforms becomes a list of operations on fixed arrays, which an interpreter
 in C++ runs for all steps of several frames at once.
 """
@@ -12,6 +12,13 @@ from typing import Any
 import torch
 from torch import fx
 
+from hybrid_pde.numerics.array_loops import (
+    Instructions,
+    Operation,
+    TooManyDimensionsError,
+    instructions,
+    storage,
+)
 from hybrid_pde.numerics.array_program_library import Library, Plan, library
 from hybrid_pde.numerics.graph_part import Part
 from hybrid_pde.numerics.graph_recorder import Tensors
@@ -23,11 +30,10 @@ aten = torch.ops.aten
 _OPERATIONS = (
     *("copy r", "copy c", "widen r", "neg r", "neg c", "add rr", "add cc", "sub rr", "sub cc"),
     *("mul rr", "mul cc", "mul cr", "div rr", "div cr", "addcmul rrr", "addcmul ccc"),
-    "addcmul ccr",
+    *("addcmul ccr", "subcmul rrr"),
 )
 _CODES = {name: code for code, name in enumerate(_OPERATIONS)}
 _DOUBLE, _FORWARD, _BACKWARD = 32, 100, 101
-_DIMS, _OPERANDS = 6, 4
 
 _VIEWS: tuple[Any, ...] = (
     torch.select,
@@ -77,35 +83,40 @@ class ArrayProgram:
         if found is None:
             raise UnsupportedError("no interpreter")
         self._library: Library = found
-        self._rows: list[list[int]] = []
+        self._operations: list[Operation] = []
         self._plans: list[Plan] = []
-        self._held = [*kept]
         # The arrays are addressed by the list and must not go.
-        self._arrays: list[torch.Tensor] = []
-        self._changing = [self._new(each.shape, each.dtype) for each in changing]
+        self._kept = [each.detach().clone() for each in kept]
+        self._held: list[torch.Tensor] = []
+        self._given: Tensors | None = None
+        self._changing = [torch.zeros(each.shape, dtype=each.dtype) for each in changing]
         self._period = period
-        rows = [self._replacing(step, [*kept, *self._changing])]
-        if renewal is not None:
-            rows.append(self._replacing(renewal, [*renewal.constants, *self._states]))
-        else:
-            rows.append([])
-        self._rows = []
+        lists = [self._replacing(step, [*self._kept, *self._changing])]
+        again = [] if renewal is None else [*renewal.constants, *self._states]
+        lists.append(self._lowered() if renewal is None else self._replacing(renewal, again))
         results = self._translate(observed.module.graph, [*observed.constants, *self._states])
-        self._wanted = [*self._states, *(self._contiguous(each) for each in results)]
-        rows.append(self._rows)
-        self._lists = [torch.tensor(each, dtype=torch.int64) for each in rows]
+        made = [torch.zeros(each.shape, dtype=each.dtype) for each in results]
+        for own, each in zip(made, results, strict=True):
+            self._emit("copy", own, each)
+        self._wanted = [*self._states, *made]
+        self._lists = [*lists, self._lowered()]
 
     def run(
-        self, changing: Tensors, first: int, steps: int, frames: int
+        self, kept: Tensors, changing: Tensors, first: int, steps: int, frames: int
     ) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
         """The states ``[F, …]`` after each frame, and what is observed of them.
 
         Args:
+            kept: Constants and held tensors.
             changing: The states before, and the other changing tensors, which stay the same.
             first: Number of steps before.
             steps: Number of steps in a frame.
             frames: Number of frames.
         """
+        if kept is not self._given:
+            for own, value in zip(self._kept, kept, strict=True):
+                own.copy_(value)
+            self._given = kept
         for own, value in zip(self._changing, changing, strict=True):
             own.copy_(value)
         made = [torch.empty((frames, *u.shape), dtype=u.dtype) for u in self._wanted]
@@ -114,18 +125,25 @@ class ArrayProgram:
             for own, each in zip(self._wanted, made, strict=True)
         ]
         counts = self._period, first, steps, frames
-        self._library.run(self._lists, counts, torch.tensor(arrays))
+        self._library.run([each.rows for each in self._lists], counts, torch.tensor(arrays))
         return made[: len(self._states)], made[len(self._states) :]
 
-    def _replacing(self, part: Part, inputs: Tensors) -> list[list[int]]:
+    def _replacing(self, part: Part, inputs: Tensors) -> Instructions:
         """The operations of a function that replaces the states by its results."""
-        self._rows = []
         results = self._translate(part.module.graph, inputs)
         self._states = self._changing[: len(results)]
         results = [self._contiguous(each, _shares(each, self._states)) for each in results]
         for state, result in zip(self._states, results, strict=True):
             self._emit("copy", state, result)
-        return self._rows
+        return self._lowered()
+
+    def _lowered(self) -> Instructions:
+        """Instructions of the operations since the last call."""
+        operations, self._operations = _joined(self._operations), []
+        try:
+            return instructions(operations)
+        except TooManyDimensionsError as problem:
+            raise UnsupportedError("too many dimensions") from problem
 
     def _translate(self, graph: fx.Graph, inputs: Sequence[torch.Tensor]) -> list[torch.Tensor]:
         left = iter(inputs)
@@ -254,10 +272,7 @@ class ArrayProgram:
         real = made if code == _BACKWARD else values
         plan = self._library.plan(tuple(sizes), number, real.dtype, code == _FORWARD)
         self._plans.append(plan)
-        source = self._contiguous(values)
-        places = [made.data_ptr(), source.data_ptr(), 0, 0]
-        blank = [0] * (_OPERANDS * _DIMS)
-        self._rows.append([code, plan.address, *[1] * _DIMS, *places, *blank])
+        self._operations.append(Operation(code, [made, self._contiguous(values)], plan.address))
 
     def _contiguous(self, values: torch.Tensor, anew: bool = False) -> torch.Tensor:
         if values.is_contiguous() and not anew:
@@ -275,56 +290,61 @@ class ArrayProgram:
         return made
 
     def _new(self, shape: Sequence[int], dtype: torch.dtype) -> torch.Tensor:
-        made = torch.zeros(tuple(shape), dtype=dtype)
-        self._arrays.append(made)
-        return made
+        return torch.empty(tuple(shape), dtype=dtype, device="meta")
 
     def _emit(self, name: str, made: torch.Tensor, *arguments: torch.Tensor) -> None:
         code = _CODES.get(f"{name} {''.join('c' if u.is_complex() else 'r' for u in arguments)}")
         doubles = {each.dtype in _DOUBLES for each in (made, *arguments)}
         simple = all(u.is_floating_point() or u.is_complex() for u in arguments)
         simple = simple and not any(u.is_conj() or u.is_neg() for u in arguments)
-        if code is None or len(doubles) > 1 or not simple or made.device.type != "cpu":
+        simple = simple and all(u.device.type in ("cpu", "meta") for u in (made, *arguments))
+        if code is None or len(doubles) > 1 or not simple:
             raise UnsupportedError(f"{name} of {[each.dtype for each in arguments]}")
         operands = [made, *(each.expand(made.shape) for each in arguments)]
-        sizes, strides = _collapsed(made.shape, [each.stride() for each in operands])
-        missing = _OPERANDS - len(operands)  # they are not used, but steps are those of the first
-        operands += [operands[1]] * missing
-        strides += [strides[1]] * missing
-        if doubles == {True}:
-            code += _DOUBLE
-        places = [each.data_ptr() for each in operands]
-        self._rows.append([code, 0, *sizes, *places, *(n for line in strides for n in line)])
+        self._operations.append(Operation(code + _DOUBLE * (doubles == {True}), operands))
+
+
+def _joined(operations: Sequence[Operation]) -> list[Operation]:
+    """Products of real numbers joined with the sums that they are terms of."""
+    uses: dict[int, int] = {}
+    for each in operations:
+        for argument in each.operands[1:]:
+            uses[storage(argument)] = uses.get(storage(argument), 0) + 1
+    products: dict[int, Operation] = {}
+    joined: list[Operation | None] = []
+    places: dict[int, int] = {}
+    for each in operations:
+        precise, made = each.code >= _DOUBLE and not each.plan, each.operands[0]
+        name = None if each.plan else _OPERATIONS[each.code - _DOUBLE * precise]
+        if name in ("add rr", "sub rr"):
+            first, second = each.operands[1:]
+            if name == "add rr" and not _is_product(second, products):
+                first, second = second, first
+            if _is_product(second, products):
+                product = products.pop(storage(second))
+                joined[places[storage(second)]] = None
+                code = _CODES["addcmul rrr" if name == "add rr" else "subcmul rrr"]
+                operands = [made, first, *product.operands[1:]]
+                each = Operation(code + _DOUBLE * precise, operands)
+        elif name == "mul rr" and uses.get(storage(made)) == 1 and made.device.type == "meta":
+            products[storage(made)] = each
+            places[storage(made)] = len(joined)
+        joined.append(each)
+    return [each for each in joined if each is not None]
+
+
+def _is_product(array: torch.Tensor, products: dict[int, Operation]) -> bool:
+    """True if an array is exactly the result of a product that is used once."""
+    found = products.get(storage(array))
+    if found is None:
+        return False
+    made = found.operands[0]
+    return made.shape == array.shape and made.stride() == array.stride()
 
 
 def _shares(values: torch.Tensor, others: Tensors) -> bool:
     """True if the values are in the memory of another tensor."""
-    own = values.untyped_storage().data_ptr()
-    return any(each.untyped_storage().data_ptr() == own for each in others)
-
-
-def _collapsed(
-    shape: Sequence[int], strides: Sequence[Sequence[int]]
-) -> tuple[list[int], list[list[int]]]:
-    """Sizes and strides with as few dimensions as possible, the first ones of size 1."""
-    sizes: list[int] = []
-    steps: list[list[int]] = [[] for _ in strides]
-    for dim, size in enumerate(shape):
-        own = [each[dim] for each in strides]
-        if size == 1:
-            continue
-        if sizes and all(s[-1] == size * n for s, n in zip(steps, own, strict=True)):
-            sizes[-1] *= size
-            for line, step in zip(steps, own, strict=True):
-                line[-1] = step
-            continue
-        sizes.append(size)
-        for line, step in zip(steps, own, strict=True):
-            line.append(step)
-    missing = _DIMS - len(sizes)
-    if missing < 0:
-        raise UnsupportedError("too many dimensions")
-    return [1] * missing + sizes, [[0] * missing + line for line in steps]
+    return any(storage(each) == storage(values) for each in others)
 
 
 _TRANSLATIONS: dict[Any, Callable[..., torch.Tensor]] = {

@@ -12,6 +12,7 @@ Layout: ``G`` directions of derivatives.
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -27,6 +28,27 @@ logger = logging.getLogger(__name__)
 
 Observation = Callable[..., list[torch.Tensor]]
 Run = Callable[[Tensors], tuple[torch.Tensor, ...]]
+# Lists of a graph that are kept, for other numbers of simulations.
+_MOST_PROGRAMS = 4
+
+
+@dataclass(frozen=True)
+class HeldProgram:
+    """A list of operations with its held tensors.
+
+    Attributes:
+        program: The list, which others may use with other held tensors.
+        kept: Constants and held tensors.
+    """
+
+    program: ArrayProgram
+    kept: Tensors
+
+    def run(
+        self, changing: Tensors, first: int, steps: int, frames: int
+    ) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
+        """The states after each frame, and what is observed: see :meth:`ArrayProgram.run`."""
+        return self.program.run(self.kept, changing, first, steps, frames)
 
 
 class NativeGraph:
@@ -66,6 +88,7 @@ class NativeGraph:
         self._is_listable = True
         self._on_device: dict[torch.device, tuple[Tensors, Tensors]] = {}
         self._derivatives: dict[tuple[object, ...], NativeGraph] = {}
+        self._programs: dict[tuple[object, ...], ArrayProgram] = {}
 
     def hold(self, held: Tensors, device: torch.device, compiled: bool = False) -> Run:
         """The function of the changing tensors alone.
@@ -96,7 +119,8 @@ class NativeGraph:
         observed: Observation,
         renewal: Observation | None = None,
         period: int = 1,
-    ) -> ArrayProgram | None:
+        key: object = None,
+    ) -> HeldProgram | None:
         """The function as a list of operations that runs without Python, on the CPU.
 
         Its results replace the first changing tensors.
@@ -107,24 +131,55 @@ class NativeGraph:
             observed: A function of the states whose results are wanted after each frame.
             renewal: A function of the states, run before a step now and then.
             period: Number of steps after which it is.
+            key: Identifies these functions; the list is used again for the same ones.
 
         Returns:
             The list; ``None`` if there is an operation that it cannot have, or no compiler.
         """
         if not self._is_listable:
             return None
-        cpu = torch.device("cpu")
-        results: Any = self._graph.output_node().args[0]
-        states = changing[: len(results)]
-        own = whole(*record(observed, states))
-        part = None if renewal is None else whole(*record(renewal, states))
-        kept = self._kept_values(held, cpu)
-        try:
-            return ArrayProgram(self._run, kept, changing, own, part, period)
-        except UnsupportedError as problem:
-            logger.debug("a graph is run operation by operation: %s", problem)
-            self._is_listable = False
-            return None
+        kept = self._kept_values(held, torch.device("cpu"))
+        name = (key, period, tuple(each.shape for each in changing))
+        made = self._programs.pop(name, None) if key is not None else None
+        if made is None:
+            results: Any = self._graph.output_node().args[0]
+            states = changing[: len(results)]
+            own = whole(*record(observed, states))
+            part = None if renewal is None else whole(*record(renewal, states))
+            try:
+                made = ArrayProgram(self._run, kept, changing, own, part, period)
+            except UnsupportedError as problem:
+                logger.debug("a graph is run operation by operation: %s", problem)
+                self._is_listable = False
+                return None
+        if key is not None:
+            self._programs[name] = made
+            if len(self._programs) > _MOST_PROGRAMS:
+                del self._programs[next(iter(self._programs))]
+        return HeldProgram(made, kept)
+
+    def derivative(
+        self, directions: Sequence[Direction], num_states: int, count: int
+    ) -> "NativeGraph":
+        """The graph of the function and its derivatives along several directions.
+
+        Its held tensors are those of the function and the given tangents ``[G, …]`` of them; its
+        changing ones the states, their tangents ``[G, …]``, and the other changing ones; its
+        results the next states and their tangents.
+
+        Args:
+            directions: Tangents of the held tensors, ``None`` where there is none.
+            num_states: Number of changing tensors that have tangents; they come first.
+            count: Number of directions G.
+
+        Raises:
+            UntraceableError: if the derivative of an operation cannot be traced.
+        """
+        moving = tuple(direction is not None for direction in directions)
+        key = (moving, num_states, count)
+        if key not in self._derivatives:
+            self._derivatives[key] = self._differentiated(moving, num_states, count)
+        return self._derivatives[key]
 
     def hold_derivatives(
         self,
@@ -148,28 +203,17 @@ class NativeGraph:
             UntraceableError: if the derivative of an operation cannot be traced.
         """
         own = [direction for direction in directions if direction is not None]
-        has_tangent = [direction is not None for direction in directions]
         run: Run | None = None
 
         def push(changing: Tensors, tangents: Tensors) -> tuple[Tensors, Tensors]:
             nonlocal run
             if run is None:
-                graph = self._derivative(has_tangent, num_states, len(tangents[0]))
+                graph = self.derivative(directions, num_states, len(tangents[0]))
                 run = graph.hold([*held, *own], device, compiled)
-            results = run([*changing, *tangents])
-            half = len(results) // 2
-            return results[:half], results[half:]
+            results = run([*changing[:num_states], *tangents, *changing[num_states:]])
+            return results[:num_states], results[num_states:]
 
         return push
-
-    def _derivative(
-        self, held_tangents: Sequence[bool], num_states: int, size: int
-    ) -> "NativeGraph":
-        """The graph of values and ``size`` directional derivatives."""
-        key = (*held_tangents, num_states, size)
-        if key not in self._derivatives:
-            self._derivatives[key] = self._differentiated(held_tangents, num_states, size)
-        return self._derivatives[key]
 
     def _differentiated(
         self, held_tangents: Sequence[bool], num_states: int, size: int
@@ -193,7 +237,8 @@ class NativeGraph:
 
         def several(fixed: Tensors, moving: Tensors) -> Tensors:
             before, after = fixed[: len(held)], fixed[len(held) :]
-            now, tangents = moving[: len(changing)], moving[len(changing) :]
+            tangents = moving[num_states : 2 * num_states]
+            now = [*moving[:num_states], *moving[2 * num_states :]]
             return directional(
                 lambda given: one.call(*one.constants, *before, *now, *given), [*after, *tangents]
             )
@@ -204,7 +249,7 @@ class NativeGraph:
         return NativeGraph(
             several,
             [*held, *repeated(own)],
-            [*changing, *repeated(changing[:num_states])],
+            [*changing[:num_states], *repeated(changing[:num_states]), *changing[num_states:]],
         )
 
     def _kept_values(self, held: Tensors, device: torch.device) -> Tensors:

@@ -6,14 +6,13 @@ from typing import Protocol
 
 import torch
 
-from hybrid_pde.numerics.array_program import ArrayProgram
 from hybrid_pde.numerics.directional_derivatives import (
     Direction,
     Pushforward,
     one_after_the_other,
 )
 from hybrid_pde.numerics.graph_recorder import Tensors, UntraceableError
-from hybrid_pde.numerics.native_graph import NativeGraph, Observation
+from hybrid_pde.numerics.native_graph import HeldProgram, NativeGraph, Observation
 
 logger = logging.getLogger(__name__)
 
@@ -48,8 +47,14 @@ class Traced(Protocol):
         observed: Observation,
         renewal: Observation | None = None,
         period: int = 1,
-    ) -> ArrayProgram | None:
+        key: object = None,
+    ) -> HeldProgram | None:
         """The function as a list of operations, see :meth:`NativeGraph.program`."""
+
+    def derivative(
+        self, directions: Sequence[Direction], num_states: int, count: int
+    ) -> NativeGraph | None:
+        """The graph with derivatives, see :meth:`NativeGraph.derivative`."""
 
     def hold_derivatives(
         self,
@@ -161,7 +166,11 @@ class _Untraced:
         observed: Observation,
         renewal: Observation | None = None,
         period: int = 1,
+        key: object = None,
     ) -> None:
+        """There is none."""
+
+    def derivative(self, directions: Sequence[Direction], num_states: int, count: int) -> None:
         """There is none."""
 
     def hold_derivatives(

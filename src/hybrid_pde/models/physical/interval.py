@@ -139,8 +139,7 @@ class Interval:
         steps = self._steps[count]
         if steps.are_listed(state):
             self.has_compiled_steps = True
-            states, values = steps.advance_frames(state, begin, number)
-            return Frames(_unstacked(states), _unstacked(values), list(values.values()))
+            return Frames(*steps.advance_frames(state, begin, number))
         now = []
         for frame in range(begin, begin + number):
             state = steps.advance(state, frame)
@@ -162,12 +161,6 @@ class Frames:
     states: Sequence[Natives]
     values: Sequence[Natives]
     stacked: Sequence[torch.Tensor] | None = None
-
-
-def _unstacked(stacked: Natives) -> list[Natives]:
-    """The frames of tensors ``[F, …]``."""
-    each_role = (native.unbind() for native in stacked.values())
-    return [dict(zip(stacked, frame, strict=True)) for frame in zip(*each_role, strict=True)]
 
 
 class IntervalCache:

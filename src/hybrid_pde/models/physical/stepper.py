@@ -21,6 +21,7 @@ from hybrid_pde.models.physical.coefficients import (
     wrap_parameter,
 )
 from hybrid_pde.models.physical.equation import Equation, Values
+from hybrid_pde.models.physical.shared_graphs import graphs_of
 from hybrid_pde.models.physical.steps import Steps
 from hybrid_pde.numerics.discretization import Discretization
 from hybrid_pde.numerics.exponential_integrators import coefficients, exponential_step
@@ -29,7 +30,6 @@ from hybrid_pde.numerics.runge_kutta_chebyshev import runge_kutta_chebyshev
 from hybrid_pde.numerics.semi_lagrangian import SplitAdvection
 from hybrid_pde.numerics.spectral import Spectral
 from hybrid_pde.numerics.stability import Bounds, largest_stable_dt
-from hybrid_pde.numerics.traced_functions import TracedFunctions
 from hybrid_pde.numerics.workload import Workload
 
 FRAME = "frame"  # dimension of several frames
@@ -69,7 +69,9 @@ class Stepper:
         # Along one axis, modes of real fields stay what they are; along several, rounding errors
         # that no value shows grow where modes grow.
         self._is_renewed = self._is_spectral and len(grid.axes) > 1
-        self.graphs = TracedFunctions(f"{equation.spec.name}, {discretization.label}")
+        label = f"{equation.spec.name}, {discretization.label}"
+        setting = (grid, tuple(self.layouts.items()), discretization, dtype)
+        self.graphs = graphs_of(equation, label, setting)
 
     def precision(self) -> AbstractContextManager[None]:
         """Computes with PhiML in the precision of the state."""

@@ -19,8 +19,8 @@ from hybrid_pde.models.physical.coefficients import (
     has_tangents,
     is_differentiated,
 )
-from hybrid_pde.numerics.array_program import ArrayProgram
 from hybrid_pde.numerics.directional_derivatives import Direction, Pushforward
+from hybrid_pde.numerics.native_graph import HeldProgram
 from hybrid_pde.numerics.traced_functions import Traced
 from hybrid_pde.numerics.workload import Workload
 
@@ -30,9 +30,9 @@ _WITH_TANGENTS = 3
 _ALL_KEPT = 4
 # Number of steps after which a state is renewed.
 _RENEWED_AFTER = 16
-# Largest state that is advanced by a list of operations [bytes], whose sums and products take one
-# thread, and the fewest steps that repay making it.
-_LARGEST_LISTED = 2**19
+# Largest state of modes, or of values, that is advanced by a list of operations [bytes], whose sums
+# and products take one thread, and the fewest steps that repay making it.
+_LARGEST_MODES, _LARGEST_VALUES = 2**21, 2**24
 _FEWEST_LISTED = 8
 _NO_PARAMETERS = Coefficients({})
 
@@ -68,7 +68,7 @@ class Steps:
         self._observe, self._renew = observe, renew
         self._run: Callable[[Sequence[torch.Tensor]], Sequence[torch.Tensor]] | None = None
         self._push: Pushforward | None = None
-        self._program: ArrayProgram | None = None
+        self._program: HeldProgram | None = None
         self._start: torch.Tensor | None = None
         self._has_tangents = has_tangents({}, parameters)
 
@@ -101,44 +101,91 @@ class Steps:
     def are_listed(self, state: Natives) -> bool:
         """True if the steps from such a state run as a list: see :meth:`advance_frames`."""
         first, work = next(iter(state.values())), self._workload
+        size = sum(each.numel() * each.element_size() for each in state.values())
         if (
-            not first.is_complex()
-            or work.compile == "never"
+            work.compile == "never"
             or (work.compile == "auto" and work.frames * self._substeps < _FEWEST_LISTED)
-            or sum(each.numel() * each.element_size() for each in state.values()) > _LARGEST_LISTED
+            or size > (_LARGEST_MODES if first.is_complex() else _LARGEST_VALUES)
             or first.device.type != "cpu"
             or self._parameters.slopes
-            or self._has_tangents
             or is_differentiated(state, self._parameters)
-            or has_tangents(state, _NO_PARAMETERS)
+            or self.are_compiled(state)
         ):
             return False
         if self._program is None:
-            self._program = self._graph.program(*self._listed(state))
+            has_slopes = self._has_tangents or has_tangents(state, _NO_PARAMETERS)
+            self._program = self._program_with_slopes(state) if has_slopes else self._list(state)
         return self._program is not None
 
-    def _listed(self, state: Natives) -> tuple[Any, ...]:
-        """Arguments of the list of operations."""
-        renew = self._renew
-        observed = partial(_on_tensors, self._observe, list(state))
-        renewal = None if renew is None else partial(_on_tensors, renew, list(state))
+    def _list(self, state: Natives) -> HeldProgram | None:
+        """The list of operations of a state without tangents."""
         size = self._step_size(torch.device("cpu"))
         held = [*_flat(self._parameters), size]
-        return held, [*state.values(), size], observed, renewal, _RENEWED_AFTER
+        return self._graph.program(held, [*state.values(), size], *self._observation(list(state)))
 
-    def advance_frames(self, state: Natives, frame: int, number: int) -> tuple[Natives, Natives]:
-        """States and values ``[F, B, C, *space]`` of some frames, computed without Python.
+    def _program_with_slopes(self, state: Natives) -> HeldProgram | None:
+        """The list of operations of a state and its tangents."""
+        values, slopes = self._split(state)
+        size = self._step_size(torch.device("cpu"))
+        given = [*_with_directions(self._parameters), (size, None)]
+        held, directions = [value for value, _ in given], [slope for _, slope in given]
+        graph = self._graph.derivative(directions, len(values), len(slopes[0]))
+        if graph is None:
+            return None
+        own = [slope for slope in directions if slope is not None]
+        return graph.program(
+            [*held, *own], [*values, *slopes, size], *self._observation([*state] * 2)
+        )
+
+    def _observation(self, roles: Sequence[str]) -> tuple[Any, ...]:
+        """What is observed of a state, and how it is renewed: arguments of a list."""
+        observed = partial(_on_tensors, self._observe, roles)
+        renewal = None if self._renew is None else partial(_on_tensors, self._renew, roles)
+        return observed, renewal, _RENEWED_AFTER, tuple(roles)
+
+    def _split(self, state: Natives) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
+        """Values ``[B, …]`` and tangents ``[G, B, …]`` of a state ``[G·B, …]``."""
+        count = self._parameters.directions.count
+        pairs = [forward_ad.unpack_dual(native.contiguous()) for native in state.values()]
+        values = [value[: len(value) // count] for value, _ in pairs]
+        slopes = [
+            (torch.zeros_like(value) if slope is None else slope).unflatten(0, (count, -1))
+            for value, slope in pairs
+        ]
+        return values, slopes
+
+    def advance_frames(
+        self, state: Natives, frame: int, number: int
+    ) -> tuple[Sequence[Natives], Sequence[Natives], Sequence[torch.Tensor] | None]:
+        """States and values of some frames, computed without Python.
 
         Args:
             state: The state before.
             frame: Number of the frame that the steps begin at, counted from 0.
             number: Number of frames.
+
+        Returns:
+            Both, and the values ``[F, B, C, *space]`` where there are no tangents.
         """
         assert self._program is not None
-        changing = [*state.values(), torch.zeros((), dtype=self._dtype)]
+        has_slopes = self._has_tangents or has_tangents(state, _NO_PARAMETERS)
+        given = [each for part in self._split(state) for each in part] if has_slopes else None
+        changing = [*(given or state.values()), torch.zeros((), dtype=self._dtype)]
         made = self._program.run(changing, frame * self._substeps, self._substeps, number)
-        states, values = (dict(zip(state, each, strict=True)) for each in made)
-        return states, values
+        frames = [zip(*(each.unbind() for each in part), strict=True) for part in made]
+        if not has_slopes:
+            states, values = ([dict(zip(state, u, strict=True)) for u in part] for part in frames)
+            return states, values, made[1]
+        states, values = ([self._dual(state, u) for u in part] for part in frames)
+        return states, values, None
+
+    def _dual(self, roles: Iterable[str], tensors: Sequence[torch.Tensor]) -> Natives:
+        """A state ``[G·B, …]`` with tangents from its values and tangents."""
+        count, half = self._parameters.directions.count, len(tensors) // 2
+        return {
+            role: forward_ad.make_dual(torch.cat([value] * count), slope.flatten(0, 1))
+            for role, value, slope in zip(roles, tensors[:half], tensors[half:], strict=True)
+        }
 
     def _advance(self, state: Natives, frame: int, numbers: range) -> Natives:
         """The state after the steps with these numbers."""
@@ -155,13 +202,9 @@ class Steps:
 
     def _advance_tangents(self, state: Natives, frame: int, numbers: range) -> Natives:
         """The same for a state ``[G·B, …]`` with tangents; equal values are computed once."""
-        count = self._parameters.directions.count
-        pairs = [forward_ad.unpack_dual(native.contiguous()) for native in state.values()]
-        values: Sequence[torch.Tensor] = [value[: len(value) // count] for value, _ in pairs]
-        slopes: Sequence[torch.Tensor] = [
-            (torch.zeros_like(value) if slope is None else slope).unflatten(0, (count, -1))
-            for value, slope in pairs
-        ]
+        values: Sequence[torch.Tensor]
+        slopes: Sequence[torch.Tensor]
+        values, slopes = self._split(state)
         device = values[0].device
         if self._push is None:
             given = [*_with_directions(self._parameters), (self._step_size(device), None)]
@@ -174,10 +217,7 @@ class Steps:
                 self._renewed(each, state, frame, number) for each in (values, slopes)
             )
             values, slopes = self._push([*values, elapsed], slopes)
-        return {
-            role: forward_ad.make_dual(torch.cat([value] * count), slope.flatten(0, 1))
-            for role, value, slope in zip(state, values, slopes, strict=True)
-        }
+        return self._dual(state, [*values, *slopes])
 
     def _step_size(self, device: torch.device) -> torch.Tensor:
         return torch.tensor(self._dt / self._substeps, dtype=self._dtype, device=device)
@@ -228,8 +268,12 @@ class Steps:
 def _on_tensors(
     function: Callable[[Natives], Natives], roles: Iterable[str], *values: torch.Tensor
 ) -> list[torch.Tensor]:
-    """A function of a state for the tensors of its roles."""
-    return list(function(dict(zip(roles, values, strict=True))).values())
+    """A function of a state for the tensors of its roles, and for their tangents after them."""
+    names = list(dict.fromkeys(roles))
+    parts = [values[first : first + len(names)] for first in range(0, len(values), len(names))]
+    return [
+        each for part in parts for each in function(dict(zip(names, part, strict=True))).values()
+    ]
 
 
 def _groups(parameters: Coefficients) -> tuple[Natives, Natives, Natives]:

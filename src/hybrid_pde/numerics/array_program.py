@@ -259,8 +259,8 @@ class ArrayProgram:
         blank = [0] * (_OPERANDS * _DIMS)
         self._rows.append([code, plan.address, *[1] * _DIMS, *places, *blank])
 
-    def _contiguous(self, values: torch.Tensor, anew: bool = False) -> torch.Tensor:
-        if values.is_contiguous() and not anew:
+    def _contiguous(self, values: torch.Tensor, always: bool = False) -> torch.Tensor:
+        if values.is_contiguous() and not always:
             return values
         made = self._new(values.shape, values.dtype)
         self._emit("copy", made, values)

@@ -69,15 +69,12 @@ inline void along_row(Index n, R* __restrict r, const A* __restrict a, const B* 
   }
 }
 
-template <class R, class A, class B, class C, class F>
-void apply(const Instruction& i, F f) {
-  Index step[OPERANDS], offset[OPERANDS] = {0}, position[DIMS] = {0};
-  for (int j = 0; j < OPERANDS; ++j) step[j] = i.stride[j][DIMS - 1];
+// Calls `row` with the offset of each array [elements] for all lines along the last dimension.
+template <class Row>
+inline void for_each_row(const Instruction& i, Row row) {
+  Index offset[OPERANDS] = {0}, position[DIMS] = {0};
   for (;;) {
-    along_row(i.size[DIMS - 1], reinterpret_cast<R*>(i.at[0]) + offset[0],
-              reinterpret_cast<const A*>(i.at[1]) + offset[1],
-              reinterpret_cast<const B*>(i.at[2]) + offset[2],
-              reinterpret_cast<const C*>(i.at[3]) + offset[3], step, f);
+    row(offset);
     int d = DIMS - 2;
     for (; d >= 0; --d) {
       for (int j = 0; j < OPERANDS; ++j) offset[j] += i.stride[j][d];
@@ -87,6 +84,44 @@ void apply(const Instruction& i, F f) {
     }
     if (d < 0) return;
   }
+}
+
+template <class R, class A, class B, class C, class F>
+void apply(const Instruction& i, F f) {
+  Index step[OPERANDS];
+  for (int j = 0; j < OPERANDS; ++j) step[j] = i.stride[j][DIMS - 1];
+  for_each_row(i, [&](const Index* offset) {
+    along_row(i.size[DIMS - 1], reinterpret_cast<R*>(i.at[0]) + offset[0],
+              reinterpret_cast<const A*>(i.at[1]) + offset[1],
+              reinterpret_cast<const B*>(i.at[2]) + offset[2],
+              reinterpret_cast<const C*>(i.at[3]) + offset[3], step, f);
+  });
+}
+
+// Combines the values of each line to one, in type S; they are next to each other.
+template <class S, class T, class F>
+void reduce(const Instruction& i, F f) {
+  constexpr Index LANES = 16;  // independent partial results
+  const Index n = i.size[DIMS - 1];
+  for_each_row(i, [&](const Index* offset) {
+    const T* a = reinterpret_cast<const T*>(i.at[1]) + offset[1];
+    S lane[LANES];
+    const Index lanes = n < LANES ? n : LANES;
+    for (Index k = 0; k < lanes; ++k) lane[k] = a[k];
+    Index k = lanes;
+    for (; k + LANES <= n; k += LANES) {
+      for (Index j = 0; j < LANES; ++j) lane[j] = f(lane[j], S(a[k + j]));
+    }
+    for (; k < n; ++k) lane[0] = f(lane[0], S(a[k]));
+    for (Index j = 1; j < lanes; ++j) lane[0] = f(lane[0], lane[j]);
+    reinterpret_cast<T*>(i.at[0])[offset[0]] = T(lane[0]);
+  });
+}
+
+// NaN if one of them is, as in PyTorch.
+template <class T>
+inline T larger(T a, T b) {
+  return (a > b) | (a != a) ? a : b;
 }
 
 // The numbers of operations are those of array_program.py.
@@ -111,6 +146,11 @@ void execute(const Instruction& i, Index code) {
     case 14: return apply<T, T, T, T>(i, [](T a, T b, T c) { return a + b * c; });
     case 15: return apply<Z, Z, Z, Z>(i, [](Z a, Z b, Z c) { return a + b * c; });
     case 16: return apply<Z, Z, Z, T>(i, [](Z a, Z b, T c) { return a + b * c; });
+    case 17: return apply<T, T, T, T>(i, [](T a, T, T) { return a < 0 ? -a : a; });
+    case 18: return apply<T, T, T, T>(i, [](T a, T b, T) { return larger(a, b); });
+    case 19: return reduce<T, T>(i, larger<T>);
+    case 20: return reduce<double, T>(i, [](double a, double b) { return a + b; });
+    case 21: return apply<double, T, T, T>(i, [](T a, T, T) { return double(a); });
   }
 }
 

@@ -93,7 +93,7 @@ class NativeGraph:
         self,
         held: Tensors,
         changing: Tensors,
-        observed: Observation,
+        observed: Sequence[Observation],
         renewal: Observation | None = None,
         period: int = 1,
     ) -> ArrayProgram | None:
@@ -104,7 +104,8 @@ class NativeGraph:
         Args:
             held: The held tensors.
             changing: Examples of the changing tensors.
-            observed: A function of the states whose results are wanted after each frame.
+            observed: Functions of the states; the results of the first one that the list can have
+                are wanted after each frame.
             renewal: A function of the states, run before a step now and then.
             period: Number of steps after which it is.
 
@@ -116,15 +117,18 @@ class NativeGraph:
         cpu = torch.device("cpu")
         results: Any = self._graph.output_node().args[0]
         states = changing[: len(results)]
-        own = whole(*record(observed, states))
         part = None if renewal is None else whole(*record(renewal, states))
         kept = self._kept_values(held, cpu)
-        try:
-            return ArrayProgram(self._run, kept, changing, own, part, period)
-        except UnsupportedError as problem:
-            logger.debug("a graph is run operation by operation: %s", problem)
-            self._is_listable = False
-            return None
+        for function in observed:
+            graph, constants = record(function, states)
+            simplify(graph, constants, 0)
+            own = whole(graph, constants)
+            try:
+                return ArrayProgram(self._run, kept, changing, own, part, period)
+            except UnsupportedError as problem:
+                logger.debug("a graph is run operation by operation: %s", problem)
+        self._is_listable = False
+        return None
 
     def hold_derivatives(
         self,

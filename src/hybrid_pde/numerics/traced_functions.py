@@ -45,7 +45,7 @@ class Traced(Protocol):
         self,
         held: Tensors,
         changing: Tensors,
-        observed: Observation,
+        observed: Sequence[Observation],
         renewal: Observation | None = None,
         period: int = 1,
     ) -> ArrayProgram | None:
@@ -158,7 +158,7 @@ class _Untraced:
         self,
         held: Tensors,
         changing: Tensors,
-        observed: Observation,
+        observed: Sequence[Observation],
         renewal: Observation | None = None,
         period: int = 1,
     ) -> None:

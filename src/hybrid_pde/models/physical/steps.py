@@ -98,8 +98,15 @@ class Steps:
             state = self._recomputed(state, frame, range(begin, min(begin + size, substeps)))
         return state
 
-    def are_listed(self, state: Natives) -> bool:
-        """True if the steps from such a state run as a list: see :meth:`advance_frames`."""
+    def are_listed(
+        self, state: Natives, measure: Callable[[Natives], torch.Tensor] | None = None
+    ) -> bool:
+        """True if the steps from such a state run as a list: see :meth:`advance_frames`.
+
+        Args:
+            state: The state.
+            measure: Numbers ``[1, n]`` of the values of a frame, which the list may compute, too.
+        """
         first, work = next(iter(state.values())), self._workload
         if (
             not first.is_complex()
@@ -114,20 +121,29 @@ class Steps:
         ):
             return False
         if self._program is None:
-            self._program = self._graph.program(*self._listed(state))
+            self._program = self._graph.program(*self._listed(state, measure))
         return self._program is not None
 
-    def _listed(self, state: Natives) -> tuple[Any, ...]:
+    def _listed(
+        self, state: Natives, measure: Callable[[Natives], torch.Tensor] | None
+    ) -> tuple[Any, ...]:
         """Arguments of the list of operations."""
         renew = self._renew
-        observed = partial(_on_tensors, self._observe, list(state))
+        values = partial(_on_tensors, self._observe, list(state))
+        observed = [values]
+        if measure is not None:
+            observed = [partial(_with_measure, values, measure, list(state)), values]
         renewal = None if renew is None else partial(_on_tensors, renew, list(state))
         size = self._step_size(torch.device("cpu"))
         held = [*_flat(self._parameters), size]
         return held, [*state.values(), size], observed, renewal, _RENEWED_AFTER
 
-    def advance_frames(self, state: Natives, frame: int, number: int) -> tuple[Natives, Natives]:
+    def advance_frames(
+        self, state: Natives, frame: int, number: int
+    ) -> tuple[Natives, Natives, torch.Tensor | None]:
         """States and values ``[F, B, C, *space]`` of some frames, computed without Python.
+
+        The third result is what is measured ``[F, n]``, where the list has that.
 
         Args:
             state: The state before.
@@ -137,8 +153,10 @@ class Steps:
         assert self._program is not None
         changing = [*state.values(), torch.zeros((), dtype=self._dtype)]
         made = self._program.run(changing, frame * self._substeps, self._substeps, number)
-        states, values = (dict(zip(state, each, strict=True)) for each in made)
-        return states, values
+        states, observed = made
+        values = dict(zip(state, observed, strict=False))
+        measured = observed[-1].squeeze(1) if len(observed) > len(values) else None
+        return dict(zip(state, states, strict=True)), values, measured
 
     def _advance(self, state: Natives, frame: int, numbers: range) -> Natives:
         """The state after the steps with these numbers."""
@@ -230,6 +248,17 @@ def _on_tensors(
 ) -> list[torch.Tensor]:
     """A function of a state for the tensors of its roles."""
     return list(function(dict(zip(roles, values, strict=True))).values())
+
+
+def _with_measure(
+    observe: Callable[..., list[torch.Tensor]],
+    measure: Callable[[Natives], torch.Tensor],
+    roles: Iterable[str],
+    *states: torch.Tensor,
+) -> list[torch.Tensor]:
+    """The values of a state, and what is measured of them."""
+    values = observe(*states)
+    return [*values, measure(dict(zip(roles, values, strict=True)))]
 
 
 def _groups(parameters: Coefficients) -> tuple[Natives, Natives, Natives]:

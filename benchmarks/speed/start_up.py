@@ -37,7 +37,7 @@ def start_up() -> Iterator[StartUp]:
     python = sys.executable
     programs: list[tuple[str, list[str], float | None]] = [
         ("python -c 'import hybrid_pde'", _importing("hybrid_pde"), None),
-        # what no change of this library makes faster
+        # a lower bound that this library cannot change
         ("python -c 'import torch'", _importing("torch"), None),
         (
             "python -c 'import torch._dynamo', as its optimizers do",

@@ -122,6 +122,26 @@ def test_spectral_steps_run_as_a_list_without_derivatives():
     assert not recorded.has_compiled_steps
 
 
+@needs_interpreter
+def test_a_list_needs_the_steps_of_each_frame():
+    line = Grid(("x",), (64,), (0.0,), (1.0,), ((PERIODIC, PERIODIC),), (False,))
+    state = 8 * torch.sin(2 * torch.pi * torch.arange(64, dtype=torch.float64) / 64)
+    numerics = {"scheme": "spectral", "order": 2, "precision": "double"}
+    physical = {"name": "BurgersPDE", "pde_params": {"viscosity": 0.1}, "numerics": numerics}
+    frames, steps = [], []
+    for compile in ("always", "never"):
+        config = {"model": {"physical": physical}, "workflow": {"compile": compile}}
+        model = ModelRegistry(config).get_physical_model()
+        with torch.no_grad():
+            rollout = model.rollout({"velocity": state.view(1, 1, 64)}, line, 40, 0.01)
+            found = [(frame["velocity"], model.substeps_used) for frame in rollout]
+        frames.append(torch.stack([frame for frame, _ in found]))
+        steps.append([number for _, number in found])
+    assert steps[0] == steps[1]
+    assert steps[0][0] > 2 and steps[0][-1] == 1
+    torch.testing.assert_close(*frames, rtol=1e-11, atol=1e-12)
+
+
 @needs_compiler
 def test_auto_compiles_what_repays_it():
     few, many = Workload("auto", 20), Workload("auto", 1000, 20)

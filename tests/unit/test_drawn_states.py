@@ -40,5 +40,5 @@ def test_values_by_field_and_the_same_places_in_all_fields() -> None:
 def test_a_bump_is_mirrored_at_a_wall_without_gradient() -> None:
     layout = [FieldLayout("u")]
     total = [drawn_state(WALLED, layout, bumps(0.2), (0, i))["u"].sum() for i in range(20)]
-    # what leaves through a wall comes back: every bump has the same integral, w √π
+    # the part outside a wall is reflected: every bump has the same integral, w √π
     assert np.array(total) * 2.0 / 64 == pytest.approx(0.2 * np.sqrt(np.pi), rel=1e-10)

@@ -64,7 +64,7 @@ def mean_error(value: float | None, diverged: int) -> str:
 
 
 def compared(gain: float) -> str:
-    """How much better an error is than another, ``13 × better``, from their ratio."""
+    """Comparison of two errors in words, ``13 × better``, from their ratio."""
     better, worse = number(gain, 3), number(1 / gain, 3)
     if "1" in (better, worse):
         return "no better"

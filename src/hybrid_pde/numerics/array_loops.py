@@ -29,16 +29,23 @@ class Operation:
         operands: The result, and the arguments expanded to its shape. Arrays without memory, on the
             device ``meta``, get it in :func:`instructions`.
         plan: Address of the plan of a transform; 0 for element-wise operations.
+        combines: Whether the values of each line along the last axis become one.
     """
 
     code: int
     operands: Sequence[torch.Tensor]
     plan: int = 0
+    combines: bool = False
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Sizes of the result other than 1."""
         return tuple(size for size in self.operands[0].shape if size != 1)
+
+    @property
+    def is_elementwise(self) -> bool:
+        """True if each element depends on the same element of others."""
+        return not self.plan and not self.combines
 
 
 @dataclass(frozen=True)
@@ -137,7 +144,8 @@ class _Group:
         """True if an operation may be run in the same loop."""
         if operation is self._first:
             return True
-        if operation.plan or self._first.plan or operation.shape != self._first.shape:
+        both = operation.is_elementwise and self._first.is_elementwise
+        if not both or operation.shape != self._first.shape:
             return False
         result, *arguments = operation.operands
         before = self._read.get(storage(result), [])
@@ -189,11 +197,10 @@ class _Memory:
                         self._first.setdefault(key, number)
                         self._last[key] = number
                         self._bytes[key] = each.untyped_storage().nbytes()
-                result = operation.operands[0]
-                if operation.plan or result.numel() * result.element_size() != self._bytes.get(
-                    storage(result)
-                ):
-                    partial.add(storage(result))
+                made = operation.operands[0]
+                size = made.numel() * made.element_size()
+                if not operation.is_elementwise or size != self._bytes.get(storage(made)):
+                    partial.add(storage(made))
         # Results that no other loop needs have the size of a block.
         self._local = {
             key for key, first in self._first.items() if self._last[key] == first

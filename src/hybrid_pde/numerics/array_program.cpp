@@ -107,7 +107,42 @@ void apply(const Instruction& i, Places at, F f) {
   }
 }
 
-// The numbers of operations are those of array_program.py.
+// Combines the values of each line to one, in type S; they are next to each other.
+template <class S, class T, class F>
+void reduce(const Instruction& i, Places at, F f) {
+  constexpr Index LANES = 16;  // independent partial results
+  const Index n = i.size[DIMS - 1];
+  Index offset[2] = {0}, position[DIMS] = {0};
+  for (;;) {
+    const T* a = reinterpret_cast<const T*>(at[1]) + offset[1];
+    S lane[LANES];
+    const Index lanes = n < LANES ? n : LANES;
+    for (Index k = 0; k < lanes; ++k) lane[k] = a[k];
+    Index k = lanes;
+    for (; k + LANES <= n; k += LANES) {
+      for (Index j = 0; j < LANES; ++j) lane[j] = f(lane[j], S(a[k + j]));
+    }
+    for (; k < n; ++k) lane[0] = f(lane[0], S(a[k]));
+    for (Index j = 1; j < lanes; ++j) lane[0] = f(lane[0], lane[j]);
+    reinterpret_cast<T*>(at[0])[offset[0]] = T(lane[0]);
+    int d = DIMS - 2;
+    for (; d >= 0; --d) {
+      for (int j = 0; j < 2; ++j) offset[j] += i.stride[j][d];
+      if (++position[d] < i.size[d]) break;
+      for (int j = 0; j < 2; ++j) offset[j] -= i.stride[j][d] * i.size[d];
+      position[d] = 0;
+    }
+    if (d < 0) return;
+  }
+}
+
+// NaN if one of them is, as in PyTorch.
+template <class T>
+inline T larger(T a, T b) {
+  return (a > b) | (a != a) ? a : b;
+}
+
+// The numbers of operations are those of operation_list.py.
 template <class T>
 void execute(const Instruction& i, Index code, Places at) {
   using Z = Complex<T>;
@@ -129,7 +164,12 @@ void execute(const Instruction& i, Index code, Places at) {
     case 14: return apply<3, T, T, T, T>(i, at, [](T a, T b, T c) { return a + b * c; });
     case 15: return apply<3, Z, Z, Z, Z>(i, at, [](Z a, Z b, Z c) { return a + b * c; });
     case 16: return apply<3, Z, Z, Z, T>(i, at, [](Z a, Z b, T c) { return a + b * c; });
-    case 17: return apply<3, T, T, T, T>(i, at, [](T a, T b, T c) { return a - b * c; });
+    case 17: return apply<1, T, T, T, T>(i, at, [](T a, T, T) { return a < 0 ? -a : a; });
+    case 18: return apply<2, T, T, T, T>(i, at, [](T a, T b, T) { return larger(a, b); });
+    case 19: return reduce<T, T>(i, at, [](T a, T b) { return larger(a, b); });
+    case 20: return reduce<double, T>(i, at, [](double a, double b) { return a + b; });
+    case 21: return apply<1, double, T, T, T>(i, at, [](T a, T, T) { return double(a); });
+    case 22: return apply<3, T, T, T, T>(i, at, [](T a, T b, T c) { return a - b * c; });
   }
 }
 

@@ -2,7 +2,7 @@
 
 It is compiled once for a machine, which takes about two seconds, and kept in the folder of
 :mod:`compilation_cache`. The transforms are those that PyTorch uses itself; PyTorch makes their
-plans anew at every call, which takes longer than a small transform.
+plans again at every call, which takes longer than a small transform.
 """
 
 import ctypes

@@ -45,7 +45,7 @@ def early_nodes(
 
 
 def _drop_copies(graph: fx.Graph) -> None:
-    """Use a tensor itself in place of a copy or view with the same values."""
+    """Use a tensor itself in place of a copy, a view or a selection with the same values."""
     for node in list(graph.nodes):
         if node.op != "call_function" or not node.args or not isinstance(node.args[0], fx.Node):
             continue
@@ -55,6 +55,18 @@ def _drop_copies(graph: fx.Graph) -> None:
             is_same = all(node.meta[key] == source.meta[key] for key in ("shape", "dtype"))
         if is_same:
             node.replace_all_uses_with(source)
+        elif node.target is aten.select.int and source.target is aten.stack.default:
+            _drop_selection(node, source)
+
+
+def _drop_selection(node: fx.Node, stacked: fx.Node) -> None:
+    """Use one of several stacked tensors itself, if that is what is selected."""
+    arguments: Any = stacked.args
+    chosen: Any = node.args
+    parts, axis = arguments[0], arguments[1] if len(arguments) > 1 else 0
+    rank = len(stacked.meta["shape"])
+    if axis % rank == chosen[1] % rank:
+        node.replace_all_uses_with(parts[chosen[2]])
 
 
 def _drop_zeros(graph: fx.Graph) -> None:

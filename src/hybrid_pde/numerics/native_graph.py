@@ -116,7 +116,7 @@ class NativeGraph:
         self,
         held: Tensors,
         changing: Tensors,
-        observed: Observation,
+        observed: Sequence[Observation],
         renewal: Observation | None = None,
         period: int = 1,
         key: object = None,
@@ -128,7 +128,8 @@ class NativeGraph:
         Args:
             held: The held tensors.
             changing: Examples of the changing tensors.
-            observed: A function of the states whose results are wanted after each frame.
+            observed: Functions of the states; the results of the first one that the list can have
+                are wanted after each frame.
             renewal: A function of the states, run before a step now and then.
             period: Number of steps after which it is.
             key: Identifies these functions; the list is used again for the same ones.
@@ -142,14 +143,8 @@ class NativeGraph:
         name = (key, period, tuple(each.shape for each in changing))
         made = self._programs.pop(name, None) if key is not None else None
         if made is None:
-            results: Any = self._graph.output_node().args[0]
-            states = changing[: len(results)]
-            own = whole(*record(observed, states))
-            part = None if renewal is None else whole(*record(renewal, states))
-            try:
-                made = ArrayProgram(self._run, kept, changing, own, part, period)
-            except UnsupportedError as problem:
-                logger.debug("a graph is run operation by operation: %s", problem)
+            made = self._program(kept, changing, observed, renewal, period)
+            if made is None:
                 self._is_listable = False
                 return None
         if key is not None:
@@ -157,6 +152,28 @@ class NativeGraph:
             if len(self._programs) > _MOST_PROGRAMS:
                 del self._programs[next(iter(self._programs))]
         return HeldProgram(made, kept)
+
+    def _program(
+        self,
+        kept: Tensors,
+        changing: Tensors,
+        observed: Sequence[Observation],
+        renewal: Observation | None,
+        period: int,
+    ) -> ArrayProgram | None:
+        """A new list of operations; ``None`` if it cannot be made."""
+        results: Any = self._graph.output_node().args[0]
+        states = changing[: len(results)]
+        part = None if renewal is None else whole(*record(renewal, states))
+        for function in observed:
+            graph, constants = record(function, states)
+            simplify(graph, constants, 0)
+            own = whole(graph, constants)
+            try:
+                return ArrayProgram(self._run, kept, changing, own, part, period)
+            except UnsupportedError as problem:
+                logger.debug("a graph is run operation by operation: %s", problem)
+        return None
 
     def derivative(
         self, directions: Sequence[Direction], num_states: int, count: int

@@ -111,7 +111,7 @@ def _describe(node: ast.AST, words: list[str], names: list[str] | None) -> None:
 
 
 def _is_text(node: ast.stmt) -> bool:
-    """Whether a statement is a docstring, of a module, class or function, or of an attribute."""
+    """True for a docstring, of a module, class, function or attribute."""
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
 
 

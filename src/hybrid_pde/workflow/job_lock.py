@@ -11,7 +11,7 @@ from hybrid_pde.data.atomic import disk_reason, remove_abandoned_files
 from hybrid_pde.errors import RunningError, StorageError
 from hybrid_pde.workflow.launch_record import JOBS, LaunchRecord
 
-# how long a job may take to save its state after SIGTERM
+# time that a job may take to save its state after SIGTERM
 WAIT_S = 10.0
 
 

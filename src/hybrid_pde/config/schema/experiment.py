@@ -61,8 +61,8 @@ class WorkflowParams(Section):
     compile: Literal["auto", "always", "never"] = "auto"
     """Whether time steps of finite differences and WENO are compiled by PyTorch's compiler, which
     needs a C++ compiler: `auto` where the work to come repays the seconds that it takes, `always`,
-    or `never`. The results agree to rounding. Steps of `spectral` run in a compiled interpreter,
-    for small states, unless it is `never`.
+    or `never`. The results agree to rounding. Other steps of small states run in a compiled
+    interpreter, unless it is `never`.
     """
 
 

@@ -7,7 +7,7 @@ from hybrid_pde.evaluation.number_format import duration, mean_error, number
 
 
 def cost_sentence(timing: Mapping[str, Any]) -> str:
-    """What a solver costs that is at least as accurate as the surrogate; empty without both.
+    """Cost of a solver that is at least as accurate as the surrogate; empty without both.
 
     Args:
         timing: Content of ``timing.json``.

@@ -17,7 +17,7 @@ REPORT = "report.html"
 
 
 def summary_of_folder(folder: Path) -> str:
-    """What an experiment found, a line each, from its folder; any file may be missing."""
+    """Results of an experiment, one line each, from its folder; any file may be missing."""
     parameters, metrics, timing = results_with_warnings(folder)
     lines = [f"{folder}:", *_estimates(parameters), *_errors(metrics)]
     lines.append(summary_of(gather_warnings(parameters, metrics, timing)).replace("\n", "\n  "))

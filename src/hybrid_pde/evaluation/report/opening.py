@@ -33,7 +33,7 @@ def opening(
 
 
 def asked(experiment: Experiment, generated: int | None = None) -> str:
-    """What is calibrated and trained, and on which data."""
+    """The models that are calibrated and trained, and their data."""
     physical, synthetic = experiment.model.physical, experiment.model.synthetic
     kind, training = experiment.run_params.model_type, experiment.trainer_params
     data = experiment.data.dset_name or "the data"

@@ -31,7 +31,7 @@ def strip(rollout: Mapping[str, Any]) -> list[tuple[int, str]]:
 
 
 def clock(rollout: Mapping[str, Any]) -> str:
-    """What stands beside the slider at each of its positions, separated by ``|``."""
+    """Labels of the slider's positions, separated by ``|``."""
     unit = f" {rollout['time_unit']}" if rollout["time_unit"] else ""
     return "|".join(
         f"t = {time}{unit} (step {frame})"

@@ -91,6 +91,9 @@ class Interval:
         """
         if not needs_bounds:
             return [], are_finite(frames.values, frames.stacked)
+        if frames.measured is not None:
+            measured_now = [self._bounds[0].unpacked(row) for row in frames.measured.tolist()]
+            return [each.bounds for each in measured_now], [e.is_finite for e in measured_now]
         if not self._bounds:
             parameters = self.parameters
             ends = [parameters, parameters.after(self.dt)] if parameters.slopes else [parameters]
@@ -137,7 +140,8 @@ class Interval:
             )
             self.has_compiled_steps |= self._steps[count].are_compiled(state)
         steps = self._steps[count]
-        if steps.are_listed(state):
+        measure = self._bounds[0].row if len(self._bounds) == 1 else None
+        if steps.are_listed(state, measure):
             self.has_compiled_steps = True
             return Frames(*steps.advance_frames(state, begin, number))
         now = []
@@ -156,11 +160,13 @@ class Frames:
         states: Their states.
         values: Their values.
         stacked: The values ``[F, B, C, *space]``, where they are in one piece of memory.
+        measured: Rows of :class:`StepBounds`, where they have been computed.
     """
 
     states: Sequence[Natives]
     values: Sequence[Natives]
     stacked: Sequence[torch.Tensor] | None = None
+    measured: torch.Tensor | None = None
 
 
 class IntervalCache:

@@ -122,14 +122,17 @@ class PhysicalModel(torch.nn.Module, Equation):
         names = match_roles(self.spec, list(state)).values()
         frames: dict[str, list[Field]] = {name: [] for name in names}
         parameters = dict(self.named_parameters())
+        staggered = {name: f.boundary for name, f in fields.items() if f.is_staggered}
+        likes: dict[str, Field] = {}
         for frame in self.rollout(state, grid, steps, dt, parameters, conditions=conditions):
             for name, native in frame.items():
-                if fields[name].is_staggered:
+                if name in staggered:
                     with math.precision(bits):
-                        frames[name].append(to_staggered(native, grid, fields[name].boundary))
-                else:
-                    like = empty_field(native.shape, native.dtype, grid, layouts[name])
-                    frames[name].append(next_frame(native, like, layouts[name]))
+                        frames[name].append(to_staggered(native, grid, staggered[name]))
+                    continue
+                if name not in likes:
+                    likes[name] = empty_field(native.shape, native.dtype, grid, layouts[name])
+                frames[name].append(next_frame(native, likes[name], layouts[name]))
         return frames
 
     @overload

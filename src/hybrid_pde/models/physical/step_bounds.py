@@ -52,12 +52,19 @@ class StepBounds:
             frames: The states.
             stacked: All of them ``[F, B, C, *space]``, where they are in one piece of memory.
         """
-        stacked = stack_frames(frames, stacked)
+        measured = self._measured(list(frames[0]), stack_frames(frames, stacked))
+        return [self.unpacked(row) for row in measured.tolist()[: len(frames)]]
+
+    def row(self, values: Natives) -> torch.Tensor:
+        """The numbers ``[1, n]`` of :meth:`unpacked` of one state ``[B, C, *space]``."""
+        return self._measured(list(values), [each.unsqueeze(0) for each in values.values()])
+
+    def _measured(self, roles: list[str], stacked: Tensors) -> torch.Tensor:
         size = len(stacked[0])
         if size not in self._runs:
-            self._runs[size] = self._run(list(frames[0]), stacked)
+            self._runs[size] = self._run(roles, stacked)
         (measured,) = self._runs[size](stacked)
-        return [self._unpacked(sizes) for sizes in measured.tolist()[: len(frames)]]
+        return torch.as_tensor(measured)
 
     def _run(self, roles: list[str], stacked: Tensors) -> Any:
         def measure(held: Tensors, changing: Tensors) -> Tensors:
@@ -74,7 +81,8 @@ class StepBounds:
         graph = self._stepper.graphs.get(key, measure, self._held, stacked)
         return graph.hold(self._held, stacked[0].device)
 
-    def _unpacked(self, sizes: list[float]) -> Measured:
+    def unpacked(self, sizes: Sequence[float]) -> Measured:
+        """The bounds of a state from its numbers."""
         linear = dict(zip(_ORDERS, sizes[self._num_axes : -2], strict=True))
         bounds = Bounds(tuple(sizes[: self._num_axes]), linear, sizes[-2])
         return Measured(bounds, isfinite(sizes[-1]))

@@ -98,8 +98,15 @@ class Steps:
             state = self._recomputed(state, frame, range(begin, min(begin + size, substeps)))
         return state
 
-    def are_listed(self, state: Natives) -> bool:
-        """True if the steps from such a state run as a list: see :meth:`advance_frames`."""
+    def are_listed(
+        self, state: Natives, measure: Callable[[Natives], torch.Tensor] | None = None
+    ) -> bool:
+        """True if the steps from such a state run as a list: see :meth:`advance_frames`.
+
+        Args:
+            state: The state.
+            measure: Numbers ``[1, n]`` of the values of a frame, which the list may compute, too.
+        """
         first, work = next(iter(state.values())), self._workload
         size = sum(each.numel() * each.element_size() for each in state.values())
         if (
@@ -114,14 +121,20 @@ class Steps:
             return False
         if self._program is None:
             has_slopes = self._has_tangents or has_tangents(state, _NO_PARAMETERS)
-            self._program = self._program_with_slopes(state) if has_slopes else self._list(state)
+            self._program = (
+                self._program_with_slopes(state) if has_slopes else self._list(state, measure)
+            )
         return self._program is not None
 
-    def _list(self, state: Natives) -> HeldProgram | None:
+    def _list(
+        self, state: Natives, measure: Callable[[Natives], torch.Tensor] | None
+    ) -> HeldProgram | None:
         """The list of operations of a state without tangents."""
         size = self._step_size(torch.device("cpu"))
         held = [*_flat(self._parameters), size]
-        return self._graph.program(held, [*state.values(), size], *self._observation(list(state)))
+        return self._graph.program(
+            held, [*state.values(), size], *self._observation(list(state), measure)
+        )
 
     def _program_with_slopes(self, state: Natives) -> HeldProgram | None:
         """The list of operations of a state and its tangents."""
@@ -137,11 +150,17 @@ class Steps:
             [*held, *own], [*values, *slopes, size], *self._observation([*state] * 2)
         )
 
-    def _observation(self, roles: Sequence[str]) -> tuple[Any, ...]:
+    def _observation(
+        self, roles: Sequence[str], measure: Callable[[Natives], torch.Tensor] | None = None
+    ) -> tuple[Any, ...]:
         """What is observed of a state, and how it is renewed: arguments of a list."""
-        observed = partial(_on_tensors, self._observe, roles)
+        values = partial(_on_tensors, self._observe, roles)
         renewal = None if self._renew is None else partial(_on_tensors, self._renew, roles)
-        return observed, renewal, _RENEWED_AFTER, tuple(roles)
+        if measure is None:
+            return [values], renewal, _RENEWED_AFTER, tuple(roles)
+        # What is measured depends on the parameters: the list is for these alone.
+        both = partial(_with_measure, values, measure, roles)
+        return [both, values], renewal, _RENEWED_AFTER, None
 
     def _split(self, state: Natives) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
         """Values ``[B, …]`` and tangents ``[G, B, …]`` of a state ``[G·B, …]``."""
@@ -156,7 +175,12 @@ class Steps:
 
     def advance_frames(
         self, state: Natives, frame: int, number: int
-    ) -> tuple[Sequence[Natives], Sequence[Natives], Sequence[torch.Tensor] | None]:
+    ) -> tuple[
+        Sequence[Natives],
+        Sequence[Natives],
+        Sequence[torch.Tensor] | None,
+        torch.Tensor | None,
+    ]:
         """States and values of some frames, computed without Python.
 
         Args:
@@ -165,19 +189,25 @@ class Steps:
             number: Number of frames.
 
         Returns:
-            Both, and the values ``[F, B, C, *space]`` where there are no tangents.
+            Both; where there are no tangents, the values ``[F, B, C, *space]``, and what is
+            measured of them ``[F, n]``, if the list has that.
         """
         assert self._program is not None
         has_slopes = self._has_tangents or has_tangents(state, _NO_PARAMETERS)
         given = [each for part in self._split(state) for each in part] if has_slopes else None
         changing = [*(given or state.values()), torch.zeros((), dtype=self._dtype)]
         made = self._program.run(changing, frame * self._substeps, self._substeps, number)
-        frames = [zip(*(each.unbind() for each in part), strict=True) for part in made]
+        after, observed = made
+        measured = None
+        if not has_slopes and len(observed) > len(state):
+            *observed, last = observed
+            measured = last.squeeze(1)
+        frames = [zip(*(each.unbind() for each in part), strict=True) for part in (after, observed)]
         if not has_slopes:
             states, values = ([dict(zip(state, u, strict=True)) for u in part] for part in frames)
-            return states, values, made[1]
+            return states, values, observed, measured
         states, values = ([self._dual(state, u) for u in part] for part in frames)
-        return states, values, None
+        return states, values, None, None
 
     def _dual(self, roles: Iterable[str], tensors: Sequence[torch.Tensor]) -> Natives:
         """A state ``[G·B, …]`` with tangents from its values and tangents."""
@@ -274,6 +304,17 @@ def _on_tensors(
     return [
         each for part in parts for each in function(dict(zip(names, part, strict=True))).values()
     ]
+
+
+def _with_measure(
+    observe: Callable[..., list[torch.Tensor]],
+    measure: Callable[[Natives], torch.Tensor],
+    roles: Iterable[str],
+    *states: torch.Tensor,
+) -> list[torch.Tensor]:
+    """The values of a state, and what is measured of them."""
+    values = observe(*states)
+    return [*values, measure(dict(zip(roles, values, strict=True)))]
 
 
 def _groups(parameters: Coefficients) -> tuple[Natives, Natives, Natives]:

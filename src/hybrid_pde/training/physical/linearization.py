@@ -38,7 +38,7 @@ class StateSteps:
         return np.asarray(self.step + self.response @ step)
 
     def guess(self, numbers: Sequence[int], windows: int) -> torch.Tensor:
-        """What the states explain of each column at a near point, ``[p + 1, B, size]``."""
+        """First guess of the states' share of each column, ``[p + 1, B, size]``."""
         known = torch.from_numpy(-self.response.T).reshape(self.response.shape[1], windows, -1)
         known = known[:, list(numbers)]
         return torch.cat([known, torch.zeros_like(known[:1])])

@@ -196,7 +196,7 @@ class PhysicalTrainer(FieldTrainer):
         }
 
     def _place(self, grid: Grid) -> None:
-        """Put the vector on the grid of the data; an optimizer of more numbers starts anew."""
+        """Put the vector on the grid of the data; a larger vector gets a new optimizer."""
         vector = self.vector.on(grid)
         if vector is not self.vector:
             grown = len(vector) != len(self.vector)

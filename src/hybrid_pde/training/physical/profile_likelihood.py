@@ -30,8 +30,8 @@ from hybrid_pde.training.physical.objective import Objective
 
 # χ² of one degree of freedom below which 90 % of its values lie.
 THRESHOLD = NORMAL_90**2
-# Distances from the estimate that are tried until the threshold is crossed, in units of the one at
-# which a parabola crosses it.
+# Distances from the estimate that are tried until the threshold is crossed; a parabola crosses it
+# at 1.
 _DISTANCES = (0.5, 1.0, 1.5, 2.5, 4.0, 8.0, 16.0)
 # Error of a crossing in the same units.
 _TOLERANCE = 2e-3

@@ -17,19 +17,20 @@ from typing import Any
 
 import torch
 
-from hybrid_pde.numerics.array_program import ArrayProgram, UnsupportedError
+from hybrid_pde.numerics.array_program import ArrayProgram, ProgramCache
 from hybrid_pde.numerics.compiled_adjoint import CompiledAdjoint
 from hybrid_pde.numerics.directional_derivatives import Direction, Pushforward, along, directional
 from hybrid_pde.numerics.graph_part import split, whole
 from hybrid_pde.numerics.graph_recorder import Tensors, record
 from hybrid_pde.numerics.graph_simplification import simplify
+from hybrid_pde.numerics.operation_list import UnsupportedError
 
 logger = logging.getLogger(__name__)
 
 Observation = Callable[..., list[torch.Tensor]]
 Run = Callable[[Tensors], tuple[torch.Tensor, ...]]
-# Lists of a graph that are kept, for other numbers of simulations.
-_MOST_PROGRAMS = 4
+# Lists that are kept for other values of the held tensors: 256 MB in all.
+_PROGRAMS = ProgramCache(2**28)
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,6 @@ class NativeGraph:
         self._is_listable = True
         self._on_device: dict[torch.device, tuple[Tensors, Tensors]] = {}
         self._derivatives: dict[tuple[object, ...], NativeGraph] = {}
-        self._programs: dict[tuple[object, ...], ArrayProgram] = {}
 
     def hold(self, held: Tensors, device: torch.device, compiled: bool = False) -> Run:
         """The function of the changing tensors alone.
@@ -140,17 +140,15 @@ class NativeGraph:
         if not self._is_listable:
             return None
         kept = self._kept_values(held, torch.device("cpu"))
-        name = (key, period, tuple(each.shape for each in changing))
-        made = self._programs.pop(name, None) if key is not None else None
+        name = (self, key, period, tuple(each.shape for each in changing))
+        made = None if key is None else _PROGRAMS.get(name)
         if made is None:
             made = self._program(kept, changing, observed, renewal, period)
             if made is None:
                 self._is_listable = False
                 return None
-        if key is not None:
-            self._programs[name] = made
-            if len(self._programs) > _MOST_PROGRAMS:
-                del self._programs[next(iter(self._programs))]
+            if key is not None:
+                _PROGRAMS.put(name, made)
         return HeldProgram(made, kept)
 
     def _program(

@@ -115,6 +115,9 @@ class OperationList:
             first, second = second, first
         elif name in ("add", "sub") and first.is_complex() != second.is_complex():
             first, second = (u if u.is_complex() else self._widened(u) for u in (first, second))
+        if name in ("add", "mul") and first.is_complex() == second.is_complex():
+            # a number that is the same for all comes second, see along_row in array_program.cpp
+            first, second = sorted((first, second), key=lambda u: u.numel() == 1)
         return self._made(name, first, second)
 
     def _array(self, value: Any, *others: Any) -> torch.Tensor:
@@ -283,9 +286,9 @@ class OperationList:
             raise UnsupportedError(f"{name} of {[each.dtype for each in arguments]}")
         operands = [made, *(each.expand(made.shape) for each in arguments)]
         sizes, strides = _collapsed(made.shape, [each.stride() for each in operands])
-        missing = _OPERANDS - len(operands)  # they are not used, but steps are those of the first
-        operands += [operands[1]] * missing
-        strides += [strides[1]] * missing
+        missing = _OPERANDS - len(operands)  # they are not used, but have the steps of the last
+        operands += [operands[-1]] * missing
+        strides += [strides[-1]] * missing
         if doubles == {True}:
             code += _DOUBLE
         places = [each.data_ptr() for each in operands]

@@ -128,6 +128,9 @@ class OperationList:
             first, second = second, first
         elif name in ("add", "sub") and first.is_complex() != second.is_complex():
             first, second = (u if u.is_complex() else self._widened(u) for u in (first, second))
+        if name in ("add", "mul") and first.is_complex() == second.is_complex():
+            # a number that is the same for all comes second, see along_row in array_program.cpp
+            first, second = sorted((first, second), key=lambda u: u.numel() == 1)
         return self._made(name, first, second)
 
     def _array(self, value: Any, *others: Any) -> torch.Tensor:

@@ -1,6 +1,6 @@
 """Uncertainty of the estimate from all sources: noise, scheme, grid, storage, first frames."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
 from typing import Any
@@ -15,8 +15,9 @@ from hybrid_pde.training.physical.fit_quality import FitQuality
 from hybrid_pde.training.physical.initial_state_noise import first_frame_effect
 from hybrid_pde.training.physical.objective import Objective
 from hybrid_pde.training.physical.parameter_vector import ParameterVector
-from hybrid_pde.training.physical.residual_arrays import sensitivity_arrays
+from hybrid_pde.training.physical.residual_arrays import Sensitivities, sensitivity_arrays
 from hybrid_pde.training.physical.residual_statistics import Correlation
+from hybrid_pde.training.physical.scheme_discrepancy import scheme_discrepancy
 from hybrid_pde.training.physical.scheme_selection import SchemeSelection
 
 PARTS = ("noise", "scheme", "discretization", "precision", "initial_state")
@@ -42,9 +43,14 @@ class ErrorBudget:
 
     Attributes:
         parts: By name in :data:`PARTS`, ``[n]``; ``None`` for a source that was not assessed.
+        shift: Change of the parameters towards the value that schemes of other solvers give, a
+            part of ``scheme``, ``[n]``; ``None`` where it was not assessed.
+        is_second_order: True if a scheme of order 2 explains the data clearly better.
     """
 
     parts: Mapping[str, np.ndarray | None]
+    shift: np.ndarray | None = None
+    is_second_order: bool = False
 
     @property
     def total(self) -> np.ndarray:
@@ -74,53 +80,70 @@ def error_budget(
         selection: The comparison of discretizations.
     """
     vector = objective.vector
-    slopes = np.abs(vector.slopes(vector.read()))
+    slopes = vector.slopes(vector.read())
+    sizes = np.abs(slopes)
     rounding = rounding_errors(objective.observations)
     scale = objective.observations.scale
     variance = float(np.mean([(error / scale[name]) ** 2 for name, error in rounding.items()]))
     is_rounding = fit.loss <= _ROUNDING_FACTOR * variance
-    spread, first, stored = _sampled(objective, unknowns, std, fit, rounding)
+    windows = _sensitivities(objective, unknowns, fit)
+    spread, first, stored = _sampled(objective, unknowns, windows, fit, rounding)
     relative = sqrt(variance / fit.loss) if fit.loss > 0 else 0.0
     if first is not None:  # noise of the first frames correlates the residuals, and counts once
         squares = (std * spread) ** 2 - first**2
         spread = np.sqrt(np.maximum(squares, std**2)) / std
+    # The shift on a finer grid accounts for what the finer solution explains.
+    left = 1.0 if refinement is None else min(1.0, refinement.loss_ratio)
     # Estimated initial states take up noise of short lead times: growth alone is no structure.
     takes_up = objective.states is not None and np.prod(fit.correlation.lag_one) < _ALIKE
     if not is_rounding and not takes_up:
         hidden = structured_share(fit.correlation) * fit.correlation.num_values
-        if refinement is not None:  # the shift accounts for what the finer solution explains
-            hidden *= min(1.0, refinement.loss_ratio)
-        spread = np.sqrt(spread**2 + hidden)
+        spread = np.sqrt(spread**2 + hidden * left)
+    other = discrepancy = None
+    if windows and _num_compared(selection) > 1:
+        other = scheme_discrepancy(objective, unknowns, windows, left)
+        discrepancy = None if other is None else other.error * sizes
     return ErrorBudget(
         {
-            "noise": std * spread * slopes,
-            "scheme": _scheme(selection, vector, fit),
+            "noise": std * spread * sizes,
+            "scheme": _scheme(selection, vector, fit, discrepancy),
             "discretization": _discretization(refinement, is_rounding),
-            "precision": np.hypot(std * relative, stored) * slopes,
-            "initial_state": None if first is None else first * slopes,
-        }
+            "precision": np.hypot(std * relative, stored) * sizes,
+            "initial_state": None if first is None else first * sizes,
+        },
+        None if other is None else other.shift * slopes,
+        other is not None and other.is_second_order,
     )
+
+
+def _sensitivities(
+    objective: Objective, unknowns: np.ndarray, fit: FitQuality
+) -> list[Sensitivities]:
+    """Residuals of frames with derivatives; none with many parameters, or without residuals."""
+    if len(objective.vector) > _MOST_PARAMETERS or fit.loss == 0:
+        return []
+    try:
+        return sensitivity_arrays(objective, unknowns)
+    except DivergenceError:
+        return []
 
 
 def _sampled(
     objective: Objective,
     unknowns: np.ndarray,
-    std: np.ndarray,
+    windows: Sequence[Sensitivities],
     fit: FitQuality,
     rounding: dict[str, float],
 ) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
     """Factor on the std for correlated errors; effects of noise and rounding in first frames."""
     size = len(objective.vector)
     factor, nothing = np.full(size, sqrt(fit.correlation.inflation)), np.zeros(size)
-    if size > _MOST_PARAMETERS or fit.loss == 0:
+    if not windows:
+        return factor, None, nothing
+    factor = std_factors(windows)
+    if objective.states is not None:
         return factor, None, nothing
     try:
-        windows = sensitivity_arrays(objective, unknowns)
-        if not windows:
-            return factor, None, nothing
-        factor = std_factors(windows)
-        if objective.states is not None:
-            return factor, None, nothing
         found = first_frame_effect(objective, unknowns, windows, rounding)
     except DivergenceError:
         return factor, None, nothing
@@ -149,25 +172,42 @@ def _discretization(refinement: Refinement | None, is_rounding: bool) -> np.ndar
     return refinement.uncertainty * (not is_rounding)
 
 
+def _num_compared(selection: SchemeSelection) -> int:
+    return sum(each["loss"] is not None for each in selection.candidates)
+
+
 def _scheme(
-    selection: SchemeSelection, vector: ParameterVector, fit: FitQuality
+    selection: SchemeSelection,
+    vector: ParameterVector,
+    fit: FitQuality,
+    discrepancy: np.ndarray | None,
 ) -> np.ndarray | None:
-    """Spread of the estimates of schemes that the data leave open, ``[n]``.
+    """Error of the estimates from the choice of the scheme, ``[n]``; ``None`` without a choice.
 
     Where the residuals have structure, no scheme is right, and losses within a factor of two do not
-    tell which is closest: half the range. Where they have none, the schemes that differ by no more
-    than chance are equally probable: the root mean square distance from the chosen one.
+    tell which is closest: at least half the range. Without frames, of which the discrepancy of
+    other schemes is found, those that differ by no more than chance are equally probable: the root
+    mean square distance from the chosen one.
+
+    Args:
+        selection: The comparison of schemes.
+        vector: The learnable parameters.
+        fit: Statistics of the residuals.
+        discrepancy: Error that :func:`scheme_discrepancy` found, in physical units, ``[n]``.
     """
-    fitted = [each for each in selection.candidates if each["loss"] is not None]
-    if len(fitted) < 2:
+    if _num_compared(selection) < 2:
         return None
+    fitted = [each for each in selection.candidates if each["loss"] is not None]
     best = min(each["loss"] for each in fitted)
     found = fit.correlation
     if found.inflation >= _STRUCTURED and found.growth >= _GROWING:
         open_ones = [
             _flat(each["parameters"], vector) for each in fitted if each["loss"] <= _OPEN * best
         ]
-        return np.asarray(np.ptp(open_ones, axis=0) / 2)
+        half = np.asarray(np.ptp(open_ones, axis=0) / 2)
+        return half if discrepancy is None else np.maximum(half, discrepancy)
+    if discrepancy is not None:
+        return discrepancy
     squares = [(each.values - each.chosen_values) ** 2 for each in selection.rivals]
     return np.sqrt(np.sum(squares, axis=0) / (1 + len(squares)) * np.ones(len(vector)))
 
@@ -181,9 +221,7 @@ def budget_report(
 ) -> dict[str, Any]:
     """``uncertainty``, ``interval_90`` and ``uncertainty_parts`` of a parameter, in plain types.
 
-    ``None`` for a learned field, for what the data do not determine, and without a budget. The
-    limits of an interval are estimate ± 1.645 uncertainty, or on the logarithmic scale
-    estimate · exp(± 1.645 uncertainty / estimate), within the bounds.
+    ``None`` for a learned field, for what the data do not determine, and without a budget.
     """
     empty: dict[str, Any] = dict.fromkeys(("uncertainty", "interval_90", "uncertainty_parts"))
     owned = vector.owned(name)
@@ -192,7 +230,7 @@ def budget_report(
     total = budget.total
     if not np.isfinite(total[owned]).all():
         return empty
-    lower, upper = interval_90(vector, total)
+    lower, upper = interval_90(vector, total, budget.shift)
     return {
         "uncertainty": vector.by_name(total, name),
         "interval_90": [vector.by_name(lower, name), vector.by_name(upper, name)],
@@ -205,18 +243,28 @@ def budget_report(
     }
 
 
-def interval_90(vector: ParameterVector, uncertainty: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Lower and upper limits of an interval that holds 90 % of a normal distribution.
+def interval_90(
+    vector: ParameterVector, uncertainty: np.ndarray, shift: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Lower and upper limits of an interval that holds the true value with a probability of 90 %.
+
+    They are estimate ± 1.645 uncertainty, or on the logarithmic scale
+    estimate · exp(± 1.645 uncertainty / estimate), within the bounds. A part of the uncertainty
+    whose sign is known widens the interval on its side only, by its whole size.
 
     Args:
         vector: The parameters at the estimate.
         uncertainty: Their standard deviations in physical units, ``[n]``.
+        shift: The part of it whose sign is known, ``[n]``.
     """
+    shift = np.zeros(len(uncertainty)) if shift is None else np.nan_to_num(shift)
     z = vector.read()
-    value = vector.values(z)
+    value, slopes = vector.values(z), vector.slopes(z)
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
-        reach = NORMAL_90 * uncertainty / np.abs(vector.slopes(z))
-        low, high = vector.values(z - reach), vector.values(z + reach)
+        symmetric = np.sqrt(np.maximum(uncertainty**2 - shift**2, 0.0))
+        reach, away = NORMAL_90 * symmetric / np.abs(slopes), shift / slopes
+        low = vector.values(z - reach + np.minimum(away, 0.0))
+        high = vector.values(z + reach + np.maximum(away, 0.0))
     low, high = np.fmin(low, high), np.fmax(low, high)
     lower, upper = vector.values(vector.lower), vector.values(vector.upper)
     return np.fmin(np.maximum(low, lower), value), np.fmax(np.minimum(high, upper), value)

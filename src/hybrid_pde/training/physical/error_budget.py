@@ -17,7 +17,10 @@ from hybrid_pde.training.physical.objective import Objective
 from hybrid_pde.training.physical.parameter_vector import ParameterVector
 from hybrid_pde.training.physical.residual_arrays import Sensitivities, sensitivity_arrays
 from hybrid_pde.training.physical.residual_statistics import Correlation
-from hybrid_pde.training.physical.scheme_discrepancy import scheme_discrepancy
+from hybrid_pde.training.physical.scheme_discrepancy import (
+    SchemeDiscrepancy,
+    scheme_discrepancy,
+)
 from hybrid_pde.training.physical.scheme_selection import SchemeSelection
 
 PARTS = ("noise", "scheme", "discretization", "precision", "initial_state")
@@ -43,14 +46,17 @@ class ErrorBudget:
 
     Attributes:
         parts: By name in :data:`PARTS`, ``[n]``; ``None`` for a source that was not assessed.
-        shift: Change of the parameters towards the value that schemes of other solvers give, a
-            part of ``scheme``, ``[n]``; ``None`` where it was not assessed.
-        is_second_order: True if a scheme of order 2 explains the data clearly better.
+        other_schemes: What schemes of other solvers may do to the estimate, a part of ``scheme``;
+            ``None`` where it was not assessed.
     """
 
     parts: Mapping[str, np.ndarray | None]
-    shift: np.ndarray | None = None
-    is_second_order: bool = False
+    other_schemes: SchemeDiscrepancy | None = None
+
+    @property
+    def shift(self) -> np.ndarray | None:
+        """Change of z towards the estimates that schemes of other solvers give, ``[n]``."""
+        return None if self.other_schemes is None else self.other_schemes.shift
 
     @property
     def total(self) -> np.ndarray:
@@ -80,8 +86,7 @@ def error_budget(
         selection: The comparison of discretizations.
     """
     vector = objective.vector
-    slopes = vector.slopes(vector.read())
-    sizes = np.abs(slopes)
+    slopes = np.abs(vector.slopes(vector.read()))
     rounding = rounding_errors(objective.observations)
     scale = objective.observations.scale
     variance = float(np.mean([(error / scale[name]) ** 2 for name, error in rounding.items()]))
@@ -99,20 +104,18 @@ def error_budget(
     if not is_rounding and not takes_up:
         hidden = structured_share(fit.correlation) * fit.correlation.num_values
         spread = np.sqrt(spread**2 + hidden * left)
-    other = discrepancy = None
+    other = None
     if windows and _num_compared(selection) > 1:
         other = scheme_discrepancy(objective, unknowns, windows, left)
-        discrepancy = None if other is None else other.error * sizes
     return ErrorBudget(
         {
-            "noise": std * spread * sizes,
-            "scheme": _scheme(selection, vector, fit, discrepancy),
+            "noise": std * spread * slopes,
+            "scheme": _scheme(selection, vector, fit, other),
             "discretization": _discretization(refinement, is_rounding),
-            "precision": np.hypot(std * relative, stored) * sizes,
-            "initial_state": None if first is None else first * sizes,
+            "precision": np.hypot(std * relative, stored) * slopes,
+            "initial_state": None if first is None else first * slopes,
         },
-        None if other is None else other.shift * slopes,
-        other is not None and other.is_second_order,
+        other,
     )
 
 
@@ -180,7 +183,7 @@ def _scheme(
     selection: SchemeSelection,
     vector: ParameterVector,
     fit: FitQuality,
-    discrepancy: np.ndarray | None,
+    other: SchemeDiscrepancy | None,
 ) -> np.ndarray | None:
     """Error of the estimates from the choice of the scheme, ``[n]``; ``None`` without a choice.
 
@@ -193,13 +196,14 @@ def _scheme(
         selection: The comparison of schemes.
         vector: The learnable parameters.
         fit: Statistics of the residuals.
-        discrepancy: Error that :func:`scheme_discrepancy` found, in physical units, ``[n]``.
+        other: What schemes of other solvers may do to the estimate.
     """
     if _num_compared(selection) < 2:
         return None
     fitted = [each for each in selection.candidates if each["loss"] is not None]
     best = min(each["loss"] for each in fitted)
     found = fit.correlation
+    discrepancy = None if other is None else other.error * np.abs(vector.slopes(vector.read()))
     if found.inflation >= _STRUCTURED and found.growth >= _GROWING:
         open_ones = [
             _flat(each["parameters"], vector) for each in fitted if each["loss"] <= _OPEN * best
@@ -255,16 +259,16 @@ def interval_90(
     Args:
         vector: The parameters at the estimate.
         uncertainty: Their standard deviations in physical units, ``[n]``.
-        shift: The part of it whose sign is known, ``[n]``.
+        shift: The part of it whose sign is known, as a change of z, ``[n]``.
     """
-    shift = np.zeros(len(uncertainty)) if shift is None else np.nan_to_num(shift)
+    shift = np.zeros(len(uncertainty)) if shift is None else shift
     z = vector.read()
-    value, slopes = vector.values(z), vector.slopes(z)
+    value = vector.values(z)
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
-        symmetric = np.sqrt(np.maximum(uncertainty**2 - shift**2, 0.0))
-        reach, away = NORMAL_90 * symmetric / np.abs(slopes), shift / slopes
-        low = vector.values(z - reach + np.minimum(away, 0.0))
-        high = vector.values(z + reach + np.maximum(away, 0.0))
+        spread = uncertainty / np.abs(vector.slopes(z))
+        reach = NORMAL_90 * np.sqrt(np.maximum(spread**2 - shift**2, 0.0))
+        low = vector.values(z - reach + np.minimum(shift, 0.0))
+        high = vector.values(z + reach + np.maximum(shift, 0.0))
     low, high = np.fmin(low, high), np.fmax(low, high)
     lower, upper = vector.values(vector.lower), vector.values(vector.upper)
     return np.fmin(np.maximum(low, lower), value), np.fmax(np.minimum(high, upper), value)

@@ -42,7 +42,7 @@ _LARGEST = 2.0
 _READING_AXES = 2
 # Relative difference of two schemes' errors below which they are one scheme.
 _SAME = 1e-3
-# Singular values of J with columns of unit length that count.
+# Singular values of J with columns of unit length, and eigenvalues of D⊥ᵀD⊥, that count.
 _SINGULAR = 1e-6
 # The variance is that of the residuals less what the amplitudes explain: fixed-point iterations.
 _ITERATIONS = 4
@@ -108,7 +108,7 @@ def scheme_discrepancy(
     if not columns:
         return None
     residual = np.concatenate([each.residuals.values.ravel() for each in windows])
-    fit = _Regression(windows, np.stack(columns, axis=1), objective.num_values)
+    fit = Regression(windows, np.stack(columns, axis=1), objective.num_values)
     mean, covariance = fit.posterior(sqrt(min(1.0, explained)) * residual)
     counts = np.array(
         [s.is_second_order and not objective.model.discretization.is_second_order for s in schemes],
@@ -156,7 +156,7 @@ def _is_same(first: np.ndarray, second: np.ndarray) -> bool:
     return float(np.linalg.norm(first - second)) <= _SAME * float(np.linalg.norm(second))
 
 
-class _Regression:
+class Regression:
     """Residuals of the used scheme as a combination of others, the parameters eliminated.
 
     Args:
@@ -194,7 +194,8 @@ class _Regression:
         count = self._differences.shape[1]
         gram = self._differences.T @ self._differences
         score = self._differences.T @ residual
-        mean, covariance = np.zeros(count), np.eye(count)
+        mean = -np.linalg.pinv(gram, rcond=_SINGULAR, hermitian=True) @ score
+        mean, covariance = np.clip(mean, -_LARGEST, _LARGEST), np.eye(count)
         for _ in range(_ITERATIONS):
             left = residual + self._differences @ mean
             freedom = max(self._num_values - count - self._basis.shape[1], 1.0)

@@ -1,6 +1,7 @@
 """Available discretizations, and their compatibility with a grid."""
 
 from dataclasses import dataclass
+from math import inf
 
 from hybrid_pde.config.schema import SCHEME_ORDERS
 from hybrid_pde.domain.grid import Grid
@@ -75,6 +76,13 @@ class Discretization:
     def is_second_order(self) -> bool:
         """True if derivatives are second-order differences."""
         return self.scheme == "finite_difference" and self.order == 2
+
+    @property
+    def convergence_order(self) -> float:
+        """Order of the error of smooth solutions in the spacing; WENO is next to order 4."""
+        if self.scheme == "spectral":
+            return inf
+        return self.order or (3 if self.scheme == "weno" else 2)
 
     @property
     def is_staggered(self) -> bool:

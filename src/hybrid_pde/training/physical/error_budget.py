@@ -34,6 +34,8 @@ _ROUNDING_FACTOR = 1e3
 # Residuals whose effective sample size is below half their number, and that grow with lead time,
 # are those of a wrong scheme or equation. Noise of the first frames does not grow.
 _STRUCTURED, _GROWING = 2.0, 2.0
+# Error of the shift on a finer grid relative to it, at least: 1/(2^p − 1) for a scheme of order p.
+_ACCURACY_OF_SHIFT = 0.1
 # Product of the autocorrelations of neighbours along all axes from which residuals are smooth.
 _ALIKE = 0.5
 # More parameters have no derivatives by simulation.
@@ -48,15 +50,12 @@ class ErrorBudget:
         parts: By name in :data:`PARTS`, ``[n]``; ``None`` for a source that was not assessed.
         other_schemes: What schemes of other solvers may do to the estimate, a part of ``scheme``;
             ``None`` where it was not assessed.
+        shifts: Changes of z that a part consists of, whose sign is known, ``[n]`` each.
     """
 
     parts: Mapping[str, np.ndarray | None]
     other_schemes: SchemeDiscrepancy | None = None
-
-    @property
-    def shift(self) -> np.ndarray | None:
-        """Change of z towards the estimates that schemes of other solvers give, ``[n]``."""
-        return None if self.other_schemes is None else self.other_schemes.shift
+    shifts: Sequence[np.ndarray] = ()
 
     @property
     def total(self) -> np.ndarray:
@@ -97,25 +96,34 @@ def error_budget(
     if first is not None:  # noise of the first frames correlates the residuals, and counts once
         squares = (std * spread) ** 2 - first**2
         spread = np.sqrt(np.maximum(squares, std**2)) / std
-    # The shift on a finer grid accounts for what the finer solution explains.
+    # The shift on a finer grid accounts for what the finer solution explains: noise is the rest.
     left = 1.0 if refinement is None else min(1.0, refinement.loss_ratio)
     # Estimated initial states take up noise of short lead times: growth alone is no structure.
     takes_up = objective.states is not None and np.prod(fit.correlation.lag_one) < _ALIKE
-    if not is_rounding and not takes_up:
+    if left * fit.loss > _ROUNDING_FACTOR * variance and not takes_up:
         hidden = structured_share(fit.correlation) * fit.correlation.num_values
-        spread = np.sqrt(spread**2 + hidden * left)
+        spread = np.sqrt(spread**2 + hidden)
     other = None
     if windows and _num_compared(selection) > 1:
         other = scheme_discrepancy(objective, unknowns, windows, left)
+    shifts = [] if other is None else [other.shift]
+    discretization = _discretization(refinement, is_rounding)
+    if refinement is not None and discretization is not None:
+        known = (1 - left) * np.sign(refinement.shift) * discretization
+        order = objective.model.discretization.convergence_order
+        accuracy = max(_ACCURACY_OF_SHIFT, 1 / (2.0**order - 1))
+        discretization = np.hypot(discretization, accuracy * known)
+        shifts.append(np.nan_to_num(known / vector.slopes(vector.read())))
     return ErrorBudget(
         {
-            "noise": std * spread * slopes,
+            "noise": std * spread * sqrt(left) * slopes,
             "scheme": _scheme(selection, vector, fit, other),
-            "discretization": _discretization(refinement, is_rounding),
+            "discretization": discretization,
             "precision": np.hypot(std * relative, stored) * slopes,
-            "initial_state": None if first is None else first * slopes,
+            "initial_state": None if first is None else first * sqrt(left) * slopes,
         },
         other,
+        shifts,
     )
 
 
@@ -234,7 +242,7 @@ def budget_report(
     total = budget.total
     if not np.isfinite(total[owned]).all():
         return empty
-    lower, upper = interval_90(vector, total, budget.shift)
+    lower, upper = interval_90(vector, total, budget.shifts)
     return {
         "uncertainty": vector.by_name(total, name),
         "interval_90": [vector.by_name(lower, name), vector.by_name(upper, name)],
@@ -248,27 +256,27 @@ def budget_report(
 
 
 def interval_90(
-    vector: ParameterVector, uncertainty: np.ndarray, shift: np.ndarray | None = None
+    vector: ParameterVector, uncertainty: np.ndarray, shifts: Sequence[np.ndarray] = ()
 ) -> tuple[np.ndarray, np.ndarray]:
     """Lower and upper limits of an interval that holds the true value with a probability of 90 %.
 
     They are estimate ± 1.645 uncertainty, or on the logarithmic scale
-    estimate · exp(± 1.645 uncertainty / estimate), within the bounds. A part of the uncertainty
-    whose sign is known widens the interval on its side only, by its whole size.
+    estimate · exp(± 1.645 uncertainty / estimate), within the bounds. Parts of the uncertainty
+    whose sign is known widen the interval on their side only, by their whole size.
 
     Args:
         vector: The parameters at the estimate.
         uncertainty: Their standard deviations in physical units, ``[n]``.
-        shift: The part of it whose sign is known, as a change of z, ``[n]``.
+        shifts: Its parts whose sign is known, as changes of z, ``[n]`` each.
     """
-    shift = np.zeros(len(uncertainty)) if shift is None else shift
+    signed = np.array([np.zeros(len(uncertainty)), *shifts])
     z = vector.read()
     value = vector.values(z)
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
         spread = uncertainty / np.abs(vector.slopes(z))
-        reach = NORMAL_90 * np.sqrt(np.maximum(spread**2 - shift**2, 0.0))
-        low = vector.values(z - reach + np.minimum(shift, 0.0))
-        high = vector.values(z + reach + np.maximum(shift, 0.0))
+        reach = NORMAL_90 * np.sqrt(np.maximum(spread**2 - (signed**2).sum(axis=0), 0.0))
+        low = vector.values(z - reach + np.minimum(signed, 0.0).sum(axis=0))
+        high = vector.values(z + reach + np.maximum(signed, 0.0).sum(axis=0))
     low, high = np.fmin(low, high), np.fmax(low, high)
     lower, upper = vector.values(vector.lower), vector.values(vector.upper)
     return np.fmin(np.maximum(low, lower), value), np.fmax(np.minimum(high, upper), value)

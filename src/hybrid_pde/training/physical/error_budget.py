@@ -34,6 +34,9 @@ _ROUNDING_FACTOR = 1e3
 # Residuals whose effective sample size is below half their number, and that grow with lead time,
 # are those of a wrong scheme or equation. Noise of the first frames does not grow.
 _STRUCTURED, _GROWING = 2.0, 2.0
+# Loss of the finer solution relative to the used one below which it explains the residuals. Noise
+# that hides both leaves a ratio next to 1.
+_EXPLAINED = 0.5
 # Error of the shift on a finer grid relative to it, at least: 1/(2^p − 1) for a scheme of order p.
 _ACCURACY_OF_SHIFT = 0.1
 # Product of the autocorrelations of neighbours along all axes from which residuals are smooth.
@@ -97,7 +100,8 @@ def error_budget(
         squares = (std * spread) ** 2 - first**2
         spread = np.sqrt(np.maximum(squares, std**2)) / std
     # The shift on a finer grid accounts for what the finer solution explains: noise is the rest.
-    left = 1.0 if refinement is None else min(1.0, refinement.loss_ratio)
+    left = 1.0 if refinement is None else refinement.loss_ratio
+    left = left if left < _EXPLAINED else 1.0
     # Estimated initial states take up noise of short lead times: growth alone is no structure.
     takes_up = objective.states is not None and np.prod(fit.correlation.lag_one) < _ALIKE
     if left * fit.loss > _ROUNDING_FACTOR * variance and not takes_up:
@@ -106,14 +110,8 @@ def error_budget(
     other = None
     if windows and _num_compared(selection) > 1:
         other = scheme_discrepancy(objective, unknowns, windows, left)
-    shifts = [] if other is None else [other.shift]
-    discretization = _discretization(refinement, is_rounding)
-    if refinement is not None and discretization is not None:
-        known = (1 - left) * np.sign(refinement.shift) * discretization
-        order = objective.model.discretization.convergence_order
-        accuracy = max(_ACCURACY_OF_SHIFT, 1 / (2.0**order - 1))
-        discretization = np.hypot(discretization, accuracy * known)
-        shifts.append(np.nan_to_num(known / vector.slopes(vector.read())))
+    shift, discretization = _discretization(objective, refinement, left, is_rounding)
+    shifts = [shift] if other is None else [shift, other.shift]
     return ErrorBudget(
         {
             "noise": std * spread * sqrt(left) * slopes,
@@ -176,11 +174,23 @@ def structured_share(found: Correlation) -> float:
     return float((growth - 1) / (growth + 1)) if growth > 1 else 0.0
 
 
-def _discretization(refinement: Refinement | None, is_rounding: bool) -> np.ndarray | None:
-    """Shift on the finer grid; 0 where the used one explains the data to rounding."""
+def _discretization(
+    objective: Objective, refinement: Refinement | None, left: float, is_rounding: bool
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Shift on the finer grid: of z, as far as its sign is known, and its size in physical units.
+
+    Its sign is known where the finer solution explains the residuals. It is 0 where the used one
+    explains the data to rounding.
+    """
+    vector = objective.vector
     if refinement is None:
-        return None
-    return refinement.uncertainty * (not is_rounding)
+        return np.zeros(len(vector)), None
+    size = refinement.uncertainty * (not is_rounding)
+    known = (1 - left) * np.sign(refinement.shift) * size
+    order = objective.model.discretization.convergence_order
+    accuracy = max(_ACCURACY_OF_SHIFT, 1 / (2.0**order - 1))
+    shift = np.nan_to_num(known / vector.slopes(vector.read()))
+    return shift, np.hypot(size, accuracy * known)
 
 
 def _num_compared(selection: SchemeSelection) -> int:

@@ -6,7 +6,7 @@ import pytest
 from hybrid_pde.training.physical.correlated_errors import std_factors
 from hybrid_pde.training.physical.data_precision import rounding_error
 from hybrid_pde.training.physical.discretization_check import Refinement
-from hybrid_pde.training.physical.error_budget import structured_share
+from hybrid_pde.training.physical.error_budget import interval_90, structured_share
 from hybrid_pde.training.physical.residual_arrays import Sensitivities
 from hybrid_pde.training.physical.residual_statistics import Residuals, correlation
 
@@ -28,6 +28,16 @@ def test_the_step_of_packed_values_is_found(stored: np.ndarray) -> None:
     assert rounding_error(stored) == pytest.approx(STEP / 12**0.5, rel=1e-3)
 
 
+@pytest.mark.parametrize("levels", [1000, 65_000])
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_the_step_of_few_values_on_many_levels_is_found(levels: int, kind: type) -> None:
+    """No two of 400 values are neighbours on the lattice of 16-bit integers."""
+    few = VALUES[::10]
+    step = float(np.ptp(few)) / levels
+    stored = (np.round((few - few.min()) / step) * step + few.min()).astype(kind).astype(float)
+    assert rounding_error(stored) == pytest.approx(step / 12**0.5, rel=1e-4)
+
+
 def test_integers_have_the_rounding_error_of_a_unit() -> None:
     assert rounding_error(np.round(100 * VALUES)) == pytest.approx(12**-0.5)
 
@@ -38,6 +48,24 @@ def test_the_format_that_holds_the_values_is_found(kind: type, bits: int) -> Non
     actual = float(np.sqrt(np.mean((stored - VALUES) ** 2)))
     expected = actual if bits < 52 else 2.0**-53
     assert rounding_error(stored) == pytest.approx(expected, rel=0.1 if bits < 52 else 1.0)
+
+
+class _Line:
+    """A vector of one parameter without a scale and without bounds, z itself."""
+
+    lower, upper = np.array([-np.inf]), np.array([np.inf])
+
+    def __init__(self, value: float) -> None:
+        self._z = np.array([value])
+
+    def read(self) -> np.ndarray:
+        return self._z
+
+    def values(self, z: np.ndarray) -> np.ndarray:
+        return z
+
+    def slopes(self, z: np.ndarray) -> np.ndarray:
+        return np.ones_like(z)
 
 
 def _ensemble(blur: int, repetitions: int = 60) -> tuple[float, float]:
@@ -79,6 +107,16 @@ def test_smooth_residuals_are_structure_and_noise_is_not() -> None:
     assert structured_share(correlation([noise])) == 0.0
     growing = Residuals(noise.values + 0.3 * t[:, None] * np.sin(2 * np.pi * x / 4)[:, None])
     assert 0.2 < structured_share(correlation([growing])) < 1.0
+
+
+def test_parts_of_known_sign_widen_the_interval_on_their_side_only() -> None:
+    vector = _Line(2.0)
+    low, high = interval_90(vector, np.array([1.0]), [np.array([0.6])])
+    assert (low[0], high[0]) == pytest.approx((2 - 1.645 * 0.8, 2.6 + 1.645 * 0.8), abs=1e-3)
+    low, high = interval_90(vector, np.array([1.0]), [np.array([0.6]), np.array([-0.8])])
+    assert (low[0], high[0]) == pytest.approx((1.2, 2.6))
+    low, high = interval_90(vector, np.array([1.0]))
+    assert high[0] - 2 == pytest.approx(1.645, abs=1e-3) == 2 - low[0]
 
 
 def test_a_shift_counts_only_as_far_as_the_residuals_leave_it_open() -> None:

@@ -1,10 +1,12 @@
 """Available discretizations, and their compatibility with a grid."""
 
 from dataclasses import dataclass
+from math import inf
 
 from hybrid_pde.config.schema import SCHEME_ORDERS
 from hybrid_pde.domain.grid import Grid
 from hybrid_pde.errors import ConfigError
+from hybrid_pde.numerics.divergence_form import DivergenceForm
 from hybrid_pde.numerics.finite_difference import ORDERS, FiniteDifference
 from hybrid_pde.numerics.operators import Operators
 from hybrid_pde.numerics.semi_lagrangian import SplitAdvection
@@ -34,6 +36,7 @@ class Discretization:
         refine: Refinement of the grid of the solution relative to that of the data.
         substeps_factor: Number of time steps per stable time step.
         coarsen: Coarsening of that grid at the start of a calibration.
+        divergence_form: Whether differences have advection in divergence form.
     """
 
     scheme: str = "finite_difference"
@@ -41,6 +44,7 @@ class Discretization:
     refine: int = 1
     substeps_factor: int = 1
     coarsen: int = 1
+    divergence_form: bool = False
 
     @classmethod
     def of(cls, scheme: str, order: int | None = None, refine: int = 1) -> "Discretization":
@@ -72,6 +76,13 @@ class Discretization:
     def is_second_order(self) -> bool:
         """True if derivatives are second-order differences."""
         return self.scheme == "finite_difference" and self.order == 2
+
+    @property
+    def convergence_order(self) -> float:
+        """Order of the error of smooth solutions in the spacing; WENO is next to order 4."""
+        if self.scheme == "spectral":
+            return inf
+        return self.order or (3 if self.scheme == "weno" else 2)
 
     @property
     def is_staggered(self) -> bool:
@@ -109,7 +120,8 @@ class Discretization:
         if self.is_staggered:
             return StaggeredDifference(grid)
         assert self.order is not None
-        return FiniteDifference(grid, self.order)
+        kind = DivergenceForm if self.divergence_form else FiniteDifference
+        return kind(grid, self.order)
 
     def incompatibility(self, grid: Grid) -> str | None:
         """The reason why the scheme cannot be used on the grid; ``None`` if it can."""
@@ -119,6 +131,8 @@ class Discretization:
                 f"{dict(zip(grid.axes, map(list, grid.boundary), strict=True))}; "
                 "finite_difference takes any boundary"
             )
+        if self.divergence_form and not grid.is_periodic:
+            return "its divergence form needs 'periodic' on every axis"
         if self.is_staggered and (problem := _staggering_incompatibility(grid)):
             return problem
         widest = {"finite_difference": self.order or 2, "weno": _WENO_POINTS}.get(self.scheme, 2)

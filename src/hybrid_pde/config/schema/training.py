@@ -144,9 +144,9 @@ class PhysicalTraining(SharedTraining):
     """
     uncertainty: Literal["laplace", "profile"] = "laplace"
     """`laplace`: `interval_90` is symmetric about the estimate, on a logarithmic scale about its
-    logarithm. `profile`: its ends are found by fitting all other parameters at fixed values of each
-    one, so it may be asymmetric, or open where the data set no limit; `gauss-newton` and
-    `L-BFGS-B`, for numbers that all simulations share.
+    logarithm, but for errors of known sign. `profile`: its ends are found by fitting all other
+    parameters at fixed values of each one, so it may be asymmetric, or open where the data set no
+    limit; `gauss-newton` and `L-BFGS-B`, for numbers that all simulations share.
     """
     learning_rate: PositiveFloat = 1e-3
     """Learning rate of `adam` and `sgd`, relative to the initial guess."""

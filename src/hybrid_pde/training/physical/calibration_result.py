@@ -141,6 +141,7 @@ def calibration_result(
     _warn_of_parameters(parameters, status)
     warn_of_shifts(parameters, model.discretization)
     warn_of_rivals(selection, vector, found.uncertainty, model.discretization)
+    warn_of_other_schemes(budget, vector, model.discretization)
     if found.fit is not None and status != DIVERGED:
         for message in fit_warnings(found.fit, vector, parameters, found.loss, status):
             warn_of_result(message)
@@ -315,6 +316,31 @@ def warn_of_rivals(
                 "and the data cannot tell which is right. Set model.physical.numerics.scheme and "
                 "order to those that made the data, or use data on a finer grid"
             )
+
+
+def warn_of_other_schemes(
+    budget: ErrorBudget | None, vector: ParameterVector, used: Discretization
+) -> None:
+    """Warn if a scheme of order 2 explains the data better and gives clearly other estimates."""
+    if budget is None or budget.other_schemes is None or not budget.other_schemes.is_second_order:
+        return
+    z = vector.read()
+    values = vector.values(z)
+    moved = vector.values(z + budget.other_schemes.shift)
+    away = np.abs(moved - values)
+    clear = 2 * away**2 > budget.total**2  # more than all other parts together
+    if not clear.any():
+        return
+    changes = ", ".join(
+        f"{vector.labels[entry]} from {values[entry]:.4g} to about {moved[entry]:.4g}"
+        for entry in np.flatnonzero(clear)
+    )
+    warn_of_result(
+        f"the data look as if a scheme of order 2 made them: the error of such a scheme explains "
+        f"residuals that {used.label} leaves, and would move {changes}; interval_90 includes this. "
+        "Use data on a finer grid, or set model.physical.numerics.scheme and order to those that "
+        "made the data"
+    )
 
 
 def numerics_report(objective: Objective, candidates: list[dict[str, Any]]) -> dict[str, Any]:

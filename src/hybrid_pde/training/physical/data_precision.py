@@ -1,4 +1,9 @@
-"""Rounding of stored observations: floating-point format, packed integers, few decimal digits."""
+"""Rounding of stored observations: floating-point format, packed integers, few decimal digits.
+
+Few values on a fine lattice have no neighbours on it, but all of them have the same phase of the
+wave exp(2πi v/q): the Fourier transform of their histogram has a peak at 1/q that is as high as
+their number.
+"""
 
 from collections.abc import Sequence
 
@@ -13,6 +18,11 @@ _FEWEST_GAPS, _LARGEST_MULTIPLE = 20, 50
 _SHARE, _OFF = 0.97, 0.1
 # Fractions of the smallest gap that may be the step.
 _DIVISORS = (1, 2, 3)
+# Bins of the histogram of the values; levels of a lattice that are looked for: more than a few,
+# which _lattice_step finds, up to 16 bits.
+_BINS, _FEWEST_LEVELS, _MOST_LEVELS = 2**18, 200, 66_000
+# Fewest distinct values of which none has a peak by chance: 0.6 is 6 standard deviations of 100.
+_FEWEST_PHASES, _PEAK, _CERTAIN = 100, 0.6, 0.9
 # Bits of the significand, beside the first.
 _FORMATS: Sequence[tuple[type, int]] = ((np.float16, 10), (np.float32, 23))
 _DOUBLE_BITS = 52
@@ -46,7 +56,8 @@ def rounding_error(values: np.ndarray) -> float:
     spacing = np.where(values == 0, 0.0, 2.0 ** (exponents - bits))
     spread = float(np.sqrt(np.mean(spacing**2)))
     finest = float(spacing.max()) * min(1.0, 2.0 ** (bits - _FORMATS[-1][1]))
-    return max(spread, _lattice_step(values, finest)) / 12**0.5
+    step = _lattice_step(values, finest) or _step_of_phase(values, finest)
+    return max(spread, step) / 12**0.5
 
 
 def _lattice_step(values: np.ndarray, spacing: float) -> float:
@@ -67,3 +78,24 @@ def _lattice_step(values: np.ndarray, spacing: float) -> float:
         if np.mean(np.abs(multiples - np.round(multiples)) < _OFF) >= _SHARE:
             return step
     return 0.0
+
+
+def _step_of_phase(values: np.ndarray, spacing: float) -> float:
+    """Step of a lattice of up to 2¹⁶ levels by the phase of the values; 0 if there is none."""
+    extent = float(np.ptp(values))
+    if len(np.unique(values)) < _FEWEST_PHASES or extent <= 32 * spacing * _MOST_LEVELS:
+        return 0.0
+    # Bins of at most a quarter of the step; twice their number, so that no peak falls between.
+    counts, _ = np.histogram(values, _BINS)
+    heights = np.abs(np.fft.rfft(counts, 2 * _BINS)) / len(values)
+    levels = np.arange(len(heights)) / 2
+    allowed = (levels >= _FEWEST_LEVELS) & (levels <= _MOST_LEVELS)
+    peaks = np.flatnonzero(allowed & (heights >= _PEAK))
+    if not len(peaks):
+        return 0.0
+    first = peaks[0]  # multiples of 1/q have peaks too
+    near = levels[first] + np.linspace(-1, 1, 81)
+    phases = np.exp(2j * np.pi * near[:, None] * ((values - values.min()) / extent))
+    heights = np.abs(phases.mean(axis=1))
+    best = int(heights.argmax())
+    return extent / float(near[best]) if heights[best] >= _CERTAIN else 0.0

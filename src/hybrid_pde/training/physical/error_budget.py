@@ -1,6 +1,6 @@
 """Uncertainty of the estimate from all sources: noise, scheme, grid, storage, first frames."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
 from typing import Any
@@ -15,8 +15,12 @@ from hybrid_pde.training.physical.fit_quality import FitQuality
 from hybrid_pde.training.physical.initial_state_noise import first_frame_effect
 from hybrid_pde.training.physical.objective import Objective
 from hybrid_pde.training.physical.parameter_vector import ParameterVector
-from hybrid_pde.training.physical.residual_arrays import sensitivity_arrays
+from hybrid_pde.training.physical.residual_arrays import Sensitivities, sensitivity_arrays
 from hybrid_pde.training.physical.residual_statistics import Correlation
+from hybrid_pde.training.physical.scheme_discrepancy import (
+    SchemeDiscrepancy,
+    scheme_discrepancy,
+)
 from hybrid_pde.training.physical.scheme_selection import SchemeSelection
 
 PARTS = ("noise", "scheme", "discretization", "precision", "initial_state")
@@ -30,6 +34,11 @@ _ROUNDING_FACTOR = 1e3
 # Residuals whose effective sample size is below half their number, and that grow with lead time,
 # are those of a wrong scheme or equation. Noise of the first frames does not grow.
 _STRUCTURED, _GROWING = 2.0, 2.0
+# Loss of the finer solution relative to the used one below which it explains the residuals. Noise
+# that hides both leaves a ratio next to 1.
+_EXPLAINED = 0.5
+# Error of the shift on a finer grid relative to it, at least: 1/(2^p − 1) for a scheme of order p.
+_ACCURACY_OF_SHIFT = 0.1
 # Product of the autocorrelations of neighbours along all axes from which residuals are smooth.
 _ALIKE = 0.5
 # More parameters have no derivatives by simulation.
@@ -42,9 +51,14 @@ class ErrorBudget:
 
     Attributes:
         parts: By name in :data:`PARTS`, ``[n]``; ``None`` for a source that was not assessed.
+        other_schemes: What schemes of other solvers may do to the estimate, a part of ``scheme``;
+            ``None`` where it was not assessed.
+        shifts: Changes of z that a part consists of, whose sign is known, ``[n]`` each.
     """
 
     parts: Mapping[str, np.ndarray | None]
+    other_schemes: SchemeDiscrepancy | None = None
+    shifts: Sequence[np.ndarray] = ()
 
     @property
     def total(self) -> np.ndarray:
@@ -79,48 +93,66 @@ def error_budget(
     scale = objective.observations.scale
     variance = float(np.mean([(error / scale[name]) ** 2 for name, error in rounding.items()]))
     is_rounding = fit.loss <= _ROUNDING_FACTOR * variance
-    spread, first, stored = _sampled(objective, unknowns, std, fit, rounding)
+    windows = _sensitivities(objective, unknowns, fit)
+    spread, first, stored = _sampled(objective, unknowns, windows, fit, rounding)
     relative = sqrt(variance / fit.loss) if fit.loss > 0 else 0.0
     if first is not None:  # noise of the first frames correlates the residuals, and counts once
         squares = (std * spread) ** 2 - first**2
         spread = np.sqrt(np.maximum(squares, std**2)) / std
+    # The shift on a finer grid accounts for what the finer solution explains: noise is the rest.
+    left = 1.0 if refinement is None else refinement.loss_ratio
+    left = left if left < _EXPLAINED else 1.0
     # Estimated initial states take up noise of short lead times: growth alone is no structure.
     takes_up = objective.states is not None and np.prod(fit.correlation.lag_one) < _ALIKE
-    if not is_rounding and not takes_up:
+    if left * fit.loss > _ROUNDING_FACTOR * variance and not takes_up:
         hidden = structured_share(fit.correlation) * fit.correlation.num_values
-        if refinement is not None:  # the shift accounts for what the finer solution explains
-            hidden *= min(1.0, refinement.loss_ratio)
         spread = np.sqrt(spread**2 + hidden)
+    other = None
+    if windows and _num_compared(selection) > 1:
+        other = scheme_discrepancy(objective, unknowns, windows, left)
+    shift, discretization = _discretization(objective, refinement, left, is_rounding)
+    shifts = [shift] if other is None else [shift, other.shift]
     return ErrorBudget(
         {
-            "noise": std * spread * slopes,
-            "scheme": _scheme(selection, vector, fit),
-            "discretization": _discretization(refinement, is_rounding),
+            "noise": std * spread * sqrt(left) * slopes,
+            "scheme": _scheme(selection, vector, fit, other),
+            "discretization": discretization,
             "precision": np.hypot(std * relative, stored) * slopes,
-            "initial_state": None if first is None else first * slopes,
-        }
+            "initial_state": None if first is None else first * sqrt(left) * slopes,
+        },
+        other,
+        shifts,
     )
+
+
+def _sensitivities(
+    objective: Objective, unknowns: np.ndarray, fit: FitQuality
+) -> list[Sensitivities]:
+    """Residuals of frames with derivatives; none with many parameters, or without residuals."""
+    if len(objective.vector) > _MOST_PARAMETERS or fit.loss == 0:
+        return []
+    try:
+        return sensitivity_arrays(objective, unknowns)
+    except DivergenceError:
+        return []
 
 
 def _sampled(
     objective: Objective,
     unknowns: np.ndarray,
-    std: np.ndarray,
+    windows: Sequence[Sensitivities],
     fit: FitQuality,
     rounding: dict[str, float],
 ) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
     """Factor on the std for correlated errors; effects of noise and rounding in first frames."""
     size = len(objective.vector)
     factor, nothing = np.full(size, sqrt(fit.correlation.inflation)), np.zeros(size)
-    if size > _MOST_PARAMETERS or fit.loss == 0:
+    if not windows:
+        return factor, None, nothing
+    factor = std_factors(windows)
+    if objective.states is not None:
         return factor, None, nothing
     try:
-        windows = sensitivity_arrays(objective, unknowns)
-        if not windows:
-            return factor, None, nothing
-        factor = std_factors(windows)
-        if objective.states is not None:
-            return factor, None, nothing
         found = first_frame_effect(objective, unknowns, windows, rounding)
     except DivergenceError:
         return factor, None, nothing
@@ -142,32 +174,62 @@ def structured_share(found: Correlation) -> float:
     return float((growth - 1) / (growth + 1)) if growth > 1 else 0.0
 
 
-def _discretization(refinement: Refinement | None, is_rounding: bool) -> np.ndarray | None:
-    """Shift on the finer grid; 0 where the used one explains the data to rounding."""
+def _discretization(
+    objective: Objective, refinement: Refinement | None, left: float, is_rounding: bool
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Shift on the finer grid: of z, as far as its sign is known, and its size in physical units.
+
+    Its sign is known where the finer solution explains the residuals. It is 0 where the used one
+    explains the data to rounding.
+    """
+    vector = objective.vector
     if refinement is None:
-        return None
-    return refinement.uncertainty * (not is_rounding)
+        return np.zeros(len(vector)), None
+    size = refinement.uncertainty * (not is_rounding)
+    known = (1 - left) * np.sign(refinement.shift) * size
+    order = objective.model.discretization.convergence_order
+    accuracy = max(_ACCURACY_OF_SHIFT, 1 / (2.0**order - 1))
+    shift = np.nan_to_num(known / vector.slopes(vector.read()))
+    return shift, np.hypot(size, accuracy * known)
+
+
+def _num_compared(selection: SchemeSelection) -> int:
+    return sum(each["loss"] is not None for each in selection.candidates)
 
 
 def _scheme(
-    selection: SchemeSelection, vector: ParameterVector, fit: FitQuality
+    selection: SchemeSelection,
+    vector: ParameterVector,
+    fit: FitQuality,
+    other: SchemeDiscrepancy | None,
 ) -> np.ndarray | None:
-    """Spread of the estimates of schemes that the data leave open, ``[n]``.
+    """Error of the estimates from the choice of the scheme, ``[n]``; ``None`` without a choice.
 
     Where the residuals have structure, no scheme is right, and losses within a factor of two do not
-    tell which is closest: half the range. Where they have none, the schemes that differ by no more
-    than chance are equally probable: the root mean square distance from the chosen one.
+    tell which is closest: at least half the range. Without frames, of which the discrepancy of
+    other schemes is found, those that differ by no more than chance are equally probable: the root
+    mean square distance from the chosen one.
+
+    Args:
+        selection: The comparison of schemes.
+        vector: The learnable parameters.
+        fit: Statistics of the residuals.
+        other: What schemes of other solvers may do to the estimate.
     """
-    fitted = [each for each in selection.candidates if each["loss"] is not None]
-    if len(fitted) < 2:
+    if _num_compared(selection) < 2:
         return None
+    fitted = [each for each in selection.candidates if each["loss"] is not None]
     best = min(each["loss"] for each in fitted)
     found = fit.correlation
+    discrepancy = None if other is None else other.error * np.abs(vector.slopes(vector.read()))
     if found.inflation >= _STRUCTURED and found.growth >= _GROWING:
         open_ones = [
             _flat(each["parameters"], vector) for each in fitted if each["loss"] <= _OPEN * best
         ]
-        return np.asarray(np.ptp(open_ones, axis=0) / 2)
+        half = np.asarray(np.ptp(open_ones, axis=0) / 2)
+        return half if discrepancy is None else np.maximum(half, discrepancy)
+    if discrepancy is not None:
+        return discrepancy
     squares = [(each.values - each.chosen_values) ** 2 for each in selection.rivals]
     return np.sqrt(np.sum(squares, axis=0) / (1 + len(squares)) * np.ones(len(vector)))
 
@@ -181,9 +243,7 @@ def budget_report(
 ) -> dict[str, Any]:
     """``uncertainty``, ``interval_90`` and ``uncertainty_parts`` of a parameter, in plain types.
 
-    ``None`` for a learned field, for what the data do not determine, and without a budget. The
-    limits of an interval are estimate ± 1.645 uncertainty, or on the logarithmic scale
-    estimate · exp(± 1.645 uncertainty / estimate), within the bounds.
+    ``None`` for a learned field, for what the data do not determine, and without a budget.
     """
     empty: dict[str, Any] = dict.fromkeys(("uncertainty", "interval_90", "uncertainty_parts"))
     owned = vector.owned(name)
@@ -192,7 +252,7 @@ def budget_report(
     total = budget.total
     if not np.isfinite(total[owned]).all():
         return empty
-    lower, upper = interval_90(vector, total)
+    lower, upper = interval_90(vector, total, budget.shifts)
     return {
         "uncertainty": vector.by_name(total, name),
         "interval_90": [vector.by_name(lower, name), vector.by_name(upper, name)],
@@ -205,18 +265,28 @@ def budget_report(
     }
 
 
-def interval_90(vector: ParameterVector, uncertainty: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Lower and upper limits of an interval that holds 90 % of a normal distribution.
+def interval_90(
+    vector: ParameterVector, uncertainty: np.ndarray, shifts: Sequence[np.ndarray] = ()
+) -> tuple[np.ndarray, np.ndarray]:
+    """Lower and upper limits of an interval that holds the true value with a probability of 90 %.
+
+    They are estimate ± 1.645 uncertainty, or on the logarithmic scale
+    estimate · exp(± 1.645 uncertainty / estimate), within the bounds. Parts of the uncertainty
+    whose sign is known widen the interval on their side only, by their whole size.
 
     Args:
         vector: The parameters at the estimate.
         uncertainty: Their standard deviations in physical units, ``[n]``.
+        shifts: Its parts whose sign is known, as changes of z, ``[n]`` each.
     """
+    signed = np.array([np.zeros(len(uncertainty)), *shifts])
     z = vector.read()
     value = vector.values(z)
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
-        reach = NORMAL_90 * uncertainty / np.abs(vector.slopes(z))
-        low, high = vector.values(z - reach), vector.values(z + reach)
+        spread = uncertainty / np.abs(vector.slopes(z))
+        reach = NORMAL_90 * np.sqrt(np.maximum(spread**2 - (signed**2).sum(axis=0), 0.0))
+        low = vector.values(z - reach + np.minimum(signed, 0.0).sum(axis=0))
+        high = vector.values(z + reach + np.maximum(signed, 0.0).sum(axis=0))
     low, high = np.fmin(low, high), np.fmax(low, high)
     lower, upper = vector.values(vector.lower), vector.values(vector.upper)
     return np.fmin(np.maximum(low, lower), value), np.fmax(np.minimum(high, upper), value)

@@ -27,17 +27,25 @@ _Instant = tuple[torch.Tensor, torch.Tensor]
 
 
 @torch.no_grad()
-def residual_arrays(objective: Objective, unknowns: np.ndarray) -> list[Residuals]:
+def residual_arrays(
+    objective: Objective, unknowns: np.ndarray, columns: int = 1
+) -> list[Residuals]:
     """Residuals of measured values at a point, by one rollout without derivatives.
 
     Frames and sensor readings of a window are separate entries: ``[T, C, *space]`` and, without
     axes of space, ``[K, sensors · C]``. If all windows together have more values than
     ``MAX_VALUES``, these are of a few evenly chosen windows.
 
+    Args:
+        objective: The objective.
+        unknowns: All its unknowns.
+        columns: Number of arrays of this size that are kept in all.
+
     Raises:
         DivergenceError: if a rollout is no longer finite.
     """
-    observations = _few(objective.with_states_held(unknowns).observations)
+    whole = objective.with_states_held(unknowns).observations
+    observations = _few(whole, MAX_VALUES // columns)
     z = torch.from_numpy(np.array(unknowns[: len(objective.vector)]))
     tangents = TangentRollout(objective.model, observations, objective.vector, None)
     found = []

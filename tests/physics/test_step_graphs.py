@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from hybrid_pde.models.physical import shared_graphs
 from hybrid_pde.models.physical.field_roles import role_layouts
 from hybrid_pde.models.physical.stepper import Stepper
 from hybrid_pde.numerics import native_graph, traced_functions
@@ -33,6 +34,12 @@ EQUATIONS = {
     "GrayScottPDE": {"diffusivity_a": 1e-3, "diffusivity_b": 2e-3, "feed": 0.04, "kill": 0.06},
     "KuramotoSivashinskyPDE": {"advection": 1.0, "second_order": 1e-3, "fourth_order": 1e-6},
 }
+
+
+@pytest.fixture(autouse=True)
+def no_shared_graphs():
+    """Graphs are those of the models of one test."""
+    shared_graphs._shared.cache_clear()
 
 
 def rolled(name, scheme, grid, precision="double"):

@@ -30,9 +30,10 @@ _WITH_TANGENTS = 3
 _ALL_KEPT = 4
 # Number of steps after which a state is renewed.
 _RENEWED_AFTER = 16
-# Largest state of modes, or of values, that is advanced by a list of operations [bytes], whose sums
-# and products take one thread, and the fewest steps that repay making it.
-_LARGEST_MODES, _LARGEST_VALUES = 2**21, 2**24
+# Largest state of modes, or of values, that is advanced by a list of operations [bytes], times the
+# number of threads: sums and products of a list take one, those of PyTorch all of them, but not
+# below a certain size. The fewest steps that repay making a list.
+_LARGEST_MODES, _LARGEST_VALUES, _NEVER_SHARED = 2**22, 2**24, 2**19
 _FEWEST_LISTED = 8
 _NO_PARAMETERS = Coefficients({})
 
@@ -109,10 +110,11 @@ class Steps:
         """
         first, work = next(iter(state.values())), self._workload
         size = sum(each.numel() * each.element_size() for each in state.values())
+        largest = _LARGEST_MODES if first.is_complex() else _LARGEST_VALUES
         if (
             work.compile == "never"
             or (work.compile == "auto" and work.frames * self._substeps < _FEWEST_LISTED)
-            or size > (_LARGEST_MODES if first.is_complex() else _LARGEST_VALUES)
+            or size > max(largest // torch.get_num_threads(), _NEVER_SHARED)
             or first.device.type != "cpu"
             or self._parameters.slopes
             or is_differentiated(state, self._parameters)

@@ -139,21 +139,24 @@ def without_formula(label: str) -> str:
     return text.replace(r"\times", " × ").replace("-", MINUS).strip()
 
 
-def settle(figure: Figure) -> Bbox:
-    """Lay out a figure that is complete, once for all files of it.
-
-    Tick labels become plain text: typesetting formulas takes longer than the rest of a drawing.
-
-    Returns:
-        The part of the figure that has content, with a margin [inch]. Labels beside panels of
-        fixed aspect may extend beyond the figure's edge.
-    """
+def plain_labels(figure: Figure) -> None:
+    """Set tick labels as plain text; as formulas they take most of the time of a drawing."""
     for axes in figure.axes:
         for axis in (axes.xaxis, axes.yaxis):
             if plain_class := _PLAIN.get(type(axis.get_major_formatter())):
                 axis.set_major_formatter(plain_class())
             if plain_class := _PLAIN.get(type(axis.get_minor_formatter())):
                 axis.set_minor_formatter(plain_class())
+
+
+def settle(figure: Figure) -> Bbox:
+    """Lay out a figure that is complete, once for all files of it.
+
+    Returns:
+        The part of the figure that has content, with a margin [inch]. Labels beside panels of
+        fixed aspect may extend beyond the figure's edge.
+    """
+    plain_labels(figure)
     canvas = figure.canvas
     assert isinstance(canvas, FigureCanvasAgg)
     figure.draw_without_rendering()

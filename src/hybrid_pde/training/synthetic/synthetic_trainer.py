@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader
 from hybrid_pde.config import Experiment
 from hybrid_pde.errors import DivergenceError
 from hybrid_pde.models.synthetic.synthetic_model import SyntheticModel
+from hybrid_pde.training.eager_optimizers import AdamW
 from hybrid_pde.training.synthetic.collectives import mean_over_processes
 from hybrid_pde.training.synthetic.schedules import rollout_steps
 from hybrid_pde.training.synthetic.step_losses import NotFinite, StepLosses
@@ -103,7 +104,7 @@ class SyntheticTrainer(TensorTrainer):
         # one kernel for all weights; it has none for complex ones, nor for gradients in half
         # precision that are clipped
         is_fused = training.precision != "fp16" and all(p.is_floating_point() for p in parameters)
-        return torch.optim.AdamW(
+        return AdamW(
             parameters,
             lr=training.learning_rate,
             weight_decay=training.weight_decay,

@@ -25,6 +25,16 @@ MUCH_MEMORY = 1_000_000_000  # of a worker [bytes]
 SHARED_DATA = Path(os.environ.get("HYBRID_SHARED_DATA", ROOT.parent / "shared" / "data"))
 
 
+# folders with tests of half a minute
+FIRST = ("workflow", "docs", "resilience", "slurm", "learning", "gradient")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run long tests first, so that all workers end at nearly the same time."""
+    tests = ROOT / "tests"
+    items.sort(key=lambda item: item.path.relative_to(tests).parts[0] not in FIRST)
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Folder of public sample data, which is not part of the project."""

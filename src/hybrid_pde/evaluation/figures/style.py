@@ -157,11 +157,10 @@ def settle(figure: Figure) -> Bbox:
         fixed aspect may extend beyond the figure's edge.
     """
     plain_labels(figure)
-    canvas = figure.canvas
-    assert isinstance(canvas, FigureCanvasAgg)
+    renderer = FigureCanvasAgg(figure).get_renderer()
     figure.draw_without_rendering()
     figure.set_layout_engine(None)  # "none" would have it drawn once more a file
-    return figure.get_tightbbox(canvas.get_renderer()).padded(PADDING)
+    return figure.get_tightbbox(renderer).padded(PADDING)
 
 
 def save_figure(path: str | Path, figure: Figure) -> None:

@@ -30,7 +30,7 @@ class SingleProcess:
 
     def backward(self, loss: torch.Tensor) -> None:
         """Add the gradient of the loss to that of the weights."""
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
 
     def clip_gradients(
         self,

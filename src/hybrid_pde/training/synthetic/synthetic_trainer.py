@@ -21,6 +21,7 @@ from hybrid_pde.models.synthetic.synthetic_model import SyntheticModel
 from hybrid_pde.training.eager_optimizers import AdamW
 from hybrid_pde.training.synthetic.collectives import mean_over_processes
 from hybrid_pde.training.synthetic.schedules import rollout_steps
+from hybrid_pde.training.synthetic.single_process import SingleProcess
 from hybrid_pde.training.synthetic.step_losses import NotFinite, StepLosses
 from hybrid_pde.training.synthetic.tensor_trainer import TensorTrainer
 
@@ -141,7 +142,7 @@ class SyntheticTrainer(TensorTrainer):
 
     def _without_exchange(self, waits: bool) -> AbstractContextManager[None]:
         """Context in which processes do not average their gradients, if ``waits``."""
-        if not (waits and self._is_wrapped):
+        if not (waits and self._is_wrapped) or isinstance(self.fabric, SingleProcess):
             return nullcontext()
         return self.fabric.no_backward_sync(self._wrapped)
 

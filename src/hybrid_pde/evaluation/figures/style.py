@@ -119,6 +119,9 @@ class _PlainLogFormatter(LogFormatterSciNotation):
 class _PlainScalarFormatter(ScalarFormatter):
     """Tick labels of a linear axis and their common factor such as × 10⁻³, without a formula."""
 
+    def __init__(self) -> None:
+        super().__init__(useMathText=True)
+
     def __call__(self, x: float, pos: int | None = None) -> str:
         return without_formula(super().__call__(x, pos))
 
@@ -134,7 +137,8 @@ _PLAIN: dict[type[Formatter], type[Formatter]] = {
 
 def without_formula(label: str) -> str:
     """A tick label of Matplotlib in Unicode: ``10⁻³`` for ``10^{-3}``."""
-    text = re.sub(r"\^\{(-?\d+)\}", lambda power: power[1].translate(SUPERSCRIPTS), label)
+    text = label.replace(MINUS, "-")
+    text = re.sub(r"\^\{(-?\d+)\}", lambda power: power[1].translate(SUPERSCRIPTS), text)
     text = re.sub(r"\\mathdefault\{([^{}]*)\}", r"\1", text).replace("$", "")
     return text.replace(r"\times", " × ").replace("-", MINUS).strip()
 

@@ -39,11 +39,6 @@ def start_up() -> Iterator[StartUp]:
         ("python -c 'import hybrid_pde'", _importing("hybrid_pde"), None),
         # a lower bound that this library cannot change
         ("python -c 'import torch'", _importing("torch"), None),
-        (
-            "python -c 'import torch._dynamo', as its optimizers do",
-            _importing("torch._dynamo"),
-            None,
-        ),
         ("python -c 'import snakemake.cli'", _importing("snakemake.cli"), None),
         ("hybrid-pde --help", [python, "-m", "hybrid_pde", "--help"], 0.5),
         (

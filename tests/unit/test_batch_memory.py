@@ -44,6 +44,22 @@ def test_announce_names_whole_pages_of_each_view(monkeypatch):
     assert advice == mmap.MADV_WILLNEED
 
 
+def test_announce_names_pages_that_several_views_share_once(monkeypatch):
+    calls = []
+
+    class Recorded:
+        @staticmethod
+        def madvise(address, length, advice):
+            calls.append((address.value, length.value))
+
+    monkeypatch.setattr(batch_memory, "_LIBC", Recorded)
+    source = torch.zeros(100, mmap.PAGESIZE // 16)  # four rows a page
+    announce([source[row] for row in (51, 3, 2, 6, 50)])
+    (begin, length), (other, _) = calls
+    assert begin + length == source[7].data_ptr()
+    assert source[51].data_ptr() - 2 * mmap.PAGESIZE < other <= source[50].data_ptr()
+
+
 def test_announce_leaves_values_of_a_mapped_file_as_they_are(tmp_path):
     path = tmp_path / "values.bin"
     values = torch.rand(64, 1000)

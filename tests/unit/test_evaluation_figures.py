@@ -19,7 +19,7 @@ from hybrid_pde.evaluation.figures.field_images import (
     simplify_colorbar,
     view,
 )
-from hybrid_pde.evaluation.figures.style import COLORS, new_figure
+from hybrid_pde.evaluation.figures.style import COLORS, new_figure, settle
 from hybrid_pde.evaluation.figures.training_figures import (
     plot_calibration,
     plot_training,
@@ -306,3 +306,17 @@ def test_colour_bars_have_minus_signs() -> None:
     bar = figure.colorbar(axes.imshow([[-5e-9, 0.25]]), ax=axes)
     simplify_colorbar(bar)
     assert bar.formatter(-5e-9) == "−5 × 10⁻⁹"
+
+
+def test_tick_labels_are_plain_text() -> None:
+    figure = new_figure(3, 3)
+    logarithmic, linear = figure.subplots(2)
+    logarithmic.set_yscale("log")
+    logarithmic.plot([0, 1], [1e-3, 1.0])
+    linear.plot([0, 1], [-2e-6, 0.0])
+    box = settle(figure)
+    assert box.width > 2 and box.height > 2
+    labels = [[text.get_text() for text in axes.get_yticklabels()] for axes in figure.axes]
+    assert "10⁻³" in labels[0] and "−2" in labels[1]
+    assert linear.yaxis.get_offset_text().get_text() == "× 10⁻⁶"
+    assert not any("$" in label for label in (*labels[0], *labels[1]))

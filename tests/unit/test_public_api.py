@@ -78,6 +78,8 @@ def test_all_data_files_are_packaged() -> None:
     (patterns,) = project["tool"]["setuptools"]["package-data"].values()
     packaged = {path for pattern in patterns for path in package.glob(pattern)}
     others = {
-        path for path in package.rglob("*") if path.is_file() and path.suffix not in {".py", ".pyc"}
+        path
+        for path in package.rglob("*")
+        if path.is_file() and path.suffix != ".py" and "__pycache__" not in path.parts
     }
     assert packaged == others

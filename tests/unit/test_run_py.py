@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,6 @@ from hybrid_pde.workflow.pin import EXPERIMENT_NAME
 from tests.workflow.tiny import ROOT, tiny_experiment
 
 SMALL = (  # flat keys for a file with one section per stage, and keys missing from the file
-    "trainer_params.epochs=1",
     "trainer_params.max_iterations=20",
     "generation_params.steps=6",
     "evaluation_params.num_steps=3",
@@ -46,35 +46,21 @@ def run(folder: Path, *arguments: str, script: Path = ROOT / "run.py") -> tuple[
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A folder with the experiment ``mine`` in ``experiments/``."""
+    write_mine(tmp_path)
+    return tmp_path
+
+
+def write_mine(folder: Path) -> None:
     experiment = tiny_experiment()
     del experiment["run_params"]["experiment_name"]
-    path = tmp_path / "experiments" / "mine.yaml"
+    path = folder / "experiments" / "mine.yaml"
     path.parent.mkdir()
     path.write_text(yaml.safe_dump(experiment), encoding="utf-8")
-    return tmp_path
 
 
 def mine(folder: Path, *overrides: str) -> tuple[int, str]:
     options = ("--config-dir", str(folder / "experiments"), "--config-name", "mine")
     return run(folder, *options, *overrides)
-
-
-def test_both_models_are_trained_and_evaluated(folder: Path) -> None:
-    code, output = mine(folder, *SMALL)
-    assert code == 0, output
-    results = folder / "results/mine"
-    written = yaml.safe_load((results / "physical/parameters.yaml").read_text())
-    assert written["numerics"]["order"] == 4, "a key missing from the file"
-    assert written["parameters"]["viscosity"]["value"] == pytest.approx(0.01, rel=0.05)
-    history = (results / "synthetic/history.csv").read_text().splitlines()
-    assert len(history) == 2, "one epoch, not the file's three"
-    content = torch.load(results / "synthetic_model.pt", weights_only=True)
-    assert content["config"]["run_params"]["seed"] == 7
-    metrics = json.loads((results / "evaluation/metrics.json").read_text())
-    assert {"synthetic", "physical", "persistence"} <= set(metrics)
-    assert len(metrics["synthetic"]["by_lead_time"]["vrmse"]) == 3
-    assert "physical model: VRMSE" in output
-    assert sorted(path.name for path in folder.iterdir()) == ["data", "experiments", "results"]
 
 
 @pytest.mark.parametrize(
@@ -119,15 +105,35 @@ def test_without_arguments_the_default_experiment_runs(tmp_path: Path) -> None:
     assert "Traceback" not in output
 
 
-def test_a_run_interrupted_in_its_second_cycle_resumes_there(folder: Path) -> None:
+@dataclass(frozen=True)
+class Resumed:
+    """A run of two cycles that was ended in the second one, and run again to its end.
+
+    Attributes:
+        folder: The working directory.
+        log: What the first call printed.
+        output: What the second call printed.
+        written: Content of the files that were finished between the two, by name.
+    """
+
+    folder: Path
+    log: str
+    output: str
+    written: dict[str, bytes]
+
+
+@pytest.fixture(scope="module")
+def resumed(tmp_path_factory: pytest.TempPathFactory) -> Resumed:
+    folder = tmp_path_factory.mktemp("resumed")
+    write_mine(folder)
     options = ("--config-dir", str(folder / "experiments"), "--config-name", "mine")
     overrides = (
-        *SMALL[1:],
+        *SMALL,
         "hybrid.cycles=2",
         "trainer_params.epochs=6",
         "trainer_params.synthetic.batch_size=1",
     )
-    log, results = folder / "log", folder / "results/mine"
+    log, results = tmp_path_factory.mktemp("log") / "log", folder / "results/mine"
     with log.open("w") as output:
         started = subprocess.Popen(
             [sys.executable, str(ROOT / "run.py"), *options, *overrides],
@@ -142,18 +148,41 @@ def test_a_run_interrupted_in_its_second_cycle_resumes_there(folder: Path) -> No
             time.sleep(0.02)
         started.send_signal(signal.SIGTERM)
         assert started.wait(60) == 75, log.read_text()
-    assert "run the same command again to continue" in log.read_text()
     assert not (results / "synthetic_model.pt").exists()
     names = ("cycle_01/physical/parameters.yaml", "cycle_01/synthetic_model.pt")
-    finished = [results / name for name in (*names, "cycle_02/physical/parameters.yaml")]
-    written = [path.read_bytes() for path in finished]
-    code, output = mine(folder, *overrides)
-    assert code == 0, output
-    assert len(re.findall(r"resuming after \d+ evaluations", output)) == 2
-    assert len(re.findall(r"going on after epoch \d+ of (6|12)", output)) == 2
-    assert [path.read_bytes() for path in finished] == written
-    assert (results / "synthetic_model.pt").exists()
+    written = {
+        name: (results / name).read_bytes()
+        for name in (*names, "cycle_02/physical/parameters.yaml")
+    }
+    code, second = mine(folder, *overrides)
+    assert code == 0, second
+    return Resumed(folder, log.read_text(), second, written)
+
+
+def test_a_run_interrupted_in_its_second_cycle_resumes_there(resumed: Resumed) -> None:
+    assert "run the same command again to continue" in resumed.log
+    assert len(re.findall(r"resuming after \d+ evaluations", resumed.output)) == 2
+    assert len(re.findall(r"going on after epoch \d+ of (6|12)", resumed.output)) == 2
+    results = resumed.folder / "results/mine"
+    assert {name: (results / name).read_bytes() for name in resumed.written} == resumed.written
     assert not list(results.glob("**/checkpoints/*/*")), "the next call starts from the beginning"
+
+
+def test_both_models_are_trained_and_evaluated(resumed: Resumed) -> None:
+    results = resumed.folder / "results/mine"
+    written = yaml.safe_load((results / "physical/parameters.yaml").read_text())
+    assert written["numerics"]["order"] == 4, "a key missing from the file"
+    assert written["parameters"]["viscosity"]["value"] == pytest.approx(0.01, rel=0.05)
+    history = (results / "synthetic/history.csv").read_text().splitlines()
+    assert len(history) == 1 + 2 * 6, "six epochs a cycle, not the file's three"
+    content = torch.load(results / "synthetic_model.pt", weights_only=True)
+    assert content["config"]["run_params"]["seed"] == 7
+    metrics = json.loads((results / "evaluation/metrics.json").read_text())
+    assert {"synthetic", "physical", "persistence"} <= set(metrics)
+    assert len(metrics["synthetic"]["by_lead_time"]["vrmse"]) == 3
+    assert "physical model: VRMSE" in resumed.output
+    names = sorted(path.name for path in resumed.folder.iterdir())
+    assert names == ["data", "experiments", "results"]
 
 
 def test_every_job_of_a_multirun_has_its_own_folder(folder: Path) -> None:

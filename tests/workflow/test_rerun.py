@@ -230,7 +230,11 @@ EDITS = {
 }
 
 
-@pytest.mark.parametrize("edit", EDITS)
+# the edits that rerun nothing are among those of test_code_digest.py, too
+FURTHER = [pytest.param(name, marks=pytest.mark.nightly) for name in EDITS if not EDITS[name][2]]
+
+
+@pytest.mark.parametrize("edit", [*(name for name in EDITS if EDITS[name][2]), *FURTHER])
 def test_an_edit_of_the_code_reruns_the_stages_that_import_it(
     copy_of_finished: Path, code: Path, edit: str
 ) -> None:

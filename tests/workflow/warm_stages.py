@@ -60,10 +60,11 @@ def main() -> None:
 
 def import_libraries() -> None:
     """Import what the stages need, without starting threads."""
-    import lightning_fabric  # noqa: F401
+    import matplotlib.backends.backend_pdf
+    import matplotlib.backends.backend_svg
     import matplotlib.figure  # noqa: F401
     import scipy.stats  # noqa: F401
-    import torch._dynamo  # noqa: F401
+    import torch  # noqa: F401
     import xarray  # noqa: F401
 
     from hybrid_pde.stages import (  # noqa: F401

@@ -5,14 +5,16 @@ Layout: ``T`` frames, ``C`` channels, then space.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hybrid_pde.domain.grid import FieldLayout, Grid
 from hybrid_pde.domain.stated_units import StatedUnits
-from hybrid_pde.evaluation.rollout_starts import Simulation
+
+if TYPE_CHECKING:  # else the figures of a report would import PyTorch
+    from hybrid_pde.evaluation.rollout_starts import Simulation
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class RolloutSample:
 
 def make_sample(
     index: int,
-    simulation: Simulation,
+    simulation: "Simulation",
     truth: Mapping[str, NDArray[Any]],
     rollouts: Mapping[str, Mapping[str, NDArray[Any]]],
 ) -> RolloutSample:

@@ -43,11 +43,19 @@ def announce(views: Iterable[torch.Tensor]) -> None:
     """
     if _LIBC is None:
         return
-    for view in views:
-        if not view.is_contiguous():
-            continue
-        address = view.data_ptr()
-        begin = address - address % mmap.PAGESIZE
-        _LIBC.madvise(
-            ctypes.c_void_p(begin), ctypes.c_size_t(address + view.nbytes - begin), _WILLNEED
-        )
+    for begin, end in _merged(view for view in views if view.is_contiguous()):
+        _LIBC.madvise(ctypes.c_void_p(begin), ctypes.c_size_t(end - begin), _WILLNEED)
+
+
+def _merged(views: Iterable[torch.Tensor]) -> list[tuple[int, int]]:
+    """The addresses of views from the beginning of a page; those that share or follow pages as one.
+
+    A call takes 25 µs, and many small windows lie on few pages.
+    """
+    size, found = mmap.PAGESIZE, list[tuple[int, int]]()
+    for begin, end in sorted((each.data_ptr(), each.data_ptr() + each.nbytes) for each in views):
+        if found and begin // size <= -(-found[-1][1] // size):
+            found[-1] = found[-1][0], max(end, found[-1][1])
+        else:
+            found.append((begin - begin % size, end))
+    return found

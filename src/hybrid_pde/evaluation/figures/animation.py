@@ -28,6 +28,7 @@ from hybrid_pde.evaluation.figures.style import (
     LABELS,
     grid_lines,
     new_figure,
+    plain_labels,
     styled,
 )
 from hybrid_pde.evaluation.rollout_samples import RolloutSample
@@ -77,6 +78,7 @@ def _frames(
     with styled():
         make = _line_figure if len(sample.grid.axes) == 1 else _image_figure
         figure, update = make(sample, shown, model)
+        plain_labels(figure)
         figure.set_dpi(dpi)
         canvas = FigureCanvasAgg(figure)
         images = []
@@ -84,7 +86,7 @@ def _frames(
             update(int(frame))
             canvas.draw()
             # Keep the layout of the first frame, so that the panels do not move.
-            figure.set_layout_engine("none")
+            figure.set_layout_engine(None)
             images.append(Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3].copy()))
     return images
 

@@ -1,5 +1,6 @@
 """Common style of all figures: one colour per predictor, plain axes, legible type."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -7,9 +8,12 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import Formatter, LogFormatterSciNotation, ScalarFormatter
+from matplotlib.transforms import Bbox
 
 from hybrid_pde.data.atomic import atomic_path
 from hybrid_pde.evaluation.measures import metrics
+from hybrid_pde.evaluation.number_format import MINUS, SUPERSCRIPTS
 
 # Okabe and Ito (2008): distinguishable with all common kinds of colour blindness.
 COLORS = {
@@ -30,6 +34,7 @@ DIVERGING = "RdBu_r"
 ERROR = "magma"
 INK = "#333333"
 DOTS_PER_INCH = 140
+PADDING = 0.1  # around a figure in a file [inch]
 
 _SETTINGS: Any = {
     "font.family": "sans-serif",
@@ -104,14 +109,71 @@ def grid_lines(axes: Axes) -> None:
     axes.set_axisbelow(True)
 
 
+class _PlainLogFormatter(LogFormatterSciNotation):
+    """Tick labels of a logarithmic axis such as 2 × 10⁻³, without a formula."""
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        return without_formula(super().__call__(x, pos))
+
+
+class _PlainScalarFormatter(ScalarFormatter):
+    """Tick labels of a linear axis and their common factor such as × 10⁻³, without a formula."""
+
+    def __init__(self) -> None:
+        super().__init__(useMathText=True)
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        return without_formula(super().__call__(x, pos))
+
+    def get_offset(self) -> str:
+        return without_formula(super().get_offset())
+
+
+_PLAIN: dict[type[Formatter], type[Formatter]] = {
+    LogFormatterSciNotation: _PlainLogFormatter,
+    ScalarFormatter: _PlainScalarFormatter,
+}
+
+
+def without_formula(label: str) -> str:
+    """A tick label of Matplotlib in Unicode: ``10⁻³`` for ``10^{-3}``."""
+    text = label.replace(MINUS, "-")
+    text = re.sub(r"\^\{(-?\d+)\}", lambda power: power[1].translate(SUPERSCRIPTS), text)
+    text = re.sub(r"\\mathdefault\{([^{}]*)\}", r"\1", text).replace("$", "")
+    return text.replace(r"\times", " × ").replace("-", MINUS).strip()
+
+
+def plain_labels(figure: Figure) -> None:
+    """Set tick labels as plain text; as formulas they take most of the time of a drawing."""
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            if plain_class := _PLAIN.get(type(axis.get_major_formatter())):
+                axis.set_major_formatter(plain_class())
+            if plain_class := _PLAIN.get(type(axis.get_minor_formatter())):
+                axis.set_minor_formatter(plain_class())
+
+
+def settle(figure: Figure) -> Bbox:
+    """Lay out a figure that is complete, once for all files of it.
+
+    Returns:
+        The part of the figure that has content, with a margin [inch]. Labels beside panels of
+        fixed aspect may extend beyond the figure's edge.
+    """
+    plain_labels(figure)
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    figure.draw_without_rendering()
+    figure.set_layout_engine(None)  # "none" would have it drawn once more a file
+    return figure.get_tightbbox(renderer).padded(PADDING)
+
+
 def save_figure(path: str | Path, figure: Figure) -> None:
     """Write a figure atomically, without date or version."""
     with styled(), atomic_path(Path(path)) as sibling:
-        # "tight", since labels beside panels of fixed aspect may extend beyond the edge
         figure.savefig(
             sibling,
             format="png",
             dpi=DOTS_PER_INCH,
-            bbox_inches="tight",
+            bbox_inches=settle(figure),
             metadata={"Software": None},
         )

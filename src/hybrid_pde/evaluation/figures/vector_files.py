@@ -9,7 +9,7 @@ import matplotlib
 from matplotlib.figure import Figure
 
 from hybrid_pde.data.atomic import atomic_path
-from hybrid_pde.evaluation.figures.style import COLORS, INK, styled
+from hybrid_pde.evaluation.figures.style import COLORS, INK, settle, styled
 
 # Colours of the figures' style that a page replaces by its own, which follow light and dark mode.
 PAGE_COLOURS = {
@@ -44,12 +44,12 @@ def save_vector(folder: Path, name: str, figure: Figure) -> str:
     logging.getLogger("fontTools").setLevel(logging.WARNING)
     settings: Any = {"svg.fonttype": "none", "svg.hashsalt": name, "pdf.fonttype": 42}
     with styled(), matplotlib.rc_context(settings):
+        box = settle(figure)
         for kind, metadata in _METADATA_OF.items():
             with atomic_path(folder / f"{name}.{kind}") as sibling:
                 figure.savefig(
-                    sibling, format=kind, bbox_inches="tight", transparent=True, metadata=metadata
+                    sibling, format=kind, bbox_inches=box, transparent=True, metadata=metadata
                 )
-            figure.set_layout_engine("none")  # found once; it takes as long as the drawing
     return for_page((folder / f"{name}.svg").read_text(encoding="utf-8"), name)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from hybrid_pde.errors import DivergenceError
+from hybrid_pde.training.eager_optimizers import SGD, Adam
 from hybrid_pde.training.physical.evaluation_log import Values
 from hybrid_pde.training.physical.objective import Objective
 from hybrid_pde.training.physical.parameter_vector import ParameterVector
@@ -29,7 +30,7 @@ class GradientSteps:
     def __init__(self, vector: ParameterVector, method: str, learning_rate: float) -> None:
         self.vector = vector
         self.z = torch.nn.Parameter(torch.from_numpy(vector.read()))
-        kind = torch.optim.Adam if method == "adam" else torch.optim.SGD
+        kind = Adam if method == "adam" else SGD
         self.optimizer: torch.optim.Optimizer = kind([self.z], lr=learning_rate)
 
     def step(self, objective: Objective, numbers: Sequence[int]) -> float:

@@ -1,4 +1,4 @@
-"""Devices and processes of a training: CPU, one GPU, or several processes with one GPU each.
+"""Processes of a training, each with the CPU or a GPU.
 
 Several processes are started by ``torchrun``, by Slurm's ``srun``, or by :func:`run_together`; the
 training is the same.
@@ -15,80 +15,22 @@ from typing import Any
 
 import torch
 import torch.multiprocessing
-from lightning_fabric import Fabric
-from lightning_fabric.plugins import MixedPrecision
-from lightning_fabric.plugins.environments import (
-    ClusterEnvironment,
-    LightningEnvironment,
-    SLURMEnvironment,
-    TorchElasticEnvironment,
-)
-from lightning_fabric.plugins.environments.lightning import find_free_network_port
 
-from hybrid_pde.config.schema import SyntheticTraining
-from hybrid_pde.errors import MachineError, UserError, make_log_printable
+from hybrid_pde.errors import UserError, make_log_printable
 from hybrid_pde.interruption import EXIT_CODE, Interrupted, StopRequest
 
-_STARTED_HERE = "HYBRID_PDE_PROCESSES"  # number of processes started by `run_together`
-
-
-class StatesInSinglePrecision(MixedPrecision):
-    """Mixed precision with inputs in single precision, since states accumulate small increments."""
-
-    def convert_input(self, data: Any) -> Any:
-        """The unchanged inputs; autocast converts them inside the network."""
-        return data
-
-
-def make_fabric(training: SyntheticTraining) -> Fabric:
-    """The launched Fabric of this process.
-
-    Only processes started by ``torchrun``, ``srun`` or :func:`run_together` train together; a batch
-    job itself counts as a single process.
-
-    Args:
-        training: ``devices`` and ``precision``.
-
-    Raises:
-        MachineError: if there are too few devices, or they do not support the precision.
-    """
-    environment, local, nodes = _environment(training.devices)
-    available = torch.cuda.device_count()
-    if 0 < available < local:
-        raise MachineError(f"trainer_params.devices: {local}: there are {available} GPUs here")
-    if training.precision == "fp16" and not available:
-        raise MachineError(
-            "trainer_params.precision: fp16: it needs a GPU, and there is none here; "
-            "bf16 and single run on a CPU"
-        )
-    plugins: list[Any] = [environment]
-    if training.precision != "single":
-        plugins.append(
-            StatesInSinglePrecision(
-                "bf16-mixed" if training.precision == "bf16" else "16-mixed",
-                "cuda" if available else "cpu",
-            )
-        )
-    fabric = Fabric(
-        accelerator="auto",
-        devices=local,
-        num_nodes=nodes,
-        strategy="ddp" if local * nodes > 1 else "auto",
-        plugins=plugins,
-    )
-    fabric.launch()
-    return fabric
+STARTED_HERE = "HYBRID_PDE_PROCESSES"  # number of processes started by `run_together`
 
 
 def num_processes(devices: int) -> int:
     """Number of processes that train together, including this one."""
-    if TorchElasticEnvironment.detect():
+    if torch.distributed.is_torchelastic_launched():
         return int(os.environ["WORLD_SIZE"])
     # SLURM_NTASKS is also set in batch scripts; SLURM_STEP_* only within `srun`
     tasks = int(os.environ.get("SLURM_STEP_NUM_TASKS", "1"))
     if devices > 1 and tasks > 1:
         return tasks
-    return int(os.environ.get(_STARTED_HERE, "1"))
+    return int(os.environ.get(STARTED_HERE, "1"))
 
 
 def run_together(function: Callable[..., Any], arguments: Sequence[Any], processes: int) -> None:
@@ -102,6 +44,8 @@ def run_together(function: Callable[..., Any], arguments: Sequence[Any], process
         arguments: Arguments that can be pickled.
         processes: Number of processes.
     """
+    from lightning_fabric.plugins.environments.lightning import find_free_network_port
+
     context = torch.multiprocessing.get_context("spawn")
     records, errors = context.Queue(), context.SimpleQueue()
     listener = QueueListener(records, *logging.getLogger().handlers, respect_handler_level=True)
@@ -149,7 +93,7 @@ def _process(
     call: bytes,
 ) -> None:
     os.environ |= {
-        _STARTED_HERE: str(processes),
+        STARTED_HERE: str(processes),
         "LOCAL_RANK": str(rank),
         "RANK": str(rank),
         "WORLD_SIZE": str(processes),
@@ -173,28 +117,3 @@ def _process(
     # not after an error, which would be a deadlock
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
-
-
-def _environment(devices: int) -> tuple[ClusterEnvironment, int, int]:
-    """Launcher of the processes, number of them on this machine, and number of machines."""
-    count = num_processes(devices)
-    if TorchElasticEnvironment.detect():
-        local = int(os.environ["LOCAL_WORLD_SIZE"])
-        return TorchElasticEnvironment(), local, count // local
-    if _STARTED_HERE in os.environ:
-        return LightningEnvironment(), count, 1
-    if count > 1:
-        if "SLURM_NTASKS_PER_NODE" not in os.environ:  # required by Fabric
-            raise MachineError(
-                f"trainer_params.devices: {devices}: srun needs the number of processes per node; "
-                "use --ntasks-per-node instead of --ntasks"
-            )
-        nodes = int(os.environ.get("SLURM_STEP_NUM_NODES", "1"))
-        return SLURMEnvironment(), count // nodes, nodes
-    if devices > 1:
-        raise MachineError(
-            f"trainer_params.devices: {devices}: this is a single process; the stage "
-            f"train_synthetic starts {devices} processes itself, your own program must be started "
-            f"with torchrun --nproc-per-node {devices}"
-        )
-    return LightningEnvironment(), 1, 1

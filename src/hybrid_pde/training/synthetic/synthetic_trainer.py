@@ -18,8 +18,10 @@ from torch.utils.data import DataLoader
 from hybrid_pde.config import Experiment
 from hybrid_pde.errors import DivergenceError
 from hybrid_pde.models.synthetic.synthetic_model import SyntheticModel
+from hybrid_pde.training.eager_optimizers import AdamW
 from hybrid_pde.training.synthetic.collectives import mean_over_processes
 from hybrid_pde.training.synthetic.schedules import rollout_steps
+from hybrid_pde.training.synthetic.single_process import SingleProcess
 from hybrid_pde.training.synthetic.step_losses import NotFinite, StepLosses
 from hybrid_pde.training.synthetic.tensor_trainer import TensorTrainer
 
@@ -103,7 +105,7 @@ class SyntheticTrainer(TensorTrainer):
         # one kernel for all weights; it has none for complex ones, nor for gradients in half
         # precision that are clipped
         is_fused = training.precision != "fp16" and all(p.is_floating_point() for p in parameters)
-        return torch.optim.AdamW(
+        return AdamW(
             parameters,
             lr=training.learning_rate,
             weight_decay=training.weight_decay,
@@ -140,7 +142,7 @@ class SyntheticTrainer(TensorTrainer):
 
     def _without_exchange(self, waits: bool) -> AbstractContextManager[None]:
         """Context in which processes do not average their gradients, if ``waits``."""
-        if not (waits and self._is_wrapped):
+        if not (waits and self._is_wrapped) or isinstance(self.fabric, SingleProcess):
             return nullcontext()
         return self.fabric.no_backward_sync(self._wrapped)
 

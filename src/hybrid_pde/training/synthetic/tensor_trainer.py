@@ -19,11 +19,11 @@ from hybrid_pde.training.checkpoint import (
     load_checkpoint,
     save_checkpoint,
 )
-from hybrid_pde.training.synthetic.collectives import gather_from_processes
+from hybrid_pde.training.synthetic.collectives import gather_from_processes, join_processes
 from hybrid_pde.training.synthetic.epoch_progress import EpochProgress, WithinEpoch
 from hybrid_pde.training.synthetic.epoch_sampler import epoch_seed
-from hybrid_pde.training.synthetic.processes import make_fabric
 from hybrid_pde.training.synthetic.schedules import rate_factor
+from hybrid_pde.training.synthetic.single_process import SingleProcess
 from hybrid_pde.training.synthetic.training_result import TrainingResult
 
 EpochCallback = Callable[[int, float, "TensorTrainer"], bool | None]
@@ -70,7 +70,7 @@ class TensorTrainer(AbstractTrainer):
     ) -> None:
         super().__init__(config)
         self.training = training = complete_training(self.experiment)
-        self.fabric = make_fabric(training)
+        self.fabric = join_processes(training)
         self.model = model.to(self.fabric.device)
         self.optimizer = self._create_optimizer()
         self.first_epoch = (cycle[0] - 1) * training.epochs
@@ -81,6 +81,7 @@ class TensorTrainer(AbstractTrainer):
         # One process in single precision needs no wrappers, which take time in every step.
         self._is_wrapped = self.fabric.world_size > 1 or training.precision != "single"
         if self._is_wrapped:
+            assert not isinstance(self.fabric, SingleProcess)
             self._wrapped, self._wrapped_optimizer = self.fabric.setup(model, self.optimizer)
         self.epoch = self.first_epoch
         self.losses: list[float] = []
@@ -203,7 +204,7 @@ class TensorTrainer(AbstractTrainer):
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "scheduler": self.scheduler.state_dict(),
-            "scaler": self.fabric.strategy.precision.state_dict(),  # loss scaling of fp16
+            "scaler": self._loss_scaling(),
             "losses": self.losses,
             "processes": gather_from_processes(self.fabric, self._progress.state()),
         }
@@ -229,10 +230,17 @@ class TensorTrainer(AbstractTrainer):
         except (RuntimeError, ValueError, KeyError) as error:
             raise CheckpointError(f"{source}: belongs to another model: {error}") from error
         self.scheduler.load_state_dict(state["scheduler"])
-        self.fabric.strategy.precision.load_state_dict(state["scaler"])
+        if not isinstance(self.fabric, SingleProcess):
+            self.fabric.strategy.precision.load_state_dict(state["scaler"])
         self.losses = list(state["losses"])
         self.epoch = self.first_epoch + len(self.losses)
         self._progress.load_state(state["processes"][self.fabric.global_rank])
+
+    def _loss_scaling(self) -> dict[str, Any]:
+        """The state of the loss scaling of fp16, empty in other precisions."""
+        if isinstance(self.fabric, SingleProcess):
+            return {}
+        return self.fabric.strategy.precision.state_dict()
 
     def _step_done(self, batches: int, windows: int, total: float) -> None:
         """Update the progress within the epoch, see :class:`WithinEpoch`, after a step."""

@@ -99,7 +99,8 @@ def scheme_discrepancy(
     Returns:
         ``None`` without frames, or if no other scheme has a solution.
     """
-    schemes, columns = [], []
+    schemes: list[Discretization] = []
+    columns: list[np.ndarray] = []
     for scheme in _other_schemes(objective.model.discretization, objective.observations.grid):
         difference = _difference(objective, unknowns, windows, scheme)
         if difference is not None and not any(_is_same(difference, each) for each in columns):

@@ -1,7 +1,7 @@
 """Quality of a calibration's fit: loss, bounds, agreement of simulations, residual structure."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from math import sqrt
 from typing import Any
 
@@ -9,6 +9,12 @@ import numpy as np
 
 from hybrid_pde.training.physical.linearization import Linearization
 from hybrid_pde.training.physical.minimum import CONVERGED
+from hybrid_pde.training.physical.misfit_structure import (
+    INFLATED_STD,
+    MisfitStructure,
+    misfit_structure,
+)
+from hybrid_pde.training.physical.misfit_words import misfit_sentences
 from hybrid_pde.training.physical.objective import Objective
 from hybrid_pde.training.physical.parameter_vector import ParameterVector
 from hybrid_pde.training.physical.residual_arrays import residual_arrays
@@ -16,6 +22,7 @@ from hybrid_pde.training.physical.residual_maps import residual_maps
 from hybrid_pde.training.physical.residual_statistics import (
     Correlation,
     Homogeneity,
+    Residuals,
     correlation,
     homogeneity,
 )
@@ -28,14 +35,9 @@ _DISAGREEMENT = 1e-4
 # structure is reported only where it moves a parameter by 1 %.
 _SMALL_LOSS = 1e-6
 _NOTICEABLE = 0.01
-# Factor on the standard deviations from which the correlation of residuals is reported. The effect
-# of correlation on one parameter is uncertain by about a factor of two.
-_INFLATED_STD = 3.0
 # Loss from which correlated residuals are reported whatever their effect: 1 % of the data's
 # standard deviation.
 _NOTICEABLE_LOSS = 1e-4
-# Growth of the mean square with lead time that is mentioned.
-_GROWTH = 3.0
 # Distance from a bound, in units of the bound, and in units of the step to the free minimum.
 _AT_BOUND, _SHORT_OF_STEP = 1e-6, 1e-2
 
@@ -51,7 +53,8 @@ class FitQuality:
             unknowns.
         simulations: Numbers of the simulations.
         loss: Mean square of the residuals.
-        maps: Result of :func:`residual_maps`.
+        maps: Result of :func:`residual_maps`, with ``structure`` and ``sentences`` on it.
+        structure: Structure of the channels whose residuals are correlated.
     """
 
     correlation: Correlation
@@ -60,6 +63,7 @@ class FitQuality:
     simulations: list[int]
     loss: float
     maps: Mapping[str, Any] = field(default_factory=dict)
+    structure: Sequence[MisfitStructure] = ()
 
 
 def assess_fit(measured: Objective, unknowns: np.ndarray, at: Linearization | None) -> FitQuality:
@@ -87,7 +91,29 @@ def assess_fit(measured: Objective, unknowns: np.ndarray, at: Linearization | No
     loss = measured.loss(unknowns) if at is None else at.loss
     observations = measured.observations
     maps = residual_maps(residuals, structure, observations.grid, measured.dt)
-    return FitQuality(structure, agreement, step, observations.simulation_numbers, loss, maps)
+    found = _misfit(measured, residuals, loss)
+    if "map" in maps:
+        maps |= {
+            "structure": [asdict(each) for each in found],
+            "sentences": misfit_sentences(found),
+        }
+    numbers = observations.simulation_numbers
+    return FitQuality(structure, agreement, step, numbers, loss, maps, found)
+
+
+def _misfit(
+    measured: Objective, residuals: Sequence[Residuals], loss: float
+) -> list[MisfitStructure]:
+    """Structure of residuals that a better equation would not have; else empty.
+
+    The smoothness of a learned field leaves structure on purpose, and residuals of a good
+    discretization have it, too.
+    """
+    vector, observations = measured.vector, measured.observations
+    if loss < _SMALL_LOSS or any(vector.is_field(name) for name in vector.parameters):
+        return []
+    layouts = [observations.layouts[name] for name in observations.fields]
+    return misfit_structure(residuals, layouts, observations.grid)
 
 
 def fit_warnings(
@@ -124,7 +150,7 @@ def fit_warnings(
         yield disagreement  # which also gives the residuals structure
     elif not any(vector.is_field(name) for name in vector.parameters):
         # The smoothness of a learned field leaves structure on purpose.
-        yield from _describe_structure(fit.correlation, parameters, loss)
+        yield from _describe_structure(fit, parameters, loss)
 
 
 def _describe_loss(loss: float) -> Iterator[str]:
@@ -197,10 +223,11 @@ def _describe_disagreement(fit: FitQuality, vector: ParameterVector, loss: float
 
 
 def _describe_structure(
-    found: Correlation, parameters: Mapping[str, Any], loss: float
+    fit: FitQuality, parameters: Mapping[str, Any], loss: float
 ) -> Iterator[str]:
+    found = fit.correlation
     factor = sqrt(found.inflation)
-    if factor < _INFLATED_STD or loss < _SMALL_LOSS:
+    if factor < INFLATED_STD or loss < _SMALL_LOSS:
         return
     inflated = max(_relative_stds(parameters), default=0.0) * factor
     if inflated < _NOTICEABLE and loss < _NOTICEABLE_LOSS:
@@ -209,17 +236,14 @@ def _describe_structure(
     over = f"{frames:.1f} frames"
     if cells:
         over += f" and {' × '.join(f'{each:.1f}' for each in cells)} cells"
-    grows = ""
-    if found.growth > _GROWTH:
-        grows = (
-            f", and their mean square grows {found.growth:.1f}-fold from the first to the last "
-            "third of a window"
-        )
+    sentences = "; ".join(misfit_sentences(fit.structure))
     yield (
-        f"the residuals are correlated over about {over}{grows}: the model lacks something that "
-        f"the data have, and each std is too small by up to a factor of about {factor:.2g}. Check "
-        "the equation and the boundary, refine the discretization (model.physical.numerics.refine) "
-        "or fit shorter windows (trainer_params.physical.num_predict_steps)"
+        f"the residuals are correlated over about {over}: the model lacks something that the data "
+        f"have, and each std is too small by up to a factor of about {factor:.2g}. "
+        + (f"{sentences[0].upper()}{sentences[1:]}. " if sentences else "")
+        + "Check the equation and the boundary, refine the discretization "
+        "(model.physical.numerics.refine) or fit shorter windows "
+        "(trainer_params.physical.num_predict_steps)"
     )
 
 

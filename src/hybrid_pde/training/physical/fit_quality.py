@@ -122,6 +122,7 @@ def fit_warnings(
     parameters: Mapping[str, Any],
     loss: float,
     status: str,
+    is_explained: bool = False,
 ) -> Iterator[str]:
     """Messages on faults of the fit, one for each.
 
@@ -131,6 +132,7 @@ def fit_warnings(
         parameters: The entry ``parameters`` of the result.
         loss: Loss at the estimate.
         status: Status of the minimization.
+        is_explained: Whether structure of the residuals has a cause that is reported elsewhere.
     """
     yield from _describe_loss(loss)
     at_bounds = (
@@ -143,7 +145,7 @@ def fit_warnings(
         )
     )
     yield from at_bounds
-    if at_bounds or loss > _POOR_LOSS or status != CONVERGED:
+    if at_bounds or loss > _POOR_LOSS or status != CONVERGED or is_explained:
         return  # residuals disagree and have structure for the same reason
     disagreement = _describe_disagreement(fit, vector, loss)
     if disagreement is not None:
@@ -211,14 +213,19 @@ def _describe_disagreement(fit: FitQuality, vector: ParameterVector, loss: float
         return None
     lowest, highest = int(offsets[:, entry].argmin()), int(offsets[:, entry].argmax())
     low, high = (value[entry] + offsets[each, entry] for each in (lowest, highest))
+    digits = 3  # as many more as the values have in common
+    if 0 < spread < abs(value[entry]):
+        digits += int(np.log10(abs(value[entry]) / spread))
+    sentences = "".join(f"; {each}" for each in misfit_sentences(fit.structure))
     return (
-        f"the training simulations disagree on {vector.labels[entry]}: about {low:.3g} fits "
-        f"simulation {fit.simulations[lowest]} and {high:.3g} simulation "
+        f"the training simulations disagree on {vector.labels[entry]}: about {low:.{digits}g} fits "
+        f"simulation {fit.simulations[lowest]} and {high:.{digits}g} simulation "
         f"{fit.simulations[highest]} (first-order estimates; chance would give such a difference "
-        f"with a probability of {found.p_value:.1g}), so the common value {value[entry]:.4g} and "
-        "its std describe neither. If the parameter differs between simulations, calibrate them "
-        "one by one (trainer_params.train_sim) or state the values in data.known_parameters; "
-        "otherwise the equation lacks something that differs between them"
+        f"with a probability of {found.p_value:.1g}), so the common value "
+        f"{value[entry]:.{digits + 1}g} and its std describe neither. If the parameter differs "
+        "between simulations, give each its own (per_simulation: true) or state the values in "
+        "data.known_parameters; otherwise the equation lacks something that differs between "
+        f"them{sentences}"
     )
 
 

@@ -134,7 +134,7 @@ def fit_warnings(
         status: Status of the minimization.
         is_explained: Whether structure of the residuals has a cause that is reported elsewhere.
     """
-    yield from _describe_loss(loss)
+    yield from _describe_loss(loss, fit)
     at_bounds = (
         []
         if fit.step is None
@@ -155,16 +155,22 @@ def fit_warnings(
         yield from _describe_structure(fit, parameters, loss)
 
 
-def _describe_loss(loss: float) -> Iterator[str]:
+def _describe_loss(loss: float, fit: FitQuality) -> Iterator[str]:
     """A message if the model explains less than half of the variance of the data."""
     if loss > _POOR_LOSS:
         share = "none" if loss > 0.995 else f"only {1 - loss:.0%}"
         yield (
             f"the loss at the estimate is {loss:.3g}: the calibrated model explains {share} of the "
-            "variance of the data, so the estimates mean little. Check the equation, the boundary, "
-            "the units and the initial guess; where a time step is too long, set "
-            "model.physical.numerics.substeps"
+            f"variance of the data, so the estimates mean little. {_capitalized(fit.structure)}"
+            "Check the equation, the boundary, the units and the initial guess; where a time step "
+            "is too long, set model.physical.numerics.substeps"
         )
+
+
+def _capitalized(structure: Sequence[MisfitStructure]) -> str:
+    """What the residuals say of the equation, as a sentence of a message; may be empty."""
+    text = "; ".join(misfit_sentences(structure))
+    return f"{text[0].upper()}{text[1:]}. " if text else ""
 
 
 def _describe_bounds(
@@ -243,12 +249,11 @@ def _describe_structure(
     over = f"{frames:.1f} frames"
     if cells:
         over += f" and {' × '.join(f'{each:.1f}' for each in cells)} cells"
-    sentences = "; ".join(misfit_sentences(fit.structure))
     yield (
         f"the residuals are correlated over about {over}: the model lacks something that the data "
         f"have, and each std is too small by up to a factor of about {factor:.2g}. "
-        + (f"{sentences[0].upper()}{sentences[1:]}. " if sentences else "")
-        + "Check the equation and the boundary, refine the discretization "
+        f"{_capitalized(fit.structure)}"
+        "Check the equation and the boundary, refine the discretization "
         "(model.physical.numerics.refine) or fit shorter windows "
         "(trainer_params.physical.num_predict_steps)"
     )

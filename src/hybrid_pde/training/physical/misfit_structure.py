@@ -115,7 +115,7 @@ def _described(
     growth = None
     if exponent is not None:
         growth = next((kind for limit, kind in _KINDS if exponent < limit), FASTER)
-    best, value = _best_quantity(windows, channel, components, grid, by_time, statistics)
+    best, value = _best_quantity(windows, channel, components, grid, by_time)
     length, cells = _wavelength(own, grid)
     count = max(sum(each.num_values for each in own), 1)
     return MisfitStructure(
@@ -200,29 +200,29 @@ def _best_quantity(
     components: Sequence[Component],
     grid: Grid,
     by_time: np.ndarray,
-    statistics: Correlation,
 ) -> tuple[Quantity | None, float | None]:
     """The quantity with the largest significant correlation.
 
-    Those of a term are taken to grow with lead time as the residual does.
+    It is compared with r/g for the residual r and its growth g, with the weights g²: a term of
+    constant size makes a residual that grows.
     """
     sums: dict[str, _Sums] = {}
     kinds: dict[str, Quantity] = {}
     for each in windows:
         assert each.states is not None
-        shape = (-1, *(1,) * len(grid.axes))
-        growth = by_time[: len(each.values)].reshape(shape)
+        growth = by_time[: len(each.values)].reshape(-1, *(1,) * len(grid.axes))
         own = each.values[:, channel]
-        present = np.ones(own.shape) if each.observed is None else each.observed[:, channel]
+        level = own / np.where(growth > 0, growth, 1.0)
+        present = 1.0 if each.observed is None else each.observed[:, channel]
+        weights = np.broadcast_to(growth**2 * present, own.shape)
         for quantity in quantities(each.states, channel, components, grid):
-            target = np.abs(own) if quantity.of_size else own
-            values = quantity.values * growth * present
+            compared = np.abs(level) if quantity.of_size else level
             kinds[quantity.label] = quantity
-            sums.setdefault(quantity.label, _Sums()).add(target, values, float(present.sum()))
+            sums.setdefault(quantity.label, _Sums()).add(compared, quantity.values, weights)
     found = {name: each.correlation(kinds[name].of_size) for name, each in sums.items()}
     name = max(found, key=lambda each: abs(found[each]))
     value = found[name]
-    independent = statistics.num_values / _pair_inflation(statistics, windows)
+    independent = _independent_pairs(_channel(windows, channel))
     errors = atanh(min(abs(value), 1 - 1e-12)) * sqrt(max(independent - 3, 0.0))
     if abs(value) >= _COMPLETE or (abs(value) >= _LEAST_CORRELATION and errors >= _SIGNIFICANT):
         return kinds[name], value
@@ -230,36 +230,57 @@ def _best_quantity(
 
 
 class _Sums:
-    """Sums of products of two arrays over windows."""
+    """Weighted sums of products of two arrays over windows."""
 
     def __init__(self) -> None:
         self._sums = np.zeros(6)
 
-    def add(self, a: np.ndarray, b: np.ndarray, count: float) -> None:
-        """Add the values of a window; both are zero where nothing is observed."""
-        self._sums += [count, a.sum(), b.sum(), (a * a).sum(), (a * b).sum(), (b * b).sum()]
+    def add(self, a: np.ndarray, b: np.ndarray, weights: np.ndarray) -> None:
+        """Add the values of a window."""
+        one, other = weights * a, weights * b
+        products = [np.vdot(one, a), np.vdot(one, b), np.vdot(other, b)]
+        self._sums += [weights.sum(), one.sum(), other.sum(), *products]
 
     def correlation(self, centered: bool) -> float:
         """Correlation of the values, of their deviations from the means if ``centered``."""
-        count, a, b, aa, ab, bb = self._sums
-        if centered and count:
-            aa, ab, bb = aa - a * a / count, ab - a * b / count, bb - b * b / count
+        total, a, b, aa, ab, bb = self._sums
+        if centered and total:
+            aa, ab, bb = aa - a * a / total, ab - a * b / total, bb - b * b / total
         return float(ab / sqrt(aa * bb)) if aa > 0 and bb > 0 else 0.0
 
 
-def _pair_inflation(statistics: Correlation, windows: Sequence[Residuals]) -> float:
-    """Number of values that one independent pair of values stands for, τ = Π (1 + 2 Σ ρ_k²).
+def _independent_pairs(windows: Sequence[Residuals]) -> float:
+    """Number of independent pairs of residual and quantity, N / Π (1 + 2 Σ ρ_k²).
 
     The quantity is taken to be correlated as the residual is.
 
     Source: Bartlett (1935), J. R. Stat. Soc. 98, 536-543.
     """
-    found = 1.0
-    shape = windows[0].values.shape
-    for curve, size in zip(statistics.curves, (shape[0], *shape[2:]), strict=True):
-        weights = 1 - np.arange(len(curve)) / size
+    statistics = correlation(windows)
+    shape, found = windows[0].values.shape, 1.0
+    curves = [_memory(windows), *statistics.curves[1:]]
+    for curve, count in zip(curves, (shape[0], *shape[2:]), strict=True):
+        weights = 1 - np.arange(len(curve)) / count
         found *= 1 + 2 * float(np.sum((curve**2 * weights)[1:]))
-    return found
+    return statistics.num_values / found
+
+
+def _memory(windows: Sequence[Residuals]) -> np.ndarray:
+    """Autocorrelation in time at lags 0, 1, …, each frame relative to its own size.
+
+    Relative to one variance, a residual that grows would seem to forget.
+    """
+    curve = [1.0]
+    for lag in range(1, len(windows[0].values)):
+        sums = np.zeros(3)
+        for each in windows:
+            early, late = each.values[:-lag], each.values[lag:]
+            sums += [np.vdot(early, late), np.vdot(early, early), np.vdot(late, late)]
+        value = sums[0] / sqrt(sums[1] * sums[2]) if sums[1] * sums[2] > 0 else 0.0
+        if value < _SMOOTH:
+            break
+        curve.append(float(value))
+    return np.array(curve)
 
 
 def _wall(windows: Sequence[Residuals], grid: Grid) -> str | None:

@@ -17,6 +17,7 @@ one window.
 import argparse
 import logging
 import math
+import sys
 import tempfile
 import time
 import warnings
@@ -307,10 +308,10 @@ def run(name: str, options: argparse.Namespace) -> None:
         calibrator = SimulationCalibrator(experiment, store)
         calibrator.select_scheme()
         choice = time.process_time() - begin
-        found = [
-            _calibrated(calibrator, index, truth, options.noise)
-            for index, truth in enumerate(truths)
-        ]
+        found = []
+        for index, truth in enumerate(truths):
+            found.append(_calibrated(calibrator, index, truth, options.noise))
+            _print_file(index, found[-1])
     used = (found[0].estimate.get("numerics") or {}).get("scheme")
     seconds = [each.seconds for each in found[1:]]
     print(
@@ -324,6 +325,18 @@ def run(name: str, options: argparse.Namespace) -> None:
             _print_errors(split, parameter, part)
         for text in dict.fromkeys(t for each in part for t in each.estimate.get("warnings", ())):
             print(f"    {text}" if options.messages else f"    {text[:96]} …")
+
+
+def _print_file(index: int, found: Found) -> None:
+    """One line to the error output: how long a file took, and how far its values are off."""
+    values = found.estimate["parameters"]
+    parts = [
+        f"{name} {100 * (values[name]['value'] / truth - 1):+.2g} %"
+        for name, truth in found.truth.items()
+        if name in values and values[name]["value"] is not None
+    ]
+    text = ", ".join(parts) or found.estimate["status"]
+    print(f"file {index}: {found.seconds:.1f} CPU s, {text}", file=sys.stderr, flush=True)
 
 
 def _calibrated(

@@ -154,9 +154,8 @@ def vorticity(force: bool) -> Callable[..., np.ndarray]:
         inverse = np.where(square > 0, 1 / np.where(square > 0, square, 1), 0)
         keep = (np.abs(kx) < points / 3) & (np.abs(ky) < points / 3)
         noise = np.fft.fft2(random.standard_normal((points, points)))
-        # so smooth and slow that 48² points resolve the smallest viscosity to the last frame
-        start = noise * np.sqrt(square) * np.exp(-square / 9) * keep
-        start /= np.std(np.fft.ifft2(start).real)
+        start = noise * np.sqrt(square) * np.exp(-square / 25) * keep
+        start *= 4.0 / np.std(np.fft.ifft2(start).real)
         y = np.arange(points) * 2 * np.pi / points
         drag, wave = (0.1, -4 * np.cos(4 * y)) if force else (0.0, 0 * y)
         forcing = np.fft.fft2(np.broadcast_to(wave, (points, points)))

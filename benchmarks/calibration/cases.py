@@ -25,7 +25,7 @@ from hybrid_pde.data.atomic import atomic_path
 
 Array = np.ndarray
 
-# Nodes of the heat problem that HYCO's physical model has.
+# Nodes of the heat problem that the calibrated model has.
 WRITTEN_NODES = 100
 # Solved on twice as many points along each axis as are written.
 REFINE = 2
@@ -41,7 +41,7 @@ class HeatCase:
 
     Attributes:
         times: ``[T]``, from 0 to 1.
-        frames: Temperature ``[T, X, Y]``.
+        frames: Temperature ``[T, X, Y]`` on 100² nodes.
         paths: Places of the sensors ``[T, S, 2]``; outside the box for 9 % of the readings.
         readings: Temperature there ``[T, S]``, NaN outside the box; the first row is at time 0.
     """
@@ -81,16 +81,13 @@ def _resolved(u: Array, points: int) -> Array:
     return np.fft.ifft2(modes).real[..., ::every, ::every]
 
 
-def heat_case(
-    run_nodes: int = 200, noise: float = 0.0, seed: int = 0, nodes: int = WRITTEN_NODES
-) -> HeatCase:
+def heat_case(run_nodes: int = 200, noise: float = 0.0, seed: int = 0) -> HeatCase:
     """The heat problem with 100 sensors and their readings at 0, 0.01, …, 1.
 
     Args:
         run_nodes: Nodes of the run that is read: 200, or 100 for a model that can be exact.
         noise: Standard deviation of Gaussian noise as a share of that of the readings.
         seed: Its seed.
-        nodes: Nodes along each axis of the temperature, whose first frame the model starts from.
     """
     times = np.arange(101) / 100
     paths = heat.sensor_paths(times)
@@ -99,9 +96,9 @@ def heat_case(
     deviations = np.random.default_rng(seed).standard_normal(readings.shape)
     readings = readings + noise * np.nanstd(readings[1:]) * deviations
     frames = solved
-    if run_nodes != nodes:
-        start = heat.initial_temperature(*heat.mesh(nodes))
-        frames = np.concatenate([start[None], heat.resample(solved[1:], nodes)])
+    if run_nodes != WRITTEN_NODES:
+        start = heat.initial_temperature(*heat.mesh(WRITTEN_NODES))
+        frames = np.concatenate([start[None], heat.resample(solved[1:], WRITTEN_NODES)])
     return HeatCase(times, frames, paths, readings)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from hybrid_pde.config import parse_experiment
 from hybrid_pde.data.cache.data_manager import DataManager
 from hybrid_pde.factories import TrainerFactory
+from hybrid_pde.training.physical.calibration import Calibration
 
 
 @dataclass(frozen=True)
@@ -21,12 +22,14 @@ class Fit:
         seconds: Wall time of the calibration, without reading the data.
         cpu_seconds: Processor time of all threads.
         warnings: Messages of the warnings.
+        calibration: The misfit at the estimate.
     """
 
     result: dict[str, Any]
     seconds: float
     cpu_seconds: float
     warnings: list[str]
+    calibration: Calibration
 
     def value(self, name: str) -> Any:
         """Estimate of a parameter."""
@@ -77,4 +80,5 @@ def fit(raw: Path, data: dict[str, Any], physical: dict[str, Any], training: dic
             result = trainer.train(dataset, 1)
         seconds, cpu = time.perf_counter() - begin, time.process_time() - cpu
     said = [str(each.message) for each in caught if each.category is UserWarning]
-    return Fit(result, seconds, cpu, said)
+    assert trainer.calibration is not None
+    return Fit(result, seconds, cpu, said, trainer.calibration)

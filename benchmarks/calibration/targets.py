@@ -1,5 +1,6 @@
 """Calibration problems with known parameters: one function per problem, which prints the errors."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -9,6 +10,8 @@ import torch
 
 from benchmarks.calibration import cases
 from benchmarks.calibration.fit import Fit, fit
+from benchmarks.information_limit import information_limit
+from hybrid_pde.training.physical.error_budget import NORMAL_90
 
 LEVELS = (0.0, 0.01, 0.05, 0.10)
 ALLOWED_PERCENT = {0.0: 0.01, 0.01: 0.1, 0.05: 0.5, 0.10: 1.0}
@@ -161,11 +164,13 @@ def heat(scratch: Path, data: Path) -> None:
     """Amplitudes and centres of a conductivity from moving sensors in a quarter of the domain.
 
     Steps of order four where the readings are exact in time; a grid as fine as that of the run that
-    is read, or noise takes the place of the unknowns' trace in the readings.
+    is read, or noise takes the place of the unknowns' trace in the readings. With noise, prints the
+    information limit beside the error.
     """
-    for nodes, noise, allowed, numerics in _HEAT_CASES:
-        raw, sensors = scratch / f"heat_{nodes}", scratch / f"heat_{nodes}_{noise:g}.nc"
-        cases.write_heat(cases.heat_case(nodes, noise), raw / "heat.nc", sensors)
+    for case in _HEAT_CASES:
+        name = f"heat_{case.run_nodes}_{case.noise:g}"
+        raw, sensors = scratch / name, scratch / f"{name}.nc"
+        cases.write_heat(cases.heat_case(case.run_nodes, case.noise), raw / "heat.nc", sensors)
         found = fit(
             raw,
             {
@@ -177,21 +182,48 @@ def heat(scratch: Path, data: Path) -> None:
             {
                 "name": "DiffusionPDE",
                 "pde_params": {"conservative": False},
-                "numerics": {"scheme": "finite_difference", "order": 2, **numerics},
+                "numerics": {"scheme": "finite_difference", "order": 2, **case.numerics},
             },
             {"learnable_parameters": [_TWO_GAUSSIANS], "check_discretization": False},
         )
         value = found.value("diffusivity")
-        error = min(_heat_error(value, order) for order in ([0, 1], [1, 0]))
+        order = min(([0, 1], [1, 0]), key=lambda each: _heat_error(value, each))
         say(
-            f"Heat, readings of {nodes}² nodes, noise {noise:.0%}, error of amplitudes + centres",
-            error,
-            allowed,
+            f"Heat, readings of {case.run_nodes}² nodes, noise {case.noise:.0%}, error of "
+            "amplitudes + centres",
+            _heat_error(value, order),
+            case.allowed,
             f"{_heat_deviation(found.std('diffusivity')):.2g} by the standard deviations",
+            *(_heat_limit(found, order, case.noise) if case.noise else ()),
             f"{found.seconds:.0f} s (at most 120), {found.cpu_seconds:.0f} s of CPU",
             f"{torch.get_num_threads()} threads",
             f"{found.result['iterations']} evaluations",
         )
+
+
+def _heat_limit(found: Fit, order: list[int], noise: float) -> tuple[str, ...]:
+    """The information limit of the error, the width of the intervals beside it, and their truth."""
+    truth = np.concatenate([_AMPLITUDE[order], _CENTRE[order].ravel()])
+    limit = information_limit(found.calibration, {"diffusivity": truth}, noise)
+    std = np.asarray(found.std("diffusivity"))
+    value = found.value("diffusivity")
+    estimate = np.concatenate([value["amplitude"], np.ravel(value["centre"])])
+    inside = int(np.sum(np.abs(estimate - truth) <= NORMAL_90 * std))
+    return (
+        f"{_heat_deviation(limit.tolist()):.2g} by the information limit",
+        f"intervals {np.max(std / limit):.2f} times as wide as it at most (at most 1.5)",
+        f"{inside} of 6 numbers within their 90 % intervals",
+    )
+
+
+@dataclass(frozen=True)
+class HeatSetting:
+    """Nodes of the observed run, noise, allowed error, and settings of the fit."""
+
+    run_nodes: int
+    noise: float
+    allowed: float
+    numerics: dict[str, int]
 
 
 _TWO_GAUSSIANS: dict[str, Any] = {
@@ -207,11 +239,10 @@ _TWO_GAUSSIANS: dict[str, Any] = {
 }
 
 
-# Nodes of the observed run, noise, allowed error, and settings of the fit.
-_HEAT_CASES: tuple[tuple[int, float, float, dict[str, int]], ...] = (
-    (100, 0.0, 0.001, {"substeps": 25}),
-    (200, 0.0, 0.02, {"refine": 2}),
-    (200, 0.01, 0.15, {}),
+_HEAT_CASES = (
+    HeatSetting(100, 0.0, 0.001, {"substeps": 25}),
+    HeatSetting(200, 0.0, 0.02, {"refine": 2}),
+    HeatSetting(200, 0.01, 0.15, {}),
 )
 
 

@@ -5,6 +5,8 @@ import pytest
 import torch
 
 from hybrid_pde.result_warnings import ResultWarning
+from hybrid_pde.training.physical.error_budget import ErrorBudget
+from hybrid_pde.training.physical.initial_state_notice import first_frame_notice
 from tests.gradient.calibration_case import Windows
 from tests.gradient.test_initial_states import (
     DIFFUSIVITY,
@@ -12,14 +14,16 @@ from tests.gradient.test_initial_states import (
     LINE,
     decaying_waves,
     diffusion,
+    trainer_of_diffusion,
 )
 from tests.physics.periodic_box import coordinates
 
 
 def test_noise_in_first_frames_is_noticed() -> None:
     frames = decaying_waves(0.02, 0)
+    trainer = trainer_of_diffusion("known")
     with pytest.warns(ResultWarning, match="initial_state: known: the first frames") as caught:
-        result = diffusion(Windows(frames, LINE, 4, 4, INTERVAL), "known")
+        result = trainer.train(Windows(frames, LINE, 4, 4, INTERVAL), 1)
     (message,) = result["warnings"]
     assert message == str(caught[0].message)
     share = float(message.split("noise of about ")[1].split("%")[0]) / 100
@@ -27,6 +31,14 @@ def test_noise_in_first_frames_is_noticed() -> None:
     assert "set trainer_params.physical.initial_state: estimate" in message
     parts = result["parameters"]["diffusivity"]["uncertainty_parts"]
     assert f"by about {parts['initial_state']:.2g} in diffusivity" in message
+    assert result["residuals"]["sentences"] == [], "the cause is known"
+
+    found = trainer.calibration
+    assert found is not None
+    budget = ErrorBudget({name: np.array([part]) for name, part in parts.items()})
+    other = first_frame_notice(found.objective, found.unknowns(), budget, False)
+    assert other is not None and "which is not possible with both kinds" in other
+    assert other.split("; ")[0] == message.split("; ")[0]
 
 
 def jump(num_frames: int) -> torch.Tensor:

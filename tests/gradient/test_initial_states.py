@@ -33,15 +33,20 @@ def decaying_waves(level: float, seed: int) -> torch.Tensor:
     return frames + level * noise
 
 
-def diffusion(
-    data: Any, initial_state: str, numerics: dict[str, Any] = SPECTRAL, **training: Any
-) -> dict[str, Any]:
+def trainer_of_diffusion(
+    initial_state: str, numerics: dict[str, Any] = SPECTRAL, **training: Any
+) -> PhysicalTrainer:
     parameters = [{"name": "diffusivity", "initial_guess": 0.01}]
     settings = {"check_discretization": False, "initial_state": initial_state, **training}
     config = physical_config("DiffusionPDE", {}, parameters, numerics, **settings)
     config["workflow"] = {"compile": "never"}  # compiling takes longer
-    calibration = PhysicalTrainer(config, DiffusionPDE(config), [torch.tensor(0.01)])
-    return calibration.train(data, 1)
+    return PhysicalTrainer(config, DiffusionPDE(config), [torch.tensor(0.01)])
+
+
+def diffusion(
+    data: Any, initial_state: str, numerics: dict[str, Any] = SPECTRAL, **training: Any
+) -> dict[str, Any]:
+    return trainer_of_diffusion(initial_state, numerics, **training).train(data, 1)
 
 
 @pytest.mark.filterwarnings("ignore:.*the first frames:hybrid_pde.result_warnings.ResultWarning")

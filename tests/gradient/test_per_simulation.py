@@ -244,6 +244,14 @@ def test_shared_parameters_are_estimated_together_with_those_of_each_simulation(
     assert len(result["table"]) == 4, "the shared one has no rows"
 
 
+def test_beside_shared_parameters_no_warning_recommends_what_is_refused(
+    store: CacheManager,
+) -> None:
+    for learnable, possible in (([OWN, SHARED], False), ([OWN], True)):
+        calibrator = SimulationCalibrator(experiment_of(learnable), store)
+        assert calibrator._trainer(0, FRAMES).can_estimate_states is possible
+
+
 def test_joint_uncertainty_is_that_of_the_whole_problem(store: CacheManager) -> None:
     # the arrow matrix of two simulations against its inverse written out
     experiment = experiment_of([OWN, SHARED], train_sim=[0, 1], num_predict_steps=4)

@@ -237,6 +237,13 @@ def test_the_page_is_self_contained_and_escapes_its_input(tmp_path: Path) -> Non
     assert [item.name for item in tmp_path.iterdir()] == ["report.html"]
 
 
+def test_what_the_residuals_say_stands_above_their_maps() -> None:
+    said = "the residual of u follows ∂u/∂x (correlation 0.96): advection may be missing"
+    drawn = {"parameters": PARAMETERS, "drawings": {"residual_rms": "<svg></svg>"}}
+    assert f"Residuals T{said[1:]}." in _page(**drawn, residual_sentences=[said]).text
+    assert "correlation 0.96" not in _page(**drawn).text
+
+
 def test_a_partial_folder_of_results_is_reported(tmp_path: Path) -> None:
     results = tmp_path / "results"
     for stage in ("physical", "synthetic", "evaluation"):

@@ -72,6 +72,7 @@ class ReportInputs:
         simulation_values: Rows of ``per_simulation.csv``.
         synthetic_history: Columns of ``synthetic/history.csv``.
         drawings: SVG text of each figure by its name.
+        residual_sentences: What the structure of the residuals says of the equation.
         frames: Content of ``frames.json``.
         timing: Content of ``timing.json``.
         cycles: The hybrid cycles, if there are several.
@@ -86,6 +87,7 @@ class ReportInputs:
     simulation_values: Sequence[Row] = ()
     synthetic_history: History | None = None
     drawings: Mapping[str, str] = field(default_factory=dict)
+    residual_sentences: Sequence[str] = ()
     frames: Mapping[str, Any] = field(default_factory=dict)
     timing: Mapping[str, Any] = field(default_factory=dict)
     cycles: Sequence[Cycle] = ()
@@ -132,12 +134,13 @@ def report_of_folder(
     if parameters and "per_simulation" in parameters:
         values = read_table(folder / "physical" / TABLE)
     _write_pictures(folder / "evaluation", histories, parameters, values)
+    residuals = read_if_present(folder / "physical" / RESIDUALS)
     drawings = draw_report(
         folder / "evaluation",
         metrics=metrics,
         timing=timing,
         parameters=parameters,
-        residuals=read_if_present(folder / "physical" / RESIDUALS),
+        residuals=residuals,
         **histories,
         values=values,
         units=_units(frames),
@@ -149,6 +152,7 @@ def report_of_folder(
         simulation_values=values,
         synthetic_history=histories.get("synthetic"),
         drawings=drawings,
+        residual_sentences=(residuals or {}).get("sentences", ()),
         frames=frames or {},
         timing=timing or {},
         cycles=read_cycles(folder),
@@ -181,6 +185,7 @@ def render_report(inputs: ReportInputs) -> str:
         numerics=numerics_summary(parameters),
         scheme_rows=scheme_rows(parameters),
         rounding_residuals=rounding_residuals(parameters),
+        residual_sentences=inputs.residual_sentences,
         metrics=metrics,
         time_unit=_unit(inputs.frames, "time"),
         metric_rows=metric_rows(metrics),

@@ -56,6 +56,7 @@ class CalibrationOptions:
         train_window: Replaces its step on a window; takes the objective and the number of the
             window, returns the loss.
         log: Log of evaluations.
+        can_estimate_states: Whether the experiment may set ``initial_state: estimate``.
     """
 
     settings: PhysicalTraining
@@ -66,6 +67,7 @@ class CalibrationOptions:
     steps: GradientSteps | None = None
     train_window: Callable[[Objective, int], float] | None = None
     log: EvaluationLog = field(default_factory=EvaluationLog)
+    can_estimate_states: bool = True
 
     @property
     def minimizes(self) -> bool:
@@ -265,7 +267,9 @@ def _result(
     except DivergenceError:
         if not settings.suppress_convergence_errors:
             raise
-    result = calibration_result(objective, minimum, found, refinement, selection)
+    result = calibration_result(
+        objective, minimum, found, refinement, selection, misfit.options.can_estimate_states
+    )
     assessed = minimum is not None and found.uncertainty is not None
     if settings.uncertainty == "profile" and assessed:
         curves = profiles(objective, unknowns, result.parameters)

@@ -122,6 +122,7 @@ def calibration_result(
     found: Assessment,
     refinement: Refinement | None,
     selection: SchemeSelection,
+    can_estimate_states: bool = True,
 ) -> CalibrationResult:
     """The result of a calibration; warns of whatever makes it doubtful.
 
@@ -131,6 +132,7 @@ def calibration_result(
         found: Loss, uncertainty and quality of the fit.
         refinement: The estimate on a finer discretization, if there is one.
         selection: The comparison of discretizations.
+        can_estimate_states: Whether the experiment may set ``initial_state: estimate``.
     """
     shift = None if refinement is None else refinement.shift
     model, vector = objective.model, objective.vector
@@ -142,13 +144,19 @@ def calibration_result(
     warn_of_shifts(parameters, model.discretization)
     warn_of_rivals(selection, vector, found.uncertainty, model.discretization)
     warn_of_other_schemes(budget, vector, model.discretization)
+    residuals: Mapping[str, Any] = {} if found.fit is None else found.fit.maps
     if found.fit is not None and status != DIVERGED:
-        for message in fit_warnings(found.fit, vector, parameters, found.loss, status):
-            warn_of_result(message)
+        notice = None
         if budget is not None and found.measured is not None and found.unknowns is not None:
-            notice = first_frame_notice(found.measured, found.unknowns, budget)
-            if notice is not None:
-                warn_of_result(notice)
+            notice = first_frame_notice(found.measured, found.unknowns, budget, can_estimate_states)
+        is_explained = notice is not None
+        for message in fit_warnings(
+            found.fit, vector, parameters, found.loss, status, is_explained
+        ):
+            warn_of_result(message)
+        if notice is not None:
+            warn_of_result(notice)
+            residuals = {**residuals, "sentences": []}
     return CalibrationResult(
         parameters,
         undetermined_directions(vector, found.uncertainty),
@@ -164,7 +172,7 @@ def calibration_result(
             if vector.is_field(name)
         },
         [history_row(number, *point, vector) for number, point in enumerate(history)],
-        residuals={} if found.fit is None else found.fit.maps,
+        residuals=residuals,
     )
 
 

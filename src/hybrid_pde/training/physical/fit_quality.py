@@ -1,7 +1,7 @@
 """Quality of a calibration's fit: loss, bounds, agreement of simulations, residual structure."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from math import sqrt
 from typing import Any
 
@@ -9,6 +9,12 @@ import numpy as np
 
 from hybrid_pde.training.physical.linearization import Linearization
 from hybrid_pde.training.physical.minimum import CONVERGED
+from hybrid_pde.training.physical.misfit_structure import (
+    INFLATED_STD,
+    MisfitStructure,
+    misfit_structure,
+)
+from hybrid_pde.training.physical.misfit_words import misfit_sentences
 from hybrid_pde.training.physical.objective import Objective
 from hybrid_pde.training.physical.parameter_vector import ParameterVector
 from hybrid_pde.training.physical.residual_arrays import residual_arrays
@@ -16,6 +22,7 @@ from hybrid_pde.training.physical.residual_maps import residual_maps
 from hybrid_pde.training.physical.residual_statistics import (
     Correlation,
     Homogeneity,
+    Residuals,
     correlation,
     homogeneity,
 )
@@ -28,14 +35,9 @@ _DISAGREEMENT = 1e-4
 # structure is reported only where it moves a parameter by 1 %.
 _SMALL_LOSS = 1e-6
 _NOTICEABLE = 0.01
-# Factor on the standard deviations from which the correlation of residuals is reported. The effect
-# of correlation on one parameter is uncertain by about a factor of two.
-_INFLATED_STD = 3.0
 # Loss from which correlated residuals are reported whatever their effect: 1 % of the data's
 # standard deviation.
 _NOTICEABLE_LOSS = 1e-4
-# Growth of the mean square with lead time that is mentioned.
-_GROWTH = 3.0
 # Distance from a bound, in units of the bound, and in units of the step to the free minimum.
 _AT_BOUND, _SHORT_OF_STEP = 1e-6, 1e-2
 
@@ -51,7 +53,8 @@ class FitQuality:
             unknowns.
         simulations: Numbers of the simulations.
         loss: Mean square of the residuals.
-        maps: Result of :func:`residual_maps`.
+        maps: Result of :func:`residual_maps`, with ``structure`` and ``sentences`` on it.
+        structure: Structure of the channels whose residuals are correlated.
     """
 
     correlation: Correlation
@@ -60,6 +63,7 @@ class FitQuality:
     simulations: list[int]
     loss: float
     maps: Mapping[str, Any] = field(default_factory=dict)
+    structure: Sequence[MisfitStructure] = ()
 
 
 def assess_fit(measured: Objective, unknowns: np.ndarray, at: Linearization | None) -> FitQuality:
@@ -87,7 +91,29 @@ def assess_fit(measured: Objective, unknowns: np.ndarray, at: Linearization | No
     loss = measured.loss(unknowns) if at is None else at.loss
     observations = measured.observations
     maps = residual_maps(residuals, structure, observations.grid, measured.dt)
-    return FitQuality(structure, agreement, step, observations.simulation_numbers, loss, maps)
+    found = _misfit(measured, residuals, loss)
+    if "map" in maps:
+        maps |= {
+            "structure": [asdict(each) for each in found],
+            "sentences": misfit_sentences(found),
+        }
+    numbers = observations.simulation_numbers
+    return FitQuality(structure, agreement, step, numbers, loss, maps, found)
+
+
+def _misfit(
+    measured: Objective, residuals: Sequence[Residuals], loss: float
+) -> list[MisfitStructure]:
+    """Structure of residuals that a better equation would not have; else empty.
+
+    The smoothness of a learned field leaves structure on purpose, and residuals of a good
+    discretization have it, too.
+    """
+    vector, observations = measured.vector, measured.observations
+    if loss < _SMALL_LOSS or any(vector.is_field(name) for name in vector.parameters):
+        return []
+    layouts = [observations.layouts[name] for name in observations.fields]
+    return misfit_structure(residuals, layouts, observations.grid)
 
 
 def fit_warnings(
@@ -96,6 +122,7 @@ def fit_warnings(
     parameters: Mapping[str, Any],
     loss: float,
     status: str,
+    is_explained: bool = False,
 ) -> Iterator[str]:
     """Messages on faults of the fit, one for each.
 
@@ -105,8 +132,9 @@ def fit_warnings(
         parameters: The entry ``parameters`` of the result.
         loss: Loss at the estimate.
         status: Status of the minimization.
+        is_explained: Whether structure of the residuals has a cause that is reported elsewhere.
     """
-    yield from _describe_loss(loss)
+    yield from _describe_loss(loss, fit)
     at_bounds = (
         []
         if fit.step is None
@@ -117,26 +145,32 @@ def fit_warnings(
         )
     )
     yield from at_bounds
-    if at_bounds or loss > _POOR_LOSS or status != CONVERGED:
+    if at_bounds or loss > _POOR_LOSS or status != CONVERGED or is_explained:
         return  # residuals disagree and have structure for the same reason
     disagreement = _describe_disagreement(fit, vector, loss)
     if disagreement is not None:
         yield disagreement  # which also gives the residuals structure
     elif not any(vector.is_field(name) for name in vector.parameters):
         # The smoothness of a learned field leaves structure on purpose.
-        yield from _describe_structure(fit.correlation, parameters, loss)
+        yield from _describe_structure(fit, parameters, loss)
 
 
-def _describe_loss(loss: float) -> Iterator[str]:
+def _describe_loss(loss: float, fit: FitQuality) -> Iterator[str]:
     """A message if the model explains less than half of the variance of the data."""
     if loss > _POOR_LOSS:
         share = "none" if loss > 0.995 else f"only {1 - loss:.0%}"
         yield (
             f"the loss at the estimate is {loss:.3g}: the calibrated model explains {share} of the "
-            "variance of the data, so the estimates mean little. Check the equation, the boundary, "
-            "the units and the initial guess; where a time step is too long, set "
-            "model.physical.numerics.substeps"
+            f"variance of the data, so the estimates mean little. {_capitalized(fit.structure)}"
+            "Check the equation, the boundary, the units and the initial guess; where a time step "
+            "is too long, set model.physical.numerics.substeps"
         )
+
+
+def _capitalized(structure: Sequence[MisfitStructure]) -> str:
+    """What the residuals say of the equation, as a sentence of a message; may be empty."""
+    text = "; ".join(misfit_sentences(structure))
+    return f"{text[0].upper()}{text[1:]}. " if text else ""
 
 
 def _describe_bounds(
@@ -185,22 +219,28 @@ def _describe_disagreement(fit: FitQuality, vector: ParameterVector, loss: float
         return None
     lowest, highest = int(offsets[:, entry].argmin()), int(offsets[:, entry].argmax())
     low, high = (value[entry] + offsets[each, entry] for each in (lowest, highest))
+    digits = 3  # as many more as the values have in common
+    if 0 < spread < abs(value[entry]):
+        digits += int(np.log10(abs(value[entry]) / spread))
+    sentences = "".join(f"; {each}" for each in misfit_sentences(fit.structure))
     return (
-        f"the training simulations disagree on {vector.labels[entry]}: about {low:.3g} fits "
-        f"simulation {fit.simulations[lowest]} and {high:.3g} simulation "
+        f"the training simulations disagree on {vector.labels[entry]}: about {low:.{digits}g} fits "
+        f"simulation {fit.simulations[lowest]} and {high:.{digits}g} simulation "
         f"{fit.simulations[highest]} (first-order estimates; chance would give such a difference "
-        f"with a probability of {found.p_value:.1g}), so the common value {value[entry]:.4g} and "
-        "its std describe neither. If the parameter differs between simulations, calibrate them "
-        "one by one (trainer_params.train_sim) or state the values in data.known_parameters; "
-        "otherwise the equation lacks something that differs between them"
+        f"with a probability of {found.p_value:.1g}), so the common value "
+        f"{value[entry]:.{digits + 1}g} and its std describe neither. If the parameter differs "
+        "between simulations, give each its own (per_simulation: true) or state the values in "
+        "data.known_parameters; otherwise the equation lacks something that differs between "
+        f"them{sentences}"
     )
 
 
 def _describe_structure(
-    found: Correlation, parameters: Mapping[str, Any], loss: float
+    fit: FitQuality, parameters: Mapping[str, Any], loss: float
 ) -> Iterator[str]:
+    found = fit.correlation
     factor = sqrt(found.inflation)
-    if factor < _INFLATED_STD or loss < _SMALL_LOSS:
+    if factor < INFLATED_STD or loss < _SMALL_LOSS:
         return
     inflated = max(_relative_stds(parameters), default=0.0) * factor
     if inflated < _NOTICEABLE and loss < _NOTICEABLE_LOSS:
@@ -209,17 +249,13 @@ def _describe_structure(
     over = f"{frames:.1f} frames"
     if cells:
         over += f" and {' × '.join(f'{each:.1f}' for each in cells)} cells"
-    grows = ""
-    if found.growth > _GROWTH:
-        grows = (
-            f", and their mean square grows {found.growth:.1f}-fold from the first to the last "
-            "third of a window"
-        )
     yield (
-        f"the residuals are correlated over about {over}{grows}: the model lacks something that "
-        f"the data have, and each std is too small by up to a factor of about {factor:.2g}. Check "
-        "the equation and the boundary, refine the discretization (model.physical.numerics.refine) "
-        "or fit shorter windows (trainer_params.physical.num_predict_steps)"
+        f"the residuals are correlated over about {over}: the model lacks something that the data "
+        f"have, and each std is too small by up to a factor of about {factor:.2g}. "
+        f"{_capitalized(fit.structure)}"
+        "Check the equation and the boundary, refine the discretization "
+        "(model.physical.numerics.refine) or fit shorter windows "
+        "(trainer_params.physical.num_predict_steps)"
     )
 
 

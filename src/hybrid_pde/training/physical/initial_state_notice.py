@@ -42,7 +42,10 @@ _RELEVANT = 0.5
 
 
 def first_frame_notice(
-    objective: Objective, unknowns: np.ndarray, budget: ErrorBudget
+    objective: Objective,
+    unknowns: np.ndarray,
+    budget: ErrorBudget,
+    can_estimate_states: bool = True,
 ) -> str | None:
     """A message if noise of first frames matters to the parameters; ``None`` if it does not.
 
@@ -50,6 +53,8 @@ def first_frame_notice(
         objective: The misfit, its model at the estimate.
         unknowns: The unknowns at the estimate.
         budget: Uncertainty of the parameters by source.
+        can_estimate_states: Whether the experiment may set ``initial_state: estimate``; it may not
+            with parameters of each simulation beside shared ones.
     """
     part, noise = budget.parts["initial_state"], budget.parts["noise"]
     if part is None or noise is None or not np.any(part > _RELEVANT * noise):
@@ -58,14 +63,19 @@ def first_frame_notice(
     if not found:
         return None
     sizes = ", ".join(f"{share:.1%} of the standard deviation of {n}" for n, share in found.items())
+    advice = (
+        "set trainer_params.physical.initial_state: estimate, with gauss-newton or L-BFGS-B"
+        if can_estimate_states
+        else "set per_simulation: true for every entry of trainer_params.learnable_parameters, or "
+        "for none, and initial_state: estimate, which is not possible with both kinds"
+    )
     worst = int(np.nanargmax(part / np.maximum(noise, np.finfo(float).tiny)))
     return (
         "trainer_params.physical.initial_state: known: the first frames of the windows have noise "
         f"of about {sizes}, and the calibration takes them as exact, which biases the parameters: "
         f"by about {part[worst]:.2g} in {objective.vector.labels[worst]}, where the noise of the "
         f"other frames leaves {noise[worst]:.2g} (uncertainty_parts: initial_state and noise). "
-        "With known, only the frames after the first may have noise; set "
-        "trainer_params.physical.initial_state: estimate, with gauss-newton or L-BFGS-B"
+        f"With known, only the frames after the first may have noise; {advice}"
     )
 
 

@@ -13,7 +13,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from hybrid_pde.config.derived import NUM_REFERENCES, context_of, is_held_out, own_parameters
+from hybrid_pde.config.derived import (
+    NUM_REFERENCES,
+    context_of,
+    is_held_out,
+    own_parameters,
+    shared_parameters,
+)
 from hybrid_pde.config.schema import SCHEME_ORDERS, Experiment
 from hybrid_pde.data.cache.cache_header import CacheHeader
 from hybrid_pde.data.cache.simulation_store import SimulationStore
@@ -171,7 +177,9 @@ class SimulationCalibrator:
             "learnable_parameters": learnable,
         }
         experiment = _with_training(self.experiment, changes)
-        return PhysicalTrainer(experiment, model, learnable_values(experiment, model))
+        trainer = PhysicalTrainer(experiment, model, learnable_values(experiment, model))
+        trainer.can_estimate_states = not shared_parameters(self.experiment)
+        return trainer
 
 
 def stated_values(header: CacheHeader, names: Sequence[str]) -> dict[str, Any]:

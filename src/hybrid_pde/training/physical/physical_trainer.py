@@ -48,6 +48,8 @@ class PhysicalTrainer(FieldTrainer):
         vector: The learnable parameters; from the first training on, on the grid of the data.
         calibration: The last training.
         log: Log of evaluations; with a folder, an interrupted calibration can be resumed.
+        can_estimate_states: Whether the experiment may set ``initial_state: estimate``, which a
+            warning about noisy first frames then recommends.
     """
 
     def __init__(
@@ -81,6 +83,7 @@ class PhysicalTrainer(FieldTrainer):
         self._previous: Mapping[str, Any] | None = None
         self._part: tuple[Objective, int, Sample] | None = None  # the window in _train_sample
         self.log = EvaluationLog()
+        self.can_estimate_states = True
         self.optimizer = self._create_optimizer()
 
     def train(self, data_source: Iterable[Sample], num_epochs: int) -> dict[str, Any]:
@@ -124,6 +127,7 @@ class PhysicalTrainer(FieldTrainer):
             self._steps,
             self._own_step(data_source),
             self.log,
+            self.can_estimate_states,
         )
         self.calibration = calibrate(self.model, self.vector, data, options)
         self._selection = self.calibration.selection

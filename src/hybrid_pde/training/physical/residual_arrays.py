@@ -22,8 +22,8 @@ MAX_VALUES = 2**21
 # Fewest frames of a window that is cut to this size.
 _FEWEST_FRAMES = 3
 
-# Residuals and mask of all windows at one time.
-_Instant = tuple[torch.Tensor, torch.Tensor]
+# Residuals and mask of all windows at one time, and for frames the predicted states.
+_Instant = tuple[torch.Tensor, ...]
 
 
 @torch.no_grad()
@@ -32,9 +32,9 @@ def residual_arrays(
 ) -> list[Residuals]:
     """Residuals of measured values at a point, by one rollout without derivatives.
 
-    Frames and sensor readings of a window are separate entries: ``[T, C, *space]`` and, without
-    axes of space, ``[K, sensors · C]``. If all windows together have more values than
-    ``MAX_VALUES``, these are of a few evenly chosen windows.
+    Frames and sensor readings of a window are separate entries: ``[T, C, *space]``, with the
+    predicted states, and, without axes of space, ``[K, sensors · C]``. If all windows together have
+    more values than ``MAX_VALUES``, these are of a few evenly chosen windows.
 
     Args:
         objective: The objective.
@@ -155,7 +155,7 @@ def _few(observations: Observations, max_values: int = MAX_VALUES) -> Observatio
 def _at_frame(
     observations: Observations, numbers: Sequence[int], frame: int, state: States
 ) -> _Instant:
-    """Residuals ``[B, C, *space]`` of all fields at a frame, and which values are observed."""
+    """Residuals ``[B, C, *space]`` of all fields at a frame, which are observed, and states."""
     values, masks = [], []
     for name in observations.fields:
         weight = observations.weight(numbers, frame, name)
@@ -164,7 +164,10 @@ def _at_frame(
         residual = (state[name] - observations.target(numbers, frame, name)) * weight
         values.append(residual)
         masks.append((weight > 0).expand_as(residual))
-    return torch.cat(values, dim=1), torch.cat(masks, dim=1)
+    states = [
+        state[name].expand_as(each) for name, each in zip(observations.fields, values, strict=True)
+    ]
+    return torch.cat(values, dim=1), torch.cat(masks, dim=1), torch.cat(states, dim=1)
 
 
 def _at_reading(
@@ -188,13 +191,15 @@ def _at_reading(
 def _by_window(
     observations: Observations, numbers: Sequence[int], instants: Sequence[_Instant]
 ) -> list[Residuals]:
-    values = torch.stack([value for value, _ in instants], dim=1).numpy()
-    masks = torch.stack([mask for _, mask in instants], dim=1).numpy()
+    values, masks, *states = (
+        torch.stack(each, dim=1).numpy() for each in zip(*instants, strict=True)
+    )
     return [
         Residuals(
             values[entry],
             None if masks[entry].all() else masks[entry],
             observations.windows[number].simulation,
+            states[0][entry] if states else None,
         )
         for entry, number in enumerate(numbers)
     ]

@@ -31,11 +31,13 @@ class Residuals:
         values: Weighted residuals ``[T, C, *space]``; 0 where nothing is observed.
         observed: Mask of the observed values, of the same shape; ``None`` for all.
         simulation: Number of the simulation that the window belongs to.
+        states: Predicted states of the same shape; ``None`` where they are not kept.
     """
 
     values: np.ndarray
     observed: np.ndarray | None = None
     simulation: int = 0
+    states: np.ndarray | None = None
 
     @property
     def num_values(self) -> int:

@@ -130,8 +130,11 @@ class StateJacobian:
                 total = (self._predicted(instant, lifted) * rows[place + 1]).sum()
                 if later is not None:
                     total = total + sum((after[name] * later[name]).sum() for name in names)
-                slopes = torch.autograd.grad(total, starts)
-            later = dict(zip(state, slopes, strict=True))
+                total.backward()  # steps that are recomputed do not allow autograd.grad
+            later = {
+                name: torch.zeros_like(start) if start.grad is None else start.grad
+                for name, start in zip(state, starts, strict=True)
+            }
         assert later is not None, "a window without an observation"
         lifted = {name: later[name].unflatten(0, (copies, -1)) for name in names}
         return self._states.to_unknowns(lifted) + rows[0] * self._weights

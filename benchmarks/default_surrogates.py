@@ -252,6 +252,7 @@ def main() -> None:
         parser.error(f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(PROBLEMS)}")
     torch.set_num_threads(1)
     automatic_settings.BUDGET *= asked.share
+    automatic_settings.STEPS_WANTED *= asked.share
     automatic_settings.STEPS = range(60, round(automatic_settings.STEPS[-1] * asked.share) + 1)
     print(
         "| problem | VRMSE | persistence | gain | network | steps | chosen | CPU s | two cores s |"

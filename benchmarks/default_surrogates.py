@@ -1,6 +1,7 @@
 """Surrogates trained without options: ``python -m benchmarks.default_surrogates [NAMES]``.
 
-Each problem is an experiment of some ten lines, without architecture and training options: 16
+Each problem is an experiment of some ten lines, without architecture and training options (the
+forced flow has ``coordinates``, since its forcing is no field of the data): 16
 simulations to train on, 2 to validate, 4 to test. It is simulated, trained and evaluated here, on
 one thread. Rollouts go from the first frame over all steps. ``--share 0.25`` trains with a quarter
 of the optimizer steps.
@@ -46,6 +47,7 @@ class Problem:
         parameters: True values.
         start: Section ``generation_params.initial_condition``.
         boundary: Section ``data.boundary``.
+        model: Further keys of ``model.synthetic``.
     """
 
     equation: str
@@ -57,6 +59,7 @@ class Problem:
     parameters: dict[str, Any]
     start: dict[str, Any]
     boundary: dict[str, Any] = field(default_factory=dict)
+    model: dict[str, Any] = field(default_factory=dict)
 
     def experiment(self, name: str, folder: Path, seed: int) -> dict[str, Any]:
         """The experiment as a mapping."""
@@ -80,6 +83,7 @@ class Problem:
                     "name": "UNet",
                     "input_specs": self.channels,
                     "output_specs": self.channels,
+                    **self.model,
                 }
             },
             "trainer_params": {
@@ -217,6 +221,16 @@ PROBLEMS = {
             "background": {"height": 1.0},
         },
     ),
+    "vorticity": Problem(
+        "VorticityPDE",
+        {"vorticity": 1},
+        (64, 64),
+        (6.283185307179586,) * 2,
+        40,
+        0.1,
+        {"viscosity": 0.01},
+        {"amplitude": 3.0, "length_scale": 0.8},
+    ),
     "kolmogorov": Problem(
         "VorticityPDE",
         {"vorticity": 1},
@@ -226,6 +240,7 @@ PROBLEMS = {
         0.1,
         {"viscosity": 0.01, "drag": 0.1, "forcing": [1.0, 4.0]},
         {"amplitude": 3.0, "length_scale": 0.8},
+        model={"coordinates": 4},  # the forcing depends on the position
     ),
     "smoke_plume": Problem(
         "NavierStokesPDE",

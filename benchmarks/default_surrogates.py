@@ -187,7 +187,7 @@ PROBLEMS = {
         0.1,
         {"diffusivity_u": 1e-3, "diffusivity_v": 5e-3, "threshold": 5e-3},
         {"amplitude": 1.0, "length_scale": 0.15},
-        {"x": "neumann", "y": "neumann"},
+        {"x": "zero-gradient", "y": "zero-gradient"},
     ),
     "gray_scott": Problem(
         "GrayScottPDE",

@@ -23,7 +23,8 @@ def warn_of_no_skill(
         return
     advice = (
         "train it longer (trainer_params.epochs), with another trainer_params.learning_rate (null "
-        "searches for one), or choose an architecture that sees farther in a step"
+        "searches for one), choose an architecture that sees farther in a step, or add "
+        "model.synthetic.coordinates where a forcing that is no field of the data depends on position"
     )
     if losses and not any(losses):
         warn_of_result(

@@ -24,7 +24,7 @@ def warn_of_no_skill(
     advice = (
         "train it longer (trainer_params.epochs), with another trainer_params.learning_rate (null "
         "searches for one), choose an architecture that sees farther in a step, or add "
-        "model.synthetic.coordinates where a forcing that is no field of the data depends on position"
+        "model.synthetic.coordinates where a forcing that no field shows depends on position"
     )
     if losses and not any(losses):
         warn_of_result(

@@ -3,12 +3,9 @@
 import pytest
 import torch
 
-from hybrid_pde.domain.grid import FieldLayout, Grid
 from hybrid_pde.errors import ConfigError
 from hybrid_pde.models import ModelRegistry
-from hybrid_pde.models.surrogate_file import load_saved_model, save_synthetic_model
 from hybrid_pde.models.synthetic.architectures.unet.network import UNet, enlarge, halve
-from hybrid_pde.models.synthetic.architectures.unet.options import UNetArchitecture
 from hybrid_pde.models.synthetic.padding import pad
 
 PERIODIC = ("periodic", "periodic")
@@ -186,23 +183,3 @@ def test_registry_makes_it_by_name():
     made = ModelRegistry(model.experiment).get_synthetic_model()
     assert type(made) is UNet
     assert "UNet" in ModelRegistry.synthetic_names()
-
-
-@pytest.mark.parametrize(
-    ("space", "depth"), [((128,), 1), ((256,), 2), ((1024, 1024), 4), ((4096,), 4), ((512, 20), 1)]
-)
-def test_the_depth_follows_from_the_grid_and_a_given_one_stays(space, depth):
-    completed = UNetArchitecture.for_grid({"hidden_channels": 4}, space)
-    assert UNetArchitecture.parse(completed).depth == depth
-    assert UNetArchitecture.for_grid({"depth": 0}, space) == {"depth": 0}
-
-
-def test_a_file_keeps_the_depth_that_followed_from_the_grid(tmp_path):
-    experiment = make_unet((PERIODIC,)).experiment
-    grid = Grid(("x",), (256,), (0.0,), (1.0,), (PERIODIC,), (False,))
-    model = ModelRegistry(experiment).get_synthetic_model(grid)
-    path = tmp_path / "model.pt"
-    save_synthetic_model(path, model, experiment, grid, [FieldLayout("u")], 0.1)
-    loaded = load_saved_model(path).model
-    assert loaded.options.depth == 2
-    assert loaded(torch.zeros(1, 1, 256)).shape == (1, 1, 256)

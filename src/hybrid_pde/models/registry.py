@@ -150,18 +150,15 @@ class ModelRegistry:
         """The surrogate with weights drawn from ``run_params.seed``.
 
         Args:
-            grid: Grid of the data, which gives the number of axes, the padding, and options of the
-                architecture that follow from its size. Without one the axes follow from
-                ``architecture.spatial_dims``, else from the widest vector among the outputs (two
-                for scalars), and every axis is periodic.
+            grid: Grid of the data, which gives the number of axes and the padding. Without one
+                the axes follow from ``architecture.spatial_dims``, else from the widest vector
+                among the outputs (two for scalars), and every axis is periodic.
         """
         section = self.experiment.model.synthetic
         model_class = self.synthetic_class()
         assert section is not None
         if grid is not None:
-            options = model_class.architecture_for(section.architecture, grid.shape)
-            experiment = _with_architecture(self.experiment, options)
-            return model_class(experiment, spatial_dims=len(grid.axes), boundary=grid.boundary)
+            return model_class(self.experiment, spatial_dims=len(grid.axes), boundary=grid.boundary)
         widest = max(section.output_specs.values())
         dims = int(section.architecture.get("spatial_dims", widest if widest > 1 else 2))
         return model_class(
@@ -171,14 +168,6 @@ class ModelRegistry:
     def _import_user_module(self, module: str | None, key: str) -> None:
         if module is not None:
             import_user_file(Path(self.experiment.project_root) / module, key)
-
-
-def _with_architecture(experiment: Experiment, options: dict[str, Any]) -> Experiment:
-    """The experiment with other options of the surrogate's architecture."""
-    assert experiment.model.synthetic is not None
-    section = experiment.model.synthetic.model_copy(update={"architecture": options})
-    model = experiment.model.model_copy(update={"synthetic": section})
-    return experiment.model_copy(update={"model": model})
 
 
 def import_user_file(path: Path, key: str) -> None:

@@ -77,7 +77,7 @@ def save_synthetic_model(
             name: value.detach().cpu().contiguous().clone()
             for name, value in model.state_dict().items()
         },
-        "config": _training_config(experiment, model),
+        "config": _training_config(experiment),
         "spatial_dims": model.spatial_dims,
         "boundary": [list(sides) for sides in model.boundary],
         "grid": grid.to_dict(),
@@ -195,10 +195,11 @@ def _class_of(experiment: Experiment) -> type[SyntheticModel]:
         ) from error
 
 
-def _training_config(experiment: Experiment, model: SyntheticModel) -> dict[str, Any]:
+def _training_config(experiment: Experiment) -> dict[str, Any]:
     """The settings that shape the weights, as plain types."""
-    section = model.experiment.model.synthetic  # its architecture is complete
-    assert section is not None
+    section = experiment.model.synthetic
+    if section is None:
+        raise ConfigError("model.synthetic: missing; the file holds the settings of the model")
     return {
         "run_params": {"model_type": "synthetic", "seed": experiment.run_params.seed},
         "data": {"fields": list(experiment.data.fields)},

@@ -42,16 +42,6 @@ class Architecture(BaseModel):
         """
 
     @classmethod
-    def for_grid(cls, options: Mapping[str, Any], space: Sequence[int]) -> dict[str, Any]:
-        """The options, and those that are left out but follow from the grid; by default none.
-
-        Args:
-            options: The options that are given.
-            space: Number of points along each axis.
-        """
-        return dict(options)
-
-    @classmethod
     def parse(cls, options: Mapping[str, Any]) -> Self:
         """The options with their defaults.
 

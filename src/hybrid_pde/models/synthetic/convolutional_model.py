@@ -42,13 +42,6 @@ class PaddedModel(SyntheticModel, Generic[Options]):
         """Reject options that are unknown or wrong, and a missing package."""
         cls.options_class.parse(architecture)
 
-    @classmethod
-    def architecture_for(
-        cls, architecture: Mapping[str, Any], space: Sequence[int]
-    ) -> dict[str, Any]:
-        """The options, completed by :meth:`Architecture.for_grid`."""
-        return cls.options_class.for_grid(architecture, space)
-
     def build_network(self, architecture: dict[str, Any]) -> nn.Module:
         """The network, with a last layer of zeros, so that training starts from persistence."""
         options: Any = self.options_class.parse(architecture)

@@ -116,18 +116,6 @@ class SyntheticModel(nn.Module, ABC):
             ConfigError: naming the key, its value, and what is allowed.
         """
 
-    @classmethod
-    def architecture_for(
-        cls, architecture: Mapping[str, Any], space: Sequence[int]
-    ) -> dict[str, Any]:
-        """The ``architecture`` with the options that follow from the grid; by default none.
-
-        Args:
-            architecture: ``model.synthetic.architecture`` as the experiment has it.
-            space: Number of points along each axis.
-        """
-        return dict(architecture)
-
     @abstractmethod
     def build_network(self, architecture: dict[str, Any]) -> nn.Module:
         """A module that maps ``[B, network_in_channels, *space]`` to that many output channels.

@@ -26,9 +26,16 @@ def settings(**training: Any) -> dict[str, Any]:
     return mapping
 
 
-def simulated(root: Path) -> SimulationStore:
-    """Simulate the experiment and cache the simulations in a folder."""
-    experiment = parse_experiment(settings() | {"project_root": str(root)})
+def simulated(root: Path, **generation: Any) -> SimulationStore:
+    """Simulate the experiment and cache the simulations in a folder.
+
+    Args:
+        root: The folder.
+        **generation: Other settings of ``generation_params``.
+    """
+    mapping = settings() | {"project_root": str(root)}
+    mapping["generation_params"] |= generation
+    experiment = parse_experiment(mapping)
     RawSimulations(experiment, experiment.raw_dir).make(range(4))
     manager = DataManager(experiment.raw_dir, experiment.cache_root, experiment)
     manager.cache_shard(range(4))

@@ -51,23 +51,43 @@ def test_a_trainer_in_python_has_its_usual_defaults():
     assert training.num_predict_steps == 8
 
 
-@pytest.mark.parametrize(
-    ("space", "batch", "steps"),
-    [((128,), 16, 8000), ((64, 64), 4, 4500), ((256, 256), 1, 1290)],
-)
-def test_the_budget_follows_from_grid_and_network(space, batch, steps):
+def default_surrogate(space: tuple[int, ...], **architecture: Any):
+    """An experiment without training options, and its surrogate on a periodic grid."""
     specs = {"u": 1}
-    mapping = {"model": {"synthetic": {"name": "UNet", "input_specs": specs}}}
-    mapping["model"]["synthetic"]["output_specs"] = specs
+    surrogate = {"input_specs": specs, "output_specs": specs, "architecture": architecture}
+    mapping = {"model": {"synthetic": {"name": "UNet", **surrogate}}}
     experiment = parse_experiment(mapping | {"run_params": {"model_type": "synthetic"}})
     boundary = (("periodic", "periodic"),) * len(space)
     kind = ModelRegistry(experiment).synthetic_class()
-    model = kind(experiment, spatial_dims=len(space), boundary=boundary)
-    found = settings_for(experiment, model, space)
+    return experiment, kind(experiment, spatial_dims=len(space), boundary=boundary)
+
+
+@pytest.mark.parametrize(
+    ("space", "depth", "batch", "steps"),
+    [
+        ((128,), 1, 16, 8000),
+        ((128,), 3, 16, 5400),
+        ((64, 64), 1, 4, 3400),
+        ((256, 256), 1, 1, 970),
+        ((32, 32, 32), 1, 1, 290),
+    ],
+)
+def test_the_budget_follows_from_grid_and_network(space, depth, batch, steps):
+    found = settings_for(*default_surrogate(space, depth=depth), space)
     assert (found.batch_size, found.num_predict_steps, found.scheduler) == (batch, 1, "one_cycle")
     windows = found.windows_per_epoch
     assert windows is not None
     assert found.epochs * windows / batch == pytest.approx(steps, rel=0.1)
+
+
+@pytest.mark.parametrize(("frames", "epochs"), [(80, 20), (4000, 6), (100_000, 5)])
+def test_long_validations_are_made_less_often(frames, epochs):
+    space = (64, 64)
+    few, many = (settings_for(*default_surrogate(space), space, validated=n) for n in (0, frames))
+    assert many.epochs == epochs
+    assert few.windows_per_epoch is not None and many.windows_per_epoch is not None
+    total = few.epochs * few.windows_per_epoch
+    assert many.epochs * many.windows_per_epoch == pytest.approx(total, rel=0.01)
 
 
 def test_settings_that_are_given_stay(store):
@@ -165,6 +185,19 @@ def test_a_training_that_has_learned_nothing_is_a_warning():
         warn_of_no_skill(200, [0.3, 0.2], 0.7, 0.6)
     with pytest.warns(ResultWarning, match=r"the loss is 0\.3 in each of 2 epochs"):
         warn_of_no_skill(200, [0.3, 0.3], None, None)
+    with pytest.warns(ResultWarning, match=r"VRMSE .* is nan, that of persistence"):
+        warn_of_no_skill(200, [0.3, 0.2], float("nan"), 0.6)
+    with pytest.warns(ResultWarning, match=r"VRMSE .* is inf, that of persistence"):
+        warn_of_no_skill(200, [0.3, 0.2], float("inf"), 0.6)
+
+
+@pytest.mark.filterwarnings("ignore:vrmse is undefined")
+def test_fields_that_do_not_change_are_a_warning(tmp_path):
+    still = {"type": "bumps", "amplitude": 0.0, "background": 1.5}
+    store = simulated(tmp_path, initial_condition=still)
+    mapping = settings(epochs=2, windows_per_epoch=200)
+    with pytest.warns(ResultWarning, match="predicted fields do not change between the frames"):
+        training_in(store, mapping).run(files_in(tmp_path), {})
 
 
 def test_a_training_without_effect_warns(store, tmp_path):

@@ -353,6 +353,19 @@ def test_poor_models_are_warned_of() -> None:
     assert "it is 4 × slower for one simulation than the physical model" in slow
 
 
+@pytest.mark.parametrize(("seconds", "vrmse", "warns"), [(1e-3, 0.01, True), (1e-3, 0.03, False)])
+def test_a_surrogate_slower_than_a_coarse_solver_as_accurate_is_warned_of(seconds, vrmse, warns):
+    points = [
+        {"model": "synthetic", "shape": [64], "vrmse": 0.02, "seconds": 4e-3},
+        {"model": "physical", "shape": [64], "vrmse": 0.001, "seconds": 8e-3},
+        {"model": "physical", "shape": [32], "vrmse": vrmse, "seconds": seconds},
+    ]
+    found = timing_warnings({"speedup": {"one": 2.0, "batch": 2.0}, "cost": points})
+    assert bool(found) == warns
+    if found:
+        assert "4 × slower than the physical model on 32 points, which is as accurate" in found[0]
+
+
 def test_hybrid_cycles_are_compared(tmp_path: Path) -> None:
     for cycle, value in ((1, 0.0123), (2, 0.0101)):
         folder = tmp_path / f"cycle_{cycle:02d}"

@@ -1,10 +1,11 @@
 """Warnings about an evaluation: divergence, missing values, poor surrogates."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hybrid_pde.evaluation.measures.metrics import LABELS, PREDICTORS
-from hybrid_pde.evaluation.number_format import number, percent, plural
+from hybrid_pde.evaluation.number_format import mean_error, number, percent, plural
+from hybrid_pde.evaluation.report.cost_section import at_equal_error
 
 # Relative error of the energy in a band of wavenumbers: half of the energy is missing, or half as
 # much is added.
@@ -41,9 +42,9 @@ def evaluation_warnings(metrics: Mapping[str, Any]) -> list[str]:
 def timing_warnings(
     timing: Mapping[str, Any], metrics: Mapping[str, Any] | None = None
 ) -> list[str]:
-    """A sentence if the surrogate is slower than the solver, and one more if it is no better.
+    """A sentence if the surrogate is slower than the solver, on its grid or at an equal error.
 
-    They are kept apart from those on errors, which are the same in every run.
+    It is kept apart from those on errors, which are the same in every run.
 
     Args:
         timing: Content of ``timing.json``.
@@ -55,10 +56,28 @@ def timing_warnings(
         if (ratio := timing.get("speedup", {}).get(key, 1.0)) < 1 - TIMING_ERROR
     ]
     if not slower:
-        return []
+        return _slower_at_equal_error(timing.get("cost") or [])
     return [
         f"The synthetic model saves no time: it is {' and '.join(slower)} than the physical model"
         f"{_comparison(metrics or {})}. Use the physical model, or a smaller architecture."
+    ]
+
+
+def _slower_at_equal_error(points: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A sentence if a solver on a coarser grid is as accurate as the surrogate, and faster."""
+    solver = at_equal_error(points)
+    surrogate = next((each for each in points if each["model"] == "synthetic"), None)
+    if solver is None or surrogate is None or surrogate["seconds"] is None:
+        return []
+    ratio = solver["seconds"] / surrogate["seconds"]
+    if ratio >= 1 - TIMING_ERROR:
+        return []
+    grid = " × ".join(map(str, solver["shape"]))
+    return [
+        f"The synthetic model saves no time: it is {number(1 / ratio, 2)} × slower than the "
+        f"physical model on {grid} points, which is as accurate (VRMSE "
+        f"{mean_error(surrogate['vrmse'], 0)}, physical model {mean_error(solver['vrmse'], 0)}). "
+        "Use the physical model on that grid, or a smaller architecture."
     ]
 
 

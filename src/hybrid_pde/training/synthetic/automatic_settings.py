@@ -17,15 +17,19 @@ from hybrid_pde.config.derived import complete_training
 from hybrid_pde.config.schema import AUTOMATIC, CompleteTraining, Experiment, SyntheticTraining
 from hybrid_pde.models.synthetic.synthetic_model import SyntheticModel
 
-# Time of a training on two idle cores [s], with the costs below, which were measured there for
-# U-Nets of 16 channels: a pass of the network, forward and backward, and a point of it.
-BUDGET = 80.0
-COST_OF_PASS, COST_OF_POINT = 3e-3, 0.9e-6
+# Time of a training on two idle cores [s], besides the search and the validations, with the costs
+# below, which were measured for U-Nets of 16 channels: a layer, forward and backward, and a point.
+BUDGET = 60.0
+COST_OF_LAYER, COST_OF_POINT = 0.3e-3, 0.9e-6
 OPERATIONS_OF_POINT = 37e3  # of these networks in two dimensions; larger ones cost in proportion
+COST_OF_AXES = (1.0, 1.0, 2.6)  # of an operation by the number of axes; PyTorch is slow in 3D
+FORWARD = 1 / 3  # share of a pass that predicts without learning
 STEPS = range(60, 8001)  # fewer learn nothing, more gain little
-STEPS_WANTED = 3000  # the batch is as large as this number allows
+STEPS_WANTED = 3000.0  # the batch is as large as this number allows
 MAX_BATCH = 16
-EPOCHS = 20  # each ends with a validation
+EPOCHS = 20  # each ends with a validation, so fewer where validations would take long
+LEAST_EPOCHS = 5
+VALIDATIONS = 0.5  # share of the budget that validations may take besides
 LEARNING_RATE = 3e-3  # of a budget, where no search is made
 LEAST_SEARCHED = 200  # optimizer steps; a search would not pay in a shorter training
 STEPS_OF_SCHEDULES = CompleteTraining.model_fields["num_predict_steps"].default
@@ -36,6 +40,7 @@ def settings_for(
     model: SyntheticModel,
     space: Sequence[int],
     chosen: Mapping[str, Any] | None = None,
+    validated: int = 0,
 ) -> CompleteTraining:
     """Settings of a training with a number for each one that the experiment leaves open.
 
@@ -44,6 +49,7 @@ def settings_for(
         model: The surrogate.
         space: Number of points along each axis.
         chosen: Values of open settings that were chosen before.
+        validated: Number of frames that a validation predicts.
     """
     open_settings = open_settings_of(experiment)
     given = experiment.trainer_params.synthetic
@@ -60,11 +66,12 @@ def settings_for(
         known.setdefault("learning_rate", LEARNING_RATE)
     if "epochs" not in known:
         passes = math.ceil(known["num_predict_steps"] / model.bundle)
-        batches = _number_of_steps(passes * (COST_OF_PASS + known["batch_size"] * cost))
+        batches = _number_of_steps(passes * (_cost_of_pass(model) + known["batch_size"] * cost))
         windows = known["windows_per_epoch"]
         if windows is None:
-            per_epoch = math.ceil(batches / EPOCHS)
-            known |= {"epochs": EPOCHS, "windows_per_epoch": per_epoch * known["batch_size"]}
+            epochs = _number_of_epochs(validated * FORWARD * cost / model.bundle)
+            per_epoch = math.ceil(batches / epochs)
+            known |= {"epochs": epochs, "windows_per_epoch": per_epoch * known["batch_size"]}
         else:
             known["epochs"] = math.ceil(batches / math.ceil(windows / known["batch_size"]))
     return CompleteTraining.model_validate(known)
@@ -97,6 +104,12 @@ def needs_long_rollouts(training: SyntheticTraining) -> bool:
     return training.curriculum is not None or training.pushforward > 0
 
 
+def _cost_of_pass(model: SyntheticModel) -> float:
+    """Time of a pass, forward and backward, besides that of its windows [s]."""
+    layers = [each for each in model.network.modules() if [*each.parameters(recurse=False)]]
+    return COST_OF_LAYER * len(layers)
+
+
 def _cost_of_window(model: SyntheticModel, space: Sequence[int]) -> float:
     """Time of a pass for a window, forward and backward, besides that of any pass [s]."""
     points = math.prod(space)
@@ -106,7 +119,7 @@ def _cost_of_window(model: SyntheticModel, space: Sequence[int]) -> float:
     with torch.no_grad(), counter:
         model.network_output(state)
     relative = counter.get_total_flops() / points / OPERATIONS_OF_POINT
-    return COST_OF_POINT * points * max(1.0, relative)
+    return COST_OF_POINT * points * max(1.0, relative * COST_OF_AXES[len(space) - 1])
 
 
 def _batch_size(cost: float) -> int:
@@ -117,3 +130,9 @@ def _batch_size(cost: float) -> int:
 
 def _number_of_steps(cost: float) -> int:
     return min(STEPS[-1], max(STEPS[0], int(BUDGET / cost)))
+
+
+def _number_of_epochs(cost: float) -> int:
+    """As many as their validations, of this time each [s], leave time for."""
+    most = VALIDATIONS * BUDGET / cost if cost else math.inf
+    return int(min(EPOCHS, max(LEAST_EPOCHS, most)))

@@ -11,7 +11,7 @@ LEAST_STEPS = 100  # of the optimizer; fewer are a trial, and the evaluation jud
 def warn_of_no_skill(
     steps: int, losses: Sequence[float], error: float | None, persistence: float | None
 ) -> None:
-    """Warn if the loss is constant, or rollouts are no better than persistence.
+    """Warn if nothing changes, the loss is constant, or rollouts are no better than persistence.
 
     Args:
         steps: Number of optimizer steps; there is no warning below :data:`LEAST_STEPS`.
@@ -23,9 +23,18 @@ def warn_of_no_skill(
         return
     advice = (
         "train it longer (trainer_params.epochs), with another trainer_params.learning_rate (null "
-        "searches for one), or choose an architecture that sees farther in a step"
+        "searches for one), choose an architecture that sees farther in a step, or add "
+        "model.synthetic.coordinates where a forcing that no field shows depends on position"
     )
-    if error is not None and persistence is not None and not error < persistence:
+    if losses and not any(losses):
+        warn_of_result(
+            "trainer_params.synthetic: the training has taught the surrogate nothing: the loss is "
+            "0 from the first epoch, since the predicted fields do not change between the frames "
+            "of the training simulations; choose fields that change (model.synthetic.output_specs) "
+            "or other simulations (trainer_params.train_sim), and look at the raw files with "
+            "hybrid-pde inspect"
+        )
+    elif error is not None and persistence is not None and not error < persistence:
         warn_of_result(
             "trainer_params.synthetic: the training has taught the surrogate nothing: the VRMSE of "
             f"its rollouts on the validation simulations is {error:.3g}, that of persistence, "

@@ -229,7 +229,17 @@ class ValidatedTraining:
         return devices > 1 or num_processes(devices) > 1
 
     def _settings(self, chosen: Mapping[str, Any] | None = None) -> CompleteTraining:
-        return settings_for(self.experiment, self.model, self._data.real.grid.shape, chosen)
+        space = self._data.real.grid.shape
+        return settings_for(self.experiment, self.model, space, chosen, self._validated_frames)
+
+    @cached_property
+    def _validated_frames(self) -> int:
+        """Number of frames that a validation predicts."""
+        held_out = self._data.held_out
+        if held_out is None:
+            return 0
+        simulations = self.experiment.trainer_params.synthetic.val_sim
+        return sum(held_out.header(index).num_frames - 1 for index in simulations)
 
     def _settle(self, chosen: Mapping[str, Any] | None) -> None:
         """Complete the experiment's settings, and make the loader."""

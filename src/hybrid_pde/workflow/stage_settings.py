@@ -236,8 +236,8 @@ def evaluate(experiment: Experiment) -> JSON:
 
 
 def report(experiment: Experiment) -> JSON:
-    """Settings that the report shows: all except how the workflow runs."""
-    return experiment.model_dump(mode="json", exclude={"workflow", "project_root", "reuse"})
+    """Settings that the report shows and repeats: all except how the workflow runs."""
+    return experiment.model_dump(mode="json", exclude={"workflow", "reuse"})
 
 
 def _equation_data(experiment: Experiment) -> JSON:

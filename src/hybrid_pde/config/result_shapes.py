@@ -332,6 +332,7 @@ class Residuals(Shape):
     """``physical/residuals.json``."""
 
     correlation: dict[str, Correlation] = {}
+    sentences: list[str] = []
     map: list[Number | Numbers] | None = None
     mean_map: list[Number | Numbers] | None = None
     by_time: Numbers | None = None

@@ -38,7 +38,13 @@ WHOLE: dict[str, dict[str, Any]] = {
         "numerics": {"scheme": "spectral", "order": None, "refine": 1},
     },
     "metrics.json": {
-        "evaluated_on": {"simulations": [3], "split": "test", "num_steps": 2, "dt": 0.1},
+        "evaluated_on": {
+            "simulations": [3],
+            "split": "test",
+            "num_steps": 2,
+            "dt": 0.1,
+            "conserved": {"u": {"integral": 1e-9}},
+        },
         "persistence": ERRORS,
     },
     "timing.json": {"synthetic": None, "batch": {"simulations": 8, "synthetic": 1e-4}},
@@ -64,7 +70,7 @@ WRONG: dict[str, tuple[str, dict[str, Any], str]] = {
     "a time is missing": (
         "frames.json",
         {"simulations": [{**ROLLOUT, "times": ["0"]}]},
-        "simulations.0: Value error, 1 times for 2 frames",
+        "simulations.0: 1 times for 2 frames",
     ),
     "unknown kind of picture": (
         "frames.json",
@@ -87,12 +93,12 @@ WRONG: dict[str, tuple[str, dict[str, Any], str]] = {
         "persistence: Field required",
     ),
     "batch of unknown size": ("timing.json", {"batch": {}}, "batch.simulations: "),
-    "map without axes": ("residuals.json", {"map": [0.1]}, "content: Value error, a map without"),
+    "map without axes": ("residuals.json", {"map": [0.1]}, "content: a map without"),
     "ragged map": (
         "residuals.json",
         dict.fromkeys(("mean_map", "by_time", "lower", "upper"), [0.1])
         | {"map": [[0.1], [0.1, 0.2]], "dt": 0.1, "axes": ["x", "y"]},
-        "content: Value error, a map with rows of different lengths",
+        "content: a map with rows of different lengths",
     ),
     "parameter without a value": (
         "parameters.yaml",

@@ -56,5 +56,7 @@ def _first(error: ValidationError) -> str:
     """Key and message of the first wrong value."""
     found = error.errors(include_url=False)[0]
     place = ".".join(map(str, found["loc"])) or "content"
+    if found["type"] == "value_error":
+        return f"{place}: {found['ctx']['error']}"
     value = "" if found["type"] == "missing" else f", not {found['input']!r:.60}"
     return f"{place}: {found['msg']}{value}"

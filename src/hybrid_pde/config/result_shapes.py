@@ -28,11 +28,21 @@ class Parameter(Shape):
     uncertainty: Value = None
     initial_guess: Value = None
     bounds: Annotated[Numbers, Field(min_length=2, max_length=2)] | None = None
-    interval_90: Annotated[list[Number | Numbers], Field(min_length=2, max_length=2)] | None = None
+    interval_90: list[Any] | None = None
     uncertainty_parts: dict[str, Value] | None = None
     discretization_error: Value = None
     unit: str | None = None
     labels: list[str] = []
+    per_simulation: bool = False
+
+    @model_validator(mode="after")
+    def _an_interval_has_two_ends(self) -> Self:
+        limits = None if self.per_simulation else self.interval_90
+        if limits is None:
+            return self
+        if len(limits) != 2 or any(isinstance(each, str | dict) for each in limits):
+            raise ValueError(f"interval_90: must be two limits, not {limits!r:.60}")
+        return self
 
 
 class Candidate(Shape):
@@ -158,7 +168,7 @@ class Evaluated(Shape):
     split: str
     num_steps: int
     dt: float
-    conserved: dict[str, list[str]] = {}
+    conserved: dict[str, dict[str, Number]] = {}
     wavenumbers: list[float] = []
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hybrid_pde.command_line.draft.equation_choice import Candidate
-from hybrid_pde.command_line.draft.fields_of_roles import dynamic_fields
+from hybrid_pde.command_line.draft.fields_of_roles import CARRIED, currents, dynamic_fields
 from hybrid_pde.command_line.draft.regression import learned_parameters, rounded
 from hybrid_pde.command_line.draft.split import split
 from hybrid_pde.command_line.draft.yaml_lines import entry, flow, list_lines
@@ -85,7 +85,8 @@ class _Draft:
         if any(self._found.fields[name]["missing"] for name in self._sources()):
             yield "  observations: {missing: mask}  # values are missing in the files"
         names = [layout.name for layout in self._found.info.layouts]
-        left = [name for name in names if name not in self._sources()]
+        used = {*self._sources(), *self._known_variables()}
+        left = [name for name in names if name not in used]
         if left:
             yield f"  # not used: {', '.join(left)}"
         yield from self._other_numbers()
@@ -141,7 +142,7 @@ class _Draft:
     def _other_numbers(self) -> Iterator[str]:
         """Comments on numbers in the files that are no parameter of the equation by their names."""
         of_equation = {self._stated_name(name, spec) for name, spec in self._learned.items()}
-        used = {*self._known.values()} | of_equation
+        used = {*self._known_variables()} | of_equation
         for name, value in self._found.parameters.items():
             if name not in used:
                 yield (
@@ -224,11 +225,18 @@ class _Draft:
         layouts = {layout.name: layout for layout in self._found.info.layouts}
         return self._found.info.grid.axes if len(names) > 1 else layouts[names[0]].components
 
-    def _known_parameters(self) -> dict[str, str]:
-        """Parameters that differ between simulations, with their names in the files."""
+    def _known_variables(self) -> list[str]:
+        """Names in the files of the known parameters."""
+        named = self._known.values()
+        return [name for each in named for name in ([each] if isinstance(each, str) else each)]
+
+    def _known_parameters(self) -> dict[str, Any]:
+        """Parameters that differ between simulations or in space, with their names in the files."""
         if self._chosen is None:
             return {}
-        found = {}
+        found: dict[str, Any] = {}
+        if self._chosen.name == CARRIED and (components := currents(self._found)):
+            found["velocity"] = list(components)
         for name, spec in self._chosen.match.spec.parameters.items():
             stated = self._stated_name(name, spec)
             values = self._found.parameters.get(stated) if stated else None

@@ -59,9 +59,11 @@ class Compared(Candidate):
     parameters: dict[str, Any] | None = None
 
 
-class Numerics(Candidate):
+class Numerics(Shape):
     """The scheme that was used."""
 
+    scheme: str | None = None
+    order: int | None = None
     substeps: int | None = None
     candidates: list[Compared] | None = None
 

@@ -19,7 +19,7 @@ from hybrid_pde.data.simulation_table import (
     write_table,
 )
 from hybrid_pde.domain.grid import Grid, axis_points
-from hybrid_pde.errors import CalibrationError, UserError
+from hybrid_pde.errors import CalibrationError, DamagedResultError, UserError
 from hybrid_pde.models.physical.physical_model import PhysicalModel
 from hybrid_pde.numerics.discretization import Discretization
 
@@ -101,7 +101,7 @@ def read_result(path: Path) -> dict[str, Any]:
         if "per_simulation" in result:
             described = result["per_simulation"]
             result["table"] = _read_table(path.with_name(described["file"]), described["sha256"])
-    except UserError:
+    except (CalibrationError, DamagedResultError):
         raise
     except _DAMAGED as error:
         raise damaged(path, repr(error)) from None

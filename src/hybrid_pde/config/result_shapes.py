@@ -107,6 +107,9 @@ class OverTime(Shape):
     """Errors by lead time."""
 
     vrmse: Annotated[Numbers, Field(min_length=1)]
+    nrmse: Numbers = []
+    relative_l2: Numbers = []
+    correlation: Numbers = []
 
 
 class Limits(Shape):

@@ -92,6 +92,10 @@ class CalibrationError(UserError):
     """The parameters cannot be estimated from the given data."""
 
 
+class DamagedResultError(UserError):
+    """A result file has other content than its stage writes."""
+
+
 class ExchangeError(UserError):
     """In a hybrid cycle one model has no information for the other."""
 

@@ -95,7 +95,7 @@ def test_a_python_object_in_yaml_is_rejected(folder: Path, text: str) -> None:
     path.write_text(text)
     with pytest.raises(UserError, match=r"burgers\.yaml: not a YAML file"):
         load_experiment(path)
-    with pytest.raises(UserError, match=r"burgers\.yaml: no calibrated parameters"):
+    with pytest.raises(UserError, match=r"burgers\.yaml: damaged"):
         read_result(path)
     write_experiment(path)
     with pytest.raises(UserError, match="override .* is not a valid YAML value"):

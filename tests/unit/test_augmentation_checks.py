@@ -69,6 +69,8 @@ def test_symmetries_that_hold_are_accepted() -> None:
     against(real(["translation", "reflection", "galilean"]), OBLONG)
     against(real(["reflection", "rotation"]), walled(0.0, 0.0))
     against(real(["reflection"]), walled("zero-gradient", 0.0))
+    with pytest.raises(ConfigError, match="rotation"):
+        against(real(["rotation"]), OBLONG)
 
 
 @pytest.mark.parametrize(
@@ -266,6 +268,8 @@ def test_invalid_augmentation_is_rejected(augmentation: dict[str, Any], message:
 
 def test_simulations_within_the_disk_limit_are_accepted() -> None:
     check_experiment(tiny({"max_disk_mb": 0.042}), "a.yaml")
+    with pytest.raises(ConfigError, match="max_disk_mb"):
+        check_experiment(tiny({"max_disk_mb": 0.02}), "a.yaml")
     mapping = tiny_experiment(generation_params=None)
     mapping["augmentation"] |= {"max_disk_mb": 0.01}
     with pytest.raises(ConfigError, match=r"3 simulations of 9 frames take 0\.0311 MB"):

@@ -77,7 +77,8 @@ ALLOWED = {
 
 @pytest.mark.parametrize("case", ALLOWED)
 def test_valid_calibration_is_accepted(tmp_path: Path, case: str) -> None:
-    load(tmp_path, ALLOWED[case])
+    experiment = parse_experiment(load(tmp_path, ALLOWED[case]))
+    assert experiment.trainer_params.physical.learnable_parameters
 
 
 FIRST = "trainer_params.learnable_parameters[0]"
@@ -295,6 +296,8 @@ def test_calibration_that_does_not_fit_the_data_is_rejected(tmp_path: Path, case
     experiment = parse_experiment(load(tmp_path, text))
     with pytest.raises(ConfigError) as caught:
         check_against_data(experiment, "case.yaml", [layout], [9], PLATE)
+        with pytest.raises(ConfigError, match=r"case\.yaml"):
+            check_against_data(experiment, "case.yaml", [FieldLayout("other")], [9], PLATE)
     for part in expected:
         assert part in str(caught.value)
 

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from hybrid_pde.command_line import app
+from tests.unit.evaluation_cases import errors_of_a_model
 
 
 @pytest.fixture
@@ -24,8 +25,9 @@ def results(tmp_path: Path) -> list[Path]:
         content |= {"status": "max_iterations", "warnings": ["the loss is large"]}
         (folder / "physical/parameters.yaml").write_text(yaml.safe_dump(content))
     errors = {"synthetic": 0.02, "persistence": 0.5}
-    metrics = {kind: {"vrmse": value, "diverged": 0} for kind, value in errors.items()}
-    metrics["evaluated_on"] = {"simulations": [3, 4], "split": "test", "num_steps": 20}
+    metrics = {kind: errors_of_a_model(value) for kind, value in errors.items()}
+    where = {"simulations": [3, 4], "split": "test", "num_steps": 20, "dt": 0.1}
+    metrics["evaluated_on"] = where
     for name in ("evaluation", "benchmarks"):
         (folders[0] / name).mkdir()
     (folders[0] / "evaluation/metrics.json").write_text(json.dumps(metrics))

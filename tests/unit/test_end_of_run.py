@@ -8,6 +8,7 @@ import yaml
 from hybrid_pde.evaluation.report.end_summary import summary_of_folder
 from hybrid_pde.result_warnings import inherited, of_earlier_cycle, stage_of
 from hybrid_pde.workflow.end_of_run import failures
+from tests.unit.evaluation_cases import errors_of_a_model
 
 
 def test_warnings_of_an_earlier_cycle_say_so_and_those_about_the_data_are_not_repeated() -> None:
@@ -41,10 +42,9 @@ def test_a_run_ends_with_estimates_errors_warnings_and_report(tmp_path: Path) ->
     parameters = {"viscosity": viscosity, "velocity": velocity, "decay": own}
     content = {"parameters": parameters, "warnings": ["the loss is large"]}
     (tmp_path / "physical/parameters.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
-    metrics = {
-        name: {"vrmse": error, "diverged": 0, "by_field": {"u": {"vrmse": error}}}
-        for name, error in (("synthetic", 0.05), ("persistence", 1.5))
-    }
+    errors = {"synthetic": 0.05, "persistence": 1.5}
+    metrics = {"evaluated_on": {"simulations": [3], "split": "test", "num_steps": 9, "dt": 0.1}}
+    metrics |= {name: errors_of_a_model(error) for name, error in errors.items()}
     (tmp_path / "evaluation/metrics.json").write_text(json.dumps(metrics))
     (tmp_path / "report.html").touch()
     assert summary_of_folder(tmp_path).splitlines() == [

@@ -80,6 +80,8 @@ def test_what_can_be_solved_is_accepted() -> None:
     check_experiment(generated("VorticityPDE", {"x": 16, "y": 12}), "a.yaml")
     check_experiment(generated("WavePDE", {"x": 16}, "zero-gradient"), "a.yaml")
     check_experiment(fitted("VorticityPDE", "weno"), "a.yaml")
+    with pytest.raises(ConfigError, match="VorticityPDE: it needs 'periodic'"):
+        check_experiment(generated("VorticityPDE", {"x": 16, "y": 12}, "zero-gradient"), "a.yaml")
 
 
 def test_walls_of_files_are_found_before_the_calibration() -> None:

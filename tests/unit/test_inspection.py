@@ -251,3 +251,24 @@ def test_table_for_people(tmp_path, capsys):
     assert "netcdf: 1 simulation of 5 frame(s), " in shown
     assert "u      time, x  5 × 8" in shown and "cell centres" in shown
     assert "notes:\n- no boundary stated; taken as periodic" in shown
+
+
+def test_ends_that_do_not_meet_are_noted(tmp_path, capsys):
+    """A cosine between walls in x, periodic in y; the same in a box that is periodic in both."""
+    x, y = ((np.arange(16) + 0.5) / 16, (np.arange(12) + 0.5) / 12)
+    for name, waves in (("walls", 1), ("box", 2)):
+        field = np.cos(np.pi * waves * x)[:, None] * np.cos(2 * np.pi * y - 0.3)
+        values = np.stack([field, 0.9 * field])
+        coordinates = {"time": [0.0, 0.1], "x": x, "y": y}
+        xr.Dataset({"u": (("time", "x", "y"), values)}, coordinates).to_netcdf(
+            tmp_path / f"{name}.nc"
+        )
+    said = "the values at the two ends of x do not meet"
+    walls, box = (hybrid_pde.inspect(tmp_path / f"{name}.nc") for name in ("walls", "box"))
+    assert walls.open_axes == ("x",) and box.open_axes == ()
+    assert [said in note for note in walls.notes].count(True) == 1
+    assert not any("do not meet" in note for note in box.notes)
+    assert "open_axes" not in walls.to_dict()
+    draft = ["new", str(tmp_path / "walls.nc"), "--output", str(tmp_path / "walls.yaml")]
+    assert app.run(draft) == app.DONE
+    assert "data.boundary: {x: zero-gradient}" in capsys.readouterr().out

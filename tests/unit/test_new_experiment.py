@@ -201,3 +201,29 @@ def test_split_has_each_simulation_once(count):
     assert sorted([*training, *validation, *test]) == list(range(count))
     assert len(training) >= len(validation) == (len(test) if count > 2 else 0)
     assert len(test) == (0 if count == 1 else max(1, round(0.15 * count)))
+
+
+def test_currents_in_the_files_are_a_known_velocity(tmp_path, monkeypatch, capsys):
+    """A tracer in a steady gyre, with the currents as two fields that are constant in time."""
+    monkeypatch.chdir(tmp_path)
+    x, y = (np.arange(16) + 0.5) / 16, (np.arange(12) + 0.5) / 12
+    gyre = np.sin(np.pi * x)[:, None] * np.cos(np.pi * y)
+    tracer = np.exp(-20 * ((x[:, None] - 0.4) ** 2 + (y - 0.5) ** 2))
+    xr.Dataset(
+        {
+            "tracer": (("time", "x", "y"), np.stack([tracer, tracer + 0.1 * gyre * tracer])),
+            "u": (("x", "y"), gyre),
+            "v": (("x", "y"), -gyre),
+        },
+        {"time": [0.0, 0.1], "x": x, "y": y},
+    ).to_netcdf("release.nc")
+    assert app.run(["new", "release.nc"]) == app.DONE
+    said = capsys.readouterr().out
+    assert "u, v may be a known velocity: --equation AdvectionDiffusionPDE takes them" in said
+    draft = ["new", "release.nc", "--equation", "AdvectionDiffusionPDE", "--output", "known.yaml"]
+    assert app.run(draft) == app.DONE
+    written = load_experiment("known.yaml")
+    assert written["data"]["known_parameters"] == {"velocity": ["u", "v"]}
+    learned = written["trainer_params"]["physical"]["learnable_parameters"]
+    assert [each["name"] for each in learned] == ["diffusivity"]
+    assert "not used" not in Path("known.yaml").read_text()

@@ -440,7 +440,7 @@ def test_histories_are_read_with_gaps_and_errors_are_named(tmp_path: Path) -> No
     assert history["epoch"] == [1.0, 2.0]
     assert history["val_vrmse"][0] != history["val_vrmse"][0] and history["val_vrmse"][1] == 0.3
     path.write_text("epoch,train_loss\n1,high\n", encoding="utf-8")
-    with pytest.raises(UserError, match="history.csv, line 2, column 'train_loss': 'high'"):
+    with pytest.raises(UserError, match="history.csv: damaged: line 2, column"):
         read_columns(path)
 
 

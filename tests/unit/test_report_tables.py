@@ -6,6 +6,7 @@ from hybrid_pde.config import parse_experiment
 from hybrid_pde.config.discovery import built_in_equations
 from hybrid_pde.evaluation.figures.style import new_figure, panel_grid
 from hybrid_pde.evaluation.report.captions import caption
+from hybrid_pde.evaluation.report.data_section import field_rows
 from hybrid_pde.evaluation.report.error_tables import table_notes
 from hybrid_pde.evaluation.report.parameter_tables import parameter_rows, with_symbols
 
@@ -66,3 +67,10 @@ def test_an_open_interval_names_the_end_that_it_has() -> None:
                          ([None, None], "open")):  # fmt: skip
         found = {"parameters": {"viscosity": {**parameter, "interval_90": limits}}}
         assert parameter_rows(experiment, found)[0]["interval"] == text
+
+
+def test_a_mean_that_is_rounding_is_zero() -> None:
+    row = {"name": "u", "static": False, "std": 0.3, "min": -1.0, "max": 1.0, "missing": 0}
+    means = (1.2e-9, 0.1, None)
+    rows = field_rows({"fields": [{**row, "unit": "", "mean": mean} for mean in means]})
+    assert [each["mean"] for each in rows] == ["0", "0.1", "–"]

@@ -139,8 +139,8 @@ def test_messages_have_no_control_characters(caplog: pytest.LogCaptureFixture) -
 
 
 def test_json_is_read_with_its_numbers(folder: Path) -> None:
-    from hybrid_pde.evaluation.report.result_files import read_result_file
+    from hybrid_pde.config.result_file import read_result_file
 
-    path = folder / "metrics.json"
+    path = folder / "numbers.json"
     path.write_text(json.dumps({"a": 1e-05}))  # which YAML would take for text
     assert read_result_file(path) == {"a": 1e-05}

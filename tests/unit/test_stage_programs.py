@@ -68,7 +68,10 @@ def arguments(stage: str) -> list[str]:
             *("--cache", cached, "--model", model, "--parameters", parameters),
             *("--output", str(RESULTS / "evaluation")),
         ],
-        "report": ["--results", str(RESULTS), "--output", str(RESULTS / "report.html")],
+        "report": [
+            *("--results", str(RESULTS), "--output", str(RESULTS / "report.html")),
+            *("--experiment", str(RESULTS / "experiment.yaml")),
+        ],
     }
     return options[stage]
 
@@ -134,6 +137,10 @@ def test_report_shows_what_is_in_the_folder(done: Path) -> None:
     page = (done / RESULTS / "report.html").read_text(encoding="utf-8")
     assert "viscosity" in page
     assert "data:image/png;base64" in page
+
+
+def test_the_experiment_is_beside_the_report(done: Path, experiment: Experiment) -> None:
+    assert parse_experiment(load_experiment(done / RESULTS / "experiment.yaml")) == experiment
 
 
 def test_warnings_of_every_stage_reach_parameters_metrics_and_the_report(done: Path) -> None:

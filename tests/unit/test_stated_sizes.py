@@ -14,7 +14,7 @@ from hybrid_pde.config import load_experiment, parse_experiment
 from hybrid_pde.data import DataManager
 from hybrid_pde.data.atomic import sha256_of
 from hybrid_pde.data.cache.raw_index import build_index
-from hybrid_pde.errors import CalibrationError, RawDataError, StorageError
+from hybrid_pde.errors import DamagedResultError, RawDataError, StorageError
 from hybrid_pde.models.physical.parameters_file import read_result
 from hybrid_pde.stages.simulate import RawSimulations
 from tests.unit.raw_files import cells, experiment, raw_path, wave, write_file
@@ -120,5 +120,5 @@ def test_a_field_parameter_that_was_never_written_is_refused(tmp_path: Path) -> 
     (tmp_path / "parameters.yaml").write_text(
         yaml.safe_dump({"parameters": {"kappa": {"value": value}}})
     )
-    with pytest.raises(CalibrationError, match=r"parameters\.yaml: damaged: .*header states"):
+    with pytest.raises(DamagedResultError, match=r"parameters\.yaml: damaged: .*header states"):
         read_result(tmp_path / "parameters.yaml")

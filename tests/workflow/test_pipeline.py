@@ -1,9 +1,11 @@
 """The tiny default experiment from raw files to the report, and a second call."""
 
 import json
+import shutil
 import time
 from pathlib import Path
 
+import pytest
 import torch
 import xarray as xr
 import yaml
@@ -41,6 +43,7 @@ def test_all_outputs_are_there(finished: Path) -> None:
         "evaluation/error_curves.pdf",
         "physical/residuals.json",
         "report.html",
+        "experiment.yaml",
     ]
     sizes = {name: (finished / RESULTS / name).stat().st_size for name in expected}
     assert min(sizes.values()) > 50, sizes
@@ -147,3 +150,17 @@ def test_logs_and_benchmarks_are_kept(finished: Path) -> None:
     for stage in ("train_physical", "train_synthetic", "evaluate", "report"):
         assert (finished / RESULTS / f"logs/{stage}.log").is_file()
         assert (finished / RESULTS / f"benchmarks/{stage}.tsv").is_file()
+
+
+def test_the_written_experiment_is_the_one_that_was_run(finished: Path) -> None:
+    chosen = ("--config", f"experiment={RESULTS}/experiment.yaml")
+    assert planned_jobs(finished, TARGET, *chosen) == {}
+
+
+@pytest.mark.nightly
+def test_the_written_experiment_repeats_the_calibration(finished: Path, tmp_path: Path) -> None:
+    shutil.copy(finished / RESULTS / "experiment.yaml", tmp_path / "again.yaml")
+    parameters = RESULTS / "physical/parameters.yaml"
+    done = run(tmp_path, str(parameters), "--config", "experiment=again.yaml")
+    assert done.returncode == 0, done.stdout
+    assert (tmp_path / parameters).read_bytes() == (finished / parameters).read_bytes()

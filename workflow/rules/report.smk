@@ -2,12 +2,13 @@ rule report:
     input:
         unpack(inputs_of("report")),
     output:
-        report(
+        page=report(
             "results/{experiment}/report.html",
             caption="../report/report.rst",
             category="Report",
             subcategory="{experiment}",
         ),
+        experiment="results/{experiment}/experiment.yaml",
     log:
         "results/{experiment}/logs/report.log",
     benchmark:
@@ -18,6 +19,7 @@ rule report:
     resources:
         mem_mb=per_attempt(1000),
         runtime=per_attempt(10),
+        compile=compile_steps,
         scripts=SCRIPTS,
     params:
         cfg=stage_cfg("report"),
@@ -26,4 +28,5 @@ rule report:
         "write the report of {wildcards.experiment}"
     shell:
         "{resources.scripts}/report.py --settings {params.cfg:q} --results"
-        " results/{wildcards.experiment} --output {output:q} --threads {threads} --log {log:q}"
+        " results/{wildcards.experiment} --output {output.page:q} --experiment {output.experiment:q}"
+        " --threads {threads} --compile {resources.compile} --log {log:q}"

@@ -1,4 +1,7 @@
-"""Writes the experiment's report: one self-contained HTML page."""
+"""Writes the experiment's report, one self-contained HTML page, and ``experiment.yaml``.
+
+The file has every key of the experiment that has a value, and repeats the run.
+"""
 
 import argparse
 import sys
@@ -16,14 +19,22 @@ def parser() -> argparse.ArgumentParser:
     options = stage_parser(__doc__)
     options.add_argument("--results", type=Path, required=True, help="the experiment's folder")
     options.add_argument("--output", type=Path, required=True, help="HTML file to write")
+    options.add_argument("--experiment", type=Path, required=True, help="experiment file to write")
+    options.add_argument("--compile", default="auto", help="whether time steps were compiled")
     return options
 
 
 def main(arguments: argparse.Namespace) -> None:
-    """Write the report of the results in the folder."""
+    """Write the report of the results in the folder, and their experiment."""
     from hybrid_pde.stages.report import write_experiment_report
 
-    write_experiment_report(arguments.settings, arguments.results, arguments.output)
+    write_experiment_report(
+        arguments.settings,
+        arguments.results,
+        arguments.output,
+        arguments.experiment,
+        compile=arguments.compile,
+    )
 
 
 if __name__ == "__main__":

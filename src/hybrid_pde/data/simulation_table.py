@@ -46,6 +46,8 @@ def read_table(path: Path) -> list[Row]:
     try:
         rows = list(csv.DictReader(io.StringIO(read_small_text(path, MAX_BYTES), newline="")))
         for row in rows:
+            if None in row or None in row.values():
+                raise ValueError(f"a line with another number of cells than {len(COLUMNS)}")
             row["simulation"] = int(row["simulation"])
             row.update({key: float(row[key]) if row[key] else None for key in _NUMBERS})
     except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:

@@ -3,13 +3,13 @@
 import csv
 import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from hybrid_pde.config.result_file import damaged
 from hybrid_pde.data.atomic import atomic_path
 from hybrid_pde.domain.small_file import read_small_text
-from hybrid_pde.errors import UserError
 
 Row = dict[str, Any]
 History = dict[str, list[float]]
@@ -24,8 +24,16 @@ def write_history(path: Path, rows: list[Row]) -> None:
 
 
 def read_rows(path: Path) -> list[Row]:
-    """Read the rows of a history; empty cells are ``None``."""
-    return [{name: _number(cell) for name, cell in row.items()} for row in read_text_rows(path)]
+    """Read the rows of a history; empty cells are ``None``.
+
+    Raises:
+        DamagedResultError: if a cell is not a number.
+    """
+    rows = read_text_rows(path)
+    try:
+        return [{name: _number(cell) for name, cell in row.items()} for row in rows]
+    except ValueError as error:
+        raise damaged(path, str(error)) from None
 
 
 def read_text_rows(path: Path) -> list[Row]:
@@ -33,34 +41,42 @@ def read_text_rows(path: Path) -> list[Row]:
 
     Raises:
         FileNotFoundError: if it does not exist.
-        UserError: if it is no regular file, or too large.
+        DamagedResultError: if it is no regular file, too large, or no table.
     """
     try:
-        text = read_small_text(path)
+        rows = list(csv.DictReader(io.StringIO(read_small_text(path), newline="")))
     except FileNotFoundError:
         raise
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise UserError(f"{path}: no history: {reason}; its stage then writes it again") from None
-    return list(csv.DictReader(io.StringIO(text, newline="")))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise damaged(path, getattr(error, "strerror", None) or str(error)) from None
+    for number, row in enumerate(rows, start=2):
+        if None in row or None in row.values():
+            raise damaged(path, f"line {number}: not as many cells as in the first line")
+    return rows
 
 
-def read_columns(path: str | Path) -> History:
+def read_columns(path: str | Path, required: Iterable[str] = ()) -> History:
     """Read the columns of a history; empty cells are NaN.
 
+    Args:
+        path: The file.
+        required: Columns that a history with rows must have.
+
     Raises:
-        UserError: if a cell is not a number.
+        DamagedResultError: if a cell is not a number, or a column is missing.
     """
-    rows = read_text_rows(Path(path))
+    path = Path(path)
+    rows = read_text_rows(path)
     history: History = {name: [] for name in (rows[0] if rows else ())}
+    if rows and (missing := [name for name in required if name not in history]):
+        raise damaged(path, f"no column {', '.join(missing)}")
     for number, row in enumerate(rows, start=2):
         for name, cell in row.items():
             try:
                 history[name].append(float(cell) if cell else math.nan)
             except (TypeError, ValueError) as error:
-                raise UserError(
-                    f"{path}, line {number}, column '{name}': {cell!r} is not a number"
-                ) from error
+                reason = f"line {number}, column '{name}': {cell!r:.80} is not a number"
+                raise damaged(path, reason) from error
     return history
 
 

@@ -8,6 +8,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from hybrid_pde import __version__
+
 PACKAGES = ("torch", "phiflow", "phiml", "numpy", "scipy", "xarray", "netCDF4", "snakemake")
 _GIT = (
     ["ls-files", "--error-unmatch", Path(__file__).name],
@@ -45,6 +47,13 @@ def git_revision() -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return answer.stdout.strip()
+
+
+def version_and_revision() -> str:
+    """Name and version of this library, with the revision of a checkout."""
+    revision = git_revision()
+    version = f"hybrid-pde {__version__}"
+    return f"{version}, revision {revision}" if revision else version
 
 
 def _version(package: str) -> str | None:

@@ -8,12 +8,13 @@ from typing import Any
 
 from hybrid_pde.config.derived import NUM_REFERENCES, calibrated_simulations, is_held_out
 from hybrid_pde.config.loading import parse_experiment
+from hybrid_pde.config.result_file import read_result_file
+from hybrid_pde.config.result_shapes import EstimateManifest, SimulationEstimate
 from hybrid_pde.config.schema import Experiment
 from hybrid_pde.data.atomic import sha256_of, write_json
 from hybrid_pde.data.cache.manifests import digests_of
 from hybrid_pde.data.cache.simulation_store import SimulationStore
-from hybrid_pde.domain.small_file import read_small_text
-from hybrid_pde.errors import CalibrationError
+from hybrid_pde.errors import CalibrationError, DamagedResultError
 from hybrid_pde.progress import progress
 from hybrid_pde.stages.threads import limit_threads
 from hybrid_pde.training.checkpoint import digest
@@ -101,14 +102,17 @@ class SimulationEstimates:
             found = calibrator.calibrate(index)
             write_json(self.path(index), {_IDENTITY: self._identity(index), **found})
         logger.info("%d of %d simulations newly calibrated", len(missing), len(indices))
-        return [_read(self.path(index)) for index in indices]
+        return [self._read(index) for index in indices]
+
+    def _read(self, index: int) -> Estimate:
+        return read_result_file(self.path(index), SimulationEstimate)
 
     def _is_current(self, index: int) -> bool:
         if not self.path(index).exists():
             return False
         try:
-            return bool(_read(self.path(index))[_IDENTITY] == self._identity(index))
-        except CalibrationError:
+            return bool(self._read(index)[_IDENTITY] == self._identity(index))
+        except DamagedResultError:
             return False
 
     def _identity(self, index: int) -> str:
@@ -128,32 +132,20 @@ def read_estimates(manifests: Sequence[Path]) -> list[Estimate]:
     """The estimates that manifests list, by number of the simulation.
 
     Raises:
-        CalibrationError: if a file is missing or was changed.
+        CalibrationError: if an estimate is missing or was changed.
+        DamagedResultError: if a manifest has other content.
     """
     found = []
     for manifest in manifests:
-        for name, expected in _read(manifest)["files"].items():
+        for name, expected in read_result_file(manifest, EstimateManifest)["files"].items():
             path = manifest.parent / Path(name).name
             if not path.is_file() or sha256_of(path) != expected:
                 state = "was changed" if path.is_file() else "is missing"
                 raise CalibrationError(
                     f"{path}: {state}; delete {manifest} and call the same command again"
                 )
-            found.append(_read(path))
+            found.append(read_result_file(path, SimulationEstimate))
     return sorted(found, key=lambda each: int(each["simulation"]))
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(read_small_text(path))
-        if not isinstance(content, dict):
-            raise ValueError("not a mapping")
-    except (OSError, ValueError, RecursionError) as error:
-        raise CalibrationError(
-            f"{path}: no estimate of a simulation: {error!r:.200}; delete it and call the same "
-            "command again"
-        ) from None
-    return content
 
 
 def _without_splits(identity: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from hybrid_pde.config.checks.symmetries import box_of
+from hybrid_pde.config.complete_file import FILE
 from hybrid_pde.config.derived import (
     calibrated_simulations,
     held_out_simulations,
@@ -37,6 +38,7 @@ from hybrid_pde.stages.calibrate import SimulationEstimates
 from hybrid_pde.stages.evaluate import evaluate_models
 from hybrid_pde.stages.guide import predict_guidance
 from hybrid_pde.stages.hybrid import collect_cycles
+from hybrid_pde.stages.report import write_experiment_file
 from hybrid_pde.stages.simulate import RawSimulations
 from hybrid_pde.stages.surrogate_training import SurrogateFiles, SurrogateTraining
 from hybrid_pde.stages.train_physical import (
@@ -98,6 +100,7 @@ def run_experiment(experiment: Experiment, results: Path, source: str) -> Path:
         folder / "evaluation",
         earlier=found,
     )
+    write_experiment_file(folder / FILE, experiment)
     report_of_folder(folder / REPORT, folder, experiment)
     remove_finished_checkpoints(folder)
     logger.info("%s", summary_of_folder(folder))

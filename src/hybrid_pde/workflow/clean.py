@@ -41,7 +41,7 @@ _RECORDS = (
 _SIMULATIONS = r"(?:sim_\d{6,}\.safetensors|[a-z]+_\d{6}-\d{6}\.json|guidance\.json)"
 _RUN = (
     *_RECORDS,
-    r"report\.html",
+    r"(?:report\.html|experiment\.yaml)",
     r"synthetic_model\.pt",
     r"(?:physical|synthetic)/history\.csv",
     r"physical/(?:parameters\.yaml|per_simulation\.csv|residuals\.json)",

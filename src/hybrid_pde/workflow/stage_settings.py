@@ -5,26 +5,21 @@ and paths are among them, because no result depends on them.
 """
 
 import json
-import os
-from pathlib import Path
-from typing import Any
 
 from hybrid_pde.config.derived import (
-    calibrated_simulations,
     generated_fields,
     held_out_simulations,
     is_augmented,
     is_calibrated_by_simulation,
-    is_held_out,
     needs_equation,
     num_cycles,
     replicate_of,
     stages_trained,
-    trained_simulations,
 )
 from hybrid_pde.config.schema import Experiment, GivenStates
+from hybrid_pde.workflow import settings_sections as sections
+from hybrid_pde.workflow.settings_sections import JSON
 
-JSON = dict[str, Any]
 # keys that say how a raw file is read, besides its fields
 READING_KEYS = {"variables", "dims", "domain", "boundary", "time_unit", "select", "format"}
 
@@ -40,7 +35,7 @@ def stage_settings(experiment: Experiment, stage: str, cycle: int = 1, replicate
     """
     settings = _STAGES[stage](replicate_of(experiment, replicate))
     if stage == "train_physical" and cycle > 1:
-        settings = _guided(experiment, settings)
+        settings = sections.guided(experiment, settings)
     return json.dumps(settings, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
@@ -50,7 +45,7 @@ def simulate(experiment: Experiment) -> JSON:
     generation = experiment.generation_params.model_dump(mode="json", exclude={"num_simulations"})
     if generation["seed"] is None:
         generation["seed"] = experiment.run_params.seed
-    physical = _physical_model(experiment)
+    physical = sections.physical_model(experiment)
     if generation["equation"] is None:
         generation["equation"] = physical["name"]
     return {
@@ -87,12 +82,12 @@ def train_physical(experiment: Experiment) -> JSON:
     )
     settings: JSON = {
         "run_params": {"model_type": "physical", "seed": experiment.run_params.seed},
-        "data": {**_equation_data(experiment), **_calibration_data(experiment)},
-        "model": {"physical": _physical_model(experiment)},
+        "data": {**sections.equation_data(experiment), **sections.calibration_data(experiment)},
+        "model": {"physical": sections.physical_model(experiment)},
         "trainer_params": {"physical": training},
     }
     if is_calibrated_by_simulation(experiment):
-        training |= _splits(experiment)
+        training |= sections.calibrated_splits(experiment)
     return settings
 
 
@@ -117,19 +112,21 @@ def augment(experiment: Experiment) -> JSON:
     training = experiment.trainer_params.physical
     settings = {
         "run_params": {"model_type": "physical", "seed": experiment.run_params.seed},
-        "data": _equation_data(experiment),
-        "model": {"physical": _physical_model(experiment)},
+        "data": sections.equation_data(experiment),
+        "model": {"physical": sections.physical_model(experiment)},
         "augmentation": augmentation,
         "trainer_params": {
             "physical": {
                 "train_sim": training.train_sim,
-                "learnable_parameters": _learnable(experiment),
+                "learnable_parameters": sections.learnable_parameters(experiment),
             }
         },
     }
     if isinstance(experiment.augmentation.initial_condition, GivenStates):
         path = augmentation["initial_condition"]["path"]
-        augmentation["initial_condition"]["path"] = _from_working_directory(experiment, path)
+        augmentation["initial_condition"]["path"] = sections.from_working_directory(
+            experiment, path
+        )
         settings["data"] |= experiment.data.model_dump(mode="json", include=READING_KEYS)
     if augmentation["initial_condition"] is None and experiment.generation_params is not None:
         condition = experiment.generation_params.initial_condition
@@ -148,8 +145,8 @@ def train_synthetic(experiment: Experiment) -> JSON:
             "model_type": experiment.run_params.model_type,
             "seed": experiment.run_params.seed,
         },
-        "data": {"fields": experiment.data.fields, **_observations(experiment)},
-        "model": {"synthetic": _synthetic_model(experiment)},
+        "data": {"fields": experiment.data.fields, **sections.observations(experiment)},
+        "model": {"synthetic": sections.synthetic_model(experiment)},
         "trainer_params": {"synthetic": training},
         "augmentation": {"symmetries": experiment.augmentation.symmetries},
     }
@@ -157,14 +154,14 @@ def train_synthetic(experiment: Experiment) -> JSON:
         for key in ("alpha", "num_simulations", "max_left_out"):
             settings["augmentation"][key] = getattr(experiment.augmentation, key)
     if needs_equation(experiment):
-        settings["model"]["physical"] = _physical_model(experiment)
-        settings["data"] |= _equation_data(experiment)
+        settings["model"]["physical"] = sections.physical_model(experiment)
+        settings["data"] |= sections.equation_data(experiment)
         if "physical" in stages_trained(experiment):
             physical = experiment.trainer_params.physical
             settings["trainer_params"]["physical"] = {
                 "train_sim": physical.train_sim,
                 "initial_state": physical.initial_state,
-                "learnable_parameters": _learnable(experiment),
+                "learnable_parameters": sections.learnable_parameters(experiment),
             }
             if is_calibrated_by_simulation(experiment):
                 context = {"context_frames": physical.context_frames}
@@ -183,11 +180,13 @@ def guide(experiment: Experiment) -> JSON:
     physical = experiment.trainer_params.physical
     return {
         "run_params": {"model_type": "hybrid", "seed": experiment.run_params.seed},
-        "data": {**_equation_data(experiment), **_observations(experiment)},
+        "data": {**sections.equation_data(experiment), **sections.observations(experiment)},
         "model": {
-            "synthetic": _synthetic_model(experiment),
+            "synthetic": sections.synthetic_model(experiment),
             # says which fields are divergence-free; nothing is solved
-            "physical": {key: _physical_model(experiment)[key] for key in ("name", "module")},
+            "physical": {
+                key: sections.physical_model(experiment)[key] for key in ("name", "module")
+            },
         },
         "trainer_params": {
             "physical": {
@@ -224,96 +223,20 @@ def evaluate(experiment: Experiment) -> JSON:
         settings["trainer_params"][stage] = {key: indices}
     if experiment.model.synthetic is not None and experiment.model.synthetic.module:
         # the file describes a built-in model; a module is run only if the experiment names it
-        settings["model"]["synthetic"] = _synthetic_model(experiment)
+        settings["model"]["synthetic"] = sections.synthetic_model(experiment)
     if "physical" in stages_trained(experiment):
-        settings["data"] = _equation_data(experiment)
-        settings["model"]["physical"] = _physical_model(experiment)
+        settings["data"] = sections.equation_data(experiment)
+        settings["model"]["physical"] = sections.physical_model(experiment)
         physical = settings["trainer_params"]["physical"]
-        physical["learnable_parameters"] = _learnable(experiment)
+        physical["learnable_parameters"] = sections.learnable_parameters(experiment)
         if is_calibrated_by_simulation(experiment):
             physical["context_frames"] = experiment.trainer_params.physical.context_frames
     return settings
 
 
 def report(experiment: Experiment) -> JSON:
-    """Settings that the report shows: all except how the workflow runs."""
-    return experiment.model_dump(mode="json", exclude={"workflow", "project_root", "reuse"})
-
-
-def _equation_data(experiment: Experiment) -> JSON:
-    """Fields and per-simulation parameters, the data settings of the physical model."""
-    return experiment.data.model_dump(mode="json", include={"fields", "known_parameters"})
-
-
-def _learnable(experiment: Experiment) -> list[JSON]:
-    """The learnable parameters with their initial guesses."""
-    learnable = experiment.trainer_params.physical.learnable_parameters
-    return [parameter.model_dump(mode="json") for parameter in learnable]
-
-
-def _splits(experiment: Experiment) -> JSON:
-    """Simulations with parameters of their own, those that are trained on first."""
-    used = calibrated_simulations(experiment)
-    return {
-        "train_sim": trained_simulations(experiment),
-        "val_sim": [],
-        "test_sim": [index for index in used if is_held_out(experiment, index)],
-    }
-
-
-def _guided(experiment: Experiment, settings: JSON) -> JSON:
-    """Settings of a calibration that the surrogate of the previous cycle guides."""
-    section = experiment.hybrid
-    settings["hybrid"] = {
-        "interaction_weight": section.interaction_weight,
-        "revert_if_worse": section.revert_if_worse,
-    }
-    if section.revert_if_worse:
-        held_out = experiment.trainer_params.physical.val_sim
-        settings["trainer_params"]["physical"]["val_sim"] = held_out
-    return settings
-
-
-def _observations(experiment: Experiment) -> JSON:
-    """Observations, which hide the rest of the data; with sensors all frames are hidden."""
-    section = experiment.data.observations
-    if section is None:
-        return {}
-    observations = section.model_dump(mode="json")
-    if section.sensors is not None:
-        observations["sensors"] = _from_working_directory(experiment, section.sensors)
-    return {"observations": observations}
-
-
-def _calibration_data(experiment: Experiment) -> JSON:
-    """Observations and, for a file of sensor readings, how it is read."""
-    hidden, section = _observations(experiment), experiment.data.observations
-    if section is None or section.sensors is None:
-        return hidden
-    read = experiment.data.model_dump(mode="json", include={"variables", "dims", "time_unit"})
-    return {**hidden, **read}
-
-
-def _physical_model(experiment: Experiment) -> JSON:
-    section = experiment.model.physical
-    return {} if section is None else _with_module(experiment, section.model_dump(mode="json"))
-
-
-def _synthetic_model(experiment: Experiment) -> JSON:
-    assert experiment.model.synthetic is not None
-    return _with_module(experiment, experiment.model.synthetic.model_dump(mode="json"))
-
-
-def _with_module(experiment: Experiment, section: JSON) -> JSON:
-    """The section with its module's path relative to the working directory."""
-    if section["module"] is not None:
-        section["module"] = _from_working_directory(experiment, section["module"])
-    return section
-
-
-def _from_working_directory(experiment: Experiment, path: str) -> str:
-    """A path relative to the project as a path relative to the working directory."""
-    return os.path.normpath(Path(experiment.project_root) / path)
+    """Settings that the report shows and repeats: all except how the workflow runs."""
+    return experiment.model_dump(mode="json", exclude={"workflow", "reuse"})
 
 
 _STAGES = {

@@ -1,24 +1,21 @@
 """Text of a drafted experiment file, with comments."""
 
-import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from hybrid_pde.command_line.draft.equation_choice import Candidate
-from hybrid_pde.command_line.draft.fields_of_roles import dynamic_fields
+from hybrid_pde.command_line.draft.fields_of_roles import CARRIED, currents, dynamic_fields
 from hybrid_pde.command_line.draft.regression import learned_parameters, rounded
 from hybrid_pde.command_line.draft.split import split
+from hybrid_pde.command_line.draft.yaml_lines import entry, flow, list_lines
 from hybrid_pde.config.equations import ParameterSpec
 from hybrid_pde.config.json_schema import EDITOR_LINE
 from hybrid_pde.data.inspection.description import Inspection
 
 PREDICTED_STEPS = 8  # the default of trainer_params.num_predict_steps
-_WIDTH = 96
 _BOUNDS = 100.0  # a positive parameter is sought within this factor of its guess
 _GREEK = {"ν": "nu", "κ": "kappa", "λ": "lambda", "γ": "gamma", "α": "alpha", "β": "beta"}
 
@@ -69,26 +66,27 @@ class _Draft:
         folder, name = os.path.split(os.path.abspath(self._raw))
         inside = os.path.relpath(folder)
         yield "data:"
-        yield _line(1, "data_dir", folder if inside.startswith("..") else inside)
-        yield _line(1, "dset_name", name)
+        yield entry(1, "data_dir", folder if inside.startswith("..") else inside)
+        yield entry(1, "dset_name", name)
         if not os.access(folder, os.W_OK):
             yield (
-                _line(1, "cache_dir", f"data/cache/{os.path.basename(folder)}")
+                entry(1, "cache_dir", f"data/cache/{os.path.basename(folder)}")
                 + "  # read-only data"
             )
-        yield _line(1, "fields", list(self._fields))
+        yield entry(1, "fields", list(self._fields))
         if self._variables:
-            yield _line(1, "variables", self._variables) + "  # their names in the files"
+            yield entry(1, "variables", self._variables) + "  # their names in the files"
         if dims := self._found.settings.dims:
-            yield _line(1, "dims", dict(dims))
+            yield entry(1, "dims", dict(dims))
         yield from self._boundary()
         yield from (f"  # {line}" for line in self._domain())
         if self._known:
-            yield _line(1, "known_parameters", self._known) + "  # stated by each simulation"
+            yield entry(1, "known_parameters", self._known) + "  # stated by each simulation"
         if any(self._found.fields[name]["missing"] for name in self._sources()):
             yield "  observations: {missing: mask}  # values are missing in the files"
         names = [layout.name for layout in self._found.info.layouts]
-        left = [name for name in names if name not in self._sources()]
+        used = {*self._sources(), *self._known_variables()}
+        left = [name for name in names if name not in used]
         if left:
             yield f"  # not used: {', '.join(left)}"
         yield from self._other_numbers()
@@ -101,7 +99,7 @@ class _Draft:
         specs = dict.fromkeys(self._fields, 1) | {
             name: max(1, len(self._components(name))) for name in self._fields
         }
-        specs_text = _flow({"input_specs": specs, "output_specs": specs})
+        specs_text = flow({"input_specs": specs, "output_specs": specs})
         yield f"  synthetic: {{name: UNet, {specs_text[1:]}"
         yield ""
 
@@ -109,9 +107,9 @@ class _Draft:
         """Section ``trainer_params``."""
         training, validation, test = split(self._found.simulations)
         yield "trainer_params:"
-        yield from _list("train_sim", training)
-        yield from _list("val_sim", validation)
-        yield from _list("test_sim", test)
+        yield from list_lines("train_sim", training)
+        yield from list_lines("val_sim", validation)
+        yield from list_lines("test_sim", test)
         if not test:
             yield "  # one simulation, nothing is held out: errors are those of the training"
         if (steps := self._found.time["steps"] - 1) < PREDICTED_STEPS:
@@ -130,7 +128,7 @@ class _Draft:
             if stated
             else ("ASSUMED, the files state none; or zero-gradient, a number, {x: …, y: …}")
         )
-        yield f"{_line(1, 'boundary', self._found.boundary)}  # {comment}"
+        yield f"{entry(1, 'boundary', self._found.boundary)}  # {comment}"
 
     def _domain(self) -> Iterator[str]:
         """Comments on the position of the outer points."""
@@ -144,12 +142,12 @@ class _Draft:
     def _other_numbers(self) -> Iterator[str]:
         """Comments on numbers in the files that are no parameter of the equation by their names."""
         of_equation = {self._stated_name(name, spec) for name, spec in self._learned.items()}
-        used = {*self._known.values()} | of_equation
+        used = {*self._known_variables()} | of_equation
         for name, value in self._found.parameters.items():
             if name not in used:
                 yield (
                     f"  # the files state {name} = {_shown(value)}; a parameter of the equation? "
-                    f"known_parameters: {{NAME: {_flow(name)}}}"
+                    f"known_parameters: {{NAME: {flow(name)}}}"
                 )
 
     def _physical(self) -> Iterator[str]:
@@ -175,15 +173,15 @@ class _Draft:
 
     def _parameter(self, name: str, spec: ParameterSpec) -> Iterator[str]:
         guess = self._guess(name, spec)
-        entry: dict[str, Any] = {"name": name, "initial_guess": guess}
+        given: dict[str, Any] = {"name": name, "initial_guess": guess}
         if spec.positive and isinstance(guess, float):
-            entry["bounds"] = [rounded(guess / _BOUNDS), rounded(guess * _BOUNDS)]
+            given["bounds"] = [rounded(guess / _BOUNDS), rounded(guess * _BOUNDS)]
         unit = self._found.info.units.concrete(spec.unit)
         stated = self._stated(name, spec)
         comment = f"[{unit}]"
         if stated is not None:
             comment += f", the files state {_shown(stated)}"
-        yield f"      - {_flow(entry)}  # {comment}"
+        yield f"      - {flow(given)}  # {comment}"
 
     def _guess(self, name: str, spec: ParameterSpec) -> float | list[float]:
         """A guess from the data; without one the size that moves things by a tenth of a cell."""
@@ -227,11 +225,18 @@ class _Draft:
         layouts = {layout.name: layout for layout in self._found.info.layouts}
         return self._found.info.grid.axes if len(names) > 1 else layouts[names[0]].components
 
-    def _known_parameters(self) -> dict[str, str]:
-        """Parameters that differ between simulations, with their names in the files."""
+    def _known_variables(self) -> list[str]:
+        """Names in the files of the known parameters."""
+        named = self._known.values()
+        return [name for each in named for name in ([each] if isinstance(each, str) else each)]
+
+    def _known_parameters(self) -> dict[str, Any]:
+        """Parameters that differ between simulations or in space, with their names in the files."""
         if self._chosen is None:
             return {}
-        found = {}
+        found: dict[str, Any] = {}
+        if self._chosen.name == CARRIED and (components := currents(self._found)):
+            found["velocity"] = list(components)
         for name, spec in self._chosen.match.spec.parameters.items():
             stated = self._stated_name(name, spec)
             values = self._found.parameters.get(stated) if stated else None
@@ -280,29 +285,3 @@ def _shown(value: Any) -> str:
     if isinstance(value, list):
         return f"[{', '.join(map(_shown, value[:4]))}{', …' if len(value) > 4 else ''}]"
     return f"{value:.6g}"
-
-
-def _list(key: str, values: list[int]) -> Iterator[str]:
-    """A list of numbers, on several lines if it is long."""
-    text = yaml.safe_dump(values, default_flow_style=True, width=_WIDTH - 6).rstrip()
-    first, *others = text.split("\n")
-    yield f"  {key}: {first}"
-    yield from (f"    {line}" for line in others)
-
-
-def _line(depth: int, key: str, value: Any) -> str:
-    return f"{'  ' * depth}{key}: {_flow(value)}"
-
-
-def _flow(value: Any) -> str:
-    """A value as YAML on one line."""
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{key}: {_flow(each)}" for key, each in value.items()) + "}"
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(map(_flow, value))}]"
-    if isinstance(value, float):
-        text = f"{value!r}"
-        return text if "." in text or "e" not in text else text.replace("e", ".0e", 1)
-    text = yaml.safe_dump(value, default_flow_style=True, width=10_000).split("\n")[0]
-    # within braces or brackets, more characters need quotes
-    return json.dumps(value) if isinstance(value, str) and set(text) & set("[]{},") else text

@@ -11,6 +11,9 @@ from hybrid_pde.domain.grid import FieldLayout
 _COMPONENTS = ("uvw", ("vx", "vy", "vz"), ("v_x", "v_y", "v_z"), ("ux", "uy", "uz"))
 
 
+CARRIED = "AdvectionDiffusionPDE"  # a scalar is carried along by a velocity, which may be known
+
+
 @dataclass(frozen=True)
 class Match:
     """An equation whose fields are found in the files.
@@ -32,6 +35,16 @@ class Match:
 def dynamic_fields(found: Inspection) -> list[FieldLayout]:
     """The fields that change in time."""
     return [layout for layout in found.info.layouts if not layout.static]
+
+
+def currents(found: Inspection) -> tuple[str, ...]:
+    """Fields that are constant in time and named like the components of a velocity, or none."""
+    static = {each.name for each in found.info.layouts if each.static and not each.components}
+    count = len(found.info.grid.axes)
+    for names in _COMPONENTS:
+        if count > 1 and {*names[:count]} <= static:
+            return tuple(names[:count])
+    return ()
 
 
 def match_of(spec: EquationSpec, found: Inspection) -> Match | None:

@@ -10,6 +10,7 @@ from hybrid_pde.command_line.draft.equation_choice import (
     required,
 )
 from hybrid_pde.command_line.draft.experiment_text import experiment_text
+from hybrid_pde.command_line.draft.fields_of_roles import CARRIED, currents
 from hybrid_pde.command_line.run_commands import run_command
 from hybrid_pde.config.json_schema import FILE_NAME, experiment_schema_text
 from hybrid_pde.config.loading import CONFIG_DIR
@@ -17,6 +18,7 @@ from hybrid_pde.config.raw_formats import AUTO
 from hybrid_pde.data.atomic import atomic_path
 from hybrid_pde.data.cache.raw_index import scan
 from hybrid_pde.data.inspection.description import Inspection, inspect
+from hybrid_pde.data.inspection.notes import not_periodic
 from hybrid_pde.data.raw_files.formats import suffixes
 from hybrid_pde.errors import ConfigError, RawDataError
 
@@ -99,6 +101,17 @@ def _summary(
         elif possible:
             reason = "none explains them alone; choose one with --equation NAME"
         lines.append(f"no equation, a surrogate only: {reason}")
+    fits = {each.name for each in possible}
+    if (
+        CARRIED in fits
+        and (names := currents(found))
+        and (chosen is None or chosen.name != CARRIED)
+    ):
+        lines.append(
+            f"{', '.join(names)} may be a known velocity: --equation {CARRIED} takes them as such"
+        )
     if not found.info.boundary_stated:
         lines.append("the files state no boundary: periodic is assumed, see data.boundary")
+        if found.open_axes:
+            lines.append(f"but {not_periodic(found.open_axes)}")
     return [*lines, f"check: hybrid-pde check {path}", f"run:   {command}"]

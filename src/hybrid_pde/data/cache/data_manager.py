@@ -2,12 +2,11 @@
 
 import logging
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from filelock import FileLock
 
 from hybrid_pde.config import Experiment, parse_experiment
@@ -15,7 +14,7 @@ from hybrid_pde.config.schema.data import NameParameter
 from hybrid_pde.data.atomic import refuse_too_large, sha256_of, write_json
 from hybrid_pde.data.cache.background_digest import BackgroundDigest
 from hybrid_pde.data.cache.cache_file import write_simulation
-from hybrid_pde.data.cache.cache_header import CacheHeader, read_header
+from hybrid_pde.data.cache.cache_header import read_header
 from hybrid_pde.data.cache.cache_location import (
     cache_directory,
     claimed_directory,
@@ -24,20 +23,18 @@ from hybrid_pde.data.cache.cache_location import (
 )
 from hybrid_pde.data.cache.compatibility import disagreement
 from hybrid_pde.data.cache.raw_index import RawIndex, build_index, default_name
+from hybrid_pde.data.cache.raw_simulation import Blocks, header_of, warn_of_rounding
 from hybrid_pde.data.cache.simulation_store import SimulationStore
 from hybrid_pde.data.cache.source_digests import SourceDigests
 from hybrid_pde.data.raw_files.file_units import following
-from hybrid_pde.data.raw_files.raw_file import Block, RawFile
 from hybrid_pde.data.raw_files.subprocess_reader import open_in_subprocess
 from hybrid_pde.domain.grid import FieldLayout, Grid
 from hybrid_pde.errors import CacheError, ConfigError, RawDataError, StorageError, UserError
 from hybrid_pde.progress import progress
-from hybrid_pde.result_warnings import warn_of_result
 
 logger = logging.getLogger(__name__)
 
 _NO_DIGEST = 64 * "0"  # until the raw file has been read
-VISIBLE_ROUNDING = 1e-3  # of a field in its file, relative to its standard deviation
 
 
 class DataManager(SimulationStore):
@@ -156,7 +153,7 @@ class DataManager(SimulationStore):
             done = f"{len(indices) - len(failures)} of {len(indices)} simulations are cached"
             raise RawDataError("\n".join([*failures, f"{done}, these are not"]))
         for index in indices:
-            _warn_of_rounding(read_header(self.path(index)))
+            warn_of_rounding(read_header(self.path(index)))
         return self.manifest(indices, [each.result() for each in digests])
 
     def write_manifest(self, indices: Sequence[int], path: str | Path) -> dict[str, Any]:
@@ -243,8 +240,8 @@ class DataManager(SimulationStore):
                 "sample": sample,
                 "settings": reading_settings(self.experiment),
             }
-            header = _header(raw, source, self.reading)
-            write_simulation(self.path(index), header, _Blocks(raw, sample), find_source)
+            header = header_of(raw, source, self.reading)
+            write_simulation(self.path(index), header, Blocks(raw, sample), find_source)
         self._log_missing(index)
 
     def _log_missing(self, index: int) -> None:
@@ -273,35 +270,3 @@ class DataManager(SimulationStore):
             return False
         except OSError:
             return True
-
-
-class _Blocks:
-    """The blocks of a simulation in an open raw file; they can be read again."""
-
-    def __init__(self, raw: RawFile, sample: int) -> None:
-        self._raw, self._sample = raw, sample
-
-    def __iter__(self) -> Iterator[Block]:
-        yield self._raw.static(self._sample)
-        yield from self._raw.frames(self._sample)
-
-
-def _header(raw: RawFile, source: Mapping[str, Any], reading: str) -> CacheHeader:
-    times = tuple(np.asarray(raw.times, np.float64).tolist())
-    info = raw.info
-    known = raw.known(source["sample"])
-    return CacheHeader(
-        info.grid, info.layouts, info.dt, times, source, reading, {}, known, info.units
-    )
-
-
-def _warn_of_rounding(header: CacheHeader) -> None:
-    """Warn of fields with a variation that the file itself has lost to rounding."""
-    for name, statistics in header.statistics.items():
-        lost = statistics.rounding(np.float64 if name in header.double else np.float32)
-        if lost > VISIBLE_ROUNDING:
-            warn_of_result(
-                f"{header.source['file']}: {name}: the file's own rounding is {100 * lost:.2g} % "
-                "of the field's variation, which limits every result; write the file in double "
-                "precision, or with the mean subtracted"
-            )

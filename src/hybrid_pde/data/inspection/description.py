@@ -39,6 +39,7 @@ class Inspection:
         settings: The ``data`` section of an experiment that reads these files so.
         info: Description of the first file.
         refused: Reasons for which the pipeline refuses the files.
+        open_axes: Axes with ends that do not meet, as they would in a periodic box.
     """
 
     format: str
@@ -52,10 +53,11 @@ class Inspection:
     settings: DataParams
     info: RawFileInfo
     refused: tuple[str, ...] = ()
+    open_axes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """The description as JSON types, as ``hybrid-pde inspect --json`` prints it."""
-        left_out = ("settings", "info", "refused")
+        left_out = ("settings", "info", "refused", "open_axes")
         described = {key: value for key, value in vars(self).items() if key not in left_out}
         return {**described, "notes": list(self.notes)}
 
@@ -113,7 +115,9 @@ class _Reading:
             found = DataParams().model_copy(update=answer["settings"])
             self._first = (info, answer["format"], found)
             self._axis_units = answer["axis_units"]
-            self._statistics = {layout.name: FieldStatistics() for layout in info.layouts}
+            self._statistics = {
+                layout.name: FieldStatistics(len(info.grid.axes)) for layout in info.layouts
+            }
         elif difference := disagreement(info, self._first[0]):
             self._left_out.append(f"{path}: {difference} in {self._files[0].name}")
             return
@@ -141,7 +145,9 @@ class _Reading:
         unknown = self._unknown
         refused = (*_by_file(self._refused), *self._left_out)
         stated = {n: v for n, v in self._parameters.items() if len(v) == self._simulations}
-        notes = notes_on(info, self._statistics, self._frames, len(self._files))
+        found_open = {axis for each in self._statistics.values() for axis in each.open_axes}
+        open_axes = tuple(info.grid.axes[axis] for axis in sorted(found_open))
+        notes = notes_on(info, self._statistics, self._frames, len(self._files), open_axes)
         return Inspection(
             format=file_format,
             simulations=self._simulations,
@@ -164,6 +170,7 @@ class _Reading:
             settings=settings,
             info=info,
             refused=refused,
+            open_axes=() if info.boundary_stated else open_axes,
         )
 
     def _field(self, info: RawFileInfo, number: int) -> dict[str, Any]:

@@ -8,15 +8,24 @@ import numpy as np
 from hybrid_pde.data.raw_files.subprocess_reader import SubprocessFile
 from hybrid_pde.errors import RawDataError
 
+# Of the differences between the two ends of an axis, relative to those between neighbours beside
+# the ends; 1 for a periodic field, in which the ends are neighbours.
+_OPEN = 5.0
+_ROUNDING = 1e-6  # relative; smaller differences are no evidence
+
 
 class FieldStatistics:
     """Extremes, mean and number of missing values of a field; a mean in double precision.
+
+    Args:
+        num_axes: Number of spatial axes, the last ones of the values.
 
     Attributes:
         error: Why its values cannot be read, or empty.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, num_axes: int = 0) -> None:
+        self._across, self._beside = np.zeros(num_axes), np.zeros(num_axes)
         self._lowest, self._highest = math.inf, -math.inf
         self._sum, self._count = 0.0, 0
         self.missing = 0
@@ -31,6 +40,31 @@ class FieldStatistics:
             self._highest = max(self._highest, float(present.max()))
             self._sum += float(present.sum(dtype=np.float64))
             self._count += present.size
+        for axis in range(len(self._across)):
+            self._compare_ends(values, axis)
+
+    def _compare_ends(self, values: np.ndarray, axis: int) -> None:
+        """Sums of squared differences across the ends of an axis and beside them."""
+        along = np.moveaxis(values, values.ndim - len(self._across) + axis, 0)
+        if len(along) < 4:
+            return
+        first, second, before, last = (along[at].astype(np.float64) for at in (0, 1, -2, -1))
+        with np.errstate(over="ignore", invalid="ignore"):
+            self._across[axis] += np.nansum((first - last) ** 2)
+            self._beside[axis] += np.nansum((first - second) ** 2 + (last - before) ** 2) / 2
+
+    @property
+    def open_axes(self) -> list[int]:
+        """Axes with ends that do not meet, as they would in a periodic box."""
+        if not self._count:
+            return []
+        with np.errstate(over="ignore", invalid="ignore"):
+            return self._ends_apart()
+
+    def _ends_apart(self) -> list[int]:
+        least = self._count * (_ROUNDING * max(abs(self._lowest), abs(self._highest))) ** 2
+        is_open = (self._across > _OPEN**2 * self._beside) & (self._across > least)
+        return np.flatnonzero(is_open).tolist()
 
     @property
     def lowest(self) -> float | None:

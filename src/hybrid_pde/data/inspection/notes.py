@@ -13,6 +13,7 @@ def notes_on(
     statistics: Mapping[str, FieldStatistics],
     frames: Sequence[int],
     num_files: int,
+    open_axes: Sequence[str] = (),
 ) -> list[str]:
     """Sentences on what is odd, or assumed.
 
@@ -21,11 +22,12 @@ def notes_on(
         statistics: Statistics of each field.
         frames: Number of frames in each file that agrees with the first one.
         num_files: Number of files.
+        open_axes: Axes with ends that do not meet.
     """
     return [
         *_of_values(statistics),
         *_of_simulations(info, frames, num_files),
-        *_of_boundary(info),
+        *_of_boundary(info, open_axes),
         *_of_units(info),
     ]
 
@@ -58,13 +60,15 @@ def _of_simulations(info: RawFileInfo, frames: Sequence[int], num_files: int) ->
         yield f"{', '.join(static)}: constant in time, without a time axis"
 
 
-def _of_boundary(info: RawFileInfo) -> Iterator[str]:
+def _of_boundary(info: RawFileInfo, open_axes: Sequence[str]) -> Iterator[str]:
     grid, shown = info.grid, dict(info.units.ends)
     if not info.boundary_stated:
         yield (
             "no boundary stated; taken as periodic; data.boundary states another one "
             "(zero-gradient, a number, or one for each axis)"
         )
+        if open_axes:
+            yield not_periodic(open_axes)
     for axis, kind in shown.items():
         yield f"{axis}: {ENDS[kind]}"
     for line in info.units.likely_ends:
@@ -77,6 +81,15 @@ def _of_boundary(info: RawFileInfo) -> Iterator[str]:
                 f"{axis}: the points are taken as cell centres; if the outer ones lie on the "
                 f"walls, set data.domain: {{{axis}: [{points[0]:.9g}, {points[-1]:.9g}]}}"
             )
+
+
+def not_periodic(axes: Sequence[str]) -> str:
+    """Sentence on axes with ends that do not meet."""
+    walls = ", ".join(f"{axis}: zero-gradient" for axis in axes)
+    return (
+        f"the values at the two ends of {' and '.join(axes)} do not meet, so the box is probably "
+        f"not periodic; for walls without a flux, data.boundary: {{{walls}}}"
+    )
 
 
 def _of_units(info: RawFileInfo) -> Iterator[str]:

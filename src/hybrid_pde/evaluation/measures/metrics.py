@@ -214,16 +214,14 @@ def summarize(rollouts: Sequence[RolloutErrors]) -> dict[str, Any]:
     ranges: dict[str, Any] = {}
     by_field: dict[str, dict[str, Any]] = {name: {} for name in fields}
     by_simulation: dict[str, dict[str, float | None]] = {}
+    undefined = []
     for measure in MEASURES:
         terms = [Terms(each.values[measure], each.counted[measure]) for each in rollouts]
         averages = average(terms, fields)
         values = padded([each.values for each in terms], 0.0)
         counted = padded([each.counted for each in terms], False)
         if not counted.any():
-            warn_of_result(
-                f"{measure} is undefined: the truth is uniform, zero or missing at every lead "
-                "time of every simulation"
-            )
+            undefined.append(measure)
         summary[measure] = averages.mean
         by_lead_time[measure] = averages.by_lead_time
         ranges[measure] = [_range(values[:, t], counted[:, t]) for t in range(values.shape[1])]
@@ -233,6 +231,12 @@ def summarize(rollouts: Sequence[RolloutErrors]) -> dict[str, Any]:
             str(number): _mean_of(number, rollouts, measure)
             for number in dict.fromkeys(each.simulation for each in rollouts)
         }
+    if undefined:
+        warn_of_result(
+            f"{', '.join(undefined)}: undefined: at every lead time of every simulation the truth "
+            "is uniform, zero or missing; list simulations with frames in trainer_params.test_sim, "
+            "or judge the fit by the residuals of the calibration"
+        )
     diverged: dict[str, int] = {}
     for rollout in rollouts:
         if rollout.diverged_at is not None:

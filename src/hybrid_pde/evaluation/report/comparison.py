@@ -8,7 +8,7 @@ from hybrid_pde.data.atomic import atomic_path
 from hybrid_pde.errors import UserError
 from hybrid_pde.evaluation import number_format as numbers
 from hybrid_pde.evaluation.report.html_report import template
-from hybrid_pde.evaluation.report.result_files import read_if_present
+from hybrid_pde.evaluation.report.result_files import results_with_warnings
 from hybrid_pde.evaluation.report.stage_times import TIMED_STAGES, stage_seconds
 from hybrid_pde.evaluation.report.warnings_of_stages import gather_warnings
 
@@ -54,20 +54,12 @@ def write_comparison(path: Path, folders: Sequence[Path]) -> None:
 
 def _row(folder: Path) -> dict[str, Any]:
     """Results of one experiment, as text."""
-    parameters, metrics, timing = (
-        read_if_present(folder / name)
-        for name in (
-            "physical/parameters.yaml",
-            "evaluation/metrics.json",
-            "evaluation/timing.json",
-        )
-    )
-    if metrics is None and parameters is None:
+    parameters, metrics, timing = results_with_warnings(folder)
+    if not metrics and not parameters:
         raise UserError(
             f"{folder}: no results: neither physical/parameters.yaml nor evaluation/metrics.json; "
             "name folders results/<experiment> of finished experiments"
         )
-    parameters, metrics, timing = parameters or {}, metrics or {}, timing or {}
     errors = {kind: metrics[kind] for kind in LABELS if kind in metrics}
     where = metrics.get("evaluated_on", {})
     simulations = where.get("simulations") or []

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from hybrid_pde.config import Experiment
+from hybrid_pde.config.result_file import read_result_file
 from hybrid_pde.evaluation.history import History, read_columns
 from hybrid_pde.evaluation.number_format import MISSING, number
 from hybrid_pde.evaluation.report.parameter_tables import parameter_rows
-from hybrid_pde.evaluation.report.result_files import read_result_file
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from hybrid_pde.evaluation.number_format import number, plural
+from hybrid_pde.evaluation.number_format import ROUNDING, number, plural
 
 
 def data_facts(data: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -44,12 +44,21 @@ def field_rows(data: Mapping[str, Any]) -> list[dict[str, str]]:
     return [
         {
             "name": each["name"] + (" (constant in time)" if each["static"] else ""),
-            **{key: number(each[key], 4) for key in ("mean", "std", "min", "max")},
+            "mean": number(_mean(each), 4),
+            **{key: number(each[key], 4) for key in ("std", "min", "max")},
             "missing": number(each["missing"]),
             "unit": each["unit"] or "not stated",
         }
         for each in data.get("fields", [])
     ]
+
+
+def _mean(statistics: Mapping[str, Any]) -> float | None:
+    """The mean; zero where it is the rounding of single precision beside the variation."""
+    mean, std = statistics["mean"], statistics["std"]
+    if mean is None or std is None:
+        return mean
+    return 0.0 if abs(mean) < ROUNDING * std else float(mean)
 
 
 def _side(side: Any) -> str:

@@ -71,7 +71,7 @@ def draw_report(
     if metrics and "range_by_lead_time" in metrics.get("persistence", {}):
         figures["error_curves"] = plot_error_curves(metrics, time_unit=units.time, size=PANEL)
         spectra = {
-            name: {line: np.array(each) for line, each in lines.items()}
+            name: {line: np.array(each, dtype=float) for line, each in lines.items()}
             for name, lines in metrics.get("spectra", {}).items()
         }
         figures |= diagnostic_panels(metrics, spectra, units)

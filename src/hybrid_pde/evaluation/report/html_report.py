@@ -59,6 +59,7 @@ from hybrid_pde.evaluation.report.warnings_of_stages import gather_warnings
 TEMPLATES = Path(__file__).parent / "templates"
 TEMPLATE = "report.html.j2"
 SCRIPT = "slider.js.j2"
+HISTORY_COLUMNS = {"synthetic": ("epoch", "train_loss"), "physical": ("iteration", "loss")}
 
 
 @dataclass(frozen=True)
@@ -122,8 +123,8 @@ def report_of_folder(
     folder = Path(folder)
     parameters = read_if_present(folder / "physical" / "parameters.yaml")
     histories = {
-        stage: read_columns(file)
-        for stage in ("synthetic", "physical")
+        stage: read_columns(file, required)
+        for stage, required in HISTORY_COLUMNS.items()
         if (file := folder / stage / "history.csv").exists()
     }
     metrics, timing, frames = (

@@ -1,32 +1,9 @@
-"""Result files that the report shows, read whatever was put in their place."""
+"""Result files that the report, a comparison and the end of a run show; each may be absent."""
 
-import json
 from pathlib import Path
 from typing import Any
 
-from hybrid_pde.config.yaml_file import read_yaml_result
-from hybrid_pde.domain.small_file import read_small_text
-from hybrid_pde.errors import UserError
-
-_REMEDY = "delete it and call the same command again: its stage then writes it again"
-
-
-def read_result_file(path: Path) -> dict[str, Any]:
-    """Content of a YAML or JSON file.
-
-    Raises:
-        UserError: if it is absent, no regular file, too large, or not a mapping.
-    """
-    try:
-        if path.suffix != ".json":
-            return read_yaml_result(path)
-        content = json.loads(read_small_text(path))
-        if not isinstance(content, dict):
-            raise ValueError(f"must be a mapping, not {content!r:.80}")
-        return content
-    except (OSError, ValueError, RecursionError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise UserError(f"{path}: damaged: {' '.join(reason.split())[:300]}; {_REMEDY}") from None
+from hybrid_pde.config.result_file import read_result_file
 
 
 def results_with_warnings(folder: Path) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:

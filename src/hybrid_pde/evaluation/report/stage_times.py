@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from hybrid_pde.domain.small_file import read_small_text
+from hybrid_pde.errors import UserError
 from hybrid_pde.evaluation import number_format as numbers
 from hybrid_pde.result_warnings import STAGES
 
@@ -25,10 +26,27 @@ def stage_seconds(folders: Iterable[Path]) -> dict[str, tuple[int, float]]:
             stage = next((name for name in TIMED_STAGES if path.stem.startswith(name)), None)
             if stage is None:
                 continue
-            for row in csv.DictReader(io.StringIO(read_small_text(path)), delimiter="\t"):
+            for measured in _seconds(path):
                 jobs, seconds = found[stage]
-                found[stage] = jobs + 1, seconds + float(row.get("s") or 0.0)
+                found[stage] = jobs + 1, seconds + measured
     return {stage: found[stage] for stage in TIMED_STAGES if stage in found}
+
+
+def _seconds(path: Path) -> list[float]:
+    """Wall times in a record of Snakemake.
+
+    Raises:
+        UserError: if it has other content.
+    """
+    try:
+        rows = csv.DictReader(io.StringIO(read_small_text(path)), delimiter="\t")
+        return [float(row.get("s") or 0.0) for row in rows]
+    except (OSError, ValueError, TypeError, csv.Error) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise UserError(
+            f"{path}: damaged: {reason:.200}; delete it, and call the same command again: the "
+            "report then leaves this time out"
+        ) from None
 
 
 def stage_rows(folder: Path, data: Iterable[Path] = ()) -> list[dict[str, str | int | float]]:

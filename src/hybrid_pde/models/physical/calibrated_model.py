@@ -119,8 +119,8 @@ def choose_values(
     if missing:
         raise CalibrationError(
             f"{path}: {', '.join(missing)}: each simulation has a value of its own; give "
-            f"simulation (allowed: {_some(own[missing[0]]['simulations'])}, and held-out ones of "
-            f"per_simulation.csv), or values, e.g. {{'{missing[0]}': …}} "
+            f"simulation (allowed: {_some(own[missing[0]].get('simulations', ()))}, and held-out "
+            f"ones of per_simulation.csv), or values, e.g. {{'{missing[0]}': …}} "
             f"(hybrid-pde predict: --parameters {missing[0]}=…)"
         )
     for name, parameter in own.items():

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 import yaml
 
-from hybrid_pde.config.yaml_file import read_yaml_result
+from hybrid_pde.config.result_file import damaged, read_result_file
 from hybrid_pde.data.atomic import atomic_path, sha256_of
 from hybrid_pde.data.raw_files.guards import check_size, check_stored
 from hybrid_pde.data.simulation_table import FILE as TABLE
@@ -19,7 +19,7 @@ from hybrid_pde.data.simulation_table import (
     write_table,
 )
 from hybrid_pde.domain.grid import Grid, axis_points
-from hybrid_pde.errors import CalibrationError
+from hybrid_pde.errors import CalibrationError, DamagedResultError, UserError
 from hybrid_pde.models.physical.physical_model import PhysicalModel
 from hybrid_pde.numerics.discretization import Discretization
 
@@ -71,25 +71,23 @@ def read_parameters(path: Path) -> dict[str, Any]:
     """Read ``parameters.yaml``.
 
     Raises:
-        CalibrationError: if the file is missing or has other content.
+        CalibrationError: if the file is missing.
+        DamagedResultError: if it has other content.
     """
-    try:
-        result = read_yaml_result(path)
-        result["parameters"].items()
-    except (OSError, *_DAMAGED) as error:
-        reason = getattr(error, "strerror", None) or repr(error)
+    if not path.is_file():
         raise CalibrationError(
-            f"{path}: no calibrated parameters: {' '.join(reason.split())[:200]}; the stage "
-            "train_physical writes them"
-        ) from None
-    return result
+            f"{path}: no calibrated parameters: there is no such file; the stage train_physical "
+            "writes them"
+        )
+    return read_result_file(path)
 
 
 def read_result(path: Path) -> dict[str, Any]:
     """Read the result of a calibration including fields and table, without its history.
 
     Raises:
-        CalibrationError: if a file is missing, has other content, or was changed.
+        CalibrationError: if a file is missing or was changed.
+        DamagedResultError: if it has other content.
     """
     result = read_parameters(path)
     result["fields"] = {}
@@ -103,12 +101,10 @@ def read_result(path: Path) -> dict[str, Any]:
         if "per_simulation" in result:
             described = result["per_simulation"]
             result["table"] = _read_table(path.with_name(described["file"]), described["sha256"])
-    except CalibrationError:
+    except (CalibrationError, DamagedResultError):
         raise
     except _DAMAGED as error:
-        raise CalibrationError(
-            f"{path}: damaged: {error!r}; delete it and re-run the stage train_physical"
-        ) from None
+        raise damaged(path, repr(error)) from None
     return result
 
 
@@ -140,10 +136,16 @@ def load_parameters(path: Path, model: PhysicalModel) -> None:
 
     Raises:
         CalibrationError: if a parameter is not determined by the data.
+        DamagedResultError: if the result is of another model.
     """
     result = read_result(path)
-    refuse_undetermined(path, result)
-    set_result(model, result)
+    try:
+        refuse_undetermined(path, result)
+        set_result(model, result)
+    except UserError:
+        raise
+    except (*_DAMAGED, RuntimeError) as error:
+        raise damaged(path, repr(error)) from None
 
 
 def refuse_undetermined(path: Path, result: Mapping[str, Any]) -> None:

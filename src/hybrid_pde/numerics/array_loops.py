@@ -231,7 +231,7 @@ class _Memory:
         if array.device.type != "meta":
             return array.data_ptr()
         start = self._places[storage(array)].data_ptr()
-        inside = array.storage_offset() * array.element_size()
+        inside = int(array.storage_offset()) * array.element_size()
         return start if self.is_local(array) else start + inside
 
     def _take(self, size: int) -> torch.Tensor:

@@ -57,7 +57,7 @@ def viscosity(source: Windows, numerics: dict[str, Any]) -> tuple[float, float]:
 
 def test_shift_is_minus_the_error() -> None:
     # An error of order p falls to 2⁻ᵖ on the finer grid: the shift is the difference.
-    with pytest.warns(UserWarning, match=r"viscosity = 0\.02104 changes by -0\.00078.*refine: 2"):
+    with pytest.warns(UserWarning, match=r"viscosity = 0\.02104 changes by −0\.00078.*refine: 2"):
         error, shift = viscosity(data(), SECOND)
     assert error > 5e-4
     assert shift == pytest.approx(-0.75 * error, rel=0.05)

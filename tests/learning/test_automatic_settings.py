@@ -191,7 +191,7 @@ def test_a_training_that_has_learned_nothing_is_a_warning():
         warn_of_no_skill(200, [0.3, 0.2], float("inf"), 0.6)
 
 
-@pytest.mark.filterwarnings("ignore:vrmse is undefined")
+@pytest.mark.filterwarnings("ignore:vrmse. undefined")
 def test_fields_that_do_not_change_are_a_warning(tmp_path):
     still = {"type": "bumps", "amplitude": 0.0, "background": 1.5}
     store = simulated(tmp_path, initial_condition=still)

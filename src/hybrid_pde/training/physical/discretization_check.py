@@ -6,6 +6,7 @@ from math import inf
 import numpy as np
 
 from hybrid_pde.errors import DivergenceError
+from hybrid_pde.evaluation.number_format import number
 from hybrid_pde.numerics.discretization import Discretization
 from hybrid_pde.training.physical.convergence import full_step
 from hybrid_pde.training.physical.linearization import Linearization
@@ -164,8 +165,8 @@ def describe_shift(
     if abs(shift) <= 0.01 * abs(value) or abs(shift) <= std:
         return None
     return (
-        f"{name} = {value:.4g} changes by {shift:.2g} when grid and time step are refined: the "
-        f"estimate depends on the discretization ({used.label}). If the data are resolved, set "
-        f"model.physical.numerics.refine: {2 * used.refine} or a higher order; "
+        f"{name} = {number(value)} changes by {number(shift, 2)} when grid and time step are "
+        f"refined: the estimate depends on the discretization ({used.label}). "
+        f"If the data are resolved, set model.physical.numerics.refine: {2 * used.refine} or a higher order; "
         "if a coarse solver generated them, use its scheme"
     )

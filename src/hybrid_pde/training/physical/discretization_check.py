@@ -167,6 +167,6 @@ def describe_shift(
     return (
         f"{name} = {number(value)} changes by {number(shift, 2)} when grid and time step are "
         f"refined: the estimate depends on the discretization ({used.label}). "
-        f"If the data are resolved, set model.physical.numerics.refine: {2 * used.refine} or a higher order; "
-        "if a coarse solver generated them, use its scheme"
+        f"If the data are resolved, set model.physical.numerics.refine: {2 * used.refine} or "
+        "a higher order; if a coarse solver generated them, use its scheme"
     )

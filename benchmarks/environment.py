@@ -26,6 +26,15 @@ def environment() -> dict[str, Any]:
     }
 
 
+def peak_memory() -> int:
+    """Largest resident memory of this process so far [bytes], on Linux.
+
+    ``ru_maxrss`` begins with that of the process that started this one.
+    """
+    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
+
+
 def _processor() -> str:
     info = Path("/proc/cpuinfo")
     if info.exists():

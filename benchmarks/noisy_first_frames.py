@@ -8,13 +8,13 @@ estimates, how many ``uncertainty`` they are off, and the parts of the uncertain
 """
 
 import argparse
-import resource
 import time
 import warnings
 from typing import Any
 
 import torch
 
+from benchmarks.environment import peak_memory
 from hybrid_pde.data.observations.observed_simulation import ObservedSimulation
 from hybrid_pde.domain.grid import PERIODIC, FieldLayout, Grid
 from hybrid_pde.models import ModelRegistry
@@ -82,7 +82,7 @@ def main() -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             result = trainer.train(data, 1)
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+        peak = peak_memory() / 1e9
         seconds = time.process_time() - begun
         print(f"{initial_state}: {result['status']}, {seconds:.0f} CPU s, peak {peak:.2f} GB")
         for name, truth in _TRUTH.items():

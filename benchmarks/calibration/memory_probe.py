@@ -3,10 +3,11 @@
 Run as ``python -m benchmarks.calibration.memory_probe 2000``.
 """
 
-import resource
 import sys
 
 import torch
+
+from benchmarks.environment import peak_memory
 
 STEPS = (20, 200, 2000)
 
@@ -25,7 +26,7 @@ def main(steps: int) -> None:
     objective.model.numerics = objective.model.numerics.model_copy(update={"substeps": steps})
     objective.dt = steps * 1e-4
     objective.linearize(objective.vector.read())
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    print(peak_memory() / 2**20)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from benchmarks.environment import peak_memory
 from hybrid_pde.config import parse_experiment
 from hybrid_pde.data.cache.cache_manager import CacheManager
 from hybrid_pde.models.physical.physical_model import PhysicalModel
@@ -57,22 +58,16 @@ def simulate(folder: Path, points: int, frames: int) -> CacheManager:
     return store
 
 
-def peak() -> int:
-    """Largest resident memory so far [bytes]; ``ru_maxrss`` begins with that of the parent."""
-    lines = STATUS.read_text().splitlines()
-    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
-
-
 def main(points: int, frames: int, scheme: str) -> None:
     """Calibrate and print the growth of the peak."""
     with tempfile.TemporaryDirectory() as folder:
-        before = peak()
+        before = peak_memory()
         store = simulate(Path(folder), points, frames)
         experiment = parse_experiment(config(scheme))
         trainer = calibration_trainer(experiment)
         result = trainer.train(calibration_windows(experiment, store), 1)
         assert all(abs(each["value"] - 1) < 1e-3 for each in result["parameters"].values()), result
-        print(peak() - before)
+        print(peak_memory() - before)
 
 
 if __name__ == "__main__":

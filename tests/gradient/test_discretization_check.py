@@ -11,7 +11,7 @@ import torch
 from hybrid_pde.models.physical import BurgersPDE
 from hybrid_pde.numerics.discretization import Discretization
 from hybrid_pde.training.physical import discretization_check
-from hybrid_pde.training.physical.calibration_result import warn_of_shifts
+from hybrid_pde.training.physical.calibration_warnings import warn_of_shifts
 from hybrid_pde.training.physical.refined_linearization import RefinedLinearization
 from tests.gradient.calibration_case import DT, TRUTH, Windows, trainer
 from tests.physics.periodic_box import coordinates, periodic_grid, physical_config

@@ -18,6 +18,7 @@ import torch.multiprocessing
 
 from hybrid_pde.errors import UserError, make_log_printable
 from hybrid_pde.interruption import EXIT_CODE, Interrupted, StopRequest
+from hybrid_pde.training.subnormals import flush_subnormals
 
 STARTED_HERE = "HYBRID_PDE_PROCESSES"  # number of processes started by `run_together`
 
@@ -101,6 +102,7 @@ def _process(
         "MASTER_PORT": str(port),
         "OMP_NUM_THREADS": str(threads),
     }
+    flush_subnormals()
     torch.set_num_threads(threads)
     level = logging.INFO if rank == 0 else logging.ERROR
     logging.basicConfig(level=level, handlers=[QueueHandler(records)], force=True)

@@ -19,6 +19,7 @@ from hybrid_pde.training.checkpoint import (
     load_checkpoint,
     save_checkpoint,
 )
+from hybrid_pde.training.subnormals import without_subnormals
 from hybrid_pde.training.synthetic.collectives import gather_from_processes, join_processes
 from hybrid_pde.training.synthetic.epoch_progress import EpochProgress, WithinEpoch
 from hybrid_pde.training.synthetic.epoch_sampler import epoch_seed
@@ -168,7 +169,8 @@ class TensorTrainer(AbstractTrainer):
             self._set_epoch(data_source)
             self.model.train()
             rank = self.fabric.global_rank
-            with self._progress.epoch(epoch_seed(self.seed, self.epoch, rank)):
+            seed = epoch_seed(self.seed, self.epoch, rank)
+            with without_subnormals(), self._progress.epoch(seed):
                 loss = self._train_epoch_with_data(data_source)
             self.scheduler.step()
             self.epoch += 1

@@ -21,7 +21,7 @@ from hybrid_pde.result_warnings import recorded_warnings
 from hybrid_pde.stages.kept_results import FOLDER, KeptResults
 from hybrid_pde.stages.surrogate_training import SurrogateFiles, SurrogateTraining
 from hybrid_pde.stages.threads import limit_threads
-from hybrid_pde.training.subnormals import flush_subnormals
+from hybrid_pde.training.subnormals import without_subnormals
 from hybrid_pde.training.synthetic.training_windows import check_left_out
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ class SurrogateInputs:
     warm_start: Sequence[Path] = ()
 
 
+@without_subnormals()
 def train_synthetic(
     settings: dict[str, Any],
     inputs: SurrogateInputs,
@@ -73,7 +74,6 @@ def train_synthetic(
     Raises:
         DivergenceError: if too many generated simulations are missing.
     """
-    flush_subnormals()
     used_threads = limit_threads(threads)
     experiment = parse_experiment(settings)
     made = simulations_of(inputs.augmented)

@@ -12,7 +12,7 @@ import json
 import os
 import tempfile
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +97,16 @@ class Problem:
         return {"boundary": self.boundary} if self.boundary else {}
 
 
+_TURBULENCE = Problem(
+    "VorticityPDE",
+    {"vorticity": 1},
+    (64, 64),
+    (6.283185307179586,) * 2,
+    40,
+    0.1,
+    {"viscosity": 0.01},
+    {"amplitude": 3.0, "length_scale": 0.8},
+)
 PROBLEMS = {
     "burgers_1d": Problem(
         "BurgersPDE",
@@ -221,25 +231,10 @@ PROBLEMS = {
             "background": {"height": 1.0},
         },
     ),
-    "vorticity": Problem(
-        "VorticityPDE",
-        {"vorticity": 1},
-        (64, 64),
-        (6.283185307179586,) * 2,
-        40,
-        0.1,
-        {"viscosity": 0.01},
-        {"amplitude": 3.0, "length_scale": 0.8},
-    ),
-    "kolmogorov": Problem(
-        "VorticityPDE",
-        {"vorticity": 1},
-        (64, 64),
-        (6.283185307179586,) * 2,
-        40,
-        0.1,
-        {"viscosity": 0.01, "drag": 0.1, "forcing": [1.0, 4.0]},
-        {"amplitude": 3.0, "length_scale": 0.8},
+    "vorticity": _TURBULENCE,
+    "kolmogorov": replace(
+        _TURBULENCE,
+        parameters={"viscosity": 0.01, "drag": 0.1, "forcing": [1.0, 4.0]},
         model={"coordinates": 4},  # the forcing depends on the position
     ),
     "smoke_plume": Problem(

@@ -1,4 +1,4 @@
-"""What a calibration says of an equation that lacks a term, in the words of a modeller."""
+"""Warnings of a calibration about an equation that lacks a term, in the words of a modeller."""
 
 import warnings
 from collections.abc import Callable

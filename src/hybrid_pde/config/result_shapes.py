@@ -1,4 +1,4 @@
-"""What the result files of a run must hold for those that read them: keys and kinds of values.
+"""Shapes of the result files of a run, as their readers need them: keys and kinds of values.
 
 Keys that are not listed may be there. A number may be ``null``, where a simulation diverged or the
 data do not determine it.
@@ -167,7 +167,7 @@ class Errors(Shape):
 
 
 class Evaluated(Shape):
-    """What was evaluated."""
+    """Content of the evaluation."""
 
     simulations: list[int]
     split: str

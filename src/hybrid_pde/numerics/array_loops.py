@@ -163,7 +163,7 @@ class _Group:
 
 
 def _view(array: torch.Tensor) -> tuple[object, ...]:
-    """Which elements of its memory an array has."""
+    """The elements of its memory that an array has."""
     return array.dtype, array.storage_offset(), tuple(_squeezed(array.shape, array.stride()))
 
 

@@ -13,7 +13,7 @@ def without_subnormals() -> Iterator[None]:
     """Treat numbers below 1e-38 in single precision (1e-308 in double) as zero.
 
     Processors take up to a hundred times as long for such numbers as for others. Gradients of a
-    network come to them where a field is nearly constant: a training took five times as long.
+    network come to them where a field is nearly constant, and training then takes far longer.
     Applies to this thread, and to those that PyTorch starts meanwhile: see
     :func:`flush_subnormals`.
     """

@@ -155,12 +155,12 @@ class Steps:
     def _observation(
         self, roles: Sequence[str], measure: Callable[[Natives], torch.Tensor] | None = None
     ) -> tuple[Any, ...]:
-        """What is observed of a state, and how it is renewed: arguments of a list."""
+        """Observation and renewal of a state: arguments of a list."""
         values = partial(_on_tensors, self._observe, roles)
         renewal = None if self._renew is None else partial(_on_tensors, self._renew, roles)
         if measure is None:
             return [values], renewal, _RENEWED_AFTER, tuple(roles)
-        # What is measured depends on the parameters: the list is for these alone.
+        # The measure depends on the parameters: the list is for these alone.
         both = partial(_with_measure, values, measure, roles)
         return [both, values], renewal, _RENEWED_AFTER, None
 

@@ -168,7 +168,7 @@ def _describe_loss(loss: float, fit: FitQuality) -> Iterator[str]:
 
 
 def _capitalized(structure: Sequence[MisfitStructure]) -> str:
-    """What the residuals say of the equation, as a sentence of a message; may be empty."""
+    """Verdict of the residuals on the equation, as a sentence of a message; may be empty."""
     text = "; ".join(misfit_sentences(structure))
     return f"{text[0].upper()}{text[1:]}. " if text else ""
 

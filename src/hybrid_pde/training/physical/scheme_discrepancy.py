@@ -52,7 +52,7 @@ _NOTICEABLE, _DECISIVE = 0.5, 5.0
 
 @dataclass(frozen=True)
 class SchemeDiscrepancy:
-    """What schemes of other solvers may do to the estimate.
+    """Effect that schemes of other solvers may have on the estimate.
 
     Attributes:
         shift: Change of z towards the value that the other schemes give, ``[p]``.
@@ -208,7 +208,7 @@ class Regression:
         return mean, covariance
 
     def _remainder(self, values: np.ndarray) -> np.ndarray:
-        """What no change of the parameters explains."""
+        """The part that no change of the parameters explains."""
         return np.asarray(values - self._basis @ (self._basis.T @ values))
 
     def _inflation(self, residual: np.ndarray) -> float:

@@ -5,7 +5,7 @@ import pytest
 
 from benchmarks.coverage import SCENARIOS, calibrate
 from hybrid_pde.training.physical.residual_arrays import Sensitivities
-from hybrid_pde.training.physical.residual_statistics import Residuals
+from hybrid_pde.training.physical.residuals import Residuals
 from hybrid_pde.training.physical.scheme_discrepancy import Regression
 
 T, X = np.meshgrid(np.arange(1, 13) / 12, np.arange(48) / 48, indexing="ij")

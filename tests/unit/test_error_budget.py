@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 
+from hybrid_pde.training.physical.autocorrelation import correlation
 from hybrid_pde.training.physical.correlated_errors import std_factors
 from hybrid_pde.training.physical.data_precision import rounding_error
 from hybrid_pde.training.physical.discretization_check import Refinement
 from hybrid_pde.training.physical.error_budget import interval_90, structured_share
 from hybrid_pde.training.physical.residual_arrays import Sensitivities
-from hybrid_pde.training.physical.residual_statistics import Residuals, correlation
+from hybrid_pde.training.physical.residuals import Residuals
 
 RANDOM = np.random.default_rng(0)
 VALUES = np.sin(np.linspace(0, 6, 4000)) + 0.3 * RANDOM.standard_normal(4000)

@@ -6,7 +6,7 @@ import pytest
 from hybrid_pde.domain.grid import PERIODIC, FieldLayout, Grid
 from hybrid_pde.training.physical.misfit_structure import MisfitStructure, misfit_structure
 from hybrid_pde.training.physical.misfit_words import misfit_sentences
-from hybrid_pde.training.physical.residual_statistics import Residuals
+from hybrid_pde.training.physical.residuals import Residuals
 
 SIDES = (PERIODIC, PERIODIC)
 LINE = Grid(("x",), (40,), (0.0,), (2.0,), (SIDES,), (False,))

@@ -12,8 +12,9 @@ from hybrid_pde.evaluation.figures.rollout_frames import describe_rollout
 from hybrid_pde.evaluation.measures.examples import example_simulations
 from hybrid_pde.evaluation.report.cost_section import at_equal_error, cost_sentence
 from hybrid_pde.evaluation.rollout_samples import make_sample
+from hybrid_pde.training.physical.autocorrelation import correlation
 from hybrid_pde.training.physical.residual_maps import residual_maps
-from hybrid_pde.training.physical.residual_statistics import Residuals, correlation
+from hybrid_pde.training.physical.residuals import Residuals
 from tests.unit.evaluation_cases import waves
 
 

@@ -3,13 +3,10 @@
 import numpy as np
 import pytest
 
-from hybrid_pde.training.physical.residual_statistics import (
-    Homogeneity,
-    Residuals,
-    compare,
-    correlation,
-    homogeneity,
-)
+from hybrid_pde.training.physical.autocorrelation import correlation
+from hybrid_pde.training.physical.homogeneity import Homogeneity, homogeneity
+from hybrid_pde.training.physical.paired_comparison import compare
+from hybrid_pde.training.physical.residuals import Residuals
 
 
 def noise(seed: int, *shape: int) -> np.ndarray:

@@ -9,13 +9,10 @@ import numpy as np
 
 from hybrid_pde.errors import DivergenceError
 from hybrid_pde.training.physical.objective import Objective
+from hybrid_pde.training.physical.paired_comparison import PairedDifference, compare
 from hybrid_pde.training.physical.physical_trainer import PhysicalTrainer
 from hybrid_pde.training.physical.residual_arrays import residual_arrays
-from hybrid_pde.training.physical.residual_statistics import (
-    PairedDifference,
-    Residuals,
-    compare,
-)
+from hybrid_pde.training.physical.residuals import Residuals
 
 # Growth of the mean square that is no chance, however few and correlated the residuals are.
 _RATIO = 2.0

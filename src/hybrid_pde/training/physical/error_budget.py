@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from hybrid_pde.errors import DivergenceError
+from hybrid_pde.training.physical.autocorrelation import Correlation
 from hybrid_pde.training.physical.correlated_errors import std_factors
 from hybrid_pde.training.physical.data_precision import rounding_errors
 from hybrid_pde.training.physical.discretization_check import Refinement
@@ -16,7 +17,6 @@ from hybrid_pde.training.physical.initial_state_noise import first_frame_effect
 from hybrid_pde.training.physical.objective import Objective
 from hybrid_pde.training.physical.parameter_vector import ParameterVector
 from hybrid_pde.training.physical.residual_arrays import Sensitivities, sensitivity_arrays
-from hybrid_pde.training.physical.residual_statistics import Correlation
 from hybrid_pde.training.physical.scheme_discrepancy import (
     SchemeDiscrepancy,
     scheme_discrepancy,

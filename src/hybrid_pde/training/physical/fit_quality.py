@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from hybrid_pde.training.physical.autocorrelation import Correlation, correlation
+from hybrid_pde.training.physical.homogeneity import Homogeneity, homogeneity
 from hybrid_pde.training.physical.linearization import Linearization
 from hybrid_pde.training.physical.minimum import CONVERGED
 from hybrid_pde.training.physical.misfit_structure import (
@@ -19,13 +21,7 @@ from hybrid_pde.training.physical.objective import Objective
 from hybrid_pde.training.physical.parameter_vector import ParameterVector
 from hybrid_pde.training.physical.residual_arrays import residual_arrays
 from hybrid_pde.training.physical.residual_maps import residual_maps
-from hybrid_pde.training.physical.residual_statistics import (
-    Correlation,
-    Homogeneity,
-    Residuals,
-    correlation,
-    homogeneity,
-)
+from hybrid_pde.training.physical.residuals import Residuals
 
 # Loss from which the model explains less of the data than it leaves unexplained.
 _POOR_LOSS = 0.5

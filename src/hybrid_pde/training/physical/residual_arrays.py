@@ -13,7 +13,7 @@ import torch
 from hybrid_pde.training.physical.objective import Objective
 from hybrid_pde.training.physical.observation_times import ObservationTime, observation_times
 from hybrid_pde.training.physical.observations import Observations
-from hybrid_pde.training.physical.residual_statistics import Residuals
+from hybrid_pde.training.physical.residuals import Residuals
 from hybrid_pde.training.physical.sensor_readings import read_states
 from hybrid_pde.training.physical.tangent_rollout import States, TangentRollout
 

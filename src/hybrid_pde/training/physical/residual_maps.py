@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from hybrid_pde.domain.grid import Grid
-from hybrid_pde.training.physical.residual_statistics import Correlation, Residuals
+from hybrid_pde.training.physical.autocorrelation import Correlation
+from hybrid_pde.training.physical.residuals import Residuals
 
 DIGITS = 4  # of each number; a map of 128 × 128 cells takes 150 kB
 MOST_POINTS = 2**14  # of a map; a larger one is thinned

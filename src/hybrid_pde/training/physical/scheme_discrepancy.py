@@ -26,10 +26,11 @@ import numpy as np
 from hybrid_pde.domain.grid import Grid
 from hybrid_pde.errors import DivergenceError
 from hybrid_pde.numerics.discretization import CANDIDATES, Discretization
+from hybrid_pde.training.physical.autocorrelation import correlation
 from hybrid_pde.training.physical.objective import Objective
 from hybrid_pde.training.physical.refined_linearization import discretized
 from hybrid_pde.training.physical.residual_arrays import Sensitivities, residual_arrays
-from hybrid_pde.training.physical.residual_statistics import Residuals, correlation
+from hybrid_pde.training.physical.residuals import Residuals
 
 # Order of most solvers: advection in advective and in divergence form spans the common schemes.
 _COMMON = (

@@ -22,8 +22,9 @@ from hybrid_pde.training.physical.candidate_screening import predicted_fit
 from hybrid_pde.training.physical.minimization import gauss_newton
 from hybrid_pde.training.physical.objective import Objective
 from hybrid_pde.training.physical.observations import Observations
+from hybrid_pde.training.physical.paired_comparison import compare
 from hybrid_pde.training.physical.residual_arrays import residual_arrays, start_residuals
-from hybrid_pde.training.physical.residual_statistics import Residuals, compare
+from hybrid_pde.training.physical.residuals import Residuals
 
 # Long enough to distinguish schemes of noise-free data, short compared with the calibration itself.
 NUM_WINDOWS = 4

@@ -29,6 +29,7 @@ def parameter_rows(experiment: Experiment, parameters: Mapping[str, Any]) -> lis
     """One row per parameter or vector component; a field has one row."""
     generation = experiment.generation_params
     true_values = generation.parameters if generation else {}
+    learned = {each.name: each for each in experiment.trainer_params.physical.learnable_parameters}
     rows = []
     for name, parameter in parameters.get("parameters", {}).items():
         if "labels" in parameter:
@@ -41,7 +42,8 @@ def parameter_rows(experiment: Experiment, parameters: Mapping[str, Any]) -> lis
         many = isinstance(value, list)
         for index in range(len(value) if many else 1):
             at = component(value, index)
-            true_value = true_values.get(name)
+            of_files = learned[name].true_value if name in learned else None
+            true_value = true_values.get(name) if of_files is None else of_files
             if isinstance(true_value, list) and not many:
                 true_value = None
             rows.append(
@@ -51,16 +53,32 @@ def parameter_rows(experiment: Experiment, parameters: Mapping[str, Any]) -> lis
                     "interval": _interval(parameter.get("interval_90"), index),
                     "std": number(component(parameter.get("std"), index), 2),
                     "unit": parameter.get("unit") or "",
+                    "in_files": in_units_of_files(parameter, index),
                     "initial_guess": number(component(parameter.get("initial_guess"), index)),
                     "bounds": _bounds(parameter.get("bounds")),
                     "discretization_error": number(
                         component(parameter.get("discretization_error"), index), 2
                     ),
-                    "true_value": _true_value(at, component(true_value, index)),
+                    "true_value": _true_value(
+                        at,
+                        component(true_value, index),
+                        "generated with" if of_files is None else "stated:",
+                    ),
                     "stated": _stated(at, component(true_value, index)),
                 }
             )
     return rows
+
+
+def in_units_of_files(parameter: Mapping[str, Any], index: int) -> str:
+    """The estimate with the files' unit of time, ``60.1 ± 0.2 km²/day``; empty if that is used."""
+    found = parameter.get("in_units_of_files")
+    at = component((found or {}).get("value"), index)
+    if found is None or at is None:
+        return ""
+    deviation = _deviation(parameter, index)
+    spread = None if deviation is None else deviation * found["factor"]
+    return f"{estimate(at, spread)} {found['unit']}"
 
 
 def component_name(name: str, value: Any, index: int) -> str:
@@ -255,7 +273,7 @@ def _estimate(value: float | None, std: float | None) -> str:
 
 
 def _stated(value: float | None, true_value: float | None) -> str:
-    """True value of generated data and the relative error of the estimate, for the table."""
+    """True value and the relative error of the estimate, for the table."""
     if true_value is None:
         return ""
     if value is None or not true_value:
@@ -269,13 +287,13 @@ def _relative_error(value: float, true_value: float) -> str:
     return "less than 10⁻⁵ %" if error < ROUNDING else percent(error)
 
 
-def _true_value(value: float | None, true_value: float | None) -> str:
-    """True value of generated data, and the relative error of the estimate."""
+def _true_value(value: float | None, true_value: float | None, origin: str) -> str:
+    """The true value with its origin, and the relative error of the estimate."""
     if true_value is None:
         return ""
     if value is None or not true_value:
-        return f"generated with {number(true_value)}"
-    return f"generated with {number(true_value)}; {_relative_error(value, true_value)} error"
+        return f"{origin} {number(true_value)}"
+    return f"{origin} {number(true_value)}; {_relative_error(value, true_value)} error"
 
 
 def _bounds(bounds: Any) -> str:

@@ -235,10 +235,15 @@ def test_currents_in_the_files_are_a_known_velocity(capsys):
     assert "→ AdvectionDiffusionPDE" in said and ", velocity from u, v; leaves" in said
     written = load_experiment("known.yaml")
     assert written["data"]["known_parameters"] == {"velocity": ["u", "v"]}
+    assert written["data"]["fields"] == ["tracer", "u", "v"]
+    surrogate = written["model"]["synthetic"]
+    assert surrogate["input_specs"] == {"tracer": 1, "u": 1, "v": 1}
+    assert surrogate["output_specs"] == {"tracer": 1}
     (learned,) = written["trainer_params"]["physical"]["learnable_parameters"]
     assert learned["name"] == "diffusivity"
     assert learned["initial_guess"] == pytest.approx(0.02, rel=0.05)
     assert "not used" not in Path("known.yaml").read_text()
+    assert app.run(["check", "known.yaml"]) == app.DONE
 
 
 def test_ends_that_do_not_meet_get_walls(capsys):

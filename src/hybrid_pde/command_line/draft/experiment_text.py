@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hybrid_pde.command_line.draft.equation_choice import Candidate
-from hybrid_pde.command_line.draft.fields_of_roles import dynamic_fields
+from hybrid_pde.command_line.draft.fields_of_roles import constant_fields, dynamic_fields
 from hybrid_pde.command_line.draft.regression import learned_parameters, rounded
 from hybrid_pde.command_line.draft.split import split
 from hybrid_pde.command_line.draft.yaml_lines import entry, flow, list_lines
@@ -44,6 +44,7 @@ class _Draft:
         self, found: Inspection, raw: Path, chosen: Candidate | None, possible: list[Candidate]
     ) -> None:
         self._found, self._raw, self._chosen, self._possible = found, raw, chosen, possible
+        self._media = constant_fields(found)
         self._fields, self._variables = self._chosen_fields()
         self._known = self._known_parameters()
         learned = learned_parameters(chosen.match) if chosen else {}
@@ -74,7 +75,10 @@ class _Draft:
                 entry(1, "cache_dir", f"data/cache/{os.path.basename(folder)}")
                 + "  # read-only data"
             )
-        yield entry(1, "fields", list(self._fields))
+        fields = entry(1, "fields", list(self._fields))
+        if self._media:
+            fields += f"  # {', '.join(self._media)}: constant in time, inputs of the surrogate"
+        yield fields
         if self._variables:
             yield entry(1, "variables", self._variables) + "  # their names in the files"
         if dims := self._found.settings.dims:
@@ -97,10 +101,9 @@ class _Draft:
         """Section ``model``."""
         yield "model:"
         yield from self._physical()
-        specs = dict.fromkeys(self._fields, 1) | {
-            name: max(1, len(self._components(name))) for name in self._fields
-        }
-        specs_text = flow({"input_specs": specs, "output_specs": specs})
+        inputs = {name: max(1, len(self._components(name))) for name in self._fields}
+        outputs = {name: count for name, count in inputs.items() if name not in self._media}
+        specs_text = flow({"input_specs": inputs, "output_specs": outputs})
         yield f"  synthetic: {{name: UNet, {specs_text[1:]}"
         yield ""
 
@@ -215,6 +218,7 @@ class _Draft:
                 role if len(names) > 1 or not names[0].isidentifier() else names[0]: names
                 for role, names in self._chosen.match.sources.items()
             }
+        sources |= {name: (name,) for name in self._media}
         variables: dict[str, Any] = {}
         for field, names in sources.items():
             if len(names) > 1:

@@ -39,6 +39,19 @@ def dynamic_fields(found: Inspection) -> list[FieldLayout]:
     return [layout for layout in found.info.layouts if not layout.static]
 
 
+def constant_fields(found: Inspection) -> list[str]:
+    """Fields that are constant in time, but not in space: what a surrogate sees of the medium."""
+    described = found.fields
+    return [
+        layout.name
+        for layout in found.info.layouts
+        if layout.static
+        and layout.name.isidentifier()
+        and not described[layout.name]["missing"]
+        and described[layout.name]["min"] != described[layout.name]["max"]
+    ]
+
+
 def currents(found: Inspection) -> tuple[str, ...]:
     """Fields that are constant in time and named like the components of a velocity, or none."""
     static = {each.name for each in found.info.layouts if each.static and not each.components}

@@ -154,8 +154,12 @@ def test_axes_of_curves_have_the_units_of_the_data() -> None:
     figure = plot_diagnostics(_with_long_rollouts(found), found.spectra, units)
     labels = {axes.get_xlabel() for axes in figure.axes if axes.get_visible()}
     assert labels == {"lead time t [s]", "wavenumber k [1/km]"}
-    (curves,) = plot_error_curves(found.metrics, time_unit="s").axes
+    (curves,) = plot_error_curves(found.metrics, units=units).axes
     assert curves.get_xlabel().startswith("lead time t [s]   (one step = ")
+    daily = StatedUnits(length="km", time="s", time_of_files="day", seconds_of_files=86400.0)
+    (days,) = plot_error_curves(found.metrics, units=daily).axes
+    assert days.get_xlabel().startswith("lead time t [day]   (one step = ")
+    assert days.get_xlim()[1] == pytest.approx(curves.get_xlim()[1] / 86400)
 
 
 def test_a_diverged_prediction_has_no_spectrum_but_the_others_have() -> None:

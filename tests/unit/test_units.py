@@ -115,6 +115,7 @@ def test_numbers_with_the_files_unit_of_time(unit: str, shown: str, factor: floa
     units = StatedUnits(length="km", time="s", time_of_files="day", seconds_of_files=86400.0)
     assert units.in_files(unit) == (shown, pytest.approx(factor))
     assert units.in_files("length") is None
+    assert units.shown_time == ("day", pytest.approx(1 / 86400))
     assert StatedUnits(length="km", time="s").in_files(unit) is None
 
 

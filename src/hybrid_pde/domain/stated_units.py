@@ -83,6 +83,11 @@ class StatedUnits:
         shown = self.concrete(_TIME.sub(rf"{self.time_of_files}\1", unit))
         return shown, float(self.seconds_of_files) ** -power
 
+    @property
+    def shown_time(self) -> tuple[str, float]:
+        """Unit of times for people, that of the files, and the factor to it."""
+        return self.in_files("time") or (self.time, 1.0)
+
     def to_dict(self) -> dict[str, Any]:
         """The units as JSON types; JSON turns tuples into lists."""
         return asdict(self)
@@ -95,6 +100,9 @@ class StatedUnits:
             ValueError: if the values have other types.
         """
         return adapter_of(cls).validate_python(dict(values))
+
+
+NO_UNITS = StatedUnits()
 
 
 def labelled(name: str, unit: str) -> str:

@@ -247,9 +247,9 @@ def test_currents_in_the_files_are_a_known_velocity(capsys):
 
 
 def test_ends_that_do_not_meet_get_walls(capsys):
-    """A tracer that has reached one wall: no boundary is stated, and a periodic box is unlikely."""
+    """A closed basin: no boundary is stated, and neither tracer nor currents are periodic."""
     write_release("release.nc")
     content = made("release.nc", "--output", "a.yaml")
-    assert content["data"]["boundary"] == {"x": "zero-gradient", "y": "periodic"}
+    assert content["data"]["boundary"] == "zero-gradient"
     assert "# ASSUMED, the files state none, and the values at the" in Path("a.yaml").read_text()
     assert "walls without a flux (zero-gradient) are assumed" in capsys.readouterr().out

@@ -70,14 +70,8 @@ def test_an_open_interval_names_the_end_that_it_has() -> None:
 
 
 def test_an_estimate_is_compared_with_a_stated_value() -> None:
-    learned = [{"name": "viscosity", "initial_guess": 0.1, "true_value": 0.002}]
-    experiment = parse_experiment(
-        {
-            "model": {"physical": {"name": "BurgersPDE"}},
-            "trainer_params": {"learnable_parameters": learned},
-        }
-    )
-    parameter = {"value": 0.0021, "std": 1e-5, "unit": "length²/time"}
+    experiment = parse_experiment({"model": {"physical": {"name": "BurgersPDE"}}})
+    parameter = {"value": 0.0021, "std": 1e-5, "unit": "length²/time", "true_value": 0.002}
     (row,) = parameter_rows(experiment, {"parameters": {"viscosity": parameter}})
     assert row["stated"] == "0.002 (5 % off)" and row["in_files"] == ""
     assert row["true_value"] == "stated: 0.002; 5 % error"

@@ -179,7 +179,7 @@ def calibrate_simulations(
             joint = JointCalibration(experiment, store)
             estimates, shared = joint.run(calibrated_simulations(experiment))
         result = combined_result(experiment, estimates, shared)
-    _state_units(result["parameters"], store.units)
+    _complete(result["parameters"], experiment, store.units)
     result["warnings"] = list(dict.fromkeys([*earlier, *found]))
     result["experiment"] = calibrated_experiment(experiment, store.description)
     write_history(files.history, result["history"])
@@ -225,7 +225,7 @@ def calibrate(
                 result = _estimate(experiment, store, guidance, log)
             finally:
                 log.flush()
-        _state_units(result["parameters"], store.units)
+        _complete(result["parameters"], experiment, store.units)
         kept = [*earlier, *result.get("warnings", ()), *found]
         if guidance is not None:
             before = read_result(guidance.previous).get("warnings") or ()
@@ -258,9 +258,15 @@ def _estimate(
     return calibrate_cycle(trainer, windows, guidance)
 
 
-def _state_units(parameters: Mapping[str, dict[str, Any]], units: StatedUnits) -> None:
-    """Give each parameter its unit, and the estimate with the files' unit of time beside it."""
-    for parameter in parameters.values():
+def _complete(
+    parameters: Mapping[str, dict[str, Any]], experiment: Experiment, units: StatedUnits
+) -> None:
+    """Add units, the estimate with the files' unit of time, and the value to compare it with."""
+    learned = experiment.trainer_params.physical.learnable_parameters
+    true_values = {each.name: each.true_value for each in learned}
+    for name, parameter in parameters.items():
+        if true_values.get(name) is not None:
+            parameter["true_value"] = true_values[name]
         in_files = units.in_files(parameter["unit"])
         parameter["unit"] = units.concrete(parameter["unit"])
         if in_files is None:

@@ -8,7 +8,11 @@ from hybrid_pde.evaluation.evaluation_warnings import gain_over_persistence
 from hybrid_pde.evaluation.history import component
 from hybrid_pde.evaluation.measures.metrics import LABELS, PREDICTORS
 from hybrid_pde.evaluation.number_format import compared, estimate, mean_error, number
-from hybrid_pde.evaluation.report.parameter_tables import component_name, in_units_of_files
+from hybrid_pde.evaluation.report.parameter_tables import (
+    component_name,
+    in_units_of_files,
+    stated_value,
+)
 from hybrid_pde.evaluation.report.result_files import results_with_warnings
 from hybrid_pde.evaluation.report.warnings_of_stages import gather_warnings
 from hybrid_pde.result_warnings import summary_of
@@ -44,6 +48,8 @@ def _estimates(parameters: Mapping[str, Any]) -> Iterator[str]:
                 text = estimate(component(value, index), component(spread, index))
                 in_files = in_units_of_files(found, index)
                 also = f" = {in_files}" if in_files else ""
+                if stated := stated_value(found, index):
+                    also += f"; stated: {stated}"
                 yield f"{component_name(name, value, index)} = {text}{unit}{also}"
 
 

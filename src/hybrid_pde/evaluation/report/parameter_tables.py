@@ -29,7 +29,6 @@ def parameter_rows(experiment: Experiment, parameters: Mapping[str, Any]) -> lis
     """One row per parameter or vector component; a field has one row."""
     generation = experiment.generation_params
     true_values = generation.parameters if generation else {}
-    learned = {each.name: each for each in experiment.trainer_params.physical.learnable_parameters}
     rows = []
     for name, parameter in parameters.get("parameters", {}).items():
         if "labels" in parameter:
@@ -42,7 +41,7 @@ def parameter_rows(experiment: Experiment, parameters: Mapping[str, Any]) -> lis
         many = isinstance(value, list)
         for index in range(len(value) if many else 1):
             at = component(value, index)
-            of_files = learned[name].true_value if name in learned else None
+            of_files = parameter.get("true_value")
             true_value = true_values.get(name) if of_files is None else of_files
             if isinstance(true_value, list) and not many:
                 true_value = None
@@ -79,6 +78,15 @@ def in_units_of_files(parameter: Mapping[str, Any], index: int) -> str:
     deviation = _deviation(parameter, index)
     spread = None if deviation is None else deviation * found["factor"]
     return f"{estimate(at, spread)} {found['unit']}"
+
+
+def stated_value(parameter: Mapping[str, Any], index: int) -> str:
+    """The value to compare with, and how far the estimate is off; empty where there is none."""
+    found = parameter.get("true_value")
+    value = component(parameter["value"], index)
+    if found is None or isinstance(found, list) != isinstance(parameter["value"], list):
+        return ""
+    return _stated(value, component(found, index))
 
 
 def component_name(name: str, value: Any, index: int) -> str:

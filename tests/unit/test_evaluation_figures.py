@@ -162,6 +162,17 @@ def test_axes_of_curves_have_the_units_of_the_data() -> None:
     assert days.get_xlim()[1] == pytest.approx(curves.get_xlim()[1] / 86400)
 
 
+def test_a_spectrum_without_small_scales_does_not_set_the_range() -> None:
+    """Persistence of a smooth state beside a truth that has become turbulent."""
+    found = _evaluation()
+    lines = found.spectra["velocity"]
+    lines["persistence"] = np.where(np.arange(len(lines["truth"])) > 1, 1e-12, lines["truth"])
+    others = [lines[name] for name in lines if name not in ("wavenumber", "persistence")]
+    figure = plot_diagnostics(found.metrics, found.spectra)
+    low, _ = figure.axes[1].get_ylim()
+    assert low >= 0.099 * min(each[each > 0].min() for each in others)
+
+
 def test_a_diverged_prediction_has_no_spectrum_but_the_others_have() -> None:
     found = _evaluation(lost=2)
     assert set(found.spectra["velocity"]) == {"wavenumber", "truth", "physical", "persistence"}

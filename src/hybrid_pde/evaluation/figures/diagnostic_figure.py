@@ -157,7 +157,10 @@ def _draw_spectra(
         axes.set_yscale("log")
         # below the rounding of single precision there is only noise
         low, high = axes.get_ylim()
-        axes.set_ylim(max(low, 0.1 * UNIFORM_SPREAD**2 * largest), high)
+        # persistence may lack the small scales altogether
+        shown = [lines[name] for name in lines if name not in ("wavenumber", "persistence")]
+        smallest = min(float(each[each > 0].min(initial=largest)) for each in shown)
+        axes.set_ylim(max(low, 0.1 * UNIFORM_SPREAD**2 * largest, 0.1 * smallest), high)
     axes.xaxis.set_minor_locator(LogLocator(subs=(2.0, 5.0)))  # labels that do not touch
     return _finished(axes, f"energy of {plain(field)} at the last step")
 

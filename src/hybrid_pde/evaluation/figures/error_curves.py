@@ -65,7 +65,7 @@ def plot_error_curves(
             axes.annotate(
                 "error of the mean field", (0, 1), xycoords=axes.get_yaxis_transform(),
                 xytext=(4, 3), textcoords="offset points", ha="left", fontsize=8.5,
-                color="#888888",
+                color="#888888", bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
             )  # fmt: skip
         grid_lines(axes)
         axes.legend(loc="best")

@@ -154,7 +154,7 @@ def _draw_images(block: SubFigure, sample: RolloutSample, shown: View) -> None:
             axes.spines[:].set_visible(False)
             axes.tick_params(length=2.5, labelsize=9)
             axes.locator_params(nbins=3)
-        row[0].set_ylabel(_axis(sample, sample.grid.axes[1]), rotation=0)
+        row[0].set_ylabel(_axis(sample, sample.grid.axes[1]))
         row[0].annotate(
             title, (0, 0.5), xycoords="axes fraction", xytext=(-52, 0),
             textcoords="offset points", ha="right", va="center",

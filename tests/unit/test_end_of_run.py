@@ -31,12 +31,16 @@ def test_the_sentence_of_the_failed_stage_is_found_in_its_log(tmp_path: Path) ->
     )
     own.write_text(f"Error in rule cache:\n    log: {job} (check log file(s) for error details)\n")
     assert failures([own, tmp_path / "absent.log"]) == ["raw/a.nc: no times;\nadd them"]
+    job.write_text("")  # ended before it could say anything
+    assert failures([own]) == []
 
 
 def test_a_run_ends_with_estimates_errors_warnings_and_report(tmp_path: Path) -> None:
     for name in ("physical", "evaluation"):
         (tmp_path / name).mkdir()
     viscosity = {"value": 0.010012, "std": 1e-6, "uncertainty": 3.4e-5, "unit": "m²/s"}
+    viscosity["in_units_of_files"] = {"unit": "m²/day", "factor": 86400.0, "value": 865.04}
+    viscosity["true_value"] = 0.01
     velocity = {"value": [1.0, -0.5], "std": [0.1, 0.2], "unit": "1"}
     own = {"value": [0.1, None], "per_simulation": True}
     parameters = {"viscosity": viscosity, "velocity": velocity, "decay": own}
@@ -49,7 +53,7 @@ def test_a_run_ends_with_estimates_errors_warnings_and_report(tmp_path: Path) ->
     (tmp_path / "report.html").touch()
     assert summary_of_folder(tmp_path).splitlines() == [
         f"{tmp_path}:",
-        "  viscosity = 0.010012 ± 0.000034 m²/s",
+        "  viscosity = 0.010012 ± 0.000034 m²/s = 865.0 ± 2.9 m²/day; stated: 0.01 (0.12 % off)",
         "  velocity x = 1.00 ± 0.10",
         "  velocity y = −0.50 ± 0.20",
         "  decay: values for 1 of 2 simulations, per_simulation.csv",

@@ -154,8 +154,23 @@ def test_axes_of_curves_have_the_units_of_the_data() -> None:
     figure = plot_diagnostics(_with_long_rollouts(found), found.spectra, units)
     labels = {axes.get_xlabel() for axes in figure.axes if axes.get_visible()}
     assert labels == {"lead time t [s]", "wavenumber k [1/km]"}
-    (curves,) = plot_error_curves(found.metrics, time_unit="s").axes
+    (curves,) = plot_error_curves(found.metrics, units=units).axes
     assert curves.get_xlabel().startswith("lead time t [s]   (one step = ")
+    daily = StatedUnits(length="km", time="s", time_of_files="day", seconds_of_files=86400.0)
+    (days,) = plot_error_curves(found.metrics, units=daily).axes
+    assert days.get_xlabel().startswith("lead time t [day]   (one step = ")
+    assert days.get_xlim()[1] == pytest.approx(curves.get_xlim()[1] / 86400)
+
+
+def test_a_spectrum_without_small_scales_does_not_set_the_range() -> None:
+    """Persistence of a smooth state beside a truth that has become turbulent."""
+    found = _evaluation()
+    lines = found.spectra["velocity"]
+    lines["persistence"] = np.where(np.arange(len(lines["truth"])) > 1, 1e-12, lines["truth"])
+    others = [lines[name] for name in lines if name not in ("wavenumber", "persistence")]
+    figure = plot_diagnostics(found.metrics, found.spectra)
+    low, _ = figure.axes[1].get_ylim()
+    assert low >= 0.099 * min(each[each > 0].min() for each in others)
 
 
 def test_a_diverged_prediction_has_no_spectrum_but_the_others_have() -> None:

@@ -253,7 +253,7 @@ def test_table_for_people(tmp_path, capsys):
     assert "notes:\n- no boundary stated; taken as periodic" in shown
 
 
-def test_ends_that_do_not_meet_are_noted(tmp_path, capsys):
+def test_ends_that_do_not_meet_are_noted(tmp_path):
     """A cosine between walls in x, periodic in y; the same in a box that is periodic in both."""
     x, y = ((np.arange(16) + 0.5) / 16, (np.arange(12) + 0.5) / 12)
     for name, waves in (("walls", 1), ("box", 2)):
@@ -269,6 +269,3 @@ def test_ends_that_do_not_meet_are_noted(tmp_path, capsys):
     assert [said in note for note in walls.notes].count(True) == 1
     assert not any("do not meet" in note for note in box.notes)
     assert "open_axes" not in walls.to_dict()
-    draft = ["new", str(tmp_path / "walls.nc"), "--output", str(tmp_path / "walls.yaml")]
-    assert app.run(draft) == app.DONE
-    assert "data.boundary: {x: zero-gradient}" in capsys.readouterr().out

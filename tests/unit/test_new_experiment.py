@@ -64,6 +64,10 @@ def test_equation_that_explains_the_data_is_chosen(tmp_path, capsys):
     assert guesses["velocity"] == pytest.approx(VELOCITY, rel=0.1)
     text = Path("a.yaml").read_text()
     assert text.count("the files state") == 1, "D is a parameter of the equation"
+    assert {each["name"]: each.get("true_value") for each in learned} == {
+        "diffusivity": DIFFUSIVITY,
+        "velocity": None,
+    }
     assert "the files state 0.03" in text and "# stated by the files" in text
     schema = json.loads(Path("experiment.schema.json").read_text())
     assert text.startswith("# yaml-language-server: $schema=experiment.schema.json\n")
@@ -203,27 +207,49 @@ def test_split_has_each_simulation_once(count):
     assert len(test) == (0 if count == 1 else max(1, round(0.15 * count)))
 
 
-def test_currents_in_the_files_are_a_known_velocity(tmp_path, monkeypatch, capsys):
-    """A tracer in a steady gyre, with the currents as two fields that are constant in time."""
-    monkeypatch.chdir(tmp_path)
-    x, y = (np.arange(16) + 0.5) / 16, (np.arange(12) + 0.5) / 12
-    gyre = np.sin(np.pi * x)[:, None] * np.cos(np.pi * y)
-    tracer = np.exp(-20 * ((x[:, None] - 0.4) ** 2 + (y - 0.5) ** 2))
+def write_release(path, diffusivity=0.02):
+    """A tracer in a steady gyre between walls: currents constant in time, D ∇²c − v·∇c exact."""
+    x, y = (np.arange(40) + 0.5)[:, None] / 40, (np.arange(36) + 0.5) / 36
+    gyre = {
+        "u": -np.sin(np.pi * x) * np.cos(np.pi * y),
+        "v": np.cos(np.pi * x) * np.sin(np.pi * y),
+    }
+    away = {"u": x - 0.4 + 0 * y, "v": y - 0.5 + 0 * x}
+    r2, width = away["u"] ** 2 + away["v"] ** 2, 8.0
+    c = np.exp(-width * r2)
+    rate = diffusivity * (4 * width**2 * r2 - 4 * width) * c
+    rate += sum(2 * width * away[name] * gyre[name] for name in gyre) * c
     xr.Dataset(
         {
-            "tracer": (("time", "x", "y"), np.stack([tracer, tracer + 0.1 * gyre * tracer])),
-            "u": (("x", "y"), gyre),
-            "v": (("x", "y"), -gyre),
+            "tracer": (("time", "x", "y"), np.stack([c + step * rate for step in (-0.1, 0, 0.1)])),
+            **{name: (("x", "y"), values) for name, values in gyre.items()},
         },
-        {"time": [0.0, 0.1], "x": x, "y": y},
-    ).to_netcdf("release.nc")
-    assert app.run(["new", "release.nc"]) == app.DONE
+        {"time": [0.0, 0.1, 0.2], "x": x[:, 0], "y": y},
+    ).to_netcdf(path)
+
+
+def test_currents_in_the_files_are_a_known_velocity(capsys):
+    write_release("release.nc")
+    assert app.run(["new", "release.nc", "--output", "known.yaml"]) == app.DONE
     said = capsys.readouterr().out
-    assert "u, v may be a known velocity: --equation AdvectionDiffusionPDE takes them" in said
-    draft = ["new", "release.nc", "--equation", "AdvectionDiffusionPDE", "--output", "known.yaml"]
-    assert app.run(draft) == app.DONE
+    assert "→ AdvectionDiffusionPDE" in said and ", velocity from u, v; leaves" in said
     written = load_experiment("known.yaml")
     assert written["data"]["known_parameters"] == {"velocity": ["u", "v"]}
-    learned = written["trainer_params"]["physical"]["learnable_parameters"]
-    assert [each["name"] for each in learned] == ["diffusivity"]
+    assert written["data"]["fields"] == ["tracer", "u", "v"]
+    surrogate = written["model"]["synthetic"]
+    assert surrogate["input_specs"] == {"tracer": 1, "u": 1, "v": 1}
+    assert surrogate["output_specs"] == {"tracer": 1}
+    (learned,) = written["trainer_params"]["physical"]["learnable_parameters"]
+    assert learned["name"] == "diffusivity"
+    assert learned["initial_guess"] == pytest.approx(0.02, rel=0.05)
     assert "not used" not in Path("known.yaml").read_text()
+    assert app.run(["check", "known.yaml"]) == app.DONE
+
+
+def test_ends_that_do_not_meet_get_walls(capsys):
+    """A closed basin: no boundary is stated, and neither tracer nor currents are periodic."""
+    write_release("release.nc")
+    content = made("release.nc", "--output", "a.yaml")
+    assert content["data"]["boundary"] == "zero-gradient"
+    assert "# ASSUMED, the files state none, and the values at the" in Path("a.yaml").read_text()
+    assert "walls without a flux (zero-gradient) are assumed" in capsys.readouterr().out

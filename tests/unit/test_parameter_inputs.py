@@ -8,15 +8,18 @@ import numpy as np
 import pytest
 import torch
 
-from hybrid_pde.config import parse_experiment
+from hybrid_pde.config import Experiment, parse_experiment
 from hybrid_pde.config.checks.data import check_against_data
 from hybrid_pde.config.checks.surrogate import surrogate_input_errors
 from hybrid_pde.config.discovery import built_in_equations
 from hybrid_pde.data import CacheManager, HybridDataset, collate_windows
+from hybrid_pde.data.cache.cache_header import CacheHeader
 from hybrid_pde.domain.grid import FieldLayout, Grid
 from hybrid_pde.domain.known_values import KnownParameter
 from hybrid_pde.errors import ConfigError
 from hybrid_pde.models.synthetic.synthetic_predictor import SyntheticPredictor
+from hybrid_pde.result_warnings import ResultWarning
+from hybrid_pde.training.synthetic.training_windows import warn_of_unseen_medium
 from tests.unit.surrogates import PERIODIC, awake, surrogate
 
 GRID = Grid(("x", "y"), (6, 4), (0.0, 0.0), (3.0, 1.0), (PERIODIC, PERIODIC), (False, False))
@@ -234,3 +237,18 @@ def test_a_bundle_longer_than_a_window_is_rejected() -> None:
     config["trainer_params"]["num_predict_steps"] = 8
     (line,) = lines(config)
     assert "model.synthetic.bundle: 9: trainer_params.num_predict_steps is 8" in line
+
+
+def test_a_current_that_the_surrogate_does_not_see() -> None:
+    layouts = (FieldLayout("c"), FieldLayout("u", (), True), FieldLayout("v", (), True))
+    current = KnownParameter("velocity", ("x", "y"), is_field=True)
+    header = CacheHeader(GRID, layouts, 0.1, (0.0, 0.1), {}, "", {}, (current,))
+
+    def with_inputs(*names: str) -> Experiment:
+        specs = {"input_specs": dict.fromkeys(names, 1), "output_specs": {"c": 1}}
+        data = {"fields": ["c", "u", "v"], "known_parameters": {"velocity": ["u", "v"]}}
+        return parse_experiment({"data": data, "model": {"synthetic": {"name": "UNet", **specs}}})
+
+    with pytest.warns(ResultWarning, match=r"Add u, v to data\.fields, .*\{u: 1, v: 1\}"):
+        warn_of_unseen_medium(with_inputs("c"), header)
+    warn_of_unseen_medium(with_inputs("c", "u", "v"), header)

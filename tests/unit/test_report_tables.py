@@ -69,6 +69,14 @@ def test_an_open_interval_names_the_end_that_it_has() -> None:
         assert parameter_rows(experiment, found)[0]["interval"] == text
 
 
+def test_an_estimate_is_compared_with_a_stated_value() -> None:
+    experiment = parse_experiment({"model": {"physical": {"name": "BurgersPDE"}}})
+    parameter = {"value": 0.0021, "std": 1e-5, "unit": "length²/time", "true_value": 0.002}
+    (row,) = parameter_rows(experiment, {"parameters": {"viscosity": parameter}})
+    assert row["stated"] == "0.002 (5 % off)" and row["in_files"] == ""
+    assert row["true_value"] == "stated: 0.002; 5 % error"
+
+
 def test_a_mean_that_is_rounding_is_zero() -> None:
     row = {"name": "u", "static": False, "std": 0.3, "min": -1.0, "max": 1.0, "missing": 0}
     means = (1.2e-9, 0.1, None)

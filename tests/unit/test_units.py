@@ -97,6 +97,26 @@ def test_fields_of_lengths_and_times_are_in_the_units_of_the_axes(
     units = store.header(0).units
     assert (units.length, units.time, units.of("u")) == (axis, "s", target)
     assert units.concrete("length²/time") == f"{axis}²/s"
+    of_file = {"hours": "hour", "days since 2000-01-01": "day"}.get(time, "")
+    shown = units.in_files("length²/time")
+    assert (shown[0] if shown else "") == (f"{axis}²/{of_file}" if of_file else "")
+
+
+@pytest.mark.parametrize(
+    ("unit", "shown", "factor"),
+    [
+        ("length²/time", "km²/day", 86400.0),
+        ("length/time²", "km/day²", 86400.0**2),
+        ("1/(time·n)", "1/(day·n)", 86400.0),
+        ("time", "day", 1 / 86400),
+    ],
+)
+def test_numbers_with_the_files_unit_of_time(unit: str, shown: str, factor: float) -> None:
+    units = StatedUnits(length="km", time="s", time_of_files="day", seconds_of_files=86400.0)
+    assert units.in_files(unit) == (shown, pytest.approx(factor))
+    assert units.in_files("length") is None
+    assert units.shown_time == ("day", pytest.approx(1 / 86400))
+    assert StatedUnits(length="km", time="s").in_files(unit) is None
 
 
 def test_axes_are_in_the_unit_of_the_first_one(tmp_path: Path) -> None:

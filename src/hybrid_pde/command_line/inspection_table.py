@@ -12,7 +12,7 @@ MAX_VALUES = 6  # of a parameter that differs between simulations
 def table_of(found: Inspection) -> str:
     """The description as lines for a terminal."""
     time, several = found.time, "simulation" if found.simulations == 1 else "simulations"
-    step = "" if time["dt"] is None else f", {_number(time['dt'], time['unit'])} apart"
+    step = "" if time["dt"] is None else f", {_step(found)} apart"
     lines = [
         f"{found.format}: {found.simulations} {several} of {time['steps']} frame(s){step}",
         "",
@@ -51,6 +51,14 @@ def table_of(found: Inspection) -> str:
     if found.notes:
         lines += ["", "notes:", *(f"- {note}" for note in found.notes)]
     return printable("\n".join(lines))
+
+
+def _step(found: Inspection) -> str:
+    """The time between frames, also in the files' unit: ``86400 s (1 day)``."""
+    dt, units = found.time["dt"], found.info.units
+    shown = _number(dt, found.time["unit"])
+    in_files = units.in_files("time")
+    return shown if in_files is None else f"{shown} ({_number(dt * in_files[1], in_files[0])})"
 
 
 def _number(value: float | None, unit: str = "") -> str:

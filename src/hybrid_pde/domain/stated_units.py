@@ -1,10 +1,14 @@
 """Units, reference date, directions and end points of a data set, as its files show them."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from hybrid_pde.domain.type_adapters import adapter_of
+
+_TIME = re.compile(r"time([²³⁴]?)")
+_POWERS = {"": 1, "²": 2, "³": 3, "⁴": 4}
 
 
 @dataclass(frozen=True)
@@ -14,6 +18,8 @@ class StatedUnits:
     Attributes:
         length: Unit of all axes.
         time: Unit of the times, ``s`` if the files state any.
+        time_of_files: Unit of the times in the files, ``day``; empty if it is that of ``time``.
+        seconds_of_files: Its length in seconds.
         epoch: Reference date that the times count from.
         calendar: Calendar of that date.
         variables: Pairs of a field or known parameter and its unit.
@@ -31,6 +37,8 @@ class StatedUnits:
 
     length: str = ""
     time: str = ""
+    time_of_files: str = ""
+    seconds_of_files: float = 1.0
     epoch: str = ""
     calendar: str = ""
     variables: tuple[tuple[str, str], ...] = ()
@@ -58,6 +66,28 @@ class StatedUnits:
             unit = unit.replace(word, own or word)
         return unit
 
+    def in_files(self, unit: str) -> tuple[str, float] | None:
+        """A unit like ``length²/time`` with the files' unit of time, and the factor to it.
+
+        ``km²/day`` and 86400 for numbers in ``km²/s``; ``None`` where both are the same, or the
+        unit has no time in it.
+        """
+        above, _, below = unit.partition("/")
+        power = sum(
+            sign * _POWERS[digit]
+            for part, sign in ((above, 1), (below, -1))
+            for digit in _TIME.findall(part)
+        )
+        if not self.time_of_files or not power:
+            return None
+        shown = self.concrete(_TIME.sub(rf"{self.time_of_files}\1", unit))
+        return shown, float(self.seconds_of_files) ** -power
+
+    @property
+    def shown_time(self) -> tuple[str, float]:
+        """Unit of times for people, that of the files, and the factor to it."""
+        return self.in_files("time") or (self.time, 1.0)
+
     def to_dict(self) -> dict[str, Any]:
         """The units as JSON types; JSON turns tuples into lists."""
         return asdict(self)
@@ -70,6 +100,9 @@ class StatedUnits:
             ValueError: if the values have other types.
         """
         return adapter_of(cls).validate_python(dict(values))
+
+
+NO_UNITS = StatedUnits()
 
 
 def labelled(name: str, unit: str) -> str:

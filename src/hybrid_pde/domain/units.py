@@ -54,6 +54,16 @@ def reference_date(unit: str | None) -> str:
     return "".join(_SINCE.split((unit or "").strip(), maxsplit=1)[1:]).strip()
 
 
+def unit_name(unit: str) -> str:
+    """The singular name of a CF time unit, ``day`` for ``days since 1970-01-01`` or ``d``."""
+    word = _SINCE.split(unit.strip(), maxsplit=1)[0].strip()
+    name = ABBREVIATIONS.get(word, word.lower())
+    name = ABBREVIATIONS.get(name, name)
+    if name not in SECONDS and name.endswith("s"):
+        name = ABBREVIATIONS.get(name[:-1], name[:-1])
+    return name
+
+
 def unit_seconds(unit: str | None, calendar: str) -> float | None:
     """Length of a CF time unit in seconds; ``None`` for no unit or a dimensionless one.
 
@@ -66,11 +76,7 @@ def unit_seconds(unit: str | None, calendar: str) -> float | None:
     """
     if unit is None or unit.strip().lower() in DIMENSIONLESS:
         return None
-    word = _SINCE.split(unit.strip(), maxsplit=1)[0].strip()
-    name = ABBREVIATIONS.get(word, word.lower())
-    name = ABBREVIATIONS.get(name, name)
-    if name not in SECONDS and name.endswith("s"):
-        name = ABBREVIATIONS.get(name[:-1], name[:-1])
+    name = unit_name(unit)
     if name in SECONDS:
         return SECONDS[name]
     days = {"month": MONTH_DAYS, "year": YEAR_DAYS}.get(name)

@@ -207,11 +207,12 @@ def _attributes(model: Forecaster, state: StartState, request: StateRequest) -> 
     """Provenance of a forecast."""
     date = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     frame = f"simulation {request.simulation}, frame {state.frame}"
+    start = f"{state.time:.9g} {model.data.units.time}".rstrip()
     return {
         "title": f"Forecast by a {model.kind}",
         "source": f"{model.kind}, hybrid_pde {__version__}",
         "history": f"{date}: forecast from {Path(state.source).name}, {frame}",
-        "initial_state": f"{Path(state.source).name}, {frame}, time {state.time:.9g}",
+        "initial_state": f"{Path(state.source).name}, {frame}, time {start}",
         "dt": model.data.dt,
     }
 

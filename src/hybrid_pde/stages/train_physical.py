@@ -21,6 +21,7 @@ from hybrid_pde.data.cache.simulation_store import SimulationStore
 from hybrid_pde.data.simulation_table import FILE as TABLE
 from hybrid_pde.data.simulation_table import values_by_simulation
 from hybrid_pde.domain.run_folders import RESIDUALS
+from hybrid_pde.domain.stated_units import StatedUnits
 from hybrid_pde.evaluation.history import write_history
 from hybrid_pde.evaluation.number_format import number
 from hybrid_pde.models.physical.calibrated_model import calibrated_experiment
@@ -178,8 +179,7 @@ def calibrate_simulations(
             joint = JointCalibration(experiment, store)
             estimates, shared = joint.run(calibrated_simulations(experiment))
         result = combined_result(experiment, estimates, shared)
-    for parameter in result["parameters"].values():
-        parameter["unit"] = store.units.concrete(parameter["unit"])
+    _complete(result["parameters"], experiment, store.units)
     result["warnings"] = list(dict.fromkeys([*earlier, *found]))
     result["experiment"] = calibrated_experiment(experiment, store.description)
     write_history(files.history, result["history"])
@@ -225,8 +225,7 @@ def calibrate(
                 result = _estimate(experiment, store, guidance, log)
             finally:
                 log.flush()
-        for parameter in result["parameters"].values():
-            parameter["unit"] = store.units.concrete(parameter["unit"])
+        _complete(result["parameters"], experiment, store.units)
         kept = [*earlier, *result.get("warnings", ()), *found]
         if guidance is not None:
             before = read_result(guidance.previous).get("warnings") or ()
@@ -257,6 +256,34 @@ def _estimate(
     if files is not None:
         guidance = Guidance(files.predictions, read_result(files.previous), store)
     return calibrate_cycle(trainer, windows, guidance)
+
+
+def _complete(
+    parameters: Mapping[str, dict[str, Any]], experiment: Experiment, units: StatedUnits
+) -> None:
+    """Add units, the estimate with the files' unit of time, and the value to compare it with."""
+    learned = experiment.trainer_params.physical.learnable_parameters
+    true_values = {each.name: each.true_value for each in learned}
+    for name, parameter in parameters.items():
+        if true_values.get(name) is not None:
+            parameter["true_value"] = true_values[name]
+        in_files = units.in_files(parameter["unit"])
+        parameter["unit"] = units.concrete(parameter["unit"])
+        if in_files is None:
+            continue
+        unit, factor = in_files
+        keys = ("value", "uncertainty", "interval_90")
+        parameter["in_units_of_files"] = {"unit": unit, "factor": factor} | {
+            key: _scaled(parameter.get(key), factor)
+            for key in keys
+            if not isinstance(parameter["value"], Mapping)
+        }
+
+
+def _scaled(value: Any, factor: float) -> Any:
+    if isinstance(value, list | tuple):
+        return [_scaled(each, factor) for each in value]
+    return None if value is None else value * factor
 
 
 def _log_estimates(result: Mapping[str, Any]) -> None:

@@ -34,7 +34,8 @@ def failures(snakemake_logs: Iterable[Path]) -> list[str]:
 
 def _last_error(text: str) -> str:
     records = [*_RECORD.finditer(text)]
-    ends = [record.start() for record in records[1:]] + [len(text)]
+    starts = [record.start() for record in records]
+    ends = [*starts[1:], len(text)][: len(records)]  # a stage that was ended may have no record
     said = [
         text[record.end() : end].strip()
         for record, end in zip(records, ends, strict=True)

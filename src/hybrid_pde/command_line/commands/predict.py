@@ -58,12 +58,15 @@ def command(
     import_own_module(module)
     given = parse_parameters(parameters or [])
     request = StateRequest(simulation, index, given, regrid)
-    forecast = forecast_file(load_forecaster(model, given), initial, steps, request)
+    forecaster = load_forecaster(model, given)
+    forecast = forecast_file(forecaster, initial, steps, request)
     write_dataset(output, forecast)
-    times = forecast["time"].values
+    unit, factor = forecaster.data.units.shown_time
+    times = factor * forecast["time"].values
     print(f"model: {forecast.attrs['source']}, {model}")
     print(f"state: {forecast.attrs['initial_state']}")
-    print(f"{output}: {steps} frames, time {times[0]:.6g} … {times[-1]:.6g}")
+    span = f"{times[0]:.6g} … {times[-1]:.6g} {unit}".rstrip()
+    print(f"{output}: {steps} frames, time {span}")
     for name, values in forecast.data_vars.items():
         unit = values.attrs.get("units", "")
         extent = f"{float(values.min()):.4g} … {float(values.max()):.4g} {unit}".rstrip()

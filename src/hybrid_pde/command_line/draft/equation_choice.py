@@ -102,7 +102,8 @@ def preferred(possible: list[Candidate]) -> Candidate | None:
 def _triples(found: Inspection, path: Path) -> dict[str, np.ndarray]:
     """Triples of neighbouring frames of each field of the first simulation, ``[N, 3, C, *space]``.
 
-    Empty if a value is missing or there are two frames only.
+    Fields that are constant in time have their values ``[C, *space]``. Empty if a value is missing
+    or there are two frames only.
     """
     points = int(np.prod(found.info.grid.shape))
     middle = chosen_frames(found.info.num_frames, points)
@@ -111,7 +112,7 @@ def _triples(found: Inspection, path: Path) -> dict[str, np.ndarray]:
         return {}
     kept: dict[str, dict[int, np.ndarray]] = {}
     with inspecting(), open_in_subprocess(path, found.settings) as file:
-        first = 0
+        first, constant = 0, file.static(0)
         for block in file.frames(0):
             length = max(map(len, block.values()), default=0)
             for name, values in block.items():
@@ -124,4 +125,4 @@ def _triples(found: Inspection, path: Path) -> dict[str, np.ndarray]:
     return {
         name: np.stack([np.stack([of[f - 1], of[f], of[f + 1]]) for f in middle])
         for name, of in kept.items()
-    }
+    } | {name: values.astype(np.float64) for name, values in constant.items()}

@@ -1,5 +1,6 @@
 """Text of a drafted experiment file, with comments."""
 
+import math
 import os
 import re
 from collections.abc import Iterator
@@ -7,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hybrid_pde.command_line.draft.equation_choice import Candidate
-from hybrid_pde.command_line.draft.fields_of_roles import CARRIED, currents, dynamic_fields
+from hybrid_pde.command_line.draft.fields_of_roles import constant_fields, dynamic_fields
 from hybrid_pde.command_line.draft.regression import learned_parameters, rounded
 from hybrid_pde.command_line.draft.split import split
 from hybrid_pde.command_line.draft.yaml_lines import entry, flow, list_lines
@@ -43,6 +44,7 @@ class _Draft:
         self, found: Inspection, raw: Path, chosen: Candidate | None, possible: list[Candidate]
     ) -> None:
         self._found, self._raw, self._chosen, self._possible = found, raw, chosen, possible
+        self._media = constant_fields(found)
         self._fields, self._variables = self._chosen_fields()
         self._known = self._known_parameters()
         learned = learned_parameters(chosen.match) if chosen else {}
@@ -73,7 +75,10 @@ class _Draft:
                 entry(1, "cache_dir", f"data/cache/{os.path.basename(folder)}")
                 + "  # read-only data"
             )
-        yield entry(1, "fields", list(self._fields))
+        fields = entry(1, "fields", list(self._fields))
+        if self._media:
+            fields += f"  # {', '.join(self._media)}: constant in time, inputs of the surrogate"
+        yield fields
         if self._variables:
             yield entry(1, "variables", self._variables) + "  # their names in the files"
         if dims := self._found.settings.dims:
@@ -96,10 +101,9 @@ class _Draft:
         """Section ``model``."""
         yield "model:"
         yield from self._physical()
-        specs = dict.fromkeys(self._fields, 1) | {
-            name: max(1, len(self._components(name))) for name in self._fields
-        }
-        specs_text = flow({"input_specs": specs, "output_specs": specs})
+        inputs = {name: max(1, len(self._components(name))) for name in self._fields}
+        outputs = {name: count for name, count in inputs.items() if name not in self._media}
+        specs_text = flow({"input_specs": inputs, "output_specs": outputs})
         yield f"  synthetic: {{name: UNet, {specs_text[1:]}"
         yield ""
 
@@ -122,12 +126,14 @@ class _Draft:
             yield from self._parameter(name, spec)
 
     def _boundary(self) -> Iterator[str]:
-        stated = self._found.info.boundary_stated
-        comment = (
-            "stated by the files"
-            if stated
-            else ("ASSUMED, the files state none; or zero-gradient, a number, {x: …, y: …}")
-        )
+        open_axes = self._found.open_axes
+        if self._found.info.boundary_stated:
+            comment = "stated by the files"
+        elif open_axes:
+            ends = f"the values at the ends of {' and '.join(open_axes)} do not meet"
+            comment = f"ASSUMED, the files state none, and {ends}; or a number, periodic"
+        else:
+            comment = "ASSUMED, the files state none; or zero-gradient, a number, {x: …, y: …}"
         yield f"{entry(1, 'boundary', self._found.boundary)}  # {comment}"
 
     def _domain(self) -> Iterator[str]:
@@ -176,9 +182,14 @@ class _Draft:
         given: dict[str, Any] = {"name": name, "initial_guess": guess}
         if spec.positive and isinstance(guess, float):
             given["bounds"] = [rounded(guess / _BOUNDS), rounded(guess * _BOUNDS)]
-        unit = self._found.info.units.concrete(spec.unit)
+        units = self._found.info.units
+        unit, in_files = units.concrete(spec.unit), units.in_files(spec.unit)
         stated = self._stated(name, spec)
+        if in_files is None and isinstance(stated, float) and math.isfinite(stated):
+            given["true_value"] = stated  # for comparison only; its unit of time is not known
         comment = f"[{unit}]"
+        if in_files and isinstance(guess, float):
+            comment += f", a guess of {guess * in_files[1]:.2g} {in_files[0]}"
         if stated is not None:
             comment += f", the files state {_shown(stated)}"
         yield f"      - {flow(given)}  # {comment}"
@@ -207,6 +218,7 @@ class _Draft:
                 role if len(names) > 1 or not names[0].isidentifier() else names[0]: names
                 for role, names in self._chosen.match.sources.items()
             }
+        sources |= {name: (name,) for name in self._media}
         variables: dict[str, Any] = {}
         for field, names in sources.items():
             if len(names) > 1:
@@ -234,9 +246,9 @@ class _Draft:
         """Parameters that differ between simulations or in space, with their names in the files."""
         if self._chosen is None:
             return {}
-        found: dict[str, Any] = {}
-        if self._chosen.name == CARRIED and (components := currents(self._found)):
-            found["velocity"] = list(components)
+        found: dict[str, Any] = {
+            name: list(components) for name, components in self._chosen.match.currents.items()
+        }
         for name, spec in self._chosen.match.spec.parameters.items():
             stated = self._stated_name(name, spec)
             values = self._found.parameters.get(stated) if stated else None

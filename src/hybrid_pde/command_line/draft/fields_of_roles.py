@@ -1,7 +1,7 @@
 """Match of the fields found in raw files to the fields of an equation."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from hybrid_pde.config.equations import EquationSpec, FieldRole
 from hybrid_pde.data.inspection.description import Inspection
@@ -21,10 +21,12 @@ class Match:
     Attributes:
         spec: The equation.
         sources: For each of its roles the fields of the files: one, or one for each component.
+        currents: For each parameter that the files state as a field its components.
     """
 
     spec: EquationSpec
     sources: Mapping[str, tuple[str, ...]]
+    currents: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def num_named(self) -> int:
@@ -35,6 +37,19 @@ class Match:
 def dynamic_fields(found: Inspection) -> list[FieldLayout]:
     """The fields that change in time."""
     return [layout for layout in found.info.layouts if not layout.static]
+
+
+def constant_fields(found: Inspection) -> list[str]:
+    """Fields that are constant in time, but not in space: what a surrogate sees of the medium."""
+    described = found.fields
+    return [
+        layout.name
+        for layout in found.info.layouts
+        if layout.static
+        and layout.name.isidentifier()
+        and not described[layout.name]["missing"]
+        and described[layout.name]["min"] != described[layout.name]["max"]
+    ]
 
 
 def currents(found: Inspection) -> tuple[str, ...]:
@@ -61,7 +76,12 @@ def match_of(spec: EquationSpec, found: Inspection) -> Match | None:
             return None
         sources[role.name] = chosen
         left = {name: layout for name, layout in left.items() if name not in chosen}
-    return Match(spec, {role.name: sources[role.name] for role in required})
+    carried_by = currents(found) if spec.name == CARRIED else ()
+    return Match(
+        spec,
+        {role.name: sources[role.name] for role in required},
+        {"velocity": carried_by} if carried_by else {},
+    )
 
 
 def _candidates(

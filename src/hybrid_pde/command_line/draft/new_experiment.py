@@ -1,6 +1,7 @@
 """Writing of a drafted experiment file."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from hybrid_pde.command_line.draft.equation_choice import (
@@ -10,16 +11,15 @@ from hybrid_pde.command_line.draft.equation_choice import (
     required,
 )
 from hybrid_pde.command_line.draft.experiment_text import experiment_text
-from hybrid_pde.command_line.draft.fields_of_roles import CARRIED, currents
 from hybrid_pde.command_line.run_commands import run_command
 from hybrid_pde.config.json_schema import FILE_NAME, experiment_schema_text
 from hybrid_pde.config.loading import CONFIG_DIR
 from hybrid_pde.config.raw_formats import AUTO
 from hybrid_pde.data.atomic import atomic_path
 from hybrid_pde.data.cache.raw_index import scan
-from hybrid_pde.data.inspection.description import Inspection, inspect
-from hybrid_pde.data.inspection.notes import not_periodic
+from hybrid_pde.data.inspection.description import Inspection, boundary_of, inspect
 from hybrid_pde.data.raw_files.formats import suffixes
+from hybrid_pde.domain.grid import ZERO_GRADIENT
 from hybrid_pde.errors import ConfigError, RawDataError
 
 _SHOWN = 5  # equations in the message
@@ -48,6 +48,7 @@ def write_experiment(raw: Path, equation: str | None, output: Path | None) -> st
     if found.refused or found.info.num_frames < 2:
         reasons = found.refused or ("one frame; a simulation has two or more",)
         raise RawDataError("\n".join(f"{raw}: not usable as it is: {text}" for text in reasons))
+    found = _with_walls(found)
     possible = [] if found.info.units.unusable else candidates(found, next(iter(scan(raw, AUTO))))
     if equation is not None:
         chosen: Candidate | None = required(equation, possible, found)
@@ -63,6 +64,17 @@ def write_experiment(raw: Path, equation: str | None, output: Path | None) -> st
     return "\n".join(_summary(path, chosen, possible, found, command))
 
 
+def _with_walls(found: Inspection) -> Inspection:
+    """The data with walls at the ends that do not meet, where the files state no boundary."""
+    grid = found.info.grid
+    sides = [
+        (ZERO_GRADIENT, ZERO_GRADIENT) if axis in found.open_axes else pair
+        for axis, pair in zip(grid.axes, grid.boundary, strict=True)
+    ]
+    grid = replace(grid, boundary=tuple(sides))
+    return replace(found, info=replace(found.info, grid=grid), boundary=boundary_of(grid))
+
+
 def _usual_place(raw: Path) -> Path:
     name = re.sub(r"[^A-Za-z0-9_.\-]", "_", _data_name(raw.resolve())).lstrip("_.-")
     name = name or "experiment"
@@ -73,6 +85,16 @@ def _usual_place(raw: Path) -> Path:
 def _data_name(raw: Path) -> str:
     """Name of a file or store without its suffix, of a folder as it is."""
     return raw.stem if raw.is_file() or raw.suffix in suffixes(AUTO) else raw.name
+
+
+def _assumed_boundary(found: Inspection) -> str:
+    if not found.open_axes:
+        return "the files state no boundary: periodic is assumed, see data.boundary"
+    axes = " and ".join(found.open_axes)
+    return (
+        f"the files state no boundary, and the values at the two ends of {axes} do not meet: walls "
+        "without a flux (zero-gradient) are assumed there, see data.boundary"
+    )
 
 
 def _unexplained(each: Candidate) -> str:
@@ -93,7 +115,12 @@ def _summary(
     lines = [f"{path}: written"]
     for each in possible[:_SHOWN]:
         mark = "→" if each is chosen else " "
-        lines.append(f"{mark} {each.name}: {each.match.spec.formula}{_unexplained(each)}")
+        known = "".join(
+            f", {name} from {', '.join(components)}"
+            for name, components in each.match.currents.items()
+        )
+        formula = f"{each.match.spec.formula}{known}"
+        lines.append(f"{mark} {each.name}: {formula}{_unexplained(each)}")
     if chosen is None:
         reason = "no built-in equation fits the fields and axes"
         if found.info.units.unusable:
@@ -101,17 +128,6 @@ def _summary(
         elif possible:
             reason = "none explains them alone; choose one with --equation NAME"
         lines.append(f"no equation, a surrogate only: {reason}")
-    fits = {each.name for each in possible}
-    if (
-        CARRIED in fits
-        and (names := currents(found))
-        and (chosen is None or chosen.name != CARRIED)
-    ):
-        lines.append(
-            f"{', '.join(names)} may be a known velocity: --equation {CARRIED} takes them as such"
-        )
     if not found.info.boundary_stated:
-        lines.append("the files state no boundary: periodic is assumed, see data.boundary")
-        if found.open_axes:
-            lines.append(f"but {not_periodic(found.open_axes)}")
+        lines.append(_assumed_boundary(found))
     return [*lines, f"check: hybrid-pde check {path}", f"run:   {command}"]

@@ -42,8 +42,13 @@ class Regression:
 
 
 def learned_parameters(match: Match) -> dict[str, ParameterSpec]:
-    """Parameters to estimate: those without a default, or all if each has one."""
-    spec = match.spec.parameters
+    """Parameters to estimate: those without a default, or all if each has one.
+
+    Those that the files state as fields are known.
+    """
+    spec = {
+        name: each for name, each in match.spec.parameters.items() if name not in match.currents
+    }
     without = {name: each for name, each in spec.items() if each.default is None}
     return without or {name: each for name, each in spec.items() if not each.is_field}
 
@@ -56,7 +61,8 @@ def regression(
     Args:
         match: The equation and the files' fields for its roles.
         grid: The grid.
-        frames: Triples of frames of each field, ``[N, 3, C, *space]``.
+        frames: Triples of frames of each field, ``[N, 3, C, *space]``; of one that is constant in
+            time, its values ``[C, *space]``.
         dt: Time between the frames of a triple [time].
     """
     triples = {
@@ -68,7 +74,11 @@ def regression(
     )
     unit_vectors, shapes = _unit_vectors(match, grid)
     try:
-        rates = _Rates(match, grid, {role: each[:, 1] for role, each in triples.items()})
+        currents = {
+            name: np.concatenate([frames[each] for each in components])
+            for name, components in match.currents.items()
+        }
+        rates = _Rates(match, grid, {role: each[:, 1] for role, each in triples.items()}, currents)
         zeros = {name: 0 * vector for name, vector in unit_vectors}
         base = rates.at(zeros)
         columns, quadratic = [], []
@@ -98,7 +108,13 @@ def regression(
 class _Rates:
     """The equation's rate of change at some states, as one vector of inner points."""
 
-    def __init__(self, match: Match, grid: Grid, states: dict[str, np.ndarray]) -> None:
+    def __init__(
+        self,
+        match: Match,
+        grid: Grid,
+        states: dict[str, np.ndarray],
+        currents: dict[str, np.ndarray],
+    ) -> None:
         self._spec, self._grid = match.spec, grid
         self._equation = equation_classes()[match.spec.name]()
         self._operators = _operators(grid)
@@ -111,6 +127,8 @@ class _Rates:
             for role in states
         }
         self._states = {role: self._tensor(values, role) for role, values in states.items()}
+        dims = channel(vector=",".join(grid.axes)) & space
+        self._currents = {name: math.wrap(values, dims) for name, values in currents.items()}
 
     def at(self, parameters: dict[str, np.ndarray]) -> np.ndarray:
         """The rates with the given parameters, the others being 0 or their defaults."""
@@ -131,6 +149,8 @@ class _Rates:
         return values if self._roles[role].is_vector else values[:, None]
 
     def _parameter(self, name: str, given: dict[str, np.ndarray]) -> math.Tensor:
+        if name in self._currents:
+            return self._currents[name]
         spec = self._spec.parameters[name]
         default = 0.0 if spec.default is None else spec.default
         value = given.get(name, np.asarray(default, np.float64))

@@ -105,6 +105,10 @@ class LearnableParameter(Section):
     """Parametrization of a field. Without it, the parameter is a number."""
     per_simulation: bool = False
     """`true` estimates a value for each simulation ([details](per_simulation.md))."""
+    true_value: Number | None = None
+    """A value from elsewhere that the report compares the estimate with: a number, or one for each
+    axis or name. The calibration does not see it. Default: that of `generation_params`.
+    """
 
 
 class PhysicalTraining(SharedTraining):

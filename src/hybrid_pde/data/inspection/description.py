@@ -160,7 +160,7 @@ class _Reading:
                 "dt": None if "time" in unknown or info.num_frames < 2 else info.dt,
                 "unit": info.units.time,
             },
-            boundary=_boundary(info.grid),
+            boundary=boundary_of(info.grid),
             parameters={name: _common(values) for name, values in stated.items()},
             notes=(
                 *(f"not usable as it is: {text}" for text in refused),
@@ -231,7 +231,7 @@ def _axes(
     return found
 
 
-def _boundary(grid: Grid) -> Any:
+def boundary_of(grid: Grid) -> Any:
     """The boundary in the shortest form of ``data.boundary``."""
     kinds = {*grid.boundary}
     if len(kinds) == 1 and (sides := kinds.pop())[0] == sides[1]:

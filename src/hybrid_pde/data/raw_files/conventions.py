@@ -55,6 +55,8 @@ class Conventions:
         return StatedUnits(
             length=units.length,
             time=self.time.name,
+            time_of_files=first.time_of_files if first else self.time.of_file,
+            seconds_of_files=first.seconds_of_files if first else self.time.scale,
             epoch=epoch,
             calendar=calendar,
             variables=tuple(targets.items()),

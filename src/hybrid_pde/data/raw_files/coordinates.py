@@ -80,7 +80,11 @@ class Coordinates:
             raw = decode(_in_memory(coordinate.variable))
             times = raw.astype(np.float64) * scale + shift
             if raw.dtype == np.float32:
-                remark("time", f"{coordinate.name}: the times are in single precision")
+                remark(
+                    "time",
+                    f"{coordinate.name}: in single precision; steps that differ by its rounding "
+                    "count as equal",
+                )
             resolution = _resolution(_narrowed(raw)) * scale
             return select_frames(times, self._data.select, resolution)
         except ConfigError:

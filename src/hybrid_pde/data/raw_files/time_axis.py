@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from hybrid_pde.config.schema import SelectParams
-from hybrid_pde.domain.units import calendar_name, reference_date, unit_seconds
+from hybrid_pde.domain.units import calendar_name, reference_date, unit_name, unit_seconds
 from hybrid_pde.errors import ConfigError, RawDataError
 
 UNIFORMITY = 1e-3  # largest departure of a step from the mean one, in steps
@@ -42,12 +42,14 @@ class TimeUnit:
         name: Unit of the latter, ``s`` if the file or the experiment states any, else empty.
         epoch: Reference date; empty without one.
         calendar: Calendar of the reference date.
+        of_file: Unit of the file's times, ``day``; empty if it is that of this program, or unknown.
     """
 
     scale: float
     name: str
     epoch: str
     calendar: str
+    of_file: str = ""
 
 
 def time_unit(attrs: Mapping[Any, Any], fallback: str | None) -> TimeUnit:
@@ -80,7 +82,8 @@ def time_unit(attrs: Mapping[Any, Any], fallback: str | None) -> TimeUnit:
     if seconds is not None and stated is not None and seconds != stated:
         raise ValueError(f"the unit is {unit!r} but data.time_unit is {fallback!r}; leave it out")
     scale = seconds or stated
-    return TimeUnit(scale or 1.0, name if scale else "", reference_date(unit), calendar)
+    of_file = unit_name(str(unit if seconds else fallback)) if scale and scale != 1.0 else ""
+    return TimeUnit(scale or 1.0, name if scale else "", reference_date(unit), calendar, of_file)
 
 
 def shift_of_epoch(epoch: str, calendar: str, target: str, target_calendar: str) -> float:

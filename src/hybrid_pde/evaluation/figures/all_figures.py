@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from hybrid_pde.domain.stated_units import StatedUnits
+from hybrid_pde.domain.stated_units import NO_UNITS
 from hybrid_pde.evaluation.figures.animation import write_animation
 from hybrid_pde.evaluation.figures.diagnostic_figure import plot_diagnostics
 from hybrid_pde.evaluation.figures.error_curves import plot_error_curves
@@ -28,8 +28,8 @@ def write_figures(folder: str | Path, evaluation: Evaluation) -> dict[str, Path]
     """
     folder = Path(folder)
     paths = {name: folder / PICTURES[name] for name in ("error_curves", "diagnostics")}
-    units = evaluation.samples[0].units if evaluation.samples else StatedUnits()
-    curves = plot_error_curves(evaluation.metrics, time_unit=units.time)
+    units = evaluation.samples[0].units if evaluation.samples else NO_UNITS
+    curves = plot_error_curves(evaluation.metrics, units=units)
     save_figure(paths["error_curves"], curves)
     diagnostics = plot_diagnostics(evaluation.metrics, evaluation.spectra, units)
     save_figure(paths["diagnostics"], diagnostics)

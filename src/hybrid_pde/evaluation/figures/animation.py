@@ -20,6 +20,7 @@ from hybrid_pde.evaluation.figures.field_images import (
     error_norm,
     extent,
     simplify_colorbar,
+    time_label,
     view,
 )
 from hybrid_pde.evaluation.figures.style import (
@@ -122,12 +123,12 @@ def _image_figure(sample: RolloutSample, shown: View, model: str) -> tuple[Figur
     # The layout engine lets a title collide with images of fixed aspect, so leave a strip free.
     free = 1 - 0.32 / figure.get_figheight()
     figure.set_layout_engine("constrained", rect=(0, 0, 1, free))
-    clock = figure.text(0.012, 0.985, _clock(sample, len(errors) - 1), va="top", fontsize=11)
+    clock = figure.text(0.012, 0.985, time_label(sample, len(errors) - 1), va="top", fontsize=11)
 
     def update(frame: int) -> None:
         for image, (_, values, _, _) in zip(images, parts, strict=True):
             image.set_data(np.ma.masked_invalid(values[min(frame, len(values) - 1)].T))
-        clock.set_text(_clock(sample, frame))
+        clock.set_text(time_label(sample, frame))
 
     return figure, update
 
@@ -157,18 +158,14 @@ def _line_figure(sample: RolloutSample, shown: View, model: str) -> tuple[Figure
     for axes in (above, below):
         grid_lines(axes)
     above.legend(loc="upper right")
-    clock = above.set_title(_clock(sample, len(errors) - 1), loc="left")
+    clock = above.set_title(time_label(sample, len(errors) - 1), loc="left")
 
     def update(frame: int) -> None:
         for line, values in lines:
             line.set_ydata(values[min(frame, len(values) - 1)])
-        clock.set_text(_clock(sample, frame))
+        clock.set_text(time_label(sample, frame))
 
     return figure, update
-
-
-def _clock(sample: RolloutSample, frame: int) -> str:
-    return f"t = {frame * sample.dt:.3f}   (step {frame})"
 
 
 def _write_gif(path: Path, frames: list[Image.Image], colormap: str) -> None:

@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, MaxNLocator
 from numpy.typing import NDArray
 
-from hybrid_pde.domain.stated_units import StatedUnits, labelled
+from hybrid_pde.domain.stated_units import NO_UNITS, StatedUnits, labelled
 from hybrid_pde.evaluation.figures.style import (
     COLORS,
     LABELS,
@@ -26,7 +26,6 @@ from hybrid_pde.evaluation.measures.correlation import THRESHOLD
 from hybrid_pde.evaluation.measures.metrics import PREDICTORS, UNIFORM_SPREAD
 
 MAX_FIELDS = 3
-NO_UNITS = StatedUnits()
 WIDE = 30  # ratio of growths above which a linear axis would hide the smaller one
 QUANTITY_LABELS = {"integral": "integral", "mean_square": "mean square"}
 # One per conserved quantity; the colour shows the model.
@@ -47,7 +46,8 @@ def plot_diagnostics(
     """
     names = [name for name in PREDICTORS if name in metrics]
     models = [name for name in names if name != "persistence"]
-    dt, lead_time = metrics["evaluated_on"]["dt"], labelled("lead time t", units.time)
+    time_unit, factor = units.shown_time
+    dt, lead_time = factor * metrics["evaluated_on"]["dt"], labelled("lead time t", time_unit)
     fields = [name for name in spectra if "truth" in spectra[name]][:MAX_FIELDS]
     drifts = [name for name in models if metrics[name]["conserved"]]
     long = [name for name in models if "long_rollout" in metrics[name]]
@@ -82,7 +82,8 @@ def diagnostic_panels(
     """
     names = [name for name in PREDICTORS if name in metrics]
     models = [name for name in names if name != "persistence"]
-    dt, lead_time = metrics["evaluated_on"]["dt"], labelled("lead time t", units.time)
+    time_unit, factor = units.shown_time
+    dt, lead_time = factor * metrics["evaluated_on"]["dt"], labelled("lead time t", time_unit)
     wavenumber = labelled("wavenumber k", units.length and f"1/{units.length}")
     drawn: dict[str, tuple[Any, str, list[str]]] = {}
     if all("correlation" in metrics[name]["by_lead_time"] for name in names):
@@ -156,7 +157,10 @@ def _draw_spectra(
         axes.set_yscale("log")
         # below the rounding of single precision there is only noise
         low, high = axes.get_ylim()
-        axes.set_ylim(max(low, 0.1 * UNIFORM_SPREAD**2 * largest), high)
+        # persistence may lack the small scales altogether
+        shown = [lines[name] for name in lines if name not in ("wavenumber", "persistence")]
+        smallest = min(float(each[each > 0].min(initial=largest)) for each in shown)
+        axes.set_ylim(max(low, 0.1 * UNIFORM_SPREAD**2 * largest, 0.1 * smallest), high)
     axes.xaxis.set_minor_locator(LogLocator(subs=(2.0, 5.0)))  # labels that do not touch
     return _finished(axes, f"energy of {plain(field)} at the last step")
 

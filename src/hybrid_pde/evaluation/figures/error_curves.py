@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from hybrid_pde.domain.stated_units import labelled
+from hybrid_pde.domain.stated_units import NO_UNITS, StatedUnits, labelled
 from hybrid_pde.evaluation.figures.style import (
     COLORS,
     LABELS,
@@ -23,7 +23,7 @@ from hybrid_pde.evaluation.measures.metrics import PREDICTORS
 def plot_error_curves(
     metrics: Mapping[str, Any],
     measure: str = "vrmse",
-    time_unit: str = "",
+    units: StatedUnits = NO_UNITS,
     size: tuple[float, float] = (7.0, 4.0),
 ) -> Figure:
     """Plot the error of each predictor over lead time, with the range over the simulations.
@@ -33,15 +33,17 @@ def plot_error_curves(
     Args:
         metrics: Content of ``metrics.json``.
         measure: ``vrmse``, ``nrmse`` or ``relative_l2``.
-        time_unit: Unit of the times, if it is known.
+        units: The system of the data.
         size: Width and height of the figure [inch].
     """
     described = metrics["evaluated_on"]
     with styled():
         figure = new_figure(*size)
         axes = figure.subplots()
+        time_unit, factor = units.shown_time
+        dt = factor * described["dt"]
         drawn = [
-            _draw_curve(axes, name, metrics[name], measure, described["dt"])
+            _draw_curve(axes, name, metrics[name], measure, dt)
             for name in PREDICTORS
             if name in metrics
         ]
@@ -52,7 +54,7 @@ def plot_error_curves(
             loc="left",
         )
         lead_time, unit = labelled("lead time t", time_unit), f" {time_unit}" if time_unit else ""
-        axes.set_xlabel(f"{lead_time}   (one step = {described['dt']:.4g}{unit})")
+        axes.set_xlabel(f"{lead_time}   (one step = {dt:.4g}{unit})")
         axes.set_ylabel("VRMSE" if measure == "vrmse" else measure)
         axes.set_xlim(0, None)
         if any(drawn):
@@ -63,7 +65,7 @@ def plot_error_curves(
             axes.annotate(
                 "error of the mean field", (0, 1), xycoords=axes.get_yaxis_transform(),
                 xytext=(4, 3), textcoords="offset points", ha="left", fontsize=8.5,
-                color="#888888",
+                color="#888888", bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
             )  # fmt: skip
         grid_lines(axes)
         axes.legend(loc="best")

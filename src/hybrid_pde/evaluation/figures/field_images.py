@@ -154,7 +154,7 @@ def _draw_images(block: SubFigure, sample: RolloutSample, shown: View) -> None:
             axes.spines[:].set_visible(False)
             axes.tick_params(length=2.5, labelsize=9)
             axes.locator_params(nbins=3)
-        row[0].set_ylabel(_axis(sample, sample.grid.axes[1]), rotation=0)
+        row[0].set_ylabel(_axis(sample, sample.grid.axes[1]))
         row[0].annotate(
             title, (0, 0.5), xycoords="axes fraction", xytext=(-52, 0),
             textcoords="offset points", ha="right", va="center",
@@ -163,9 +163,15 @@ def _draw_images(block: SubFigure, sample: RolloutSample, shown: View) -> None:
         simplify_colorbar(bar)
         bar.set_label("|error|" if colormap == ERROR else shown.label)
     for axes, frame in zip(grid[0], frames, strict=True):
-        axes.set_title(f"t = {frame * sample.dt:.3g}   (step {frame})")
+        axes.set_title(time_label(sample, frame))
     for axes in grid[-1]:
         axes.set_xlabel(_axis(sample, sample.grid.axes[0]))
+
+
+def time_label(sample: RolloutSample, frame: int) -> str:
+    """Title of a frame, ``t = 3 day   (step 3)``."""
+    unit, factor = sample.units.shown_time
+    return f"{f't = {frame * sample.dt * factor:.3g} {unit}'.rstrip()}   (step {frame})"
 
 
 def _draw_lines(block: SubFigure, sample: RolloutSample, shown: View) -> None:
@@ -181,7 +187,7 @@ def _draw_lines(block: SubFigure, sample: RolloutSample, shown: View) -> None:
                 linewidth=3.2 if name == "truth" else 1.6, label=LABELS[name],
                 alpha=0.35 if name == "truth" else 1.0,
             )  # fmt: skip
-        axes.set_title(f"t = {frame * sample.dt:.3g}   (step {frame})")
+        axes.set_title(time_label(sample, frame))
         axes.set_xlabel(_axis(sample, axis))
         grid_lines(axes)
     panels[0].set_ylabel(shown.label)
@@ -201,12 +207,14 @@ def _draw_space_time(block: SubFigure, sample: RolloutSample, shown: View, axis:
     panels = block.subplots(1, len(images), squeeze=False, sharey=True)[0]
     for axes, (title, values, colormap, norm) in zip(panels, images, strict=True):
         axes.set_facecolor("#dddddd")
-        span = (-0.5 * sample.dt, (len(values) - 0.5) * sample.dt, sample.grid.lower[0], width)
+        time_unit, factor = sample.units.shown_time
+        dt = factor * sample.dt
+        span = (-0.5 * dt, (len(values) - 0.5) * dt, sample.grid.lower[0], width)
         image = axes.imshow(
             np.ma.masked_invalid(values.T), cmap=colormap, norm=norm, extent=span, aspect="auto"
         )
         axes.set_title(title, loc="left")
-        axes.set_xlabel(labelled("lead time t", sample.units.time))
+        axes.set_xlabel(labelled("lead time t", time_unit))
         axes.spines[:].set_visible(False)
         simplify_colorbar(block.colorbar(image, ax=axes, aspect=18, pad=0.02))
     panels[0].set_ylabel(_axis(sample, axis))

@@ -67,11 +67,12 @@ def _draw_map(figure: Figure, residuals: Mapping[str, Any], key: str, units: Sta
 
 def _draw_growth(axes: Axes, residuals: Mapping[str, Any], units: StatedUnits) -> None:
     values = np.array(residuals["by_time"], dtype=float)
-    times = residuals["dt"] * np.arange(len(values))
+    time_unit, factor = units.shown_time
+    times = factor * residuals["dt"] * np.arange(len(values))
     axes.plot(times, values, color=COLORS["physical"], linewidth=1.8, marker="o", ms=4)
     axes.set_ylim(0, 1.1 * float(np.nanmax(values)) or 1.0)
     axes.set_title("root mean square of the residuals [std of the data]", loc="left", fontsize=10)
-    axes.set_xlabel(labelled("time from the start of a window", units.time))
+    axes.set_xlabel(labelled("time from the start of a window", time_unit))
     grid_lines(axes)
 
 

@@ -67,12 +67,13 @@ def describe_rollout(sample: RolloutSample) -> dict[str, Any]:
     """Times and fields of a rollout with their pictures, as JSON types."""
     frames = max(len(values) for values in sample.truth.values())
     chosen = np.unique(np.linspace(0, frames - 1, min(frames, MAX_FRAMES)).round().astype(int))
+    unit, factor = sample.units.shown_time
     make = _lines if len(sample.grid.axes) == 1 else _images
     return {
         "simulation": sample.index,
-        "time_unit": sample.units.time,
+        "time_unit": unit,
         "frames": [int(frame) for frame in chosen],
-        "times": [f"{frame * sample.dt:.5g}" for frame in chosen],
+        "times": [f"{frame * sample.dt * factor:.5g}" for frame in chosen],
         "fields": [
             make(sample, view(sample, layout), chosen) for layout in sample.layouts[:MAX_FIELDS]
         ],

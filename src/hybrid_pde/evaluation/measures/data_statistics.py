@@ -48,7 +48,13 @@ def describe_data(store: SimulationStore, evaluation: Evaluation) -> dict[str, A
         "grid": store.grid.to_dict(),
         "dt": store.dt,
         "frames": [min(frames), max(frames)],
-        "units": {"length": units.length, "time": units.time, "epoch": units.epoch},
+        "units": {
+            "length": units.length,
+            "time": units.time,
+            "epoch": units.epoch,
+            "time_of_files": units.time_of_files,
+        },
+        "seconds_of_files": units.seconds_of_files,
         "simulations": list(numbers),
         "fields": rows,
     }

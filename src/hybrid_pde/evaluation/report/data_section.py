@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from hybrid_pde.domain.stated_units import StatedUnits
 from hybrid_pde.evaluation.number_format import ROUNDING, number, plural
 
 
@@ -15,7 +16,7 @@ def data_facts(data: Mapping[str, Any]) -> list[tuple[str, str]]:
     if not data:
         return []
     grid, units = data["grid"], data["units"]
-    length, time = (f" {units[key]}" if units[key] else "" for key in ("length", "time"))
+    length = f" {units['length']}" if units["length"] else ""
     extents = [
         f"{axis} {number(low)} … {number(high)}{length} ({points} points)"
         for axis, low, high, points in zip(
@@ -32,11 +33,33 @@ def data_facts(data: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("Evaluated", plural(len(data["simulations"]), "simulation")),
         ("Grid", "; ".join(extents)),
         ("Boundary", "; ".join(sides)),
-        ("Time", f"{frames}, {number(data['dt'])}{time} apart"),
+        ("Time", f"{frames}, {time_step(data, data)} apart"),
     ]
     if units.get("epoch"):
         facts.append(("Times count from", str(units["epoch"])))
     return facts
+
+
+def units_of_data(data: Mapping[str, Any]) -> StatedUnits:
+    """Units of length and time, as the entry ``data`` of ``frames.json`` has them."""
+    units = data.get("units", {})
+    return StatedUnits(
+        length=units.get("length", ""),
+        time=units.get("time", ""),
+        time_of_files=units.get("time_of_files", ""),
+        seconds_of_files=data.get("seconds_of_files", 1.0),
+    )
+
+
+def time_step(data: Mapping[str, Any], described: Mapping[str, Any]) -> str:
+    """The time between frames with its unit.
+
+    Args:
+        data: Entry ``data`` of ``frames.json``.
+        described: A description with the time ``dt`` in the system of the data.
+    """
+    unit, factor = units_of_data(data).shown_time
+    return f"{number(factor * described['dt'])} {unit}".rstrip()
 
 
 def field_rows(data: Mapping[str, Any]) -> list[dict[str, str]]:

@@ -10,7 +10,7 @@ from hybrid_pde.evaluation.number_format import MISSING, ROUNDING, mean_error, n
 QUANTITIES = {"integral": "integral", "mean_square": "mean square"}
 
 
-def diagnostic_rows(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
+def diagnostic_rows(metrics: Mapping[str, Any], time_factor: float = 1.0) -> list[dict[str, Any]]:
     """One row per predictor: spectral errors by band, correlation time, drift, growth."""
     rows = []
     for name in (name for name in PREDICTORS if "spectral_error" in metrics.get(name, {})):
@@ -29,7 +29,7 @@ def diagnostic_rows(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
                     lost if value is None else _relative(value)
                     for value in (found["spectral_error"][band] for band in BANDS)
                 ],
-                "correlation_time": _correlation_time(found),
+                "correlation_time": _correlation_time(found, time_factor),
                 "drift": "∞" if None in drifts else _relative(max(drifts, default=None)),
                 "growth": _growth(found.get("long_rollout")),
             }
@@ -62,9 +62,10 @@ def _relative(value: float | None) -> str:
     return mean_error(value, 0) if value and value < ROUNDING else number(value, 2)
 
 
-def _correlation_time(found: Mapping[str, Any]) -> str:
+def _correlation_time(found: Mapping[str, Any], factor: float) -> str:
     """The correlation time; a lower bound if rollouts end while still correlated."""
-    text = number(found["correlation_time"], 3)
+    time = found["correlation_time"]
+    text = number(None if time is None else factor * time, 3)
     return f"≥ {text}" if found["correlation_time_capped"] else text
 
 

@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 
 from hybrid_pde.data.simulation_table import Row
-from hybrid_pde.domain.stated_units import StatedUnits
+from hybrid_pde.domain.stated_units import NO_UNITS, StatedUnits
 from hybrid_pde.evaluation.history import History
 
-NO_UNITS = StatedUnits()
 PANEL = (5.2, 3.6)  # of a figure [inch], legible at the width of a phone
 
 
@@ -69,7 +68,7 @@ def draw_report(
     if synthetic:
         figures["training"] = plot_training(synthetic, PANEL)
     if metrics and "range_by_lead_time" in metrics.get("persistence", {}):
-        figures["error_curves"] = plot_error_curves(metrics, time_unit=units.time, size=PANEL)
+        figures["error_curves"] = plot_error_curves(metrics, units=units, size=PANEL)
         spectra = {
             name: {line: np.array(each, dtype=float) for line, each in lines.items()}
             for name, lines in metrics.get("spectra", {}).items()

@@ -8,7 +8,11 @@ from hybrid_pde.evaluation.evaluation_warnings import gain_over_persistence
 from hybrid_pde.evaluation.history import component
 from hybrid_pde.evaluation.measures.metrics import LABELS, PREDICTORS
 from hybrid_pde.evaluation.number_format import compared, estimate, mean_error, number
-from hybrid_pde.evaluation.report.parameter_tables import component_name
+from hybrid_pde.evaluation.report.parameter_tables import (
+    component_name,
+    in_units_of_files,
+    stated_value,
+)
 from hybrid_pde.evaluation.report.result_files import results_with_warnings
 from hybrid_pde.evaluation.report.warnings_of_stages import gather_warnings
 from hybrid_pde.result_warnings import summary_of
@@ -42,7 +46,11 @@ def _estimates(parameters: Mapping[str, Any]) -> Iterator[str]:
             spread = found.get("std") if found.get("uncertainty") is None else found["uncertainty"]
             for index in range(len(value) if isinstance(value, list) else 1):
                 text = estimate(component(value, index), component(spread, index))
-                yield f"{component_name(name, value, index)} = {text}{unit}"
+                in_files = in_units_of_files(found, index)
+                also = f" = {in_files}" if in_files else ""
+                if stated := stated_value(found, index):
+                    also += f"; stated: {stated}"
+                yield f"{component_name(name, value, index)} = {text}{unit}{also}"
 
 
 def _errors(metrics: Mapping[str, Any]) -> Iterator[str]:

@@ -24,7 +24,12 @@ from hybrid_pde.evaluation.history import History, read_columns
 from hybrid_pde.evaluation.report.captions import caption
 from hybrid_pde.evaluation.report.cost_section import cost_sentence
 from hybrid_pde.evaluation.report.cycle_table import Cycle, cycle_rows, read_cycles
-from hybrid_pde.evaluation.report.data_section import data_facts, field_rows
+from hybrid_pde.evaluation.report.data_section import (
+    data_facts,
+    field_rows,
+    time_step,
+    units_of_data,
+)
 from hybrid_pde.evaluation.report.diagnostic_tables import (
     conserved_quantity_names,
     diagnostic_rows,
@@ -168,15 +173,16 @@ def render_report(inputs: ReportInputs) -> str:
     """Render the page as text, see :func:`write_report`."""
     experiment = parse_experiment(inputs.experiment)
     metrics, parameters = inputs.metrics or {}, inputs.parameters or {}
-    rollouts = inputs.frames.get("simulations", [])
+    rollouts, data = inputs.frames.get("simulations", []), inputs.frames.get("data", {})
+    time_unit, time_factor = units_of_data(data).shown_time
     return template(TEMPLATE).render(
         name=experiment.name,
         script=_script(),
         opening=opening(experiment, parameters, metrics, inputs.generated),
         warnings=gather_warnings(parameters, metrics, inputs.timing),
         cards=headline_cards(experiment, metrics, parameters),
-        data_facts=data_facts(inputs.frames.get("data", {})),
-        field_rows=field_rows(inputs.frames.get("data", {})),
+        data_facts=data_facts(data),
+        field_rows=field_rows(data),
         parameters=parameters,
         parameter_rows=with_symbols(experiment, parameter_rows(experiment, parameters)),
         uncertainty_rows=uncertainty_rows(parameters),
@@ -188,9 +194,10 @@ def render_report(inputs: ReportInputs) -> str:
         rounding_residuals=rounding_residuals(parameters),
         residual_sentences=inputs.residual_sentences,
         metrics=metrics,
-        time_unit=_unit(inputs.frames, "time"),
+        time_unit=time_unit,
+        time_step=time_step(data, metrics["evaluated_on"]) if metrics else "",
         metric_rows=metric_rows(metrics),
-        diagnostic_rows=diagnostic_rows(metrics),
+        diagnostic_rows=diagnostic_rows(metrics, time_factor),
         conserved=conserved_quantity_names(metrics),
         long_steps=long_steps(metrics),
         timing=inputs.timing,
@@ -257,16 +264,9 @@ def _data_folders(experiment: Experiment) -> list[Path]:
     return [experiment.raw_dir, experiment.cache_root / experiment.data.dset_name]
 
 
-def _unit(frames: Mapping[str, Any], kind: str) -> str:
-    """A unit with a space before it, empty where the data state none."""
-    unit = frames.get("data", {}).get("units", {}).get(kind, "")
-    return f" {unit}" if unit else ""
-
-
 def _units(frames: Mapping[str, Any] | None) -> StatedUnits:
     """Units of length and time, as ``frames.json`` has them."""
-    units = (frames or {}).get("data", {}).get("units", {})
-    return StatedUnits(length=units.get("length", ""), time=units.get("time", ""))
+    return units_of_data((frames or {}).get("data", {}))
 
 
 def training_summary(history: History | None) -> list[tuple[str, str]]:

@@ -76,6 +76,8 @@ def found(experiment: Experiment, parameters: Mapping[str, Any]) -> str:
             continue
         unit = "" if row["unit"] in ("", "1") or row["estimate"] == UNDETERMINED else row["unit"]
         text = f"{row['name'].replace('_', ' ')} = {row['estimate']} {unit}".strip()
+        if row.get("in_files"):
+            text += f" = {row['in_files']}"
         if row["estimate"] == UNDETERMINED:
             text = f"{row['name']} is not determined by the data"
         parts.append(text + (f" ({row['true_value']})" if row["true_value"] else ""))

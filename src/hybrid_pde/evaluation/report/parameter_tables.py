@@ -41,7 +41,8 @@ def parameter_rows(experiment: Experiment, parameters: Mapping[str, Any]) -> lis
         many = isinstance(value, list)
         for index in range(len(value) if many else 1):
             at = component(value, index)
-            true_value = true_values.get(name)
+            of_files = parameter.get("true_value")
+            true_value = true_values.get(name) if of_files is None else of_files
             if isinstance(true_value, list) and not many:
                 true_value = None
             rows.append(
@@ -51,16 +52,41 @@ def parameter_rows(experiment: Experiment, parameters: Mapping[str, Any]) -> lis
                     "interval": _interval(parameter.get("interval_90"), index),
                     "std": number(component(parameter.get("std"), index), 2),
                     "unit": parameter.get("unit") or "",
+                    "in_files": in_units_of_files(parameter, index),
                     "initial_guess": number(component(parameter.get("initial_guess"), index)),
                     "bounds": _bounds(parameter.get("bounds")),
                     "discretization_error": number(
                         component(parameter.get("discretization_error"), index), 2
                     ),
-                    "true_value": _true_value(at, component(true_value, index)),
+                    "true_value": _true_value(
+                        at,
+                        component(true_value, index),
+                        "generated with" if of_files is None else "stated:",
+                    ),
                     "stated": _stated(at, component(true_value, index)),
                 }
             )
     return rows
+
+
+def in_units_of_files(parameter: Mapping[str, Any], index: int) -> str:
+    """The estimate with the files' unit of time, ``60.1 ± 0.2 km²/day``; empty if that is used."""
+    found = parameter.get("in_units_of_files")
+    at = component((found or {}).get("value"), index)
+    if found is None or at is None:
+        return ""
+    deviation = _deviation(parameter, index)
+    spread = None if deviation is None else deviation * found["factor"]
+    return f"{estimate(at, spread)} {found['unit']}"
+
+
+def stated_value(parameter: Mapping[str, Any], index: int) -> str:
+    """The value to compare with, and how far the estimate is off; empty where there is none."""
+    found = parameter.get("true_value")
+    value = component(parameter["value"], index)
+    if found is None or isinstance(found, list) != isinstance(parameter["value"], list):
+        return ""
+    return _stated(value, component(found, index))
 
 
 def component_name(name: str, value: Any, index: int) -> str:
@@ -255,7 +281,7 @@ def _estimate(value: float | None, std: float | None) -> str:
 
 
 def _stated(value: float | None, true_value: float | None) -> str:
-    """True value of generated data and the relative error of the estimate, for the table."""
+    """True value and the relative error of the estimate, for the table."""
     if true_value is None:
         return ""
     if value is None or not true_value:
@@ -269,13 +295,13 @@ def _relative_error(value: float, true_value: float) -> str:
     return "less than 10⁻⁵ %" if error < ROUNDING else percent(error)
 
 
-def _true_value(value: float | None, true_value: float | None) -> str:
-    """True value of generated data, and the relative error of the estimate."""
+def _true_value(value: float | None, true_value: float | None, origin: str) -> str:
+    """The true value with its origin, and the relative error of the estimate."""
     if true_value is None:
         return ""
     if value is None or not true_value:
-        return f"generated with {number(true_value)}"
-    return f"generated with {number(true_value)}; {_relative_error(value, true_value)} error"
+        return f"{origin} {number(true_value)}"
+    return f"{origin} {number(true_value)}; {_relative_error(value, true_value)} error"
 
 
 def _bounds(bounds: Any) -> str:

@@ -29,7 +29,7 @@ def headline_cards(
 ) -> list[Card]:
     """Cards of the key numbers: parameters first, then one per predictor."""
     cards = [
-        Card("parameter", row["name"], *_split(row["estimate"], row["unit"]), row["true_value"])
+        Card("parameter", row["name"], *_split(row["estimate"], row["unit"]), _note(row))
         for row in parameter_rows(experiment, parameters)[:MAX_PARAMETER_CARDS]
     ]
     for name in (name for name in PREDICTORS if name in metrics):
@@ -43,6 +43,12 @@ def headline_cards(
         shown = mean_error(value, metrics[name]["diverged"])
         cards.append(Card(name, LABELS[name], shown, "VRMSE", note))
     return cards
+
+
+def _note(row: Mapping[str, str]) -> str:
+    """The estimate in the files' unit of time, and the true value, where there are such."""
+    in_files = f"= {row['in_files']}" if row.get("in_files") else ""
+    return "; ".join(filter(None, (in_files, row["true_value"])))
 
 
 def _split(text: str, unit: str) -> tuple[str, str]:

@@ -14,6 +14,7 @@ from hybrid_pde.config.derived import (
     own_parameters,
 )
 from hybrid_pde.config.schema import Experiment
+from hybrid_pde.data.cache.cache_header import CacheHeader
 from hybrid_pde.data.cache.cache_manager import CacheManager
 from hybrid_pde.data.cache.simulation_store import SimulationStore
 from hybrid_pde.data.windows.augmented_dataset import AugmentedDataset
@@ -69,6 +70,7 @@ def real_windows(
     )
     _warn_of_precision(experiment, store, windows.sim_indices[0])
     _warn_of_unseen_parameters(experiment)
+    warn_of_unseen_medium(experiment, store.header(windows.sim_indices[0]))
     if not is_observed:
         return windows
     return ObservedWindows(windows, experiment, steps, physical, use_sliding_window)
@@ -181,6 +183,29 @@ def _warn_of_unseen_parameters(experiment: Experiment) -> None:
             f"{', '.join(unseen)}: each simulation has a value of its own, but it is no input of "
             "the surrogate, which therefore learns an average over them. Add "
             f"{unseen[0]}: 1 to model.synthetic.input_specs"
+        )
+
+
+def warn_of_unseen_medium(experiment: Experiment, header: CacheHeader) -> None:
+    """Warn of a surrogate that cannot tell the places of a medium apart, as in a current.
+
+    Args:
+        experiment: Sections ``data`` and ``model.synthetic``.
+        header: Description of a training simulation.
+    """
+    section = experiment.model.synthetic
+    assert section is not None
+    stated = [each.name for each in header.known if each.is_field and each.static]
+    constant = {layout.name for layout in header.layouts if layout.static}
+    if stated and not constant & {*section.input_specs}:
+        sources = experiment.data.known_parameters.get(stated[0])
+        names = [sources] if isinstance(sources, str) else sources
+        named = names if isinstance(names, list) else stated[:1]
+        warn_of_result(
+            f"{', '.join(stated)}: varies in space, and the surrogate does not see it, so it "
+            f"cannot learn what happens where. Add {', '.join(named)} to data.fields, and with "
+            "their numbers of channels to model.synthetic.input_specs, as "
+            f"{{{', '.join(f'{name}: 1' for name in named)}}}"
         )
 
 

@@ -88,8 +88,8 @@ class ListedSteps:
             number: Number of frames.
 
         Returns:
-            Both; where there are no tangents, the values ``[F, B, C, *space]``, and what is
-            measured of them ``[F, n]``, if the list has that.
+            Both; where there are no tangents, the values ``[F, B, C, *space]``; what is measured of
+            the values ``[F, n]``, if the list has that.
         """
         given: Tensors = list(state.values())
         if self._copies:
@@ -98,7 +98,7 @@ class ListedSteps:
             [*given, self._start], frame * self._substeps, self._substeps, number
         )
         measured = None
-        if not self._copies and len(seen) > len(state):
+        if len(seen) > len(given):
             *seen, last = seen
             measured = last.squeeze(-2)
             measured = measured if self._program.parts is None else StepBounds.joined(measured)
@@ -107,7 +107,7 @@ class ListedSteps:
             states, values = ([dict(zip(state, u, strict=True)) for u in part] for part in frames)
             return states, values, seen, measured
         states, values = ([with_slopes(state, u, self._copies) for u in part] for part in frames)
-        return states, values, None, None
+        return states, values, None, measured
 
 
 def listed_steps(
@@ -213,20 +213,22 @@ def _observations(
     stepper: Stepper, example: Natives, parameters: Coefficients, copies: int, is_measured: bool
 ) -> list[Any]:
     """Functions of held tensors and states: values with what is measured of them, values alone."""
-    roles = list(example)
+    roles, rows = list(example), len(next(iter(example.values()))) // max(copies, 1)
 
     def values(held: Tensors, states: Tensors) -> Tensors:
         return on_tensors(stepper.inverse, roles, *states)
 
-    if copies or not is_measured:
+    if not is_measured:
         return [values]
-    now = stepper.inverse({role: plain(each) for role, each in example.items()})
-    bounds = StepBounds(stepper, parameters).graph(now)
+    now = stepper.inverse({role: plain(each)[:rows] for role, each in example.items()})
+    individual = {name: each[:rows] for name, each in parameters.individual.items()}
+    given = Coefficients(parameters.shared, individual)
+    bounds, number = StepBounds(stepper, given).graph(now), len(flat_parameters(given))
 
     def with_bounds(held: Tensors, states: Tensors) -> Tensors:
         found = values(held, states)
-        run = bounds.hold(held[:-1], found[0].device)
-        return [*found, *run([each.unsqueeze(0) for each in found])]
+        run = bounds.hold(held[:number], found[0].device)
+        return [*found, *run([each.unsqueeze(0) for each in found[: len(roles)]])]
 
     return [with_bounds, values]
 

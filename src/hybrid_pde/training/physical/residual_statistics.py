@@ -21,6 +21,8 @@ _SINGULAR = 1e-10
 _DECISIVE, _DECISIVE_RATIO = 3.0, 9.0
 # Relative rounding error of sums of squares.
 _ROUNDING = 1e-14
+# Longest axis along which all products of values take less time than a transform.
+_LONGEST_DIRECT = 256
 
 
 @dataclass(frozen=True)
@@ -159,9 +161,14 @@ def correlation(residuals: Iterable[Residuals], centered: bool = False) -> Corre
             if position == len(sums):
                 sums.append(np.zeros(0))
                 pairs.append(np.zeros(0))
-            present = np.ones(values.shape) if mask is None else mask
+            if mask is None:
+                present = (
+                    values.size / values.shape[axis] * np.arange(values.shape[axis], 0.0, -1.0)
+                )
+            else:
+                present = _products(mask.astype(float), axis)
             sums[position] = _added(sums[position], _products(values, axis))
-            pairs[position] = _added(pairs[position], _products(present, axis))
+            pairs[position] = _added(pairs[position], present)
         third = len(values) // 3
         if third:
             early += _squares_and_count(values[:third], None if mask is None else mask[:third])
@@ -296,6 +303,11 @@ def _without(window: Residuals, mean: float) -> Residuals:
 def _products(values: np.ndarray, axis: int) -> np.ndarray:
     """Sums of products of values at every lag along an axis."""
     length = values.shape[axis]
+    if length <= _LONGEST_DIRECT:
+        lines = np.moveaxis(values, axis, 0).reshape(length, -1)
+        products = (lines @ lines.T).ravel()
+        lags = np.subtract.outer(np.arange(length), np.arange(length)).ravel()
+        return np.bincount(lags[lags >= 0], products[lags >= 0], length)
     spectrum = np.fft.rfft(values, 2 * length, axis=axis)
     power = np.abs(np.moveaxis(spectrum, axis, -1)).reshape(-1, spectrum.shape[axis])
     return np.fft.irfft(np.einsum("ij,ij->j", power, power), 2 * length)[:length]

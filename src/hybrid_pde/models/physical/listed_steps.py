@@ -26,6 +26,7 @@ from hybrid_pde.models.physical.steps import (
 from hybrid_pde.numerics.array_program import Parts
 from hybrid_pde.numerics.graph_recorder import Tensors
 from hybrid_pde.numerics.native_graph import HeldProgram
+from hybrid_pde.numerics.traced_functions import Traced
 from hybrid_pde.numerics.workload import Workload
 
 # Largest state of modes, or of values, that is advanced by a list of operations [bytes], times the
@@ -139,35 +140,29 @@ def listed_steps(
     parts = _parts(state, total, copies)
     if _size(state) * parts.size // total > _largest(first.is_complex(), len(parts.starts)):
         return None
-    own = [_part_of(state, parameters, max(copies, 1), parts, at) for at in parts.starts]
-    if not parameters.individual:
-        own = own[:1]
+    starts = parts.starts if parameters.individual else parts.starts[:1]
+    own = [_part_of(state, parameters, max(copies, 1), parts, start) for start in starts]
     example, given = own[0]
-    graph = stepper.graph(example, given, steps.stages)
+    graph: Traced | None = stepper.graph(example, given, steps.stages)
     if are_compiled(graph, state, parameters, work, steps.substeps):
         return None
     step_size = torch.tensor(steps.dt / steps.substeps, dtype=stepper.dtype)
-    pairs = [with_directions(each) for _, each in own] if copies else []
+    held = [[*flat_parameters(each), step_size] for _, each in own]
+    changing = list(example.values())
     if copies:
-        moving = [slope for _, slope in (*pairs[0], (step_size, None))]
-        derivative = graph.derivative(moving, len(example), copies)
-        if derivative is None:
-            return None
-        held = [
-            [*(value for value, _ in each), step_size, *(u for _, u in each if u is not None)]
-            for each in pairs
-        ]
+        pairs = [[*with_directions(each), (step_size, None)] for _, each in own]
+        graph = graph.derivative([slope for _, slope in pairs[0]], len(example), copies)
+        # values first, then the tangents that there are
+        held = [[u for u, _ in each] + [u for _, u in each if u is not None] for each in pairs]
         changing = [u for group in split_copies(example, copies) for u in group]
-    else:
-        derivative = graph
-        held = [[*flat_parameters(each), step_size] for _, each in own]
-        changing = list(example.values())
+    if graph is None:
+        return None
     observed = _observations(stepper, example, given, copies, is_measured)
-    program = derivative.program(
+    program = graph.program(
         held,
         [*changing, step_size],
         observed,
-        _renewal(stepper, list(example) * (2 if copies else 1)),
+        _renewal(stepper, list(example)),
         RENEWED_AFTER,
         (tuple(example), len(observed)),
         parts if len(parts.starts) > 1 else None,

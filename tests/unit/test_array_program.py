@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from hybrid_pde.numerics.array_program import Parts
 from hybrid_pde.numerics.array_program_library import library
 from hybrid_pde.numerics.native_graph import NativeGraph
 
@@ -37,7 +38,7 @@ def lines(held, changing):
     return [factor.real * u - torch.fft.rfft(values * values) / 15]
 
 
-def nothing(*states):
+def nothing(held, states):
     return []
 
 
@@ -63,7 +64,7 @@ def several(run, changing, steps):
 def test_a_list_gives_the_values_of_its_graph(dtype):
     held, changing = arguments(dtype)
     graph = NativeGraph(mixed, held, changing)
-    program = graph.program(held, changing, [lambda u, modes: [u * 2]])
+    program = graph.program([held], changing, [lambda held, states: [states[0] * 2]])
     frames, (observed,) = program.run(changing, 0, 2, 3)
     torch.testing.assert_close(observed, 2 * frames[0])
     run = graph.hold(held, torch.device("cpu"))
@@ -79,7 +80,7 @@ def test_lines_of_an_odd_number_of_points():
     modes = torch.fft.rfft(torch.rand(2, 15, dtype=torch.float64))
     factor = torch.fft.rfft(torch.rand(15, dtype=torch.float64)) / 15
     graph = NativeGraph(lines, [factor], [modes])
-    (found,), _ = graph.program([factor], [modes], [nothing]).run([modes], 0, 1, 1)
+    (found,), _ = graph.program([[factor]], [modes], [nothing]).run([modes], 0, 1, 1)
     torch.testing.assert_close(found[0], *lines([factor], [modes]), rtol=1e-13, atol=1e-13)
 
 
@@ -87,7 +88,7 @@ def test_lines_of_an_odd_number_of_points():
 def test_a_state_is_renewed_before_every_fourth_step():
     one = torch.ones(1, dtype=torch.float64)
     graph = NativeGraph(lambda held, changing: [changing[0] + held[0]], [one], [0 * one])
-    program = graph.program([one], [0 * one], [nothing], lambda u: [10.0 * u], 4)
+    program = graph.program([[one]], [0 * one], [nothing], lambda u: [10.0 * u], 4)
     # Steps 2 to 7; renewed before those with the numbers 3 and 7.
     (found,), _ = program.run([0 * one], 2, 3, 2)
     assert found.flatten().tolist() == [12.0, 141.0]
@@ -97,7 +98,7 @@ def test_a_state_is_renewed_before_every_fourth_step():
 def test_results_that_are_states_are_exchanged():
     u, v = torch.tensor([1.0]), torch.tensor([2.0])
     graph = NativeGraph(lambda held, changing: list(changing[::-1]), [], [u, v])
-    found, _ = graph.program([], [u, v], [nothing]).run([u, v], 0, 1, 1)
+    found, _ = graph.program([[]], [u, v], [nothing]).run([u, v], 0, 1, 1)
     assert [each.item() for each in found] == [2.0, 1.0]
 
 
@@ -107,14 +108,14 @@ def test_results_that_are_states_are_exchanged():
 def test_other_operations_have_no_list(function):
     u = torch.rand(4)
     graph = NativeGraph(lambda held, changing: [function(changing[0])], [], [u])
-    assert graph.program([], [u], [nothing]) is None
+    assert graph.program([[]], [u], [nothing]) is None
 
 
 @needs_interpreter
 def test_values_that_are_not_finite_stay_so():
     u = torch.tensor([1.0, float("nan"), float("inf")])
     graph = NativeGraph(lambda held, changing: [changing[0] * changing[0]], [], [u])
-    (found,), _ = graph.program([], [u], [nothing]).run([u], 0, 1, 1)
+    (found,), _ = graph.program([[]], [u], [nothing]).run([u], 0, 1, 1)
     assert torch.equal(torch.isfinite(found[0]), torch.isfinite(u))
 
 
@@ -124,14 +125,15 @@ def test_values_that_are_not_finite_stay_so():
 def test_measures_of_a_frame(dtype, points):
     u = torch.rand(2, 3, points, dtype=dtype) - 0.5
 
-    def measured(u):
+    def measured(held, states):
+        (u,) = states
         rows = u.flatten(1)
         largest = torch.maximum(rows.abs().amax(-1), u.amax(-1, keepdim=True)[:, 0, 0])
         return [torch.stack([each.to(torch.float64) for each in (largest, rows.sum(1))])]
 
     graph = NativeGraph(lambda held, changing: [-2 * changing[0]], [], [u])
-    (after,), (found,) = graph.program([], [u], [measured]).run([u], 0, 1, 1)
-    (expected,) = measured(after[0])
+    (after,), (found,) = graph.program([[]], [u], [measured]).run([u], 0, 1, 1)
+    (expected,) = measured([], [after[0]])
     assert found.dtype == torch.float64
     torch.testing.assert_close(found[0], expected, rtol=10 * ROUNDING[dtype], atol=0)
 
@@ -142,7 +144,9 @@ def test_the_largest_of_values_that_are_not_numbers_is_none():
         u = torch.zeros(1, 40)
         u[0, number] = float("nan")
         graph = NativeGraph(lambda held, changing: [changing[0] + 0.0], [], [u])
-        _, (found,) = graph.program([], [u], [lambda u: [u.amax(-1)]]).run([u], 0, 1, 1)
+        _, (found,) = graph.program([[]], [u], [lambda held, states: [states[0].amax(-1)]]).run(
+            [u], 0, 1, 1
+        )
         assert found.isnan().all()
 
 
@@ -150,7 +154,7 @@ def test_the_largest_of_values_that_are_not_numbers_is_none():
 def test_the_first_observation_that_can_be_listed_is_taken():
     u = torch.rand(4)
     graph = NativeGraph(lambda held, changing: [changing[0] * 2], [], [u])
-    program = graph.program([], [u], [lambda u: [u, u.cumsum(0)], lambda u: [u]])
+    program = graph.program([[]], [u], [lambda held, u: [*u, u[0].cumsum(0)], lambda held, u: u])
     assert program.program.num_observed == 1
 
 
@@ -158,7 +162,7 @@ def test_the_first_observation_that_can_be_listed_is_taken():
 def test_constants_of_an_observation_are_kept():
     u = torch.ones(2**14)
     graph = NativeGraph(lambda held, changing: [changing[0] * 2], [], [u])
-    program = graph.program([], [u], [lambda u: [u * torch.full((2**14,), 3.0)]])
+    program = graph.program([[]], [u], [lambda held, u: [u[0] * torch.full((2**14,), 3.0)]])
     others = [torch.full((2**14,), float(number)) for number in range(20)]
     _, (found,) = program.run([u], 0, 1, 1)
     assert len(others) == 20 and (found == 6).all()
@@ -186,7 +190,7 @@ def test_loops_over_blocks_give_the_values_of_the_graph(dtype):
     held = [torch.tensor(0.1, dtype=dtype), torch.rand(40, 37, generator=generator, dtype=dtype)]
     changing = [u, torch.tensor(0.2, dtype=dtype)]
     graph = NativeGraph(stencil, held, changing)
-    (found,), _ = graph.program(held, changing, [nothing]).run(changing, 0, 2, 1)
+    (found,), _ = graph.program([held], changing, [nothing]).run(changing, 0, 2, 1)
     run = graph.hold(held, torch.device("cpu"))
     (expected,) = run([*run(changing), changing[1]])
     torch.testing.assert_close(found[0], expected, rtol=0, atol=20 * ROUNDING[dtype])
@@ -203,7 +207,7 @@ def test_derivatives_run_as_a_list():
     push = graph.hold_derivatives(held, slopes, 1, torch.device("cpu"))
     (expected,), (also,) = push([u, time], [moving])
     program = graph.derivative(slopes, 1, 2).program(
-        [*held, slopes[0]], [u, moving, time], [nothing]
+        [[*held, slopes[0]]], [u, moving, time], [nothing]
     )
     (value, slope), _ = program.run([u, moving, time], 0, 1, 1)
     torch.testing.assert_close(value[0], expected, rtol=0, atol=1e-14)
@@ -214,8 +218,41 @@ def test_derivatives_run_as_a_list():
 def test_a_list_is_used_again_with_other_held_tensors():
     one = torch.ones(3, dtype=torch.float64)
     graph = NativeGraph(lambda held, changing: [changing[0] * held[0]], [one], [one])
-    programs = [graph.program([n * one], [one], [nothing], key="same") for n in (2, 3)]
+    programs = [graph.program([[n * one]], [one], [nothing], key="same") for n in (2, 3)]
     assert programs[0].program is programs[1].program
     for factor, program in ((2, programs[0]), (3, programs[1]), (2, programs[0])):
         (found,), _ = program.run([one], 0, 2, 1)
         assert (found == factor**2).all()
+
+
+def scaled(held, changing):
+    (weight,), (u, v, time) = held, changing
+    return [u * weight + time, v * weight]
+
+
+@needs_interpreter
+@pytest.mark.parametrize("threads", [1, 2, 4])
+def test_parts_of_a_batch_are_run_with_their_own_held_tensors(threads):
+    generator = torch.Generator().manual_seed(0)
+    u, v = (torch.rand(*n, 5, 2500, generator=generator) for n in ((), (2,)))
+    weight, time = torch.rand(5, 1, generator=generator), torch.tensor(0.25)
+    parts = Parts(2, 5, (0, 1, None))  # the third part overlaps the second one
+    graph = NativeGraph(scaled, [weight[:2]], [u[:2], v[:, :2], time])
+    held = [[weight[first : first + 2]] for first in parts.starts]
+
+    def observed(held, states):
+        return [*states, states[0].amax(-1).amax(-1, keepdim=True)]
+
+    program = graph.program(held, [u[:2], v[:, :2], time], [observed], parts=parts)
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    (one, two), (also, too, largest) = program.run([u, v, time], 0, 3, 4)
+    torch.set_num_threads(before)
+    for frame in range(4):
+        for _ in range(3):
+            u, v = scaled([weight], [u, v, time])
+        torch.testing.assert_close(one[frame], u)
+        torch.testing.assert_close(two[frame], v)
+        rows = [u[first : first + 2].max() for first in parts.starts]
+        torch.testing.assert_close(largest[frame].flatten(), torch.stack(rows))
+    assert torch.equal(one, also) and torch.equal(two, too)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from hybrid_pde.training.physical import autocorrelation
 from hybrid_pde.training.physical.autocorrelation import correlation
 from hybrid_pde.training.physical.homogeneity import Homogeneity, homogeneity
 from hybrid_pde.training.physical.paired_comparison import compare
@@ -119,3 +120,13 @@ def test_correlation_weakens_the_evidence() -> None:
 
 def test_one_simulation_cannot_disagree() -> None:
     assert homogeneity(np.diag([1.0, 2.0])[None], np.array([50])) is None
+
+
+def test_products_and_transforms_give_the_same_autocorrelation(monkeypatch) -> None:
+    values, mask = noise(0, 12, 2, 30), noise(1, 12, 2, 30) > -1
+    windows = [Residuals(values), Residuals(values * mask, mask)]
+    found = correlation(windows)
+    monkeypatch.setattr(autocorrelation, "_LONGEST_DIRECT", 0)
+    expected = correlation(windows)
+    assert found.lag_one == pytest.approx(expected.lag_one, rel=1e-12)
+    assert found.lengths == pytest.approx(expected.lengths, rel=1e-12)

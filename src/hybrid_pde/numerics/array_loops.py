@@ -12,6 +12,8 @@ import torch
 
 # As in array_program.cpp: dimensions of an array, places of an instruction, code of a loop.
 DIMS, OPERANDS, LOOP = 6, 4, 200
+# Columns of an instruction that are addresses of arrays.
+PLACES = slice(2 + DIMS, 2 + DIMS + OPERANDS)
 # Elements of a block: a few tens of intermediate results stay in the cache of a core.
 _BLOCK = 1024
 

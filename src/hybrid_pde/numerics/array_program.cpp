@@ -1,10 +1,15 @@
-// Runs a list of operations on arrays, several times over, without Python in between.
+// Runs a list of operations on arrays, several times over and for several parts of a batch at once,
+// without Python in between.
 //
 // Arrays have up to DIMS dimensions and any strides, in elements; 0 repeats a value. The Fourier
 // transforms are those of Intel's MKL, which PyTorch has, with plans that are made before.
 
+#include <atomic>
 #include <cstdint>
 #include <cstring>
+#include <system_error>
+#include <thread>
+#include <vector>
 #ifdef __SSE__
 #include <xmmintrin.h>
 #endif
@@ -246,40 +251,91 @@ class WithoutSubnormals {
 #endif
 };
 
-struct Array {
-  const char* at;
-  char* frames;
-  Index bytes;
+// One of several copies of a list, with arrays of its own.
+struct Copy {
+  const Instruction* step;
+  const Instruction* renewal;
+  const Instruction* observed;
+  char* const* arrays;
 };
 
-}  // namespace
+// Values that a copy takes from the batch, or gives to it: from a place in one of its arrays, and
+// how the place in the batch moves from simulation to simulation, part to part, frame to frame.
+struct Transfer {
+  Index array, offset, bytes;
+  char* batch;
+  Index by_simulation, by_part, by_frame;
 
-// Returns 0, or the error of a transform.
-//
-// A frame is `steps` runs of the list; after it, the list of what is observed is run once, and each
-// array is copied to the place of the frame.
-// Steps are counted from `first`; before every one whose number is period - 1 beyond a multiple of
-// period, the list of the renewal is run.
-extern "C" long run_array_program(const Instruction* list, Index count,
-                                  const Instruction* renewal, Index renewal_count,
-                                  const Instruction* observed, Index observed_count, Index period,
-                                  Index first, Index steps, Index frames, const Array* arrays,
-                                  Index array_count, Transform forward, Transform backward) {
-  const WithoutSubnormals fast;
-  const Operations step{list, count, forward, backward};
-  const Operations renew{renewal, renewal_count, forward, backward};
-  const Operations observe{observed, observed_count, forward, backward};
-  for (Index f = 0; f < frames; ++f) {
-    for (Index n = first + f * steps; n < first + (f + 1) * steps; ++n) {
-      if (n % period == period - 1) {
+  char* own(const Copy& copy) const { return copy.arrays[array] + offset; }
+  char* place(Index simulation, Index part, Index frame) const {
+    return batch + by_simulation * simulation + by_part * part + by_frame * frame;
+  }
+};
+
+struct Counts {
+  Index step, renewal, observed;           // lengths of the lists
+  Index period, first, steps, frames;      // see run_array_program
+  Index copies, parts, inputs, results;    // lengths of the tables
+};
+
+struct Tables {
+  const Copy* copies;
+  const Index* starts;
+  const Transfer* inputs;
+  const Transfer* results;
+  Transform forward, backward;
+};
+
+long run_part(const Copy& copy, Index part, const Counts& n, const Tables& t) {
+  const Operations step{copy.step, n.step, t.forward, t.backward};
+  const Operations renew{copy.renewal, n.renewal, t.forward, t.backward};
+  const Operations observe{copy.observed, n.observed, t.forward, t.backward};
+  const Index start = t.starts[part];
+  for (const Transfer* i = t.inputs; i != t.inputs + n.inputs; ++i) {
+    std::memcpy(i->own(copy), i->place(start, part, 0), i->bytes);
+  }
+  for (Index f = 0; f < n.frames; ++f) {
+    for (Index s = n.first + f * n.steps; s < n.first + (f + 1) * n.steps; ++s) {
+      if (s % n.period == n.period - 1) {
         if (long error = renew.run()) return error;
       }
       if (long error = step.run()) return error;
     }
     if (long error = observe.run()) return error;
-    for (const Array* a = arrays; a != arrays + array_count; ++a) {
-      std::memcpy(a->frames + f * a->bytes, a->at, a->bytes);
+    for (const Transfer* r = t.results; r != t.results + n.results; ++r) {
+      std::memcpy(r->place(start, part, f), r->own(copy), r->bytes);
     }
   }
   return 0;
+}
+
+}  // namespace
+
+// Runs a list on each part of a batch, on as many threads as there are copies of the list. Returns
+// 0, or the error of a transform.
+//
+// A frame is `steps` runs of the list; after it, the list of what is observed is run once, and the
+// results are copied to their places in the batch.
+// Steps are counted from `first`; before every one whose number is period - 1 beyond a multiple of
+// period, the list of the renewal is run.
+extern "C" long run_array_program(const Counts* counts, const Tables* tables) {
+  const Counts n = *counts;
+  const Tables t = *tables;
+  std::atomic<Index> next{0};
+  std::atomic<long> failed{0};
+  const auto work = [&](const Copy& copy) {
+    const WithoutSubnormals fast;
+    for (Index part = next++; part < n.parts && !failed; part = next++) {
+      if (long error = run_part(copy, part, n, t)) failed = error;
+    }
+  };
+  std::vector<std::thread> others;
+  try {
+    for (Index c = 1; c < n.copies; ++c) others.emplace_back(work, t.copies[c]);
+  } catch (const std::system_error&) {
+    // no more threads: those that there are do the work
+  }
+  work(t.copies[0]);
+  for (std::thread& each : others) each.join();
+  return failed;
 }

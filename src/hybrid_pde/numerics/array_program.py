@@ -2,19 +2,47 @@
 
 On small arrays the call of an operation takes longer than its arithmetic. A graph of sums,
 products and Fourier transforms becomes a list of operations on fixed arrays, which an interpreter
-in C++ runs for all steps of several frames at once.
+in C++ runs for all steps of several frames at once, for parts of a batch on several threads.
 """
 
 from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
 from threading import Lock
+from typing import Generic, Protocol, TypeVar
 
 import torch
 
-from hybrid_pde.numerics.array_loops import Instructions, storage
+from hybrid_pde.numerics.array_loops import PLACES, Instructions, storage
 from hybrid_pde.numerics.array_program_library import Library, library
 from hybrid_pde.numerics.graph_part import Part
 from hybrid_pde.numerics.graph_recorder import Tensors
 from hybrid_pde.numerics.operation_list import OperationList, UnsupportedError
+
+# Bytes of state times steps that are less work than starting a thread.
+_LEAST_SHARED = 2**19
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Equal parts of a batch of simulations, on each of which a list is run.
+
+    Attributes:
+        size: Number of simulations in a part.
+        total: Number of simulations in the batch.
+        axes: Axis of the simulations in each changing tensor; ``None`` where there is none.
+    """
+
+    size: int
+    total: int
+    axes: Sequence[int | None]
+
+    @property
+    def starts(self) -> list[int]:
+        """First simulation of each part; the last part may overlap the one before."""
+        last = self.total - self.size
+        return [min(first, last) for first in range(0, self.total, self.size)]
 
 
 class ArrayProgram:
@@ -25,13 +53,15 @@ class ArrayProgram:
             its results the next states.
         kept: Its constants and held tensors.
         changing: Examples of the changing tensors; the states come first.
-        observed: A function of the states whose results are wanted after each frame.
+        observed: A function whose results are wanted after each frame, of kept tensors of its own
+            and the states.
+        seen: These kept tensors.
         renewal: A function of the states that is run before a step now and then.
         period: Number of steps after which it is.
+        on_one_thread: Whether transforms run on one thread, as parts of a batch run at once.
 
     Attributes:
         num_observed: Number of results that are wanted after each frame.
-        num_bytes: Size of its arrays.
 
     Raises:
         UnsupportedError: if an operation is not supported.
@@ -42,64 +72,95 @@ class ArrayProgram:
         step: Part,
         kept: Tensors,
         changing: Tensors,
-        observed: Part,
+        observed: tuple[Part, Tensors],
         renewal: Part | None = None,
         period: int = 1,
+        on_one_thread: bool = False,
     ) -> None:
         found = library()
         if found is None:
             raise UnsupportedError("no interpreter")
         self._library: Library = found
-        self._operations = OperationList(found)
-        # The arrays are addressed by the list and must not go.
-        self._kept = [each.detach().clone() for each in kept]
-        self._given: Tensors | None = None
+        self._operations = OperationList(found, on_one_thread)
         self._lock = Lock()
-        self._changing = [torch.zeros(each.shape, dtype=each.dtype) for each in changing]
         self._period = period
-        lists = [self._replacing(step, [*self._kept, *self._changing])]
+        # The arrays are addressed by the list and must not go.
+        own, seen = ([_contiguous_copy(each) for each in u] for u in (kept, observed[1]))
+        self._num_kept = len(own) + len(seen)
+        self._changing = [torch.zeros(each.shape, dtype=each.dtype) for each in changing]
+        lists = [self._replacing(step, [*own, *self._changing])]
         again = [] if renewal is None else [*renewal.constants, *self._states]
         lists.append(
             self._operations.lowered() if renewal is None else self._replacing(renewal, again)
         )
-        inputs = [*observed.constants, *self._states]
-        results = self._operations.translate(observed.module.graph, inputs)
+        results = self._operations.translate(observed[0].module.graph, [*seen, *self._states])
         self.num_observed = len(results)
         made = [torch.zeros(each.shape, dtype=each.dtype) for each in results]
-        for own, each in zip(made, results, strict=True):
-            self._operations.emit("copy", own, each)
-        self._wanted = [*self._states, *made]
-        self._lists = [*lists, self._operations.lowered()]
-        arrays = [*self._kept, *self._wanted, *(u for each in self._lists for u in each.memory)]
-        self.num_bytes = sum(each.numel() * each.element_size() for each in arrays)
+        for array, each in zip(made, results, strict=True):
+            self._operations.emit("copy", array, each)
+        lists.append(self._operations.lowered())
+        memory = [array for each in lists for array in each.memory]
+        arrays = [*own, *seen, *self._changing, *made]
+        self._copies = [_Copy([each.rows for each in lists], arrays, memory)]
+
+    @property
+    def num_bytes(self) -> int:
+        """Size of its arrays."""
+        return sum(each.num_bytes for each in self._copies)
 
     def run(
-        self, kept: Tensors, changing: Tensors, first: int, steps: int, frames: int
+        self,
+        kept: Tensors,
+        changing: Tensors,
+        counts: tuple[int, int, int],
+        parts: Parts | None = None,
+        kept_by_part: bool = False,
     ) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
         """The states ``[F, …]`` after each frame, and what is observed of them.
 
+        What is observed beyond the states has an axis of the parts, ``[F, P, …]``, if there are
+        any.
+
         Args:
-            kept: Constants and held tensors.
+            kept: Constants and held tensors, of the observation, too.
             changing: The states before, and the other changing tensors, which stay the same.
-            first: Number of steps before.
-            steps: Number of steps in a frame.
-            frames: Number of frames.
+            counts: Number of steps before, of steps in a frame, of frames.
+            parts: Parts of the batch; ``None`` if it is not divided.
+            kept_by_part: Whether kept tensors are those of each part, ``[P, …]``.
         """
-        with self._lock:  # threads may share the arrays
-            if kept is not self._given:
-                for own, value in zip(self._kept, kept, strict=True):
-                    own.copy_(value)
-                self._given = kept
-            for own, value in zip(self._changing, changing, strict=True):
-                own.copy_(value)
-            made = [torch.empty((frames, *u.shape), dtype=u.dtype) for u in self._wanted]
-            arrays = [
-                [own.data_ptr(), each.data_ptr(), own.numel() * own.element_size()]
-                for own, each in zip(self._wanted, made, strict=True)
-            ]
-            counts = self._period, first, steps, frames
-            self._library.run([each.rows for each in self._lists], counts, torch.tensor(arrays))
-            return made[: len(self._states)], made[len(self._states) :]
+        *_, steps, frames = counts
+        starts = [0] if parts is None else parts.starts
+        axes: list[int | None] = [None] * len(changing) if parts is None else [*parts.axes]
+        given = [each.detach().contiguous() for each in changing]
+        inputs, results = _Transfers(parts), _Transfers(parts, frames)
+        first = self._copies[0].arrays
+        for number, (value, axis) in enumerate(zip(given, axes, strict=True), self._num_kept):
+            inputs.add(number, first[number], value, axis)
+        for number, value in enumerate(kept if kept_by_part else []):
+            inputs.add_by_part(number, value)
+        states = range(self._num_kept, self._num_kept + len(self._states))
+        others = range(len(first) - self.num_observed, len(first))
+        axes_seen = [*axes[: len(states)], *[None] * self.num_observed][: self.num_observed]
+        made = [results.new(n, first[n], axes[n - self._num_kept]) for n in states]
+        seen = [results.new(n, first[n], a) for n, a in zip(others, axes_seen, strict=True)]
+        size = sum(each.numel() * each.element_size() for each in self._changing)
+        work = size * len(starts) * steps * frames
+        with self._lock:  # threads of Python may share the arrays
+            copies = self._take(1 if work < _LEAST_SHARED else len(starts))
+            for copy in copies:
+                copy.keep(None if kept_by_part else kept)
+            places = torch.tensor([copy.places for copy in copies])
+            tables = [places, torch.tensor(starts), inputs.table(), results.table()]
+            lengths = [len(rows) for rows in self._copies[0].lists]
+            self._library.run(lengths, [self._period, *counts], tables)
+        return made, seen
+
+    def _take(self, number: int) -> list["_Copy"]:
+        """As many copies as there are parts, or threads."""
+        number = min(number, torch.get_num_threads())
+        while len(self._copies) < number:
+            self._copies.append(self._copies[0].again())
+        return self._copies[:number]
 
     def _replacing(self, part: Part, inputs: Tensors) -> Instructions:
         """The operations of a function that replaces the states by its results."""
@@ -112,7 +173,121 @@ class ArrayProgram:
         return operations.lowered()
 
 
-class ProgramCache:
+class _Copy:
+    """The instructions of a program with the arrays that they address.
+
+    Args:
+        lists: The instructions.
+        arrays: Kept tensors, changing tensors, results.
+        memory: Intermediate results.
+    """
+
+    def __init__(
+        self, lists: list[torch.Tensor], arrays: list[torch.Tensor], memory: list[torch.Tensor]
+    ) -> None:
+        self.lists, self.arrays, self._memory = lists, arrays, memory
+        self._addresses = torch.tensor([each.data_ptr() for each in arrays])
+        self._given: Tensors | None = None
+        self.places = [*(each.data_ptr() for each in lists), self._addresses.data_ptr()]
+        self.num_bytes = sum(each.numel() * each.element_size() for each in [*arrays, *memory])
+
+    def keep(self, kept: Tensors | None) -> None:
+        """Take these constants and held tensors; ``None`` if each part of a batch has its own."""
+        if kept is not None and kept is not self._given:
+            for own, value in zip(self.arrays, kept, strict=False):
+                own.copy_(value)
+        self._given = kept
+
+    def again(self) -> "_Copy":
+        """The same with other arrays; numbers that the operations have are shared."""
+        before = [*self.arrays, *self._memory]
+        after = [each.clone() for each in before]
+        begins = torch.tensor([each.untyped_storage().data_ptr() for each in before])
+        sizes = torch.tensor([each.untyped_storage().nbytes() for each in before])
+        shifts = torch.tensor([each.untyped_storage().data_ptr() for each in after]) - begins
+        order = begins.argsort()
+        begins, sizes, shifts = begins[order], sizes[order], shifts[order]
+        lists = []
+        for rows in self.lists:
+            moved = rows.clone()
+            places = moved[:, PLACES]
+            found = (torch.searchsorted(begins, places.contiguous(), right=True) - 1).clamp(min=0)
+            inside = (places >= begins[found]) & (places < begins[found] + sizes[found])
+            moved[:, PLACES] = places + torch.where(inside, shifts[found], 0)
+            lists.append(moved)
+        return _Copy(lists, after[: len(self.arrays)], after[len(self.arrays) :])
+
+
+class _Transfers:
+    """Table of values that are copied between a batch and the arrays of a part.
+
+    Args:
+        parts: The parts of the batch; ``None`` if it is not divided.
+        frames: Number of frames.
+    """
+
+    def __init__(self, parts: Parts | None, frames: int = 1) -> None:
+        self._parts, self._frames = parts, frames
+        self._rows: list[list[int]] = []
+
+    def table(self) -> torch.Tensor:
+        """One transfer a row, see ``array_program.cpp``."""
+        return torch.tensor(self._rows, dtype=torch.int64).reshape(-1, 7)
+
+    def add(
+        self, array: int, own: torch.Tensor, batch: torch.Tensor, axis: int | None, frame: int = 0
+    ) -> None:
+        """Copy between an array of the program and a tensor of the batch.
+
+        Args:
+            array: Number of the array.
+            own: The array.
+            batch: The tensor, of the first frame.
+            axis: Axis of the simulations; ``None``: the tensor is the same for all parts.
+            frame: Bytes from frame to frame.
+        """
+        size = own.numel() * own.element_size()
+        if axis is None:
+            self._rows.append([array, 0, size, batch.data_ptr(), 0, 0, frame])
+            return
+        lines = prod(own.shape[:axis])
+        piece, line = size // lines, batch.numel() * own.element_size() // lines
+        step = piece // own.shape[axis]
+        for number in range(lines):
+            place = batch.data_ptr() + number * line
+            self._rows.append([array, number * piece, piece, place, step, 0, frame])
+
+    def add_by_part(self, array: int, batch: torch.Tensor, frame: int = 0) -> None:
+        """The same for a tensor ``[P, …]``."""
+        size = batch[0].numel() * batch.element_size()
+        self._rows.append([array, 0, size, batch.data_ptr(), 0, size, frame])
+
+    def new(self, array: int, own: torch.Tensor, axis: int | None) -> torch.Tensor:
+        """A tensor of the batch ``[F, …]`` that takes an array of the program after each frame."""
+        shape = list(own.shape)
+        if self._parts is not None:
+            if axis is None:
+                shape = [len(self._parts.starts), *shape]
+            else:
+                shape[axis] = self._parts.total
+        made = torch.empty((self._frames, *shape), dtype=own.dtype)
+        frame = prod(shape) * own.element_size()
+        if self._parts is not None and axis is None:
+            self.add_by_part(array, made[0], frame)
+        else:
+            self.add(array, own, made[0], axis, frame)
+        return made
+
+
+class _HasSize(Protocol):
+    @property
+    def num_bytes(self) -> int: ...
+
+
+_Program = TypeVar("_Program", bound=_HasSize)
+
+
+class ProgramCache(Generic[_Program]):
     """The lists that were used last, as many as have a given size in all.
 
     Args:
@@ -121,21 +296,25 @@ class ProgramCache:
 
     def __init__(self, most_bytes: int) -> None:
         self._most_bytes = most_bytes
-        self._programs: OrderedDict[object, ArrayProgram] = OrderedDict()
+        self._programs: OrderedDict[object, _Program] = OrderedDict()
 
-    def get(self, key: object) -> ArrayProgram | None:
+    def get(self, key: object) -> _Program | None:
         """The list of a key, if it is there."""
         if key in self._programs:
             self._programs.move_to_end(key)
         return self._programs.get(key)
 
-    def put(self, key: object, program: ArrayProgram) -> None:
+    def put(self, key: object, program: _Program) -> None:
         """Keep a list; those that were not used for longest go."""
         self._programs[key] = program
         total = sum(each.num_bytes for each in self._programs.values())
         while total > self._most_bytes:
             _, oldest = self._programs.popitem(last=False)
             total -= oldest.num_bytes
+
+
+def _contiguous_copy(values: torch.Tensor) -> torch.Tensor:
+    return values.detach().clone(memory_format=torch.contiguous_format)
 
 
 def _shares(values: torch.Tensor, others: Tensors) -> bool:

@@ -31,7 +31,7 @@ _FLAGS: tuple[str, ...] = (
     "-fno-math-errno",
     "-fno-trapping-math",
 )
-_FLAGS += ("-std=c++17", "-fPIC", "-shared")
+_FLAGS += ("-std=c++17", "-fPIC", "-shared", "-pthread")
 _LONGEST_COMPILATION_S = 120
 
 # Constants of MKL's header mkl_dfti.h.
@@ -56,7 +56,7 @@ class Library:
         AttributeError: if a function is missing.
     """
 
-    def __init__(self, interpreter: ctypes.PyDLL, mkl: ctypes.CDLL) -> None:
+    def __init__(self, interpreter: ctypes.CDLL, mkl: ctypes.CDLL) -> None:
         self._run, self._mkl = interpreter.run_array_program, mkl
         self._run.restype = _Long
         compute = mkl.DftiComputeForward, mkl.DftiComputeBackward
@@ -69,30 +69,40 @@ class Library:
 
     def run(
         self,
-        instructions: Sequence[torch.Tensor],
+        lengths: Sequence[int],
         counts: Sequence[int],
-        arrays: torch.Tensor,
+        tables: Sequence[torch.Tensor],
     ) -> None:
-        """Call the interpreter.
+        """Call the interpreter, without Python's lock.
 
         Args:
-            instructions: Those of a step, those that are run before a step now and then, those
-                that are run after a frame; one a row.
-            counts: After how many steps they are, number of steps before, in a frame, of frames.
-            arrays: Address of an array, of its frames, and its size [bytes], one a row.
+            lengths: Number of instructions of a step, of those that are run before a step now and
+                then, of those that are run after a frame.
+            counts: After how many steps the second ones are run, number of steps before, in a
+                frame, of frames.
+            tables: Copies of the list, starts of the parts, inputs, results: see
+                ``array_program.cpp``, one a row.
 
         Raises:
             RuntimeError: if a transform fails.
         """
-        lists = [argument for rows in instructions for argument in _address_and_length(rows)]
-        numbers = [ctypes.c_int64(each) for each in counts]
-        error = self._run(*lists, *numbers, *_address_and_length(arrays), *self._compute)
+        numbers = [*lengths, *counts, *map(len, tables)]
+        places = [table.data_ptr() for table in tables]
+        places += [each.value or 0 for each in self._compute]
+        error = self._run(
+            (ctypes.c_int64 * len(numbers))(*numbers), (ctypes.c_void_p * len(places))(*places)
+        )
         if error:
             raise RuntimeError(f"a Fourier transform failed: error {error} of MKL")
 
     @lru_cache(maxsize=_MOST_PLANS)  # noqa: B019 there is one library
     def plan(
-        self, sizes: tuple[int, ...], number: int, dtype: torch.dtype, is_forward: bool
+        self,
+        sizes: tuple[int, ...],
+        number: int,
+        dtype: torch.dtype,
+        is_forward: bool,
+        on_one_thread: bool = False,
     ) -> "Plan":
         """A transform of contiguous real fields to their modes, or back with the factor 1/n.
 
@@ -101,6 +111,7 @@ class Library:
             number: Number of fields.
             dtype: Type of the real fields.
             is_forward: Whether it is the transform to modes.
+            on_one_thread: Whether the transform is run on one thread, whatever its size.
         """
         rank, handle = len(sizes), ctypes.c_void_p()
         lengths = (_Long * rank)(*sizes)
@@ -123,7 +134,7 @@ class Library:
             _OUTPUT_DISTANCE: distances[1],
             _BACKWARD_SCALE: ctypes.c_double(1 / prod(sizes)),
         }
-        if number * prod(sizes) < _FEWEST_IN_PARALLEL:
+        if on_one_thread or number * prod(sizes) < _FEWEST_IN_PARALLEL:
             settings[_THREAD_LIMIT] = _Long(1)
         for key, value in settings.items():
             self._check(self._mkl.DftiSetValue(handle, key, value))
@@ -153,7 +164,7 @@ def library() -> Library | None:
     """The library; ``None`` where there is no compiler, or where PyTorch has no MKL."""
     try:
         mkl = ctypes.CDLL(str(Path(torch.__file__).parent / "lib" / "libtorch_cpu.so"))
-        return Library(ctypes.PyDLL(str(_compiled())), mkl)
+        return Library(ctypes.CDLL(str(_compiled())), mkl)
     except (OSError, AttributeError, subprocess.SubprocessError) as problem:
         said = getattr(problem, "stderr", None) or str(problem)
         logger.info("time steps run operation by operation: %s", said.strip())
@@ -183,10 +194,6 @@ def _compiled() -> Path:
             )
             os.replace(made, target)
     return target
-
-
-def _address_and_length(rows: torch.Tensor) -> tuple[ctypes.c_void_p, ctypes.c_int64]:
-    return ctypes.c_void_p(rows.data_ptr()), ctypes.c_int64(len(rows))
 
 
 def _strides(sizes: Sequence[int]) -> list[int]:

@@ -17,20 +17,36 @@ from typing import Any
 
 import torch
 
-from hybrid_pde.numerics.array_program import ArrayProgram, ProgramCache
+from hybrid_pde.numerics.array_program import ArrayProgram, Parts, ProgramCache
 from hybrid_pde.numerics.compiled_adjoint import CompiledAdjoint
 from hybrid_pde.numerics.directional_derivatives import Direction, Pushforward, along, directional
 from hybrid_pde.numerics.graph_part import split, whole
-from hybrid_pde.numerics.graph_recorder import Tensors, record
+from hybrid_pde.numerics.graph_recorder import Tensors, UntraceableError, record
 from hybrid_pde.numerics.graph_simplification import simplify
 from hybrid_pde.numerics.operation_list import UnsupportedError
 
 logger = logging.getLogger(__name__)
 
-Observation = Callable[..., list[torch.Tensor]]
+Observation = Callable[[Tensors, Tensors], Tensors]
+Renewal = Callable[..., list[torch.Tensor]]
+_CPU = torch.device("cpu")
 Run = Callable[[Tensors], tuple[torch.Tensor, ...]]
+
+
+@dataclass(frozen=True)
+class _Listed:
+    """A list of operations, and the graph of what is observed."""
+
+    program: ArrayProgram
+    observer: "NativeGraph"
+
+    @property
+    def num_bytes(self) -> int:
+        return self.program.num_bytes
+
+
 # Lists that are kept for other values of the held tensors: 256 MB in all.
-_PROGRAMS = ProgramCache(2**28)
+_PROGRAMS: ProgramCache[_Listed] = ProgramCache(2**28)
 
 
 @dataclass(frozen=True)
@@ -39,17 +55,22 @@ class HeldProgram:
 
     Attributes:
         program: The list, which others may use with other held tensors.
-        kept: Constants and held tensors.
+        kept: Constants and held tensors; those of each part of a batch are ``[P, …]``.
+        parts: The parts; ``None`` if the batch is not divided.
+        kept_by_part: Whether they are those of each part.
     """
 
     program: ArrayProgram
     kept: Tensors
+    parts: Parts | None = None
+    kept_by_part: bool = False
 
     def run(
         self, changing: Tensors, first: int, steps: int, frames: int
     ) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
         """The states after each frame, and what is observed: see :meth:`ArrayProgram.run`."""
-        return self.program.run(self.kept, changing, first, steps, frames)
+        counts = first, steps, frames
+        return self.program.run(self.kept, changing, counts, self.parts, self.kept_by_part)
 
 
 class NativeGraph:
@@ -114,62 +135,72 @@ class NativeGraph:
 
     def program(
         self,
-        held: Tensors,
+        held: Sequence[Tensors],
         changing: Tensors,
         observed: Sequence[Observation],
-        renewal: Observation | None = None,
+        renewal: Renewal | None = None,
         period: int = 1,
         key: object = None,
+        parts: Parts | None = None,
     ) -> HeldProgram | None:
         """The function as a list of operations that runs without Python, on the CPU.
 
         Its results replace the first changing tensors.
 
         Args:
-            held: The held tensors.
-            changing: Examples of the changing tensors.
-            observed: Functions of the states; the results of the first one that the list can have
-                are wanted after each frame.
+            held: The held tensors of each part of a batch, or of all.
+            changing: Examples of the changing tensors of a part.
+            observed: Functions of held tensors and states; the results of the first one that the
+                list can have are wanted after each frame.
             renewal: A function of the states, run before a step now and then.
             period: Number of steps after which it is.
             key: Identifies these functions; the list is used again for the same ones.
+            parts: The parts; ``None`` if the batch is not divided.
 
         Returns:
             The list; ``None`` if there is an operation that it cannot have, or no compiler.
         """
         if not self._is_listable:
             return None
-        kept = self._kept_values(held, torch.device("cpu"))
-        name = (self, key, period, tuple(each.shape for each in changing))
+        plain = [[each.detach() for each in own] for own in held]
+        name = (self, key, period, tuple(each.shape for each in changing), parts is None)
         made = None if key is None else _PROGRAMS.get(name)
         if made is None:
-            made = self._program(kept, changing, observed, renewal, period)
+            given = plain[0], changing
+            made = self._listed(given, observed, renewal, period, parts is not None)
             if made is None:
                 self._is_listable = False
                 return None
             if key is not None:
                 _PROGRAMS.put(name, made)
-        return HeldProgram(made, kept)
+        both = self, made.observer
+        kept = [[u for graph in both for u in graph._kept_values(own, _CPU)] for own in plain]
+        if len(kept) == 1:
+            return HeldProgram(made.program, kept[0], parts)
+        stacked = [torch.stack(each) for each in zip(*kept, strict=True)]
+        return HeldProgram(made.program, stacked, parts, True)
 
-    def _program(
+    def _listed(
         self,
-        kept: Tensors,
-        changing: Tensors,
+        given: tuple[Tensors, Tensors],
         observed: Sequence[Observation],
-        renewal: Observation | None,
+        renewal: Renewal | None,
         period: int,
-    ) -> ArrayProgram | None:
+        on_one_thread: bool,
+    ) -> _Listed | None:
         """A new list of operations; ``None`` if it cannot be made."""
+        held, changing = given
+        kept = self._kept_values(held, _CPU)
         results: Any = self._graph.output_node().args[0]
         states = changing[: len(results)]
         part = None if renewal is None else whole(*record(renewal, states))
         for function in observed:
-            graph, constants = record(function, states)
-            simplify(graph, constants, 0)
-            own = whole(graph, constants)
             try:
-                return ArrayProgram(self._run, kept, changing, own, part, period)
-            except UnsupportedError as problem:
+                observer = NativeGraph(function, held, states)
+                own = observer._run, observer._kept_values(held, _CPU)
+                program = ArrayProgram(self._run, kept, changing, own, part, period, on_one_thread)
+                return _Listed(program, observer)
+            except (UnsupportedError, UntraceableError) as problem:
                 logger.debug("a graph is run operation by operation: %s", problem)
         return None
 

@@ -56,10 +56,11 @@ class OperationList:
 
     Args:
         library: The interpreter.
+        on_one_thread: Whether transforms run on one thread, whatever their size.
     """
 
-    def __init__(self, library: Library) -> None:
-        self._library = library
+    def __init__(self, library: Library, on_one_thread: bool = False) -> None:
+        self._library, self._on_one_thread = library, on_one_thread
         self._operations: list[Operation] = []
         self._plans: list[Plan] = []
         # Instructions contain the addresses of these tensors, which must live as long.
@@ -250,7 +251,9 @@ class OperationList:
     ) -> None:
         number = prod(made.shape[: -len(sizes)])
         real = made if code == _BACKWARD else values
-        plan = self._library.plan(tuple(sizes), number, real.dtype, code == _FORWARD)
+        plan = self._library.plan(
+            tuple(sizes), number, real.dtype, code == _FORWARD, self._on_one_thread
+        )
         self._plans.append(plan)
         self._operations.append(Operation(code, [made, self.contiguous(values)], plan.address))
 

@@ -6,13 +6,14 @@ from typing import Protocol
 
 import torch
 
+from hybrid_pde.numerics.array_program import Parts
 from hybrid_pde.numerics.directional_derivatives import (
     Direction,
     Pushforward,
     one_after_the_other,
 )
 from hybrid_pde.numerics.graph_recorder import Tensors, UntraceableError
-from hybrid_pde.numerics.native_graph import HeldProgram, NativeGraph, Observation
+from hybrid_pde.numerics.native_graph import HeldProgram, NativeGraph, Observation, Renewal
 
 logger = logging.getLogger(__name__)
 
@@ -42,12 +43,13 @@ class Traced(Protocol):
 
     def program(
         self,
-        held: Tensors,
+        held: Sequence[Tensors],
         changing: Tensors,
         observed: Sequence[Observation],
-        renewal: Observation | None = None,
+        renewal: Renewal | None = None,
         period: int = 1,
         key: object = None,
+        parts: Parts | None = None,
     ) -> HeldProgram | None:
         """The function as a list of operations, see :meth:`NativeGraph.program`."""
 
@@ -161,12 +163,13 @@ class _Untraced:
 
     def program(
         self,
-        held: Tensors,
+        held: Sequence[Tensors],
         changing: Tensors,
         observed: Sequence[Observation],
-        renewal: Observation | None = None,
+        renewal: Renewal | None = None,
         period: int = 1,
         key: object = None,
+        parts: Parts | None = None,
     ) -> None:
         """There is none."""
 

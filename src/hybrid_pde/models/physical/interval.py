@@ -16,6 +16,11 @@ from hybrid_pde.models.physical.coefficients import (
     plain,
 )
 from hybrid_pde.models.physical.equation import Equation
+from hybrid_pde.models.physical.listed_steps import (
+    ListedSteps,
+    StepsBetweenFrames,
+    listed_steps,
+)
 from hybrid_pde.models.physical.step_bounds import StepBounds, are_finite
 from hybrid_pde.models.physical.stepper import Stepper
 from hybrid_pde.models.physical.steps import Steps
@@ -61,6 +66,7 @@ class Interval:
         self.has_compiled_steps = False
         self._bounds: list[StepBounds] = []
         self._steps: dict[StepCount, Steps] = {}
+        self._lists: dict[StepCount, ListedSteps | None] = {}
 
     def check_supported(self, values: Natives) -> None:
         """Reject what the equation is not meant for."""
@@ -134,22 +140,34 @@ class Interval:
             number: Number of frames.
             count: Steps in each of them.
         """
+        listed = self._listed(state, count)
+        if listed is not None:
+            self.has_compiled_steps = True
+            return Frames(*listed.advance(state, begin, number))
         if count not in self._steps:
             self._steps[count] = self.stepper.steps(
                 state, self.parameters, self.dt, count.substeps, count.stages, self.workload
             )
             self.has_compiled_steps |= self._steps[count].are_compiled(state)
         steps = self._steps[count]
-        measure = self._bounds[0].row if len(self._bounds) == 1 else None
-        if steps.are_listed(state, measure):
-            self.has_compiled_steps = True
-            return Frames(*steps.advance_frames(state, begin, number))
         now = []
         for frame in range(begin, begin + number):
             state = steps.advance(state, frame)
             now.append(state)
         values_of = [self.stepper.inverse(each) for each in now]
         return Frames(now, values_of)
+
+    def _listed(self, state: Natives, count: StepCount) -> ListedSteps | None:
+        """The steps as a list; ``None`` if they run otherwise."""
+        if is_differentiated(state, self.parameters):
+            return None
+        if count not in self._lists:
+            steps = StepsBetweenFrames(self.dt, count.substeps, count.stages, self.workload)
+            is_measured = len(self._bounds) == 1
+            self._lists[count] = listed_steps(
+                self.stepper, state, self.parameters, steps, is_measured
+            )
+        return self._lists[count]
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from hybrid_pde.models.physical.equation import LinearTerms, Values
 from hybrid_pde.models.physical.stepper import FRAME, Stepper
 from hybrid_pde.numerics.native_graph import Tensors
 from hybrid_pde.numerics.stability import Bounds
+from hybrid_pde.numerics.traced_functions import Traced
 
 # Derivatives whose coefficients limit the step.
 _ORDERS = (2, 3, 4)
@@ -55,18 +56,28 @@ class StepBounds:
         measured = self._measured(list(frames[0]), stack_frames(frames, stacked))
         return [self.unpacked(row) for row in measured.tolist()[: len(frames)]]
 
-    def row(self, values: Natives) -> torch.Tensor:
-        """The numbers ``[1, n]`` of :meth:`unpacked` of one state ``[B, C, *space]``."""
-        return self._measured(list(values), [each.unsqueeze(0) for each in values.values()])
+    def graph(self, values: Natives) -> Traced:
+        """The numbers ``[1, n]`` of :meth:`unpacked` from parameters and a state ``[1, B, …]``.
+
+        Args:
+            values: The state ``[B, C, *space]``, for its shapes.
+        """
+        return self._graph(list(values), [each.unsqueeze(0) for each in values.values()])
+
+    @staticmethod
+    def joined(rows: torch.Tensor) -> torch.Tensor:
+        """The numbers ``[F, n]`` of a batch from those of its parts ``[F, P, n]``."""
+        return torch.cat([rows[..., :-1].amax(1), rows[..., -1:].sum(1)], -1)
 
     def _measured(self, roles: list[str], stacked: Tensors) -> torch.Tensor:
         size = len(stacked[0])
         if size not in self._runs:
-            self._runs[size] = self._run(roles, stacked)
+            graph = self._graph(roles, stacked)
+            self._runs[size] = graph.hold(self._held, stacked[0].device)
         (measured,) = self._runs[size](stacked)
         return torch.as_tensor(measured)
 
-    def _run(self, roles: list[str], stacked: Tensors) -> Any:
+    def _graph(self, roles: list[str], stacked: Tensors) -> Traced:
         def measure(held: Tensors, changing: Tensors) -> Tensors:
             left = iter(held)
             given = Coefficients(*({name: next(left) for name in group} for group in self._names))
@@ -78,8 +89,7 @@ class StepBounds:
             return [torch.stack([size.expand(len(changing[0])) for size in sizes], 1)]
 
         key = ("bounds", self._names, roles)
-        graph = self._stepper.graphs.get(key, measure, self._held, stacked)
-        return graph.hold(self._held, stacked[0].device)
+        return self._stepper.graphs.get(key, measure, self._held, stacked)
 
     def unpacked(self, sizes: Sequence[float]) -> Measured:
         """The bounds of a state from its numbers."""

@@ -3,7 +3,7 @@
 Layout of native tensors: ``B`` simulations, ``C`` channels, ``X Y Z`` space, ``[B, C, X, Y, Z]``.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from math import prod
@@ -30,6 +30,7 @@ from hybrid_pde.numerics.runge_kutta_chebyshev import runge_kutta_chebyshev
 from hybrid_pde.numerics.semi_lagrangian import SplitAdvection
 from hybrid_pde.numerics.spectral import Spectral
 from hybrid_pde.numerics.stability import Bounds, largest_stable_dt
+from hybrid_pde.numerics.traced_functions import Traced
 from hybrid_pde.numerics.workload import Workload
 
 FRAME = "frame"  # dimension of several frames
@@ -102,9 +103,22 @@ class Stepper:
             workload: The work to come, which decides whether the steps are compiled; by default
                 they are not.
         """
+        graph = self.graph(state, parameters, stages)
+        work = workload or Workload()
+        return Steps(graph, parameters, dt, substeps, self.dtype, work, self.renew)
+
+    @property
+    def renew(self) -> Callable[[Natives], Natives] | None:
+        """Removes from a state what no value depends on; ``None`` if there is nothing."""
+        return (lambda now: self.transform(self.inverse(now))) if self._is_renewed else None
+
+    def graph(self, state: Natives, parameters: Coefficients, stages: int | None = None) -> Traced:
+        """A step: held tensors are the parameters and its size, changing ones state and time.
+
+        Arguments are those of :meth:`steps`.
+        """
         groups = (parameters.shared, parameters.individual, parameters.slopes)
         names, own = [list(group) for group in groups], list(state)
-        renew = (lambda now: self.transform(self.inverse(now))) if self._is_renewed else None
 
         def step(held: Sequence[torch.Tensor], changing: Sequence[torch.Tensor]) -> list[Any]:
             left = iter(held)
@@ -124,11 +138,8 @@ class Stepper:
         now = [native[: len(native) // count] for native in state.values()]
         times = [torch.ones((), dtype=self.dtype)] * 2
         changing = [*now, times[1]]
-        graph = self.graphs.get(
-            (stages, names, own), step, [*held, times[0]], changing, self._valid
-        )
-        work = workload or Workload()
-        return Steps(graph, parameters, dt, substeps, self.dtype, work, self.inverse, renew)
+        key = (stages, names, own)
+        return self.graphs.get(key, step, [*held, times[0]], changing, self._valid)
 
     def transform(self, values: Natives) -> Natives:
         """The state that steps advance: the Fourier modes for spectral schemes, else the values.

@@ -5,9 +5,7 @@ Layout of native tensors: ``G`` directions of derivatives, ``B`` simulations, ``
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
 from math import ceil, sqrt
-from typing import Any
 
 import torch
 import torch.autograd.forward_ad as forward_ad
@@ -20,7 +18,6 @@ from hybrid_pde.models.physical.coefficients import (
     is_differentiated,
 )
 from hybrid_pde.numerics.directional_derivatives import Direction, Pushforward
-from hybrid_pde.numerics.native_graph import HeldProgram
 from hybrid_pde.numerics.traced_functions import Traced
 from hybrid_pde.numerics.workload import Workload
 
@@ -29,12 +26,7 @@ _WITH_TANGENTS = 3
 # With so few steps in a frame, recomputing them saves no memory worth the time.
 _ALL_KEPT = 4
 # Number of steps after which a state is renewed.
-_RENEWED_AFTER = 16
-# Largest state of modes, or of values, that is advanced by a list of operations [bytes], times the
-# number of threads: sums and products of a list take one, those of PyTorch all of them, but not
-# below a certain size. The fewest steps that repay making a list.
-_LARGEST_MODES, _LARGEST_VALUES, _NEVER_SHARED = 2**22, 2**24, 2**19
-_FEWEST_LISTED = 8
+RENEWED_AFTER = 16
 _NO_PARAMETERS = Coefficients({})
 
 
@@ -49,7 +41,6 @@ class Steps:
         substeps: Number of steps.
         dtype: Precision of the state.
         workload: The work to come, which decides whether the steps are compiled.
-        observe: The values of a state.
         renew: Removes from a state what no value depends on; ``None`` if there is nothing.
     """
 
@@ -61,25 +52,19 @@ class Steps:
         substeps: int,
         dtype: torch.dtype,
         workload: Workload,
-        observe: Callable[[Natives], Natives],
         renew: Callable[[Natives], Natives] | None = None,
     ) -> None:
         self._graph, self._parameters, self._dtype = graph, parameters, dtype
         self._dt, self._substeps, self._workload = dt, substeps, workload
-        self._observe, self._renew = observe, renew
+        self._renew = renew
         self._run: Callable[[Sequence[torch.Tensor]], Sequence[torch.Tensor]] | None = None
         self._push: Pushforward | None = None
-        self._program: HeldProgram | None = None
         self._start: torch.Tensor | None = None
         self._has_tangents = has_tangents({}, parameters)
 
     def are_compiled(self, state: Natives) -> bool:
         """True if the steps from such a state run compiled."""
-        size = sum(native.numel() for native in state.values())
-        operations = self._graph.num_operations
-        if has_tangents(state, self._parameters):
-            operations *= _WITH_TANGENTS
-        return self._graph.is_real and self._workload.repays(operations, self._substeps, size)
+        return are_compiled(self._graph, state, self._parameters, self._workload, self._substeps)
 
     def advance(self, state: Natives, frame: int) -> Natives:
         """The state after all steps.
@@ -99,126 +84,6 @@ class Steps:
             state = self._recomputed(state, frame, range(begin, min(begin + size, substeps)))
         return state
 
-    def are_listed(
-        self, state: Natives, measure: Callable[[Natives], torch.Tensor] | None = None
-    ) -> bool:
-        """True if the steps from such a state run as a list: see :meth:`advance_frames`.
-
-        Args:
-            state: The state.
-            measure: Numbers ``[1, n]`` of the values of a frame, which the list may compute, too.
-        """
-        first, work = next(iter(state.values())), self._workload
-        size = sum(each.numel() * each.element_size() for each in state.values())
-        largest = _LARGEST_MODES if first.is_complex() else _LARGEST_VALUES
-        if (
-            work.compile == "never"
-            or (work.compile == "auto" and work.frames * self._substeps < _FEWEST_LISTED)
-            or size > max(largest // torch.get_num_threads(), _NEVER_SHARED)
-            or first.device.type != "cpu"
-            or self._parameters.slopes
-            or is_differentiated(state, self._parameters)
-            or self.are_compiled(state)
-        ):
-            return False
-        if self._program is None:
-            has_slopes = self._has_tangents or has_tangents(state, _NO_PARAMETERS)
-            self._program = (
-                self._program_with_slopes(state) if has_slopes else self._list(state, measure)
-            )
-        return self._program is not None
-
-    def _list(
-        self, state: Natives, measure: Callable[[Natives], torch.Tensor] | None
-    ) -> HeldProgram | None:
-        """The list of operations of a state without tangents."""
-        size = self._step_size(torch.device("cpu"))
-        held = [*_flat(self._parameters), size]
-        return self._graph.program(
-            held, [*state.values(), size], *self._observation(list(state), measure)
-        )
-
-    def _program_with_slopes(self, state: Natives) -> HeldProgram | None:
-        """The list of operations of a state and its tangents."""
-        values, slopes = self._split(state)
-        size = self._step_size(torch.device("cpu"))
-        given = [*_with_directions(self._parameters), (size, None)]
-        held, directions = [value for value, _ in given], [slope for _, slope in given]
-        graph = self._graph.derivative(directions, len(values), len(slopes[0]))
-        if graph is None:
-            return None
-        own = [slope for slope in directions if slope is not None]
-        return graph.program(
-            [*held, *own], [*values, *slopes, size], *self._observation([*state] * 2)
-        )
-
-    def _observation(
-        self, roles: Sequence[str], measure: Callable[[Natives], torch.Tensor] | None = None
-    ) -> tuple[Any, ...]:
-        """Observation and renewal of a state: arguments of a list."""
-        values = partial(_on_tensors, self._observe, roles)
-        renewal = None if self._renew is None else partial(_on_tensors, self._renew, roles)
-        if measure is None:
-            return [values], renewal, _RENEWED_AFTER, tuple(roles)
-        # The measure depends on the parameters: the list is for these alone.
-        both = partial(_with_measure, values, measure, roles)
-        return [both, values], renewal, _RENEWED_AFTER, None
-
-    def _split(self, state: Natives) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
-        """Values ``[B, …]`` and tangents ``[G, B, …]`` of a state ``[G·B, …]``."""
-        count = self._parameters.directions.count
-        pairs = [forward_ad.unpack_dual(native.contiguous()) for native in state.values()]
-        values = [value[: len(value) // count] for value, _ in pairs]
-        slopes = [
-            (torch.zeros_like(value) if slope is None else slope).unflatten(0, (count, -1))
-            for value, slope in pairs
-        ]
-        return values, slopes
-
-    def advance_frames(
-        self, state: Natives, frame: int, number: int
-    ) -> tuple[
-        Sequence[Natives],
-        Sequence[Natives],
-        Sequence[torch.Tensor] | None,
-        torch.Tensor | None,
-    ]:
-        """States and values of some frames, computed without Python.
-
-        Args:
-            state: The state before.
-            frame: Number of the frame that the steps begin at, counted from 0.
-            number: Number of frames.
-
-        Returns:
-            Both; where there are no tangents, the values ``[F, B, C, *space]``, and what is
-            measured of them ``[F, n]``, if the list has that.
-        """
-        assert self._program is not None
-        has_slopes = self._has_tangents or has_tangents(state, _NO_PARAMETERS)
-        given = [each for part in self._split(state) for each in part] if has_slopes else None
-        changing = [*(given or state.values()), torch.zeros((), dtype=self._dtype)]
-        made = self._program.run(changing, frame * self._substeps, self._substeps, number)
-        after, observed = made
-        measured = None
-        if not has_slopes and len(observed) > len(state):
-            *observed, last = observed
-            measured = last.squeeze(1)
-        frames = [zip(*(each.unbind() for each in part), strict=True) for part in (after, observed)]
-        if not has_slopes:
-            states, values = ([dict(zip(state, u, strict=True)) for u in part] for part in frames)
-            return states, values, observed, measured
-        states, values = ([self._dual(state, u) for u in part] for part in frames)
-        return states, values, None, None
-
-    def _dual(self, roles: Iterable[str], tensors: Sequence[torch.Tensor]) -> Natives:
-        """A state ``[G·B, …]`` with tangents from its values and tangents."""
-        count, half = self._parameters.directions.count, len(tensors) // 2
-        return {
-            role: forward_ad.make_dual(torch.cat([value] * count), slope.flatten(0, 1))
-            for role, value, slope in zip(roles, tensors[:half], tensors[half:], strict=True)
-        }
-
     def _advance(self, state: Natives, frame: int, numbers: range) -> Natives:
         """The state after the steps with these numbers."""
         if self._has_tangents or has_tangents(state, _NO_PARAMETERS):
@@ -226,7 +91,7 @@ class Steps:
         values: Sequence[torch.Tensor] = [native.contiguous() for native in state.values()]
         device = values[0].device
         if self._run is None:
-            held = [*_flat(self._parameters), self._step_size(device)]
+            held = [*flat_parameters(self._parameters), self._step_size(device)]
             self._run = self._graph.hold(held, device, self.are_compiled(state))
         for number, elapsed in self._times(numbers, device):
             values = self._run([*self._renewed(values, state, frame, number), elapsed])
@@ -236,10 +101,10 @@ class Steps:
         """The same for a state ``[G·B, …]`` with tangents; equal values are computed once."""
         values: Sequence[torch.Tensor]
         slopes: Sequence[torch.Tensor]
-        values, slopes = self._split(state)
+        values, slopes = split_copies(state, self._parameters.directions.count)
         device = values[0].device
         if self._push is None:
-            given = [*_with_directions(self._parameters), (self._step_size(device), None)]
+            given = [*with_directions(self._parameters), (self._step_size(device), None)]
             held, directions = [value for value, _ in given], [slope for _, slope in given]
             self._push = self._graph.hold_derivatives(
                 held, directions, len(values), device, self.are_compiled(state)
@@ -249,7 +114,7 @@ class Steps:
                 self._renewed(each, state, frame, number) for each in (values, slopes)
             )
             values, slopes = self._push([*values, elapsed], slopes)
-        return self._dual(state, [*values, *slopes])
+        return with_slopes(state, [*values, *slopes], self._parameters.directions.count)
 
     def _step_size(self, device: torch.device) -> torch.Tensor:
         return torch.tensor(self._dt / self._substeps, dtype=self._dtype, device=device)
@@ -259,9 +124,9 @@ class Steps:
     ) -> Sequence[torch.Tensor]:
         """The tensors of a state ``[(G,) B, …]`` before a step, renewed now and then."""
         step = frame * self._substeps + number
-        if self._renew is None or step % _RENEWED_AFTER != _RENEWED_AFTER - 1:
+        if self._renew is None or step % RENEWED_AFTER != RENEWED_AFTER - 1:
             return values
-        return _on_tensors(self._renew, roles, *values)
+        return on_tensors(self._renew, roles, *values)
 
     def _times(self, numbers: range, device: torch.device) -> Iterator[tuple[int, torch.Tensor]]:
         """Steps and the time since the frame; it matters where parameters change in time."""
@@ -287,17 +152,47 @@ class Steps:
                 self._substeps,
                 self._dtype,
                 self._workload,
-                self._observe,
                 self._renew,
             )
             steps = Steps(self._graph, parameters, *given)
             return tuple(steps._advance(before, frame, numbers).values())
 
-        flat = [*state.values(), *_flat(self._parameters)]
+        flat = [*state.values(), *flat_parameters(self._parameters)]
         return dict(zip(state, checkpoint(run, *flat, use_reentrant=True), strict=True))
 
 
-def _on_tensors(
+def are_compiled(
+    graph: Traced, state: Natives, parameters: Coefficients, workload: Workload, substeps: int
+) -> bool:
+    """True if steps from such a state run compiled."""
+    size = sum(native.numel() for native in state.values())
+    operations = graph.num_operations
+    if has_tangents(state, parameters):
+        operations *= _WITH_TANGENTS
+    return graph.is_real and workload.repays(operations, substeps, size)
+
+
+def split_copies(state: Natives, count: int) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
+    """Values ``[B, …]`` and tangents ``[G, B, …]`` of a state ``[G·B, …]``."""
+    pairs = [forward_ad.unpack_dual(native.contiguous()) for native in state.values()]
+    values = [value[: len(value) // count] for value, _ in pairs]
+    slopes = [
+        (torch.zeros_like(value) if slope is None else slope).unflatten(0, (count, -1))
+        for value, slope in pairs
+    ]
+    return values, slopes
+
+
+def with_slopes(roles: Iterable[str], tensors: Sequence[torch.Tensor], count: int) -> Natives:
+    """The inverse of :func:`split_copies`, of values followed by tangents."""
+    half = len(tensors) // 2
+    return {
+        role: forward_ad.make_dual(torch.cat([value] * count), slope.flatten(0, 1))
+        for role, value, slope in zip(roles, tensors[:half], tensors[half:], strict=True)
+    }
+
+
+def on_tensors(
     function: Callable[[Natives], Natives], roles: Iterable[str], *values: torch.Tensor
 ) -> list[torch.Tensor]:
     """A function of a state for the tensors of its roles, and for their tangents after them."""
@@ -308,26 +203,16 @@ def _on_tensors(
     ]
 
 
-def _with_measure(
-    observe: Callable[..., list[torch.Tensor]],
-    measure: Callable[[Natives], torch.Tensor],
-    roles: Iterable[str],
-    *states: torch.Tensor,
-) -> list[torch.Tensor]:
-    """The values of a state, and what is measured of them."""
-    values = observe(*states)
-    return [*values, measure(dict(zip(roles, values, strict=True)))]
-
-
 def _groups(parameters: Coefficients) -> tuple[Natives, Natives, Natives]:
     return parameters.shared, parameters.individual, parameters.slopes
 
 
-def _flat(parameters: Coefficients) -> list[torch.Tensor]:
+def flat_parameters(parameters: Coefficients) -> list[torch.Tensor]:
+    """All parameters, in the order in which a step takes them."""
     return [value.contiguous() for group in _groups(parameters) for value in group.values()]
 
 
-def _with_directions(parameters: Coefficients) -> list[tuple[torch.Tensor, Direction]]:
+def with_directions(parameters: Coefficients) -> list[tuple[torch.Tensor, Direction]]:
     """The parameters and their tangents ``[G, …]``."""
     directions = parameters.directions
     pairs: list[tuple[torch.Tensor, Direction]] = []

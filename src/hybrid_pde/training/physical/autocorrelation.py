@@ -15,6 +15,8 @@ from hybrid_pde.training.physical.residuals import Residuals
 _NOISE_DEVIATIONS = 2.0
 # Pairs of values below which an autocorrelation is not estimated.
 _FEWEST_PAIRS = 8
+# Longest axis along which all products of values take less time than a transform.
+_LONGEST_DIRECT = 256
 
 
 @dataclass(frozen=True)
@@ -77,9 +79,13 @@ def correlation(residuals: Iterable[Residuals], centered: bool = False) -> Corre
             if position == len(sums):
                 sums.append(np.zeros(0))
                 pairs.append(np.zeros(0))
-            present = np.ones(values.shape) if mask is None else mask
+            if mask is None:
+                length = values.shape[axis]
+                present = values.size / length * np.arange(length, 0.0, -1.0)
+            else:
+                present = _products(mask.astype(float), axis)
             sums[position] = _added(sums[position], _products(values, axis))
-            pairs[position] = _added(pairs[position], _products(present, axis))
+            pairs[position] = _added(pairs[position], present)
         third = len(values) // 3
         if third:
             early += _squares_and_count(values[:third], None if mask is None else mask[:third])
@@ -101,6 +107,11 @@ def correlation(residuals: Iterable[Residuals], centered: bool = False) -> Corre
 def _products(values: np.ndarray, axis: int) -> np.ndarray:
     """Sums of products of values at every lag along an axis."""
     length = values.shape[axis]
+    if length <= _LONGEST_DIRECT:
+        lines = np.moveaxis(values, axis, 0).reshape(length, -1)
+        products = (lines @ lines.T).ravel()
+        lags = np.subtract.outer(np.arange(length), np.arange(length)).ravel()
+        return np.bincount(lags[lags >= 0], products[lags >= 0], length)
     spectrum = np.fft.rfft(values, 2 * length, axis=axis)
     power = np.abs(np.moveaxis(spectrum, axis, -1)).reshape(-1, spectrum.shape[axis])
     return np.fft.irfft(np.einsum("ij,ij->j", power, power), 2 * length)[:length]

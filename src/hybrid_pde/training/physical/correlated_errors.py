@@ -45,7 +45,8 @@ def std_factors(windows: Sequence[Sensitivities]) -> np.ndarray:
         return np.ones(size)
     independent = np.diag(inverse) * variance
     factors = np.ones(size)
-    for middle in (_by_autocorrelation(windows, variance), _by_blocks(windows)):
+    curves = correlation(each.residuals for each in windows).curves
+    for middle in (_by_autocorrelation(windows, curves, variance), _by_blocks(windows, curves[0])):
         if middle is not None:
             covariance = inverse @ (middle / np.outer(scale, scale)) @ inverse
             with np.errstate(divide="ignore", invalid="ignore"):
@@ -63,9 +64,10 @@ def _scaled_hessian(windows: Sequence[Sensitivities]) -> tuple[np.ndarray, np.nd
     return hessian / np.outer(scale, scale), scale
 
 
-def _by_autocorrelation(windows: Sequence[Sensitivities], variance: float) -> np.ndarray:
+def _by_autocorrelation(
+    windows: Sequence[Sensitivities], curves: Sequence[np.ndarray], variance: float
+) -> np.ndarray:
     """M = σ² Jᵀ (R_t ⊗ R_x ⊗ …) J with the residuals' own autocorrelations."""
-    curves = correlation(each.residuals for each in windows).curves
     size = len(windows[0].slopes)
     middle = np.zeros((size, size))
     for each in windows:
@@ -87,10 +89,12 @@ def _convolved(values: np.ndarray, curve: np.ndarray, axis: int) -> np.ndarray:
     return np.moveaxis(np.tensordot(toeplitz(column), values, axes=(1, axis)), 0, axis)
 
 
-def _by_blocks(windows: Sequence[Sensitivities]) -> np.ndarray | None:
-    """M = G/(G − 1) Σ g gᵀ over G blocks; ``None`` with too few blocks."""
+def _by_blocks(windows: Sequence[Sensitivities], curve: np.ndarray) -> np.ndarray | None:
+    """M = G/(G − 1) Σ g gᵀ over G blocks; ``None`` with too few blocks.
+
+    The blocks are as long as the autocorrelation in time, ``curve``, asks for.
+    """
     size = len(windows[0].slopes)
-    curve = correlation(each.residuals for each in windows).curves[0]
     frames = int(np.ceil(_BLOCK_LENGTH * (1 + 2 * float(curve[1:].sum()))))
     scores = []
     for each in windows:

@@ -16,7 +16,11 @@ from hybrid_pde.training.physical.fit_quality import FitQuality
 from hybrid_pde.training.physical.initial_state_noise import first_frame_effect
 from hybrid_pde.training.physical.objective import Objective
 from hybrid_pde.training.physical.parameter_vector import ParameterVector
-from hybrid_pde.training.physical.residual_arrays import Sensitivities, sensitivity_arrays
+from hybrid_pde.training.physical.residual_arrays import (
+    MOST_PARAMETERS,
+    Sensitivities,
+    sensitivity_arrays,
+)
 from hybrid_pde.training.physical.scheme_discrepancy import (
     SchemeDiscrepancy,
     scheme_discrepancy,
@@ -41,8 +45,6 @@ _EXPLAINED = 0.5
 _ACCURACY_OF_SHIFT = 0.1
 # Product of the autocorrelations of neighbours along all axes from which residuals are smooth.
 _ALIKE = 0.5
-# More parameters have no derivatives by simulation.
-_MOST_PARAMETERS = 16
 
 
 @dataclass(frozen=True)
@@ -127,10 +129,12 @@ def error_budget(
 
 def _sensitivities(
     objective: Objective, unknowns: np.ndarray, fit: FitQuality
-) -> list[Sensitivities]:
+) -> Sequence[Sensitivities]:
     """Residuals of frames with derivatives; none with many parameters, or without residuals."""
-    if len(objective.vector) > _MOST_PARAMETERS or fit.loss == 0:
+    if len(objective.vector) > MOST_PARAMETERS or fit.loss == 0:
         return []
+    if fit.windows is not None:
+        return fit.windows
     try:
         return sensitivity_arrays(objective, unknowns)
     except DivergenceError:

@@ -19,7 +19,12 @@ from hybrid_pde.training.physical.misfit_structure import (
 from hybrid_pde.training.physical.misfit_words import misfit_sentences
 from hybrid_pde.training.physical.objective import Objective
 from hybrid_pde.training.physical.parameter_vector import ParameterVector
-from hybrid_pde.training.physical.residual_arrays import residual_arrays
+from hybrid_pde.training.physical.residual_arrays import (
+    Sensitivities,
+    has_all_sensitivities,
+    residual_arrays,
+    sensitivity_arrays,
+)
 from hybrid_pde.training.physical.residual_maps import residual_maps
 from hybrid_pde.training.physical.residuals import Residuals
 
@@ -51,6 +56,8 @@ class FitQuality:
         loss: Mean square of the residuals.
         maps: Result of :func:`residual_maps`, with ``structure`` and ``sentences`` on it.
         structure: Structure of the channels whose residuals are correlated.
+        windows: Residuals with derivatives, for the budget of errors; ``None`` if they were not
+            computed.
     """
 
     correlation: Correlation
@@ -60,10 +67,13 @@ class FitQuality:
     loss: float
     maps: Mapping[str, Any] = field(default_factory=dict)
     structure: Sequence[MisfitStructure] = ()
+    windows: Sequence[Sensitivities] | None = None
 
 
 def assess_fit(measured: Objective, unknowns: np.ndarray, at: Linearization | None) -> FitQuality:
-    """Statistics of the residuals at the estimate, by one rollout without derivatives.
+    """Statistics of the residuals at the estimate, by one rollout.
+
+    It has the derivatives that the budget of errors needs, unless they are too many.
 
     Args:
         measured: The objective without predicted values.
@@ -73,7 +83,14 @@ def assess_fit(measured: Objective, unknowns: np.ndarray, at: Linearization | No
     Raises:
         DivergenceError: if the rollout is no longer finite.
     """
-    residuals = residual_arrays(measured, unknowns)
+    windows = None
+    if at is not None and at.loss and has_all_sensitivities(measured):
+        windows = sensitivity_arrays(measured, unknowns)
+    residuals = (
+        residual_arrays(measured, unknowns)
+        if windows is None
+        else [each.residuals for each in windows]
+    )
     # Sensor readings, without axes of space, only where there are no frames.
     axes = max(each.values.ndim for each in residuals)
     structure = correlation(each for each in residuals if each.values.ndim == axes)
@@ -94,7 +111,7 @@ def assess_fit(measured: Objective, unknowns: np.ndarray, at: Linearization | No
             "sentences": misfit_sentences(found),
         }
     numbers = observations.simulation_numbers
-    return FitQuality(structure, agreement, step, numbers, loss, maps, found)
+    return FitQuality(structure, agreement, step, numbers, loss, maps, found, windows)
 
 
 def _misfit(

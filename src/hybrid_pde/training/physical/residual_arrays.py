@@ -19,6 +19,8 @@ from hybrid_pde.training.physical.tangent_rollout import States, TangentRollout
 
 # Largest number of values that are kept (16 MB): enough for every statistic.
 MAX_VALUES = 2**21
+# More parameters have no derivatives as arrays.
+MOST_PARAMETERS = 16
 # Fewest frames of a window that is cut to this size.
 _FEWEST_FRAMES = 3
 
@@ -132,6 +134,14 @@ def sensitivity_arrays(objective: Objective, unknowns: np.ndarray) -> list[Sensi
             parts = _by_window(observations, numbers, frames)
             found += [Sensitivities(part, stacked[:, entry]) for entry, part in enumerate(parts)]
     return found
+
+
+def has_all_sensitivities(objective: Objective) -> bool:
+    """True if :func:`sensitivity_arrays` has all residuals: of every window, without readings."""
+    observations, size = objective.observations, len(objective.vector)
+    if size > MOST_PARAMETERS or any(each.readings is not None for each in observations.windows):
+        return False
+    return _few(observations, MAX_VALUES // (size + 1)) is observations
 
 
 def _weight(

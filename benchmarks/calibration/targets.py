@@ -126,7 +126,11 @@ def diffusion_reaction(scratch: Path, data: Path) -> None:
 
 
 def gray_scott(scratch: Path, data: Path) -> None:
-    """D_a and D_b of Gray-Scott from 5 000 random observations."""
+    """D_a and D_b of Gray-Scott from 5 000 random observations and the frame at t = 20.
+
+    The first frame of the run has waves that the points of the data do not resolve: a model that
+    starts there is off by 0.03 and 0.25 %. After one frame they have decayed.
+    """
     raw = scratch / "gray_scott"
     if not (raw / "gray_scott.nc").exists():
         cases.write_gray_scott(raw / "gray_scott.nc")
@@ -135,6 +139,7 @@ def gray_scott(scratch: Path, data: Path) -> None:
         {
             "fields": ["a", "b"],
             "domain": {"x": [0.0, 100.0], "y": [0.0, 100.0]},
+            "select": {"time": [20.0, None]},
             "observations": {"points": 5000, "seed": 0},
         },
         {
@@ -155,7 +160,7 @@ def gray_scott(scratch: Path, data: Path) -> None:
         say(
             f"Gray-Scott, error of {name} in %",
             percent(found.value(name), truth),
-            0.3,
+            0.05,
             *_details(found, name),
         )
 

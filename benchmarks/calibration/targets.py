@@ -126,7 +126,11 @@ def diffusion_reaction(scratch: Path, data: Path) -> None:
 
 
 def gray_scott(scratch: Path, data: Path) -> None:
-    """D_a and D_b of Gray-Scott from 5 000 random observations."""
+    """D_a and D_b of Gray-Scott from 5 000 random observations and the start.
+
+    The start has no waves that the points of the data don't resolve: if it had, D_a and D_b would
+    be off by 0.03 and 0.25 %, since the first frame doesn't tell them.
+    """
     raw = scratch / "gray_scott"
     if not (raw / "gray_scott.nc").exists():
         cases.write_gray_scott(raw / "gray_scott.nc")
@@ -155,7 +159,7 @@ def gray_scott(scratch: Path, data: Path) -> None:
         say(
             f"Gray-Scott, error of {name} in %",
             percent(found.value(name), truth),
-            0.3,
+            0.05,
             *_details(found, name),
         )
 
@@ -188,42 +192,55 @@ def heat(scratch: Path, data: Path) -> None:
         )
         value = found.value("diffusivity")
         order = min(([0, 1], [1, 0]), key=lambda each: _heat_error(value, each))
-        say(
-            f"Heat, readings of {case.run_nodes}² nodes, noise {case.noise:.0%}, error of "
-            "amplitudes + centres",
-            _heat_error(value, order),
-            case.allowed,
+        error, limits = _heat_error(value, order), ()
+        what = f"Heat, readings of {case.run_nodes}² nodes, noise {case.noise:.0%}"
+        if case.noise:
+            limits = _heat_limit(found, order, case.noise, error)
+        else:
+            say(f"{what}, error of amplitudes + centres", error, case.allowed)
+        print(
+            what,
+            *limits,
             f"{_heat_deviation(found.std('diffusivity')):.2g} by the standard deviations",
-            *(_heat_limit(found, order, case.noise) if case.noise else ()),
             f"{found.seconds:.0f} s (at most 120), {found.cpu_seconds:.0f} s of CPU",
             f"{torch.get_num_threads()} threads",
             f"{found.result['iterations']} evaluations",
+            sep="; ",
+            flush=True,
         )
 
 
-def _heat_limit(found: Fit, order: list[int], noise: float) -> tuple[str, ...]:
-    """The information limit of the error, the width of the intervals beside it, and their truth."""
+def _heat_limit(found: Fit, order: list[int], noise: float, error: float) -> tuple[str, ...]:
+    """Verdict on the intervals with noise, and the information limit beside the error."""
     truth = np.concatenate([_AMPLITUDE[order], _CENTRE[order].ravel()])
     limit = information_limit(found.calibration, {"diffusivity": truth}, noise)
     std = np.asarray(found.std("diffusivity"))
     value = found.value("diffusivity")
     estimate = np.concatenate([value["amplitude"], np.ravel(value["centre"])])
     inside = int(np.sum(np.abs(estimate - truth) <= NORMAL_90 * std))
+    width = float(np.max(std / limit))
+    reached = inside == len(truth) and width <= _WIDEST
     return (
+        f"{inside} of {len(truth)} numbers within their 90 % intervals, which are at most "
+        f"{width:.2f} times as wide as the information limit (at most {_WIDEST:g}): "
+        f"{'reached' if reached else 'NOT REACHED'}",
+        f"error of amplitudes + centres {error:.3g}",
         f"{_heat_deviation(limit.tolist()):.2g} by the information limit",
-        f"intervals {np.max(std / limit):.2f} times as wide as it at most (at most 1.5)",
-        f"{inside} of 6 numbers within their 90 % intervals",
     )
+
+
+# Width of an interval relative to the information limit.
+_WIDEST = 1.5
 
 
 @dataclass(frozen=True)
 class HeatSetting:
-    """Nodes of the observed run, noise, allowed error, and settings of the fit."""
+    """Nodes of the observed run, noise, allowed error without it, and settings of the fit."""
 
     run_nodes: int
     noise: float
-    allowed: float
     numerics: dict[str, int]
+    allowed: float = 0.0
 
 
 _TWO_GAUSSIANS: dict[str, Any] = {
@@ -240,9 +257,9 @@ _TWO_GAUSSIANS: dict[str, Any] = {
 
 
 _HEAT_CASES = (
-    HeatSetting(100, 0.0, 0.001, {"substeps": 25}),
-    HeatSetting(200, 0.0, 0.02, {"refine": 2}),
-    HeatSetting(200, 0.01, 0.15, {}),
+    HeatSetting(100, 0.0, {"substeps": 25}, 0.001),
+    HeatSetting(200, 0.0, {"refine": 2}, 0.02),
+    HeatSetting(200, 0.01, {}),
 )
 
 

@@ -96,6 +96,19 @@ def test_an_asymmetric_interval_is_that_of_a_scan() -> None:
     assert found.values == sorted(found.values)
 
 
+def test_an_estimate_beside_the_minimum_has_the_interval_of_the_minimum() -> None:
+    """Without noise the tolerance of the calibration exceeds the uncertainty."""
+    curve = _Curve(_saturating, _saturating(torch.tensor([2.0, 1.0])).numpy() + 1e-3 * NOISE)
+    z, std = curve.estimate(np.array([1.5, 1.0]))
+    parameters: dict[str, dict[str, Any]] = {
+        name: {"value": value, "uncertainty": spread, "interval_90": None}
+        for name, value, spread in zip("ab", z.tolist(), std.tolist(), strict=True)
+    }
+    expected = ProfileSearch(curve, z, std).profile(0).limits
+    profiles(curve, z + np.array([4.0, -3.0]) * std, parameters)  # no warning of another minimum
+    assert parameters["a"]["interval_90"] == pytest.approx(expected, abs=0.05 * std[0])
+
+
 def test_an_interval_without_a_limit_is_open_and_warned_of() -> None:
     late = T[9:]  # the solution has saturated there for large a
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from benchmarks.coverage import SCENARIOS, calibrate
+from benchmarks.coverage import EQUATIONS, SCENARIOS, Windows, calibrate
+from hybrid_pde.factories import TrainerFactory
 from hybrid_pde.training.physical.residual_arrays import Sensitivities
 from hybrid_pde.training.physical.residuals import Residuals
 from hybrid_pde.training.physical.scheme_discrepancy import Regression
@@ -79,3 +80,48 @@ def test_clean_data_of_a_spectral_solver_have_next_to_no_scheme_part() -> None:
         parts = found[name]["uncertainty_parts"]
         assert 0 <= parts["scheme"] < 1e-5 * truth
         assert parts["scheme"] < 0.1 * found[name]["uncertainty"]
+
+
+def _frames_with_large_steps(steps: int) -> np.ndarray:
+    """Allen-Cahn by ETDRK2 (Cox and Matthews 2002), ``[T, X]``, so many steps a frame."""
+    equation = EQUATIONS["allen-cahn"]
+    x = (np.arange(48) + 0.5) / 48
+    h = equation.dt / steps
+    z = -h * equation.truth["diffusivity"] * (2 * np.pi * np.fft.rfftfreq(48, 1 / 24)) ** 2
+    z[0] = 1.0  # the mean, replaced by the limits below
+    first, second = np.expm1(z) / z, (np.expm1(z) - z) / z**2
+    z[0], first[0], second[0] = 0.0, 1.0, 0.5
+
+    def reaction(hat: np.ndarray) -> np.ndarray:
+        u = np.fft.irfft(hat)
+        return h * np.fft.rfft(equation.truth["reaction_rate"] * (u - u**3))
+
+    hat = np.fft.rfft(0.5 * np.sin(2 * np.pi * x + 0.3) + 0.4 * np.sin(4 * np.pi * x))
+    found = [np.fft.irfft(hat)]
+    for _ in range(12):
+        for _ in range(steps):
+            now = reaction(hat)
+            predicted = np.exp(z) * hat + first * now
+            hat = predicted + second * (reaction(predicted) - now)
+        found.append(np.fft.irfft(hat))
+    return np.array(found).astype(np.float32).astype(float)
+
+
+@pytest.mark.filterwarnings("ignore::hybrid_pde.result_warnings.ResultWarning")
+@pytest.mark.parametrize("steps", [4, pytest.param(8, marks=pytest.mark.nightly)])
+def test_large_time_steps_of_the_datas_solver_are_a_part_of_the_uncertainty(steps: int) -> None:
+    equation = EQUATIONS["allen-cahn"]
+    learnable = [{"name": n, "initial_guess": 1.4 * v} for n, v in equation.truth.items()]
+    trainer = TrainerFactory.create_physical_trainer(
+        {
+            "run_params": {"model_type": "physical"},
+            "model": {"physical": {"name": equation.name, "numerics": {"scheme": "auto"}}},
+            "trainer_params": {"learnable_parameters": learnable},
+        }
+    )
+    found = trainer.train(Windows(_frames_with_large_steps(steps), equation), 1)["parameters"]
+    rate, truth = found["reaction_rate"], equation.truth["reaction_rate"]
+    error = abs(rate["value"] - truth)
+    assert error > 5 * rate["std"], "time steps make an error that the residuals do not show"
+    assert error < 2 * rate["uncertainty"] < 6 * error
+    assert rate["uncertainty_parts"]["scheme"] == pytest.approx(error, rel=0.3)

@@ -8,7 +8,7 @@ import torch
 
 from hybrid_pde.models.physical import DiffusionPDE
 from hybrid_pde.result_warnings import ResultWarning
-from hybrid_pde.training.physical import PhysicalTrainer
+from hybrid_pde.training.physical import PhysicalTrainer, scheme_selection
 from tests.gradient.calibration_case import Windows
 from tests.physics.periodic_box import coordinates, periodic_grid, physical_config
 
@@ -80,6 +80,21 @@ def test_noisy_initial_frames_do_not_hide_the_scheme_where_they_are_estimated() 
     found = result["parameters"]["diffusivity"]
     assert (result["numerics"]["scheme"], result["numerics"]["order"]) == ("finite_difference", 2)
     assert abs(found["value"] - TRUTH) < 3 * found["std"]
+
+
+def test_stiff_candidates_are_not_fitted_where_states_are_unknown(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(scheme_selection, "_STIFF", 1)
+    data = decaying((1, 3), 0.05, None)
+    _, result = calibrated(data, initial_state="estimate")
+    *others, first = result["numerics"]["candidates"]
+    assert first["scheme"] == result["numerics"]["scheme"] == "spectral" and first["loss"] > 0
+    for each in others:
+        assert each["loss"] is None
+        assert "takes 4 time steps a frame" in each["not_fitted"]
+    found = result["parameters"]["diffusivity"]
+    assert found["uncertainty_parts"]["scheme"] > 0, "other schemes remain possible"
 
 
 def test_candidates_are_compared_at_their_own_optima() -> None:

@@ -145,3 +145,25 @@ def test_positions_outside_are_named(value):
     inside = [(low + high) / 2 for low, high in zip(grid.lower, grid.upper, strict=True)]
     with pytest.raises(ConfigError, match=rf"position 1 \(x={value:g}, y=.*outside.*x in \["):
         interpolation_matrix(grid, np.array([inside, [value, inside[1]]]))
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.01])
+def test_a_start_that_jumps_at_a_wall_is_interpolated_from_its_inner_points(noise):
+    grid = box((24, 28), ((0.0, 0.0), (ZERO_GRADIENT, 1.0)), on_walls=(True, True))
+    resampling = Resampling(grid, 2)
+
+    def start(grid: Grid) -> torch.Tensor:
+        """``[2, 1, X, Y]``: zero on the walls of the first axis, in the limit or with a jump."""
+        x, y = points_of(grid)
+        share = (x - grid.lower[0]) / (grid.upper[0] - grid.lower[0])
+        inner = torch.stack([torch.sin(pi * share), torch.cos(share + 0.3 * y)])[:, None]
+        inner[..., [0, -1], :] = 0.0
+        return inner
+
+    exact, u = start(resampling.grid), start(grid)
+    found = resampling.refine_start(u)
+    assert (found - exact).abs().max() < 1e-6
+    assert (resampling.refine(u) - exact)[1].abs().max() > 0.1
+    assert torch.equal(found[0], resampling.refine(u)[0])  # an entry without a jump
+    noisy = u + noise * torch.randn(u.shape, generator=torch.Generator().manual_seed(0)).double()
+    assert torch.equal(resampling.refine_start(noisy)[0], resampling.refine(noisy)[0])

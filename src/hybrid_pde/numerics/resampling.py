@@ -12,6 +12,12 @@ from hybrid_pde.domain.grid import PERIODIC, Grid
 from hybrid_pde.numerics.interpolation import line_weights
 
 _QUINTIC = 6  # points of a polynomial of degree 5
+# Sixth difference, which a polynomial of degree 5 does not have. Without its first entry it is the
+# error of that polynomial's value one point beyond its six points.
+_SIXTH = (1.0, -6.0, 15.0, -20.0, 15.0, -6.0, 1.0)
+# Inner sixth differences that the one at the wall is compared with, and the ratio that is a jump:
+# of noise it is 1.
+_COMPARED, _JUMP = 4, 10.0
 
 
 class Resampling:
@@ -37,7 +43,7 @@ class Resampling:
             round((n - on_wall) * factor / divisor) + on_wall
             for n, on_wall in zip(grid.shape, grid.nodes_on_boundary, strict=True)
         )
-        self.grid = replace(grid, shape=shape)
+        self._data_grid, self.grid = grid, replace(grid, shape=shape)
         axes = range(len(grid.axes))
         self._finer = [_line_matrix(grid, self.grid, axis) for axis in axes]
         self._coarser = [_line_matrix(self.grid, grid, axis) for axis in axes]
@@ -45,6 +51,23 @@ class Resampling:
     def refine(self, u: torch.Tensor) -> torch.Tensor:
         """Interpolate ``[B, C, *space]`` from the grid of the data to the other grid."""
         return _apply(self._finer, u)
+
+    def refine_start(self, u: torch.Tensor) -> torch.Tensor:
+        """Interpolate an initial state ``[B, C, *space]``, which may jump at walls.
+
+        A state that is not compatible with a fixed value has another limit at the wall than the
+        value of the points on it. Within the first cell it is interpolated from the inner points
+        where the sixth difference across the wall is ten times as large as those next to it.
+        """
+        for axis, matrix in enumerate(self._finer):
+            inner, ends = u, _fixed_ends(self._data_grid, axis)
+            for end in ends:
+                inner = _continued(inner, axis, end)
+            refined = _apply_along(matrix, inner, axis)
+            for end in ends:
+                refined = _with_end(refined, _end(u, axis, end), axis, end)
+            u = refined
+        return u
 
     def coarsen(self, u: torch.Tensor) -> torch.Tensor:
         """Interpolate ``[B, C, *space]`` from the other grid to that of the data; no averaging.
@@ -55,17 +78,54 @@ class Resampling:
         return _apply(self._coarser, u)
 
 
+def _fixed_ends(grid: Grid, axis: int) -> list[int]:
+    """Ends (0 or -1) of an axis with a fixed value on points that lie on the wall."""
+    if not grid.nodes_on_boundary[axis] or grid.shape[axis] <= _QUINTIC + _COMPARED:
+        return []
+    sides = zip((0, -1), grid.boundary[axis], strict=True)
+    return [end for end, side in sides if not isinstance(side, str)]
+
+
+def _end(u: torch.Tensor, axis: int, end: int) -> torch.Tensor:
+    return u.select(2 + axis, end)
+
+
+def _with_end(u: torch.Tensor, value: torch.Tensor, axis: int, end: int) -> torch.Tensor:
+    """``u`` with other values at the end of an axis."""
+    rest = u.narrow(2 + axis, 0 if end else 1, u.shape[2 + axis] - 1)
+    parts = [value.unsqueeze(2 + axis), rest]
+    return torch.cat(parts[::-1] if end else parts, dim=2 + axis)
+
+
+def _continued(u: torch.Tensor, axis: int, end: int) -> torch.Tensor:
+    """The state with its inner limit on a wall where it jumps, ``[B, C, *space]``."""
+    lines = u.movedim(2 + axis, -1)
+    near = (lines if end == 0 else lines.flip(-1))[..., : _QUINTIC + 1 + _COMPARED]
+    weights = torch.tensor(_SIXTH, dtype=u.dtype, device=u.device)
+    differences = (near.unfold(-1, _QUINTIC + 1, 1) * weights).sum(-1)
+    squares = (differences**2).flatten(2, -2).sum(2) if u.ndim > 3 else differences**2
+    rounding = torch.finfo(u.dtype).eps * u.abs().flatten(2).amax(2) * weights.abs().sum()
+    usual = squares[..., 1:].mean(-1) + differences[0, 0, ..., 0].numel() * rounding**2
+    jumps = squares[..., 0] > _JUMP**2 * usual
+    # The value at the wall of the polynomial through the six inner points.
+    limit = near[..., 0] - differences[..., 0]
+    jumps = jumps.reshape(*jumps.shape, *(1,) * (limit.ndim - 2))
+    return _with_end(u, torch.where(jumps, limit, near[..., 0]), axis, end)
+
+
 def _apply(matrices: list[torch.Tensor], u: torch.Tensor) -> torch.Tensor:
     for axis, matrix in enumerate(matrices):
-        shape = u.shape[: 2 + axis], u.shape[3 + axis :]
-        # Contiguous lines or columns: a strided matrix product takes three times as long.
-        lines = u.reshape(-1, u.shape[2 + axis], shape[1].numel())
-        if axis == len(matrices) - 1:
-            lines = lines.squeeze(-1) @ matrix.T.to(u)
-        else:
-            lines = matrix.to(u) @ lines
-        u = lines.reshape(*shape[0], len(matrix), *shape[1])
+        u = _apply_along(matrix, u, axis)
     return u
+
+
+def _apply_along(matrix: torch.Tensor, u: torch.Tensor, axis: int) -> torch.Tensor:
+    shape = u.shape[: 2 + axis], u.shape[3 + axis :]
+    # Contiguous lines or columns: a strided matrix product takes three times as long.
+    lines = u.reshape(-1, u.shape[2 + axis], shape[1].numel())
+    is_last = axis == u.ndim - 3
+    lines = lines.squeeze(-1) @ matrix.T.to(u) if is_last else matrix.to(u) @ lines
+    return lines.reshape(*shape[0], len(matrix), *shape[1])
 
 
 def _line_matrix(source: Grid, target: Grid, axis: int) -> torch.Tensor:

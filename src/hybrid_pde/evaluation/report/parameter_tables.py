@@ -236,7 +236,7 @@ def scheme_rows(parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def _candidate_loss(candidate: Mapping[str, Any]) -> str:
     if candidate["loss"] is None:
-        return "diverged"
+        return "not fitted" if "not_fitted" in candidate else "diverged"
     return number(candidate["loss"], 3) + (" (predicted)" if "not_fitted" in candidate else "")
 
 

@@ -47,7 +47,7 @@ class GridTransfer:
         Interpolation onto the faces changes the divergence that the velocity has at cell centres.
         """
         if self._resampling is not None:
-            state = {role: self._resampling.refine(native) for role, native in state.items()}
+            state = {role: self._resampling.refine_start(native) for role, native in state.items()}
         if self._staggering is None:
             return state
         placed = dict(state)

@@ -198,7 +198,7 @@ def _discretization(
 
 
 def _num_compared(selection: SchemeSelection) -> int:
-    return sum(each["loss"] is not None for each in selection.candidates)
+    return sum(each["loss"] is not None or "not_fitted" in each for each in selection.candidates)
 
 
 def _scheme(

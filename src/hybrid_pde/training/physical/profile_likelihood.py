@@ -78,13 +78,20 @@ class ProfileSearch:
     """
 
     def __init__(self, objective: Objective, unknowns: np.ndarray, uncertainty: np.ndarray) -> None:
-        self._objective, self._estimate = objective, unknowns
+        self._objective = objective
         self._at = objective.linearize(unknowns)
         vector = objective.vector
         z = unknowns[: len(vector)]
         self._spread = uncertainty / np.abs(vector.slopes(z))
         jacobian, _ = self._at.of_parameters(len(vector))
         self._inverse = np.diag(np.linalg.pinv(jacobian.T @ jacobian, hermitian=True))
+        # Without noise the calibration's tolerance may exceed the uncertainty.
+        self._at = self._minimized(self._at, float(self._scales().max()))
+        self._estimate = self._at.z
+
+    def _scales(self) -> np.ndarray:
+        """Factors from an increase of the loss to Δ, ``[n]``."""
+        return self._objective.num_values * self._inverse / self._spread**2
 
     def profile(self, entry: int) -> Profile:
         """The profile of one number, and its interval."""
@@ -131,24 +138,31 @@ class ProfileSearch:
 
     def _fitted(self, entry: int, value: float, start: np.ndarray) -> tuple[np.ndarray, float]:
         """All unknowns with one of them fixed and the others at their minimum; Δ there."""
-        objective, num_values = self._objective, self._objective.num_values
-        scale = num_values * self._inverse[entry] / self._spread[entry] ** 2
+        scale = float(self._scales()[entry])
         begin = np.array(start)
         begin[entry] = value
-        at = objective.linearize(begin)
-        sizes = objective.vector.sizes(begin)
+        at = self._minimized(self._objective.linearize(begin), scale, entry)
+        return at.z, (at.loss - self._at.loss) * scale
+
+    def _minimized(self, at: Linearization, scale: float, held: int | None = None) -> Linearization:
+        """The minimum next to a point, up to a negligible Δ, with one unknown held."""
+        objective, sizes = self._objective, self._objective.vector.sizes(at.z)
         for _ in range(_MAX_STEPS):
-            held = np.array(at.jacobian)
-            held[:, entry] = 0.0
-            step = full_step(replace(at, jacobian=held), objective.bounds(), sizes, num_values)
-            step.step[entry] = 0.0
+            free = np.array(at.jacobian)
+            if held is not None:
+                free[:, held] = 0.0
+            step = full_step(
+                replace(at, jacobian=free), objective.bounds(), sizes, objective.num_values
+            )
+            if held is not None:
+                step.step[held] = 0.0
             if step.gain * at.loss * scale <= _LEAST_GAIN:
                 break
             lower = self._along(at, step.step)
             if lower is None:
                 break
             at = lower
-        return at.z, (at.loss - self._at.loss) * scale
+        return at
 
     def _along(self, at: Linearization, step: np.ndarray) -> Linearization | None:
         lower, upper = self._objective.bounds()

@@ -11,6 +11,10 @@ normal with the precision D⊥ᵀD⊥/σ² + 1, and that of the parameters is sh
 S = −J⁺D. Where noise hides the difference, α is open, and the estimate is uncertain by the whole
 shift to the other scheme; where the data show that α = 0, the error vanishes.
 
+Time steps of order 2 are another difference, between four large steps a frame and as many as
+needed, on a periodic grid. How large the steps of the data's solver were is not known at all, so
+this one counts only where the data determine its amplitude.
+
 Sources: Kennedy and O'Hagan (2001), J. R. Stat. Soc. B 63, 425-464 (model discrepancy); Golub and
 Pereyra (1973), SIAM J. Numer. Anal. 10, 413-432 (elimination of linear parameters).
 
@@ -37,6 +41,10 @@ _COMMON = (
     Discretization("finite_difference", 2),
     Discretization("finite_difference", 2, divergence_form=True),
 )
+# Time steps of order 2, as many a frame as some solvers are run with.
+_COARSE_STEPS, _LARGE_STEPS = Discretization("spectral", 2), 4
+# Standard deviation of an amplitude up to which the data determine it; that of the prior is 1.
+_DETERMINED = 0.25
 # Largest amplitude of another scheme's error. Beyond it the equation is wrong, not the scheme.
 _LARGEST = 2.0
 # Axes of the residuals of sensor readings; frames have more.
@@ -107,11 +115,22 @@ def scheme_discrepancy(
         if difference is not None and not any(_is_same(difference, each) for each in columns):
             schemes.append(scheme)
             columns.append(difference)
+    large_steps = _difference_of_time_steps(objective, unknowns)
+    if large_steps is not None:
+        schemes.append(_COARSE_STEPS)
+        columns.append(large_steps)
     if not columns:
         return None
     residual = np.concatenate([each.residuals.values.ravel() for each in windows])
+    residual *= sqrt(min(1.0, explained))
     fit = Regression(windows, np.stack(columns, axis=1), objective.num_values)
-    mean, covariance = fit.posterior(sqrt(min(1.0, explained)) * residual)
+    mean, covariance = fit.posterior(residual)
+    if large_steps is not None and covariance[-1, -1] > _DETERMINED**2:
+        schemes, columns = schemes[:-1], columns[:-1]
+        if not columns:
+            return None
+        fit = Regression(windows, np.stack(columns, axis=1), objective.num_values)
+        mean, covariance = fit.posterior(residual)
     counts = np.array(
         [s.is_second_order and not objective.model.discretization.is_second_order for s in schemes],
         dtype=float,
@@ -134,6 +153,22 @@ def _other_schemes(used: Discretization, grid: Grid) -> Sequence[Discretization]
     return [each for each in others if each.incompatibility(grid) is None]
 
 
+def _difference_of_time_steps(objective: Objective, unknowns: np.ndarray) -> np.ndarray | None:
+    """Weighted rollout with large time steps of order 2 less one with small ones of order 4."""
+    model, exact = objective.model, replace(_COARSE_STEPS, order=4)
+    if _COARSE_STEPS.incompatibility(objective.observations.grid) is not None:
+        return None
+    numerics = model.numerics
+    try:
+        small = _rollout(objective, unknowns, exact)
+        model.numerics = numerics.model_copy(update={"substeps": _LARGE_STEPS})
+        return _rollout(objective, unknowns, _COARSE_STEPS) - small
+    except DivergenceError:
+        return None
+    finally:
+        model.numerics = numerics
+
+
 def _difference(
     objective: Objective,
     unknowns: np.ndarray,
@@ -145,13 +180,22 @@ def _difference(
     ``None`` if its solution diverges.
     """
     try:
-        with discretized(objective.model, scheme):
-            found = residual_arrays(objective, unknowns, len(objective.vector) + 1)
+        found = _rollout(objective, unknowns, scheme)
     except DivergenceError:
         return None
-    frames = [each.values for each in found if each.values.ndim > _READING_AXES]
-    pairs = zip(frames, windows, strict=True)
-    return np.concatenate([(values - each.residuals.values).ravel() for values, each in pairs])
+    return found - np.concatenate([each.residuals.values.ravel() for each in windows])
+
+
+def _rollout(objective: Objective, unknowns: np.ndarray, scheme: Discretization) -> np.ndarray:
+    """Weighted residuals of the frames with a scheme, ``[n]``.
+
+    Raises:
+        DivergenceError: if its solution diverges.
+    """
+    with discretized(objective.model, scheme):
+        found = residual_arrays(objective, unknowns, len(objective.vector) + 1)
+    frames = [each.values.ravel() for each in found if each.values.ndim > _READING_AXES]
+    return np.concatenate(frames)
 
 
 def _is_same(first: np.ndarray, second: np.ndarray) -> bool:

@@ -23,6 +23,7 @@ from hybrid_pde.training.physical.minimization import gauss_newton
 from hybrid_pde.training.physical.objective import Objective
 from hybrid_pde.training.physical.observations import Observations
 from hybrid_pde.training.physical.paired_comparison import compare
+from hybrid_pde.training.physical.refined_linearization import discretized
 from hybrid_pde.training.physical.residual_arrays import residual_arrays, start_residuals
 from hybrid_pde.training.physical.residuals import Residuals
 
@@ -49,6 +50,9 @@ _EXPLAINED = 1e-4
 # A candidate whose loss is predicted to be this many times the smallest is not fitted. Losses
 # within a factor of two matter; derivatives of another candidate leave a small error.
 _HOPELESS = 10.0
+# Time steps a frame relative to the best candidate from which others are not fitted, where initial
+# states are unknown and noise hides the difference: each iteration is a dozen rollouts.
+_STIFF = 32
 
 logger = logging.getLogger(__name__)
 
@@ -95,6 +99,7 @@ class _Fit:
         residuals: The residuals there.
         better: The candidate next to which this one was not worth fitting: optimum and loss are
             predicted.
+        steps: Time steps a frame.
     """
 
     candidate: Discretization
@@ -102,6 +107,7 @@ class _Fit:
     loss: float = inf
     residuals: Sequence[Residuals] = ()
     better: Discretization | None = None
+    steps: int = 0
 
 
 def select_discretization(objective: Objective) -> SchemeSelection:
@@ -170,13 +176,36 @@ def _screened(
     """The prediction for a candidate next to a much better one; ``None`` if it is to be fitted."""
     best = min(fits, key=lambda each: each.loss, default=None)
     hidden = objective.states is not None and stretch.hides_starts
-    if best is None or best.loss >= _EXPLAINED or candidate.scheme == "weno" or hidden:
+    if best is None or best.loss == inf or candidate.scheme == "weno" or hidden:
         return None
+    if best.loss >= _EXPLAINED:
+        return _too_stiff(objective, stretch, candidate, best)
     trial = Objective(objective.model, stretch, objective.vector, objective.dt, log=objective.log)
     found = predicted_fit(trial, best.z, best.candidate, candidate)
     if found is None or found.loss < _HOPELESS * best.loss:
         return None
     return _Fit(candidate, found.z, found.loss, better=best.candidate)
+
+
+def _too_stiff(
+    objective: Objective, stretch: Observations, candidate: Discretization, best: _Fit
+) -> _Fit | None:
+    """A candidate that takes many times the steps of the best one; ``None`` if it is to be fitted.
+
+    Known states have one rollout an iteration: all candidates are fitted.
+    """
+    if objective.states is None:
+        return None
+    trial = Objective(objective.model, stretch, objective.vector, objective.dt, log=objective.log)
+    try:
+        with discretized(objective.model, candidate):
+            residual_arrays(trial, best.z)
+    except DivergenceError:
+        return None
+    steps = objective.model.substeps_used
+    if steps < _STIFF * best.steps:
+        return None
+    return _Fit(candidate, best.z, better=best.candidate, steps=steps)
 
 
 def _fit(
@@ -198,11 +227,12 @@ def _fit(
         trial = Objective(model, stretch, vector, objective.dt, estimate, log=objective.log)
         found = gauss_newton(trial, trial.complete(start), MAX_ITERATIONS, TOLERANCE)
         residuals = residual_arrays(trial, found.z) + start_residuals(trial, found.z)
+        steps = model.substeps_used
     except DivergenceError:
         return _Fit(candidate, start)
     finally:
         model.discretization = before
-    return _Fit(candidate, found.z[: len(vector)], found.loss, residuals)
+    return _Fit(candidate, found.z[: len(vector)], found.loss, residuals, steps=steps)
 
 
 def _whole_windows(whole: Observations, max_states: int | None = None) -> Observations:
@@ -231,7 +261,8 @@ def _entry(objective: Objective, fit: _Fit) -> dict[str, Any]:
     """A candidate with its loss and parameters, in plain types."""
     entry: dict[str, Any] = {"scheme": fit.candidate.scheme, "order": fit.candidate.order}
     if fit.loss == inf:
-        return {**entry, "loss": None}
+        stiff = {} if fit.better is None else {"not_fitted": _stiffness(fit)}
+        return {**entry, "loss": None, **stiff}
     vector = objective.vector
     values = vector.values(fit.z)
     named = {name: vector.by_name(values, name) for name in vector.parameters}
@@ -241,6 +272,15 @@ def _entry(objective: Objective, fit: _Fit) -> dict[str, Any]:
             f"predicted from {fit.better.label}, whose loss is less than 1/{_HOPELESS:.0f} of it"
         )
     return entry
+
+
+def _stiffness(fit: _Fit) -> str:
+    assert fit.better is not None
+    return (
+        f"takes {fit.steps} time steps a frame, more than {_STIFF} times those of "
+        f"{fit.better.label}, and initial states are estimated; to fit it, name it in "
+        "model.physical.numerics"
+    )
 
 
 def _accuracy(scheme: Discretization) -> tuple[bool, int]:

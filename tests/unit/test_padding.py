@@ -11,7 +11,7 @@ PERIODIC = ("periodic", "periodic")
 
 @pytest.mark.parametrize("widths", [(1, 1), (2, 3), (0, 2), (4, 0)])
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
-def test_periodic_axes_are_extended_together_as_by_pytorch(widths, layout):
+def test_periodic_axes_are_extended_as_by_pytorch(widths, layout):
     values = torch.randn(2, 3, 4, 5, dtype=torch.float64).contiguous(memory_format=layout)
     ours, theirs = (values.clone().requires_grad_() for _ in range(2))
     x, y = widths

@@ -54,10 +54,7 @@ class PreActivated(nn.Module):
 
     def forward(self, hidden: torch.Tensor) -> torch.Tensor:
         """``[B, in_channels, *space]`` to ``[B, out_channels, *space]``."""
-        return self.convolve(self.activation(self.norm(hidden)))
-
-    def convolve(self, activated: torch.Tensor) -> torch.Tensor:
-        """The convolution of channels that are normalised and activated."""
+        activated = self.activation(self.norm(hidden))
         return self.convolution(pad(activated, self.width, self.boundary))
 
 

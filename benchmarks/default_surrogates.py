@@ -1,14 +1,12 @@
 """Surrogates trained without options: ``python -m benchmarks.default_surrogates [NAMES]``.
 
-Each problem is an experiment of some ten lines, without architecture and training options (the
-forced flow has ``coordinates``, since its forcing is no field of the data): 16
+Each problem is an experiment of some ten lines, without architecture and training options: 16
 simulations to train on, 2 to validate, 4 to test. It is simulated, trained and evaluated here, on
 one thread. Rollouts go from the first frame over all steps. ``--share 0.25`` trains with a quarter
 of the optimizer steps.
 """
 
 import argparse
-import json
 import os
 import tempfile
 import time
@@ -19,6 +17,7 @@ from typing import Any
 import torch
 
 from hybrid_pde.config import parse_experiment
+from hybrid_pde.config.schema.models import SyntheticModelParams
 from hybrid_pde.data.cache.data_manager import DataManager
 from hybrid_pde.evaluation.number_format import number
 from hybrid_pde.models.surrogate_file import load_saved_model
@@ -47,7 +46,6 @@ class Problem:
         parameters: True values.
         start: Section ``generation_params.initial_condition``.
         boundary: Section ``data.boundary``.
-        model: Further keys of ``model.synthetic``.
     """
 
     equation: str
@@ -59,7 +57,6 @@ class Problem:
     parameters: dict[str, Any]
     start: dict[str, Any]
     boundary: dict[str, Any] = field(default_factory=dict)
-    model: dict[str, Any] = field(default_factory=dict)
 
     def experiment(self, name: str, folder: Path, seed: int) -> dict[str, Any]:
         """The experiment as a mapping."""
@@ -83,7 +80,6 @@ class Problem:
                     "name": "UNet",
                     "input_specs": self.channels,
                     "output_specs": self.channels,
-                    **self.model,
                 }
             },
             "trainer_params": {
@@ -235,7 +231,6 @@ PROBLEMS = {
     "kolmogorov": replace(
         _TURBULENCE,
         parameters={"viscosity": 0.01, "drag": 0.1, "forcing": [1.0, 4.0]},
-        model={"coordinates": 4},  # the forcing depends on the position
     ),
     "smoke_plume": Problem(
         "NavierStokesPDE",
@@ -300,7 +295,7 @@ def _row(name: str, problem: Problem, folder: Path, seed: int) -> str:
         "not finite" if found is None else number(found, 2),
         number(persistence, 2),
         number(gain, 2) + ("" if gain >= GAIN else ", missed"),
-        json.dumps(network.architecture) if network and network.architecture else "default",
+        _network_cell(network),
         str(steps),
         chosen,
         f"{cpu:.0f}",
@@ -308,6 +303,14 @@ def _row(name: str, problem: Problem, folder: Path, seed: int) -> str:
         + ("" if cpu / SHARE_OF_TWO_CORES <= LIMIT else ", missed"),
     ]
     return f"| {' | '.join(cells)} |"
+
+
+def _network_cell(network: SyntheticModelParams | None) -> str:
+    """What the search has changed of the network."""
+    assert network is not None
+    found = [f"{name} {value}" for name, value in network.architecture.items()]
+    found += [f"{network.coordinates} harmonics"] if network.coordinates else []
+    return ", ".join(found) or "default"
 
 
 if __name__ == "__main__":

@@ -86,7 +86,8 @@ EXHIBITS = (
     Exhibit(
         "kuramoto_sivashinsky",
         "Kuramoto-Sivashinsky chaos",
-        "Two coefficients of a chaotic equation, and a surrogate that forecasts it.",
+        "Two coefficients of a chaotic equation, and a surrogate that forecasts it for 10 time "
+        "units. Errors grow about e-fold in that time, so longer forecasts say little.",
         "u",
     ),
     Exhibit(

@@ -105,7 +105,8 @@ def test_an_experiment_without_options_is_searched_trained_and_recorded(
     training.run(files, {})
     rows = read_tensor_file(files.model, "synthetic model")["search"]
     assert [row["learning_rate"] for row in rows[:3]] == [1e-3, 3e-3, 1e-2]
-    assert {row["steps"] for row in rows[:3]} == {1} and rows[3]["steps"] == 2
+    assert [row["coordinates"] for row in rows] == [0, 0, 0, 4, rows[4]["coordinates"]]
+    assert {row["steps"] for row in rows[:4]} == {1} and rows[4]["steps"] == 2
     best = min(rows[:3], key=lambda row: row["val_vrmse"])
     saved = load_saved_model(files.model).experiment.trainer_params
     assert saved.synthetic.learning_rate == best["learning_rate"]
@@ -161,6 +162,69 @@ def test_a_later_cycle_takes_the_settings_of_the_first(store, small_budget, tmp_
     second = training_in(store, mapping, **warm)
     assert not second._training.needs_search
     assert second._training.settings == first._training.settings
+
+
+def search_with_errors(monkeypatch: pytest.MonkeyPatch, without: float, within: float) -> None:
+    """Give short trainings these errors, without and with positions or a deeper U-Net."""
+
+    def error(self, training, candidate, loader, on_progress):
+        is_other = candidate["coordinates"] or candidate["architecture"].get("depth") == 2
+        return within if is_other else without
+
+    monkeypatch.setattr(settings_search.SettingsSearch, "_error_after", error)
+
+
+@pytest.mark.filterwarnings("ignore:no epoch had a smaller error")
+def test_positions_become_inputs_where_short_trainings_are_better_with_them(
+    store, small_budget, tmp_path, monkeypatch
+):
+    search_with_errors(monkeypatch, without=5.0, within=4.0)
+    first = training_in(store, open_settings(num_predict_steps=1), cycle=(1, 2))
+    files = files_in(tmp_path / "first")
+    first.run(files, {})
+    saved = load_saved_model(files.model)
+    section = saved.experiment.model.synthetic
+    assert section is not None and section.coordinates == saved.model.harmonics == 4
+    again = training_in(store, open_settings(), warm_start=files.model, cycle=(2, 2))
+    assert again.model.harmonics == 4
+    again.run(files_in(tmp_path / "second"), {})
+
+
+@pytest.mark.filterwarnings("ignore:no epoch had a smaller error")
+def test_a_deeper_u_net_is_chosen_where_short_trainings_are_better_with_it(
+    store, small_budget, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(settings_search, "DEPTH", 2)
+    search_with_errors(monkeypatch, without=5.0, within=4.0)
+    mapping = open_settings(num_predict_steps=1)
+    mapping["model"]["synthetic"] |= {"architecture": {"hidden_channels": 4}, "coordinates": 0}
+    first = training_in(store, mapping, cycle=(1, 2))
+    files = files_in(tmp_path / "first")
+    first.run(files, {})
+    assert load_saved_model(files.model).model.architecture == {"hidden_channels": 4, "depth": 2}
+    again = training_in(store, mapping, warm_start=files.model, cycle=(2, 2))
+    again.run(files_in(tmp_path / "second"), {})
+
+
+@pytest.mark.parametrize(
+    ("without", "within", "model", "symmetries", "rows"),
+    [
+        (5.0, 4.9, {}, [], 4),  # not enough better
+        (1e-3, 0.0, {}, [], 3),  # good without them
+        (5.0, 4.0, {"coordinates": 0}, [], 3),  # not asked for
+        (5.0, 4.0, {}, ["translation"], 3),  # no place differs from another
+    ],
+)
+def test_positions_are_no_inputs_otherwise(
+    store, small_budget, monkeypatch, without, within, model, symmetries, rows
+):
+    search_with_errors(monkeypatch, without, within)
+    mapping = open_settings(num_predict_steps=1)
+    mapping["model"]["synthetic"] |= model
+    mapping["augmentation"] = {"symmetries": symmetries}
+    training = training_in(store, mapping)._training
+    training.choose_settings()
+    assert (len(training.search), training.model.harmonics) == (rows, 0)
 
 
 @pytest.mark.parametrize(

@@ -22,15 +22,24 @@ class Validation:
         store: Store of the simulations, which stay memory-mapped.
         indices: Indices of the simulations.
         batch_size: Largest number of simulations per rollout.
+        most_steps: Largest number of steps; by default all that a simulation has.
     """
 
-    def __init__(self, store: SimulationStore, indices: Sequence[int], batch_size: int) -> None:
+    def __init__(
+        self,
+        store: SimulationStore,
+        indices: Sequence[int],
+        batch_size: int,
+        most_steps: int | None = None,
+    ) -> None:
         self._batch_size = batch_size
-        self._held_out = [
-            HeldOut(index, simulation, find_start(index, simulation, None, simulation.header.known))
-            for index in indices
-            for simulation in [store.load(index)]
-        ]
+        self._held_out = []
+        for index in indices:
+            simulation = store.load(index)
+            header = simulation.header
+            steps = None if most_steps is None else min(most_steps, header.num_frames - 1)
+            start = find_start(index, simulation, steps, header.known)
+            self._held_out.append(HeldOut(index, simulation, start))
 
     def vrmse(self, predictor: Predictor) -> float | None:
         """Mean VRMSE over fields, lead times and simulations.

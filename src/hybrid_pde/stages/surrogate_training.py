@@ -224,6 +224,12 @@ def _load_weights(model: SyntheticModel, path: Path) -> CompleteTraining:
         The settings that it was trained with.
     """
     saved = load_saved_model(path)
+    section, before = model.experiment.model.synthetic, saved.model
+    assert section is not None
+    # what the experiment leaves open was chosen for the earlier model
+    is_same = {**before.architecture, **section.architecture} == before.architecture
+    if is_same and section.coordinates in (None, before.harmonics):
+        model.renew_network(before.architecture, before.harmonics)
     try:
         model.load_state_dict(saved.model.state_dict())
     except RuntimeError as error:

@@ -10,6 +10,7 @@ from hybrid_pde.config.error_messages import suggest, suggest_model
 from hybrid_pde.config.schema import Experiment
 from hybrid_pde.errors import ConfigError
 
+SHIFTS = ("translation", "galilean")  # symmetries that differences between places would break
 _INPUTS = "model.synthetic.input_specs"
 
 
@@ -59,7 +60,7 @@ def surrogate_errors(experiment: Experiment) -> Iterator[str]:
             "none is observed; use run_params.model_type: hybrid, where the calibrated model "
             "fills them in, or leave the key out"
         )
-    shifts = {"translation", "galilean"} & set(experiment.augmentation.symmetries)
+    shifts = {*SHIFTS} & set(experiment.augmentation.symmetries)
     if section.coordinates and shifts:
         yield (
             f"model.synthetic.coordinates: {section.coordinates}: position inputs let the "

@@ -88,9 +88,10 @@ class SyntheticModelParams(Section):
     """Number of frames predicted by one pass of the network (temporal bundling). A rollout of any
     length consists of such passes.
     """
-    coordinates: Index = 0
+    coordinates: Index | None = None
     """Number of harmonics of the position used as inputs: sines and cosines along a periodic axis,
-    cosines between walls. For position-dependent effects, such as an unknown forcing.
+    cosines between walls. For position-dependent effects, such as an unknown forcing. Default: 0,
+    or 4 where [short trainings](training.md#without-options) become better with them.
     """
     architecture: dict[str, Any] = {}
     """Options of the architecture, listed below."""

@@ -51,6 +51,8 @@ class SyntheticModel(nn.Module, ABC):
         static_fields: Inputs that are constant in time; by default all that are no outputs.
 
     Attributes:
+        architecture: Options of the network.
+        harmonics: Number of harmonics of the position that the network sees.
         parameter_defaults: Values of inputs that are parameters of the equation, for simulations
             without values of their own; saved with the model.
         data: The data that a loaded model was trained on.
@@ -89,7 +91,7 @@ class SyntheticModel(nn.Module, ABC):
         self.output_specs = dict(section.output_specs)
         check_specs(self.input_specs, self.output_specs, static_fields)
         self.residual, self.bundle = section.residual, section.bundle
-        self.harmonics = section.coordinates
+        self.harmonics = section.coordinates or 0
         self.data: DataDescription | None = None
         self._positions: dict[Any, torch.Tensor] = {}
         self._parameter_defaults: dict[str, tuple[float, ...]] = {}
@@ -104,9 +106,8 @@ class SyntheticModel(nn.Module, ABC):
         if self.bundle > 1:
             ones = torch.ones(self.bundle, self.out_channels)
             self.register_buffer("increment_growth", ones)
-        with torch.random.fork_rng(devices=[]):  # drawing weights must not move the caller's
-            torch.manual_seed(self.experiment.run_params.seed)
-            self.network = self.build_network(dict(section.architecture))
+        self.architecture = dict(section.architecture)
+        self.network = self._initial_network()
 
     @classmethod
     def check_architecture(cls, architecture: Mapping[str, Any]) -> None:
@@ -146,6 +147,17 @@ class SyntheticModel(nn.Module, ABC):
     def network_out_channels(self) -> int:
         """Number of channels that the network gives: the outputs of each state of a bundle."""
         return self.bundle * self.out_channels
+
+    def renew_network(self, architecture: Mapping[str, Any], harmonics: int) -> None:
+        """Replace the network by one with initial weights.
+
+        Args:
+            architecture: Options, as in ``model.synthetic.architecture``.
+            harmonics: Number of harmonics of the position that it sees.
+        """
+        self.architecture, self.harmonics = dict(architecture), harmonics
+        self._positions.clear()
+        self.network = self._initial_network().to(self.input_mean.device)
 
     @property
     def parameter_defaults(self) -> dict[str, tuple[float, ...]]:
@@ -286,6 +298,12 @@ class SyntheticModel(nn.Module, ABC):
         if self._predicts_all:
             return output
         return state.index_copy(1, self.state_channels, output)
+
+    def _initial_network(self) -> nn.Module:
+        """A network with weights that depend on the seed alone."""
+        with torch.random.fork_rng(devices=[]):  # drawing weights must not move the caller's
+            torch.manual_seed(self.experiment.run_params.seed)
+            return self.build_network(dict(self.architecture))
 
     def _check_input(self, state: torch.Tensor) -> None:
         if state.ndim != self.spatial_dims + 2 or state.shape[1] != self.in_channels:

@@ -1,19 +1,25 @@
-"""Search for the learning rate and the rollout length of a training by short trainings."""
+"""Search for learning rate, network and rollout length of a training by short trainings."""
 
 import copy
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 from typing import Any
 
+import torch
 from torch.utils.data import DataLoader
 
+from hybrid_pde.config.checks.surrogate import SHIFTS, options_of
 from hybrid_pde.config.schema import CompleteTraining, Experiment
 from hybrid_pde.data.windows.augmented_dataset import AugmentedDataset
-from hybrid_pde.errors import DivergenceError
+from hybrid_pde.errors import ConfigError, DivergenceError
 from hybrid_pde.evaluation.history import Row
 from hybrid_pde.evaluation.number_format import plural
+from hybrid_pde.evaluation.predictors import persistence
+from hybrid_pde.evaluation.validation import Validation
 from hybrid_pde.models.synthetic.synthetic_model import SyntheticModel
+from hybrid_pde.models.synthetic.synthetic_predictor import SyntheticPredictor
 from hybrid_pde.training.synthetic.automatic_settings import EPOCHS, needs_long_rollouts
 from hybrid_pde.training.synthetic.data_loaders import batches
 from hybrid_pde.training.synthetic.synthetic_trainer import SyntheticTrainer
@@ -22,16 +28,25 @@ from hybrid_pde.training.synthetic.training_windows import RealWindows
 
 LEARNING_RATES = (1e-3, 3e-3, 1e-2)
 ROLLOUTS = (2, 4)  # multiples of the first length
+GOOD = 0.2  # error relative to persistence's below which no other network is tried
+DEPTH = 3  # of a U-Net that sees 40 points, for what acts far in a step, such as a pressure
+HARMONICS = 4  # of the position, for a forcing or a medium that is no field of the data
 SHARE = 0.06  # of the work of the training that a short training takes
-MARGIN = 0.95  # a longer rollout has to reduce the error to this share, since it costs more
+MARGIN = 0.95  # what costs more has to reduce the error to this share
+
+NETWORK = ("architecture", "coordinates")  # settings of a network
 
 logger = logging.getLogger(__name__)
 
-Candidate = dict[str, Any]  # `learning_rate` and `num_predict_steps`
+# `learning_rate`, `num_predict_steps`, and `architecture` and `coordinates` of the network
+Candidate = dict[str, Any]
 
 
 class SettingsSearch:
-    """Short trainings with other learning rates, then with longer rollouts, of as much work each.
+    """Short trainings with other learning rates, other networks, and longer rollouts.
+
+    Another network, a deeper U-Net and then one that sees positions, is tried where the best error
+    is not yet a fifth of persistence's.
 
     Each starts from the initial weights, has a whole schedule, and is followed by rollouts of the
     validation simulations. The result depends on seed, data and settings alone.
@@ -39,9 +54,9 @@ class SettingsSearch:
     Args:
         experiment: The experiment with complete settings.
         model: The surrogate, which stays as it is.
-        open_settings: The settings that are open.
+        open_settings: The settings that are open; ``architecture`` where a U-Net may be deeper.
         windows_of: Training windows for complete settings.
-        validate: Error of a model on the validation simulations.
+        compared: Rollouts of simulations that settings are compared by.
         rows: Short trainings that were made before, which are not repeated.
         most_steps: Largest number of steps that the simulations have.
     """
@@ -52,7 +67,7 @@ class SettingsSearch:
         model: SyntheticModel,
         open_settings: Sequence[str],
         windows_of: Callable[[CompleteTraining], RealWindows | AugmentedDataset],
-        validate: Callable[[SyntheticModel], float | None],
+        compared: Validation,
         rows: list[Row],
         most_steps: int,
     ) -> None:
@@ -60,7 +75,7 @@ class SettingsSearch:
         assert isinstance(training, CompleteTraining)
         self.rows = rows
         self._experiment, self._model, self._training = experiment, model, training
-        self._open, self._windows_of, self._validate = open_settings, windows_of, validate
+        self._open, self._windows_of, self._compared = open_settings, windows_of, compared
         self._lengths = self._possible_lengths(most_steps)
 
     def run(
@@ -74,30 +89,54 @@ class SettingsSearch:
             on_row: Called after each short training.
             on_progress: See :meth:`TensorTrainer.train`; its exceptions end the search.
         """
-        first, rate = self._training.num_predict_steps, self._training.learning_rate
-        found: list[Row] = []
+        if not ({"learning_rate", *NETWORK} & {*self._open} or self._lengths):
+            return {}
+        first: Candidate = {
+            "learning_rate": self._training.learning_rate,
+            "architecture": self._model.architecture,
+            "coordinates": self._model.harmonics,
+            "num_predict_steps": self._training.num_predict_steps,
+        }
+        tried = 0
 
-        def tried(rate: float, steps: int) -> float:
-            row = self._row(len(found), rate, steps, on_row, on_progress)
-            found.append(row)
+        def error_of(candidate: Candidate) -> float:
+            nonlocal tried
+            row = self._row(tried, candidate, on_row, on_progress)
+            tried += 1
             return math.inf if row["val_vrmse"] is None else row["val_vrmse"]
 
-        if "learning_rate" in self._open:
-            errors = {each: tried(each, first) for each in LEARNING_RATES}
-            if math.isfinite(min(errors.values())):
-                rate = min(errors, key=errors.__getitem__)
-            least = errors.get(rate, math.inf)
-        elif self._lengths:
-            least = tried(rate, first)
-        steps = first
-        for longer in self._lengths:
-            error = tried(rate, longer)
+        rates = LEARNING_RATES if "learning_rate" in self._open else (first["learning_rate"],)
+        candidates = [{**first, "learning_rate": rate} for rate in rates]
+        errors = [error_of(candidate) for candidate in candidates]
+        least = min(errors)
+        best = candidates[errors.index(least)] if math.isfinite(least) else first
+        for name, value in self._other_networks():
+            if least <= self._good_error:
+                break
+            changed = {**best, name: value}
+            error = error_of(changed)
+            if error < MARGIN * least:
+                best, least = changed, error
+        for steps in self._lengths:
+            longer = {**best, "num_predict_steps": steps}
+            error = error_of(longer)
             if not error < MARGIN * least:
                 break
-            steps, least = longer, error
-        chosen = {"learning_rate": rate, "num_predict_steps": steps}
-        logger.info("chosen: learning rate %g, rollouts of %s", rate, plural(steps, "step"))
-        return {name: value for name, value in chosen.items() if name in self._open}
+            best, least = longer, error
+        logger.info("chosen: %s", _words(best))
+        return {name: value for name, value in best.items() if name in self._open}
+
+    def _other_networks(self) -> Iterator[tuple[str, Any]]:
+        """Changes of the network, by the name of the setting."""
+        if "architecture" in self._open:
+            yield "architecture", {**self._model.architecture, "depth": DEPTH}
+        if "coordinates" in self._open:
+            yield "coordinates", HARMONICS
+
+    @cached_property
+    def _good_error(self) -> float:
+        """Error with which no other network is needed."""
+        return GOOD * (self._compared.vrmse(persistence) or 0.0)
 
     def _possible_lengths(self, most_steps: int) -> list[int]:
         """Rollout lengths to try besides the first; none where it has another reason."""
@@ -112,26 +151,27 @@ class SettingsSearch:
     def _row(
         self,
         number: int,
-        rate: float,
-        steps: int,
+        candidate: Candidate,
         on_row: Callable[[], None],
         on_progress: ProgressCallback | None,
     ) -> Row:
         """A short training, or what is known of it."""
         if number < len(self.rows):
             return self.rows[number]
+        rate, steps = candidate["learning_rate"], candidate["num_predict_steps"]
         training = self._short(rate, steps)
         loader = batches(with_training(self._experiment, training), self._windows_of(training))
         row: Row = {
             "learning_rate": rate,
+            "architecture": dict(candidate["architecture"]),
+            "coordinates": candidate["coordinates"],
             "steps": steps,
             "optimizer_steps": len(loader) * training.epochs,
-            "val_vrmse": self._error_after(training, loader, on_progress),
+            "val_vrmse": self._error_after(training, candidate, loader, on_progress),
         }
         logger.info(
-            "search: learning rate %g, rollouts of %s: validation VRMSE %s",
-            rate,
-            plural(steps, "step"),
+            "search: %s: validation VRMSE %s",
+            _words(candidate),
             "unknown" if row["val_vrmse"] is None else f"{row['val_vrmse']:.3g}",
         )
         self.rows.append(row)
@@ -157,20 +197,70 @@ class SettingsSearch:
     def _error_after(
         self,
         training: CompleteTraining,
+        candidate: Candidate,
         loader: DataLoader[Any],
         on_progress: ProgressCallback | None,
     ) -> float | None:
-        """Error on the validation simulations after a training of a copy of the model."""
-        experiment = with_training(self._experiment, training)
-        trainer = SyntheticTrainer(experiment, copy.deepcopy(self._model))
+        """Error on the compared simulations after a training of a copy of the model."""
+        experiment, model = with_training(self._experiment, training), copy.deepcopy(self._model)
+        model.renew_network(candidate["architecture"], candidate["coordinates"])
+        trainer = SyntheticTrainer(experiment, model)
         try:
             trainer.train_epochs(loader, training.epochs, on_progress=on_progress)
-            return self._validate(trainer.model)
         except DivergenceError:
             return math.inf
+        with torch.no_grad():
+            return self._compared.vrmse(SyntheticPredictor(model.eval()))
+
+
+def _words(candidate: Candidate) -> str:
+    """The settings, for the log."""
+    positions, steps = candidate["coordinates"], candidate["num_predict_steps"]
+    return ", ".join(
+        [
+            f"learning rate {candidate['learning_rate']:g}",
+            *(f"{name} {value}" for name, value in candidate["architecture"].items()),
+            *([f"{plural(positions, 'harmonic')} of the position"] if positions else []),
+            f"rollouts of {plural(steps, 'step')}",
+        ]
+    )
+
+
+def open_network_settings(
+    experiment: Experiment, model: SyntheticModel, space: Sequence[int]
+) -> list[str]:
+    """Settings of the network that are open; a network of the user's own stays as it is.
+
+    Args:
+        experiment: Sections ``model.synthetic`` and ``augmentation``.
+        model: The surrogate.
+        space: Number of points along each axis.
+    """
+    section = experiment.model.synthetic
+    if section is None or section.module is not None:
+        return []
+    found = []
+    if section.name == "UNet" and "depth" not in section.architecture:
+        options = options_of(section.name, {**section.architecture, "depth": DEPTH})
+        try:
+            options.check_grid(space, model.boundary)
+            found.append("architecture")
+        except ConfigError:
+            logger.info("the grid has too few points for a U-Net of depth %d", DEPTH)
+    shifted = {*SHIFTS} & {*experiment.augmentation.symmetries}
+    return [*found, "coordinates"] if section.coordinates is None and not shifted else found
 
 
 def with_training(experiment: Experiment, training: CompleteTraining) -> Experiment:
     """The experiment with other settings of the surrogate's training."""
     params = experiment.trainer_params.model_copy(update={"synthetic": training})
     return experiment.model_copy(update={"trainer_params": params})
+
+
+def with_network(experiment: Experiment, model: SyntheticModel) -> Experiment:
+    """The experiment with the settings of the model's network."""
+    section = experiment.model.synthetic
+    assert section is not None
+    settings = {"architecture": model.architecture, "coordinates": model.harmonics}
+    models = experiment.model.model_copy(update={"synthetic": section.model_copy(update=settings)})
+    return experiment.model_copy(update={"model": models})

@@ -32,7 +32,12 @@ from hybrid_pde.training.synthetic.best_weights import BestWeights
 from hybrid_pde.training.synthetic.data_loaders import batches
 from hybrid_pde.training.synthetic.epoch_record import EpochRecord
 from hybrid_pde.training.synthetic.processes import num_processes
-from hybrid_pde.training.synthetic.settings_search import SettingsSearch, with_training
+from hybrid_pde.training.synthetic.settings_search import (
+    SettingsSearch,
+    open_network_settings,
+    with_network,
+    with_training,
+)
 from hybrid_pde.training.synthetic.skill_warnings import warn_of_no_skill
 from hybrid_pde.training.synthetic.synthetic_trainer import SyntheticTrainer
 from hybrid_pde.training.synthetic.tensor_trainer import (
@@ -43,6 +48,10 @@ from hybrid_pde.training.synthetic.tensor_trainer import (
 from hybrid_pde.training.synthetic.tensorboard import Scalars
 from hybrid_pde.training.synthetic.training_result import TrainingResult
 from hybrid_pde.training.synthetic.training_windows import RealWindows, mix
+
+# Rollouts of the search are a quarter as long as the simulations: after a short training, later
+# frames of a chaotic system are lost with any settings.
+SHARE_COMPARED, LEAST_COMPARED = 0.25, 8
 
 logger = logging.getLogger(__name__)
 
@@ -144,16 +153,23 @@ class ValidatedTraining:
         """
         if not self.needs_search:
             return
+        assert self._compared is not None
         search = SettingsSearch(
             with_training(self.experiment, self._settings()),
             self.model,
-            self._open,
+            [*self._open, *self._open_network()],
             self._windows,
-            self._error_in_search,
+            self._compared,
             self.search,
             self._most_steps(),
         )
         self._settle(search.run(on_row, on_progress))
+
+    def _open_network(self) -> list[str]:
+        """Settings of the network that validation simulations are to decide on."""
+        if self._data.held_out is None:
+            return []
+        return open_network_settings(self.experiment, self.model, self._data.real.grid.shape)
 
     @cached_property
     def trainer(self) -> SyntheticTrainer:
@@ -211,17 +227,18 @@ class ValidatedTraining:
         """Rollouts that settings are compared by: of a few validation or training simulations."""
         training = self.experiment.trainer_params.synthetic
         if self._data.held_out is not None:
-            simulations = training.val_sim[:MAX_SIMULATIONS]
-            return Validation(self._data.held_out, simulations, MAX_SIMULATIONS)
+            simulations, steps = training.val_sim[:MAX_SIMULATIONS], self._compared_steps
+            return Validation(self._data.held_out, simulations, MAX_SIMULATIONS, steps)
         if self.experiment.data.observations is not None:  # only parts may be seen
             return None
         real = self._data.real
-        return Validation(real.store, real.sim_indices[:MAX_SIMULATIONS], MAX_SIMULATIONS)
+        compared = real.sim_indices[:MAX_SIMULATIONS]
+        return Validation(real.store, compared, MAX_SIMULATIONS, self._compared_steps)
 
-    def _error_in_search(self, model: SyntheticModel) -> float | None:
-        assert self._compared is not None
-        with torch.no_grad():
-            return self._compared.vrmse(SyntheticPredictor(model.eval()))
+    @property
+    def _compared_steps(self) -> int:
+        """Length of rollouts that settings are compared by."""
+        return max(LEAST_COMPARED, math.ceil(SHARE_COMPARED * self._most_steps()))
 
     @property
     def _has_peers(self) -> bool:
@@ -243,8 +260,12 @@ class ValidatedTraining:
 
     def _settle(self, chosen: Mapping[str, Any] | None) -> None:
         """Complete the experiment's settings, and make the loader."""
-        settings = self._settings(chosen)
-        self.experiment = with_training(self.experiment, settings)
+        before = {"architecture": self.model.architecture, "coordinates": self.model.harmonics}
+        network = {name: (chosen or {}).get(name, value) for name, value in before.items()}
+        if network != before:
+            self.model.renew_network(network["architecture"], network["coordinates"])
+        settings = self._settings(chosen)  # a larger network makes fewer steps
+        self.experiment = with_network(with_training(self.experiment, settings), self.model)
         self._loader = batches(self.experiment, self._windows(settings))
 
     def _windows(self, training: CompleteTraining) -> RealWindows | AugmentedDataset:

@@ -23,6 +23,7 @@ UNDETERMINED = "not determined"
 _MOST_PAIRS = 6
 # Columns of the table that a row without an estimated number leaves empty.
 _NUMBERS = ("interval", "std", "initial_guess", "bounds", "discretization_error")
+_EMPTY = {**dict.fromkeys(_NUMBERS, MISSING), "in_files": ""}
 
 
 def parameter_rows(experiment: Experiment, parameters: Mapping[str, Any]) -> list[dict[str, str]]:
@@ -124,7 +125,7 @@ def with_symbols(experiment: Experiment, rows: Sequence[Mapping[str, str]]) -> l
                 "symbol": parameter.symbol,
                 "estimate": "from the data" if is_known else f"{number(value)} (fixed)",
                 "unit": parameter.unit,
-                **dict.fromkeys(_NUMBERS, MISSING),
+                **_EMPTY,
                 "stated": "",
             }
         )
@@ -147,7 +148,7 @@ def _row_of_simulations(name: str, parameter: Mapping[str, Any]) -> dict[str, st
         "name": name,
         "estimate": described,
         "unit": parameter.get("unit") or "",
-        **dict.fromkeys(_NUMBERS, MISSING),
+        **_EMPTY,
         "initial_guess": number(parameter.get("initial_guess")),
         "bounds": _bounds(parameter.get("bounds")),
         "stated": "",
@@ -172,7 +173,7 @@ def _field_row(name: str, parameter: Mapping[str, Any]) -> dict[str, str]:
         "name": name,
         "estimate": described,
         "unit": parameter.get("unit") or "",
-        **dict.fromkeys(_NUMBERS, MISSING),
+        **_EMPTY,
         "stated": "",
         "true_value": f"a field of {plural(learned, 'learned number')}"
         + (f", in {value['file']}" if value else ""),

@@ -42,7 +42,7 @@ def complete_experiment(part: dict[str, Any], folder: Path) -> Path:
 def test_shown_partial_experiments_are_valid(tmp_path: Path) -> None:
     write_named_blocks(PAGE, tmp_path)
     shown = [yaml.safe_load(block) for block in blocks(PAGE, "yaml")]
-    assert len(shown) == 3
+    assert len(shown) == 4
     for part in shown:
         path = complete_experiment(part, tmp_path)
         experiment = parse_experiment(load_experiment(path, [f"project_root={tmp_path}"]))

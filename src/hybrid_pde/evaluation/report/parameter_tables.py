@@ -6,6 +6,7 @@ from typing import Any
 
 from hybrid_pde.config import Experiment
 from hybrid_pde.config.discovery import built_in_equations
+from hybrid_pde.domain.stated_units import NO_UNITS, StatedUnits
 from hybrid_pde.evaluation.history import component
 from hybrid_pde.evaluation.number_format import (
     MISSING,
@@ -97,12 +98,15 @@ def component_name(name: str, value: Any, index: int) -> str:
     return f"{name} {AXES[index] if len(value) <= 3 else index}"
 
 
-def with_symbols(experiment: Experiment, rows: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
+def with_symbols(
+    experiment: Experiment, rows: Sequence[Mapping[str, str]], units: StatedUnits = NO_UNITS
+) -> list[dict[str, str]]:
     """The rows with each parameter's symbol in the equation, and rows of the fixed parameters.
 
     Args:
         experiment: Settings of the experiment.
         rows: Result of :func:`parameter_rows`.
+        units: The system of the data.
     """
     section = experiment.model.physical
     spec = built_in_equations().get(section.name) if section is not None else None
@@ -124,7 +128,7 @@ def with_symbols(experiment: Experiment, rows: Sequence[Mapping[str, str]]) -> l
                 "name": name,
                 "symbol": parameter.symbol,
                 "estimate": "from the data" if is_known else f"{number(value)} (fixed)",
-                "unit": parameter.unit,
+                "unit": units.concrete(parameter.unit),
                 **_EMPTY,
                 "stated": "",
             }

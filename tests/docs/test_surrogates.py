@@ -29,10 +29,13 @@ def registry_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def complete_experiment(part: dict[str, Any], folder: Path) -> Path:
     """A complete experiment with the example from the page."""
-    fields = list(part["model"]["synthetic"]["output_specs"])
+    section = part["model"]["synthetic"]
+    fields = list(section["output_specs"])
     training: dict[str, Any] = {"train_sim": [0]}
     if "physical" in part["model"]:
         training["physical"] = PHYSICAL
+    else:  # without an equation, every input is a field
+        fields = list(section["output_specs"] | section["input_specs"])
     whole = part | {"data": {"dset_name": "d", "fields": fields}, "trainer_params": training}
     path = folder / "shown.yaml"
     path.write_text(yaml.safe_dump(whole), encoding="utf-8")

@@ -29,10 +29,13 @@ def registry_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def complete_experiment(part: dict[str, Any], folder: Path) -> Path:
     """A complete experiment with the example from the page."""
-    fields = list(part["model"]["synthetic"]["output_specs"])
+    section = part["model"]["synthetic"]
+    fields = list(section["output_specs"])
     training: dict[str, Any] = {"train_sim": [0]}
     if "physical" in part["model"]:
         training["physical"] = PHYSICAL
+    else:  # without an equation, every input is a field
+        fields = list(section["output_specs"] | section["input_specs"])
     whole = part | {"data": {"dset_name": "d", "fields": fields}, "trainer_params": training}
     path = folder / "shown.yaml"
     path.write_text(yaml.safe_dump(whole), encoding="utf-8")
@@ -42,7 +45,7 @@ def complete_experiment(part: dict[str, Any], folder: Path) -> Path:
 def test_shown_partial_experiments_are_valid(tmp_path: Path) -> None:
     write_named_blocks(PAGE, tmp_path)
     shown = [yaml.safe_load(block) for block in blocks(PAGE, "yaml")]
-    assert len(shown) == 3
+    assert len(shown) == 4
     for part in shown:
         path = complete_experiment(part, tmp_path)
         experiment = parse_experiment(load_experiment(path, [f"project_root={tmp_path}"]))

@@ -4,9 +4,10 @@ import pytest
 
 from hybrid_pde.config import parse_experiment
 from hybrid_pde.config.discovery import built_in_equations
+from hybrid_pde.domain.stated_units import StatedUnits
 from hybrid_pde.evaluation.figures.style import new_figure, panel_grid
 from hybrid_pde.evaluation.report.captions import caption
-from hybrid_pde.evaluation.report.data_section import field_rows
+from hybrid_pde.evaluation.report.data_section import data_facts, field_rows
 from hybrid_pde.evaluation.report.error_tables import table_notes
 from hybrid_pde.evaluation.report.parameter_tables import parameter_rows, with_symbols
 
@@ -25,6 +26,18 @@ def test_every_symbol_of_the_equation_is_in_the_table_of_parameters() -> None:
         ("φ", "potential", "0 (fixed)"),
     ]
     assert {*rows[0]} >= {*rows[1]}
+    units = StatedUnits(length="km", time="s")
+    fixed = with_symbols(experiment, parameter_rows(experiment, FOUND), units)[2]
+    assert (fixed["name"], fixed["unit"]) == ("potential", "km²/s²")
+
+
+def test_an_end_that_is_rounding_is_zero() -> None:
+    grid = {"axes": ["y"], "lower": [-8.9e-16], "upper": [320.0], "shape": [32]}
+    grid["boundary"] = [["periodic", "periodic"]]
+    units = {"length": "km", "time": "s"}
+    data = {"grid": grid, "units": units, "frames": [3, 3], "dt": 0.5, "simulations": [0]}
+    facts = dict(data_facts(data))
+    assert facts["Grid"] == "y 0 … 320 km (32 points)" and facts["Time"] == "3 frames, 0.5 s apart"
 
 
 @pytest.mark.parametrize("name", sorted(built_in_equations()))

@@ -18,7 +18,7 @@ def data_facts(data: Mapping[str, Any]) -> list[tuple[str, str]]:
     grid, units = data["grid"], data["units"]
     length = f" {units['length']}" if units["length"] else ""
     extents = [
-        f"{axis} {number(low)} … {number(high)}{length} ({points} points)"
+        f"{axis} {_end(low, high - low)} … {_end(high, high - low)}{length} ({points} points)"
         for axis, low, high, points in zip(
             grid["axes"], grid["lower"], grid["upper"], grid["shape"], strict=True
         )
@@ -74,6 +74,11 @@ def field_rows(data: Mapping[str, Any]) -> list[dict[str, str]]:
         }
         for each in data.get("fields", [])
     ]
+
+
+def _end(value: float, length: float) -> str:
+    """An end of the domain; half a cell below the first centre may be 0 up to rounding."""
+    return number(0.0 if abs(value) < 1e-12 * length else value)
 
 
 def _mean(statistics: Mapping[str, Any]) -> float | None:

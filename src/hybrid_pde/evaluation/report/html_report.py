@@ -184,7 +184,9 @@ def render_report(inputs: ReportInputs) -> str:
         data_facts=data_facts(data),
         field_rows=field_rows(data),
         parameters=parameters,
-        parameter_rows=with_symbols(experiment, parameter_rows(experiment, parameters)),
+        parameter_rows=with_symbols(
+            experiment, parameter_rows(experiment, parameters), units_of_data(data)
+        ),
         uncertainty_rows=uncertainty_rows(parameters),
         simulation_rows=simulation_rows(inputs.simulation_values),
         correlation_rows=correlation_rows(parameters),

@@ -6,6 +6,7 @@ from typing import Any
 
 from hybrid_pde.config import Experiment
 from hybrid_pde.config.discovery import built_in_equations
+from hybrid_pde.domain.stated_units import NO_UNITS, StatedUnits
 from hybrid_pde.evaluation.history import component
 from hybrid_pde.evaluation.number_format import (
     MISSING,
@@ -23,6 +24,7 @@ UNDETERMINED = "not determined"
 _MOST_PAIRS = 6
 # Columns of the table that a row without an estimated number leaves empty.
 _NUMBERS = ("interval", "std", "initial_guess", "bounds", "discretization_error")
+_EMPTY = {**dict.fromkeys(_NUMBERS, MISSING), "in_files": ""}
 
 
 def parameter_rows(experiment: Experiment, parameters: Mapping[str, Any]) -> list[dict[str, str]]:
@@ -96,12 +98,15 @@ def component_name(name: str, value: Any, index: int) -> str:
     return f"{name} {AXES[index] if len(value) <= 3 else index}"
 
 
-def with_symbols(experiment: Experiment, rows: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
+def with_symbols(
+    experiment: Experiment, rows: Sequence[Mapping[str, str]], units: StatedUnits = NO_UNITS
+) -> list[dict[str, str]]:
     """The rows with each parameter's symbol in the equation, and rows of the fixed parameters.
 
     Args:
         experiment: Settings of the experiment.
         rows: Result of :func:`parameter_rows`.
+        units: The system of the data.
     """
     section = experiment.model.physical
     spec = built_in_equations().get(section.name) if section is not None else None
@@ -123,8 +128,8 @@ def with_symbols(experiment: Experiment, rows: Sequence[Mapping[str, str]]) -> l
                 "name": name,
                 "symbol": parameter.symbol,
                 "estimate": "from the data" if is_known else f"{number(value)} (fixed)",
-                "unit": parameter.unit,
-                **dict.fromkeys(_NUMBERS, MISSING),
+                "unit": units.concrete(parameter.unit),
+                **_EMPTY,
                 "stated": "",
             }
         )
@@ -147,7 +152,7 @@ def _row_of_simulations(name: str, parameter: Mapping[str, Any]) -> dict[str, st
         "name": name,
         "estimate": described,
         "unit": parameter.get("unit") or "",
-        **dict.fromkeys(_NUMBERS, MISSING),
+        **_EMPTY,
         "initial_guess": number(parameter.get("initial_guess")),
         "bounds": _bounds(parameter.get("bounds")),
         "stated": "",
@@ -172,7 +177,7 @@ def _field_row(name: str, parameter: Mapping[str, Any]) -> dict[str, str]:
         "name": name,
         "estimate": described,
         "unit": parameter.get("unit") or "",
-        **dict.fromkeys(_NUMBERS, MISSING),
+        **_EMPTY,
         "stated": "",
         "true_value": f"a field of {plural(learned, 'learned number')}"
         + (f", in {value['file']}" if value else ""),

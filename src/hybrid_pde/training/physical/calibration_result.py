@@ -142,7 +142,7 @@ def calibration_result(
     status = MAX_ITERATIONS if minimum is None else minimum.status
     warn_of_parameters(parameters, status)
     warn_of_shifts(parameters, model.discretization)
-    warn_of_rivals(selection, vector, found.uncertainty, model.discretization)
+    warn_of_rivals(selection, vector, found.uncertainty, model.discretization, budget)
     warn_of_other_schemes(budget, vector, model.discretization)
     residuals: Mapping[str, Any] = {} if found.fit is None else found.fit.maps
     if found.fit is not None and status != DIVERGED:

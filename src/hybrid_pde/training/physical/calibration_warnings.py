@@ -18,6 +18,9 @@ from hybrid_pde.training.physical.uncertainty import Uncertainty
 _SAME_VALUE = 1e-4
 # A component of a vector that is less than this beside the largest one counts as that much.
 _SMALLEST_SHARE = 1e-3
+# Factor on the square of a difference from which it is more than all other parts of an uncertainty
+# together, which includes it.
+_CLEAR = 2
 
 
 def warn_of_parameters(parameters: Mapping[str, Any], status: str) -> None:
@@ -58,15 +61,21 @@ def warn_of_rivals(
     vector: ParameterVector,
     uncertainty: Uncertainty | None,
     used: Discretization,
+    budget: ErrorBudget | None = None,
 ) -> None:
-    """Warn of schemes that fit equally well with parameters that differ by more than their std."""
+    """Warn of schemes that fit equally well with parameters that differ by more than their std.
+
+    A difference that is small beside the other parts of the uncertainty is no matter.
+    """
     if uncertainty is None:
         return
     stds = uncertainty.std * np.abs(vector.slopes(vector.read()))
+    total = np.zeros(len(stds)) if budget is None else budget.total
     for rival in selection.rivals:
         away = np.abs(rival.values - rival.chosen_values)
         least = np.maximum(stds, _SAME_VALUE * np.abs(rival.chosen_values))
-        for entry in np.flatnonzero(away > least):  # undetermined parameters have no std
+        # undetermined parameters have no std
+        for entry in np.flatnonzero((away > least) & ~(_CLEAR * away**2 <= total**2)):
             warn_of_result(
                 f"{vector.labels[entry]} depends on the scheme: {used.label} gives "
                 f"{rival.chosen_values[entry]:.5g}, {rival.discretization.label} "
@@ -86,7 +95,7 @@ def warn_of_other_schemes(
     values = vector.values(z)
     moved = vector.values(z + budget.other_schemes.shift)
     away = np.abs(moved - values)
-    clear = 2 * away**2 > budget.total**2  # more than all other parts together
+    clear = _CLEAR * away**2 > budget.total**2
     if not clear.any():
         return
     changes = ", ".join(

@@ -30,6 +30,8 @@ from hybrid_pde.training.physical.residuals import Residuals
 
 # Loss from which the model explains less of the data than it leaves unexplained.
 _POOR_LOSS = 0.5
+# Smaller probabilities are not told apart.
+_LEAST_PROBABILITY = 1e-12
 # Simulations that agree are reported in one of 10 000 calibrations.
 _DISAGREEMENT = 1e-4
 # Residuals below 0.1 % of the data's standard deviation are those of a good discretization. Their
@@ -236,11 +238,13 @@ def _describe_disagreement(fit: FitQuality, vector: ParameterVector, loss: float
     if 0 < spread < abs(value[entry]):
         digits += int(np.log10(abs(value[entry]) / spread))
     sentences = "".join(f"; {each}" for each in misfit_sentences(fit.structure))
+    least = _LEAST_PROBABILITY
+    chance = f"of {found.p_value:.1g}" if found.p_value >= least else f"below {least:.0e}"
     return (
         f"the training simulations disagree on {vector.labels[entry]}: about {low:.{digits}g} fits "
         f"simulation {fit.simulations[lowest]} and {high:.{digits}g} simulation "
         f"{fit.simulations[highest]} (first-order estimates; chance would give such a difference "
-        f"with a probability of {found.p_value:.1g}), so the common value "
+        f"with a probability {chance}), so the common value "
         f"{value[entry]:.{digits + 1}g} and its std describe neither. If the parameter differs "
         "between simulations, give each its own (per_simulation: true) or state the values in "
         "data.known_parameters; otherwise the equation lacks something that differs between "

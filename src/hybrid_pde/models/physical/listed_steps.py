@@ -23,7 +23,7 @@ from hybrid_pde.models.physical.steps import (
     with_directions,
     with_slopes,
 )
-from hybrid_pde.numerics.array_program import Parts
+from hybrid_pde.numerics.batch_parts import Parts
 from hybrid_pde.numerics.graph_recorder import Tensors
 from hybrid_pde.numerics.native_graph import HeldProgram
 from hybrid_pde.numerics.workload import Workload

@@ -20,6 +20,7 @@ from hybrid_pde.numerics.operation_list import OperationList, UnsupportedError
 
 # Bytes of state times steps that are less work than starting a thread.
 _LEAST_SHARED = 2**19
+_ONE_START = torch.tensor([0])
 
 
 class ArrayProgram:
@@ -79,6 +80,7 @@ class ArrayProgram:
         memory = [array for each in lists for array in each.memory]
         arrays = [*own, *seen, *self._changing, *made]
         self._copies = [_Copy([each.rows for each in lists], arrays, memory)]
+        self._places = torch.tensor([self._copies[0].places])
 
     @property
     def num_bytes(self) -> int:
@@ -106,7 +108,7 @@ class ArrayProgram:
             kept_by_part: Whether kept tensors are those of each part, ``[P, …]``.
         """
         *_, steps, frames = counts
-        starts = [0] if parts is None else parts.starts
+        starts = _ONE_START if parts is None else torch.tensor(parts.starts)
         axes: list[int | None] = [None] * len(changing) if parts is None else [*parts.axes]
         given = [each.detach().contiguous() for each in changing]
         inputs, results = Transfers(parts), Transfers(parts, frames)
@@ -126,8 +128,8 @@ class ArrayProgram:
             copies = self._take(1 if work < _LEAST_SHARED else len(starts))
             for copy in copies:
                 copy.keep(None if kept_by_part else kept)
-            places = torch.tensor([copy.places for copy in copies])
-            tables = [places, torch.tensor(starts), inputs.table(), results.table()]
+            places = self._places[: len(copies)]
+            tables = [places, starts, inputs.table(), results.table()]
             lengths = [len(rows) for rows in self._copies[0].lists]
             self._library.run(lengths, [self._period, *counts], tables)
         return made, seen
@@ -137,6 +139,7 @@ class ArrayProgram:
         number = min(number, torch.get_num_threads())
         while len(self._copies) < number:
             self._copies.append(self._copies[0].again())
+            self._places = torch.tensor([copy.places for copy in self._copies])
         return self._copies[:number]
 
     def _replacing(self, part: Part, inputs: Tensors) -> Instructions:

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from hybrid_pde.numerics.array_program import Parts
 from hybrid_pde.numerics.array_program_library import library
+from hybrid_pde.numerics.batch_parts import Parts
 from hybrid_pde.numerics.native_graph import NativeGraph
 
 needs_interpreter = pytest.mark.skipif(

@@ -6,9 +6,6 @@ in C++ runs for all steps of several frames at once, for parts of a batch on sev
 """
 
 from collections import OrderedDict
-from collections.abc import Sequence
-from dataclasses import dataclass
-from math import prod
 from threading import Lock
 from typing import Generic, Protocol, TypeVar
 
@@ -16,33 +13,14 @@ import torch
 
 from hybrid_pde.numerics.array_loops import PLACES, Instructions, storage
 from hybrid_pde.numerics.array_program_library import Library, library
+from hybrid_pde.numerics.batch_parts import Parts, Transfers
 from hybrid_pde.numerics.graph_part import Part
 from hybrid_pde.numerics.graph_recorder import Tensors
 from hybrid_pde.numerics.operation_list import OperationList, UnsupportedError
 
 # Bytes of state times steps that are less work than starting a thread.
 _LEAST_SHARED = 2**19
-
-
-@dataclass(frozen=True)
-class Parts:
-    """Equal parts of a batch of simulations, on each of which a list is run.
-
-    Attributes:
-        size: Number of simulations in a part.
-        total: Number of simulations in the batch.
-        axes: Axis of the simulations in each changing tensor; ``None`` where there is none.
-    """
-
-    size: int
-    total: int
-    axes: Sequence[int | None]
-
-    @property
-    def starts(self) -> list[int]:
-        """First simulation of each part; the last part may overlap the one before."""
-        last = self.total - self.size
-        return [min(first, last) for first in range(0, self.total, self.size)]
+_ONE_START = torch.tensor([0])
 
 
 class ArrayProgram:
@@ -102,6 +80,7 @@ class ArrayProgram:
         memory = [array for each in lists for array in each.memory]
         arrays = [*own, *seen, *self._changing, *made]
         self._copies = [_Copy([each.rows for each in lists], arrays, memory)]
+        self._places = torch.tensor([self._copies[0].places])
 
     @property
     def num_bytes(self) -> int:
@@ -129,10 +108,10 @@ class ArrayProgram:
             kept_by_part: Whether kept tensors are those of each part, ``[P, …]``.
         """
         *_, steps, frames = counts
-        starts = [0] if parts is None else parts.starts
+        starts = _ONE_START if parts is None else torch.tensor(parts.starts)
         axes: list[int | None] = [None] * len(changing) if parts is None else [*parts.axes]
         given = [each.detach().contiguous() for each in changing]
-        inputs, results = _Transfers(parts), _Transfers(parts, frames)
+        inputs, results = Transfers(parts), Transfers(parts, frames)
         first = self._copies[0].arrays
         for number, (value, axis) in enumerate(zip(given, axes, strict=True), self._num_kept):
             inputs.add(number, first[number], value, axis)
@@ -149,8 +128,8 @@ class ArrayProgram:
             copies = self._take(1 if work < _LEAST_SHARED else len(starts))
             for copy in copies:
                 copy.keep(None if kept_by_part else kept)
-            places = torch.tensor([copy.places for copy in copies])
-            tables = [places, torch.tensor(starts), inputs.table(), results.table()]
+            places = self._places[: len(copies)]
+            tables = [places, starts, inputs.table(), results.table()]
             lengths = [len(rows) for rows in self._copies[0].lists]
             self._library.run(lengths, [self._period, *counts], tables)
         return made, seen
@@ -160,6 +139,7 @@ class ArrayProgram:
         number = min(number, torch.get_num_threads())
         while len(self._copies) < number:
             self._copies.append(self._copies[0].again())
+            self._places = torch.tensor([copy.places for copy in self._copies])
         return self._copies[:number]
 
     def _replacing(self, part: Part, inputs: Tensors) -> Instructions:
@@ -216,67 +196,6 @@ class _Copy:
             moved[:, PLACES] = places + torch.where(inside, shifts[found], 0)
             lists.append(moved)
         return _Copy(lists, after[: len(self.arrays)], after[len(self.arrays) :])
-
-
-class _Transfers:
-    """Table of values that are copied between a batch and the arrays of a part.
-
-    Args:
-        parts: The parts of the batch; ``None`` if it is not divided.
-        frames: Number of frames.
-    """
-
-    def __init__(self, parts: Parts | None, frames: int = 1) -> None:
-        self._parts, self._frames = parts, frames
-        self._rows: list[list[int]] = []
-
-    def table(self) -> torch.Tensor:
-        """One transfer a row, see ``array_program.cpp``."""
-        return torch.tensor(self._rows, dtype=torch.int64).reshape(-1, 7)
-
-    def add(
-        self, array: int, own: torch.Tensor, batch: torch.Tensor, axis: int | None, frame: int = 0
-    ) -> None:
-        """Copy between an array of the program and a tensor of the batch.
-
-        Args:
-            array: Number of the array.
-            own: The array.
-            batch: The tensor, of the first frame.
-            axis: Axis of the simulations; ``None``: the tensor is the same for all parts.
-            frame: Bytes from frame to frame.
-        """
-        size = own.numel() * own.element_size()
-        if axis is None:
-            self._rows.append([array, 0, size, batch.data_ptr(), 0, 0, frame])
-            return
-        lines = prod(own.shape[:axis])
-        piece, line = size // lines, batch.numel() * own.element_size() // lines
-        step = piece // own.shape[axis]
-        for number in range(lines):
-            place = batch.data_ptr() + number * line
-            self._rows.append([array, number * piece, piece, place, step, 0, frame])
-
-    def add_by_part(self, array: int, batch: torch.Tensor, frame: int = 0) -> None:
-        """The same for a tensor ``[P, …]``."""
-        size = batch[0].numel() * batch.element_size()
-        self._rows.append([array, 0, size, batch.data_ptr(), 0, size, frame])
-
-    def new(self, array: int, own: torch.Tensor, axis: int | None) -> torch.Tensor:
-        """A tensor of the batch ``[F, …]`` that takes an array of the program after each frame."""
-        shape = list(own.shape)
-        if self._parts is not None:
-            if axis is None:
-                shape = [len(self._parts.starts), *shape]
-            else:
-                shape[axis] = self._parts.total
-        made = torch.empty((self._frames, *shape), dtype=own.dtype)
-        frame = prod(shape) * own.element_size()
-        if self._parts is not None and axis is None:
-            self.add_by_part(array, made[0], frame)
-        else:
-            self.add(array, own, made[0], axis, frame)
-        return made
 
 
 class _HasSize(Protocol):

@@ -17,7 +17,8 @@ from typing import Any
 
 import torch
 
-from hybrid_pde.numerics.array_program import ArrayProgram, Parts, ProgramCache
+from hybrid_pde.numerics.array_program import ArrayProgram, ProgramCache
+from hybrid_pde.numerics.batch_parts import Parts
 from hybrid_pde.numerics.compiled_adjoint import CompiledAdjoint
 from hybrid_pde.numerics.directional_derivatives import Direction, Pushforward, along, directional
 from hybrid_pde.numerics.graph_part import split, whole

@@ -6,7 +6,7 @@ from typing import Protocol
 
 import torch
 
-from hybrid_pde.numerics.array_program import Parts
+from hybrid_pde.numerics.batch_parts import Parts
 from hybrid_pde.numerics.directional_derivatives import (
     Direction,
     Pushforward,

@@ -23,10 +23,9 @@ from hybrid_pde.models.physical.steps import (
     with_directions,
     with_slopes,
 )
-from hybrid_pde.numerics.array_program import Parts
+from hybrid_pde.numerics.batch_parts import Parts
 from hybrid_pde.numerics.graph_recorder import Tensors
 from hybrid_pde.numerics.native_graph import HeldProgram
-from hybrid_pde.numerics.traced_functions import Traced
 from hybrid_pde.numerics.workload import Workload
 
 # Largest state of modes, or of values, that is advanced by a list of operations [bytes], times the
@@ -143,20 +142,21 @@ def listed_steps(
     starts = parts.starts if parameters.individual else parts.starts[:1]
     own = [_part_of(state, parameters, max(copies, 1), parts, start) for start in starts]
     example, given = own[0]
-    graph: Traced | None = stepper.graph(example, given, steps.stages)
-    if are_compiled(graph, state, parameters, work, steps.substeps):
+    step = stepper.graph(example, given, steps.stages)
+    if are_compiled(step, state, parameters, work, steps.substeps):
         return None
     step_size = torch.tensor(steps.dt / steps.substeps, dtype=stepper.dtype)
     held = [[*flat_parameters(each), step_size] for _, each in own]
-    changing = list(example.values())
+    changing, graph = list(example.values()), step
     if copies:
         pairs = [[*with_directions(each), (step_size, None)] for _, each in own]
-        graph = graph.derivative([slope for _, slope in pairs[0]], len(example), copies)
+        derivative = step.derivative([slope for _, slope in pairs[0]], len(example), copies)
+        if derivative is None:
+            return None
+        graph = derivative
         # values first, then the tangents that there are
         held = [[u for u, _ in each] + [u for _, u in each if u is not None] for each in pairs]
         changing = [u for group in split_copies(example, copies) for u in group]
-    if graph is None:
-        return None
     observed = _observations(stepper, example, given, copies, is_measured)
     program = graph.program(
         held,

@@ -60,3 +60,32 @@ def rough(values: np.ndarray, axis: int) -> np.ndarray:
     """Differences of high order, scaled to leave the size of independent noise as it is."""
     weight = np.sqrt(comb(2 * _ORDER, _ORDER))
     return np.asarray(np.diff(values, _ORDER, axis=axis) / weight)
+
+
+def noise_information(objective: Objective, unknowns: np.ndarray) -> np.ndarray:
+    """Factors on the std of z, at least 1, without what noise seems to tell, ``[p]``.
+
+    Estimated states take up noise. Its modes rotate with the parameters too, and seem to determine
+    them far more closely than the solution does. The derivatives at states without these modes do
+    not have this information.
+
+    Args:
+        objective: The misfit, its model at the estimate.
+        unknowns: All its unknowns at the estimate.
+    """
+    states, size = objective.states, len(objective.vector)
+    if states is None:
+        return np.ones(size)
+    observed = np.concatenate([unknowns[:size], states.start])
+    clean = without_noise(objective, observed)
+    if np.array_equal(clean, observed):
+        return np.ones(size)
+    at = objective.linearize(unknowns)
+    deviations = []
+    for point in (clean, unknowns):
+        jacobian, _ = objective.linearize(point).of_parameters(size)
+        inverse = np.linalg.pinv(jacobian.T @ jacobian, hermitian=True)
+        deviations.append(np.sqrt(np.maximum(np.diag(inverse), 0.0)))
+    objective.reuse(at)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.fmax(deviations[0] / deviations[1], 1.0)

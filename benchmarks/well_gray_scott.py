@@ -40,6 +40,8 @@ _SPACING = 2 / 128
 _INTERVAL, _TRAINED, _SCORED, _SPIN_UP, _SUBSTEPS = 10.0, 20, 31, 10, 20
 _LEADS = ((6, 12), (13, 30))
 _ALLOWED_PERCENT, _ALLOWED_VRMSE = 0.05, 1e-3
+# Standard deviation in space below which a field has no pattern.
+_UNIFORM = 1e-6
 _GUESS = {"diffusivity_a": 3e-5, "diffusivity_b": 2e-5}
 _PHYSICAL = {"scheme": "spectral", "refine": 2}
 
@@ -133,7 +135,12 @@ def run(name: str, points: int) -> None:
         off = 100 * abs(entry["value"] / true - 1)
         worst = max(worst, off)
         apart = abs(entry["value"] - true) / entry["uncertainty"]
-        parts.append(f"{key} {off:.2g} % ({apart:.1f} uncertainty)")
+        sources = entry["uncertainty_parts"]
+        largest = max(sources, key=lambda source: sources[source] or 0.0)
+        parts.append(f"{key} {off:.2g} % ({apart:.1f} uncertainty, most of it {largest})")
+    if frames[_TRAINED:].std(axis=(2, 3)).min() <= _UNIFORM:
+        print(f"{name}: {', '.join(parts)}; the pattern has died out before the end", flush=True)
+        return
     errors = vrmse(found, frames)
     leads = [float(np.mean(errors[first - 1 : last])) for first, last in _LEADS]
     reached = worst <= _ALLOWED_PERCENT and max(leads) <= _ALLOWED_VRMSE

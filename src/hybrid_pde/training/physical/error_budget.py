@@ -11,6 +11,7 @@ from hybrid_pde.errors import DivergenceError
 from hybrid_pde.training.physical.autocorrelation import Correlation
 from hybrid_pde.training.physical.correlated_errors import std_factors
 from hybrid_pde.training.physical.data_precision import rounding_errors
+from hybrid_pde.training.physical.denoised_states import noise_information
 from hybrid_pde.training.physical.discretization_check import Refinement
 from hybrid_pde.training.physical.fit_quality import FitQuality
 from hybrid_pde.training.physical.initial_state_noise import first_frame_effect
@@ -101,6 +102,7 @@ def error_budget(
     if first is not None:  # noise of the first frames correlates the residuals, and counts once
         squares = (std * spread) ** 2 - first**2
         spread = np.sqrt(np.maximum(squares, std**2)) / std
+    spread = spread * _noise_information(objective, unknowns)
     # The shift on a finer grid accounts for what the finer solution explains: noise is the rest.
     left = 1.0 if refinement is None else refinement.loss_ratio
     left = left if left < _EXPLAINED else 1.0
@@ -125,6 +127,13 @@ def error_budget(
         other,
         shifts,
     )
+
+
+def _noise_information(objective: Objective, unknowns: np.ndarray) -> np.ndarray:
+    try:
+        return noise_information(objective, unknowns)
+    except DivergenceError:
+        return np.ones(len(objective.vector))
 
 
 def _sensitivities(

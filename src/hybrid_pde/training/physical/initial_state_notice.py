@@ -12,23 +12,18 @@ Layout: ``B`` windows, ``C`` channels, ``X Y Z`` space.
 """
 
 from collections.abc import Sequence
-from math import comb
 
 import numpy as np
 import torch
 
 from hybrid_pde.training.physical.data_precision import rounding_errors
+from hybrid_pde.training.physical.denoised_states import FEWEST_POINTS, MEDIAN, rough
 from hybrid_pde.training.physical.error_budget import ErrorBudget
 from hybrid_pde.training.physical.objective import Objective
 from hybrid_pde.training.physical.observation_times import observation_times
 from hybrid_pde.training.physical.tangent_rollout import TangentRollout
 
 _MOST_WINDOWS = 8
-# Order of the differences: a wave of eight points keeps less than 1 % of its amplitude.
-_ORDER = 6
-_FEWEST_POINTS = 2 * _ORDER
-# Median of |x| of a standard normal distribution.
-_MEDIAN = 0.6744897501960817
 # Ratio of the noise of two frames that are equally noisy.
 _ALIKE = 0.6
 # Largest correlation of the noise of two frames, which is 0 but for chance and the solution.
@@ -91,7 +86,7 @@ def first_frame_noise(objective: Objective, unknowns: np.ndarray) -> dict[str, f
         DivergenceError: if the rollout diverges.
     """
     whole = objective.observations
-    if objective.states is not None or whole.hides or min(whole.grid.shape) < _FEWEST_POINTS:
+    if objective.states is not None or whole.hides or min(whole.grid.shape) < FEWEST_POINTS:
         return {}
     part = whole.subset(min(_MOST_WINDOWS, len(whole.windows)), 1)
     tangents = TangentRollout(objective.model, part, objective.vector, None)
@@ -124,8 +119,8 @@ def _noise(first: np.ndarray, after: np.ndarray, residual: np.ndarray) -> float:
     """
     sizes = []
     for axis in range(1, first.ndim):
-        before, later, left = (_rough(u, axis) for u in (first, after, residual))
-        one, other, rest = (float(np.median(np.abs(u))) / _MEDIAN for u in (before, later, left))
+        before, later, left = (rough(u, axis) for u in (first, after, residual))
+        one, other, rest = (float(np.median(np.abs(u))) / MEDIAN for u in (before, later, left))
         is_noise = (
             min(one, other) > _ALIKE * max(one, other)
             and _LOWEST * one < rest < _HIGHEST * one
@@ -135,12 +130,6 @@ def _noise(first: np.ndarray, after: np.ndarray, residual: np.ndarray) -> float:
     size = min(sizes)
     # An error of the model is smooth, or lies at a few places.
     return size if np.sqrt(np.mean(residual**2)) < _HIGHEST * size else 0.0
-
-
-def _rough(values: np.ndarray, axis: int) -> np.ndarray:
-    """Differences of high order, scaled to leave the size of independent noise as it is."""
-    weight = np.sqrt(comb(2 * _ORDER, _ORDER))
-    return np.asarray(np.diff(values, _ORDER, axis=axis) / weight)
 
 
 def _sign_correlation(one: np.ndarray, other: np.ndarray) -> float:

@@ -8,6 +8,7 @@ from hybrid_pde.config.schema import PhysicalTraining
 from hybrid_pde.errors import CalibrationError, DivergenceError
 from hybrid_pde.training.physical.coarse_start import minimize_on_coarse_grid, on_coarse_grid
 from hybrid_pde.training.physical.convergence import nothing_to_fit, without_influence
+from hybrid_pde.training.physical.denoised_states import without_noise
 from hybrid_pde.training.physical.magnitude_search import better_start
 from hybrid_pde.training.physical.minimization import METHODS
 from hybrid_pde.training.physical.minimum import (
@@ -85,6 +86,7 @@ def _minimize_from(objective: Objective, start: np.ndarray, settings: PhysicalTr
     coarse = on_coarse_grid(objective) if settings.method == "gauss-newton" else None
     if not objective.observations.hides_starts:
         size = len(objective.vector)
+        start = without_noise(objective, start)
         held = objective.with_states_held(start) if coarse is None else coarse
         near, evaluated = _growing_horizon(held, start[:size], settings)
         start, history = np.concatenate([near, start[size:]]), [*history, *evaluated]

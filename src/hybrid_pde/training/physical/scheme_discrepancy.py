@@ -13,7 +13,7 @@ shift to the other scheme; where the data show that α = 0, the error vanishes.
 
 Time steps of order 2 are another difference, between four large steps a frame and as many as
 needed, on a periodic grid. How large the steps of the data's solver were is not known at all, so
-this one counts only where the data determine its amplitude.
+where noise hides their error, this one does not count.
 
 Sources: Kennedy and O'Hagan (2001), J. R. Stat. Soc. B 63, 425-464 (model discrepancy); Golub and
 Pereyra (1973), SIAM J. Numer. Anal. 10, 413-432 (elimination of linear parameters).
@@ -45,6 +45,8 @@ _COMMON = (
 _COARSE_STEPS, _LARGE_STEPS = Discretization("spectral", 2), 4
 # Standard deviation of an amplitude up to which the data determine it; that of the prior is 1.
 _DETERMINED = 0.25
+# Number of residuals that count as one from which they are errors of a solution, not noise.
+_STRUCTURED = 2.0
 # Largest amplitude of another scheme's error. Beyond it the equation is wrong, not the scheme.
 _LARGEST = 2.0
 # Axes of the residuals of sensor readings; frames have more.
@@ -125,7 +127,8 @@ def scheme_discrepancy(
     residual *= sqrt(min(1.0, explained))
     fit = Regression(windows, np.stack(columns, axis=1), objective.num_values)
     mean, covariance = fit.posterior(residual)
-    if large_steps is not None and covariance[-1, -1] > _DETERMINED**2:
+    is_open = large_steps is not None and covariance[-1, -1] > _DETERMINED**2
+    if is_open and fit.inflation(residual) < _STRUCTURED:
         schemes, columns = schemes[:-1], columns[:-1]
         if not columns:
             return None
@@ -144,13 +147,11 @@ def scheme_discrepancy(
 
 
 def _other_schemes(used: Discretization, grid: Grid) -> Sequence[Discretization]:
-    """Common schemes on the grid of the data; beside one of them also the most accurate one."""
-    others = [each for each in _COMMON if each != used]
-    if used.is_second_order:
-        others.append(replace(CANDIDATES[-1], refine=used.refine))
-        if others[-1].incompatibility(grid) is not None:
-            others[-1] = replace(CANDIDATES[-2], refine=used.refine)
-    return [each for each in others if each.incompatibility(grid) is None]
+    """Common schemes on the grid of the data, and the most accurate one that it has."""
+    others = [*_COMMON, replace(CANDIDATES[-1], refine=used.refine)]
+    if others[-1].incompatibility(grid) is not None:
+        others[-1] = replace(CANDIDATES[-2], refine=used.refine)
+    return [each for each in others if each != used and each.incompatibility(grid) is None]
 
 
 def _difference_of_time_steps(objective: Objective, unknowns: np.ndarray) -> np.ndarray | None:
@@ -245,7 +246,7 @@ class Regression:
         for _ in range(_ITERATIONS):
             left = residual + self._differences @ mean
             freedom = max(self._num_values - count - self._basis.shape[1], 1.0)
-            variance = float(left @ left) / freedom * self._inflation(left) / self._times
+            variance = float(left @ left) / freedom * self.inflation(left) / self._times
             if variance == 0:
                 return mean, np.zeros((count, count))
             covariance = np.linalg.inv(gram / variance + np.eye(count))
@@ -256,7 +257,8 @@ class Regression:
         """The part that no change of the parameters explains."""
         return np.asarray(values - self._basis @ (self._basis.T @ values))
 
-    def _inflation(self, residual: np.ndarray) -> float:
+    def inflation(self, residual: np.ndarray) -> float:
+        """Number of residuals that count as one independent value."""
         shapes = [each.residuals.values.shape for each in self._windows]
         ends = np.cumsum([np.prod(shape) for shape in shapes])
         parts = np.split(residual, ends[:-1])

@@ -19,6 +19,7 @@ from hybrid_pde.errors import DivergenceError
 from hybrid_pde.models.physical.physical_model import PhysicalModel
 from hybrid_pde.numerics.discretization import CANDIDATES, SHOCK_CANDIDATE, Discretization
 from hybrid_pde.training.physical.candidate_screening import predicted_fit
+from hybrid_pde.training.physical.denoised_states import without_noise
 from hybrid_pde.training.physical.minimization import gauss_newton
 from hybrid_pde.training.physical.objective import Objective
 from hybrid_pde.training.physical.observations import Observations
@@ -225,7 +226,8 @@ def _fit(
         hidden = objective.states is not None and stretch.hides_starts
         estimate = estimate_states or hidden
         trial = Objective(model, stretch, vector, objective.dt, estimate, log=objective.log)
-        found = gauss_newton(trial, trial.complete(start), MAX_ITERATIONS, TOLERANCE)
+        begin = trial.complete(start) if hidden else without_noise(trial, trial.complete(start))
+        found = gauss_newton(trial, begin, MAX_ITERATIONS, TOLERANCE)
         residuals = residual_arrays(trial, found.z) + start_residuals(trial, found.z)
         steps = model.substeps_used
     except DivergenceError:

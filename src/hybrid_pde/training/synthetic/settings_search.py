@@ -203,7 +203,9 @@ class SettingsSearch:
     ) -> float | None:
         """Error on the compared simulations after a training of a copy of the model."""
         experiment, model = with_training(self._experiment, training), copy.deepcopy(self._model)
-        model.renew_network(candidate["architecture"], candidate["coordinates"])
+        network = candidate["architecture"], candidate["coordinates"]
+        if network != (model.architecture, model.harmonics):
+            model.renew_network(*network)
         trainer = SyntheticTrainer(experiment, model)
         try:
             trainer.train_epochs(loader, training.epochs, on_progress=on_progress)

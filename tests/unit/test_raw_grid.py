@@ -8,7 +8,7 @@ import pytest
 
 from hybrid_pde.data.raw_files.formats import open_raw
 from hybrid_pde.domain.boundary import BoundaryError, parse_boundary
-from hybrid_pde.domain.grid import Grid
+from hybrid_pde.domain.grid import Grid, axis_points
 from hybrid_pde.errors import ConfigError, RawDataError
 from tests.unit.raw_files import cells, experiment, write_file
 
@@ -30,11 +30,14 @@ def test_periodic_without_a_domain(tmp_path: Path) -> None:
     assert (grid.lower, grid.upper) == ((-0.25,), (1.75,))
 
 
-@pytest.mark.parametrize("first", [0.0, 0.25, 0.1])
-def test_periodic_box_as_given(tmp_path: Path, first: float) -> None:
+@pytest.mark.parametrize("first", [0.0, 0.25, 0.1, 0.5])
+def test_points_of_a_periodic_box_stay_where_they_are(tmp_path: Path, first: float) -> None:
     x = first + np.arange(4) * 0.5
     grid = grid_of(tmp_path, x, domain={"x": [0, 2]})
-    assert (grid.lower, grid.upper, grid.nodes_on_boundary) == ((0.0,), (2.0,), (False,))
+    np.testing.assert_allclose(axis_points(grid)["x"], x, rtol=1e-12)
+    assert (grid.upper[0] - grid.lower[0], grid.nodes_on_boundary) == (2.0, (False,))
+    if first == 0.25:
+        assert (grid.lower, grid.upper) == ((0.0,), (2.0,))
 
 
 def test_periodic_box_of_another_length(tmp_path: Path) -> None:
@@ -43,7 +46,7 @@ def test_periodic_box_of_another_length(tmp_path: Path) -> None:
         grid_of(tmp_path, np.linspace(0, 2, 5), domain={"x": [0, 2]})
     cropped = {"crop": {"x": [None, 1.75]}}
     grid = grid_of(tmp_path, np.linspace(0, 2, 5), domain={"x": [0, 2]}, select=cropped)
-    assert (grid.shape, grid.upper, grid.is_periodic) == ((4,), (2.0,), True)
+    assert (grid.shape, grid.upper, grid.is_periodic) == ((4,), (1.75,), True)
 
 
 def test_nodes_or_cells(tmp_path: Path) -> None:

@@ -74,6 +74,15 @@ def test_missing_readings_are_nan_and_their_positions_do_not_matter(tmp_path: Pa
     assert (np.delete(readings.positions[..., 0], [5, 6]) == np.delete(X, [5, 6])).all()
 
 
+def test_positions_beside_the_box_are_wrapped_along_a_periodic_axis(tmp_path: Path) -> None:
+    """A box begins half a cell, here 0.125, before its first point."""
+    x = X.copy()
+    x[0, 0], x[1, 1] = -0.1, 3.1
+    readings = read(written(tmp_path / "s.nc", {"u": (ALONG, READ), "x": (ALONG, x)}))
+    assert readings.positions[0, 0, 0] == pytest.approx(2.9)
+    assert readings.positions[1, 1, 0] == pytest.approx(0.1)
+
+
 def test_packed_numbers_are_unpacked(tmp_path: Path) -> None:
     packed = (READ * 2).astype(np.int16)
     path = written(
@@ -172,8 +181,8 @@ def test_rounding_of_single_precision_is_not_outside(tmp_path: Path) -> None:
     ("variables", "message"),
     [
         (
-            {"u": (ALONG, READ), "x": (ALONG, np.where(READ == 21, 3.1, X))},
-            r"sensor 1 at t = 0.3: x = 3.1 lies outside the domain \[0, 3\].*periodic",
+            {"u": (ALONG, READ), "x": (ALONG, np.where(READ == 21, 4.1, X))},
+            r"sensor 1 at t = 0.3: x = 4.1 lies outside the domain \[0, 3\].*periodic",
         ),
         (
             {"u": (ALONG, READ), "y": (("sensor",), Y - 0.5)},

@@ -13,7 +13,7 @@ from hybrid_pde.config.schema import DataParams
 from hybrid_pde.data.observations.sensor_units import KEY
 from hybrid_pde.data.raw_files.guards import errors_name_file
 from hybrid_pde.data.raw_files.subprocess_reader import check_readable
-from hybrid_pde.domain.grid import FieldLayout, Grid
+from hybrid_pde.domain.grid import PERIODIC, FieldLayout, Grid
 from hybrid_pde.domain.stated_units import StatedUnits
 from hybrid_pde.errors import ConfigError
 
@@ -117,6 +117,9 @@ def _within_domain(
 ) -> np.ndarray:
     """Positions ``[K, S, axes]``, checked to lie in the domain at every reading.
 
+    A periodic box begins half a cell before its first point: positions up to half a cell outside
+    are wrapped.
+
     Args:
         places: ``[K, S]`` or ``[S]`` by axis.
         grid: The grid, for its domain.
@@ -124,9 +127,12 @@ def _within_domain(
         there: Mask of the existing readings ``[K, S]``.
     """
     columns = []
-    for axis, lower, upper in zip(grid.axes, grid.lower, grid.upper, strict=True):
+    boxes = zip(grid.axes, grid.lower, grid.upper, grid.spacing, grid.boundary, strict=True)
+    for axis, lower, upper, spacing, sides in boxes:
         along = np.where(there, places[axis], (lower + upper) / 2)
         slack = ROUNDING * (upper - lower)
+        if PERIODIC in sides:
+            slack += spacing / 2
         # in this form, a missing (NaN) position counts as outside
         outside = ~((along >= lower - slack) & (along <= upper + slack))
         if outside.any():
@@ -136,5 +142,8 @@ def _within_domain(
                 f"{axis} = {along[reading, sensor]:.9g} lies outside the domain "
                 f"[{lower:g}, {upper:g}]; along a periodic axis, add or subtract its length"
             )
+        if PERIODIC in sides:
+            along = np.where(along < lower, along + (upper - lower), along)
+            along = np.where(along > upper, along - (upper - lower), along)
         columns.append(np.clip(along, lower, upper))
     return np.stack(columns, axis=-1)

@@ -195,9 +195,14 @@ def _fit(
     lower, upper = domain
     below, above = (points[0] - lower) / spacing, (upper - points[-1]) / spacing
     if periodic:
-        # the length is n·dx; the first point may lie anywhere in its cell
-        fits = abs(below + above - 1) <= FIT and -FIT <= below <= 1 + FIT
-        return (lower, upper, False) if fits else None
+        # The length is n·dx, and the first point may lie anywhere in the first cell. It stays where
+        # it is, at the centre of a cell: a forcing, a sensor or a region refers to the same axis.
+        if not (abs(below + above - 1) <= FIT and -FIT <= below <= 1 + FIT):
+            return None
+        if abs(below - 0.5) <= FIT:
+            return lower, upper, False
+        start = float(points[0]) - spacing / 2
+        return start, start + upper - lower, False
     for inside, nodes in ((0.5, False), (0.0, True)):
         if abs(below - inside) <= FIT and abs(above - inside) <= FIT:
             return lower, upper, nodes

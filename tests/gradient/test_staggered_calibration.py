@@ -65,6 +65,7 @@ def test_twin_recovers_viscosity_and_buoyancy():
     assert result["history"][0]["loss"] > 1e-3
 
 
+@pytest.mark.nightly
 def test_an_experiment_with_a_staggered_grid(tmp_path: Path):
     learned = [
         {"name": "viscosity", "initial_guess": 0.05},

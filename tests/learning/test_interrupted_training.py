@@ -254,6 +254,7 @@ def train_in_two_processes(store, folder, signal_at_start: bool) -> int:
             os.killpg(started.pid, signal.SIGKILL)
 
 
+@pytest.mark.nightly
 @needs_two
 def test_two_processes_save_after_the_same_step(store, tmp_path):
     assert train_in_two_processes(store, tmp_path / "broken", signal_at_start=True) == 75

@@ -65,6 +65,7 @@ def test_two_processes_train_as_one_with_batches_twice_as_large(store, one_proce
         assert torch.equal(training.model.state_dict()[name].float(), value), name
 
 
+@pytest.mark.nightly
 def test_torchrun_starts_the_processes(store, one_process, tmp_path):
     mapping = settings(**OPTIONS, batch_size=2, windows_per_epoch=12)
     torchrun = [sys.executable, "-m", "torch.distributed.run"]

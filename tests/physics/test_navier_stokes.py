@@ -267,7 +267,9 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(
+    "case", ["periodic", pytest.param("channel", marks=pytest.mark.nightly), "box"]
+)
 def test_derivatives_with_respect_to_parameters(case):
     shape, boundary, nodes, scheme = CASES[case]
     grid = walled(shape, (0.7, 1.3), boundary, nodes)

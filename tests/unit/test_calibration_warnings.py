@@ -6,8 +6,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from hybrid_pde.numerics.discretization import Discretization
 from hybrid_pde.result_warnings import ResultWarning
-from hybrid_pde.training.physical.calibration_warnings import warn_of_rivals
+from hybrid_pde.training.physical.calibration_warnings import warn_of_rivals, warn_of_shifts
 
 USED, OTHER = SimpleNamespace(label="spectral-4"), SimpleNamespace(label="order-2")
 
@@ -33,3 +34,13 @@ def test_a_difference_that_is_small_beside_the_uncertainty_is_no_matter() -> Non
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         warn(difference=0.0006, total=0.003)
+
+
+@pytest.mark.parametrize(("part", "warns"), [(1e-3, True), (0.0, False), (None, True)])
+def test_a_scheme_that_explains_the_data_to_rounding_is_that_of_the_data(part, warns) -> None:
+    found = {"value": 1.0, "std": 1e-6, "discretization_error": 0.05}
+    found["uncertainty_parts"] = {"noise": 1e-6, "discretization": part}
+    with warnings.catch_warnings(record=True) as given:
+        warnings.simplefilter("always")
+        warn_of_shifts({"viscosity": found}, Discretization("finite_difference", 4))
+    assert bool(given) == warns

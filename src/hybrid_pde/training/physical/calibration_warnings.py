@@ -41,10 +41,16 @@ def warn_of_parameters(parameters: Mapping[str, Any], status: str) -> None:
 
 
 def warn_of_shifts(parameters: Mapping[str, Any], used: Discretization) -> None:
-    """Warn of every parameter that depends on the discretization."""
+    """Warn of every parameter that depends on the discretization.
+
+    Not where the used one explains the data to rounding, so that it is the data's own.
+    """
     for name, parameter in parameters.items():
         shift, value, std = (parameter[k] for k in ("discretization_error", "value", "std"))
         if shift is None or value is None or isinstance(value, dict):
+            continue
+        part = (parameter.get("uncertainty_parts") or {}).get("discretization")
+        if part is not None and not np.any(part):
             continue
         each = zip(*(np.atleast_1d(np.array(v, dtype=float)) for v in (value, shift)), strict=True)
         stds = np.atleast_1d(np.array(np.nan if std is None else std, dtype=float))

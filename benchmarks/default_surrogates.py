@@ -306,7 +306,7 @@ def _row(name: str, problem: Problem, folder: Path, seed: int) -> str:
 
 
 def _network_cell(network: SyntheticModelParams | None) -> str:
-    """What the search has changed of the network."""
+    """The network's settings that the search has changed."""
     assert network is not None
     found = [f"{name} {value}" for name, value in network.architecture.items()]
     found += [f"{network.coordinates} harmonics"] if network.coordinates else []

@@ -226,7 +226,7 @@ def _load_weights(model: SyntheticModel, path: Path) -> CompleteTraining:
     saved = load_saved_model(path)
     section, before = model.experiment.model.synthetic, saved.model
     assert section is not None
-    # what the experiment leaves open was chosen for the earlier model
+    # the earlier model has the choices that the experiment leaves open
     is_same = {**before.architecture, **section.architecture} == before.architecture
     if is_same and section.coordinates in (None, before.harmonics):
         model.renew_network(before.architecture, before.harmonics)

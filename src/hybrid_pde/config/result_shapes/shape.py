@@ -1,4 +1,4 @@
-"""What the shapes of all result files are made of."""
+"""Base class and kinds of values of the shapes of result files."""
 
 from typing import Any
 

@@ -41,7 +41,7 @@ _PART = 2**16
 
 @dataclass(frozen=True)
 class StepsBetweenFrames:
-    """What steps have in common.
+    """Settings that the steps between two frames share.
 
     Attributes:
         dt: Time between two frames [time].

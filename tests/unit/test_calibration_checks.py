@@ -243,7 +243,8 @@ def test_invalid_calibration_is_rejected(tmp_path: Path, case: str) -> None:
 def test_sensor_file_is_relative_to_project_root(tmp_path: Path) -> None:
     (tmp_path / "buoys.nc").write_bytes(b"")
     text = DIFFUSION.replace("[u]}", "[u], observations: {sensors: buoys.nc}}")
-    load(tmp_path, f"{text}\nproject_root: {tmp_path}\n")
+    content = load(tmp_path, f"{text}\nproject_root: {tmp_path}\n")
+    assert content["data"]["observations"]["sensors"] == "buoys.nc"
 
 
 AGAINST_DATA = {

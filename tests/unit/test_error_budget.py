@@ -1,8 +1,13 @@
 """Sources of the uncertainty: rounding of the data, correlated errors, structure, intervals."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
+from hybrid_pde.errors import DivergenceError
+from hybrid_pde.result_warnings import ResultWarning
+from hybrid_pde.training.physical import error_budget
 from hybrid_pde.training.physical.autocorrelation import correlation
 from hybrid_pde.training.physical.correlated_errors import std_factors
 from hybrid_pde.training.physical.data_precision import rounding_error
@@ -124,3 +129,13 @@ def test_a_shift_counts_only_as_far_as_the_residuals_leave_it_open() -> None:
     assert Refinement(np.array([-0.02]), 1.1).uncertainty == pytest.approx(0.019, rel=0.01)
     assert Refinement(np.array([-0.02]), 0.5).uncertainty == pytest.approx(0.02)
     assert Refinement(np.array([-0.02]), 1e6).uncertainty == pytest.approx(2e-5)
+
+
+def test_information_of_noise_that_is_unknown_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    def diverge(*arguments: object) -> None:
+        raise DivergenceError("no longer finite")
+
+    monkeypatch.setattr(error_budget, "noise_information", diverge)
+    with pytest.warns(ResultWarning, match="uncertainty may be too small"):
+        factors = error_budget._noise_information(SimpleNamespace(vector=[0, 1]), np.zeros(2))
+    assert factors.tolist() == [1.0, 1.0]

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from hybrid_pde.errors import DivergenceError
+from hybrid_pde.result_warnings import warn_of_result
 from hybrid_pde.training.physical.autocorrelation import Correlation
 from hybrid_pde.training.physical.correlated_errors import std_factors
 from hybrid_pde.training.physical.data_precision import rounding_errors
@@ -133,6 +134,10 @@ def _noise_information(objective: Objective, unknowns: np.ndarray) -> np.ndarray
     try:
         return noise_information(objective, unknowns)
     except DivergenceError:
+        warn_of_result(
+            "uncertainty may be too small: the solution diverges from initial states without their "
+            "noise, so how much of the information comes from noise is unknown"
+        )
         return np.ones(len(objective.vector))
 
 

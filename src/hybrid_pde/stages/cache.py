@@ -10,6 +10,8 @@ from hybrid_pde.data.cache.announcements import warn_of_conversions
 from hybrid_pde.data.cache.data_manager import DataManager
 from hybrid_pde.data.cache.manifests import raw_files_of, warnings_of
 from hybrid_pde.data.cache.numbering import check_numbers
+from hybrid_pde.data.inspection.box_ends import axes_with_open_ends
+from hybrid_pde.data.inspection.notes import not_periodic
 from hybrid_pde.data.raw_files.unit_conversion import is_rate_in_other_lengths
 from hybrid_pde.result_warnings import recorded_warnings, warn_of_result
 
@@ -51,6 +53,7 @@ def cache_shard(
             check_numbers(store.index, shard, simulated or files, first_sample)
         made = store.cache_shard(shard)
         warn_of_assumptions(store)
+        warn_of_open_ends(store, shard)
     # without the folder, so that data that were only moved give the same manifest
     texts = [text.replace(f"{raw_dir}/", "") for text in found]
     simulated = warnings_of([path for path in raw if path.suffix == MANIFEST_SUFFIX])
@@ -79,4 +82,14 @@ def warn_of_assumptions(store: DataManager) -> None:
         warn_of_result(
             "neither data.boundary nor the raw files state the boundary; it is taken as periodic. "
             "State it in data.boundary"
+        )
+
+
+def warn_of_open_ends(store: DataManager, shard: Sequence[int]) -> None:
+    """Warn of axes that are taken as periodic, stated or not, while the values say otherwise."""
+    axes = axes_with_open_ends(store, shard)
+    if axes:
+        warn_of_result(
+            f"{not_periodic(axes)}. Taken as periodic, it gives wrong parameters. Ignore this if a "
+            "front lies exactly at the ends of a periodic box"
         )

@@ -24,12 +24,21 @@ def summaries(plans: Iterable[Plan]) -> Iterator[str]:
 def failures(snakemake_logs: Iterable[Path]) -> list[str]:
     """Messages of the failed stages of a run: the last error in the log of each, once.
 
+    Of a stage without one, which may have been killed, the log is named.
+
     Args:
         snakemake_logs: Snakemake's own logs of the run, which name the logs of failed jobs.
     """
     text = "\n".join(map(_end_of, snakemake_logs))
-    found = [_last_error(_end_of(Path(name))) for name in _LOG.findall(text)]
-    return list(dict.fromkeys(each for each in found if each))
+    found = [_last_error(_end_of(Path(name))) or _ended(name) for name in _LOG.findall(text)]
+    return list(dict.fromkeys(found))
+
+
+def _ended(log: str) -> str:
+    return (
+        f"{log}: the stage ended without a message of its own, as one does that is killed, e.g. "
+        "for lack of memory; the same command continues it"
+    )
 
 
 def _last_error(text: str) -> str:

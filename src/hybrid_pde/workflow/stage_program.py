@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from hybrid_pde import __version__
 from hybrid_pde.data.atomic import disk_reason
 from hybrid_pde.errors import (
     ConfigError,
@@ -94,7 +95,14 @@ def run_stage(main: Main, parser: argparse.ArgumentParser) -> None:
             logger.debug("cause", exc_info=error)
             logger.error("%s", own)
             sys.exit(1)
-        logger.exception("unexpected error")
+        logger.exception(
+            "%s: %s: this is a bug of hybrid_pde %s, not of your experiment; please report it with "
+            "the traceback in %s",
+            type(error).__name__,
+            printable(str(error)),
+            __version__,
+            arguments.log,
+        )
         sys.exit(2)
 
 
@@ -141,10 +149,8 @@ def _log_to(path: Path | None) -> None:
 
 class _WithoutTraceback(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        error = record.exc_info[1] if record.exc_info else None
-        if error is None:
+        if not record.exc_info:
             return super().format(record)
         short = copy.copy(record)
         short.exc_info, short.exc_text = None, None
-        reason = printable(f"{type(error).__name__}: {error}")
-        return f"{super().format(short)}: {reason} (traceback in the log)"
+        return super().format(short)

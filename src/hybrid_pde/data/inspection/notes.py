@@ -67,8 +67,9 @@ def _of_boundary(info: RawFileInfo, open_axes: Sequence[str]) -> Iterator[str]:
             "no boundary stated; taken as periodic; data.boundary states another one "
             "(zero-gradient, a number, or one for each axis)"
         )
-        if open_axes:
-            yield not_periodic(open_axes)
+    periodic = [axis for axis in open_axes if PERIODIC in grid.boundary[grid.axes.index(axis)]]
+    if periodic:
+        yield not_periodic(periodic)
     for axis, kind in shown.items():
         yield f"{axis}: {ENDS[kind]}"
     for line in info.units.likely_ends:

@@ -121,6 +121,7 @@ def test_only_tensors_and_plain_types_are_unpickled(tmp_path: Path) -> None:
         ("spatial_dims", True),
         ("boundary", [["periodic"]]),
         ("parameter_defaults", {"u": "x"}),
+        ("training_range", {"u": [[0.0, 0.0], [1.0]]}),
         ("versions", {"torch": 2}),
         ("layouts", [3]),
         ("grid", {}),

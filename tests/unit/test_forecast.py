@@ -20,7 +20,9 @@ from hybrid_pde.models import ModelRegistry
 from hybrid_pde.models.physical.calibrated_model import calibrated_experiment
 from hybrid_pde.models.physical.parameters_file import write_parameters
 from hybrid_pde.models.surrogate_file import save_synthetic_model
+from hybrid_pde.models.synthetic.normalization import normalization_of
 from hybrid_pde.models.synthetic.synthetic_model import SyntheticModel
+from hybrid_pde.result_warnings import ResultWarning
 from tests.unit.surrogates import CLOSED, PERIODIC, awake, surrogate
 
 GRID = Grid(("x", "y"), (8, 6), (0.0, 0.0), (1.0, 0.75), (PERIODIC, CLOSED), (False, False))
@@ -29,6 +31,7 @@ UNITS = StatedUnits(length="m", time="s", variables=(("velocity", "m s-1"),))
 READING = {"variables": {"velocity": ["u", "v"]}, "known_parameters": {"nu": "viscosity_of_run"}}
 DATA = DataDescription(GRID, LAYOUTS, 0.01, UNITS, (KnownParameter("nu"),), READING)
 NU = 0.7
+RANGE = {"velocity": ([-10.0, -10.0], [10.0, 10.0]), "kappa": ([1.0], [3.0]), "nu": ([0.4], [0.8])}
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +40,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     inputs = {"velocity": 2, "kappa": 1, "nu": 1}
     model = awake(surrogate("ConvNet", GRID.boundary, inputs, {"velocity": 2}))
     model.parameter_defaults = {"nu": (0.5,)}
+    model.training_range = RANGE
     file = tmp_path_factory.mktemp("forecast") / "synthetic_model.pt"
     save_synthetic_model(file, model, model.experiment, GRID, LAYOUTS, 0.01, origin=DATA)
     return file
@@ -160,6 +164,28 @@ def test_another_grid_is_interpolated_only_if_asked(model: SyntheticModel) -> No
     ):
         with pytest.raises(StateError, match=message):
             model.rollout(other, 1, regrid=True)
+
+
+def test_a_start_unlike_the_training_is_warned_of(model: SyntheticModel) -> None:
+    """Values, parameters, and frames of the forecast beyond those of the training."""
+    with pytest.warns(ResultWarning) as found:
+        model.rollout(20 * state(), 2, parameters={"nu": 0.95})
+    said = [str(each.message) for each in found]
+    assert [text.split(":")[1].split()[0] for text in said] == ["velocity", "kappa", "nu"]
+    assert "nu lies at 0.95, in the training between 0.4 and 0.8: the forecast" in said[2]
+    with torch.no_grad():
+        model.increment_std.fill_(1e3)
+    with pytest.warns(ResultWarning, match="far outside .* from step 1 on: it probably diverges"):
+        model.rollout(state(), 3)
+
+
+def test_the_range_of_the_training_is_that_of_its_windows() -> None:
+    windows = [
+        (torch.tensor([[0.0, 1.0], [5.0, 5.0]]), torch.tensor([[[1.0, 2.0]]])),
+        (torch.tensor([[-1.0, 1.0], [7.0, 7.0]]), torch.tensor([[[0.0, 0.0]]])),
+    ]
+    found = normalization_of(windows, [0])["input_range"]
+    assert found.tolist() == [[-1.0, 5.0], [2.0, 7.0]]
 
 
 def test_an_infinite_forecast_and_an_unknown_grid_are_refused(model: SyntheticModel) -> None:

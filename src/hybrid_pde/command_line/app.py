@@ -3,6 +3,7 @@
 import functools
 import importlib
 import importlib.util
+import logging
 import os
 import sys
 import traceback
@@ -14,6 +15,7 @@ import typer
 from hybrid_pde import __version__
 from hybrid_pde.errors import UserError, error_of_own_model, make_log_printable, printable
 from hybrid_pde.interruption import EXIT_CODE, Interrupted, interruptible
+from hybrid_pde.result_warnings import show_as_messages
 
 PROGRAM = "hybrid-pde"
 COMMANDS = (
@@ -60,6 +62,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         arguments: The command line without the program's name; by default that of the process.
     """
     make_log_printable()
+    show_as_messages()
+    logging.basicConfig(format=f"{PROGRAM}: %(levelname)s: %(message)s", level=logging.WARNING)
+    logging.captureWarnings(True)
     sys.exit(run(arguments))
 
 

@@ -15,6 +15,7 @@ from hybrid_pde.domain.grid import FieldLayout, Grid
 from hybrid_pde.errors import CheckpointError, ConfigError
 from hybrid_pde.models.registry import ModelRegistry
 from hybrid_pde.models.synthetic.bounded_building import build_within
+from hybrid_pde.models.synthetic.extrapolation import checked_ranges
 from hybrid_pde.models.synthetic.synthetic_model import SyntheticModel
 from hybrid_pde.models.tensor_file import read_tensor_file, write_tensor_file
 
@@ -84,6 +85,7 @@ def save_synthetic_model(
         "layouts": [layout.to_dict() for layout in layouts],
         "dt": float(dt),
         "parameter_defaults": {k: list(v) for k, v in model.parameter_defaults.items()},
+        "training_range": {name: list(ends) for name, ends in model.training_range.items()},
         "versions": {"python": platform.python_version(), "torch": str(torch.__version__)},
         "warnings": list(warnings),
         **({} if origin is None else origin.origin()),
@@ -141,7 +143,7 @@ def load_saved_model(path: str | Path) -> SavedModel:
 def _rebuilt(content: dict[str, Any]) -> SavedModel:
     experiment = parse_experiment(content["config"])
     described = _Described.model_validate(
-        {name: content.get(name) for name in _Described.model_fields}
+        {name: content[name] for name in _Described.model_fields if name in content}
     )
     grid = Grid.from_dict(content["grid"])
     boundary = tuple((lower, upper) for lower, upper in described.boundary)
@@ -156,6 +158,7 @@ def _rebuilt(content: dict[str, Any]) -> SavedModel:
     )
     model.load_state_dict(weights)
     model.parameter_defaults = described.parameter_defaults
+    model.training_range = checked_ranges(described.training_range, model.input_specs)
     model.data = DataDescription.from_dict(content)
     return SavedModel(
         model=model.eval(),
@@ -176,6 +179,7 @@ class _Described(BaseModel):
     boundary: list[list[str | float]]  # of each axis, the lower and the upper side
     dt: float = Field(gt=0)
     parameter_defaults: dict[str, list[float]]
+    training_range: dict[str, list[list[float]]] = {}  # absent from files of earlier versions
     versions: dict[str, str]
 
 

@@ -143,6 +143,7 @@ def exported_metadata(model: SyntheticModel, data: DataDescription) -> dict[str,
         "output_specs": model.output_specs,
         "bundle": model.bundle,
         "parameter_defaults": {k: list(v) for k, v in model.parameter_defaults.items()},
+        "training_range": {name: list(ends) for name, ends in model.training_range.items()},
     }
 
 

@@ -21,11 +21,13 @@ class Normalization(TypedDict):
 
     ``input_mean`` and ``input_std`` are ``[C_in]``, ``increment_std`` is ``[C_out]``: the root
     mean square of the change over one step. ``increment_growth`` is ``[K, C_out]``: that over
-    1 … K steps as a multiple of it.
+    1 … K steps as a multiple of it. ``input_range`` is ``[2, C_in]``: the smallest and the largest
+    value of the states, the predicted ones included.
     """
 
     input_mean: torch.Tensor
     input_std: torch.Tensor
+    input_range: torch.Tensor
     increment_std: torch.Tensor
     increment_growth: NotRequired[torch.Tensor]
 
@@ -48,7 +50,7 @@ def normalization_of(
     if length == 0:
         raise ValueError("the data set for the normalisation is empty; it holds no window")
     chosen = range(0, length, -(-length // MAX_WINDOWS))
-    means, squares, increments = [], [], []
+    means, squares, increments, ranges = [], [], [], []
     origin: torch.Tensor | None = None
     single = True
     for index in chosen:
@@ -62,6 +64,7 @@ def normalization_of(
             )
         frames = torch.cat([state[list(state_channels)].unsqueeze(0), targets])
         space = tuple(range(1, state.ndim))
+        ranges.append(_range(state, frames, state_channels))
         means.append(state.mean(dim=space))
         if origin is None:  # squares around it do not lose a small spread around a large mean
             origin = means[0].reshape(-1, *(1,) * len(space))
@@ -74,14 +77,26 @@ def normalization_of(
     variance = square - (mean - origin.flatten()) ** 2
     least = (ROUNDING if single else ROUNDING_OF_DOUBLE) * (variance + mean**2)
     scales = [_scale(each, least[list(state_channels)]) for each in increment]
+    lowest, highest = torch.stack(ranges).unbind(1)
     statistics = Normalization(
         input_mean=mean.float(),
         input_std=_scale(variance, least),
+        input_range=torch.stack([lowest.amin(0), highest.amax(0)]),
         increment_std=scales[0],
     )
     if bundle > 1:
         statistics["increment_growth"] = torch.stack(scales) / scales[0]
     return statistics
+
+
+def _range(
+    state: torch.Tensor, frames: torch.Tensor, state_channels: Sequence[int]
+) -> torch.Tensor:
+    """Extremes of each input channel ``[2, C_in]``, of predicted ones over all frames."""
+    found = torch.stack([state.flatten(1).amin(1), state.flatten(1).amax(1)])
+    whole = frames.transpose(0, 1).flatten(1)  # [C_out, T · space]
+    found[:, list(state_channels)] = torch.stack([whole.amin(1), whole.amax(1)])
+    return found
 
 
 def _mean_square_increments(frames: torch.Tensor, bundle: int) -> torch.Tensor:

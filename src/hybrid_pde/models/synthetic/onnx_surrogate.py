@@ -17,6 +17,7 @@ from hybrid_pde.domain.data_description import DataDescription
 from hybrid_pde.domain.small_file import MIB, read_small_bytes
 from hybrid_pde.errors import CheckpointError, StateError
 from hybrid_pde.models.synthetic.exported_step import FORMAT_VERSION
+from hybrid_pde.models.synthetic.extrapolation import checked_ranges
 
 MAX_BYTES = 2048 * MIB  # the format's own limit
 
@@ -32,6 +33,7 @@ class OnnxSurrogate:
         input_specs: Channels of each input.
         output_specs: Channels of each predicted field.
         parameter_defaults: Values of parameters for simulations without their own.
+        training_range: Smallest and largest value of each channel of each input in the training.
 
     Raises:
         CheckpointError: if the file is absent, damaged, or not exported by this program.
@@ -57,6 +59,7 @@ class OnnxSurrogate:
         try:
             values = {name: json.loads(text) for name, text in stored.items()}
             described = _Metadata.model_validate(values)
+            self.training_range = checked_ranges(described.training_range, described.input_specs)
             self.data: DataDescription | None = DataDescription.from_dict(
                 {**values, "layouts": described.fields}
             )
@@ -126,3 +129,4 @@ class _Metadata(BaseModel):
     output_specs: dict[str, int]
     bundle: int = Field(ge=1)
     parameter_defaults: dict[str, list[float]]
+    training_range: dict[str, list[list[float]]] = {}

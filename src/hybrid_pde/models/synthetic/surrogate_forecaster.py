@@ -1,6 +1,6 @@
 """Forecasts by a surrogate."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,6 +11,7 @@ from hybrid_pde.domain.data_description import DataDescription
 from hybrid_pde.domain.known_values import TENSOR_PREFIX
 from hybrid_pde.errors import StateError
 from hybrid_pde.models.forecast import Start, forecast_dataset
+from hybrid_pde.models.synthetic.extrapolation import warn_of_leaving, warn_of_unlike_start
 from hybrid_pde.models.synthetic.synthetic_predictor import SyntheticPredictor
 
 
@@ -30,6 +31,10 @@ class Surrogate(Protocol):
     @property
     def parameter_defaults(self) -> Mapping[str, tuple[float, ...]]:
         """Values of parameters for simulations without their own."""
+
+    @property
+    def training_range(self) -> Mapping[str, Sequence[Sequence[float]]]:
+        """Smallest and largest value of each channel of each input in the training, if known."""
 
     def rollout(self, state: torch.Tensor, steps: int) -> torch.Tensor:
         """``[B, C_in, *space]`` to ``[B, steps, C_out, *space]``."""
@@ -67,9 +72,14 @@ class SurrogateForecaster:
         """The predicted frames ``[T, C, *space]`` of each field."""
         for name in self.known:
             self._check(name, start)
+        numbers = {name: start.values[name] for name in self.known if name in start.values}
+        ranges = self._model.training_range
+        warn_of_unlike_start(start.source, {**start.fields, **numbers}, ranges)
         values = {TENSOR_PREFIX + name: value for name, value in start.values.items()}
         frames = SyntheticPredictor(self._model)({**start.fields, **values}, steps)
-        return {name: each[0].numpy() for name, each in frames.items()}
+        found = {name: each[0].numpy() for name, each in frames.items()}
+        warn_of_leaving(start.source, found, ranges)
+        return found
 
     def used_parameters(self, start: Start) -> dict[str, Any]:
         """The numbers of each parameter."""

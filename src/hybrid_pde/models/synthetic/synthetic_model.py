@@ -67,6 +67,7 @@ class SyntheticModel(nn.Module, ABC):
     state_channels: torch.Tensor
     input_mean: torch.Tensor
     input_std: torch.Tensor
+    input_range: torch.Tensor
     increment_std: torch.Tensor
     increment_growth: torch.Tensor
 
@@ -102,6 +103,10 @@ class SyntheticModel(nn.Module, ABC):
         self.register_buffer("state_channels", torch.tensor(state), persistent=False)
         self.register_buffer("input_mean", torch.zeros(self.in_channels))
         self.register_buffer("input_std", torch.ones(self.in_channels))
+        # kept in the file beside the weights, since files of earlier versions lack it
+        self.register_buffer(
+            "input_range", torch.full((2, self.in_channels), torch.nan).double(), False
+        )
         self.register_buffer("increment_std", torch.ones(self.out_channels))
         if self.bundle > 1:
             ones = torch.ones(self.bundle, self.out_channels)
@@ -170,6 +175,24 @@ class SyntheticModel(nn.Module, ABC):
         self._parameter_defaults = {
             name: tuple(float(number) for number in numbers) for name, numbers in values.items()
         }
+
+    @property
+    def training_range(self) -> dict[str, tuple[list[float], list[float]]]:
+        """Smallest and largest value of each channel of each input in the training, if known."""
+        if self.input_range.isnan().any():
+            return {}
+        lowest, highest = self.input_range.tolist()
+        places = channels_of(self.input_specs)
+        return {
+            name: ([lowest[place] for place in own], [highest[place] for place in own])
+            for name, own in places.items()
+        }
+
+    @training_range.setter
+    def training_range(self, ranges: Mapping[str, Sequence[Sequence[float]]]) -> None:
+        if ranges:
+            ends = [[x for name in self.input_specs for x in ranges[name][side]] for side in (0, 1)]
+            self.input_range.copy_(torch.tensor(ends, dtype=torch.float64))
 
     def set_normalization(self, normalization: Normalization) -> None:
         """Set the statistics of the training data; the weights stay.

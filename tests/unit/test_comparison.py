@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from hybrid_pde.command_line import app
+from hybrid_pde.evaluation.report.comparison import write_comparison
 from tests.unit.evaluation_cases import errors_of_a_model
 
 
@@ -67,3 +68,24 @@ def test_folder_without_results_is_named(results, tmp_path, capsys):
     assert code == app.MENDABLE
     assert f"{tmp_path / 'none'}: no results" in capsys.readouterr().err
     assert not page.exists()
+
+
+@pytest.mark.parametrize(
+    ("changed", "persistence", "said"),
+    [
+        ({}, 0.5, "evaluated on test simulations [3, 4]"),
+        ({"simulations": [3]}, 0.5, "not all are evaluated on the same simulations"),
+        ({"num_steps": 10}, 0.5, "not all are evaluated over the same number of steps"),
+        ({}, 0.7, "not all are evaluated on the same data: the errors of persistence differ"),
+    ],
+)
+def test_experiments_that_cannot_be_compared_are_announced(
+    results: list[Path], tmp_path: Path, changed: dict[str, Any], persistence: float, said: str
+) -> None:
+    metrics = json.loads((results[0] / "evaluation/metrics.json").read_text())
+    metrics["evaluated_on"] |= changed
+    metrics["persistence"] = errors_of_a_model(persistence)
+    (results[1] / "evaluation").mkdir()
+    (results[1] / "evaluation/metrics.json").write_text(json.dumps(metrics))
+    write_comparison(tmp_path / "page.html", results)
+    assert f"2 experiments; {said}</p>" in (tmp_path / "page.html").read_text()

@@ -33,12 +33,6 @@ def write_comparison(path: Path, folders: Sequence[Path]) -> None:
     rows = [_row(folder) for folder in folders]
     names = dict.fromkeys(name for row in rows for name in row["parameters"])
     stages = [stage for stage in TIMED_STAGES if any(stage in row["times"] for row in rows)]
-    evaluated = {row["evaluated_on"] for row in rows} - {""}
-    note = (
-        f"evaluated on {evaluated.pop()}"
-        if len(evaluated) == 1
-        else ("not all are evaluated on the same simulations" if evaluated else "")
-    )
     text = template(TEMPLATE).render(
         name="Comparison of experiments",
         script=None,
@@ -46,10 +40,27 @@ def write_comparison(path: Path, folders: Sequence[Path]) -> None:
         parameters=list(names),
         labels=LABELS,
         stages=stages,
-        split_note=note,
+        split_note=_split_note(rows),
     )
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def _split_note(rows: Sequence[Mapping[str, Any]]) -> str:
+    """What the experiments are evaluated on, if it is the same for all that are.
+
+    Data of the same numbers are not always the same data, but then persistence has other errors.
+    """
+    evaluated = [row for row in rows if row["evaluated_on"]]
+    if not evaluated:
+        return ""
+    if len({row["evaluated_on"] for row in evaluated}) > 1:
+        return "not all are evaluated on the same simulations"
+    if len({row["steps"] for row in evaluated}) > 1:
+        return "not all are evaluated over the same number of steps"
+    if len({row["errors"].get("persistence") for row in evaluated}) > 1:
+        return "not all are evaluated on the same data: the errors of persistence differ"
+    return f"evaluated on {evaluated[0]['evaluated_on']}"
 
 
 def _row(folder: Path) -> dict[str, Any]:

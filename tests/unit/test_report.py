@@ -10,10 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from hybrid_pde.errors import UserError
 from hybrid_pde.evaluation.evaluation_warnings import evaluation_warnings, timing_warnings
-from hybrid_pde.evaluation.history import parameter_columns, read_columns
-from hybrid_pde.evaluation.number_format import duration, estimate, interval, number
 from hybrid_pde.evaluation.report.cycle_table import read_cycles
 from hybrid_pde.evaluation.report.html_report import (
     SCRIPT,
@@ -383,80 +380,6 @@ def test_hybrid_cycles_are_compared(tmp_path: Path) -> None:
     assert "1 0.01230 ± 0.00010 0.3" in text
     assert "2 (parameters of the previous cycle kept) 0.01010 ± 0.00010 0.15" in text
     assert "Hybrid cycles" not in _page(cycles=read_cycles(tmp_path)[:1]).text
-
-
-@pytest.mark.parametrize(
-    ("value", "std", "expected"),
-    [
-        (0.010012, 3.4e-5, "0.010012 ± 0.000034"),
-        (1.23456, 0.0678, "1.235 ± 0.068"),
-        (123.456, 12.0, "123 ± 12"),
-        (1.234e-6, 5.6e-8, "(1.234 ± 0.056) × 10⁻⁶"),
-        (0.1, 1e-14, "0.1 ± 1 × 10⁻¹⁴"),
-        (0.1, None, "0.1"),
-        (0.0, 0.5, "0.00 ± 0.50"),
-        (None, None, "–"),
-    ],
-)
-def test_estimates_show_two_digits_of_the_standard_deviation(
-    value: float | None, std: float | None, expected: str
-) -> None:
-    assert estimate(value, std) == expected
-
-
-@pytest.mark.parametrize(
-    ("limits", "expected"),
-    [
-        ((0.00993, 0.010094), "0.00993 … 0.01009"),
-        ((0.04999999917, 0.05000000082), "0.0499999992 … 0.0500000008"),
-        ((-1.23456, 2.0), "−1.2 … 2"),
-        ((0.1, 0.1), "0.1 … 0.1"),
-        ((None, 2.0), "– … 2"),
-    ],
-)
-def test_intervals_show_two_digits_of_their_width(
-    limits: tuple[float | None, float | None], expected: str
-) -> None:
-    assert interval(*limits) == expected
-
-
-def test_negative_numbers_have_a_minus_sign() -> None:
-    assert number(-0.25) == "−0.25"
-    assert estimate(-1.5, 0.1) == "−1.50 ± 0.10"
-
-
-def test_numbers_and_durations_are_readable() -> None:
-    assert number(1.5e-7) == "1.5 × 10⁻⁷"
-    assert number([1, None]) == "(1, –)"
-    assert [duration(seconds) for seconds in (2e-5, 0.012, 3.14159, 600, 7200)] == [
-        "20 µs", "12 ms", "3.14 s", "10 min", "2.0 h",
-    ]  # fmt: skip
-
-
-def test_histories_are_read_with_gaps_and_errors_are_named(tmp_path: Path) -> None:
-    path = tmp_path / "history.csv"
-    path.write_text("epoch,train_loss,val_vrmse\n1,0.5,\n2,0.25,0.3\n", encoding="utf-8")
-    history = read_columns(path)
-    assert history["epoch"] == [1.0, 2.0]
-    assert history["val_vrmse"][0] != history["val_vrmse"][0] and history["val_vrmse"][1] == 0.3
-    path.write_text("epoch,train_loss\n1,high\n", encoding="utf-8")
-    with pytest.raises(UserError, match="history.csv: damaged: line 2, column"):
-        read_columns(path)
-
-
-def test_columns_of_a_history_belong_to_parameters() -> None:
-    history = {
-        "iteration": [],
-        "loss": [],
-        "velocity_x": [],
-        "velocity_y": [],
-        "velocity_scale": [],
-    }
-    assert parameter_columns(history, {"velocity": {}, "velocity_scale": {}}) == {
-        "velocity_x": ("velocity", 0),
-        "velocity_y": ("velocity", 1),
-        "velocity_scale": ("velocity_scale", 0),
-    }
 
 
 def test_profiles_are_drawn(tmp_path: Path) -> None:

@@ -67,7 +67,9 @@ def why_unreadable(path: Path, endings: tuple[str, ...]) -> str:
         return "no such file or folder"
     known = f"the files that are read end in {', '.join(endings)}"
     if path.is_dir():
-        return f"a folder that is neither a Zarr store nor a PhiFlow scene; {known}"
+        readable = sorted(each.name for each in path.iterdir() if each.name.endswith(endings))
+        one = f"name one of its files, e.g. {readable[0]}" if readable else known
+        return f"a folder that is neither a Zarr store nor a PhiFlow scene; {one}"
     if found := advice(path):
         return found
     return f"a file of an unknown kind ({path.suffix or 'no ending'}); {known}"

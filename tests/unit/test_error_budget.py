@@ -4,10 +4,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from scipy.special import ndtr
 
 from hybrid_pde.errors import DivergenceError
 from hybrid_pde.result_warnings import ResultWarning
 from hybrid_pde.training.physical import error_budget
+from hybrid_pde.training.physical.added_uncertainty import add_uncertainty
 from hybrid_pde.training.physical.autocorrelation import correlation
 from hybrid_pde.training.physical.correlated_errors import std_factors
 from hybrid_pde.training.physical.data_precision import rounding_error
@@ -115,14 +117,33 @@ def test_smooth_residuals_are_structure_and_noise_is_not() -> None:
     assert 0.2 < structured_share(correlation([growing])) < 1.0
 
 
-def test_parts_of_known_sign_widen_the_interval_on_their_side_only() -> None:
+def test_parts_of_known_sign_shift_the_interval() -> None:
     vector = _Line(2.0)
     low, high = interval_90(vector, np.array([1.0]), [np.array([0.6])])
-    assert (low[0], high[0]) == pytest.approx((2 - 1.645 * 0.8, 2.6 + 1.645 * 0.8), abs=1e-3)
+    assert (low[0], high[0]) == pytest.approx((2.6 - 1.645 * 0.8, 2.6 + 1.645 * 0.8), abs=1e-3)
     low, high = interval_90(vector, np.array([1.0]), [np.array([0.6]), np.array([-0.8])])
-    assert (low[0], high[0]) == pytest.approx((1.2, 2.6))
+    assert (low[0], high[0]) == pytest.approx((1.8, 2.0)), "nothing but the shifts"
     low, high = interval_90(vector, np.array([1.0]))
     assert high[0] - 2 == pytest.approx(1.645, abs=1e-3) == 2 - low[0]
+
+
+@pytest.mark.parametrize("shift", [-3.0, -1.8, -1.0, 0.0, 0.4, 1.7, 2.2])
+def test_the_interval_has_the_estimate_and_nine_tenths_of_the_distribution(shift: float) -> None:
+    vector, std = _Line(2.0), 0.7
+    low, high = interval_90(vector, np.array([np.hypot(shift, std)]), [np.array([shift])])
+    held = np.diff(ndtr((np.array([low[0], high[0]]) - 2 - shift) / std))
+    assert held[0] == pytest.approx(0.9, abs=1e-6)
+    assert low[0] <= 2 <= high[0]
+
+
+def test_an_added_error_widens_both_sides_of_an_interval() -> None:
+    found = {"value": 2.0, "uncertainty": 1.0, "bounds": [None, 4.1], "interval_90": [2.0, 3.5]}
+    add_uncertainty(found, np.array([0.75]))
+    assert found["uncertainty"] == 1.25
+    reach = 1.645 * 0.75
+    assert found["interval_90"] == pytest.approx([2 - reach, 2 + np.hypot(1.5, reach)], abs=1e-3)
+    add_uncertainty(found, np.array([0.75]))
+    assert found["interval_90"][1] == 4.1, "the bound"
 
 
 def test_a_shift_counts_only_as_far_as_the_residuals_leave_it_open() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from hybrid_pde.training.physical.error_budget import NORMAL_90
+from hybrid_pde.training.physical.normal_interval import NORMAL_90
 
 
 def add_uncertainty(

@@ -69,7 +69,9 @@ def test_clipped_gaussians_are_evaluated_on_the_grid_of_the_solver() -> None:
     clipped = {"type": "gaussians", "count": 1, "background": 0.02, "clip": [None, 0.06]}
     guess = {"amplitude": 0.1, "centre": [0.13], "width": 0.15}
     parameter = {"name": "diffusivity", "parametrization": clipped, "initial_guess": guess}
-    config = physical_config("DiffusionPDE", {}, [parameter], {**FD2, "refine": 2})
+    config = physical_config(
+        "DiffusionPDE", {}, [parameter], {"order": 2, "refine": 2, "scheme": "finite_difference"}
+    )
     model = DiffusionPDE(config)
     vector = PhysicalTrainer(config, model, [model.diffusivity]).vector.on(WALLS)
     found = vector.decode(torch.from_numpy(vector.read()))["diffusivity"]
@@ -81,7 +83,7 @@ def test_clipped_gaussians_are_evaluated_on_the_grid_of_the_solver() -> None:
         torch.stack(list(model.rollout(SHARE[None], WALLS, 2, DT, parameters)))
         for parameters in (None, {"diffusivity": found})
     )
-    assert 1e-6 < float((own - exact).abs().max()) < 1e-3
+    assert 1e-6 < float((own - exact).abs().max()) < 1e-2
 
 
 def test_fourier_modes_on_walls() -> None:

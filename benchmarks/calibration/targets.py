@@ -11,7 +11,7 @@ import torch
 from benchmarks.calibration import cases
 from benchmarks.calibration.fit import Fit, fit
 from benchmarks.information_limit import information_limit
-from hybrid_pde.training.physical.error_budget import NORMAL_90
+from hybrid_pde.training.physical.normal_interval import NORMAL_90
 
 LEVELS = (0.0, 0.01, 0.05, 0.10)
 ALLOWED_PERCENT = {0.0: 0.01, 0.01: 0.1, 0.05: 0.5, 0.10: 1.0}

@@ -38,12 +38,7 @@ class Resampling:
     """
 
     def __init__(self, grid: Grid, factor: int, divisor: int = 1) -> None:
-        assert factor >= 1, f"factor {factor}, not 1 or more"
-        shape = tuple(
-            round((n - on_wall) * factor / divisor) + on_wall
-            for n, on_wall in zip(grid.shape, grid.nodes_on_boundary, strict=True)
-        )
-        self._data_grid, self.grid = grid, replace(grid, shape=shape)
+        self._data_grid, self.grid = grid, resampled_grid(grid, factor, divisor)
         axes = range(len(grid.axes))
         self._finer = [_line_matrix(grid, self.grid, axis) for axis in axes]
         self._coarser = [_line_matrix(self.grid, grid, axis) for axis in axes]
@@ -76,6 +71,16 @@ class Resampling:
         walls with points on them, elsewhere up to O(dx⁶).
         """
         return _apply(self._coarser, u)
+
+
+def resampled_grid(grid: Grid, factor: int, divisor: int = 1) -> Grid:
+    """The grid of :class:`Resampling`."""
+    assert factor >= 1, f"factor {factor}, not 1 or more"
+    shape = tuple(
+        round((n - on_wall) * factor / divisor) + on_wall
+        for n, on_wall in zip(grid.shape, grid.nodes_on_boundary, strict=True)
+    )
+    return replace(grid, shape=shape)
 
 
 def _fixed_ends(grid: Grid, axis: int) -> list[int]:

@@ -197,7 +197,8 @@ class Solver:
 
         Args:
             name: Name of the parameter.
-            value: Its value, after ``leading`` dimensions of simulations.
+            value: Its value, after ``leading`` dimensions of simulations; a field on the grid of
+                the data, or on that of the stepper.
             grid: Grid of the data.
             transfer: Transfer to the grid of the stepper.
             leading: Number of dimensions before those of the value.
@@ -205,6 +206,8 @@ class Solver:
         axes, own = len(grid.axes), value.shape[leading:]
         if own[-axes:] == grid.shape:
             return transfer.field_to_solver(value)
+        if own[-axes:] == transfer.grid.shape:
+            return value
         spec = self._equation.spec.parameters.get(name)
         if spec is None or not spec.per_axis:
             return value

@@ -6,6 +6,7 @@ their number.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -28,23 +29,43 @@ _FORMATS: Sequence[tuple[type, int]] = ((np.float16, 10), (np.float32, 23))
 _DOUBLE_BITS = 52
 
 
-def rounding_errors(observations: Observations) -> dict[str, float]:
-    """Root mean square of the rounding errors of each field, in the field's unit.
+@dataclass(frozen=True)
+class Rounding:
+    """Rounding of the stored values of a field.
 
-    A value that was rounded to a multiple of q has an error of the variance q²/12. The step is
-    that of the shortest floating-point format that holds the values, or of a lattice on which all
-    of them lie (packed integers, few decimal digits), whichever is larger.
+    A value that was rounded to a multiple of q has an error of the variance q²/12. For a
+    floating-point format q is proportional to the value, to the next power of two; for a lattice
+    (packed integers, few decimal digits) it is the same for all values.
+
+    Attributes:
+        bits: Bits of the significand beside the first.
+        step: Step of the lattice, in the field's unit; 0 without one.
+        size: Root mean square of the errors of the field's values, in its unit.
     """
-    return {
-        name: rounding_error(observations.sample(name, _SAMPLE)) for name in observations.fields
-    }
+
+    bits: int
+    step: float
+    size: float
+
+    def errors(self, values: np.ndarray) -> np.ndarray:
+        """Standard deviation of the rounding error of each value, of the same shape."""
+        return np.maximum(_spacing(values, self.bits), self.step) / 12**0.5
 
 
-def rounding_error(values: np.ndarray) -> float:
-    """Root mean square of the rounding errors of numbers, ``[n]``, from the numbers themselves."""
+def roundings(observations: Observations) -> dict[str, Rounding]:
+    """Rounding of the observed values of each field."""
+    return {name: rounding_of(observations.sample(name, _SAMPLE)) for name in observations.fields}
+
+
+def rounding_of(values: np.ndarray) -> Rounding:
+    """Rounding of numbers ``[n]``, from the numbers themselves.
+
+    The step is that of the shortest floating-point format that holds the values, or of a lattice on
+    which all of them lie, whichever is larger.
+    """
     values = values[np.isfinite(values)]
     if not len(values):
-        return 0.0
+        return Rounding(_DOUBLE_BITS, 0.0, 0.0)
     bits = _DOUBLE_BITS
     many = len(np.unique(values)) >= _FEWEST_GAPS  # a few round numbers fit any format
     for kind, stored in _FORMATS if many else _FORMATS[-1:]:
@@ -52,12 +73,17 @@ def rounding_error(values: np.ndarray) -> float:
             if np.array_equal(values.astype(kind).astype(float), values):
                 bits = stored
                 break
-    exponents = np.floor(np.log2(np.maximum(np.abs(values), np.finfo(float).tiny)))
-    spacing = np.where(values == 0, 0.0, 2.0 ** (exponents - bits))
+    spacing = _spacing(values, bits)
     spread = float(np.sqrt(np.mean(spacing**2)))
     finest = float(spacing.max()) * min(1.0, 2.0 ** (bits - _FORMATS[-1][1]))
     step = _lattice_step(values, finest) or _step_of_phase(values, finest)
-    return max(spread, step) / 12**0.5
+    return Rounding(bits, step, max(spread, step) / 12**0.5)
+
+
+def _spacing(values: np.ndarray, bits: int) -> np.ndarray:
+    """Distance of neighbouring floating-point numbers at each value; 0 at 0."""
+    exponents = np.floor(np.log2(np.maximum(np.abs(values), np.finfo(float).tiny)))
+    return np.where(values == 0, 0.0, 2.0 ** (exponents - bits))
 
 
 def _lattice_step(values: np.ndarray, spacing: float) -> float:

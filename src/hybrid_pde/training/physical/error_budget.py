@@ -10,12 +10,13 @@ import numpy as np
 from hybrid_pde.errors import DivergenceError
 from hybrid_pde.result_warnings import warn_of_result
 from hybrid_pde.training.physical.autocorrelation import Correlation
-from hybrid_pde.training.physical.correlated_errors import std_factors
-from hybrid_pde.training.physical.data_precision import rounding_errors
+from hybrid_pde.training.physical.correlated_errors import std_factors, uneven_factors
+from hybrid_pde.training.physical.data_precision import Rounding, roundings
 from hybrid_pde.training.physical.denoised_states import noise_information
 from hybrid_pde.training.physical.discretization_check import Refinement
 from hybrid_pde.training.physical.fit_quality import FitQuality
 from hybrid_pde.training.physical.initial_state_noise import first_frame_effect
+from hybrid_pde.training.physical.normal_interval import interval_90
 from hybrid_pde.training.physical.objective import Objective
 from hybrid_pde.training.physical.parameter_vector import ParameterVector
 from hybrid_pde.training.physical.residual_arrays import (
@@ -30,8 +31,6 @@ from hybrid_pde.training.physical.scheme_discrepancy import (
 from hybrid_pde.training.physical.scheme_selection import SchemeSelection
 
 PARTS = ("noise", "scheme", "discretization", "precision", "initial_state")
-# Half the width of an interval that holds 90 % of a normal distribution.
-NORMAL_90 = 1.6448536269514722
 # Losses within this ratio of the smallest leave the choice of the scheme open.
 _OPEN = 2.0
 # A loss within this factor of the variance of the rounding errors is theirs: a solver in single
@@ -93,25 +92,25 @@ def error_budget(
     """
     vector = objective.vector
     slopes = np.abs(vector.slopes(vector.read()))
-    rounding = rounding_errors(objective.observations)
+    rounding = roundings(objective.observations)
     scale = objective.observations.scale
-    variance = float(np.mean([(error / scale[name]) ** 2 for name, error in rounding.items()]))
-    is_rounding = fit.loss <= _ROUNDING_FACTOR * variance
+    variance = float(np.mean([(each.size / scale[name]) ** 2 for name, each in rounding.items()]))
     windows = _sensitivities(objective, unknowns, fit)
-    spread, first, stored = _sampled(objective, unknowns, windows, fit, rounding)
-    relative = sqrt(variance / fit.loss) if fit.loss > 0 else 0.0
+    independent, spread, first, stored = _sampled(objective, unknowns, windows, fit, rounding)
+    relative = _rounding_factors(objective, windows, fit, rounding)
     if first is not None:  # noise of the first frames correlates the residuals, and counts once
         squares = (std * spread) ** 2 - first**2
-        spread = np.sqrt(np.maximum(squares, std**2)) / std
+        spread = np.sqrt(np.maximum(squares, (independent * std) ** 2)) / std
     spread = spread * _noise_information(objective, unknowns)
     # The shift on a finer grid accounts for what the finer solution explains: noise is the rest.
     left = 1.0 if refinement is None else refinement.loss_ratio
     left = left if left < _EXPLAINED else 1.0
+    is_rounding = fit.loss <= _ROUNDING_FACTOR * variance and left == 1.0
     # Estimated initial states take up noise of short lead times: growth alone is no structure.
     takes_up = objective.states is not None and np.prod(fit.correlation.lag_one) < _ALIKE
     if left * fit.loss > _ROUNDING_FACTOR * variance and not takes_up:
         hidden = structured_share(fit.correlation) * fit.correlation.num_values
-        spread = np.sqrt(spread**2 + hidden)
+        spread = np.sqrt(spread**2 + hidden * independent**2)
     other = None
     if windows and _num_compared(selection) > 1:
         other = scheme_discrepancy(objective, unknowns, windows, left)
@@ -160,21 +159,53 @@ def _sampled(
     unknowns: np.ndarray,
     windows: Sequence[Sensitivities],
     fit: FitQuality,
-    rounding: dict[str, float],
-) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
-    """Factor on the std for correlated errors; effects of noise and rounding in first frames."""
+    rounding: dict[str, Rounding],
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, np.ndarray]:
+    """Effects of errors of the data on the estimate.
+
+    Returns:
+        Factors on the std for independent errors, and for correlated ones, ``[p]``; effects of
+        noise in first frames, ``None`` where they are not taken as exact, and of their rounding.
+    """
     size = len(objective.vector)
-    factor, nothing = np.full(size, sqrt(fit.correlation.inflation)), np.zeros(size)
-    if not windows:
-        return factor, None, nothing
-    factor = std_factors(windows)
-    if objective.states is not None:
-        return factor, None, nothing
-    try:
-        found = first_frame_effect(objective, unknowns, windows, rounding)
-    except DivergenceError:
-        return factor, None, nothing
-    return factor, found.noise, found.rounding
+    independent, nothing = np.ones(size), np.zeros(size)
+    factor = np.full(size, sqrt(fit.correlation.inflation))
+    if windows:
+        independent, factor = std_factors(windows)
+        if objective.states is None:
+            try:
+                found = first_frame_effect(objective, unknowns, windows, rounding)
+            except DivergenceError:
+                return independent, factor, None, nothing
+            return independent, factor, found.noise, found.rounding
+    return independent, factor, None, nothing
+
+
+def _rounding_factors(
+    objective: Objective,
+    windows: Sequence[Sensitivities],
+    fit: FitQuality,
+    rounding: dict[str, Rounding],
+) -> np.ndarray:
+    """Standard deviations from the rounding of the targets relative to the std, ``[p]``."""
+    observations, size = objective.observations, len(objective.vector)
+    if fit.loss == 0:
+        return np.zeros(size)
+    variances = []
+    for each in windows:
+        states = each.residuals.states
+        assert states is not None, "residuals of frames have their states"
+        parts, first = [], 0
+        for name in observations.fields:
+            channels = slice(first, first + observations.layouts[name].channels)
+            own = rounding[name].errors(states[:, channels]) / observations.scale[name]
+            parts.append(own**2)
+            first = channels.stop
+        variances.append(np.concatenate(parts, axis=1))
+    if variances:
+        return uneven_factors(windows, variances)
+    squares = [(each.size / observations.scale[name]) ** 2 for name, each in rounding.items()]
+    return np.full(size, sqrt(float(np.mean(squares)) / fit.loss))
 
 
 def structured_share(found: Correlation) -> float:
@@ -281,30 +312,3 @@ def budget_report(
             for part, values in budget.parts.items()
         },
     }
-
-
-def interval_90(
-    vector: ParameterVector, uncertainty: np.ndarray, shifts: Sequence[np.ndarray] = ()
-) -> tuple[np.ndarray, np.ndarray]:
-    """Lower and upper limits of an interval that holds the true value with a probability of 90 %.
-
-    They are estimate ± 1.645 uncertainty, or on the logarithmic scale
-    estimate · exp(± 1.645 uncertainty / estimate), within the bounds. Parts of the uncertainty
-    whose sign is known widen the interval on their side only, by their whole size.
-
-    Args:
-        vector: The parameters at the estimate.
-        uncertainty: Their standard deviations in physical units, ``[n]``.
-        shifts: Its parts whose sign is known, as changes of z, ``[n]`` each.
-    """
-    signed = np.array([np.zeros(len(uncertainty)), *shifts])
-    z = vector.read()
-    value = vector.values(z)
-    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
-        spread = uncertainty / np.abs(vector.slopes(z))
-        reach = NORMAL_90 * np.sqrt(np.maximum(spread**2 - (signed**2).sum(axis=0), 0.0))
-        low = vector.values(z - reach + np.minimum(signed, 0.0).sum(axis=0))
-        high = vector.values(z + reach + np.maximum(signed, 0.0).sum(axis=0))
-    low, high = np.fmin(low, high), np.fmax(low, high)
-    lower, upper = vector.values(vector.lower), vector.values(vector.upper)
-    return np.fmin(np.maximum(low, lower), value), np.fmax(np.minimum(high, upper), value)

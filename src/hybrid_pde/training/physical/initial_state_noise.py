@@ -17,6 +17,7 @@ from math import sqrt
 import numpy as np
 import torch
 
+from hybrid_pde.training.physical.data_precision import Rounding
 from hybrid_pde.training.physical.objective import Objective
 from hybrid_pde.training.physical.observations import Observations
 from hybrid_pde.training.physical.residual_arrays import Sensitivities
@@ -28,6 +29,8 @@ _MOST_WINDOWS = 8
 _MAX_VALUES, _FEWEST_FRAMES = 2**20, 3
 # Seed of the noise: an interrupted calibration gets the same.
 _SEED = 0
+# Share of the mean square of the noise from which it is that of independent rounding errors.
+_MOSTLY = 0.5
 # Eigenvalues of JᵀJ with a unit diagonal that count.
 _SINGULAR = 1e-12
 
@@ -52,7 +55,7 @@ def first_frame_effect(
     objective: Objective,
     unknowns: np.ndarray,
     windows: Sequence[Sensitivities],
-    rounding: dict[str, float],
+    rounding: dict[str, Rounding],
 ) -> FirstFrameEffect:
     """Standard deviation of the estimate due to noise of the first frames.
 
@@ -64,7 +67,7 @@ def first_frame_effect(
         objective: The objective, with known initial states.
         unknowns: The estimate z.
         windows: Residuals at the estimate.
-        rounding: Root mean square rounding error of each field, in its unit.
+        rounding: Rounding of each field.
 
     Raises:
         DivergenceError: if a perturbed rollout diverges.
@@ -83,7 +86,7 @@ def first_frame_effect(
     states = {name: value.clone() for name, value in many.initial(range(count * copies)).items()}
     for pair in range(pairs):
         for window in range(count):
-            for name, drawn in noise.draw(random).items():
+            for name, drawn in noise.draw(random, window).items():
                 states[name][(1 + pair) * count + window] += drawn
                 states[name][(1 + pairs + pair) * count + window] -= drawn
     trial = Objective(
@@ -126,7 +129,7 @@ def _steps(grams: np.ndarray, pairs: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 class _Noise:
-    """Noise of first frames, drawn from the residuals.
+    """Noise of first frames, drawn from the residuals; independent where most of it is rounding.
 
     Attributes:
         mean_square: Mean square in units of the variance of the data.
@@ -137,7 +140,7 @@ class _Noise:
         self,
         observations: Observations,
         windows: Sequence[Sensitivities],
-        rounding: dict[str, float],
+        rounding: dict[str, Rounding],
     ) -> None:
         self._observations = observations
         self._fields = [each.residuals.values for each in windows]
@@ -152,17 +155,21 @@ class _Noise:
             for each in windows
         ]
         self._sizes = np.sqrt(mean.min(axis=0) / max(float(np.mean(shares)), 1e-12))
-        floor = self._in_channels(rounding)
+        self._rounding = self._in_channels(rounding)
+        axes = (0, *range(2, self._rounding.ndim))
+        floor = np.sqrt((self._rounding**2).mean(axis=axes))
         self._sizes = np.maximum(self._sizes, floor)
         self.mean_square = float(np.mean(self._sizes**2))
         squares = float(np.mean(floor**2))
         self.rounding_share = float(np.sqrt(squares / self.mean_square)) if squares else 0.0
 
-    def draw(self, random: np.random.Generator) -> States:
+    def draw(self, random: np.random.Generator, window: int) -> States:
         """Noise ``[C, *space]`` of each field: a residual at a random time, place and sign."""
         shape = (len(self._sizes), *self._observations.grid.shape)
         drawn = random.standard_normal(shape)
-        if self._whole:
+        if self.rounding_share**2 > _MOSTLY:
+            drawn *= self._rounding[window]
+        elif self._whole:
             values = self._fields[random.integers(len(self._fields))]
             frame = values[random.integers(len(values))] * random.choice([-1.0, 1.0])
             shifts = [int(random.integers(length)) for length in shape[1:]]
@@ -178,12 +185,17 @@ class _Noise:
             first += channels
         return found
 
-    def _in_channels(self, rounding: dict[str, float]) -> np.ndarray:
-        """Rounding errors of all channels in units of the standard deviation of their field."""
+    def _in_channels(self, rounding: dict[str, Rounding]) -> np.ndarray:
+        """Rounding errors of the first frames of all windows, ``[B, C, *space]``.
+
+        In units of the standard deviation of their field.
+        """
         observations = self._observations
+        first = observations.initial(range(len(observations.windows)))
         return np.concatenate(
             [
-                np.full(state.shape[1], rounding[name] / observations.scale[name])
-                for name, state in observations.initial([0]).items()
-            ]
+                rounding[name].errors(state.numpy()) / observations.scale[name]
+                for name, state in first.items()
+            ],
+            axis=1,
         )

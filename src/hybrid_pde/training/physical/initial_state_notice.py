@@ -16,7 +16,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from hybrid_pde.training.physical.data_precision import rounding_errors
+from hybrid_pde.training.physical.data_precision import roundings
 from hybrid_pde.training.physical.denoised_states import FEWEST_POINTS, MEDIAN, rough
 from hybrid_pde.training.physical.error_budget import ErrorBudget
 from hybrid_pde.training.physical.objective import Objective
@@ -91,7 +91,7 @@ def first_frame_noise(objective: Objective, unknowns: np.ndarray) -> dict[str, f
     part = whole.subset(min(_MOST_WINDOWS, len(whole.windows)), 1)
     tangents = TangentRollout(objective.model, part, objective.vector, None)
     z = torch.from_numpy(np.array(unknowns[: len(objective.vector)]))
-    rounding = rounding_errors(whole)
+    rounding = roundings(whole)
     triples: dict[str, list[Sequence[torch.Tensor]]] = {name: [] for name in whole.fields}
     for numbers in part.chunks():
         instants = observation_times(part, numbers, objective.dt)
@@ -104,7 +104,7 @@ def first_frame_noise(objective: Objective, unknowns: np.ndarray) -> dict[str, f
     for name, parts in triples.items():
         frames = [torch.cat(each) for each in zip(*parts, strict=True)]
         size = max(_noise(*(u[:, c].numpy() for u in frames)) for c in range(frames[0].shape[1]))
-        if size > _ROUNDING * rounding[name]:
+        if size > _ROUNDING * rounding[name].size:
             found[name] = size / whole.scale[name]
     return found
 

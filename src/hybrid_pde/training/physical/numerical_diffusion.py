@@ -59,7 +59,7 @@ def largest_numerical_diffusivity(objective: Objective) -> float:
         DivergenceError: if the rollout diverges.
     """
     model, observations, grid = objective.model, objective.observations, objective.observations.grid
-    parameters = objective.vector.decode(torch.from_numpy(objective.vector.read()))
+    parameters = {name: value.detach() for name, value in model.named_parameters()}
     conditions = observations.conditions([0])
     initial = observations.initial([0])
     rollout = model.rollout(

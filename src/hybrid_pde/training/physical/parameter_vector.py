@@ -13,6 +13,7 @@ from hybrid_pde.config.schema import LearnableParameter
 from hybrid_pde.domain.grid import Grid
 from hybrid_pde.errors import ConfigError
 from hybrid_pde.models.physical.physical_model import PhysicalModel
+from hybrid_pde.numerics.resampling import resampled_grid
 from hybrid_pde.training.physical.fields.parametrization import create_parametrization
 
 # Ratio of the bounds from which the order of magnitude is considered unknown (logarithmic scale).
@@ -152,7 +153,7 @@ class ParameterVector:
     def write(self, z: np.ndarray) -> None:
         """Set the model's parameters."""
         self._z = np.array(z, dtype=float)
-        decoded = self.decode(torch.from_numpy(self._z))
+        decoded = self._decode(torch.from_numpy(self._z), self.grid)
         self._model.set_parameters({name: decoded[name] for name in self.parameters})
 
     def set_result(self, parameters: Mapping[str, Any]) -> None:
@@ -170,7 +171,16 @@ class ParameterVector:
         self.write(np.clip(self.encode(theta), self.lower, self.upper))
 
     def decode(self, z: torch.Tensor) -> dict[str, torch.Tensor]:
-        """All parameters of the model, the learnable ones at z ``[n]``, differentiable."""
+        """All parameters of the model, the learnable ones at z ``[n]``, differentiable.
+
+        A field that may have kinks is at the points of the solver's grid.
+        """
+        grid, used = self.grid, self._model.discretization
+        if self._fields and grid is not None:
+            grid = resampled_grid(grid, used.refine, used.coarsen)
+        return self._decode(z, grid)
+
+    def _decode(self, z: torch.Tensor, grid: Grid | None) -> dict[str, torch.Tensor]:
         scale, is_log = torch.from_numpy(self.scale), torch.from_numpy(self.is_log)
         theta = scale * z
         if bool(is_log.any()):
@@ -179,7 +189,7 @@ class ParameterVector:
         for name in self.parameters:
             part = theta[self.owned(name)]
             if name in self._fields:
-                decoded[name] = self._fields[name].values(part)
+                decoded[name] = self._fields[name].values(part, grid)
             else:
                 decoded[name] = part.reshape(self._model.get_parameter(name).shape)
         return decoded

@@ -24,8 +24,8 @@ from scipy.optimize import brentq
 from hybrid_pde.errors import DivergenceError
 from hybrid_pde.result_warnings import warn_of_result
 from hybrid_pde.training.physical.convergence import full_step
-from hybrid_pde.training.physical.error_budget import NORMAL_90
 from hybrid_pde.training.physical.linearization import Linearization
+from hybrid_pde.training.physical.normal_interval import NORMAL_90
 from hybrid_pde.training.physical.objective import Objective
 
 # χ² of one degree of freedom below which 90 % of its values lie.

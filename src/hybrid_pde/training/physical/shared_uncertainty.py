@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from hybrid_pde.training.physical.arrow import Arrow
-from hybrid_pde.training.physical.error_budget import NORMAL_90
+from hybrid_pde.training.physical.normal_interval import NORMAL_90
 from hybrid_pde.training.physical.parameter_vector import ParameterVector
 from hybrid_pde.training.physical.uncertainty import assess
 

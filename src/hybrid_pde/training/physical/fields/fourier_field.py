@@ -64,7 +64,7 @@ class FourierField:
         self.upper = np.full(len(modes), np.inf)
         self._modes = modes
 
-    def values(self, theta: torch.Tensor) -> torch.Tensor:
+    def values(self, theta: torch.Tensor, grid: Grid | None = None) -> torch.Tensor:
         """The field ``[*space]``, the sum of the modes."""
         field = theta.reshape([basis.shape[1] for basis in self._bases])
         for basis in self._bases:  # sums over the first axis and appends the points as the last one

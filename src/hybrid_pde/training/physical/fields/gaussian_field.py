@@ -46,7 +46,6 @@ class GaussianField:
 
     def __init__(self, section: Gaussians, grid: Grid, initial_guess: Any, label: str) -> None:
         self._section, self._grid, self._label = section, grid, label
-        self._points = [torch.from_numpy(points) for points in axis_points(grid).values()]
         self._lower, self._upper = np.array(grid.lower), np.array(grid.upper)
         # Narrower Gaussians may fall between grid points.
         self._narrowest = min(grid.spacing) / 2
@@ -58,9 +57,9 @@ class GaussianField:
         self.upper = np.array([entry.upper for entry in entries])
         self._check_start()
 
-    def values(self, theta: torch.Tensor) -> torch.Tensor:
-        """The field ``[*space]``."""
-        field = self._unclipped(theta)
+    def values(self, theta: torch.Tensor, grid: Grid | None = None) -> torch.Tensor:
+        """The field ``[*space]`` at the points of a grid, by default that of the data."""
+        field = self._unclipped(theta, grid or self._grid)
         lower, upper = self._section.clip or (None, None)
         return field if lower is None and upper is None else torch.clamp(field, lower, upper)
 
@@ -92,11 +91,12 @@ class GaussianField:
             return amplitude, centre, torch.full_like(amplitude, self._section.width)
         return amplitude, centre, others[count * axes :]
 
-    def _unclipped(self, theta: torch.Tensor) -> torch.Tensor:
+    def _unclipped(self, theta: torch.Tensor, grid: Grid) -> torch.Tensor:
         amplitude, centre, width = self._split(theta)
+        points = [torch.from_numpy(each) for each in axis_points(grid).values()]
         bumps = amplitude
         for axis, periodic in enumerate(self._is_periodic()):
-            distance = self._points[axis].to(theta) - centre[:, axis, None]
+            distance = points[axis].to(theta) - centre[:, axis, None]
             if periodic:
                 length = float(self._upper[axis] - self._lower[axis])
                 distance = distance - length * torch.round(distance / length)
@@ -200,7 +200,7 @@ class GaussianField:
                 "centres",
             )
         if self._section.clip is not None:
-            self._check_clip(self._unclipped(theta))
+            self._check_clip(self._unclipped(theta, self._grid))
 
     def _check_clip(self, start: torch.Tensor) -> None:
         assert self._section.clip is not None

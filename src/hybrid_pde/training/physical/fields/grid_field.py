@@ -54,7 +54,7 @@ class GridField:
         self.lower = np.full(self.start.shape, -np.inf)
         self.upper = np.full(self.start.shape, np.inf)
 
-    def values(self, theta: torch.Tensor) -> torch.Tensor:
+    def values(self, theta: torch.Tensor, grid: Grid | None = None) -> torch.Tensor:
         """The field ``[*space]``, θ itself."""
         return theta.reshape(self._grid.shape)
 

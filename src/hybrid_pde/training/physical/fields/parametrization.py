@@ -33,8 +33,12 @@ class FieldParametrization(Protocol):
     lower: np.ndarray
     upper: np.ndarray
 
-    def values(self, theta: torch.Tensor) -> torch.Tensor:
-        """κ at the grid points ``[*space]`` from θ ``[n]``."""
+    def values(self, theta: torch.Tensor, grid: Grid | None = None) -> torch.Tensor:
+        """κ ``[*space]`` from θ ``[n]``, at the points of the grid of the data.
+
+        A field that may have kinks, which interpolation would smear, has its values at the points
+        of ``grid``, a finer or coarser one on the same domain.
+        """
 
     def penalty(self, theta: torch.Tensor) -> torch.Tensor | None:
         """Residuals ``[m]``; their squares are added to the loss. ``None`` without a penalty."""

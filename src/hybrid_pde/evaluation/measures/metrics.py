@@ -147,8 +147,8 @@ def rollout_errors(
     if diverged_at is not None:
         error[diverged_at - 1 :] = np.inf
     spreads = np.stack([uniform_spread(values) for values in known.values()], axis=1)
-    uniform = (variance <= spreads**2 * square) | _turning_points(variance)
-    zero = (square == 0) | _turning_points(square)
+    uniform = (variance <= spreads**2 * square) | turning_points(variance)
+    zero = (square == 0) | turning_points(square)
     scales = {"vrmse": (variance, uniform), "nrmse": (square, zero), "relative_l2": (square, zero)}
     infinite = np.isinf(error)
     return RolloutErrors(
@@ -165,8 +165,12 @@ def rollout_errors(
     )
 
 
-def _turning_points(scale: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Lead times with a much smaller mean square than the one before or after, ``[T, F]``."""
+def turning_points(scale: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Whether a lead time has a much smaller mean square than the one before or after.
+
+    Args:
+        scale: Mean square or variance, ``[T, …]``; NaN where the truth is missing.
+    """
     least = TURNING_POINT**2 * scale
     found = np.zeros(scale.shape, dtype=bool)
     found[1:] |= scale[1:] < least[:-1]

@@ -167,7 +167,7 @@ def test_a_later_cycle_takes_the_settings_of_the_first(store, small_budget, tmp_
 def search_with_errors(monkeypatch: pytest.MonkeyPatch, without: float, within: float) -> None:
     """Give short trainings these errors, without and with positions or a deeper U-Net."""
 
-    def error(self, training, candidate, loader, on_progress):
+    def error(self, training, candidate, loader):
         is_other = candidate["coordinates"] or candidate["architecture"].get("depth") == 2
         return within if is_other else without
 
@@ -204,6 +204,41 @@ def test_a_deeper_u_net_is_chosen_where_short_trainings_are_better_with_it(
     assert load_saved_model(files.model).model.architecture == {"hidden_channels": 4, "depth": 2}
     again = training_in(store, mapping, warm_start=files.model, cycle=(2, 2))
     again.run(files_in(tmp_path / "second"), {})
+
+
+@pytest.mark.parametrize(("best_rate", "error"), [(1e-3, 4.0), (1e-2, 4.5)])
+def test_a_network_that_is_chosen_is_tried_with_the_other_rates(
+    store, small_budget, monkeypatch, best_rate, error
+):
+    def error_of(self, training, candidate, loader):
+        rate = candidate["learning_rate"]
+        if not candidate["coordinates"]:
+            return 5.0 if rate == 3e-3 else 6.0
+        return 4.0 if rate == best_rate == 1e-3 else 4.5
+
+    monkeypatch.setattr(settings_search.SettingsSearch, "_error_after", error_of)
+    training = training_in(store, open_settings(num_predict_steps=1))._training
+    training.choose_settings()
+    rates = [row["learning_rate"] for row in training.search]
+    assert rates == [1e-3, 3e-3, 1e-2, 3e-3, 1e-3, 1e-2]
+    assert min(row["val_vrmse"] for row in training.search) == error
+    assert training.settings.learning_rate == (1e-3 if best_rate == 1e-3 else 3e-3)
+    assert training.model.harmonics == 4
+
+
+@pytest.mark.parametrize(
+    ("error", "given", "steps"),
+    [(5.0, {}, 40), (1e-3, {}, 20), (5.0, {"epochs": 10, "windows_per_epoch": 32}, 20)],
+)
+def test_a_training_is_twice_as_long_where_no_short_one_had_a_small_error(
+    store, small_budget, monkeypatch, error, given, steps
+):
+    search_with_errors(monkeypatch, without=error, within=error)
+    training = training_in(store, open_settings(**given, batch_size=16))._training
+    training.choose_settings()
+    settings = training.settings
+    assert settings.windows_per_epoch is not None
+    assert settings.epochs * settings.windows_per_epoch / settings.batch_size == steps
 
 
 @pytest.mark.parametrize(

@@ -126,3 +126,12 @@ def test_frames_with_missing_values_have_no_spectrum() -> None:
     found = _bands(prediction, truth, box)
     assert found["by_lead_time"]["spectral_error"]["low"] == [None, pytest.approx(0.75)]
     assert found["spectral_error"]["low"] == pytest.approx(0.75)
+
+
+def test_a_frame_at_which_the_truth_passes_through_zero_has_no_spectrum() -> None:
+    box = grid((64,))
+    (x,) = points(box)
+    truth = np.array([1.0, 1e-3, 1.0])[:, None, None] * np.sin(2 * np.pi * x / 3)[None, None]
+    found = _bands(truth + 0.1 * truth[:1], truth, box)
+    assert found["by_lead_time"]["spectral_error"]["low"][1] is None
+    assert found["spectral_error"]["low"] == pytest.approx(0.21)

@@ -75,6 +75,24 @@ def test_a_uniform_truth_is_left_out_of_vrmse_and_counted() -> None:
     assert metrics["skipped"] == {"vrmse": 1, "nrmse": 0, "relative_l2": 0}
 
 
+def test_a_turning_point_is_left_out_of_all_errors() -> None:
+    # a standing wave's velocity, zero but for the error of the time stepping at lead times 3 and 5
+    truth = (np.array([0.5, 1.0, 2e-4, -1.0, 5e-4])[:, None] * _sine())[None, :, None]
+    metrics = compute_metrics(truth + 0.01, truth, SCALAR)
+    assert metrics["skipped"] == dict.fromkeys(MEASURES, 2)
+    expected = 0.01 / np.sqrt(0.5) * np.mean([2.0, 1.0, 1.0])
+    assert metrics["vrmse"] == pytest.approx(expected, rel=1e-12)
+    assert metrics["nrmse"] == pytest.approx(expected, rel=1e-12)
+    assert metrics["by_lead_time"]["vrmse"][2::2] == [None, None]
+
+
+def test_a_decaying_truth_is_counted_at_every_lead_time() -> None:
+    truth = (0.1 ** np.arange(8)[:, None] * _sine())[None, :, None]
+    metrics = compute_metrics(1.02 * truth, truth, SCALAR)
+    assert metrics["skipped"] == dict.fromkeys(MEASURES, 0)
+    assert metrics["vrmse"] == pytest.approx(0.02, rel=1e-9)
+
+
 def test_rounding_of_single_precision_is_not_variance() -> None:
     rounding = np.float32(1) + np.finfo(np.float32).eps * np.arange(2, dtype=np.float32)
     truth = np.stack([np.tile(rounding, 32), 1 + _sine()])[None, :, None]

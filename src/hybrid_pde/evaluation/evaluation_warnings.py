@@ -109,8 +109,8 @@ def _divergence_warnings(label: str, metrics: Mapping[str, Any]) -> list[str]:
         found.append(f"{label}: diverged ({places}); its mean errors are infinite from then on.")
     if skipped := metrics["skipped"]["vrmse"]:
         found.append(
-            f"{label}: VRMSE excludes {plural(skipped, 'frame')} in which the truth is uniform"
-            f"{' or missing' if metrics.get('missing') else ''}."
+            f"{label}: VRMSE excludes {plural(skipped, 'frame')} in which the truth is uniform, or "
+            f"passes through a uniform state{', or is missing' if metrics.get('missing') else ''}."
         )
     return found
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hybrid_pde.evaluation.measures.averages import Terms, average
+from hybrid_pde.evaluation.measures.metrics import turning_points
 from hybrid_pde.evaluation.measures.spectra import BANDS, Spectrum
 
 BAND_MEASURES = ("spectral_error", "error_by_band")
@@ -49,8 +50,9 @@ def band_errors(
         error_by_band  = √(D(b) / E(b))
 
     A prediction with the right amplitudes and random phases has 0 and √2 (on average), one with no
-    energy in the band 1 and 1. Bands with less than 1e-8 of the truth's mean square and frames with
-    missing values are not counted. Once a prediction is not finite, its errors are infinite.
+    energy in the band 1 and 1. Bands with less than 1e-8 of the truth's mean square, frames with
+    missing values, and those at which the truth passes through zero are not counted. Once a
+    prediction is not finite, its errors are infinite.
 
     Args:
         prediction: ``[T, C, *space]`` for each field.
@@ -126,16 +128,18 @@ def _errors(
     """Both measures of one field, ``[T, 3]`` each, and whether they count."""
     values = {measure: np.full((len(truth), len(BANDS)), np.inf) for measure in BAND_MEASURES}
     counted = np.ones((len(truth), len(BANDS)), dtype=bool)
+    squares = np.array([np.square(frame.astype(np.float64)).mean() for frame in truth])
+    is_zero = turning_points(squares)
     for time, (predicted, true) in enumerate(zip(prediction, truth, strict=True)):
         guess, frame = predicted.astype(np.float64), true.astype(np.float64)
         if not (np.abs(guess) < LARGEST).all():
             break
-        if np.isnan(frame).any():
+        if is_zero[time] or np.isnan(frame).any():
             counted[time] = False
             continue
         modes, true_modes = spectrum.modes(guess), spectrum.modes(frame)
         energy = spectrum.band_energies(true_modes)
-        square = float(np.square(frame).mean() * len(frame))
+        square = float(squares[time] * len(frame))
         difference, counted[time] = energy_difference(spectrum.band_energies(modes), energy, square)
         values["spectral_error"][time] = difference
         error = spectrum.band_energies(modes - true_modes)

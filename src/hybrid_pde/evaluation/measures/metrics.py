@@ -33,6 +33,10 @@ MEASURES = ("vrmse", "nrmse", "relative_l2")
 UNIFORM_SPREAD = 1e-6
 # ... and of a field that is stored in double precision
 UNIFORM_SPREAD_OF_DOUBLE = 1e-13
+# A standard deviation this small relative to that of the lead time before or after: the field
+# passes through zero there, as the velocity of a wave at its turning point, and would turn the
+# smallest error into a large multiple.
+TURNING_POINT = 0.01
 
 
 def uniform_spread(values: NDArray[Any]) -> NDArray[np.float64]:
@@ -119,6 +123,8 @@ def rollout_errors(
     The sums run over the components c of a vector field, each with its own mean. On a uniform grid
     the last two are equal. A uniform truth (standard deviation below 1e-6 of its root mean square,
     1e-13 in double precision) is not counted in ``vrmse``, and a zero truth in none of the three.
+    Neither is a lead time at which the field passes through a uniform state, or through zero: its
+    scale is below 1 % of that at the lead time before or after.
     Once a prediction is not finite, the errors of all fields are infinite. Means skip points where
     the truth is missing (NaN); a lead time without any values is not counted.
 
@@ -141,8 +147,8 @@ def rollout_errors(
     if diverged_at is not None:
         error[diverged_at - 1 :] = np.inf
     spreads = np.stack([uniform_spread(values) for values in known.values()], axis=1)
-    uniform = variance <= spreads**2 * square
-    zero = square == 0
+    uniform = (variance <= spreads**2 * square) | turning_points(variance)
+    zero = (square == 0) | turning_points(square)
     scales = {"vrmse": (variance, uniform), "nrmse": (square, zero), "relative_l2": (square, zero)}
     infinite = np.isinf(error)
     return RolloutErrors(
@@ -157,6 +163,19 @@ def rollout_errors(
         diverged_at=diverged_at,
         missing=sum(int(np.isnan(np.asarray(truth[name])).sum()) for name in prediction),
     )
+
+
+def turning_points(scale: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Whether a lead time has a much smaller mean square than the one before or after.
+
+    Args:
+        scale: Mean square or variance, ``[T, …]``; NaN where the truth is missing.
+    """
+    least = TURNING_POINT**2 * scale
+    found = np.zeros(scale.shape, dtype=bool)
+    found[1:] |= scale[1:] < least[:-1]
+    found[:-1] |= scale[:-1] < least[1:]
+    return found
 
 
 def _field_terms(
@@ -202,7 +221,7 @@ def summarize(rollouts: Sequence[RolloutErrors]) -> dict[str, Any]:
         ``by_field``: the same for each field;
         ``by_simulation``: mean over lead times and fields by measure and simulation;
         ``skipped``: for each measure, the number of terms left out because the truth is uniform or
-        zero;
+        zero, or passes through such a state;
         ``missing``: number of missing values of the truth, excluded from all errors;
         ``diverged``: number of diverged simulations, and ``diverged_at``: the first lead time of
         each (earliest of its rollouts). A mean is ``None`` if it includes a diverged simulation

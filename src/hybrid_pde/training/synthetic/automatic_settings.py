@@ -20,6 +20,7 @@ from hybrid_pde.models.synthetic.synthetic_model import SyntheticModel
 # Time of a training on two idle cores [s], besides the search and the validations, with the costs
 # below, which were measured for U-Nets of 16 channels: a layer, forward and backward, and a point.
 BUDGET = 60.0
+HARD = 2.0  # budgets for a problem whose short trainings all have large errors
 COST_OF_LAYER, COST_OF_POINT = 0.3e-3, 0.9e-6
 OPERATIONS_OF_POINT = 37e3  # of these networks in two dimensions; larger ones cost in proportion
 COST_OF_AXES = (1.0, 1.0, 2.6)  # of an operation by the number of axes; PyTorch is slow in 3D
@@ -41,6 +42,7 @@ def settings_for(
     space: Sequence[int],
     chosen: Mapping[str, Any] | None = None,
     validated: int = 0,
+    budgets: float = 1.0,
 ) -> CompleteTraining:
     """Settings of a training with a number for each one that the experiment leaves open.
 
@@ -50,6 +52,7 @@ def settings_for(
         space: Number of points along each axis.
         chosen: Values of open settings that were chosen before.
         validated: Number of frames that a validation predicts.
+        budgets: Length of the training as a multiple of the usual one, where it is open.
     """
     open_settings = open_settings_of(experiment)
     given = experiment.trainer_params.synthetic
@@ -66,7 +69,8 @@ def settings_for(
         known.setdefault("learning_rate", LEARNING_RATE)
     if "epochs" not in known:
         passes = math.ceil(known["num_predict_steps"] / model.bundle)
-        batches = _number_of_steps(passes * (_cost_of_pass(model) + known["batch_size"] * cost))
+        cost_of_step = passes * (_cost_of_pass(model) + known["batch_size"] * cost)
+        batches = round(budgets * _number_of_steps(cost_of_step))
         windows = known["windows_per_epoch"]
         if windows is None:
             epochs = _number_of_epochs(validated * FORWARD * cost / model.bundle)

@@ -46,7 +46,8 @@ class SettingsSearch:
     """Short trainings with other learning rates, other networks, and longer rollouts.
 
     Another network, a deeper U-Net and then one that sees positions, is tried where the best error
-    is not yet a fifth of persistence's.
+    is not yet a fifth of persistence's. A network that is chosen is tried with the other learning
+    rates, too.
 
     Each starts from the initial weights, has a whole schedule, and is followed by rollouts of the
     validation simulations. The result depends on seed, data and settings alone.
@@ -77,6 +78,20 @@ class SettingsSearch:
         self._experiment, self._model, self._training = experiment, model, training
         self._open, self._windows_of, self._compared = open_settings, windows_of, compared
         self._lengths = self._possible_lengths(most_steps)
+        self._best: Candidate = {
+            "learning_rate": training.learning_rate,
+            "architecture": model.architecture,
+            "coordinates": model.harmonics,
+            "num_predict_steps": training.num_predict_steps,
+        }
+        self._least, self._tried = math.inf, 0
+        self._on_row: Callable[[], None] = lambda: None
+        self._on_progress: ProgressCallback | None = None
+
+    @property
+    def is_hard(self) -> bool:
+        """True if no short training came to a fifth of persistence's error."""
+        return self._tried > 0 and self._least > self._good_error > 0
 
     def run(
         self,
@@ -91,40 +106,39 @@ class SettingsSearch:
         """
         if not ({"learning_rate", *NETWORK} & {*self._open} or self._lengths):
             return {}
-        first: Candidate = {
-            "learning_rate": self._training.learning_rate,
-            "architecture": self._model.architecture,
-            "coordinates": self._model.harmonics,
-            "num_predict_steps": self._training.num_predict_steps,
-        }
-        tried = 0
-
-        def error_of(candidate: Candidate) -> float:
-            nonlocal tried
-            row = self._row(tried, candidate, on_row, on_progress)
-            tried += 1
-            return math.inf if row["val_vrmse"] is None else row["val_vrmse"]
-
-        rates = LEARNING_RATES if "learning_rate" in self._open else (first["learning_rate"],)
-        candidates = [{**first, "learning_rate": rate} for rate in rates]
-        errors = [error_of(candidate) for candidate in candidates]
-        least = min(errors)
-        best = candidates[errors.index(least)] if math.isfinite(least) else first
+        self._on_row, self._on_progress = on_row, on_progress
+        given = self._best["learning_rate"]
+        rates = LEARNING_RATES if "learning_rate" in self._open else (given,)
+        for rate in rates:
+            self._improves({"learning_rate": rate})
+        small = self._best
         for name, value in self._other_networks():
-            if least <= self._good_error:
+            if self._least <= self._good_error:
                 break
-            changed = {**best, name: value}
-            error = error_of(changed)
-            if error < MARGIN * least:
-                best, least = changed, error
+            self._improves({name: value}, MARGIN)
+        if self._best is not small:
+            for rate in rates:
+                if rate != small["learning_rate"]:
+                    self._improves({"learning_rate": rate})
         for steps in self._lengths:
-            longer = {**best, "num_predict_steps": steps}
-            error = error_of(longer)
-            if not error < MARGIN * least:
+            if not self._improves({"num_predict_steps": steps}, MARGIN):
                 break
-            best, least = longer, error
-        logger.info("chosen: %s", _words(best))
-        return {name: value for name, value in best.items() if name in self._open}
+        logger.info("chosen: %s", _words(self._best))
+        return {name: value for name, value in self._best.items() if name in self._open}
+
+    def _improves(self, changes: Candidate, margin: float = 1.0) -> bool:
+        """Try the best settings with these changes, and keep them if they are better.
+
+        Args:
+            changes: Settings that are other than the best ones.
+            margin: Largest error that is better, relative to the smallest so far.
+        """
+        candidate = {**self._best, **changes}
+        error = self._row(candidate)["val_vrmse"]
+        if error is None or not error < margin * self._least:
+            return False
+        self._best, self._least = candidate, error
+        return True
 
     def _other_networks(self) -> Iterator[tuple[str, Any]]:
         """Changes of the network, by the name of the setting."""
@@ -148,16 +162,11 @@ class SettingsSearch:
         first = self._training.num_predict_steps
         return [] if is_fixed else [n * first for n in ROLLOUTS if n * first <= most_steps]
 
-    def _row(
-        self,
-        number: int,
-        candidate: Candidate,
-        on_row: Callable[[], None],
-        on_progress: ProgressCallback | None,
-    ) -> Row:
+    def _row(self, candidate: Candidate) -> Row:
         """A short training, or what is known of it."""
-        if number < len(self.rows):
-            return self.rows[number]
+        self._tried += 1
+        if self._tried <= len(self.rows):
+            return self.rows[self._tried - 1]
         rate, steps = candidate["learning_rate"], candidate["num_predict_steps"]
         training = self._short(rate, steps)
         loader = batches(with_training(self._experiment, training), self._windows_of(training))
@@ -167,7 +176,7 @@ class SettingsSearch:
             "coordinates": candidate["coordinates"],
             "steps": steps,
             "optimizer_steps": len(loader) * training.epochs,
-            "val_vrmse": self._error_after(training, candidate, loader, on_progress),
+            "val_vrmse": self._error_after(training, candidate, loader),
         }
         logger.info(
             "search: %s: validation VRMSE %s",
@@ -175,7 +184,7 @@ class SettingsSearch:
             "unknown" if row["val_vrmse"] is None else f"{row['val_vrmse']:.3g}",
         )
         self.rows.append(row)
-        on_row()
+        self._on_row()
         return row
 
     def _short(self, rate: float, steps: int) -> CompleteTraining:
@@ -199,7 +208,6 @@ class SettingsSearch:
         training: CompleteTraining,
         candidate: Candidate,
         loader: DataLoader[Any],
-        on_progress: ProgressCallback | None,
     ) -> float | None:
         """Error on the compared simulations after a training of a copy of the model."""
         experiment, model = with_training(self._experiment, training), copy.deepcopy(self._model)
@@ -208,7 +216,7 @@ class SettingsSearch:
             model.renew_network(*network)
         trainer = SyntheticTrainer(experiment, model)
         try:
-            trainer.train_epochs(loader, training.epochs, on_progress=on_progress)
+            trainer.train_epochs(loader, training.epochs, on_progress=self._on_progress)
         except DivergenceError:
             return math.inf
         with torch.no_grad():

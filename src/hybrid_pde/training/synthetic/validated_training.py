@@ -24,6 +24,7 @@ from hybrid_pde.models.synthetic.synthetic_model import SyntheticModel
 from hybrid_pde.models.synthetic.synthetic_predictor import SyntheticPredictor
 from hybrid_pde.result_warnings import warn_of_result
 from hybrid_pde.training.synthetic.automatic_settings import (
+    HARD,
     LEAST_SEARCHED,
     open_settings_of,
     settings_for,
@@ -115,6 +116,7 @@ class ValidatedTraining:
         self._open = open_settings_of(experiment)
         self._given_trainer = None if self._open else trainer
         self._chosen = None if chosen is None else dict(chosen)
+        self._budgets = 1.0
         if not is_warm:
             model.fit_normalization(self._windows(self._settings()))
         model.parameter_defaults = data.real.parameters
@@ -163,7 +165,11 @@ class ValidatedTraining:
             self.search,
             self._most_steps(),
         )
-        self._settle(search.run(on_row, on_progress))
+        chosen = search.run(on_row, on_progress)
+        if search.is_hard and "epochs" in self._open:
+            logger.info("twice as long a training, since no short one had a small error")
+            self._budgets = HARD
+        self._settle(chosen)
 
     def _open_network(self) -> list[str]:
         """Settings of the network that validation simulations are to decide on."""
@@ -247,7 +253,8 @@ class ValidatedTraining:
 
     def _settings(self, chosen: Mapping[str, Any] | None = None) -> CompleteTraining:
         space = self._data.real.grid.shape
-        return settings_for(self.experiment, self.model, space, chosen, self._validated_frames)
+        frames = self._validated_frames
+        return settings_for(self.experiment, self.model, space, chosen, frames, self._budgets)
 
     @cached_property
     def _validated_frames(self) -> int:

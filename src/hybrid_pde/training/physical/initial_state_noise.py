@@ -17,9 +17,9 @@ from math import sqrt
 import numpy as np
 import torch
 
+from hybrid_pde.training.physical.frame_arrays import Sensitivities
 from hybrid_pde.training.physical.objective import Objective
 from hybrid_pde.training.physical.observations import Observations
-from hybrid_pde.training.physical.residual_arrays import Sensitivities
 
 # Samples that estimate a scatter well enough (25 %), and the fewest.
 _SAMPLES, _FEWEST_SAMPLES = 8, 2

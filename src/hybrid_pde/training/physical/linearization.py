@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from hybrid_pde.training.physical.frame_arrays import EndArrays, FrameArrays
 from hybrid_pde.training.physical.initial_state_unknowns import InitialStates
 
 # Rows per column that are collected before a reduction: fewer, larger products.
@@ -58,6 +59,7 @@ class Linearization:
         grams: ``[J r]ᵀ[J r]`` of each simulation for the parameters, with its initial states
             eliminated, ``[S, p + 1, p + 1]``; ``None`` with many parameters.
         states: Steps of the initial states, if they were eliminated.
+        arrays: Residuals and derivatives of a few windows, where they were collected.
     """
 
     z: np.ndarray
@@ -66,9 +68,10 @@ class Linearization:
     loss: float
     grams: np.ndarray | None = None
     states: StateSteps | None = None
+    arrays: FrameArrays | EndArrays | None = None
 
     def stored(self) -> dict[str, Any]:
-        """All but the point as tensors and numbers, for files."""
+        """All but the point and the arrays as tensors and numbers, for files."""
         states = self.states
         return {
             # copies, because the memory layout may affect the last bits of later products
@@ -108,6 +111,20 @@ class Linearization:
         )
         reduced = np.asarray(np.linalg.qr(ordered, mode="r"))[num_others:, num_others:]
         return reduced[:, :-1], reduced[:, -1]
+
+    def after(self, step: np.ndarray, arrays: EndArrays, num_values: float) -> "Linearization":
+        """The linearization after a step so short that the derivatives stay what they are.
+
+        Without eliminated states.
+        """
+        residual = self.residual + self.jacobian @ step
+        moved = None
+        if self.grams is not None:
+            change = np.eye(len(step) + 1)
+            change[:-1, -1] = step
+            moved = change.T @ self.grams @ change
+        loss = float(residual @ residual) / num_values
+        return Linearization(self.z + step, self.jacobian, residual, loss, moved, arrays=arrays)
 
     def steps(self, count: int, step: np.ndarray) -> np.ndarray:
         """A step of all unknowns: of the first ones as given, and the best one of the others."""

@@ -120,13 +120,17 @@ class Observations:
 
         Entirely predicted windows are left out.
         """
-        real = [n for n, window in enumerate(self.windows) if not window.is_predicted]
-        positions = np.linspace(0, len(real) - 1, num_windows).round().astype(int)
-        chosen = np.array(real)[np.unique(positions)]
+        chosen = self.evenly_chosen(num_windows)
         part = self._with_windows([self.windows[index].first(num_frames) for index in chosen])
         if self._starts is not None:
             part._starts = {name: values[chosen] for name, values in self._starts.items()}
         return part if part.num_values else self
+
+    def evenly_chosen(self, num_windows: int) -> np.ndarray:
+        """Numbers of a few windows that are not entirely predicted."""
+        real = [n for n, window in enumerate(self.windows) if not window.is_predicted]
+        positions = np.linspace(0, len(real) - 1, num_windows).round().astype(int)
+        return np.array(real)[np.unique(positions)]
 
     def until(self, num_frames: int, dt: float) -> "Observations":
         """All windows, cut to their first frames and the sensor readings up to then.

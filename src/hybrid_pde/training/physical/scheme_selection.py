@@ -25,7 +25,11 @@ from hybrid_pde.training.physical.objective import Objective
 from hybrid_pde.training.physical.observations import Observations
 from hybrid_pde.training.physical.paired_comparison import compare
 from hybrid_pde.training.physical.refined_linearization import discretized
-from hybrid_pde.training.physical.residual_arrays import residual_arrays, start_residuals
+from hybrid_pde.training.physical.residual_arrays import (
+    residual_arrays,
+    residuals_of_end,
+    start_residuals,
+)
 from hybrid_pde.training.physical.residuals import Residuals
 
 # Long enough to distinguish schemes of noise-free data, short compared with the calibration itself.
@@ -98,6 +102,7 @@ class _Fit:
         z: The optimum.
         loss: The loss there.
         residuals: The residuals there.
+        trial: The misfit, with its last linearization at the optimum.
         better: The candidate next to which this one was not worth fitting: optimum and loss are
             predicted.
         steps: Time steps a frame.
@@ -107,6 +112,7 @@ class _Fit:
     z: np.ndarray
     loss: float = inf
     residuals: Sequence[Residuals] = ()
+    trial: Objective | None = None
     better: Discretization | None = None
     steps: int = 0
 
@@ -181,8 +187,8 @@ def _screened(
         return None
     if best.loss >= _EXPLAINED:
         return _too_stiff(objective, stretch, candidate, best)
-    trial = Objective(objective.model, stretch, objective.vector, objective.dt, log=objective.log)
-    found = predicted_fit(trial, best.z, best.candidate, candidate)
+    assert best.trial is not None
+    found = predicted_fit(best.trial, best.z, best.candidate, candidate)
     if found is None or found.loss < _HOPELESS * best.loss:
         return None
     return _Fit(candidate, found.z, found.loss, better=best.candidate)
@@ -228,13 +234,14 @@ def _fit(
         trial = Objective(model, stretch, vector, objective.dt, estimate, log=objective.log)
         begin = trial.complete(start) if hidden else without_noise(trial, trial.complete(start))
         found = gauss_newton(trial, begin, MAX_ITERATIONS, TOLERANCE)
-        residuals = residual_arrays(trial, found.z) + start_residuals(trial, found.z)
+        residuals = [*residuals_of_end(trial, found.z), *start_residuals(trial, found.z)]
         steps = model.substeps_used
     except DivergenceError:
         return _Fit(candidate, start)
     finally:
         model.discretization = before
-    return _Fit(candidate, found.z[: len(vector)], found.loss, residuals, steps=steps)
+    z = found.z[: len(vector)]
+    return _Fit(candidate, z, found.loss, residuals, trial, steps=steps)
 
 
 def _whole_windows(whole: Observations, max_states: int | None = None) -> Observations:

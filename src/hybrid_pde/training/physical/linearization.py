@@ -164,7 +164,7 @@ class Reduction:
     def fold(self, numbers: Sequence[int], block: torch.Tensor) -> None:
         """Add rows ``[J r]``, columns first: ``[shared + own + 1, B, rows]``."""
         if not self._own:
-            self._add(0, block.flatten(1).T)
+            self._add(0, block.flatten(1))
             if self._grams is not None:
                 rows = block.transpose(0, 1)
                 self._add_products(numbers, rows @ rows.transpose(1, 2))
@@ -173,7 +173,7 @@ class Reduction:
         order = [*range(self._shared, self._shared + self._own), *range(self._shared)]
         ordered = torch.cat([block[order], block[-1:]])
         for position, number in enumerate(numbers):
-            self._add(number, ordered[:, position].T)
+            self._add(number, ordered[:, position])
 
     def finish(self, z: np.ndarray, penalties: torch.Tensor, num_values: float) -> Linearization:
         """The linearization of all rows, and of penalties ``[m, n + 1]``."""
@@ -205,18 +205,19 @@ class Reduction:
                 0, torch.tensor([self._simulations[number] for number in numbers]), products
             )
 
-    def _add(self, number: int, rows: torch.Tensor) -> None:
+    def _add(self, number: int, columns: torch.Tensor) -> None:
+        """Add rows, as columns ``[n, rows]``: in the order of memory that LAPACK wants."""
         pending = self._pending.setdefault(number, [])
-        pending.append(rows)
-        columns = rows.shape[1]
-        enough = min(_ROWS_A_COLUMN * columns, _MOST_PENDING // columns)
-        if sum(len(each) for each in pending) >= max(enough, 1024):
+        pending.append(columns)
+        count = len(columns)
+        enough = min(_ROWS_A_COLUMN * count, _MOST_PENDING // count)
+        if sum(each.shape[1] for each in pending) >= max(enough, 1024):
             self._reduce(number)
 
     def _reduce(self, number: int) -> None:
-        before = [self._triangles[number]] if number in self._triangles else []
-        rows = torch.cat([*before, *self._pending.pop(number, [])])
-        self._triangles[number] = torch.linalg.qr(rows, mode="r").R
+        before = [self._triangles[number].T] if number in self._triangles else []
+        columns = torch.cat([*before, *self._pending.pop(number, [])], dim=1)
+        self._triangles[number] = torch.linalg.qr(columns.T, mode="r").R
 
     def _placed(self, number: int, size: int) -> torch.Tensor:
         """The factor of a window with its columns at the positions of the unknowns."""

@@ -45,6 +45,8 @@ _MAX_STATES = 1024
 MAX_ITERATIONS = 30
 # Candidates are compared at their optima, up to rounding.
 TOLERANCE = 1e-9
+# Near enough for a few iterations on all windows to find the optimum.
+_ROUGH = 1e-3
 # Losses whose ratio is smaller are compared on whole windows. Candidates with a larger ratio
 # differ, even if the difference is that of a few large structures, which have no significance.
 _RATIO = 2.0
@@ -164,7 +166,8 @@ def _fit_all(
         if candidate.scheme == "weno" and any(each.loss < _EXPLAINED for each in fits):
             continue  # no shocks; WENO costs more than all other candidates
         found = _screened(objective, stretch, candidate, fits)
-        found = found or _fit(objective, stretch, candidate, start)
+        fit = _fit if fits else _first_fit
+        found = found or fit(objective, stretch, candidate, start)
         fits.append(found)
         if found.loss == min(each.loss for each in fits) < inf:
             start = found.z  # close to the optimum of the next candidate
@@ -175,6 +178,20 @@ def _fit_all(
             again = _fit(objective, stretch, found.candidate, start)
             fits[position] = min(found, again, key=lambda each: each.loss)
     return sorted(fits, key=lambda each: possible.index(each.candidate))
+
+
+def _first_fit(
+    objective: Objective, stretch: Observations, candidate: Discretization, start: np.ndarray
+) -> _Fit:
+    """The first candidate, from a distant guess: most iterations are made on one window."""
+    if objective.states is None and len(stretch.windows) > 1:
+        one = stretch.subset(1, stretch.windows[0].num_frames)
+        rough = _fit(objective, one, candidate, start, tolerance=_ROUGH)
+        if rough.loss < inf:
+            found = _fit(objective, stretch, candidate, rough.z)
+            if found.loss <= max(_RATIO * rough.loss, _EXPLAINED):
+                return found
+    return _fit(objective, stretch, candidate, start)
 
 
 def _screened(
@@ -221,6 +238,7 @@ def _fit(
     candidate: Discretization,
     start: np.ndarray,
     estimate_states: bool = False,
+    tolerance: float = TOLERANCE,
 ) -> _Fit:
     """A candidate at its optimum on a stretch of the data, from parameters z.
 
@@ -233,7 +251,7 @@ def _fit(
         estimate = estimate_states or hidden
         trial = Objective(model, stretch, vector, objective.dt, estimate, log=objective.log)
         begin = trial.complete(start) if hidden else without_noise(trial, trial.complete(start))
-        found = gauss_newton(trial, begin, MAX_ITERATIONS, TOLERANCE)
+        found = gauss_newton(trial, begin, MAX_ITERATIONS, tolerance)
         residuals = [*residuals_of_end(trial, found.z), *start_residuals(trial, found.z)]
         steps = model.substeps_used
     except DivergenceError:

@@ -83,7 +83,8 @@ def test_the_end_has_the_residuals_of_a_rollout() -> None:
     again = residual_arrays(misfit, end.z)
     for found, rolled in zip(residuals_of_end(misfit, end.z), again, strict=True):
         np.testing.assert_allclose(found.values, rolled.values, rtol=0, atol=1e-13)
-    assert end.loss == pytest.approx(objective().linearize(end.z).loss, rel=1e-9)
+    # A step of up to 0.3 % leaves an error of its square.
+    assert end.loss == pytest.approx(objective().linearize(end.z).loss, rel=1e-5)
 
 
 def test_a_long_step_is_followed_by_a_linearization() -> None:

@@ -20,7 +20,10 @@ from hybrid_pde.training.physical.frame_arrays import (
 )
 from hybrid_pde.training.physical.linearization import Linearization
 from hybrid_pde.training.physical.objective import Objective
-from hybrid_pde.training.physical.residual_arrays import residual_arrays
+from hybrid_pde.training.physical.residual_arrays import (
+    has_all_sensitivities,
+    residual_arrays,
+)
 from hybrid_pde.training.physical.residuals import Residuals
 
 # Axes of the residuals of sensor readings; frames have more.
@@ -63,8 +66,13 @@ def after_final_step(
 
 
 def _is_assessable(objective: Objective) -> bool:
-    """True if all unknowns are a few parameters, of which nothing but frames tells."""
+    """True if all unknowns are a few parameters, of which nothing but frames tells.
+
+    Where values are hidden, a few windows may lack frames that others have.
+    """
     vector = objective.vector
+    if not has_all_sensitivities(objective) and objective.observations.hides:
+        return False
     return (
         objective.states is None
         and len(vector) <= MOST_PARAMETERS

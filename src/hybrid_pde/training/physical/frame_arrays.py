@@ -12,6 +12,7 @@ import torch
 
 from hybrid_pde.training.physical.observation_times import ObservationTime, observation_times
 from hybrid_pde.training.physical.observations import Observations
+from hybrid_pde.training.physical.residual import joined
 from hybrid_pde.training.physical.residuals import Residuals
 
 # Largest number of values that are kept (16 MB): enough for every statistic.
@@ -106,29 +107,40 @@ class FrameArrays:
 
     def __init__(self, whole: Observations, num_parameters: int, dt: float) -> None:
         kept = kept_windows(whole, num_parameters + 1)
-        self._observations, self._place = kept.observations, dict(
-            zip(kept.numbers, range(len(kept.numbers)), strict=True)
-        )  # fmt: skip
-        self._dt = dt
+        self._observations = kept.observations
+        self._place = {number: place for place, number in enumerate(kept.numbers)}
+        self._frames = {
+            place: frozenset(
+                each.frame for each in observation_times(kept.observations, places, dt)
+            )
+            for places in kept.observations.chunks()
+            for place in places
+        }
         self._parts: list[_Part] = []
+        self._current: list[_Part] = []
 
     def begin(self, numbers: Sequence[int]) -> None:
         """Begin with the rollout of a batch of windows."""
-        rows = [row for row, number in enumerate(numbers) if number in self._place]
-        own = [self._place[numbers[row]] for row in rows]
-        times = observation_times(self._observations, own, self._dt) if own else []
-        frames = {each.frame for each in times if each.frame is not None}
-        self._parts.append(_Part(self._observations, own, rows, frames))
+        rows: dict[frozenset[int | None], list[int]] = {}  # by the frames that are kept
+        for row, number in enumerate(numbers):
+            if number in self._place:
+                rows.setdefault(self._frames[self._place[number]], []).append(row)
+        self._current = [
+            _Part(self._observations, [self._place[numbers[row]] for row in own], own, frames)
+            for frames, own in rows.items()
+        ]
+        self._parts += self._current
 
     def add(self, instant: ObservationTime, values: States, slopes: States) -> None:
         """Add states ``[1, B, C, *space]`` and derivatives ``[p, B, …]`` of the batch at a time."""
-        self._parts[-1].add(instant, values, slopes)
+        for part in self._current:
+            part.add(instant, values, slopes)
 
     @cached_property
     def windows(self) -> Sequence[Sensitivities]:
         """The kept windows; none if nothing but sensor readings is observed."""
         found = {n: each for part in self._parts for n, each in part.windows()}
-        self._parts = []
+        self._parts, self._current = [], []
         return [found[n] for numbers in self._observations.chunks() for n in numbers if n in found]
 
 
@@ -140,7 +152,7 @@ class _Part:
         observations: Observations,
         numbers: Sequence[int],
         rows: Sequence[int],
-        frames: set[int],
+        frames: frozenset[int | None],
     ) -> None:
         self._observations, self._numbers, self._frames = observations, numbers, frames
         self._rows = torch.tensor(rows)
@@ -157,7 +169,7 @@ class _Part:
             * _weight(self._observations, self._numbers, instant.frame, name)
             for name in self._observations.fields
         ]
-        self._slopes.append(torch.cat(weighted, dim=2))
+        self._slopes.append(joined(weighted, 2))
 
     def windows(self) -> list[tuple[int, Sensitivities]]:
         if not self._instants:
@@ -183,7 +195,8 @@ def at_frame(
     states = [
         state[name].expand_as(each) for name, each in zip(observations.fields, values, strict=True)
     ]
-    return torch.cat(values, dim=1), torch.cat(masks, dim=1), torch.cat(states, dim=1)
+    # The states are copied: a rollout may use their memory again.
+    return joined(values, 1), joined(masks, 1), torch.cat(states, dim=1)
 
 
 def by_window(

@@ -56,6 +56,8 @@ class Observations:
         self.layouts, self.grid = {each.name: each for each in data.layouts}, data.grid
         self._count: dict[_Frame, float] = {}
         self._starts: dict[str, torch.Tensor] | None = None
+        # Weights of batches without hidden values; they are asked for again and again.
+        self._known_weights: dict[tuple[str, tuple[_Frame, ...]], torch.Tensor] = {}
         for window in self.windows:
             self._count_targets(window)
         self.scale = {name: self._deviation(name) for name in self.fields}
@@ -165,6 +167,7 @@ class Observations:
             start = (window.recording, window.frames[0])
             counts[start] = counts.get(start, 0) + 1
         changed._count = dict.fromkeys(counts, sum(counts.values()) / len(counts))
+        changed._known_weights = {}
         changed.num_values = changed._count_values()
         return changed
 
@@ -252,7 +255,7 @@ class Observations:
     def _with_windows(self, windows: list[ObservationWindow]) -> "Observations":
         """Observations of other windows of the same frames."""
         part = copy(self)
-        part.windows, part._count = windows, {}
+        part.windows, part._count, part._known_weights = windows, {}, {}
         for window in windows:
             part._count_targets(window)
         part.num_values = part._count_values()
@@ -272,11 +275,15 @@ class Observations:
         return torch.cat(parts)
 
     def _weights(self, name: str, frames: Sequence[_Frame]) -> torch.Tensor | None:
+        key = name, tuple(frames)
+        if key in self._known_weights:
+            return self._known_weights[key]
         counts = torch.tensor([self._count[frame] for frame in frames], dtype=torch.float64)
         weights = (counts**-0.5 / self.scale[name]).reshape(-1, *(1,) * (len(self.grid.axes) + 1))
         roots = [self._recordings[each].root_weights(name, frame) for each, frame in frames]
         shape = (self.layouts[name].channels, *self.grid.shape)
         if all(root is None for root in roots):
+            self._known_weights[key] = weights
             return weights
         ones = torch.ones(shape, dtype=torch.float64)
         stacked = torch.stack([ones if root is None else root for root in roots])

@@ -133,3 +133,17 @@ def test_a_finer_residual_uses_the_collected_derivatives() -> None:
         columns = np.column_stack([at.jacobian, at.residual])
         products.append(columns.T @ columns)
     np.testing.assert_allclose(products[0], products[1], rtol=1e-10)
+
+
+def test_the_beginning_of_a_window_does_not_stand_for_the_rest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    misfit = objective()
+    at = misfit.linearize(near_minimum(misfit))
+    limits = 1e-5 * np.ones(2), 0.0
+    assert after_final_step(misfit, at, *limits) is not None
+    for values in (FEW_VALUES, 20 * 3 * 3):  # two whole windows; three frames of one
+        monkeypatch.setattr(frame_arrays, "MAX_VALUES", values)
+        few = objective()
+        found = after_final_step(few, few.linearize(at.z), *limits)
+        assert (found is None) == (values < FEW_VALUES)

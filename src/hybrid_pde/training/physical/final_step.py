@@ -26,6 +26,8 @@ from hybrid_pde.training.physical.residual_arrays import (
 )
 from hybrid_pde.training.physical.residuals import Residuals
 
+# Fewest windows of many that show how far the solution is from linear.
+_FEWEST_WINDOWS = 2
 # Axes of the residuals of sensor readings; frames have more.
 _READING_AXES = 2
 # Eigenvalues of JᵀJ with a unit diagonal that count.
@@ -66,20 +68,26 @@ def after_final_step(
 
 
 def _is_assessable(objective: Objective) -> bool:
-    """True if all unknowns are a few parameters, of which nothing but frames tells.
-
-    Where values are hidden, a few windows may lack frames that others have.
-    """
+    """True if all unknowns are a few parameters, and a few windows stand for all."""
     vector = objective.vector
-    if not has_all_sensitivities(objective) and objective.observations.hides:
-        return False
     return (
         objective.states is None
         and len(vector) <= MOST_PARAMETERS
         and not vector.has_priors
         and not any(vector.is_field(name) for name in vector.parameters)
         and not any(window.readings for window in objective.observations.windows)
+        and _few_stand_for_all(objective)
     )
+
+
+def _few_stand_for_all(objective: Objective) -> bool:
+    """True if the windows with derivatives are all, or several whole ones without hidden values."""
+    if has_all_sensitivities(objective):
+        return True
+    whole = objective.observations
+    few = kept_windows(whole, len(objective.vector) + 1).observations
+    is_cut = few.windows[0].num_frames < whole.windows[0].num_frames
+    return len(few.windows) >= _FEWEST_WINDOWS and not is_cut and not whole.hides
 
 
 def _of_windows(

@@ -129,6 +129,8 @@ class ObservedSimulation:
     def _at(values: torch.Tensor, at: Sequence[int]) -> torch.Tensor:
         if isinstance(at, range) and at.step == 1:
             return values[at.start : at.stop]
+        if len(at) == 1:  # without a copy
+            return values[at[0] : at[0] + 1]
         return values[list(at)]
 
 

@@ -20,7 +20,7 @@ import numpy as np
 from scipy.linalg import toeplitz
 
 from hybrid_pde.training.physical.autocorrelation import correlation
-from hybrid_pde.training.physical.residual_arrays import Sensitivities
+from hybrid_pde.training.physical.frame_arrays import Sensitivities
 from hybrid_pde.training.physical.residuals import Residuals
 
 # Fewest blocks for each parameter, and at all, that a sum over blocks is trusted with.

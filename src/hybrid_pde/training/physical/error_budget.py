@@ -15,15 +15,12 @@ from hybrid_pde.training.physical.data_precision import Rounding, roundings
 from hybrid_pde.training.physical.denoised_states import noise_information
 from hybrid_pde.training.physical.discretization_check import Refinement
 from hybrid_pde.training.physical.fit_quality import FitQuality
+from hybrid_pde.training.physical.frame_arrays import MOST_PARAMETERS, Sensitivities
 from hybrid_pde.training.physical.initial_state_noise import first_frame_effect
 from hybrid_pde.training.physical.normal_interval import interval_90
 from hybrid_pde.training.physical.objective import Objective
 from hybrid_pde.training.physical.parameter_vector import ParameterVector
-from hybrid_pde.training.physical.residual_arrays import (
-    MOST_PARAMETERS,
-    Sensitivities,
-    sensitivity_arrays,
-)
+from hybrid_pde.training.physical.residual_arrays import sensitivity_arrays
 from hybrid_pde.training.physical.scheme_discrepancy import (
     SchemeDiscrepancy,
     scheme_discrepancy,

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from hybrid_pde.training.physical.autocorrelation import Correlation, correlation
+from hybrid_pde.training.physical.frame_arrays import Sensitivities
 from hybrid_pde.training.physical.homogeneity import Homogeneity, homogeneity
 from hybrid_pde.training.physical.linearization import Linearization
 from hybrid_pde.training.physical.minimum import CONVERGED
@@ -20,9 +21,8 @@ from hybrid_pde.training.physical.misfit_words import misfit_sentences
 from hybrid_pde.training.physical.objective import Objective
 from hybrid_pde.training.physical.parameter_vector import ParameterVector
 from hybrid_pde.training.physical.residual_arrays import (
-    Sensitivities,
     has_all_sensitivities,
-    residual_arrays,
+    residuals_of_end,
     sensitivity_arrays,
 )
 from hybrid_pde.training.physical.residual_maps import residual_maps
@@ -73,9 +73,9 @@ class FitQuality:
 
 
 def assess_fit(measured: Objective, unknowns: np.ndarray, at: Linearization | None) -> FitQuality:
-    """Statistics of the residuals at the estimate, by one rollout.
+    """Statistics of the residuals at the estimate.
 
-    It has the derivatives that the budget of errors needs, unless they are too many.
+    With the derivatives that the budget of errors needs, unless they are too many.
 
     Args:
         measured: The objective without predicted values.
@@ -89,7 +89,7 @@ def assess_fit(measured: Objective, unknowns: np.ndarray, at: Linearization | No
     if at is not None and at.loss and has_all_sensitivities(measured):
         windows = sensitivity_arrays(measured, unknowns)
     residuals = (
-        residual_arrays(measured, unknowns)
+        residuals_of_end(measured, unknowns)
         if windows is None
         else [each.residuals for each in windows]
     )

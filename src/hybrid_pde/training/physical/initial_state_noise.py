@@ -18,9 +18,9 @@ import numpy as np
 import torch
 
 from hybrid_pde.training.physical.data_precision import Rounding
+from hybrid_pde.training.physical.frame_arrays import Sensitivities
 from hybrid_pde.training.physical.objective import Objective
 from hybrid_pde.training.physical.observations import Observations
-from hybrid_pde.training.physical.residual_arrays import Sensitivities
 
 # Samples that estimate a scatter well enough (25 %), and the fewest.
 _SAMPLES, _FEWEST_SAMPLES = 8, 2

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from hybrid_pde.training.physical.frame_arrays import EndArrays, FrameArrays
 from hybrid_pde.training.physical.initial_state_unknowns import InitialStates
 
 # Rows per column that are collected before a reduction: fewer, larger products.
@@ -58,6 +59,7 @@ class Linearization:
         grams: ``[J r]ᵀ[J r]`` of each simulation for the parameters, with its initial states
             eliminated, ``[S, p + 1, p + 1]``; ``None`` with many parameters.
         states: Steps of the initial states, if they were eliminated.
+        arrays: Residuals and derivatives of a few windows, where they were collected.
     """
 
     z: np.ndarray
@@ -66,9 +68,10 @@ class Linearization:
     loss: float
     grams: np.ndarray | None = None
     states: StateSteps | None = None
+    arrays: FrameArrays | EndArrays | None = None
 
     def stored(self) -> dict[str, Any]:
-        """All but the point as tensors and numbers, for files."""
+        """All but the point and the arrays as tensors and numbers, for files."""
         states = self.states
         return {
             # copies, because the memory layout may affect the last bits of later products
@@ -109,6 +112,20 @@ class Linearization:
         reduced = np.asarray(np.linalg.qr(ordered, mode="r"))[num_others:, num_others:]
         return reduced[:, :-1], reduced[:, -1]
 
+    def after(self, step: np.ndarray, arrays: EndArrays, num_values: float) -> "Linearization":
+        """The linearization after a step so short that the derivatives stay what they are.
+
+        Without eliminated states.
+        """
+        residual = self.residual + self.jacobian @ step
+        moved = None
+        if self.grams is not None:
+            change = np.eye(len(step) + 1)
+            change[:-1, -1] = step
+            moved = change.T @ self.grams @ change
+        loss = float(residual @ residual) / num_values
+        return Linearization(self.z + step, self.jacobian, residual, loss, moved, arrays=arrays)
+
     def steps(self, count: int, step: np.ndarray) -> np.ndarray:
         """A step of all unknowns: of the first ones as given, and the best one of the others."""
         if self.states is not None:
@@ -147,7 +164,7 @@ class Reduction:
     def fold(self, numbers: Sequence[int], block: torch.Tensor) -> None:
         """Add rows ``[J r]``, columns first: ``[shared + own + 1, B, rows]``."""
         if not self._own:
-            self._add(0, block.flatten(1).T)
+            self._add(0, block.flatten(1))
             if self._grams is not None:
                 rows = block.transpose(0, 1)
                 self._add_products(numbers, rows @ rows.transpose(1, 2))
@@ -156,7 +173,7 @@ class Reduction:
         order = [*range(self._shared, self._shared + self._own), *range(self._shared)]
         ordered = torch.cat([block[order], block[-1:]])
         for position, number in enumerate(numbers):
-            self._add(number, ordered[:, position].T)
+            self._add(number, ordered[:, position])
 
     def finish(self, z: np.ndarray, penalties: torch.Tensor, num_values: float) -> Linearization:
         """The linearization of all rows, and of penalties ``[m, n + 1]``."""
@@ -188,18 +205,19 @@ class Reduction:
                 0, torch.tensor([self._simulations[number] for number in numbers]), products
             )
 
-    def _add(self, number: int, rows: torch.Tensor) -> None:
+    def _add(self, number: int, columns: torch.Tensor) -> None:
+        """Add rows, as columns ``[n, rows]``: in the order of memory that LAPACK wants."""
         pending = self._pending.setdefault(number, [])
-        pending.append(rows)
-        columns = rows.shape[1]
-        enough = min(_ROWS_A_COLUMN * columns, _MOST_PENDING // columns)
-        if sum(len(each) for each in pending) >= max(enough, 1024):
+        pending.append(columns)
+        count = len(columns)
+        enough = min(_ROWS_A_COLUMN * count, _MOST_PENDING // count)
+        if sum(each.shape[1] for each in pending) >= max(enough, 1024):
             self._reduce(number)
 
     def _reduce(self, number: int) -> None:
-        before = [self._triangles[number]] if number in self._triangles else []
-        rows = torch.cat([*before, *self._pending.pop(number, [])])
-        self._triangles[number] = torch.linalg.qr(rows, mode="r").R
+        before = [self._triangles[number].T] if number in self._triangles else []
+        columns = torch.cat([*before, *self._pending.pop(number, [])], dim=1)
+        self._triangles[number] = torch.linalg.qr(columns.T, mode="r").R
 
     def _placed(self, number: int, size: int) -> torch.Tensor:
         """The factor of a window with its columns at the positions of the unknowns."""

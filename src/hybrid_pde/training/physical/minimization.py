@@ -10,6 +10,7 @@ from scipy.optimize import least_squares
 
 from hybrid_pde.errors import DivergenceError
 from hybrid_pde.training.physical.convergence import IRRELEVANT, ROUNDING, FullStep
+from hybrid_pde.training.physical.final_step import after_final_step
 from hybrid_pde.training.physical.lbfgsb import lbfgsb
 from hybrid_pde.training.physical.linearization import Linearization
 from hybrid_pde.training.physical.minimum import (
@@ -24,6 +25,8 @@ from hybrid_pde.training.physical.objective import Objective
 # A final step is skipped if it is below this fraction of the tolerance, since its effect remains as
 # an error.
 _SKIPPED = 0.1
+# Windows on which the loss at the first guess is evaluated, only to be shown.
+_FEW_WINDOWS = 4
 # Largest number of halvings of a full step, two per trial.
 _HALVINGS, _HALVINGS_PER_TRIAL = 16, 2
 
@@ -178,8 +181,14 @@ class _Trials:
             self._residual(z)
         # Called at accepted points. SciPy would evaluate the next step before it detects
         # convergence.
-        sizes = self._objective.vector.sizes(z)
-        if _ends_here(self._at, self._least, self._tolerance * sizes):
+        shortest = self._tolerance * self._objective.vector.sizes(z)
+        if _ends_here(self._at, self._least, shortest):
+            raise _ConvergedError
+        limits = _SKIPPED * shortest, _SKIPPED**2 * self._least
+        end = after_final_step(self._objective, self._at, *limits)
+        if end is not None:
+            self.found.add(end.z, end.loss)
+            self.best = end if end.loss < self.best.loss else self.best
             raise _ConvergedError
         return self._at.jacobian
 
@@ -201,7 +210,11 @@ def _ends_here(at: Linearization, least: float, shortest: np.ndarray) -> bool:
 
 
 def history_of_point(objective: Objective, z: np.ndarray) -> list[tuple[np.ndarray, float]]:
-    """The history of one evaluation at parameters z; empty if the rollout diverges."""
+    """The history of one evaluation at parameters z, on a few windows; empty if it diverges."""
+    observations = objective.observations
+    if len(observations.windows) > _FEW_WINDOWS:
+        few = observations.subset(_FEW_WINDOWS, observations.windows[0].num_frames)
+        objective = objective.of(few)
     try:
         return [(z, objective.loss(objective.complete(z)))]
     except DivergenceError:

@@ -12,6 +12,7 @@ space.
 
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import replace
 from math import isfinite
 
 import numpy as np
@@ -22,6 +23,11 @@ from hybrid_pde.errors import DivergenceError
 from hybrid_pde.models.physical.physical_model import PhysicalModel
 from hybrid_pde.training.physical.adjoint import AdjointRollout
 from hybrid_pde.training.physical.evaluation_log import EvaluationLog, Values
+from hybrid_pde.training.physical.frame_arrays import (
+    MOST_PARAMETERS,
+    FrameArrays,
+    Sensitivities,
+)
 from hybrid_pde.training.physical.initial_state_unknowns import InitialStates
 from hybrid_pde.training.physical.linearization import Linearization, Reduction
 from hybrid_pde.training.physical.observation_times import ObservationTime, observation_times
@@ -76,6 +82,7 @@ class Objective:
         self.noise_variance = 1e-4
         self.substeps_used = 0
         self._last: Linearization | None = None
+        self._arrays: FrameArrays | None = None  # of the last computed linearization
 
     @property
     def num_values(self) -> float:
@@ -132,6 +139,10 @@ class Objective:
         observations = self.observations.until(num_frames, self.dt)
         return self._with(observations, self.states is not None)
 
+    def of(self, observations: Observations) -> "Objective":
+        """The misfit to some of the windows, as a function of the parameters only."""
+        return self._with(observations)
+
     def _with(self, observations: Observations, estimate_states: bool = False) -> "Objective":
         """The misfit to other observations."""
         other = Objective(
@@ -173,17 +184,42 @@ class Objective:
         Raises:
             DivergenceError: if a rollout is no longer finite.
         """
-        if self._last is not None and np.array_equal(unknowns, self._last.z):
-            return self._last
+        if (known := self.at_hand(unknowns)) is not None:
+            return known
         is_dense = self.states is None or self.states.is_dense
         linearize = self._linearize if is_dense else self._linearize_eliminated
+        self._arrays = None
         found = self.log.evaluate("linearize", unknowns, lambda: linearize(unknowns))
         self.substeps_used = found["substeps"]
-        self._last = Linearization.restored(unknowns, found)
+        self._last = replace(Linearization.restored(unknowns, found), arrays=self._arrays)
         return self._last
+
+    def at_hand(self, unknowns: np.ndarray) -> Linearization | None:
+        """The last linearization, if it is that at a point."""
+        last = self._last
+        return last if last is not None and np.array_equal(unknowns, last.z) else None
+
+    def sensitivities(self, z: np.ndarray) -> Sequence[Sensitivities]:
+        """Residuals of frames with derivatives at a point, of a few windows, with known states.
+
+        They are collected with the linearization; only where that was read from the log, it is
+        computed again.
+
+        Raises:
+            DivergenceError: if a rollout is no longer finite.
+        """
+        at = self.linearize(z)
+        if at.arrays is None:
+            self._linearize(z)
+            at = replace(at, arrays=self._arrays)
+            self._last = at
+        assert at.arrays is not None, "states are known, and parameters few"
+        return at.arrays.windows
 
     def _linearize(self, unknowns: np.ndarray) -> Values:
         self.substeps_used = 0
+        if self.states is None and len(self.vector) <= MOST_PARAMETERS:
+            self._arrays = FrameArrays(self.observations, len(self.vector), self.dt)
         reduction = Reduction(len(self.vector), self.states, self.observations.simulations)
         tangents = TangentRollout(self.model, self.observations, self.vector, self.states)
         for numbers in self.observations.chunks():
@@ -192,6 +228,8 @@ class Objective:
                 if self.states is not None:
                     first = len(self.vector)
                     reduction.fold(numbers, self.states.block(unknowns[first:], numbers, first))
+                if self._arrays is not None:
+                    self._arrays.begin(numbers)
                 # The generator holds an open forward-mode level: close it after errors too.
                 with closing(tangents.rollout(unknowns, numbers, instants)) as run:
                     for instant, values, slopes in run:
@@ -200,6 +238,8 @@ class Objective:
                         block = torch.cat([columns, self._residual(numbers, instant, values)])
                         self._check(block, unknowns)
                         reduction.fold(numbers, block)
+                        if self._arrays is not None:
+                            self._arrays.add(instant, values, slopes)
         penalties = linearized_regularization(
             self.vector, unknowns, self.noise_variance, self.num_values
         )

@@ -56,6 +56,8 @@ class Observations:
         self.layouts, self.grid = {each.name: each for each in data.layouts}, data.grid
         self._count: dict[_Frame, float] = {}
         self._starts: dict[str, torch.Tensor] | None = None
+        # Weights of batches without hidden values; they are asked for again and again.
+        self._known_weights: dict[tuple[str, tuple[_Frame, ...]], torch.Tensor] = {}
         for window in self.windows:
             self._count_targets(window)
         self.scale = {name: self._deviation(name) for name in self.fields}
@@ -120,13 +122,17 @@ class Observations:
 
         Entirely predicted windows are left out.
         """
-        real = [n for n, window in enumerate(self.windows) if not window.is_predicted]
-        positions = np.linspace(0, len(real) - 1, num_windows).round().astype(int)
-        chosen = np.array(real)[np.unique(positions)]
+        chosen = self.evenly_chosen(num_windows)
         part = self._with_windows([self.windows[index].first(num_frames) for index in chosen])
         if self._starts is not None:
             part._starts = {name: values[chosen] for name, values in self._starts.items()}
         return part if part.num_values else self
+
+    def evenly_chosen(self, num_windows: int) -> np.ndarray:
+        """Numbers of a few windows that are not entirely predicted."""
+        real = [n for n, window in enumerate(self.windows) if not window.is_predicted]
+        positions = np.linspace(0, len(real) - 1, num_windows).round().astype(int)
+        return np.array(real)[np.unique(positions)]
 
     def until(self, num_frames: int, dt: float) -> "Observations":
         """All windows, cut to their first frames and the sensor readings up to then.
@@ -161,6 +167,7 @@ class Observations:
             start = (window.recording, window.frames[0])
             counts[start] = counts.get(start, 0) + 1
         changed._count = dict.fromkeys(counts, sum(counts.values()) / len(counts))
+        changed._known_weights = {}
         changed.num_values = changed._count_values()
         return changed
 
@@ -248,7 +255,7 @@ class Observations:
     def _with_windows(self, windows: list[ObservationWindow]) -> "Observations":
         """Observations of other windows of the same frames."""
         part = copy(self)
-        part.windows, part._count = windows, {}
+        part.windows, part._count, part._known_weights = windows, {}, {}
         for window in windows:
             part._count_targets(window)
         part.num_values = part._count_values()
@@ -268,11 +275,15 @@ class Observations:
         return torch.cat(parts)
 
     def _weights(self, name: str, frames: Sequence[_Frame]) -> torch.Tensor | None:
+        key = name, tuple(frames)
+        if key in self._known_weights:
+            return self._known_weights[key]
         counts = torch.tensor([self._count[frame] for frame in frames], dtype=torch.float64)
         weights = (counts**-0.5 / self.scale[name]).reshape(-1, *(1,) * (len(self.grid.axes) + 1))
         roots = [self._recordings[each].root_weights(name, frame) for each, frame in frames]
         shape = (self.layouts[name].channels, *self.grid.shape)
         if all(root is None for root in roots):
+            self._known_weights[key] = weights
             return weights
         ones = torch.ones(shape, dtype=torch.float64)
         stacked = torch.stack([ones if root is None else root for root in roots])

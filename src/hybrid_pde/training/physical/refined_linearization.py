@@ -4,7 +4,7 @@ The derivatives are those of the used discretization: on a finer grid they are n
 cost many times as much.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
@@ -14,11 +14,14 @@ import torch
 from hybrid_pde.models.physical.physical_model import PhysicalModel
 from hybrid_pde.numerics.discretization import Discretization
 from hybrid_pde.training.physical.evaluation_log import Values
+from hybrid_pde.training.physical.frame_arrays import Sensitivities, States, at_frame
 from hybrid_pde.training.physical.linearization import Linearization, Reduction
 from hybrid_pde.training.physical.objective import Objective
-from hybrid_pde.training.physical.observation_times import observation_times
+from hybrid_pde.training.physical.observation_times import ObservationTime, observation_times
+from hybrid_pde.training.physical.observations import Observations
 from hybrid_pde.training.physical.regularization import linearized_regularization
 from hybrid_pde.training.physical.residual import predicted_values, residual_at
+from hybrid_pde.training.physical.residual_arrays import has_all_sensitivities
 from hybrid_pde.training.physical.tangent_rollout import TangentRollout
 
 
@@ -40,7 +43,9 @@ def linearize_refined(
 ) -> RefinedLinearization:
     """Derivatives of the used discretization at z, and the residual of a finer one at a point.
 
-    Both rollouts run in lockstep, so that memory does not depend on the number of frames.
+    The derivatives are those of the last linearization, if that is of z and collected those of all
+    windows. Otherwise both rollouts run in lockstep, so that memory does not depend on the number
+    of frames.
 
     Args:
         objective: The misfit, with known initial states.
@@ -73,10 +78,16 @@ def _reduced(
     # The finer residual is one more column.
     reduction = Reduction(size + 1, None, observations.simulations)
     tangents = TangentRollout(model, observations, vector, None)
+    known = _collected(objective, z)
     for numbers in observations.chunks():
         instants = observation_times(observations, numbers, objective.dt)
         with discretized(model, finer):
             fine = tangents.run([torch.from_numpy(np.array(point))], numbers, instants)
+        if known:
+            own, known = known[: len(numbers)], known[len(numbers) :]
+            for row, (instant, state) in enumerate(zip(instants, fine, strict=True)):
+                reduction.fold(numbers, _block(observations, numbers, own, (row, instant), state))
+            continue
         with closing(tangents.rollout(z, numbers, instants)) as used:
             for (instant, values, slopes), state in zip(used, fine, strict=True):
                 lifted = {name: value.unsqueeze(0) for name, value in state.items()}
@@ -96,6 +107,31 @@ def _reduced(
     reduced = reduction.finish(np.append(z, 0.0), rows, num_values)
     columns = np.column_stack([reduced.jacobian, reduced.residual])
     return {"columns": torch.from_numpy(columns)}
+
+
+def _collected(objective: Objective, z: np.ndarray) -> Sequence[Sensitivities]:
+    """Residuals and derivatives of all windows from the last linearization; none if it has not."""
+    if objective.at_hand(z) is None or not has_all_sensitivities(objective):
+        return []
+    found = objective.sensitivities(z)
+    return found if len(found) == len(objective.observations.windows) else []
+
+
+def _block(
+    observations: Observations,
+    numbers: Sequence[int],
+    used: Sequence[Sensitivities],
+    at: tuple[int, ObservationTime],
+    state: States,
+) -> torch.Tensor:
+    """Rows of J, the finer and the used residual of a batch at a frame, ``[p + 2, B, values]``."""
+    row, instant = at
+    assert instant.frame is not None
+    slopes = np.stack([each.slopes[:, row] for each in used], axis=1)
+    residual = np.stack([each.residuals.values[row] for each in used])
+    finer, _, _ = at_frame(observations, numbers, instant.frame, state)
+    columns = [torch.from_numpy(slopes), finer.unsqueeze(0), torch.from_numpy(residual)[None]]
+    return torch.cat(columns).flatten(2)
 
 
 @contextmanager

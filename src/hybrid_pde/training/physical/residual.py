@@ -50,7 +50,7 @@ def predicted_values(
             present = torch.stack([each.present[name][instant.reading] for each in readings])
             read = read_states(readings, instant.reading, states[name])
             parts.append((read * present / observations.scale[name]).flatten(2))
-    return torch.cat(parts, dim=2)
+    return joined(parts, 2)
 
 
 def observed_values(
@@ -68,7 +68,12 @@ def observed_values(
             readings = _readings(observations, numbers)
             values = torch.stack([each.values[name][instant.reading] for each in readings])
             parts.append((values / observations.scale[name]).flatten(1))
-    return torch.cat(parts, dim=1)
+    return joined(parts, 1)
+
+
+def joined(parts: Sequence[torch.Tensor], axis: int) -> torch.Tensor:
+    """Tensors joined along an axis; a single one as it is, without a copy."""
+    return parts[0] if len(parts) == 1 else torch.cat(list(parts), dim=axis)
 
 
 def _readings(observations: Observations, numbers: Sequence[int]) -> list[Readings]:

@@ -4,28 +4,26 @@ Layout: ``B`` windows, ``T`` frames, ``C`` channels, ``X Y Z`` space; ``K`` read
 """
 
 from collections.abc import Sequence
-from contextlib import closing
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 
+from hybrid_pde.training.physical.frame_arrays import (
+    MOST_PARAMETERS,
+    EndArrays,
+    Instant,
+    Sensitivities,
+    States,
+    at_frame,
+    by_window,
+    kept_windows,
+)
 from hybrid_pde.training.physical.objective import Objective
 from hybrid_pde.training.physical.observation_times import ObservationTime, observation_times
 from hybrid_pde.training.physical.observations import Observations
 from hybrid_pde.training.physical.residuals import Residuals
 from hybrid_pde.training.physical.sensor_readings import read_states
-from hybrid_pde.training.physical.tangent_rollout import States, TangentRollout
-
-# Largest number of values that are kept (16 MB): enough for every statistic.
-MAX_VALUES = 2**21
-# More parameters have no derivatives as arrays.
-MOST_PARAMETERS = 16
-# Fewest frames of a window that is cut to this size.
-_FEWEST_FRAMES = 3
-
-# Residuals and mask of all windows at one time, and for frames the predicted states.
-_Instant = tuple[torch.Tensor, ...]
+from hybrid_pde.training.physical.tangent_rollout import TangentRollout
 
 
 @torch.no_grad()
@@ -47,22 +45,22 @@ def residual_arrays(
         DivergenceError: if a rollout is no longer finite.
     """
     whole = objective.with_states_held(unknowns).observations
-    observations = _few(whole, MAX_VALUES // columns)
+    observations = kept_windows(whole, columns).observations
     z = torch.from_numpy(np.array(unknowns[: len(objective.vector)]))
     tangents = TangentRollout(objective.model, observations, objective.vector, None)
     found = []
     for numbers in observations.chunks():
         instants = observation_times(observations, numbers, objective.dt)
-        frames: list[_Instant] = []
-        readings: list[_Instant] = []
+        frames: list[Instant] = []
+        readings: list[Instant] = []
         for instant, state in zip(instants, tangents.run([z], numbers, instants), strict=True):
             if instant.frame is not None:
-                frames.append(_at_frame(observations, numbers, instant.frame, state))
+                frames.append(at_frame(observations, numbers, instant.frame, state))
             if instant.reading is not None:
                 readings.append(_at_reading(observations, numbers, instant, state))
         for part in (frames, readings):
             if part:
-                found += _by_window(observations, numbers, part)
+                found += by_window(observations, numbers, part)
     return found
 
 
@@ -83,21 +81,7 @@ def start_residuals(objective: Objective, unknowns: np.ndarray) -> list[Residual
     ]
 
 
-@dataclass(frozen=True)
-class Sensitivities:
-    """Residuals of the frames of one window and their derivatives.
-
-    Attributes:
-        residuals: Weighted residuals ``[T, C, *space]``.
-        slopes: Their derivatives with respect to z, ``[p, T, C, *space]``.
-    """
-
-    residuals: Residuals
-    slopes: np.ndarray
-
-
-@torch.no_grad()
-def sensitivity_arrays(objective: Objective, unknowns: np.ndarray) -> list[Sensitivities]:
+def sensitivity_arrays(objective: Objective, unknowns: np.ndarray) -> Sequence[Sensitivities]:
     """Residuals of frames with their derivatives at a point, the initial states held.
 
     Of a few evenly chosen windows, if all together have more than ``MAX_VALUES`` derivatives. Empty
@@ -107,33 +91,25 @@ def sensitivity_arrays(objective: Objective, unknowns: np.ndarray) -> list[Sensi
         DivergenceError: if a rollout is no longer finite.
     """
     size = len(objective.vector)
-    whole = objective.with_states_held(unknowns).observations
-    observations = _few(whole, MAX_VALUES // (size + 1))
-    tangents = TangentRollout(objective.model, observations, objective.vector, None)
-    found = []
-    for numbers in observations.chunks():
-        instants = observation_times(observations, numbers, objective.dt)
-        frames: list[_Instant] = []
-        slopes: list[torch.Tensor] = []
-        with closing(tangents.rollout(unknowns[:size], numbers, instants)) as run:
-            for instant, values, derivatives in run:
-                if instant.frame is not None:
-                    state = {name: value[0] for name, value in values.items()}
-                    frames.append(_at_frame(observations, numbers, instant.frame, state))
-                    slopes.append(
-                        torch.cat(
-                            [
-                                derivatives[name] * _weight(observations, numbers, instant, name)
-                                for name in observations.fields
-                            ],
-                            dim=2,
-                        )
-                    )
-        if frames:
-            stacked = torch.stack(slopes, dim=2).numpy()  # [p, B, T, C, *space]
-            parts = _by_window(observations, numbers, frames)
-            found += [Sensitivities(part, stacked[:, entry]) for entry, part in enumerate(parts)]
-    return found
+    if objective.states is not None:
+        held = objective.with_states_held(unknowns)
+        objective = held.of(kept_windows(held.observations, size + 1).observations)
+    return objective.sensitivities(unknowns[:size])
+
+
+def residuals_of_end(objective: Objective, unknowns: np.ndarray) -> Sequence[Residuals]:
+    """Residuals where a minimization ended, without another rollout if its last one has them.
+
+    Raises:
+        DivergenceError: if the rollout is no longer finite.
+    """
+    at = objective.at_hand(unknowns)
+    if at is not None and objective.states is None:
+        if isinstance(at.arrays, EndArrays):
+            return at.arrays.residuals
+        if has_all_sensitivities(objective):
+            return [each.residuals for each in objective.sensitivities(unknowns)]
+    return residual_arrays(objective, unknowns)
 
 
 def has_all_sensitivities(objective: Objective) -> bool:
@@ -141,48 +117,12 @@ def has_all_sensitivities(objective: Objective) -> bool:
     observations, size = objective.observations, len(objective.vector)
     if size > MOST_PARAMETERS or any(each.readings is not None for each in observations.windows):
         return False
-    return _few(observations, MAX_VALUES // (size + 1)) is observations
-
-
-def _weight(
-    observations: Observations, numbers: Sequence[int], instant: ObservationTime, name: str
-) -> torch.Tensor:
-    assert instant.frame is not None
-    weight = observations.weight(numbers, instant.frame, name)
-    return torch.zeros(1, dtype=torch.float64) if weight is None else weight
-
-
-def _few(observations: Observations, max_values: int = MAX_VALUES) -> Observations:
-    """Evenly chosen windows, cut to their first frames if one alone is too large."""
-    frames, count = observations.windows[0].num_frames, len(observations.windows)
-    kept = max(1, max_values // (observations.state_size * frames))
-    if kept >= count and not any(window.is_predicted for window in observations.windows):
-        return observations
-    shorter = max(_FEWEST_FRAMES, max_values // observations.state_size)
-    return observations.subset(min(kept, count), min(frames, shorter))
-
-
-def _at_frame(
-    observations: Observations, numbers: Sequence[int], frame: int, state: States
-) -> _Instant:
-    """Residuals ``[B, C, *space]`` of all fields at a frame, which are observed, and states."""
-    values, masks = [], []
-    for name in observations.fields:
-        weight = observations.weight(numbers, frame, name)
-        if weight is None:
-            weight = torch.zeros(1, dtype=torch.float64)
-        residual = (state[name] - observations.target(numbers, frame, name)) * weight
-        values.append(residual)
-        masks.append((weight > 0).expand_as(residual))
-    states = [
-        state[name].expand_as(each) for name, each in zip(observations.fields, values, strict=True)
-    ]
-    return torch.cat(values, dim=1), torch.cat(masks, dim=1), torch.cat(states, dim=1)
+    return kept_windows(observations, size + 1).observations is observations
 
 
 def _at_reading(
     observations: Observations, numbers: Sequence[int], instant: ObservationTime, state: States
-) -> _Instant:
+) -> Instant:
     """Residuals ``[B, sensors · C]`` of all fields at a reading time, and which exist."""
     own = [observations.windows[number].readings for number in numbers]
     readings = [each for each in own if each is not None]
@@ -196,20 +136,3 @@ def _at_reading(
         values.append(residual.flatten(1))
         masks.append(present.flatten(1))
     return torch.cat(values, dim=1), torch.cat(masks, dim=1)
-
-
-def _by_window(
-    observations: Observations, numbers: Sequence[int], instants: Sequence[_Instant]
-) -> list[Residuals]:
-    values, masks, *states = (
-        torch.stack(each, dim=1).numpy() for each in zip(*instants, strict=True)
-    )
-    return [
-        Residuals(
-            values[entry],
-            None if masks[entry].all() else masks[entry],
-            observations.windows[number].simulation,
-            states[0][entry] if states else None,
-        )
-        for entry, number in enumerate(numbers)
-    ]

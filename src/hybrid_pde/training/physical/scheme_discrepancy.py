@@ -31,9 +31,10 @@ from hybrid_pde.domain.grid import Grid
 from hybrid_pde.errors import DivergenceError
 from hybrid_pde.numerics.discretization import CANDIDATES, Discretization
 from hybrid_pde.training.physical.autocorrelation import correlation
+from hybrid_pde.training.physical.frame_arrays import Sensitivities
 from hybrid_pde.training.physical.objective import Objective
 from hybrid_pde.training.physical.refined_linearization import discretized
-from hybrid_pde.training.physical.residual_arrays import Sensitivities, residual_arrays
+from hybrid_pde.training.physical.residual_arrays import residual_arrays
 from hybrid_pde.training.physical.residuals import Residuals
 
 # Order of most solvers: advection in advective and in divergence form spans the common schemes.
@@ -43,6 +44,7 @@ _COMMON = (
 )
 # Time steps of order 2, as many a frame as some solvers are run with.
 _COARSE_STEPS, _LARGE_STEPS = Discretization("spectral", 2), 4
+_SMALL_STEPS = Discretization("spectral", 4)
 # Standard deviation of an amplitude up to which the data determine it; that of the prior is 1.
 _DETERMINED = 0.25
 # Number of residuals that count as one from which they are errors of a solution, not noise.
@@ -110,21 +112,26 @@ def scheme_discrepancy(
     Returns:
         ``None`` without frames, or if no other scheme has a solution.
     """
+    residual = np.concatenate([each.residuals.values.ravel() for each in windows])
+    solved = {objective.model.discretization: residual}
     schemes: list[Discretization] = []
     columns: list[np.ndarray] = []
     for scheme in _other_schemes(objective.model.discretization, objective.observations.grid):
-        difference = _difference(objective, unknowns, windows, scheme)
-        if difference is not None and not any(_is_same(difference, each) for each in columns):
+        try:
+            solved[scheme] = _rollout(objective, unknowns, scheme)
+        except DivergenceError:
+            continue
+        difference = solved[scheme] - residual
+        if not any(_is_same(difference, each) for each in columns):
             schemes.append(scheme)
             columns.append(difference)
-    large_steps = _difference_of_time_steps(objective, unknowns)
+    large_steps = _difference_of_time_steps(objective, unknowns, solved.get(_SMALL_STEPS))
     if large_steps is not None:
         schemes.append(_COARSE_STEPS)
         columns.append(large_steps)
     if not columns:
         return None
-    residual = np.concatenate([each.residuals.values.ravel() for each in windows])
-    residual *= sqrt(min(1.0, explained))
+    residual = residual * sqrt(min(1.0, explained))
     fit = Regression(windows, np.stack(columns, axis=1), objective.num_values)
     mean, covariance = fit.posterior(residual)
     is_open = large_steps is not None and covariance[-1, -1] > _DETERMINED**2
@@ -154,37 +161,29 @@ def _other_schemes(used: Discretization, grid: Grid) -> Sequence[Discretization]
     return [each for each in others if each != used and each.incompatibility(grid) is None]
 
 
-def _difference_of_time_steps(objective: Objective, unknowns: np.ndarray) -> np.ndarray | None:
-    """Weighted rollout with large time steps of order 2 less one with small ones of order 4."""
-    model, exact = objective.model, replace(_COARSE_STEPS, order=4)
+def _difference_of_time_steps(
+    objective: Objective, unknowns: np.ndarray, small: np.ndarray | None
+) -> np.ndarray | None:
+    """Weighted rollout with large time steps of order 2 less one with small ones of order 4.
+
+    Args:
+        objective: The misfit.
+        unknowns: All its unknowns.
+        small: The latter, if it has been solved.
+    """
+    model = objective.model
     if _COARSE_STEPS.incompatibility(objective.observations.grid) is not None:
         return None
     numerics = model.numerics
     try:
-        small = _rollout(objective, unknowns, exact)
+        if small is None:
+            small = _rollout(objective, unknowns, _SMALL_STEPS)
         model.numerics = numerics.model_copy(update={"substeps": _LARGE_STEPS})
         return _rollout(objective, unknowns, _COARSE_STEPS) - small
     except DivergenceError:
         return None
     finally:
         model.numerics = numerics
-
-
-def _difference(
-    objective: Objective,
-    unknowns: np.ndarray,
-    windows: Sequence[Sensitivities],
-    scheme: Discretization,
-) -> np.ndarray | None:
-    """Weighted rollout of another scheme less that of the used one, ``[n]``.
-
-    ``None`` if its solution diverges.
-    """
-    try:
-        found = _rollout(objective, unknowns, scheme)
-    except DivergenceError:
-        return None
-    return found - np.concatenate([each.residuals.values.ravel() for each in windows])
 
 
 def _rollout(objective: Objective, unknowns: np.ndarray, scheme: Discretization) -> np.ndarray:

@@ -25,7 +25,11 @@ from hybrid_pde.training.physical.objective import Objective
 from hybrid_pde.training.physical.observations import Observations
 from hybrid_pde.training.physical.paired_comparison import compare
 from hybrid_pde.training.physical.refined_linearization import discretized
-from hybrid_pde.training.physical.residual_arrays import residual_arrays, start_residuals
+from hybrid_pde.training.physical.residual_arrays import (
+    residual_arrays,
+    residuals_of_end,
+    start_residuals,
+)
 from hybrid_pde.training.physical.residuals import Residuals
 
 # Long enough to distinguish schemes of noise-free data, short compared with the calibration itself.
@@ -41,6 +45,8 @@ _MAX_STATES = 1024
 MAX_ITERATIONS = 30
 # Candidates are compared at their optima, up to rounding.
 TOLERANCE = 1e-9
+# Near enough for a few iterations on all windows to find the optimum.
+_ROUGH = 1e-3
 # Losses whose ratio is smaller are compared on whole windows. Candidates with a larger ratio
 # differ, even if the difference is that of a few large structures, which have no significance.
 _RATIO = 2.0
@@ -98,6 +104,7 @@ class _Fit:
         z: The optimum.
         loss: The loss there.
         residuals: The residuals there.
+        trial: The misfit, with its last linearization at the optimum.
         better: The candidate next to which this one was not worth fitting: optimum and loss are
             predicted.
         steps: Time steps a frame.
@@ -107,6 +114,7 @@ class _Fit:
     z: np.ndarray
     loss: float = inf
     residuals: Sequence[Residuals] = ()
+    trial: Objective | None = None
     better: Discretization | None = None
     steps: int = 0
 
@@ -158,7 +166,8 @@ def _fit_all(
         if candidate.scheme == "weno" and any(each.loss < _EXPLAINED for each in fits):
             continue  # no shocks; WENO costs more than all other candidates
         found = _screened(objective, stretch, candidate, fits)
-        found = found or _fit(objective, stretch, candidate, start)
+        fit = _fit if fits else _first_fit
+        found = found or fit(objective, stretch, candidate, start)
         fits.append(found)
         if found.loss == min(each.loss for each in fits) < inf:
             start = found.z  # close to the optimum of the next candidate
@@ -171,6 +180,20 @@ def _fit_all(
     return sorted(fits, key=lambda each: possible.index(each.candidate))
 
 
+def _first_fit(
+    objective: Objective, stretch: Observations, candidate: Discretization, start: np.ndarray
+) -> _Fit:
+    """The first candidate, from a distant guess: most iterations are made on one window."""
+    if objective.states is None and len(stretch.windows) > 1:
+        one = stretch.subset(1, stretch.windows[0].num_frames)
+        rough = _fit(objective, one, candidate, start, tolerance=_ROUGH)
+        if rough.loss < inf:
+            found = _fit(objective, stretch, candidate, rough.z)
+            if found.loss <= max(_RATIO * rough.loss, _EXPLAINED):
+                return found
+    return _fit(objective, stretch, candidate, start)
+
+
 def _screened(
     objective: Objective, stretch: Observations, candidate: Discretization, fits: Sequence[_Fit]
 ) -> _Fit | None:
@@ -181,8 +204,8 @@ def _screened(
         return None
     if best.loss >= _EXPLAINED:
         return _too_stiff(objective, stretch, candidate, best)
-    trial = Objective(objective.model, stretch, objective.vector, objective.dt, log=objective.log)
-    found = predicted_fit(trial, best.z, best.candidate, candidate)
+    assert best.trial is not None
+    found = predicted_fit(best.trial, best.z, best.candidate, candidate)
     if found is None or found.loss < _HOPELESS * best.loss:
         return None
     return _Fit(candidate, found.z, found.loss, better=best.candidate)
@@ -215,6 +238,7 @@ def _fit(
     candidate: Discretization,
     start: np.ndarray,
     estimate_states: bool = False,
+    tolerance: float = TOLERANCE,
 ) -> _Fit:
     """A candidate at its optimum on a stretch of the data, from parameters z.
 
@@ -227,14 +251,15 @@ def _fit(
         estimate = estimate_states or hidden
         trial = Objective(model, stretch, vector, objective.dt, estimate, log=objective.log)
         begin = trial.complete(start) if hidden else without_noise(trial, trial.complete(start))
-        found = gauss_newton(trial, begin, MAX_ITERATIONS, TOLERANCE)
-        residuals = residual_arrays(trial, found.z) + start_residuals(trial, found.z)
+        found = gauss_newton(trial, begin, MAX_ITERATIONS, tolerance)
+        residuals = [*residuals_of_end(trial, found.z), *start_residuals(trial, found.z)]
         steps = model.substeps_used
     except DivergenceError:
         return _Fit(candidate, start)
     finally:
         model.discretization = before
-    return _Fit(candidate, found.z[: len(vector)], found.loss, residuals, steps=steps)
+    z = found.z[: len(vector)]
+    return _Fit(candidate, z, found.loss, residuals, trial, steps=steps)
 
 
 def _whole_windows(whole: Observations, max_states: int | None = None) -> Observations:

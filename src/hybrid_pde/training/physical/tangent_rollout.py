@@ -18,6 +18,7 @@ from hybrid_pde.training.physical.initial_state_unknowns import InitialStates
 from hybrid_pde.training.physical.observation_times import ObservationTime, conditions_at
 from hybrid_pde.training.physical.observations import CHUNK_VALUES, Observations
 from hybrid_pde.training.physical.parameter_vector import ParameterVector
+from hybrid_pde.training.physical.residual import joined
 
 States = dict[str, torch.Tensor]
 # Rollouts that a compiled graph serves in a calibration: each scheme and grid has its own graphs.
@@ -127,7 +128,7 @@ class TangentRollout:
             for name in self._observations.fields:
                 parts = [forward_ad.unpack_dual(state[name]) for state in states]
                 primal[name] = parts[0].primal[: len(numbers)].unsqueeze(0)
-                tangents = torch.cat([tangent for _, tangent in parts])
+                tangents = joined([tangent for _, tangent in parts], 0)
                 slopes[name] = tangents.reshape(-1, len(numbers), *tangents.shape[1:])
             yield instant, primal, slopes
 

@@ -5,7 +5,7 @@ import pytest
 
 from benchmarks.coverage import EQUATIONS, SCENARIOS, Windows, calibrate
 from hybrid_pde.factories import TrainerFactory
-from hybrid_pde.training.physical.residual_arrays import Sensitivities
+from hybrid_pde.training.physical.frame_arrays import Sensitivities
 from hybrid_pde.training.physical.residuals import Residuals
 from hybrid_pde.training.physical.scheme_discrepancy import Regression
 

@@ -15,8 +15,8 @@ from hybrid_pde.training.physical.correlated_errors import std_factors, uneven_f
 from hybrid_pde.training.physical.data_precision import rounding_of
 from hybrid_pde.training.physical.discretization_check import Refinement
 from hybrid_pde.training.physical.error_budget import structured_share
+from hybrid_pde.training.physical.frame_arrays import Sensitivities
 from hybrid_pde.training.physical.normal_interval import interval_90
-from hybrid_pde.training.physical.residual_arrays import Sensitivities
 from hybrid_pde.training.physical.residuals import Residuals
 
 RANDOM = np.random.default_rng(0)

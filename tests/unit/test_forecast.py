@@ -277,7 +277,7 @@ def test_what_predict_refuses(path: Path, tmp_path: Path, capsys: Any) -> None:
             "o.nc",
             "--initial",
             tmp_path,
-        ): "nor a PhiFlow scene; name one state in it, e.g. folder.zarr",
+        ): "scene; name one state in it, e.g. folder.zarr",
         (path, "o.nc", "--parameters", "nu"): "'nu': no name and number",
         (path, "o.nc", "--parameters", "nu=nan"): "'nu=nan': no name and number",
     }

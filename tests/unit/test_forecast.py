@@ -272,7 +272,12 @@ def test_what_predict_refuses(path: Path, tmp_path: Path, capsys: Any) -> None:
         (tmp_path / "state.nc", "o.nc"): "state.nc: no model: the ending is '.nc'",
         (path, "o.txt"): "the ending '.txt' is no format that is written; use .nc",
         (path, "folder.zarr"): "exists and is no Zarr store, so it is not replaced",
-        (path, "o.nc", "--initial", tmp_path): "nor a PhiFlow scene; name one of its files",
+        (
+            path,
+            "o.nc",
+            "--initial",
+            tmp_path,
+        ): "scene; name one state in it, e.g. folder.zarr",
         (path, "o.nc", "--parameters", "nu"): "'nu': no name and number",
         (path, "o.nc", "--parameters", "nu=nan"): "'nu=nan': no name and number",
     }

@@ -1,5 +1,6 @@
 """Advice for files of formats that are not read: why not, and how to convert them."""
 
+import re
 from pathlib import Path
 
 _MAT = (
@@ -49,6 +50,8 @@ _SIGNATURES = {
     b"\x93NUMPY": ("a NumPy array", ".npy"),
 }
 
+_SCENE = re.compile(r"sim_\d+")  # the name of a folder
+
 
 def advice(path: Path) -> str:
     """Advice on a file with the ending of a format that is not read; empty for other endings."""
@@ -67,12 +70,16 @@ def why_unreadable(path: Path, endings: tuple[str, ...]) -> str:
         return "no such file or folder"
     known = f"the files that are read end in {', '.join(endings)}"
     if path.is_dir():
-        readable = sorted(each.name for each in path.iterdir() if each.name.endswith(endings))
-        one = f"name one of its files, e.g. {readable[0]}" if readable else known
+        inside = sorted(each.name for each in path.iterdir() if _holds_a_state(each, endings))
+        one = f"name one state in it, e.g. {inside[0]}" if inside else known
         return f"a folder that is neither a Zarr store nor a PhiFlow scene; {one}"
     if found := advice(path):
         return found
     return f"a file of an unknown kind ({path.suffix or 'no ending'}); {known}"
+
+
+def _holds_a_state(path: Path, endings: tuple[str, ...]) -> bool:
+    return path.name.endswith(endings) or bool(path.is_dir() and _SCENE.fullmatch(path.name))
 
 
 def _misnamed(path: Path) -> str:

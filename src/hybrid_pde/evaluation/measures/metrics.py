@@ -33,9 +33,8 @@ MEASURES = ("vrmse", "nrmse", "relative_l2")
 UNIFORM_SPREAD = 1e-6
 # ... and of a field that is stored in double precision
 UNIFORM_SPREAD_OF_DOUBLE = 1e-13
-# A standard deviation this small relative to that of the lead time before or after: the field
-# passes through zero there, as the velocity of a wave at its turning point, and would turn the
-# smallest error into a large multiple.
+# A standard deviation this small relative to that of the lead time before or after, as that of a
+# wave's velocity at its turning point, would make the smallest error a large multiple.
 TURNING_POINT = 0.01
 
 

@@ -23,23 +23,9 @@ _KEPT = 8.0
 
 
 def without_noise(objective: Objective, unknowns: np.ndarray) -> np.ndarray:
-    """The unknowns as in :func:`without_modes_of_noise`, unless their states were found already.
+    """The unknowns with Fourier modes of the observed initial states above the level of noise.
 
-    Args:
-        objective: The misfit.
-        unknowns: All its unknowns.
-    """
-    states, size = objective.states, len(objective.vector)
-    if states is None or not np.array_equal(unknowns[size:], states.start):
-        return unknowns
-    return without_modes_of_noise(objective, unknowns)
-
-
-def without_modes_of_noise(objective: Objective, unknowns: np.ndarray) -> np.ndarray:
-    """The unknowns with those Fourier modes of the initial states that noise does not hide.
-
-    In the observed states these are above the level of the noise. States on other grids than
-    periodic ones, and those that are no unknowns, stay as they are.
+    States of other grids than periodic ones, and those that were found already, stay as they are.
 
     Args:
         objective: The misfit.
@@ -48,17 +34,17 @@ def without_modes_of_noise(objective: Objective, unknowns: np.ndarray) -> np.nda
     states, grid, size = objective.states, objective.observations.grid, len(objective.vector)
     if states is None or not grid.is_periodic or min(grid.shape) < FEWEST_POINTS:
         return unknowns
-    found, observed = (
-        states.to_fields(torch.from_numpy(np.array(each)).reshape(-1, states.size))
-        for each in (unknowns[size:], states.start)
-    )
+    if not np.array_equal(unknowns[size:], states.start):
+        return unknowns
+    rows = torch.from_numpy(states.start).reshape(-1, states.size)
     axes = tuple(range(-len(grid.axes), 0))
     kept = {}
-    for name, field in found.items():
-        measured = observed[name].numpy()
-        noise = noise_size(measured.reshape(-1, *grid.shape))
-        power = np.abs(np.fft.fftn(measured, axes=axes)) ** 2 / np.prod(grid.shape)
-        modes = np.where(power > _KEPT * noise**2, np.fft.fftn(field.numpy(), axes=axes), 0.0)
+    for name, field in states.to_fields(rows).items():
+        values = field.numpy()
+        noise = noise_size(values.reshape(-1, *grid.shape))
+        modes = np.fft.fftn(values, axes=axes)
+        power = np.abs(modes) ** 2 / np.prod(grid.shape)
+        modes = np.where(power > _KEPT * noise**2, modes, 0.0)
         resolved = np.fft.ifftn(modes, axes=axes).real
         kept[name] = torch.from_numpy(resolved / objective.observations.scale[name] ** 2)
     return np.concatenate([unknowns[:size], states.to_unknowns(kept).flatten().numpy()])

@@ -9,7 +9,6 @@ from hybrid_pde.errors import DivergenceError
 from hybrid_pde.evaluation.number_format import number
 from hybrid_pde.numerics.discretization import Discretization
 from hybrid_pde.training.physical.convergence import full_step
-from hybrid_pde.training.physical.denoised_states import without_modes_of_noise
 from hybrid_pde.training.physical.linearization import Linearization
 from hybrid_pde.training.physical.minimization import gauss_newton
 from hybrid_pde.training.physical.objective import Objective
@@ -84,11 +83,8 @@ def discretization_shift(objective: Objective, unknowns: np.ndarray) -> Refineme
 
 
 def _few_windows(objective: Objective, unknowns: np.ndarray) -> Objective:
-    """The misfit to a few windows, with initial states held.
-
-    Estimated states without their noise: a finer grid resolves what its modes make of each other.
-    """
-    held = objective.with_states_held(without_modes_of_noise(objective, unknowns))
+    """The misfit to a few windows, with initial states held."""
+    held = objective.with_states_held(unknowns)
     observations = held.observations
     stretch = observations.subset(NUM_WINDOWS, observations.windows[0].num_frames)
     trial = Objective(objective.model, stretch, held.vector, held.dt, log=held.log)

@@ -128,6 +128,11 @@ class Observations:
             part._starts = {name: values[chosen] for name, values in self._starts.items()}
         return part if part.num_values else self
 
+    @property
+    def shares_frames(self) -> bool:
+        """True if some frame is a target of several windows."""
+        return any(count > 1 for count in self._count.values())
+
     def evenly_chosen(self, num_windows: int) -> np.ndarray:
         """Numbers of a few windows that are not entirely predicted."""
         real = [n for n, window in enumerate(self.windows) if not window.is_predicted]

@@ -28,19 +28,21 @@ def double_precision() -> Iterator[None]:
     torch.set_default_dtype(before)
 
 
-def noisy() -> Windows:
-    """Windows that share frames, with 0.1 % noise."""
-    found = windows("BurgersPDE", stride=2)
+def noisy(**options: int) -> Windows:
+    """Windows that share frames, unless others are asked for, with 0.1 % noise."""
+    found = windows("BurgersPDE", **{"stride": 2, **options})
     noise = torch.randn(found.frames.shape, generator=torch.Generator().manual_seed(0))
     found.frames = found.frames + 1e-3 * noise.double()
     return found
 
 
-def objective() -> Objective:
+def objective(**options: int) -> Objective:
     calibration = trainer("BurgersPDE", learnable("BurgersPDE"))
     model = calibration.model
     model.precision = "double"
-    return Objective(model, Observations(observed(noisy(), model.spec)), calibration.vector, DT)
+    return Objective(
+        model, Observations(observed(noisy(**options), model.spec)), calibration.vector, DT
+    )
 
 
 def near_minimum(misfit: Objective) -> np.ndarray:
@@ -74,17 +76,30 @@ def test_a_fit_needs_one_linearization_less_for_the_same_result(
             assert parameter[key] == pytest.approx(other[key], rel=1e-3)
 
 
-def test_the_end_has_the_residuals_of_a_rollout() -> None:
-    misfit = objective()
-    at = misfit.linearize(near_minimum(misfit))
-    end = after_final_step(misfit, at, 1e-5 * np.ones(2), 0.0)
-    assert end is not None and isinstance(end.arrays, EndArrays)
+@pytest.mark.parametrize("num_frames", [4, 2])  # with two, windows share no frames
+@pytest.mark.parametrize("values", [frame_arrays.MAX_VALUES, FEW_VALUES, 20 * 2 * 2 * 3])
+def test_the_end_has_the_residuals_of_a_rollout(
+    monkeypatch: pytest.MonkeyPatch, values: int, num_frames: int
+) -> None:
+    misfit = objective(num_frames=num_frames)
+    z = near_minimum(misfit)
+    monkeypatch.setattr(frame_arrays, "MAX_VALUES", values)
+    misfit = objective(num_frames=num_frames)
+    end = after_final_step(misfit, misfit.linearize(z), 1e-4 * np.ones(2), 0.0)
+    if end is None:
+        assert values < FEW_VALUES and num_frames == 4  # one whole window
+        return
     misfit.reuse(end)
-    again = residual_arrays(misfit, end.z)
-    for found, rolled in zip(residuals_of_end(misfit, end.z), again, strict=True):
-        np.testing.assert_allclose(found.values, rolled.values, rtol=0, atol=1e-13)
-    # A step of up to 0.3 % leaves an error of its square.
-    assert end.loss == pytest.approx(objective().linearize(end.z).loss, rel=1e-5)
+    assert isinstance(end.arrays, EndArrays)
+    pairs = [
+        (residuals_of_end(misfit, end.z), residual_arrays(misfit, end.z)),
+        ([each.residuals for each in end.arrays.windows], residual_arrays(misfit, end.z, 3)),
+    ]
+    for found, rolled in pairs:
+        for one, other in zip(found, rolled, strict=True):
+            np.testing.assert_allclose(one.values, other.values, rtol=0, atol=1e-13)
+    # A step of up to 1 % leaves an error of its square.
+    assert end.loss == pytest.approx(objective(num_frames=num_frames).loss(end.z), rel=1e-3)
 
 
 def test_a_long_step_is_followed_by_a_linearization() -> None:

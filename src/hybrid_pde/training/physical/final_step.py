@@ -28,8 +28,6 @@ from hybrid_pde.training.physical.residuals import Residuals
 
 # Fewest windows of many that show how far the solution is from linear.
 _FEWEST_WINDOWS = 2
-# Axes of the residuals of sensor readings; frames have more.
-_READING_AXES = 2
 # Eigenvalues of JᵀJ with a unit diagonal that count.
 _SINGULAR = 1e-12
 
@@ -54,11 +52,10 @@ def after_final_step(
         return None
     try:
         before = objective.sensitivities(at.z)
-        residuals = residual_arrays(objective, at.z + step)
+        after, residuals = _residuals_after(objective, at.z + step)
     except DivergenceError:
         return None
-    after = _of_windows(objective, residuals, before)
-    if not after or not _is_negligible(before, after, step, shortest, least_gain):
+    if not _is_negligible(before, after, step, shortest, least_gain):
         return None
     windows = [
         Sensitivities(residual, each.slopes) for residual, each in zip(after, before, strict=True)
@@ -90,32 +87,28 @@ def _few_stand_for_all(objective: Objective) -> bool:
     return len(few.windows) >= _FEWEST_WINDOWS and not is_cut and not whole.hides
 
 
-def _of_windows(
-    objective: Objective, residuals: Sequence[Residuals], windows: Sequence[Sensitivities]
-) -> list[Residuals]:
-    """Residuals of the windows with derivatives among those of all that are kept."""
+def _residuals_after(
+    objective: Objective, z: np.ndarray
+) -> tuple[Sequence[Residuals], Sequence[Residuals] | None]:
+    """Residuals at a point of the windows with derivatives, and of all that are kept, if known.
+
+    One rollout gives both, unless windows share frames: the residuals are then weighted otherwise.
+
+    Raises:
+        DivergenceError: if the rollout is no longer finite.
+    """
     count = len(objective.vector) + 1
-    every = kept_windows(objective.observations)
-    few = kept_windows(objective.observations, count)
-    frames = [each for each in residuals if each.values.ndim > _READING_AXES]
-    order = [number for numbers in every.observations.chunks() for number in numbers]
-    own = [number for numbers in few.observations.chunks() for number in numbers]
-    if len(frames) != len(order) or len(windows) != len(own):
-        return []  # some windows have no observed frames
-    by_number = {every.numbers[n]: each for n, each in zip(order, frames, strict=True)}
-    found = []
-    for number, window in zip(own, windows, strict=True):
-        each = by_number[few.numbers[number]]
-        kept = slice(len(window.residuals.values))
-        found.append(
-            Residuals(
-                each.values[kept],
-                window.residuals.observed,
-                each.simulation,
-                None if each.states is None else each.states[kept],
-            )
-        )
-    return found
+    every, few = (kept_windows(objective.observations, columns) for columns in (1, count))
+    if few.observations is every.observations:
+        found = residual_arrays(objective, z)
+        return found, found
+    if every.observations.shares_frames:
+        return residual_arrays(objective, z, count), None
+    found = residual_arrays(objective, z)
+    order = [every.numbers[n] for numbers in every.observations.chunks() for n in numbers]
+    by_number = dict(zip(order, found, strict=True))
+    own = [few.numbers[n] for numbers in few.observations.chunks() for n in numbers]
+    return [by_number[number] for number in own], found
 
 
 def _is_negligible(

@@ -89,11 +89,11 @@ class EndArrays:
 
     Attributes:
         windows: Residuals at the end, with the derivatives before the last step.
-        residuals: Residuals of all :func:`kept_windows` at the end.
+        residuals: Residuals of all :func:`kept_windows` at the end, if they are known.
     """
 
     windows: Sequence[Sensitivities]
-    residuals: Sequence[Residuals]
+    residuals: Sequence[Residuals] | None
 
 
 class FrameArrays:

@@ -128,11 +128,16 @@ class Observations:
             part._starts = {name: values[chosen] for name, values in self._starts.items()}
         return part if part.num_values else self
 
-    def evenly_chosen(self, num_windows: int) -> np.ndarray:
+    @property
+    def shares_frames(self) -> bool:
+        """True if some frame is a target of several windows."""
+        return any(count > 1 for count in self._count.values())
+
+    def evenly_chosen(self, num_windows: int) -> list[int]:
         """Numbers of a few windows that are not entirely predicted."""
         real = [n for n, window in enumerate(self.windows) if not window.is_predicted]
         positions = np.linspace(0, len(real) - 1, num_windows).round().astype(int)
-        return np.array(real)[np.unique(positions)]
+        return [real[position] for position in np.unique(positions)]
 
     def until(self, num_frames: int, dt: float) -> "Observations":
         """All windows, cut to their first frames and the sensor readings up to then.

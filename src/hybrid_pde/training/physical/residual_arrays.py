@@ -105,7 +105,7 @@ def residuals_of_end(objective: Objective, unknowns: np.ndarray) -> Sequence[Res
     """
     at = objective.at_hand(unknowns)
     if at is not None and objective.states is None:
-        if isinstance(at.arrays, EndArrays):
+        if isinstance(at.arrays, EndArrays) and at.arrays.residuals is not None:
             return at.arrays.residuals
         if has_all_sensitivities(objective):
             return [each.residuals for each in objective.sensitivities(unknowns)]

@@ -81,11 +81,25 @@ def test_resolved_data_raise_no_warning() -> None:
     assert abs(shift) < 1e-5
 
 
-def test_data_of_the_same_coarse_scheme_raise_a_warning() -> None:
-    with pytest.warns(UserWarning, match="if a coarse solver generated them, use its scheme"):
-        error, shift = viscosity(data(SECOND), SECOND)
+def test_data_of_the_same_coarse_scheme_raise_no_warning() -> None:
+    error, shift = viscosity(data(SECOND), SECOND)  # warnings are errors
     assert abs(error) < 1e-9, "the scheme recovers the parameter of its own data"
     assert shift < -5e-4, "which differs from that of the equation"
+
+
+@pytest.mark.parametrize("substeps", [1, 4], ids=["much more than rounding", "hardly more"])
+def test_time_steps_are_the_discretization_error_of_data_of_the_same_grid(substeps: int) -> None:
+    """Data with 64 steps a frame in single precision; the same scheme in space with few steps."""
+    frames = data({**SECOND, "substeps": 64}).frames.float().double()
+    parameters = [{"name": "viscosity", "initial_guess": 0.05}]
+    few = {**SECOND, "substeps": substeps}
+    calibration = trainer("BurgersPDE", parameters, few, check_discretization=True)
+    found = calibration.train(Windows(frames, COARSE), 1)["parameters"]["viscosity"]
+    error = found["value"] - 0.02
+    assert error < 0
+    assert found["uncertainty_parts"]["discretization"] == pytest.approx(-error, rel=0.2)
+    lower, upper = found["interval_90"]
+    assert lower < 0.02 < upper < 0.02 + 0.5 * abs(error)
 
 
 def test_a_shift_below_the_tolerance_is_resolved() -> None:

@@ -226,6 +226,20 @@ def test_a_network_that_is_chosen_is_tried_with_the_other_rates(
     assert training.model.harmonics == 4
 
 
+def test_another_network_may_be_better_with_a_smaller_rate_only(store, small_budget, monkeypatch):
+    def error_of(self, training, candidate, loader):
+        rate = candidate["learning_rate"]
+        if not candidate["coordinates"]:
+            return 5.0 if rate == 1e-2 else 6.0
+        return 3.0 if rate == 3e-3 else 9.0
+
+    monkeypatch.setattr(settings_search.SettingsSearch, "_error_after", error_of)
+    training = training_in(store, open_settings(num_predict_steps=1))._training
+    training.choose_settings()
+    assert training.settings.learning_rate == 3e-3
+    assert training.model.harmonics == 4
+
+
 @pytest.mark.parametrize(
     ("error", "given", "steps"),
     [(5.0, {}, 40), (1e-3, {}, 20), (5.0, {"epochs": 10, "windows_per_epoch": 32}, 20)],

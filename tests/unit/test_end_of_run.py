@@ -8,7 +8,10 @@ import yaml
 from hybrid_pde.evaluation.report.end_summary import summary_of_folder
 from hybrid_pde.result_warnings import inherited, of_earlier_cycle, stage_of
 from hybrid_pde.workflow.end_of_run import failures
+from hybrid_pde.workflow.job_lock import job_lock
 from tests.unit.evaluation_cases import errors_of_a_model
+
+STILL_RUNS = "another process is still running this job; `make resume` ends it and continues"
 
 
 def test_warnings_of_an_earlier_cycle_say_so_and_those_about_the_data_are_not_repeated() -> None:
@@ -33,6 +36,8 @@ def test_the_sentence_of_the_failed_stage_is_found_in_its_log(tmp_path: Path) ->
     assert failures([own, tmp_path / "absent.log"]) == ["raw/a.nc: no times;\nadd them"]
     job.write_text("")  # ended before it could say anything
     assert failures([own])[0].startswith(f"{job}: the stage ended without a message")
+    with job_lock(job):
+        assert failures([own]) == [f"{job}: {STILL_RUNS}"]
 
 
 def test_a_run_ends_with_estimates_errors_warnings_and_report(tmp_path: Path) -> None:

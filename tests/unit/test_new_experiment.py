@@ -115,6 +115,14 @@ def test_equation_that_is_asked_for_must_fit(tmp_path, capsys):
     write_transport(tmp_path / "raw", 1)
     content = made("raw", "--equation", "FisherKPPPDE", "--output", "a.yaml")
     assert content["model"]["physical"]["name"] == "FisherKPPPDE"
+    shown = capsys.readouterr().out
+    assert "FisherKPPPDE does not explain these data: the guesses are sizes that fit grid" in shown
+    (diffusivity,) = (
+        each
+        for each in content["trainer_params"]["physical"]["learnable_parameters"]
+        if each["name"] == "diffusivity"
+    )
+    assert 1e-6 < diffusivity["initial_guess"] < 1e3
     assert app.run(["new", "raw", "--equation", "NavierStokesPDE", "--output", "b.yaml"]) == 1
     error = capsys.readouterr().err
     assert "needs the fields velocity (vector)" in error and "tracer" in error

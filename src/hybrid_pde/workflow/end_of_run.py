@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from hybrid_pde.evaluation.report.end_summary import summary_of_folder
+from hybrid_pde.workflow.job_lock import is_running, still_running
 from hybrid_pde.workflow.plan import Plan
 
 MAX_LOG_BYTES = 2**20  # from the end of a log
@@ -35,6 +36,8 @@ def failures(snakemake_logs: Iterable[Path]) -> list[str]:
 
 
 def _ended(log: str) -> str:
+    if is_running(Path(log)):
+        return still_running(Path(log))
     return (
         f"{log}: the stage ended without a message of its own, as one does that is killed, e.g. "
         "for lack of memory; the same command continues it"

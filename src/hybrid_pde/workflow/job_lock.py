@@ -44,6 +44,29 @@ def job_lock(log: Path | None) -> Iterator[None]:
         record.end()
 
 
+def is_running(log: Path) -> bool:
+    """True if a process holds the lock of the job with this log."""
+    lock = _lock_of(log)
+    if not Path(lock.lock_file).exists():
+        return False
+    try:
+        with lock.acquire(timeout=0):
+            return False
+    except Timeout:
+        return True
+    except OSError:
+        return False
+
+
+def still_running(log: Path) -> str:
+    """Message on a job that another process runs."""
+    return f"{log}: another process is still running this job; `make resume` ends it and continues"
+
+
+def _lock_of(log: Path) -> FileLock:
+    return FileLock(log.with_name(f".{log.name}.lock"))
+
+
 @contextlib.contextmanager
 def _held(log: Path | None) -> Iterator[None]:
     if log is None or not is_first_process():
@@ -51,11 +74,9 @@ def _held(log: Path | None) -> Iterator[None]:
         return
     try:
         log.parent.mkdir(parents=True, exist_ok=True)
-        held = FileLock(log.with_name(f".{log.name}.lock")).acquire(timeout=WAIT_S)
+        held = _lock_of(log).acquire(timeout=WAIT_S)
     except Timeout:
-        raise RunningError(
-            f"{log}: another process is still running this job; `make resume` ends it and continues"
-        ) from None
+        raise RunningError(still_running(log)) from None
     except OSError as error:
         reason = disk_reason(error) or error.strerror or str(error)
         raise StorageError(f"{log}: cannot be locked: {reason}") from error

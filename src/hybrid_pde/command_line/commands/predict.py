@@ -1,7 +1,7 @@
 """``hybrid-pde predict``: a forecast from a state in any readable file."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -65,9 +65,19 @@ def command(
     times = factor * forecast["time"].values
     print(f"model: {forecast.attrs['source']}, {model}")
     print(f"state: {forecast.attrs['initial_state']}")
+    used = {name: forecast.attrs[name] for name in forecast.attrs if name in forecaster.allowed}
+    if used:
+        print(f"parameters: {', '.join(f'{name} = {_shown(each)}' for name, each in used.items())}")
     span = f"{times[0]:.6g} … {times[-1]:.6g} {unit}".rstrip()
     print(f"{output}: {steps} frames, time {span}")
     for name, values in forecast.data_vars.items():
         unit = values.attrs.get("units", "")
         extent = f"{float(values.min()):.4g} … {float(values.max()):.4g} {unit}".rstrip()
         print(f"  {name} ({', '.join(map(str, values.dims))}): {extent}")
+
+
+def _shown(value: Any) -> str:
+    """A number, or the numbers of a vector."""
+    if getattr(value, "ndim", 0) == 0:
+        return f"{float(value):.6g}"
+    return f"({', '.join(f'{each:.6g}' for each in value.ravel())})"

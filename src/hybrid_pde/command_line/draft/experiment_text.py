@@ -9,7 +9,7 @@ from typing import Any
 
 from hybrid_pde.command_line.draft.equation_choice import Candidate
 from hybrid_pde.command_line.draft.fields_of_roles import constant_fields, dynamic_fields
-from hybrid_pde.command_line.draft.regression import learned_parameters, rounded
+from hybrid_pde.command_line.draft.regression import MEANINGFUL, learned_parameters, rounded
 from hybrid_pde.command_line.draft.split import split
 from hybrid_pde.command_line.draft.yaml_lines import entry, flow, list_lines
 from hybrid_pde.config.equations import ParameterSpec
@@ -163,7 +163,7 @@ class _Draft:
             spec = self._chosen.match.spec
             yield f"  physical: {{name: {spec.name}}}  # {spec.formula}"
             if others:
-                yield f"  # also fit the fields: {', '.join(others[:6])}"
+                yield f"  # others for such fields, by what they explain: {', '.join(others[:6])}"
             return
         if self._chosen is not None:
             yield (
@@ -171,7 +171,7 @@ class _Draft:
                 "to be estimated"
             )
         elif others:
-            yield "  # no equation was chosen; these fit the fields:"
+            yield "  # no equation was chosen; these are for such fields:"
             yield f"  #   {', '.join(others)}"
             yield "  # `hybrid-pde new … --equation NAME` writes the file with one of them"
         else:
@@ -197,7 +197,7 @@ class _Draft:
     def _guess(self, name: str, spec: ParameterSpec) -> float | list[float]:
         """A guess from the data; without one the size that moves things by a tenth of a cell."""
         fit = None if self._chosen is None else self._chosen.fit
-        value = None if fit is None else fit.values[name]
+        value = None if fit is None or fit.unexplained > MEANINGFUL else fit.values[name]
         if isinstance(value, list):
             largest = max(map(abs, value))
             return [rounded(each) if abs(each) > 1e-6 * largest else 0.0 for each in value]

@@ -11,6 +11,7 @@ from hybrid_pde.command_line.draft.equation_choice import (
     required,
 )
 from hybrid_pde.command_line.draft.experiment_text import experiment_text
+from hybrid_pde.command_line.draft.regression import MEANINGFUL
 from hybrid_pde.command_line.run_commands import run_command
 from hybrid_pde.config.json_schema import FILE_NAME, experiment_schema_text
 from hybrid_pde.config.loading import CONFIG_DIR
@@ -128,6 +129,11 @@ def _summary(
         elif possible:
             reason = "none explains them alone; choose one with --equation NAME"
         lines.append(f"no equation, a surrogate only: {reason}")
+    if chosen is not None and chosen.fit is not None and chosen.unexplained > MEANINGFUL:
+        lines.append(
+            f"{chosen.name} does not explain these data: the guesses are sizes that fit grid and "
+            "time step, not estimates"
+        )
     if not found.info.boundary_stated:
         lines.append(_assumed_boundary(found))
     return [*lines, f"check: hybrid-pde check {path}", f"run:   {command}"]

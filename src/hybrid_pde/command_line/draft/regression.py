@@ -23,6 +23,7 @@ from hybrid_pde.numerics.discretization import Discretization
 
 MAX_VALUES = 1_000_000  # of one field
 MAX_FRAMES = 8
+MEANINGFUL = 0.5  # share that is left, up to which the parameters mean something
 _EDGE = 3  # points at the ends of an axis, where the boundary may be another one
 _QUADRATIC = 4.0  # rate of twice the parameter over that of the parameter
 _FINITE_DIFFERENCES_ORDER = (4, 2)  # the second for grids with few points

@@ -172,7 +172,7 @@ def _traced(
 ) -> tuple[torch.export.ExportedProgram, str | int]:
     """The program with any number of windows, else with one."""
     step(*examples[1])  # fills caches, which tracing must not
-    batch = torch.export.Dim("batch", min=1)
+    batch = torch.export.Dim("windows", min=1)
     first, *others = ({0: batch} for _ in examples[1])
     attempts: list[tuple[str | int, tuple[torch.Tensor, ...], Any]] = [
         ("any", examples[3], (first, tuple(others)) if others else (first,)),

@@ -17,6 +17,8 @@ from hybrid_pde.training.physical.uncertainty import Uncertainty
 # Relative difference of two schemes' estimates below which they are the same for every purpose.
 _SAME_VALUE = 1e-4
 # A component of a vector that is less than this beside the largest one counts as that much.
+# Part of the uncertainty relative to the shift on a finer grid that says it is not the data's.
+_OWN_GRID = 0.01
 _SMALLEST_SHARE = 1e-3
 # Factor on the square of a difference from which it is more than all other parts of an uncertainty
 # together, which includes it.
@@ -43,14 +45,15 @@ def warn_of_parameters(parameters: Mapping[str, Any], status: str) -> None:
 def warn_of_shifts(parameters: Mapping[str, Any], used: Discretization) -> None:
     """Warn of every parameter that depends on the discretization.
 
-    Not where the used one explains the data to rounding, so that it is the data's own.
+    Not where the finer one fits so much worse that the data are those of the used grid.
     """
     for name, parameter in parameters.items():
         shift, value, std = (parameter[k] for k in ("discretization_error", "value", "std"))
         if shift is None or value is None or isinstance(value, dict):
             continue
         part = (parameter.get("uncertainty_parts") or {}).get("discretization")
-        if part is not None and not np.any(part):
+        sizes = np.abs(np.atleast_1d(np.array(shift, dtype=float)))
+        if part is not None and np.all(np.atleast_1d(part) <= _OWN_GRID * sizes):
             continue
         each = zip(*(np.atleast_1d(np.array(v, dtype=float)) for v in (value, shift)), strict=True)
         stds = np.atleast_1d(np.array(np.nan if std is None else std, dtype=float))

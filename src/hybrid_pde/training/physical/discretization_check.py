@@ -24,6 +24,8 @@ _SMALL_SHIFT = 1e-3
 # largest number of steps with the derivatives of the used discretization.
 _ACCURACY, _SMALL_STEP = 0.03, 1e-6
 _CONTRACTION, _MAX_STEPS = 0.5, 5
+# Ratio of the losses from which the data are those of the used grid, whatever their time steps.
+_SAME_GRID = 100.0
 
 
 @dataclass(frozen=True)
@@ -34,10 +36,12 @@ class Refinement:
         shift: Change of each parameter in physical units; NaN for one that its bound holds.
         loss_ratio: Loss of the finer solution divided by that of the used one, each at its own
             estimate. Far above 1 where the data were made with the used discretization.
+        of_steps: The same with half the time step on the used grid, where the data are of that.
     """
 
     shift: np.ndarray
     loss_ratio: float = 1.0
+    of_steps: "Refinement | None" = None
 
     @property
     def uncertainty(self) -> np.ndarray:
@@ -67,13 +71,26 @@ def discretization_shift(objective: Objective, unknowns: np.ndarray) -> Refineme
         The shift and the losses; ``None`` if the finer solution diverges.
     """
     stretch = _few_windows(objective, unknowns)
-    vector, finer = stretch.vector, refined(stretch.model.discretization)
+    scheme = stretch.model.discretization
     try:
-        z = gauss_newton(stretch, unknowns[: len(vector)], MAX_ITERATIONS, TOLERANCE).z
+        z = gauss_newton(stretch, unknowns[: len(stretch.vector)], MAX_ITERATIONS, TOLERANCE).z
         used = _End.of(stretch, stretch.linearize(z))
-        end = _on_finer_grid(stretch, used, finer)
+        found = _compared(stretch, used, _on_finer_grid(stretch, used, refined(scheme)))
     except DivergenceError:
         return None
+    if found.loss_ratio < _SAME_GRID:
+        return found
+    halved = replace(scheme, substeps_factor=2 * scheme.substeps_factor)
+    try:
+        end = _on_finer_grid(stretch, used, halved)
+    except DivergenceError:
+        return found
+    return replace(found, of_steps=_compared(stretch, used, end))
+
+
+def _compared(objective: Objective, used: "_End", end: "_End") -> Refinement:
+    """The end of a finer discretization, compared with that of the used one."""
+    vector = objective.vector
     coarse, fine = vector.values(used.end), vector.values(end.end)
     is_held = (used.end == end.end) & ((end.end <= vector.lower) | (end.end >= vector.upper))
     rounding = np.finfo(float).eps * np.maximum(np.abs(coarse), np.finfo(float).tiny)

@@ -100,9 +100,9 @@ def error_budget(
         spread = np.sqrt(np.maximum(squares, (independent * std) ** 2)) / std
     spread = spread * _noise_information(objective, unknowns)
     # The shift on a finer grid accounts for what the finer solution explains: noise is the rest.
-    left = 1.0 if refinement is None else refinement.loss_ratio
-    left = left if left < _EXPLAINED else 1.0
-    is_rounding = fit.loss <= _ROUNDING_FACTOR * variance and left == 1.0
+    is_rounding = fit.loss <= _ROUNDING_FACTOR * variance
+    refinement = _closest(refinement, is_rounding)
+    left = _left_by(refinement)
     # Estimated initial states take up noise of short lead times: growth alone is no structure.
     takes_up = objective.states is not None and np.prod(fit.correlation.lag_one) < _ALIKE
     if left * fit.loss > _ROUNDING_FACTOR * variance and not takes_up:
@@ -111,7 +111,7 @@ def error_budget(
     other = None
     if windows and _num_compared(selection) > 1:
         other = scheme_discrepancy(objective, unknowns, windows, left)
-    shift, discretization = _discretization(objective, refinement, left, is_rounding)
+    shift, discretization = _discretization(objective, refinement, left)
     shifts = [shift] if other is None else [shift, other.shift]
     return ErrorBudget(
         {
@@ -124,6 +124,24 @@ def error_budget(
         other,
         shifts,
     )
+
+
+def _closest(refinement: Refinement | None, is_rounding: bool) -> Refinement | None:
+    """The finer solution that says most about the data's own discretization error.
+
+    Of data of the used grid it is that with half the time step, if it explains the residuals, or if
+    these are hardly more than rounding.
+    """
+    if refinement is None or refinement.of_steps is None or _left_by(refinement) < 1.0:
+        return refinement
+    explains = _left_by(refinement.of_steps) < 1.0
+    return refinement.of_steps if explains or is_rounding else refinement
+
+
+def _left_by(refinement: Refinement | None) -> float:
+    """Share of the loss that a finer solution leaves; 1 where it does not explain the residuals."""
+    ratio = 1.0 if refinement is None else refinement.loss_ratio
+    return ratio if ratio < _EXPLAINED else 1.0
 
 
 def _noise_information(objective: Objective, unknowns: np.ndarray) -> np.ndarray:
@@ -221,17 +239,16 @@ def structured_share(found: Correlation) -> float:
 
 
 def _discretization(
-    objective: Objective, refinement: Refinement | None, left: float, is_rounding: bool
+    objective: Objective, refinement: Refinement | None, left: float
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """Shift on the finer grid: of z, as far as its sign is known, and its size in physical units.
+    """Shift of a finer solution: of z, as far as its sign is known, and its size in physical units.
 
-    Its sign is known where the finer solution explains the residuals. It is 0 where the used one
-    explains the data to rounding.
+    Its sign is known where the finer solution explains the residuals.
     """
     vector = objective.vector
     if refinement is None:
         return np.zeros(len(vector)), None
-    size = refinement.uncertainty * (not is_rounding)
+    size = refinement.uncertainty
     known = (1 - left) * np.sign(refinement.shift) * size
     order = objective.model.discretization.convergence_order
     accuracy = max(_ACCURACY_OF_SHIFT, 1 / (2.0**order - 1))

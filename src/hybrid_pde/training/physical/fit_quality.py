@@ -247,8 +247,8 @@ def _describe_disagreement(fit: FitQuality, vector: ParameterVector, loss: float
         f"with a probability {chance}), so the common value "
         f"{value[entry]:.{digits + 1}g} and its std describe neither. If the parameter differs "
         "between simulations, give each its own (per_simulation: true) or state the values in "
-        "data.known_parameters; otherwise the equation lacks something that differs between "
-        f"them{sentences}"
+        "data.known_parameters; otherwise the grid does not resolve the data (refine: 2 would make "
+        f"them agree), or the equation lacks something that differs between them{sentences}"
     )
 
 

@@ -84,14 +84,15 @@ class SettingsSearch:
             "coordinates": model.harmonics,
             "num_predict_steps": training.num_predict_steps,
         }
-        self._least, self._tried = math.inf, 0
+        self._least = math.inf
+        self._tried: list[Candidate] = []
         self._on_row: Callable[[], None] = lambda: None
         self._on_progress: ProgressCallback | None = None
 
     @property
     def is_hard(self) -> bool:
         """True if no short training came to a fifth of persistence's error."""
-        return self._tried > 0 and self._least > self._good_error > 0
+        return bool(self._tried) and self._least > self._good_error > 0
 
     def run(
         self,
@@ -115,11 +116,11 @@ class SettingsSearch:
         for name, value in self._other_networks():
             if self._least <= self._good_error:
                 break
-            self._improves({name: value}, MARGIN)
+            for rate in self._rates_of_another_network(rates):
+                self._improves({name: value, "learning_rate": rate}, MARGIN)
         if self._best is not small:
             for rate in rates:
-                if rate != small["learning_rate"]:
-                    self._improves({"learning_rate": rate})
+                self._improves({"learning_rate": rate})
         for steps in self._lengths:
             if not self._improves({"num_predict_steps": steps}, MARGIN):
                 break
@@ -134,11 +135,18 @@ class SettingsSearch:
             margin: Largest error that is better, relative to the smallest so far.
         """
         candidate = {**self._best, **changes}
+        if candidate in self._tried:
+            return False
         error = self._row(candidate)["val_vrmse"]
         if error is None or not error < margin * self._least:
             return False
         self._best, self._least = candidate, error
         return True
+
+    def _rates_of_another_network(self, rates: Sequence[float]) -> list[float]:
+        """The best rate and the next smaller one, which deeper networks may need."""
+        best = self._best["learning_rate"]
+        return [best, *sorted((rate for rate in rates if rate < best), reverse=True)[:1]]
 
     def _other_networks(self) -> Iterator[tuple[str, Any]]:
         """Changes of the network, by the name of the setting."""
@@ -164,9 +172,9 @@ class SettingsSearch:
 
     def _row(self, candidate: Candidate) -> Row:
         """A short training, or what is known of it."""
-        self._tried += 1
-        if self._tried <= len(self.rows):
-            return self.rows[self._tried - 1]
+        self._tried.append(candidate)
+        if len(self._tried) <= len(self.rows):
+            return self.rows[len(self._tried) - 1]
         rate, steps = candidate["learning_rate"], candidate["num_predict_steps"]
         training = self._short(rate, steps)
         loader = batches(with_training(self._experiment, training), self._windows_of(training))

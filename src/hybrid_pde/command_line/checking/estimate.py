@@ -1,7 +1,8 @@
 """Work of an experiment, and about how long it takes and how much disk it needs.
 
 The rates are those of two cores of a desktop computer (2D Burgers, 64 × 64 points, a U-Net). They
-are right within a factor of three or so: a grid with other stability limits needs other substeps.
+are mostly right within a factor of three: a grid with other stability limits needs other substeps,
+and a fit that is far from the data more iterations.
 """
 
 import math
@@ -27,8 +28,9 @@ CALIBRATE_S = 1e-5
 TRAIN_S = 4.4e-7  # a value in one step of a window's rollout, forwards and backwards
 EVALUATE_S = 2e-7  # a value in one frame: both models, measures and figures
 FIGURES_S = 8.0
-AUTOMATIC_S = 120.0  # a training without a length of its own, with its search and validation
+AUTOMATIC_S = 180.0  # a training without a length of its own, with its search and validation
 LEAST_STEPS = 60  # of such a training, however large the grid
+DEFAULT_SUBSTEPS = 5  # time steps a frame, where none are given
 DEFAULT_STEPS = 8  # of rollouts in training, where none are given
 MODEL_BYTES = 20e6  # a surrogate, its history, and the last checkpoints
 
@@ -81,7 +83,7 @@ class _Sizes:
             assert generation is not None
             layouts = generated_layouts(experiment)
             self._frames = [generation.steps + 1] * generation.num_simulations
-            self.points = math.prod(generated_grid(experiment).shape)
+            self.shape = generated_grid(experiment).shape
             self.channels = (
                 sum(layout.channels for layout in layouts)
                 if layouts
@@ -93,13 +95,13 @@ class _Sizes:
                 0 if file in index.errors else index.num_frames(number)
                 for number, (file, _) in enumerate(index.simulations)
             ]
-            self.points = math.prod(index.grid.shape)
+            self.shape = index.grid.shape
             self.channels = sum(each.channels for each in index.layouts if not each.static)
 
     @property
     def values(self) -> int:
         """Values of one frame."""
-        return self.points * self.channels
+        return math.prod(self.shape) * self.channels
 
     def frames(self, simulations: list[int]) -> int:
         """Frames of some simulations together."""
@@ -139,12 +141,14 @@ def _calibration(plan: Plan, sizes: _Sizes) -> Work:
     names = [each.name for each in training.learnable_parameters]
     values = sizes.frames(training.train_sim) * sizes.values
     numerics = experiment.model.physical.numerics
+    steps = max(1.0, (numerics.substeps or 0) / DEFAULT_SUBSTEPS)
+    work = steps * numerics.refine ** (len(sizes.shape) + 1)
     schemes = "all schemes that fit" if numerics.scheme == "auto" else numerics.scheme
     return Work(
         "train_physical",
         f"{', '.join(names)} of {experiment.model.physical.name} from "
         f"{len(training.train_sim)} simulations, {training.method}, {schemes}",
-        START_S + CALIBRATE_S * values * (1 + len(names)) * training.starts,
+        START_S + CALIBRATE_S * values * work * (1 + len(names)) * training.starts,
     )
 
 

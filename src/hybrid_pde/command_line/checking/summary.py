@@ -25,7 +25,8 @@ def summary_of(plan: Plan, command: str) -> str:
         "",
         *aligned(rows),
         "",
-        f"together {total} and {disk}; within a factor of three, and what is done is not repeated",
+        f"together {total} and {disk}; mostly within a factor of three, and what is done is not "
+        "repeated",
         *_warnings(plan, needed, free),
         f"run: {command}",
     ]

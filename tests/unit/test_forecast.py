@@ -336,11 +336,16 @@ def decay(diffusivity: float, time: float) -> Any:
     return np.sin(np.pi * heat()["x"].values * 1000) * np.exp(-diffusivity * np.pi**2 * time)
 
 
-def test_a_parameter_may_have_the_name_of_an_attribute(tmp_path: Path) -> None:
+def test_a_parameter_may_have_the_name_of_an_attribute(tmp_path: Path, capsys: Any) -> None:
     folder = calibrated(tmp_path, "AdvectionDiffusionPDE")
     found = hybrid_pde.load_physical_model(folder).rollout(heat(), steps=1)
     assert found.attrs["source"].startswith("calibrated physical model")
     assert found["source"] == 2.0 and found.attrs["diffusivity"] == 0.1
+    heat().to_netcdf(tmp_path / "state.nc")
+    start = ("--initial", tmp_path / "state.nc", "--steps", 1)
+    assert run("predict", folder, *start, "--output", tmp_path / "o.nc") == 0
+    shown = capsys.readouterr().out
+    assert "parameters: diffusivity = 0.1, velocity = " in shown and "source = 2" in shown
 
 
 def test_a_calibrated_model_solves_its_equation_with_its_parameters(tmp_path: Path) -> None:

@@ -1,11 +1,15 @@
 """``hybrid-pde predict``: a forecast from a state in any readable file."""
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from hybrid_pde.command_line.own_module import OwnModule, import_own_module
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 Model = Annotated[
     Path,
@@ -65,15 +69,24 @@ def command(
     times = factor * forecast["time"].values
     print(f"model: {forecast.attrs['source']}, {model}")
     print(f"state: {forecast.attrs['initial_state']}")
-    used = {name: forecast.attrs[name] for name in forecast.attrs if name in forecaster.allowed}
-    if used:
-        print(f"parameters: {', '.join(f'{name} = {_shown(each)}' for name, each in used.items())}")
+    used = _parameters(forecast, forecaster.allowed)
+    if shown := ", ".join(f"{name} = {_shown(value)}" for name, value in used):
+        print(f"parameters: {shown}")
     span = f"{times[0]:.6g} … {times[-1]:.6g} {unit}".rstrip()
     print(f"{output}: {steps} frames, time {span}")
     for name, values in forecast.data_vars.items():
         unit = values.attrs.get("units", "")
         extent = f"{float(values.min()):.4g} … {float(values.max()):.4g} {unit}".rstrip()
         print(f"  {name} ({', '.join(map(str, values.dims))}): {extent}")
+
+
+def _parameters(forecast: "xr.Dataset", names: Sequence[str]) -> Iterator[tuple[str, Any]]:
+    """Parameters of a forecast: variables, where the conventions have an attribute of the name."""
+    for name in names:
+        if name in forecast.data_vars:
+            yield name, forecast[name].values
+        elif name in forecast.attrs:
+            yield name, forecast.attrs[name]
 
 
 def _shown(value: Any) -> str:

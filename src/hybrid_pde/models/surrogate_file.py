@@ -20,6 +20,7 @@ from hybrid_pde.models.synthetic.synthetic_model import SyntheticModel
 from hybrid_pde.models.tensor_file import read_tensor_file, write_tensor_file
 
 _KIND = "synthetic model"
+_SETTINGS = ("learning_rate", "num_predict_steps", "epochs", "batch_size", "windows_per_epoch")
 _VERSION = 2
 
 
@@ -102,6 +103,22 @@ def read_training_warnings(path: str | Path) -> list[str]:
     """
     content = read_tensor_file(path, _KIND, weights=dict, config=dict)
     return list(map(str, content.get("warnings") or ()))
+
+
+def read_training_settings(path: str | Path) -> dict[str, Any]:
+    """Settings that a surrogate in a file was trained with, those that were chosen included.
+
+    Raises:
+        CheckpointError: if the file is absent, damaged, or something else.
+    """
+    content = read_tensor_file(path, _KIND, weights=dict, config=dict)
+    training = content["config"].get("trainer_params") or {}
+    network = (content["config"].get("model") or {}).get("synthetic") or {}
+    return {
+        **{name: training.get(name) for name in _SETTINGS},
+        **{name: network.get(name) for name in ("architecture", "coordinates")},
+        "short_trainings": len(content.get("search") or ()),
+    }
 
 
 def load_synthetic_model(path: str | Path) -> SyntheticModel:

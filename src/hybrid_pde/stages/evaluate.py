@@ -33,7 +33,11 @@ from hybrid_pde.evaluation.rollouts_file import write_rollouts
 from hybrid_pde.models.physical.parameters_file import load_parameters
 from hybrid_pde.models.physical.simulation_values import with_values
 from hybrid_pde.models.registry import ModelRegistry
-from hybrid_pde.models.surrogate_file import load_synthetic_model, read_training_warnings
+from hybrid_pde.models.surrogate_file import (
+    load_synthetic_model,
+    read_training_settings,
+    read_training_warnings,
+)
 from hybrid_pde.models.synthetic.synthetic_predictor import SyntheticPredictor
 from hybrid_pde.result_warnings import inherited, recorded_warnings, warn_of_result
 from hybrid_pde.stages.threads import limit_threads
@@ -100,6 +104,9 @@ def evaluate_models(
     slow = timing_warnings(evaluation.timing, evaluation.metrics)
     for text in slow:
         warn_of_result(text)
+    if model:
+        first = model if isinstance(model, Path) else model[0]
+        evaluation.metrics["training"] = read_training_settings(first)
     evaluation.metrics["warnings"] = list(dict.fromkeys([*earlier, *_of_training(model), *found]))
     write_rollouts(folder / "rollouts.nc", evaluation.samples)
     write_figures(folder, evaluation)

@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -58,6 +57,7 @@ from hybrid_pde.evaluation.report.rollout_section import (
 from hybrid_pde.evaluation.report.simulation_tables import simulation_rows
 from hybrid_pde.evaluation.report.stage_times import stage_rows
 from hybrid_pde.evaluation.report.summary import headline_cards
+from hybrid_pde.evaluation.report.training_table import training_rows
 from hybrid_pde.evaluation.report.uncertainty_bars import uncertainty_rows
 from hybrid_pde.evaluation.report.warnings_of_stages import gather_warnings
 
@@ -206,7 +206,7 @@ def render_report(inputs: ReportInputs) -> str:
         cost=cost_sentence(inputs.timing),
         table_notes=table_notes(metrics, inputs.timing),
         cycle_rows=cycle_rows(experiment, inputs.cycles),
-        training=training_summary(inputs.synthetic_history),
+        training=training_rows(inputs.synthetic_history, inputs.metrics or {}),
         drawings=inputs.drawings,
         rollouts=rollouts,
         rollout_styles=rollout_styles(rollouts),
@@ -269,29 +269,6 @@ def _data_folders(experiment: Experiment) -> list[Path]:
 def _units(frames: Mapping[str, Any] | None) -> StatedUnits:
     """Units of length and time, as ``frames.json`` has them."""
     return units_of_data((frames or {}).get("data", {}))
-
-
-def training_summary(history: History | None) -> list[tuple[str, str]]:
-    """Label and value of each entry in the table on the surrogate's training."""
-    if not history or not history["epoch"]:
-        return []
-    rows = [
-        ("Epochs", numbers.number(len(history["epoch"]))),
-        ("Training loss, first and last", " → ".join(
-            numbers.number(history["train_loss"][at], 3) for at in (0, -1))),
-    ]  # fmt: skip
-    validation = [
-        (value, epoch)
-        for value, epoch in zip(history.get("val_vrmse", []), history["epoch"], strict=False)
-        if math.isfinite(value)
-    ]
-    if validation:
-        value, epoch = min(validation)
-        rows.append(("Best validation VRMSE", f"{numbers.number(value, 3)} in epoch {epoch:.0f}"))
-    seconds = [value for value in history.get("seconds", []) if math.isfinite(value)]
-    if seconds:
-        rows.append(("Time", numbers.duration(sum(seconds))))
-    return rows
 
 
 def _count_generated(folder: Path, experiment: Experiment) -> int | None:

@@ -165,7 +165,7 @@ def rollout_errors(
 
 
 def turning_points(scale: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Whether a lead time has a much smaller mean square than the one before or after.
+    """True where the mean square is far below that of the lead time before or after.
 
     Args:
         scale: Mean square or variance, ``[T, …]``; NaN where the truth is missing.

@@ -47,9 +47,9 @@ def write_comparison(path: Path, folders: Sequence[Path]) -> None:
 
 
 def _split_note(rows: Sequence[Mapping[str, Any]]) -> str:
-    """What the experiments are evaluated on, if it is the same for all that are.
+    """The simulations that all experiments are evaluated on, or why errors cannot be compared.
 
-    Data of the same numbers are not always the same data, but then persistence has other errors.
+    Other data may have the same numbers of simulations, but then persistence has other errors.
     """
     evaluated = [row for row in rows if row["evaluated_on"]]
     if not evaluated:

@@ -77,7 +77,7 @@ def warn_of_leaving(
 
 
 def _outside(ends: np.ndarray, wanted: Range | np.ndarray, slack: float) -> np.ndarray:
-    """Whether ends ``[2, C, …]`` lie outside a range ``[2, C, …]`` by a share of its width."""
+    """True where ends ``[2, C, …]`` exceed a range ``[2, C, …]`` by a share of its width."""
     low, high = np.asarray(wanted)
     margin = slack * (high - low) + _ROUNDING * np.maximum(np.abs(low), np.abs(high))
     return (ends[0] < low - margin) | (ends[1] > high + margin)

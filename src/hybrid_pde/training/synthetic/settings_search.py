@@ -46,8 +46,8 @@ class SettingsSearch:
     """Short trainings with other learning rates, other networks, and longer rollouts.
 
     Another network, a deeper U-Net and then one that sees positions, is tried where the best error
-    is not yet a fifth of persistence's. A network that is chosen is tried with the other learning
-    rates, too.
+    is not yet a fifth of persistence's, with the best learning rate and the next smaller one. A
+    network that is chosen is tried with the other rates, too.
 
     Each starts from the initial weights, has a whole schedule, and is followed by rollouts of the
     validation simulations. The result depends on seed, data and settings alone.

@@ -270,6 +270,10 @@ class PhysicalModel(torch.nn.Module, Equation):
         """True if the time steps of some rollout were compiled."""
         return self._solver.has_compiled_steps
 
+    @has_compiled_steps.setter
+    def has_compiled_steps(self, value: bool) -> None:
+        self._solver.has_compiled_steps = value
+
     def set_parameters(self, values: Mapping[str, torch.Tensor]) -> None:
         """Set parameters by name; a number for each axis, or a field, may replace a scalar."""
         for name, value in values.items():

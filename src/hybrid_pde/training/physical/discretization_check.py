@@ -81,10 +81,13 @@ def discretization_shift(objective: Objective, unknowns: np.ndarray) -> Refineme
     if found.loss_ratio < _SAME_GRID:
         return found
     halved = replace(scheme, substeps_factor=2 * scheme.substeps_factor)
+    is_compiled = stretch.model.has_compiled_steps
     try:
         end = _on_finer_grid(stretch, used, halved)
     except DivergenceError:
         return found
+    finally:
+        stretch.model.has_compiled_steps = is_compiled  # as the report says of the estimate
     return replace(found, of_steps=_compared(stretch, used, end))
 
 

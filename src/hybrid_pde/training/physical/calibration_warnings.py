@@ -16,9 +16,9 @@ from hybrid_pde.training.physical.uncertainty import Uncertainty
 
 # Relative difference of two schemes' estimates below which they are the same for every purpose.
 _SAME_VALUE = 1e-4
-# A component of a vector that is less than this beside the largest one counts as that much.
 # Part of the uncertainty relative to the shift on a finer grid that says it is not the data's.
 _OWN_GRID = 0.01
+# A component of a vector that is less than this beside the largest one counts as that much.
 _SMALLEST_SHARE = 1e-3
 # Factor on the square of a difference from which it is more than all other parts of an uncertainty
 # together, which includes it.

@@ -5,6 +5,7 @@ import yaml
 
 from hybrid_pde.command_line import app
 from hybrid_pde.command_line.checking.estimate import work_of
+from hybrid_pde.data.cache.announcements import ASSUMED_PERIODIC
 from hybrid_pde.workflow.plan import Plan
 from tests.unit.raw_files import write_simple
 
@@ -66,6 +67,15 @@ def test_key_without_a_default_is_not_followed_by_other_errors_of_it(content, ca
     ]
 
 
+@pytest.mark.parametrize("learned", [None, [{"name": "viscosty", "initial_guess": 0.1}]])
+def test_no_list_of_parameters_or_a_misspelt_one_is_one_error(learned, content, capsys):
+    content["trainer_params"]["physical"] = {"learnable_parameters": learned} if learned else {}
+    code, text = checked(content, capsys)
+    assert code == app.MENDABLE
+    assert len(text.splitlines()) == 2, text
+    assert "learnable_parameters" in text
+
+
 def test_file_that_is_no_yaml_and_one_that_is_absent(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a.yaml").write_text("data: [")
@@ -88,6 +98,14 @@ def test_valid_experiment_shows_its_stages(content, capsys):
         "run: snakemake --cores 2 --config experiment=a.yaml",
     ):
         assert part in text
+    assert ASSUMED_PERIODIC not in text
+
+
+def test_a_boundary_that_is_assumed_is_said(content, capsys):
+    del content["data"]["boundary"]
+    code, text = checked(content, capsys)
+    assert code == app.DONE
+    assert ASSUMED_PERIODIC in text
 
 
 def test_bytes_of_the_cache_and_of_generated_simulations(content, capsys, tmp_path):

@@ -70,6 +70,17 @@ def test_the_end_is_compared_with_the_physical_model_or_the_last_frame() -> None
     assert alone["spectral_error"]["low"] == pytest.approx(np.exp(6 * 0.05) - 1, rel=1e-4)
 
 
+@pytest.mark.parametrize(("rate", "warns"), [(1.1, True), (1.02, False)])
+def test_a_surrogate_that_grows_beyond_the_solver_is_warned_of(rate: float, warns: bool) -> None:
+    starts = held_out(waves((16,), frames=7))
+    models = {"synthetic": [growing(rate)], "physical": [growing(0.99)]}
+    found = {k: {"long_rollout": v} for k, v in long_rollouts(starts, models, 2).items()}
+    notices = long_rollout_warnings(found)
+    assert len(notices) == warns
+    if warns:  # 1.1¹² = 3.14, from the largest value of 12 steps
+        assert "of 12 steps it grows to 3.1 times the largest initial value" in notices[0]
+
+
 def test_a_diverged_rollout_reports_its_last_step() -> None:
     starts = held_out(waves((16,), frames=4))
     found = long_rollouts(starts, {"synthetic": [growing(1e10)]}, 2)["synthetic"]

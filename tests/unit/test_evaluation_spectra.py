@@ -5,7 +5,7 @@ import pytest
 
 from hybrid_pde.domain.grid import PERIODIC, ZERO_GRADIENT, Grid, Side, axis_points
 from hybrid_pde.evaluation.measures.band_errors import band_errors, summarize_bands
-from hybrid_pde.evaluation.measures.spectra import Spectrum
+from hybrid_pde.evaluation.measures.spectra import BANDS, Spectrum
 
 LENGTHS = (3.0, 5.0)
 
@@ -100,6 +100,8 @@ def test_damped_shifted_and_exact_waves_are_distinguished() -> None:
     assert power["low"] == pytest.approx(0, abs=1e-12)
     assert power["mid"] == pytest.approx(np.sqrt(2))
     assert power["high"] == pytest.approx(0.3)
+    shares = [found["energy_share"][band] for band in BANDS]
+    assert shares == pytest.approx(np.array([1, 0.25, 0.01]) / 1.26)
     assert found["by_lead_time"]["spectral_error"]["high"] == pytest.approx([1 - 0.7**2])
     assert found["by_field"]["u"]["error_by_band"]["high"] == pytest.approx(0.3)
 

@@ -368,6 +368,20 @@ def test_a_calibrated_model_solves_its_equation_with_its_parameters(tmp_path: Pa
         np.testing.assert_allclose(written["heat"][2], 300 + decay(0.2, 1.5), atol=1e-4)
 
 
+def test_a_forecast_that_the_grid_does_not_resolve_is_warned_of() -> None:
+    """Burgers' equation from a sine wave: a shock, which a spectral scheme cannot hold."""
+    section = {"name": "BurgersPDE", "numerics": {"scheme": "spectral"}}
+    section["pde_params"] = {"viscosity": 0.1}
+    experiment = parse_experiment({"data": {"fields": ["u"]}, "model": {"physical": section}})
+    model = ModelRegistry(experiment).get_physical_model()
+    model.data = DataDescription(WAVE, (FieldLayout("u"),), 0.2, StatedUnits())
+    x = 2.0 * (np.arange(32) + 0.5) / 32
+    start = xr.Dataset({"u": (("time", "x"), np.sin(np.pi * x)[None])}, {"time": [0.0], "x": x})
+    model.rollout(start, 4)
+    with pytest.warns(ResultWarning, match="the grid does not resolve u: at frame 3, "):
+        model.rollout(start, 4, parameters={"viscosity": 1e-4})
+
+
 def test_a_known_parameter_comes_from_the_state(tmp_path: Path) -> None:
     folder = calibrated(tmp_path, known_parameters={"diffusivity": "D"})
     model = hybrid_pde.load_physical_model(folder)

@@ -10,6 +10,8 @@ from hybrid_pde.evaluation.report.cost_section import at_equal_error
 # Relative error of the energy in a band of wavenumbers: half of the energy is missing, or half as
 # much is added.
 MAX_BAND_ERROR = 0.5
+# Largest value of long rollouts, relative to that of the calibrated solver's.
+MAX_GROWTH = 2.0
 TIMING_ERROR = 0.05  # relative; times of single runs are not reproduced better
 
 
@@ -135,12 +137,20 @@ def _quality_warnings(label: str, metrics: Mapping[str, Any], name: str) -> list
         if error is not None and error > MAX_BAND_ERROR
     }
     if bands:
-        wrong = ", ".join(f"{band} wavenumbers {percent(error)}" for band, error in bands.items())
+        shares = metrics[name].get("energy_share", {})
+        wrong = "; ".join(
+            f"{band} wavenumbers {percent(error)} off on average{_with_energy(shares.get(band))}"
+            for band, error in bands.items()
+        )
         found.append(
-            f"{label}: wrong energy at some scales ({wrong} off on average); structures of these "
-            "sizes are not to be trusted."
+            f"{label}: wrong energy at some scales ({wrong}); structures of these sizes are not to "
+            "be trusted."
         )
     return found
+
+
+def _with_energy(share: float | None) -> str:
+    return "" if share is None else f", with {percent(share)} of the energy"
 
 
 def _missing_value_warnings(metrics: Mapping[str, Any]) -> list[str]:
@@ -165,7 +175,7 @@ def _missing_value_warnings(metrics: Mapping[str, Any]) -> list[str]:
 
 
 def long_rollout_warnings(metrics: Mapping[str, Any]) -> list[str]:
-    """Sentences on divergence and limits of the long rollouts."""
+    """Sentences on divergence, growth and limits of the long rollouts."""
     found = []
     rollouts = {
         name: rollout
@@ -178,9 +188,24 @@ def long_rollout_warnings(metrics: Mapping[str, Any]) -> list[str]:
                 f"{LABELS[name]}: long rollouts diverge after {rollout['lasted']} "
                 f"of {rollout['steps']} steps."
             )
+    found += _growth_warnings(rollouts)
     for steps in {rollout["steps"] for rollout in rollouts.values() if rollout["limited"]}:
         found.append(
             f"Long rollouts are limited to {steps} steps, since known parameters that change in "
             "time are given only up to the end of the data."
         )
     return found
+
+
+def _growth_warnings(rollouts: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """A sentence if the surrogate grows far beyond the solver, whose long rollouts are stable."""
+    own, solver = (rollouts.get(name, {}).get("growth") for name in ("synthetic", "physical"))
+    if own is None or solver is None or own <= MAX_GROWTH * max(solver, 1.0):
+        return []
+    steps = rollouts["synthetic"]["steps"]
+    return [
+        f"{LABELS['synthetic']}: in long rollouts of {steps} steps it grows to {number(own, 2)} "
+        f"times the largest initial value, the physical model to {number(solver, 2)} times: it is "
+        "unstable beyond the data. Use it for fewer steps, or train it on longer rollouts "
+        "(trainer_params.synthetic.num_predict_steps)."
+    ]

@@ -6,7 +6,7 @@ from typing import Any
 
 from hybrid_pde.config.loading import parse_experiment
 from hybrid_pde.data.atomic import write_json
-from hybrid_pde.data.cache.announcements import warn_of_conversions
+from hybrid_pde.data.cache.announcements import ASSUMED_PERIODIC, warn_of_conversions
 from hybrid_pde.data.cache.data_manager import DataManager
 from hybrid_pde.data.cache.manifests import raw_files_of, warnings_of
 from hybrid_pde.data.cache.numbering import check_numbers
@@ -79,10 +79,7 @@ def warn_of_assumptions(store: DataManager) -> None:
                 "their coordinate variables"
             )
     if not store.index.boundary_stated:
-        warn_of_result(
-            "neither data.boundary nor the raw files state the boundary; it is taken as periodic. "
-            "State it in data.boundary"
-        )
+        warn_of_result(ASSUMED_PERIODIC)
 
 
 def warn_of_open_ends(store: DataManager, shard: Sequence[int]) -> None:

@@ -190,7 +190,7 @@ def _extend(
     first = {name: each[0] for name, each in models.items()} | {"persistence": persistence}
     start = evaluation.starts[0].start
     timing = time_predictors(first, start.initial, start.steps)
-    timing["cost"] = cost_of_accuracy(evaluation.starts, first)
+    timing["cost"] = cost_of_accuracy(evaluation.starts, first, timing)
     return replace(evaluation, timing=timing)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from hybrid_pde.command_line.aligned_columns import aligned
 from hybrid_pde.command_line.checking.estimate import Work, used_simulations, work_of
+from hybrid_pde.data.cache.announcements import ASSUMED_PERIODIC
 from hybrid_pde.workflow.plan import Plan
 
 _SECONDS = ((86400.0, "d"), (3600.0, "h"), (60.0, "min"), (1.0, "s"))
@@ -43,8 +44,11 @@ def _warnings(plan: Plan, needed: float, free: float) -> list[str]:
     lines = []
     if needed > free:
         lines.append("the disk is too small: free some space, or set data.cache_dir to another one")
-    if not plan.is_generated and (left := len(plan.index.errors)):
-        lines.append(f"{left} raw file(s) cannot be used, and no stage needs them")
+    if not plan.is_generated:
+        if not plan.index.boundary_stated:
+            lines.append(ASSUMED_PERIODIC)
+        if left := len(plan.index.errors):
+            lines.append(f"{left} raw file(s) cannot be used, and no stage needs them")
     left_out = plan.num_simulations - len(used_simulations(plan))
     if left_out:
         lines.append(f"{left_out} simulation(s) are in no split, and are not used")

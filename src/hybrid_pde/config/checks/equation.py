@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from hybrid_pde.config.checks.calibration import learnable_key
+from hybrid_pde.config.derived import stages_trained
 from hybrid_pde.config.discovery import built_in_equations
 from hybrid_pde.config.equations import EquationSpec, ParameterSpec
 from hybrid_pde.config.error_messages import raise_errors, suggest, suggest_model
@@ -57,6 +58,9 @@ def _parameter_errors(experiment: Experiment, spec: EquationSpec) -> Iterator[st
     own = [parameter.name for parameter in learnable if parameter.per_simulation]
     known_sources = experiment.data.known_parameters
     given = [*section.pde_params, *names, *known_sources]
+    is_calibrated = "physical" in stages_trained(experiment)
+    if is_calibrated and (not names or not spec.parameters.keys() >= {*names}):
+        given += spec.parameters  # one of them is probably what is missing, or misspelt, there
     if problem := staggered_conflict(section):
         yield problem
     yield from scheme_errors(spec, section.numerics.scheme)

@@ -16,13 +16,16 @@ ENDS = {
     "repeated": "the last point repeats the first of the period and is left out",
 }
 
+ASSUMED_PERIODIC = (
+    "neither data.boundary nor the raw files state the boundary; it is taken as periodic. State it "
+    "in data.boundary"
+)
+
 
 def announce(info: RawFileInfo, raw_dir: Path) -> None:
     """Log what the files do not state, and what is converted."""
     if not info.boundary_stated:
-        logger.warning(
-            "%s: neither data.boundary nor the files state the boundary; taken as periodic", raw_dir
-        )
+        logger.warning("%s: %s", raw_dir, ASSUMED_PERIODIC)
     for name, own, unit in info.units.converted:
         logger.info("%s: %s is converted from %s to %s", raw_dir, name, own, unit)
     for name in info.units.turned:

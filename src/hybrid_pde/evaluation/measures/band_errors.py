@@ -15,7 +15,7 @@ from hybrid_pde.evaluation.measures.averages import Terms, average
 from hybrid_pde.evaluation.measures.metrics import turning_points
 from hybrid_pde.evaluation.measures.spectra import BANDS, Spectrum
 
-BAND_MEASURES = ("spectral_error", "error_by_band")
+BAND_MEASURES = ("spectral_error", "error_by_band", "energy_share")
 # Fraction of the mean square. A band with less has amplitudes below 1e-4 of the field's, where a
 # relative error is meaningless.
 LEAST_ENERGY = 1e-8
@@ -48,6 +48,7 @@ def band_errors(
 
         spectral_error = |Ê(b) − E(b)| / E(b)
         error_by_band  = √(D(b) / E(b))
+        energy_share   = E(b) / Σ E, which is the truth's alone
 
     A prediction with the right amplitudes and random phases has 0 and √2 (on average), one with no
     energy in the band 1 and 1. Bands with less than 1e-8 of the truth's mean square, frames with
@@ -142,6 +143,7 @@ def _errors(
         square = float(squares[time] * len(frame))
         difference, counted[time] = energy_difference(spectrum.band_energies(modes), energy, square)
         values["spectral_error"][time] = difference
+        values["energy_share"][time] = energy / (energy.sum() or 1.0)
         error = spectrum.band_energies(modes - true_modes)
         values["error_by_band"][time] = np.sqrt(error / np.where(counted[time], energy, 1.0))
     return values, counted

@@ -17,7 +17,9 @@ FEWEST_POINTS = 8  # along an axis; below, no scheme resolves anything
 
 
 def cost_of_accuracy(
-    starts: Sequence[HeldOut], predictors: Mapping[str, Predictor]
+    starts: Sequence[HeldOut],
+    predictors: Mapping[str, Predictor],
+    seconds: Mapping[str, float],
 ) -> list[dict[str, Any]]:
     """Mean VRMSE and seconds per step of each model, and of the solver on coarser grids.
 
@@ -28,6 +30,7 @@ def cost_of_accuracy(
     Args:
         starts: Simulations of one batch, the same for all models.
         predictors: ``synthetic`` and ``physical``; without both there is nothing to compare.
+        seconds: Time per step of each of them that does not diverge, in a rollout of one.
 
     Returns:
         For each ``model`` and ``shape`` of its grid: ``vrmse``, ``None`` after a divergence, and
@@ -38,7 +41,11 @@ def cost_of_accuracy(
         return []
     shape = physical.grid.shape
     points = [
-        {"model": name, "shape": list(shape), **_measured(starts, predictors[name])}
+        {
+            "model": name,
+            "shape": list(shape),
+            **_measured(starts, predictors[name], seconds.get(name)),
+        }
         for name in ("synthetic", "physical")
     ]
     used = physical.model.discretization
@@ -54,10 +61,12 @@ def cost_of_accuracy(
     return points
 
 
-def _measured(starts: Sequence[HeldOut], predictor: Predictor) -> dict[str, float | None]:
-    initial = stack_states([each.start.initial for each in starts])
-    steps = starts[0].start.steps
-    found = roll_out(predictor, initial, steps)
+def _measured(
+    starts: Sequence[HeldOut], predictor: Predictor, seconds: float | None = None
+) -> dict[str, float | None]:
+    """Error and time per step, which is measured if it is not given; none after a divergence."""
+    start = starts[0].start
+    found = roll_out(predictor, stack_states([each.start.initial for each in starts]), start.steps)
     errors = []
     for position, each in enumerate(starts):
         rollout = {
@@ -67,7 +76,8 @@ def _measured(starts: Sequence[HeldOut], predictor: Predictor) -> dict[str, floa
         }
         targets = {key: each.start.truth[key][1:] for key in rollout}
         errors.append(rollout_errors(rollout, targets, each.index))
-    vrmse = summarize(errors)["vrmse"]
-    is_finite = all(bool(torch.isfinite(values).all()) for values in found.values())
-    seconds = seconds_per_step(predictor, starts[0].start.initial, steps) if is_finite else None
-    return {"vrmse": vrmse, "seconds": seconds}
+    if not all(bool(torch.isfinite(values).all()) for values in found.values()):
+        seconds = None
+    elif seconds is None:
+        seconds = seconds_per_step(predictor, start.initial, start.steps)
+    return {"vrmse": summarize(errors)["vrmse"], "seconds": seconds}

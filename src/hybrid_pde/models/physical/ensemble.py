@@ -22,6 +22,7 @@ from hybrid_pde.domain.stated_units import StatedUnits
 from hybrid_pde.errors import DivergenceError
 from hybrid_pde.models.physical.conditions import recorded_conditions
 from hybrid_pde.models.physical.field_roles import match_roles
+from hybrid_pde.models.physical.fine_structure import unresolved_fields, warn_of_unresolved
 from hybrid_pde.models.physical.physical_model import PhysicalModel
 from hybrid_pde.numerics.face_projection import project_faces
 from hybrid_pde.numerics.projection import project
@@ -116,8 +117,10 @@ def generate(
 
     Yields:
         The index and ``[T, C, *space]`` for each field, T being the steps and the start. A
-        simulation that diverges is left out, with a warning.
+        simulation that diverges is left out, with a warning; one that the grid does not resolve is
+        warned of.
     """
+    unresolved = {}
     for number in progress(sorted({index // GROUP for index in wanted}), "simulating"):
         group = range(number * GROUP, (number + 1) * GROUP)
         try:
@@ -126,7 +129,9 @@ def generate(
             simulated = _simulate_singly(model, recording, start_of, group, wanted)
         for index, fields in zip(group, simulated, strict=True):
             if index in wanted and fields is not None:
+                unresolved[f"generated simulation {index}"] = unresolved_fields(fields)
                 yield index, fields
+    warn_of_unresolved(unresolved)
 
 
 def _simulate_singly(

@@ -11,6 +11,7 @@ from hybrid_pde.errors import StateError
 from hybrid_pde.models.forecast import Start, forecast_dataset
 from hybrid_pde.models.physical.conditions import recorded_conditions
 from hybrid_pde.models.physical.field_roles import match_roles
+from hybrid_pde.models.physical.fine_structure import unresolved_fields, warn_of_unresolved
 
 if TYPE_CHECKING:
     from hybrid_pde.models.physical.physical_model import PhysicalModel
@@ -71,7 +72,10 @@ class PhysicalForecaster:
                     conditions=conditions,
                 )
             )
-        return {name: np.stack([f[name][0].numpy() for f in frames]) for name in self.fields}
+        found = {name: np.stack([f[name][0].numpy() for f in frames]) for name in self.fields}
+        whole = {k: np.concatenate([start.fields[k].numpy(), v]) for k, v in found.items()}
+        warn_of_unresolved({start.source: unresolved_fields(whole)})
+        return found
 
     def _check(self, name: str, values: torch.Tensor) -> None:
         """Reject a value that the parameter cannot have."""

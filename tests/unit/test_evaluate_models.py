@@ -124,6 +124,8 @@ def test_everything_is_written_and_replicates_are_averaged(files: dict[str, Any]
     timing = json.loads((folder / "timing.json").read_text())
     names = {"synthetic", "physical", "persistence", "batch", "cost", "speedup", "warnings"}
     assert names == set(timing)
+    for place, name in enumerate(("synthetic", "physical")):  # one time, wherever it is shown
+        assert timing["cost"][place]["seconds"] == timing[name]
     with xr.open_dataset(folder / "rollouts.nc", engine="netcdf4") as rollouts:
         np.testing.assert_allclose(
             rollouts["c_synthetic"].isel(time=-1), rollouts["c_truth"].isel(time=0), atol=1e-6

@@ -116,6 +116,8 @@ class _Draft:
         yield from list_lines("test_sim", test)
         if not test:
             yield "  # one simulation, nothing is held out: errors are those of the training"
+        if len(test) == 1:
+            yield "  # errors of one test simulation say little of others; with more, test on more"
         if (steps := self._found.time["steps"] - 1) < PREDICTED_STEPS:
             yield f"  num_predict_steps: {steps}  # the simulations are short"
         if not self._is_hybrid:

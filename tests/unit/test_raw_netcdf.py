@@ -238,6 +238,7 @@ def test_single_precision_times(tmp_path: Path) -> None:
         ([0, 0.5, 1.0, 1.51], r"not uniform: from index 2 \(t = 1\) to index 3 \(t = 1.51\)"),
         ([0, 0.5, 0.5, 1.0], "duplicate times: from index 1"),
         ([0, 0.5, 0.25, 1.0], "decreasing times: from index 1"),
+        ([3.0, 2.0, 1.0, 0.0], r"decreasing times: from 3 to 0; .*\(xarray: sortby\(\"time\"\)\)"),
         ([0, 0.5, np.nan, 1.0], "time: missing value at index 2"),
     ],
 )

@@ -244,6 +244,13 @@ def test_numbers_that_an_equation_cannot_use(
         check(tmp_path)
 
 
+@pytest.mark.parametrize("name", ["lon", "Latitude"])
+def test_longitudes_and_latitudes_without_a_unit_are_degrees(tmp_path: Path, name: str) -> None:
+    written(tmp_path, axis=name)
+    with pytest.raises(ConfigError, match="the axis x is in 'degrees', and derivatives need leng"):
+        check(tmp_path, dims={"x": name})
+
+
 def test_a_converted_initial_state(tmp_path: Path) -> None:
     written(tmp_path, attrs={"x": {"units": "km"}, "u": {"units": "m/s"}})
     index = index_of(tmp_path)

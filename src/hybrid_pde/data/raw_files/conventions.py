@@ -16,6 +16,13 @@ from hybrid_pde.data.raw_files.vertical_directions import DOWN
 from hybrid_pde.domain.stated_units import StatedUnits
 from hybrid_pde.errors import ConfigError, RawDataError
 
+# Names of coordinate variables whose numbers are degrees if they state no unit.
+ANGLES = frozenset(
+    prefix + name
+    for name in ("lon", "longitude", "lat", "latitude")
+    for prefix in ("", "r", "grid_")
+)
+
 
 @dataclass(frozen=True)
 class Conventions:
@@ -101,7 +108,7 @@ def conventions(
     for name in data.directions:
         if name not in (known := [*data.fields, *data.known_parameters]):
             raise ConfigError(f"data.directions: {suggest(name, known)}")
-    axes = {axis: _unit(each) for axis, each in coordinates.items()}
+    axes = {axis: _axis_unit(each) for axis, each in coordinates.items()}
     stated = {source.layout.name: _unit(dataset[source.variables[0]]) for source in sources}
     for name, variable in data.known_names.items():
         if variable in dataset.variables:
@@ -129,3 +136,11 @@ def conventions(
 
 def _unit(variable: xr.DataArray | None) -> Any:
     return None if variable is None else variable.attrs.get("units")
+
+
+def _axis_unit(variable: xr.DataArray | None) -> Any:
+    """The stated unit, or degrees for longitudes and latitudes without one."""
+    unit = _unit(variable)
+    if not unit and variable is not None and str(variable.name).lower() in ANGLES:
+        return "degrees"
+    return unit

@@ -146,7 +146,7 @@ def _axis_scales(own: Mapping[str, str], length: str) -> tuple[dict[str, float],
             unusable.append(
                 f"the axis {axis} is in {unit!r}, and derivatives need lengths; project the grid "
                 "to lengths first (e.g. with pyproj, or CDO's remapbil to a regular grid in m), or "
-                "mend the attribute units if the numbers are lengths"
+                "state lengths in the attribute units if the numbers are lengths"
             )
         elif unit and dimensions(unit) not in (None, ()):
             unusable.append(

@@ -138,7 +138,10 @@ def make_grid(
 
 def _check_uniform(values: np.ndarray, resolution: float) -> None:
     if not np.isfinite(values).all():
-        raise RawDataError(f"missing value at index {np.flatnonzero(~np.isfinite(values))[0]}")
+        raise RawDataError(
+            f"missing value at index {np.flatnonzero(~np.isfinite(values))[0]}; complete the "
+            "coordinate in the file"
+        )
     steps = np.diff(values)
     mean = (values[-1] - values[0]) / (len(values) - 1)
     rounding = min(2 * resolution, abs(mean) / 20)

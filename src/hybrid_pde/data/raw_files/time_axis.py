@@ -143,7 +143,10 @@ def select_frames(times: np.ndarray, select: SelectParams, resolution: np.ndarra
     """
     if not np.isfinite(times).all():
         index = int(np.flatnonzero(~np.isfinite(times))[0])
-        raise RawDataError(f"missing value at index {index}")
+        raise RawDataError(
+            f"missing value at index {index}; write the file again without this frame, or with its "
+            "time"
+        )
     chosen = _in_range(times, select)
     frames = Frames(
         slice(chosen.start, chosen.stop, select.stride), times[chosen][:: select.stride]
@@ -179,6 +182,11 @@ def _without_rounding(frames: Frames, resolution: np.ndarray) -> Frames | None:
 
 def _why_not_uniform(frames: Frames, stride: int) -> str:
     steps = np.diff(frames.times)
+    if (steps < 0).all():
+        return (
+            f"decreasing times: from {frames.times[0]:.9g} to {frames.times[-1]:.9g}; write the "
+            'file again in the order of time (xarray: sortby("time"))'
+        )
     if (steps <= 0).any():
         index = int(np.flatnonzero(steps <= 0)[0])
         kind = "duplicate" if steps[index] == 0 else "decreasing"

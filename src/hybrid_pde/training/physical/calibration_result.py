@@ -9,6 +9,7 @@ import numpy as np
 
 from hybrid_pde.models.physical.physical_model import PhysicalModel
 from hybrid_pde.result_warnings import warn_of_result
+from hybrid_pde.training.physical.aliased_speeds import warn_of_aliased_speeds
 from hybrid_pde.training.physical.calibration_warnings import (
     warn_of_other_schemes,
     warn_of_parameters,
@@ -144,6 +145,8 @@ def calibration_result(
     warn_of_shifts(parameters, model.discretization)
     warn_of_rivals(selection, vector, found.uncertainty, model.discretization, budget)
     warn_of_other_schemes(budget, vector, model.discretization)
+    if found.measured is not None and found.unknowns is not None:
+        warn_of_aliased_speeds(found.measured, found.unknowns, found.loss)
     residuals: Mapping[str, Any] = {} if found.fit is None else found.fit.maps
     if found.fit is not None and status != DIVERGED:
         notice = None

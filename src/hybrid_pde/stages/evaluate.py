@@ -5,11 +5,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from hybrid_pde.config.derived import held_out_simulations
+from hybrid_pde.config.derived import held_out_simulations, trained_simulations
 from hybrid_pde.config.loading import parse_experiment
 from hybrid_pde.config.schema import Experiment
 from hybrid_pde.data.atomic import write_json
 from hybrid_pde.data.cache.manifests import warnings_of
+from hybrid_pde.data.cache.repeated_frames import warn_of_repeated_frames
 from hybrid_pde.data.cache.simulation_store import SimulationStore
 from hybrid_pde.domain.known_values import KnownParameter
 from hybrid_pde.evaluation.evaluation_warnings import evaluation_warnings, timing_warnings
@@ -125,6 +126,9 @@ def _evaluate(
 ) -> Evaluation:
     """Metrics, rollouts and times of the models, see :func:`evaluate_models`."""
     indices, split = held_out_simulations(experiment)
+    if split != "train":
+        others = [each for each in trained_simulations(experiment) if each not in indices]
+        warn_of_repeated_frames(store, indices, others)
     known = store.header(indices[0]).known
     models: dict[str, list[Predictor]] = {}
     if model:

@@ -18,7 +18,7 @@ from hybrid_pde.training.physical.residuals import Residuals
 # Largest number of values that are kept (16 MB).
 MAX_VALUES = 2**21
 # Number of values, and of windows, from which more of them do not change a statistic.
-_ENOUGH_VALUES, _ENOUGH_WINDOWS = 2**20, 6
+_ENOUGH_VALUES, _ENOUGH_WINDOWS = 2**19, 4
 # More parameters have no derivatives as arrays.
 MOST_PARAMETERS = 16
 # Fewest frames of a window that is cut to this size.

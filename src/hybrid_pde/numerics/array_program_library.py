@@ -63,7 +63,9 @@ class Library:
         called += (torch_cpu.GOMP_parallel,)
         self._called = [ctypes.cast(each, ctypes.c_void_p) for each in called]
         self._create = {
-            (dtype, is_1d): getattr(torch_cpu, f"DftiCreateDescriptor_{kind}_{'1d' if is_1d else 'md'}")
+            (dtype, is_1d): getattr(
+                torch_cpu, f"DftiCreateDescriptor_{kind}_{'1d' if is_1d else 'md'}"
+            )
             for dtype, kind in ((torch.float32, "s"), (torch.float64, "d"))
             for is_1d in (True, False)
         }
@@ -162,7 +164,7 @@ class Plan:
 
 @cache
 def library() -> Library | None:
-    """The library; ``None`` where there is no compiler, or where PyTorch has no MKL or no OpenMP."""
+    """The library; ``None`` without a compiler, or where PyTorch has no MKL or OpenMP."""
     try:
         torch_cpu = ctypes.CDLL(str(Path(torch.__file__).parent / "lib" / "libtorch_cpu.so"))
         return Library(ctypes.CDLL(str(_compiled())), torch_cpu)

@@ -57,8 +57,8 @@ _READING_AXES = 2
 _SAME = 1e-3
 # Singular values of J with columns of unit length, and eigenvalues of D⊥ᵀD⊥, that count.
 _SINGULAR = 1e-6
-# The variance is that of the residuals less what the amplitudes explain: fixed-point iterations, and
-# the change of the amplitudes, in standard deviations, that ends them.
+# The variance is that of the residuals less what the amplitudes explain: fixed-point iterations,
+# and the change of the amplitudes, in standard deviations, that ends them.
 _ITERATIONS, _UNCHANGED = 4, 0.01
 # Sum of the amplitudes of order 2, and its size in standard deviations, that is no chance.
 _NOTICEABLE, _DECISIVE = 0.5, 5.0

@@ -59,9 +59,8 @@ class Library:
     def __init__(self, interpreter: ctypes.CDLL, torch_cpu: ctypes.CDLL) -> None:
         self._run, self._mkl = interpreter.run_array_program, torch_cpu
         self._run.restype = _Long
-        called = torch_cpu.DftiComputeForward, torch_cpu.DftiComputeBackward
-        called += (torch_cpu.GOMP_parallel,)
-        self._called = [ctypes.cast(each, ctypes.c_void_p) for each in called]
+        called = ("DftiComputeForward", "DftiComputeBackward", "GOMP_parallel")
+        self._called = [ctypes.cast(getattr(torch_cpu, n), ctypes.c_void_p) for n in called]
         self._create = {
             (dtype, is_1d): getattr(
                 torch_cpu, f"DftiCreateDescriptor_{kind}_{'1d' if is_1d else 'md'}"

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from hybrid_pde.models.physical import BurgersPDE
 from hybrid_pde.numerics.discretization import Discretization
-from hybrid_pde.training.physical import frame_arrays, minimization
+from hybrid_pde.training.physical import PhysicalTrainer, frame_arrays, minimization
 from hybrid_pde.training.physical.final_step import _is_negligible, after_final_step
 from hybrid_pde.training.physical.frame_arrays import EndArrays, Sensitivities
 from hybrid_pde.training.physical.objective import Objective
@@ -16,7 +17,17 @@ from hybrid_pde.training.physical.observed_windows import observed
 from hybrid_pde.training.physical.refined_linearization import linearize_refined
 from hybrid_pde.training.physical.residual_arrays import residual_arrays, residuals_of_end
 from hybrid_pde.training.physical.residuals import Residuals
-from tests.gradient.calibration_case import DT, Windows, learnable, trainer, windows
+from tests.gradient.calibration_case import (
+    DT,
+    FD4,
+    GRIDS,
+    Windows,
+    learnable,
+    simulate,
+    trainer,
+    windows,
+)
+from tests.physics.periodic_box import physical_config
 
 FEW_VALUES = 20 * 4 * 3 * 2  # two of four windows with two parameters
 
@@ -162,3 +173,21 @@ def test_the_beginning_of_a_window_does_not_stand_for_the_rest(
         few = objective()
         found = after_final_step(few, few.linearize(at.z), *limits)
         assert (found is None) == (values < FEW_VALUES)
+
+
+@pytest.mark.filterwarnings("ignore::hybrid_pde.result_warnings.ResultWarning")
+def test_hidden_structure_does_not_depend_on_the_number_of_windows_that_are_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    parameters = learnable("BurgersPDE", ["viscosity"])
+    wrong = {"viscosity": 0.02, "advection": 0.9}
+    config = physical_config("BurgersPDE", wrong, parameters, FD4, check_discretization=False)
+    data = Windows(simulate("BurgersPDE", 24), GRIDS["BurgersPDE"], num_frames=3, stride=3)
+    found = []
+    for windows_kept in (8, 2):
+        monkeypatch.setattr(frame_arrays, "_ENOUGH_VALUES", 1)
+        monkeypatch.setattr(frame_arrays, "_ENOUGH_WINDOWS", windows_kept)
+        guess = torch.tensor(parameters[0]["initial_guess"], dtype=torch.float64)
+        result = PhysicalTrainer(config, BurgersPDE(config), [guess]).train(data, 1)
+        found.append(result["parameters"]["viscosity"]["uncertainty_parts"]["noise"])
+    assert found[1] == pytest.approx(found[0], rel=0.2)  # not half of it

@@ -7,14 +7,22 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from hybrid_pde.errors import DivergenceError
+from hybrid_pde.models.registry import ModelRegistry
+from hybrid_pde.numerics.array_program_library import library
 from hybrid_pde.training.checkpoint_folder import CheckpointFolder
 from hybrid_pde.training.physical import PhysicalTrainer, coarse_start
 from hybrid_pde.training.physical.evaluation_log import EvaluationLog
-from tests.gradient.calibration_case import learnable, trainer, windows
+from hybrid_pde.training.physical.objective import Objective
+from hybrid_pde.training.physical.observations import Observations
+from hybrid_pde.training.physical.observed_fields import observed_fields
+from tests.gradient.calibration_case import DT, TRUTH, learnable, trainer, windows
 from tests.gradient.test_field_calibration import BUMP, GAUSSIANS, diffused, trainer_of
+from tests.physics.periodic_box import physical_config
 
+SPECTRAL = {"scheme": "spectral", "order": 4}
 CASES: dict[str, dict[str, Any]] = {
     "gauss-newton": {"method": "gauss-newton"},
     "auto": {"method": "gauss-newton", "numerics": "auto", "check_discretization": True},
@@ -101,6 +109,25 @@ def test_calibration_on_a_coarse_grid_resumes(
     monkeypatch.setattr(coarse_start, "_COSTLY_SIZE", 0)
     monkeypatch.setattr(coarse_start, "_SMALLEST_NUM_POINTS", 10)
     assert_resumes(lambda: trainer_of(GAUSSIANS), diffused(BUMP), tmp_path)
+
+
+@pytest.mark.skipif(library() is None, reason="needs a C++ compiler and MKL")
+def test_a_logged_evaluation_says_that_its_steps_were_compiled(tmp_path: Path) -> None:
+    parameters = learnable("BurgersPDE", ["viscosity"])
+    config = physical_config("BurgersPDE", TRUTH["BurgersPDE"], parameters, SPECTRAL)
+    config["workflow"] = {"compile": "always"}
+    data = windows("BurgersPDE")
+    for count in (1, 0):
+        model = ModelRegistry(config).get_physical_model()
+        guess = torch.tensor(parameters[0]["initial_guess"], dtype=torch.float64)
+        vector = PhysicalTrainer(config, model, [guess]).vector
+        observations = Observations(observed_fields(data, model.spec))
+        with CheckpointFolder(tmp_path, {}, every_s=0) as folder:
+            log = Counted(folder)
+            Objective(model, observations, vector, DT, log=log).linearize(vector.read())
+            log.flush()
+        assert log.count == count
+        assert model.has_compiled_steps
 
 
 def test_a_divergence_is_logged(tmp_path: Path) -> None:

@@ -2,14 +2,12 @@
 // without Python in between.
 //
 // Arrays have up to DIMS dimensions and any strides, in elements; 0 repeats a value. The Fourier
-// transforms are those of Intel's MKL, which PyTorch has, with plans that are made before.
+// transforms are those of Intel's MKL, which PyTorch has, with plans that are made before. So are the
+// threads: those of PyTorch wait for work in a loop, and threads of our own would wait for their cores.
 
 #include <atomic>
 #include <cstdint>
 #include <cstring>
-#include <system_error>
-#include <thread>
-#include <vector>
 #ifdef __SSE__
 #include <xmmintrin.h>
 #endif
@@ -18,6 +16,8 @@ namespace {
 
 using Index = std::int64_t;
 using Transform = long (*)(void* plan, void* from, ...);
+// OpenMP's call of a function on several threads, as GCC's libgomp has it.
+using Parallel = void (*)(void (*function)(void*), void* argument, unsigned threads, unsigned flags);
 
 constexpr int DIMS = 6;
 constexpr int OPERANDS = 4;  // the result and up to three arguments
@@ -284,6 +284,7 @@ struct Tables {
   const Transfer* inputs;
   const Transfer* results;
   Transform forward, backward;
+  Parallel parallel;
 };
 
 long run_part(const Copy& copy, Index part, const Counts& n, const Tables& t) {
@@ -309,6 +310,22 @@ long run_part(const Copy& copy, Index part, const Counts& n, const Tables& t) {
   return 0;
 }
 
+// The parts of a batch, of which each thread takes the next one.
+struct Work {
+  const Counts& counts;
+  const Tables& tables;
+  std::atomic<Index> copy{0}, part{0};
+  std::atomic<long> error{0};
+
+  void take() {
+    const WithoutSubnormals fast;
+    const Copy& own = tables.copies[copy++];
+    for (Index p = part++; p < counts.parts && !error; p = part++) {
+      if (long found = run_part(own, p, counts, tables)) error = found;
+    }
+  }
+};
+
 }  // namespace
 
 // Runs a list on each part of a batch, on as many threads as there are copies of the list. Returns
@@ -319,23 +336,12 @@ long run_part(const Copy& copy, Index part, const Counts& n, const Tables& t) {
 // Steps are counted from `first`; before every one whose number is period - 1 beyond a multiple of
 // period, the list of the renewal is run.
 extern "C" long run_array_program(const Counts* counts, const Tables* tables) {
-  const Counts n = *counts;
-  const Tables t = *tables;
-  std::atomic<Index> next{0};
-  std::atomic<long> failed{0};
-  const auto work = [&](const Copy& copy) {
-    const WithoutSubnormals fast;
-    for (Index part = next++; part < n.parts && !failed; part = next++) {
-      if (long error = run_part(copy, part, n, t)) failed = error;
-    }
-  };
-  std::vector<std::thread> others;
-  try {
-    for (Index c = 1; c < n.copies; ++c) others.emplace_back(work, t.copies[c]);
-  } catch (const std::system_error&) {
-    // no more threads: those that there are do the work
+  Work work{*counts, *tables};
+  if (counts->copies == 1) {
+    work.take();
+  } else {
+    const auto take = [](void* work) { static_cast<Work*>(work)->take(); };
+    tables->parallel(take, &work, static_cast<unsigned>(counts->copies), 0);
   }
-  work(t.copies[0]);
-  for (std::thread& each : others) each.join();
-  return failed;
+  return work.error;
 }

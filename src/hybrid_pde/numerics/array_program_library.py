@@ -31,7 +31,7 @@ _FLAGS: tuple[str, ...] = (
     "-fno-math-errno",
     "-fno-trapping-math",
 )
-_FLAGS += ("-std=c++17", "-fPIC", "-shared", "-pthread")
+_FLAGS += ("-std=c++17", "-fPIC", "-shared")
 _LONGEST_COMPILATION_S = 120
 
 # Constants of MKL's header mkl_dfti.h.
@@ -46,23 +46,25 @@ _Long = ctypes.c_long
 
 
 class Library:
-    """The functions of the interpreter and of MKL.
+    """The functions of the interpreter and of PyTorch's libraries.
 
     Args:
         interpreter: The compiled interpreter.
-        mkl: The library that has MKL's transforms.
+        torch_cpu: PyTorch's library, with MKL's transforms; it depends on OpenMP.
 
     Raises:
         AttributeError: if a function is missing.
     """
 
-    def __init__(self, interpreter: ctypes.CDLL, mkl: ctypes.CDLL) -> None:
-        self._run, self._mkl = interpreter.run_array_program, mkl
+    def __init__(self, interpreter: ctypes.CDLL, torch_cpu: ctypes.CDLL) -> None:
+        self._run, self._mkl = interpreter.run_array_program, torch_cpu
         self._run.restype = _Long
-        compute = mkl.DftiComputeForward, mkl.DftiComputeBackward
-        self._compute = [ctypes.cast(each, ctypes.c_void_p) for each in compute]
+        called = ("DftiComputeForward", "DftiComputeBackward", "GOMP_parallel")
+        self._called = [ctypes.cast(getattr(torch_cpu, n), ctypes.c_void_p) for n in called]
         self._create = {
-            (dtype, is_1d): getattr(mkl, f"DftiCreateDescriptor_{kind}_{'1d' if is_1d else 'md'}")
+            (dtype, is_1d): getattr(
+                torch_cpu, f"DftiCreateDescriptor_{kind}_{'1d' if is_1d else 'md'}"
+            )
             for dtype, kind in ((torch.float32, "s"), (torch.float64, "d"))
             for is_1d in (True, False)
         }
@@ -88,7 +90,7 @@ class Library:
         """
         numbers = [*lengths, *counts, *map(len, tables)]
         places = [table.data_ptr() for table in tables]
-        places += [each.value or 0 for each in self._compute]
+        places += [each.value or 0 for each in self._called]
         error = self._run(
             (ctypes.c_int64 * len(numbers))(*numbers), (ctypes.c_void_p * len(places))(*places)
         )
@@ -161,10 +163,10 @@ class Plan:
 
 @cache
 def library() -> Library | None:
-    """The library; ``None`` where there is no compiler, or where PyTorch has no MKL."""
+    """The library; ``None`` without a compiler, or where PyTorch has no MKL or OpenMP."""
     try:
-        mkl = ctypes.CDLL(str(Path(torch.__file__).parent / "lib" / "libtorch_cpu.so"))
-        return Library(ctypes.CDLL(str(_compiled())), mkl)
+        torch_cpu = ctypes.CDLL(str(Path(torch.__file__).parent / "lib" / "libtorch_cpu.so"))
+        return Library(ctypes.CDLL(str(_compiled())), torch_cpu)
     except (OSError, AttributeError, subprocess.SubprocessError) as problem:
         said = getattr(problem, "stderr", None) or str(problem)
         logger.info("time steps run operation by operation: %s", said.strip())

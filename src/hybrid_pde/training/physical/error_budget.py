@@ -106,7 +106,7 @@ def error_budget(
     # Estimated initial states take up noise of short lead times: growth alone is no structure.
     takes_up = objective.states is not None and np.prod(fit.correlation.lag_one) < _ALIKE
     if left * fit.loss > _ROUNDING_FACTOR * variance and not takes_up:
-        hidden = structured_share(fit.correlation) * fit.correlation.num_values
+        hidden = structured_share(fit.correlation) * objective.num_values
         spread = np.sqrt(spread**2 + hidden * independent**2)
     other = None
     if windows and _num_compared(selection) > 1:

@@ -15,8 +15,10 @@ from hybrid_pde.training.physical.observations import Observations
 from hybrid_pde.training.physical.residual import joined
 from hybrid_pde.training.physical.residuals import Residuals
 
-# Largest number of values that are kept (16 MB): enough for every statistic.
+# Largest number of values that are kept (16 MB).
 MAX_VALUES = 2**21
+# Number of values, and of windows, from which more of them do not change a statistic.
+_ENOUGH_VALUES, _ENOUGH_WINDOWS = 2**19, 4
 # More parameters have no derivatives as arrays.
 MOST_PARAMETERS = 16
 # Fewest frames of a window that is cut to this size.
@@ -57,8 +59,8 @@ class KeptWindows:
 def kept_windows(whole: Observations, columns: int = 1) -> KeptWindows:
     """Evenly chosen windows, cut to their first frames if one alone is too large.
 
-    All of them, if they have no more than ``MAX_VALUES`` values and none is predicted. Those for
-    more columns are some of those for one.
+    All of them, if they are not more than enough, have no more than ``MAX_VALUES`` values, and none
+    is predicted. Those for more columns are some of those for one.
 
     Args:
         whole: The windows to choose from.
@@ -73,7 +75,9 @@ def kept_windows(whole: Observations, columns: int = 1) -> KeptWindows:
 
 def _chosen(whole: Observations, max_values: int) -> KeptWindows:
     frames, count = whole.windows[0].num_frames, len(whole.windows)
-    kept = max(1, max_values // (whole.state_size * frames))
+    size = whole.state_size * frames
+    enough = max(_ENOUGH_WINDOWS, _ENOUGH_VALUES // size)
+    kept = max(1, min(max_values // size, enough))
     everything = KeptWindows(whole, range(count))
     if kept >= count and not any(window.is_predicted for window in whole.windows):
         return everything

@@ -43,7 +43,7 @@ class GradientSteps:
             self.z.copy_(
                 torch.from_numpy(self.vector.read())
             )  # the model may have changed since the last step
-        found = objective.log.evaluate(
+        found = objective.evaluate(
             "step", self.z.detach().numpy(), lambda: self._gradient(objective, numbers)
         )
         self.z.grad = found["gradient"].clone()

@@ -26,7 +26,7 @@ from hybrid_pde.training.physical.objective import Objective
 # an error.
 _SKIPPED = 0.1
 # Windows on which the loss at the first guess is evaluated, only to be shown.
-_FEW_WINDOWS = 4
+_FEW_WINDOWS = 2
 # Largest number of halvings of a full step, two per trial.
 _HALVINGS, _HALVINGS_PER_TRIAL = 16, 2
 

@@ -10,7 +10,7 @@ Layout of native tensors: ``G`` states of each window, ``B`` windows, ``C`` chan
 space.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import replace
 from math import isfinite
@@ -157,7 +157,29 @@ class Objective:
         Raises:
             DivergenceError: if a rollout is no longer finite.
         """
-        return self.log.evaluate("loss", unknowns, lambda: {"loss": self._loss(unknowns)})["loss"]
+        return self.evaluate("loss", unknowns, lambda: {"loss": self._loss(unknowns)})["loss"]
+
+    def evaluate(self, kind: str, z: np.ndarray, evaluate: Callable[[], Values]) -> Values:
+        """The result of an evaluation, from the log or computed.
+
+        Whether the model's steps were compiled is logged with it: a calibration that is resumed
+        reports what ran.
+
+        Args:
+            kind: Name of the evaluated function.
+            z: Point of the evaluation.
+            evaluate: Computes the result.
+
+        Raises:
+            DivergenceError: if the evaluation raised it, also in the log.
+        """
+
+        def computed() -> Values:
+            return {**evaluate(), "compiled": self.model.has_compiled_steps}
+
+        found = self.log.evaluate(kind, z, computed)
+        self.model.has_compiled_steps |= found["compiled"]
+        return found
 
     @torch.no_grad()
     def _loss(self, unknowns: np.ndarray) -> float:
@@ -189,7 +211,7 @@ class Objective:
         is_dense = self.states is None or self.states.is_dense
         linearize = self._linearize if is_dense else self._linearize_eliminated
         self._arrays = None
-        found = self.log.evaluate("linearize", unknowns, lambda: linearize(unknowns))
+        found = self.evaluate("linearize", unknowns, lambda: linearize(unknowns))
         self.substeps_used = found["substeps"]
         self._last = replace(Linearization.restored(unknowns, found), arrays=self._arrays)
         return self._last
@@ -271,7 +293,7 @@ class Objective:
         Raises:
             DivergenceError: if a rollout is no longer finite.
         """
-        found = self.log.evaluate("gradient", unknowns, lambda: self._gradient(unknowns))
+        found = self.evaluate("gradient", unknowns, lambda: self._gradient(unknowns))
         return found["loss"], found["gradient"].numpy()
 
     def _gradient(self, unknowns: np.ndarray) -> Values:

@@ -57,7 +57,7 @@ def linearize_refined(
         DivergenceError: if a rollout is no longer finite.
     """
     both = np.concatenate([z, point])
-    found = objective.log.evaluate("refined", both, lambda: _reduced(objective, z, finer, point))
+    found = objective.evaluate("refined", both, lambda: _reduced(objective, z, finer, point))
     columns, count = found["columns"].numpy(), objective.num_values
     jacobian = columns[:, : len(z)]
 

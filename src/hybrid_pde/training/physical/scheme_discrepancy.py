@@ -57,8 +57,9 @@ _READING_AXES = 2
 _SAME = 1e-3
 # Singular values of J with columns of unit length, and eigenvalues of D⊥ᵀD⊥, that count.
 _SINGULAR = 1e-6
-# The variance is that of the residuals less what the amplitudes explain: fixed-point iterations.
-_ITERATIONS = 4
+# The variance is that of the residuals less what the amplitudes explain: fixed-point iterations,
+# and the change of the amplitudes, in standard deviations, that ends them.
+_ITERATIONS, _UNCHANGED = 4, 0.01
 # Sum of the amplitudes of order 2, and its size in standard deviations, that is no chance.
 _NOTICEABLE, _DECISIVE = 0.5, 5.0
 
@@ -249,7 +250,9 @@ class Regression:
             if variance == 0:
                 return mean, np.zeros((count, count))
             covariance = np.linalg.inv(gram / variance + np.eye(count))
-            mean = np.clip(-covariance @ score / variance, -_LARGEST, _LARGEST)
+            before, mean = mean, np.clip(-covariance @ score / variance, -_LARGEST, _LARGEST)
+            if np.all(np.abs(mean - before) <= _UNCHANGED * np.sqrt(np.diag(covariance))):
+                break
         return mean, covariance
 
     def _remainder(self, values: np.ndarray) -> np.ndarray:

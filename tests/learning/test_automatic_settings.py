@@ -38,8 +38,12 @@ def small_budget(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def open_settings(**training: Any) -> dict[str, Any]:
-    """The small experiment with the data's simulations, and no training option but those given."""
+    """The small experiment with the data's simulations, and no training option but those given.
+
+    Its search tries no potentials, as one network more is enough for most tests.
+    """
     mapping = settings()
+    mapping["model"]["synthetic"]["potentials"] = False
     mapping["trainer_params"] = {"train_sim": [0, 1], "val_sim": [2, 3], "synthetic": training}
     return mapping
 
@@ -204,6 +208,28 @@ def test_a_deeper_u_net_is_chosen_where_short_trainings_are_better_with_it(
     assert load_saved_model(files.model).model.architecture == {"hidden_channels": 4, "depth": 2}
     again = training_in(store, mapping, warm_start=files.model, cycle=(2, 2))
     again.run(files_in(tmp_path / "second"), {})
+
+
+@pytest.mark.filterwarnings("ignore:no epoch had a smaller error")
+def test_gradients_of_potentials_become_inputs_where_short_trainings_are_better_with_them(
+    store, small_budget, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(
+        settings_search.SettingsSearch,
+        "_error_after",
+        lambda self, training, candidate, loader: 4.0 if candidate["potentials"] else 5.0,
+    )
+    mapping = open_settings(num_predict_steps=1)
+    del mapping["model"]["synthetic"]["potentials"]
+    files = files_in(tmp_path / "first")
+    training_in(store, mapping, cycle=(1, 2)).run(files, {})
+    saved = load_saved_model(files.model)
+    section = saved.experiment.model.synthetic
+    assert section is not None and section.potentials and saved.model.potentials
+    assert saved.model.harmonics == 0  # tried, and no better
+    again = training_in(store, mapping, warm_start=files.model, cycle=(2, 2))
+    again.run(files_in(tmp_path / "second"), {})
+    assert again.model.potentials
 
 
 @pytest.mark.parametrize(("best_rate", "error"), [(1e-3, 4.0), (1e-2, 4.5)])

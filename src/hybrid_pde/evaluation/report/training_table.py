@@ -15,6 +15,7 @@ _SETTINGS = {
     "windows_per_epoch": "Windows of an epoch",
     "architecture": "Architecture",
     "coordinates": "Harmonics of the position",
+    "potentials": "Gradients of potentials",
     "short_trainings": "Short trainings that chose the open settings",
 }
 

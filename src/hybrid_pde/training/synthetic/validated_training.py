@@ -267,10 +267,10 @@ class ValidatedTraining:
 
     def _settle(self, chosen: Mapping[str, Any] | None) -> None:
         """Complete the experiment's settings, and make the loader."""
-        before = {"architecture": self.model.architecture, "coordinates": self.model.harmonics}
+        before = self.model.network_settings
         network = {name: (chosen or {}).get(name, value) for name, value in before.items()}
         if network != before:
-            self.model.renew_network(network["architecture"], network["coordinates"])
+            self.model.renew_network(**network)
         settings = self._settings(chosen)  # a larger network makes fewer steps
         self.experiment = with_network(with_training(self.experiment, settings), self.model)
         self._loader = batches(self.experiment, self._windows(settings))

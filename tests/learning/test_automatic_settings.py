@@ -17,6 +17,7 @@ from hybrid_pde.models.tensor_file import read_tensor_file
 from hybrid_pde.result_warnings import ResultWarning
 from hybrid_pde.training.synthetic import automatic_settings, settings_search, validated_training
 from hybrid_pde.training.synthetic.automatic_settings import settings_for
+from hybrid_pde.training.synthetic.schedules import rollout_steps
 from hybrid_pde.training.synthetic.skill_warnings import warn_of_no_skill
 from hybrid_pde.training.synthetic.step_losses import STEPS_BETWEEN_CHECKS, StepLosses
 from hybrid_pde.training.synthetic.synthetic_trainer import SyntheticTrainer
@@ -82,6 +83,26 @@ def test_the_budget_follows_from_grid_and_network(space, depth, batch, steps):
     windows = found.windows_per_epoch
     assert windows is not None
     assert found.epochs * windows / batch == pytest.approx(steps, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("longest", "bundle", "steps", "first"), [(40, 1, 4, 1), (3, 1, 3, 1), (40, 2, 8, 2)]
+)
+def test_rollouts_grow_within_the_same_budget(longest, bundle, steps, first):
+    experiment, model = default_surrogate((64, 64))
+    model.bundle = bundle
+    chosen = {"num_predict_steps": bundle}
+    plain, found = (
+        settings_for(experiment, model, (64, 64), chosen, longest=n) for n in (0, longest)
+    )
+    assert plain.curriculum is None and plain.num_predict_steps == bundle
+    assert found.num_predict_steps == steps
+    assert found.curriculum is not None and found.curriculum.first_steps == first
+    assert plain.windows_per_epoch is not None and found.windows_per_epoch is not None
+    lengths = [rollout_steps(found.curriculum, steps, epoch / 20) for epoch in range(20)]
+    assert lengths[0] == first and lengths[-2:] == [steps] * 2
+    passes = sum(-(-each // bundle) for each in lengths) / 20
+    assert passes * found.windows_per_epoch == pytest.approx(plain.windows_per_epoch, rel=0.05)
 
 
 @pytest.mark.parametrize(("frames", "epochs"), [(80, 20), (4000, 6), (100_000, 5)])

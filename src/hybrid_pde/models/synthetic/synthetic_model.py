@@ -133,7 +133,8 @@ class SyntheticModel(nn.Module, ABC):
     def build_network(self, architecture: dict[str, Any]) -> nn.Module:
         """A module that maps ``[B, network_in_channels, *space]`` to that many output channels.
 
-        Without ``coordinates``, ``potentials`` and ``bundle`` these are ``in_channels`` and ``out_channels``.
+        These are ``in_channels`` and ``out_channels`` without ``coordinates``, ``potentials`` and
+        ``bundle``.
         It is called once, with the random generator seeded from ``run_params.seed``.
 
         Args:

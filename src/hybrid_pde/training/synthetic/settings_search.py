@@ -94,6 +94,11 @@ class SettingsSearch:
         """True if no short training came to a fifth of persistence's error."""
         return bool(self._tried) and self._least > self._good_error > 0
 
+    @property
+    def chooses_length(self) -> bool:
+        """True if the length of rollouts is open, and the simulations are longer."""
+        return bool(self._lengths)
+
     def run(
         self,
         on_row: Callable[[], None] = lambda: None,

@@ -273,6 +273,21 @@ def test_a_network_that_is_chosen_is_tried_with_the_other_rates(
     assert training.model.harmonics == 4
 
 
+def test_potentials_are_tried_with_every_rate(store, small_budget, monkeypatch):
+    def error_of(self, training, candidate, loader):
+        if not candidate["potentials"]:
+            return 5.0 if candidate["learning_rate"] == 1e-3 else 5.1
+        return 3.0 if candidate["learning_rate"] == 1e-2 else 6.0
+
+    monkeypatch.setattr(settings_search.SettingsSearch, "_error_after", error_of)
+    mapping = open_settings(num_predict_steps=1)
+    mapping["model"]["synthetic"] |= {"potentials": None, "coordinates": 0}
+    training = training_in(store, mapping)._training
+    training.choose_settings()
+    assert [row["potentials"] for row in training.search] == [False] * 3 + [True] * 3
+    assert training.settings.learning_rate == 1e-2 and training.model.potentials
+
+
 def test_another_network_may_be_better_with_a_smaller_rate_only(store, small_budget, monkeypatch):
     def error_of(self, training, candidate, loader):
         rate = candidate["learning_rate"]
@@ -300,6 +315,7 @@ def test_a_training_is_twice_as_long_where_no_short_one_had_a_small_error(
     settings = training.settings
     assert settings.windows_per_epoch is not None
     assert settings.epochs * settings.windows_per_epoch / settings.batch_size == steps
+    assert (settings.curriculum is not None) == (error < 1.0)  # rollouts grow instead
 
 
 @pytest.mark.parametrize(

@@ -121,7 +121,7 @@ class SettingsSearch:
         for name, value in self._other_networks():
             if self._least <= self._good_error:
                 break
-            for rate in self._rates_of_another_network(rates):
+            for rate in self._rates_of_another_network(name, rates):
                 self._improves({name: value, "learning_rate": rate}, MARGIN)
         if self._best is not small:
             for rate in rates:
@@ -148,8 +148,14 @@ class SettingsSearch:
         self._best, self._least = candidate, error
         return True
 
-    def _rates_of_another_network(self, rates: Sequence[float]) -> list[float]:
-        """The best rate and the next smaller one, which deeper networks may need."""
+    def _rates_of_another_network(self, name: str, rates: Sequence[float]) -> Sequence[float]:
+        """The best rate and the next smaller one, which deeper networks may need.
+
+        All of them for potentials: a network that cannot see what matters has the same large error
+        with every rate.
+        """
+        if name == "potentials":
+            return rates
         best = self._best["learning_rate"]
         return [best, *sorted((rate for rate in rates if rate < best), reverse=True)[:1]]
 

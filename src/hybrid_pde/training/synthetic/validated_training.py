@@ -170,7 +170,7 @@ class ValidatedTraining:
         if search.is_hard and "epochs" in self._open:
             logger.info("twice as long a training, since no short one had a small error")
             self._budgets = HARD
-        if search.chooses_length:
+        elif search.chooses_length:  # longer rollouts cost steps, which hard problems need more
             self._longest = self._most_steps()
         self._settle(chosen)
 

@@ -17,6 +17,7 @@ from hybrid_pde.models.tensor_file import read_tensor_file
 from hybrid_pde.result_warnings import ResultWarning
 from hybrid_pde.training.synthetic import automatic_settings, settings_search, validated_training
 from hybrid_pde.training.synthetic.automatic_settings import settings_for
+from hybrid_pde.training.synthetic.schedules import rollout_steps
 from hybrid_pde.training.synthetic.skill_warnings import warn_of_no_skill
 from hybrid_pde.training.synthetic.step_losses import STEPS_BETWEEN_CHECKS, StepLosses
 from hybrid_pde.training.synthetic.synthetic_trainer import SyntheticTrainer
@@ -38,8 +39,12 @@ def small_budget(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def open_settings(**training: Any) -> dict[str, Any]:
-    """The small experiment with the data's simulations, and no training option but those given."""
+    """The small experiment with the data's simulations, and no training option but those given.
+
+    Its search tries no potentials, as one network more is enough for most tests.
+    """
     mapping = settings()
+    mapping["model"]["synthetic"]["potentials"] = False
     mapping["trainer_params"] = {"train_sim": [0, 1], "val_sim": [2, 3], "synthetic": training}
     return mapping
 
@@ -78,6 +83,26 @@ def test_the_budget_follows_from_grid_and_network(space, depth, batch, steps):
     windows = found.windows_per_epoch
     assert windows is not None
     assert found.epochs * windows / batch == pytest.approx(steps, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("longest", "bundle", "steps", "first"), [(40, 1, 4, 1), (3, 1, 3, 1), (40, 2, 8, 2)]
+)
+def test_rollouts_grow_within_the_same_budget(longest, bundle, steps, first):
+    experiment, model = default_surrogate((64, 64))
+    model.bundle = bundle
+    chosen = {"num_predict_steps": bundle}
+    plain, found = (
+        settings_for(experiment, model, (64, 64), chosen, longest=n) for n in (0, longest)
+    )
+    assert plain.curriculum is None and plain.num_predict_steps == bundle
+    assert found.num_predict_steps == steps
+    assert found.curriculum is not None and found.curriculum.first_steps == first
+    assert plain.windows_per_epoch is not None and found.windows_per_epoch is not None
+    lengths = [rollout_steps(found.curriculum, steps, epoch / 20) for epoch in range(20)]
+    assert lengths[0] == first and lengths[-2:] == [steps] * 2
+    passes = sum(-(-each // bundle) for each in lengths) / 20
+    assert passes * found.windows_per_epoch == pytest.approx(plain.windows_per_epoch, rel=0.05)
 
 
 @pytest.mark.parametrize(("frames", "epochs"), [(80, 20), (4000, 6), (100_000, 5)])
@@ -206,6 +231,28 @@ def test_a_deeper_u_net_is_chosen_where_short_trainings_are_better_with_it(
     again.run(files_in(tmp_path / "second"), {})
 
 
+@pytest.mark.filterwarnings("ignore:no epoch had a smaller error")
+def test_gradients_of_potentials_become_inputs_where_short_trainings_are_better_with_them(
+    store, small_budget, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(
+        settings_search.SettingsSearch,
+        "_error_after",
+        lambda self, training, candidate, loader: 4.0 if candidate["potentials"] else 5.0,
+    )
+    mapping = open_settings(num_predict_steps=1)
+    del mapping["model"]["synthetic"]["potentials"]
+    files = files_in(tmp_path / "first")
+    training_in(store, mapping, cycle=(1, 2)).run(files, {})
+    saved = load_saved_model(files.model)
+    section = saved.experiment.model.synthetic
+    assert section is not None and section.potentials and saved.model.potentials
+    assert saved.model.harmonics == 0  # tried, and no better
+    again = training_in(store, mapping, warm_start=files.model, cycle=(2, 2))
+    again.run(files_in(tmp_path / "second"), {})
+    assert again.model.potentials
+
+
 @pytest.mark.parametrize(("best_rate", "error"), [(1e-3, 4.0), (1e-2, 4.5)])
 def test_a_network_that_is_chosen_is_tried_with_the_other_rates(
     store, small_budget, monkeypatch, best_rate, error
@@ -224,6 +271,21 @@ def test_a_network_that_is_chosen_is_tried_with_the_other_rates(
     assert min(row["val_vrmse"] for row in training.search) == error
     assert training.settings.learning_rate == (1e-3 if best_rate == 1e-3 else 3e-3)
     assert training.model.harmonics == 4
+
+
+def test_potentials_are_tried_with_every_rate(store, small_budget, monkeypatch):
+    def error_of(self, training, candidate, loader):
+        if not candidate["potentials"]:
+            return 5.0 if candidate["learning_rate"] == 1e-3 else 5.1
+        return 3.0 if candidate["learning_rate"] == 1e-2 else 6.0
+
+    monkeypatch.setattr(settings_search.SettingsSearch, "_error_after", error_of)
+    mapping = open_settings(num_predict_steps=1)
+    mapping["model"]["synthetic"] |= {"potentials": None, "coordinates": 0}
+    training = training_in(store, mapping)._training
+    training.choose_settings()
+    assert [row["potentials"] for row in training.search] == [False] * 3 + [True] * 3
+    assert training.settings.learning_rate == 1e-2 and training.model.potentials
 
 
 def test_another_network_may_be_better_with_a_smaller_rate_only(store, small_budget, monkeypatch):
@@ -253,6 +315,7 @@ def test_a_training_is_twice_as_long_where_no_short_one_had_a_small_error(
     settings = training.settings
     assert settings.windows_per_epoch is not None
     assert settings.epochs * settings.windows_per_epoch / settings.batch_size == steps
+    assert (settings.curriculum is not None) == (error < 1.0)  # rollouts grow instead
 
 
 @pytest.mark.parametrize(

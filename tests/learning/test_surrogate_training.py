@@ -111,6 +111,25 @@ def test_patience_counts_validations(store, tmp_path, monkeypatch):
     assert is_stale([{"val_vrmse": math.inf}] * 2, 1)
 
 
+@pytest.mark.parametrize(("third", "goes_back"), [(2.1e-3, True), (1.9e-3, False)])
+def test_a_training_goes_back_to_weights_with_much_better_rollouts(
+    store, tmp_path, monkeypatch, third, goes_back
+):
+    scripted(monkeypatch, [2e-3, 1e-3, third, 3e-3])
+    training = training_in(store, settings(epochs=4))
+    train_epoch, starts = training.trainer._train_epoch_with_data, []
+
+    def train(data):
+        starts.append(flat(training.model).clone())
+        return train_epoch(data)
+
+    monkeypatch.setattr(training.trainer, "_train_epoch_with_data", train)
+    training.run(files_in(tmp_path), {})
+    assert torch.equal(starts[3], starts[2]) == goes_back  # those after the second epoch
+    assert not torch.equal(starts[2], starts[1])
+    assert torch.equal(flat(training.model), starts[2])
+
+
 class _InterruptedError(Exception):
     pass
 

@@ -139,7 +139,8 @@ OPTIONS = {
     "state": {"residual": False},
     "bundle": {"bundle": 3},
     "coordinates": {"coordinates": 2},
-    "all": {"residual": False, "bundle": 2, "coordinates": 1},
+    "potentials": {"potentials": True},
+    "all": {"residual": False, "bundle": 2, "coordinates": 1, "potentials": True},
 }
 
 

@@ -70,7 +70,7 @@ def saved(folder: Path, name: str, **section: Any) -> Path:
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return saved(tmp_path_factory.mktemp("exported"), "UNet", coordinates=1)
+    return saved(tmp_path_factory.mktemp("exported"), "UNet", coordinates=1, potentials=True)
 
 
 @pytest.fixture(scope="module")

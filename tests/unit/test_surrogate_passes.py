@@ -11,6 +11,7 @@ from hybrid_pde.models import load_synthetic_model
 from hybrid_pde.models.surrogate_file import save_synthetic_model
 from hybrid_pde.models.synthetic.normalization import normalization_of
 from hybrid_pde.models.synthetic.position_channels import coordinates, num_coordinates
+from hybrid_pde.models.synthetic.potential_channels import WAVES, PotentialGradients
 from hybrid_pde.models.synthetic.synthetic_model import MAX_STEPS_KEPT
 from tests.unit.surrogates import CLOSED, PERIODIC, awake, state_of, surrogate
 
@@ -206,3 +207,49 @@ def test_values_of_unknown_parameters_are_rejected(values, expected):
     model = surrogate("ConvNet", (PERIODIC,), {"u": 1, "viscosity": 1}, {"u": 1})
     with pytest.raises(ConfigError, match=expected):
         model.parameter_defaults = values
+
+
+def wave(sides: tuple, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, float]:
+    """A wave that has the boundary conditions at 0 and 1, its slope, and its wavenumber."""
+    lower, upper = (side == "zero-gradient" for side in sides)
+    k = math.pi * (2 if "periodic" in sides or lower == upper else 1.5)
+    if lower:
+        return torch.cos(k * x), -k * torch.sin(k * x), k
+    return torch.sin(k * x), k * torch.cos(k * x), k
+
+
+@pytest.mark.parametrize("sides", [PERIODIC, CLOSED, (1.0, 2.0), (0.0, "zero-gradient")])
+@pytest.mark.parametrize("points", [(12, 7), (9, 10)])
+def test_gradients_of_potentials_are_those_of_the_closed_form(sides, points):
+    """φ is a wave along each axis of a box with unequal sides and spacings."""
+    boundary, lengths, added = (sides, PERIODIC), (2.0, 3.0), 2
+    spacing = [length / n for length, n in zip(lengths, points, strict=True)]
+    x = [(torch.arange(n).double() + 0.5) / n for n in points]
+    beyond = [(torch.arange(-added, n + added).double() + 0.5) / n for n in points]
+    values, numbers = [], []
+    for each, at, length in zip(boundary, x, lengths, strict=True):
+        value, _, k = wave(each, at)
+        values.append(value)
+        numbers.append(k / length)
+    field = -(numbers[0] ** 2 + numbers[1] ** 2) * torch.outer(*values)
+    (a, da, _), (b, db, _) = (wave(*pair) for pair in zip(boundary, beyond, strict=True))
+    expected = torch.stack([torch.outer(da, b) / lengths[0], torch.outer(a, db) / lengths[1]])
+    unit = math.sqrt(math.prod(lengths)) / (2 * math.pi * WAVES)
+    padded = [n + 2 * added for n in points]
+    found = PotentialGradients(points, padded, boundary, spacing)(5.0 + field[None, None])
+    if sides in (PERIODIC, CLOSED):  # elsewhere a constant has a potential of its own
+        assert torch.allclose(found[0], expected / unit, rtol=0, atol=1e-11)
+    found = PotentialGradients(points, padded, boundary, spacing)(field[None, None])
+    assert torch.allclose(found[0], expected / unit, rtol=0, atol=1e-11)
+
+
+@pytest.mark.parametrize("potentials", [False, True])
+def test_with_potentials_a_step_sees_the_whole_box_and_commutes_with_shifts(potentials):
+    model = awake(surrogate("ConvNet", (PERIODIC, PERIODIC), potentials=potentials))
+    state = state_of(model, (32, 24))
+    moved = state.clone()
+    moved[..., 0, 0] += 1.0
+    far = (model(moved) - model(state))[..., 16, 12]
+    assert bool(far.abs().max() > 0) == potentials
+    shifted = model(state.roll((5, 3), (2, 3)))
+    assert torch.allclose(shifted, model(state).roll((5, 3), (2, 3)), atol=1e-5)

@@ -158,7 +158,10 @@ class ModelRegistry:
         model_class = self.synthetic_class()
         assert section is not None
         if grid is not None:
-            return model_class(self.experiment, spatial_dims=len(grid.axes), boundary=grid.boundary)
+            dims = len(grid.axes)
+            model = model_class(self.experiment, spatial_dims=dims, boundary=grid.boundary)
+            model.spacing = grid.spacing
+            return model
         widest = max(section.output_specs.values())
         dims = int(section.architecture.get("spatial_dims", widest if widest > 1 else 2))
         return model_class(

@@ -21,6 +21,7 @@ from hybrid_pde.models.tensor_file import read_tensor_file, write_tensor_file
 
 _KIND = "synthetic model"
 _SETTINGS = ("learning_rate", "num_predict_steps", "epochs", "batch_size", "windows_per_epoch")
+_NETWORK = ("architecture", "coordinates", "potentials")
 _VERSION = 2
 
 
@@ -116,7 +117,7 @@ def read_training_settings(path: str | Path) -> dict[str, Any]:
     network = (content["config"].get("model") or {}).get("synthetic") or {}
     return {
         **{name: training.get(name) for name in _SETTINGS},
-        **{name: network.get(name) for name in ("architecture", "coordinates")},
+        **{name: network.get(name) for name in _NETWORK},
         "short_trainings": len(content.get("search") or ()),
     }
 

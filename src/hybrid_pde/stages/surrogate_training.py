@@ -228,8 +228,9 @@ def _load_weights(model: SyntheticModel, path: Path) -> CompleteTraining:
     assert section is not None
     # the earlier model has the choices that the experiment leaves open
     is_same = {**before.architecture, **section.architecture} == before.architecture
-    if is_same and section.coordinates in (None, before.harmonics):
-        model.renew_network(before.architecture, before.harmonics)
+    is_same &= section.coordinates in (None, before.harmonics)
+    if is_same and section.potentials in (None, before.potentials):
+        model.renew_network(**before.network_settings)
     try:
         model.load_state_dict(saved.model.state_dict())
     except RuntimeError as error:

@@ -93,6 +93,12 @@ class SyntheticModelParams(Section):
     cosines between walls. For position-dependent effects, such as an unknown forcing. Default: 0,
     or 4 where [short trainings](training.md#without-options) become better with them.
     """
+    potentials: StrictBool | None = None
+    """`true` adds inputs that depend on the whole box: for each predicted field q the gradient of
+    its potential, ∇φ with ∇²φ = q. It is the velocity of a vorticity field, and the force between
+    the parts of a density. Default: `false`, or `true` where
+    [short trainings](training.md#without-options) become better with it.
+    """
     architecture: dict[str, Any] = {}
     """Options of the architecture, listed below."""
 

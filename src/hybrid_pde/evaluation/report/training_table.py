@@ -15,6 +15,7 @@ _SETTINGS = {
     "windows_per_epoch": "Windows of an epoch",
     "architecture": "Architecture",
     "coordinates": "Harmonics of the position",
+    "potentials": "Gradients of potentials",
     "short_trainings": "Short trainings that chose the open settings",
 }
 
@@ -54,6 +55,8 @@ def _settings(given: Mapping[str, Any]) -> list[tuple[str, str]]:
         value = given.get(name)
         if isinstance(value, Mapping):
             value = ", ".join(f"{key}: {each}" for key, each in value.items())
+        elif isinstance(value, bool):
+            value = "yes" if value else None
         elif isinstance(value, int | float):
             value = numbers.number(value)
         if value and value != "0":

@@ -21,6 +21,7 @@ from hybrid_pde.models.synthetic.channels import channels_of, check_parameters, 
 from hybrid_pde.models.synthetic.normalization import Normalization, normalization_of
 from hybrid_pde.models.synthetic.padding import Boundary
 from hybrid_pde.models.synthetic.position_channels import coordinates, num_coordinates
+from hybrid_pde.models.synthetic.potential_channels import PotentialGradients
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -40,7 +41,8 @@ class SyntheticModel(nn.Module, ABC):
 
     K is ``model.synthetic.bundle``, the number of states that a pass of the network predicts. With
     ``residual: false`` the network gives the state itself, u(t + k dt) = μ + σ N_k. With
-    ``coordinates`` the network sees harmonics of the position behind the input channels.
+    ``coordinates`` the network sees harmonics of the position behind the input channels, with
+    ``potentials`` the gradients of the potentials of the predicted fields behind these.
 
     Sources: Brandstetter, Worrall, Welling (2022), ICLR, for bundles.
 
@@ -53,6 +55,8 @@ class SyntheticModel(nn.Module, ABC):
     Attributes:
         architecture: Options of the network.
         harmonics: Number of harmonics of the position that the network sees.
+        potentials: Whether it sees gradients of potentials.
+        spacing: Distance of points along each axis, in any unit; of the grid of the data.
         parameter_defaults: Values of inputs that are parameters of the equation, for simulations
             without values of their own; saved with the model.
         data: The data that a loaded model was trained on.
@@ -93,8 +97,11 @@ class SyntheticModel(nn.Module, ABC):
         check_specs(self.input_specs, self.output_specs, static_fields)
         self.residual, self.bundle = section.residual, section.bundle
         self.harmonics = section.coordinates or 0
+        self.potentials = bool(section.potentials)
+        self.spacing: Sequence[float] = (1.0,) * spatial_dims
         self.data: DataDescription | None = None
         self._positions: dict[Any, torch.Tensor] = {}
+        self._gradients: dict[Any, PotentialGradients] = {}
         self._parameter_defaults: dict[str, tuple[float, ...]] = {}
         places = channels_of(self.input_specs)
         state = [place for name in self.output_specs for place in places[name]]
@@ -126,7 +133,8 @@ class SyntheticModel(nn.Module, ABC):
     def build_network(self, architecture: dict[str, Any]) -> nn.Module:
         """A module that maps ``[B, network_in_channels, *space]`` to that many output channels.
 
-        With neither ``coordinates`` nor ``bundle`` these are ``in_channels`` and ``out_channels``.
+        These are ``in_channels`` and ``out_channels`` without ``coordinates``, ``potentials`` and
+        ``bundle``.
         It is called once, with the random generator seeded from ``run_params.seed``.
 
         Args:
@@ -145,22 +153,30 @@ class SyntheticModel(nn.Module, ABC):
 
     @property
     def network_in_channels(self) -> int:
-        """Number of channels that the network sees: inputs, then harmonics of the position."""
-        return self.in_channels + num_coordinates(self.boundary, self.harmonics)
+        """Number of channels that the network sees: inputs, harmonics, gradients."""
+        gradients = self.out_channels * self.spatial_dims if self.potentials else 0
+        return self.in_channels + num_coordinates(self.boundary, self.harmonics) + gradients
 
     @property
     def network_out_channels(self) -> int:
         """Number of channels that the network gives: the outputs of each state of a bundle."""
         return self.bundle * self.out_channels
 
-    def renew_network(self, architecture: Mapping[str, Any], harmonics: int) -> None:
-        """Replace the network by one with initial weights.
+    @property
+    def network_settings(self) -> dict[str, Any]:
+        """Settings of the network, as in ``model.synthetic``."""
+        return {
+            "architecture": dict(self.architecture),
+            "coordinates": self.harmonics,
+            "potentials": self.potentials,
+        }
 
-        Args:
-            architecture: Options, as in ``model.synthetic.architecture``.
-            harmonics: Number of harmonics of the position that it sees.
-        """
-        self.architecture, self.harmonics = dict(architecture), harmonics
+    def renew_network(
+        self, architecture: Mapping[str, Any], coordinates: int, potentials: bool
+    ) -> None:
+        """Replace the network by one with initial weights; see :attr:`network_settings`."""
+        self.architecture, self.harmonics = dict(architecture), coordinates
+        self.potentials = potentials
         self._positions.clear()
         self.network = self._initial_network().to(self.input_mean.device)
 
@@ -242,10 +258,15 @@ class SyntheticModel(nn.Module, ABC):
     def network_output(self, state: torch.Tensor) -> torch.Tensor:
         """Output of the network for a state, ``[B, network_out_channels, *space]``."""
         seen = self.prepare_input(state)
+        space = tuple(state.shape[2:])
+        added = []
         if self.harmonics:
-            position = self._position(tuple(state.shape[2:]), seen)
-            seen = torch.cat([seen, position.expand(seen.shape[0], *position.shape)], dim=1)
-        return self.network(seen)
+            position = self._position(space, seen)
+            added.append(position.expand(seen.shape[0], *position.shape))
+        if self.potentials:
+            fields = self.predicted_part(self.normalize_input(state))
+            added.append(self._potential_gradients(space, seen)(fields))
+        return self.network(torch.cat([seen, *added], dim=1) if added else seen)
 
     def predict(self, state: torch.Tensor) -> torch.Tensor:
         """One pass of the network: input ``[B, C_in, *space]`` to ``[B, K, C_out, *space]``."""
@@ -343,3 +364,14 @@ class SyntheticModel(nn.Module, ABC):
                 made = coordinates(space, like.shape[2:], self.boundary, self.harmonics)
                 self._positions[key] = made.to(like.device, like.dtype)
         return self._positions[key]
+
+    def _potential_gradients(
+        self, space: tuple[int, ...], like: torch.Tensor
+    ) -> PotentialGradients:
+        """Gradients of potentials on a grid of so many points, as far as ``like`` reaches."""
+        key = (space, tuple(like.shape[2:]), tuple(self.spacing), like.device, like.dtype)
+        if key not in self._gradients:
+            with torch.inference_mode(False):  # it may be used in a training later on
+                made = PotentialGradients(space, like.shape[2:], self.boundary, self.spacing)
+                self._gradients[key] = made.to(like)
+        return self._gradients[key]

@@ -14,8 +14,15 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from hybrid_pde.config.derived import complete_training
-from hybrid_pde.config.schema import AUTOMATIC, CompleteTraining, Experiment, SyntheticTraining
+from hybrid_pde.config.schema import (
+    AUTOMATIC,
+    CompleteTraining,
+    Curriculum,
+    Experiment,
+    SyntheticTraining,
+)
 from hybrid_pde.models.synthetic.synthetic_model import SyntheticModel
+from hybrid_pde.training.synthetic.schedules import rollout_steps
 
 # Time of a training on two idle cores [s], besides the search and the validations, with the costs
 # below, which were measured for U-Nets of 16 channels: a layer, forward and backward, and a point.
@@ -33,7 +40,9 @@ LEAST_EPOCHS = 5
 VALIDATIONS = 0.5  # share of the budget that validations may take besides
 LEARNING_RATE = 3e-3  # of a budget, where no search is made
 LEAST_SEARCHED = 200  # optimizer steps; a search would not pay in a shorter training
-STEPS_OF_SCHEDULES = CompleteTraining.model_fields["num_predict_steps"].default
+# A surrogate with a small error of a step may amplify waves that the data hardly have. So rollouts
+# become longer, step by step, up to a multiple of the chosen length over the last tenth.
+LONGER, SHARE_OF_GROWTH = 4, 0.9
 
 
 def settings_for(
@@ -43,6 +52,7 @@ def settings_for(
     chosen: Mapping[str, Any] | None = None,
     validated: int = 0,
     budgets: float = 1.0,
+    longest: int = 0,
 ) -> CompleteTraining:
     """Settings of a training with a number for each one that the experiment leaves open.
 
@@ -53,11 +63,14 @@ def settings_for(
         chosen: Values of open settings that were chosen before.
         validated: Number of frames that a validation predicts.
         budgets: Length of the training as a multiple of the usual one, where it is open.
+        longest: Largest length that rollouts may grow to during a training of open length; 0 if
+            they are not to grow.
     """
     open_settings = open_settings_of(experiment)
     given = experiment.trainer_params.synthetic
     known = {name: value for name, value in dict(given).items() if name not in open_settings}
     taken = {*open_settings, *({"windows_per_epoch"} if "epochs" in open_settings else ())}
+    taken |= {"curriculum"} if "num_predict_steps" in open_settings else set()
     for name, value in (chosen or {}).items():
         if name in taken and known.get(name) is None:
             known[name] = value
@@ -68,7 +81,9 @@ def settings_for(
         known.setdefault("scheduler", "one_cycle")
         known.setdefault("learning_rate", LEARNING_RATE)
     if "epochs" not in known:
-        passes = math.ceil(known["num_predict_steps"] / model.bundle)
+        if longest and "num_predict_steps" in open_settings and not known["curriculum"]:
+            known |= _growing_rollouts(known["num_predict_steps"], longest)
+        passes = _mean_passes(known["curriculum"], known["num_predict_steps"], model.bundle)
         cost_of_step = passes * (_cost_of_pass(model) + known["batch_size"] * cost)
         batches = round(budgets * _number_of_steps(cost_of_step))
         windows = known["windows_per_epoch"]
@@ -79,6 +94,19 @@ def settings_for(
         else:
             known["epochs"] = math.ceil(batches / math.ceil(windows / known["batch_size"]))
     return CompleteTraining.model_validate(known)
+
+
+def _growing_rollouts(steps: int, longest: int) -> dict[str, Any]:
+    """Settings of rollouts that grow from these steps."""
+    curriculum = Curriculum(first_steps=steps, share=SHARE_OF_GROWTH)
+    return {"curriculum": curriculum, "num_predict_steps": min(LONGER * steps, max(steps, longest))}
+
+
+def _mean_passes(curriculum: Curriculum | None, steps: int, bundle: int) -> float:
+    """Mean number of passes of the network for a window, over the training."""
+    shares = [(epoch + 0.5) / EPOCHS for epoch in range(EPOCHS)]
+    passes = [math.ceil(rollout_steps(curriculum, steps, done) / bundle) for done in shares]
+    return sum(passes) / EPOCHS
 
 
 def open_settings_of(experiment: Experiment) -> list[str]:

@@ -10,13 +10,18 @@ from hybrid_pde.training.synthetic.synthetic_trainer import SyntheticTrainer
 from hybrid_pde.training.synthetic.tensor_trainer import TensorTrainer
 from hybrid_pde.training.synthetic.tensorboard import Scalars
 
+WORSE = 2.0  # validation error relative to the best one's after which a training goes back
+
 logger = logging.getLogger(__name__)
 
 
 class EpochRecord:
     """The ``on_epoch_end`` callback of a surrogate training; see :meth:`TensorTrainer.train`.
 
-    It validates, keeps the best weights, adds to the history, and stops early.
+    It validates, keeps the best weights, adds to the history, and stops early. Rollouts of weights
+    with a small loss may still grow without bounds, which the loss of a few steps hardly shows; so
+    where the best error was good and that of an epoch is twice as large, the training goes on from
+    the best weights, with the smaller learning rate of the next epoch.
 
     Args:
         trainer: The trainer.
@@ -25,6 +30,7 @@ class EpochRecord:
         best: The best weights so far.
         history: Rows of the epochs so far; new rows are appended.
         scalars: TensorBoard writer.
+        good_error: Validation error that the best weights need for that; 0 if it is not wanted.
     """
 
     def __init__(
@@ -35,10 +41,11 @@ class EpochRecord:
         best: BestWeights,
         history: list[Row],
         scalars: Scalars | None,
+        good_error: float = 0.0,
     ) -> None:
         self._trainer, self._validate, self._keeps_start = trainer, validate, keeps_start
         self._best, self._history, self._scalars = best, history, scalars
-        self._training = trainer.training
+        self._training, self._good_error = trainer.training, good_error
         self._last_epoch = trainer.first_epoch + self._training.epochs
         self._since = time.monotonic()
 
@@ -61,11 +68,20 @@ class EpochRecord:
             self._best.update(epoch, error, trainer.model)
         validation = "" if error is None else f", validation VRMSE {error:.3g}"
         logger.info("epoch %d of %d: loss %.3g%s", epoch, self._last_epoch, loss, validation)
+        if not (stops or is_last) and self._is_worse(error):
+            logger.info("going back to the weights of epoch %d", self._best.epoch)
+            self._best.restore(trainer.model)
         if stops and not is_last:
             logger.info(
                 "early stopping: no smaller error in %d validations", self._training.patience
             )
         return stops
+
+    def _is_worse(self, error: float | None) -> bool:
+        """True if rollouts have become so much worse that the best weights are a better start."""
+        if error is None or self._training.keep != "best" or self._trainer.fabric.world_size > 1:
+            return False
+        return self._best.error < self._good_error and not error < WORSE * self._best.error
 
     def _add(self, epoch: int, loss: float | None, error: float | None) -> None:
         """Add a row to the history; the row of the initial weights has no loss."""

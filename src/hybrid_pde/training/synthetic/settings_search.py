@@ -34,20 +34,21 @@ HARMONICS = 4  # of the position, for a forcing or a medium that is no field of 
 SHARE = 0.06  # of the work of the training that a short training takes
 MARGIN = 0.95  # what costs more has to reduce the error to this share
 
-NETWORK = ("architecture", "coordinates")  # settings of a network
+NETWORK = ("architecture", "coordinates", "potentials")  # settings of a network
 
 logger = logging.getLogger(__name__)
 
-# `learning_rate`, `num_predict_steps`, and `architecture` and `coordinates` of the network
+# `learning_rate`, `num_predict_steps`, and those of the network
 Candidate = dict[str, Any]
 
 
 class SettingsSearch:
     """Short trainings with other learning rates, other networks, and longer rollouts.
 
-    Another network, a deeper U-Net and then one that sees positions, is tried where the best error
-    is not yet a fifth of persistence's, with the best learning rate and the next smaller one. A
-    network that is chosen is tried with the other rates, too.
+    Another network, one that sees gradients of potentials, then a deeper U-Net, then one that sees
+    positions, is tried where the best error is not yet a fifth of persistence's, with the best
+    learning rate and the next smaller one. A network that is chosen is tried with the other rates,
+    too.
 
     Each starts from the initial weights, has a whole schedule, and is followed by rollouts of the
     validation simulations. The result depends on seed, data and settings alone.
@@ -80,8 +81,7 @@ class SettingsSearch:
         self._lengths = self._possible_lengths(most_steps)
         self._best: Candidate = {
             "learning_rate": training.learning_rate,
-            "architecture": model.architecture,
-            "coordinates": model.harmonics,
+            **model.network_settings,
             "num_predict_steps": training.num_predict_steps,
         }
         self._least = math.inf
@@ -93,6 +93,11 @@ class SettingsSearch:
     def is_hard(self) -> bool:
         """True if no short training came to a fifth of persistence's error."""
         return bool(self._tried) and self._least > self._good_error > 0
+
+    @property
+    def chooses_length(self) -> bool:
+        """True if the length of rollouts is open, and the simulations are longer."""
+        return bool(self._lengths)
 
     def run(
         self,
@@ -116,7 +121,7 @@ class SettingsSearch:
         for name, value in self._other_networks():
             if self._least <= self._good_error:
                 break
-            for rate in self._rates_of_another_network(rates):
+            for rate in self._rates_of_another_network(name, rates):
                 self._improves({name: value, "learning_rate": rate}, MARGIN)
         if self._best is not small:
             for rate in rates:
@@ -143,13 +148,21 @@ class SettingsSearch:
         self._best, self._least = candidate, error
         return True
 
-    def _rates_of_another_network(self, rates: Sequence[float]) -> list[float]:
-        """The best rate and the next smaller one, which deeper networks may need."""
+    def _rates_of_another_network(self, name: str, rates: Sequence[float]) -> Sequence[float]:
+        """The best rate and the next smaller one, which deeper networks may need.
+
+        All of them for potentials: a network that cannot see what matters has the same large error
+        with every rate.
+        """
+        if name == "potentials":
+            return rates
         best = self._best["learning_rate"]
         return [best, *sorted((rate for rate in rates if rate < best), reverse=True)[:1]]
 
     def _other_networks(self) -> Iterator[tuple[str, Any]]:
         """Changes of the network, by the name of the setting."""
+        if "potentials" in self._open:
+            yield "potentials", True
         if "architecture" in self._open:
             yield "architecture", {**self._model.architecture, "depth": DEPTH}
         if "coordinates" in self._open:
@@ -180,8 +193,7 @@ class SettingsSearch:
         loader = batches(with_training(self._experiment, training), self._windows_of(training))
         row: Row = {
             "learning_rate": rate,
-            "architecture": dict(candidate["architecture"]),
-            "coordinates": candidate["coordinates"],
+            **{name: candidate[name] for name in NETWORK},
             "steps": steps,
             "optimizer_steps": len(loader) * training.epochs,
             "val_vrmse": self._error_after(training, candidate, loader),
@@ -219,9 +231,9 @@ class SettingsSearch:
     ) -> float | None:
         """Error on the compared simulations after a training of a copy of the model."""
         experiment, model = with_training(self._experiment, training), copy.deepcopy(self._model)
-        network = candidate["architecture"], candidate["coordinates"]
-        if network != (model.architecture, model.harmonics):
-            model.renew_network(*network)
+        network = {name: candidate[name] for name in NETWORK}
+        if network != model.network_settings:
+            model.renew_network(**network)
         trainer = SyntheticTrainer(experiment, model)
         try:
             trainer.train_epochs(loader, training.epochs, on_progress=self._on_progress)
@@ -239,6 +251,7 @@ def _words(candidate: Candidate) -> str:
             f"learning rate {candidate['learning_rate']:g}",
             *(f"{name} {value}" for name, value in candidate["architecture"].items()),
             *([f"{plural(positions, 'harmonic')} of the position"] if positions else []),
+            *(["gradients of potentials"] if candidate["potentials"] else []),
             f"rollouts of {plural(steps, 'step')}",
         ]
     )
@@ -265,6 +278,7 @@ def open_network_settings(
             found.append("architecture")
         except ConfigError:
             logger.info("the grid has too few points for a U-Net of depth %d", DEPTH)
+    found += ["potentials"] if section.potentials is None else []
     shifted = {*SHIFTS} & {*experiment.augmentation.symmetries}
     return [*found, "coordinates"] if section.coordinates is None and not shifted else found
 
@@ -279,6 +293,6 @@ def with_network(experiment: Experiment, model: SyntheticModel) -> Experiment:
     """The experiment with the settings of the model's network."""
     section = experiment.model.synthetic
     assert section is not None
-    settings = {"architecture": model.architecture, "coordinates": model.harmonics}
-    models = experiment.model.model_copy(update={"synthetic": section.model_copy(update=settings)})
+    section = section.model_copy(update=model.network_settings)
+    models = experiment.model.model_copy(update={"synthetic": section})
     return experiment.model_copy(update={"model": models})

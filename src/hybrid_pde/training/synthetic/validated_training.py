@@ -53,6 +53,7 @@ from hybrid_pde.training.synthetic.training_windows import RealWindows, mix
 # Rollouts of the search are a quarter as long as the simulations: after a short training, later
 # frames of a chaotic system are lost with any settings.
 SHARE_COMPARED, LEAST_COMPARED = 0.25, 8
+HALF = 0.5  # of persistence's error: below it weights are worth going back to
 
 logger = logging.getLogger(__name__)
 
@@ -116,7 +117,7 @@ class ValidatedTraining:
         self._open = open_settings_of(experiment)
         self._given_trainer = None if self._open else trainer
         self._chosen = None if chosen is None else dict(chosen)
-        self._budgets = 1.0
+        self._budgets, self._longest = 1.0, 0
         if not is_warm:
             model.fit_normalization(self._windows(self._settings()))
         model.parameter_defaults = data.real.parameters
@@ -169,6 +170,8 @@ class ValidatedTraining:
         if search.is_hard and "epochs" in self._open:
             logger.info("twice as long a training, since no short one had a small error")
             self._budgets = HARD
+        elif search.chooses_length:  # longer rollouts cost steps, which hard problems need more
+            self._longest = self._most_steps()
         self._settle(chosen)
 
     def _open_network(self) -> list[str]:
@@ -206,7 +209,13 @@ class ValidatedTraining:
         if not trainer.fabric.is_global_zero:
             return trainer.train_epochs(self._loader, epochs, _ignore, on_progress)
         record = EpochRecord(
-            trainer, self.validate, self._keeps_start, self.best, self.history, scalars
+            trainer,
+            self.validate,
+            self._keeps_start,
+            self.best,
+            self.history,
+            scalars,
+            good_error=HALF * (self._persistence or 0.0),
         )
         if trainer.epoch == trainer.first_epoch and not trainer.within_epoch.batches:
             record.start()
@@ -227,6 +236,11 @@ class ValidatedTraining:
     def _validation(self) -> Validation:
         assert self._data.held_out is not None
         return Validation(self._data.held_out, self.settings.val_sim, MAX_SIMULATIONS)
+
+    @cached_property
+    def _persistence(self) -> float | None:
+        """Validation error of persistence; ``None`` without validation."""
+        return None if self._data.held_out is None else self._validation.vrmse(persistence)
 
     @cached_property
     def _compared(self) -> Validation | None:
@@ -252,9 +266,15 @@ class ValidatedTraining:
         return devices > 1 or num_processes(devices) > 1
 
     def _settings(self, chosen: Mapping[str, Any] | None = None) -> CompleteTraining:
-        space = self._data.real.grid.shape
-        frames = self._validated_frames
-        return settings_for(self.experiment, self.model, space, chosen, frames, self._budgets)
+        return settings_for(
+            self.experiment,
+            self.model,
+            self._data.real.grid.shape,
+            chosen,
+            self._validated_frames,
+            self._budgets,
+            self._longest,
+        )
 
     @cached_property
     def _validated_frames(self) -> int:
@@ -267,10 +287,10 @@ class ValidatedTraining:
 
     def _settle(self, chosen: Mapping[str, Any] | None) -> None:
         """Complete the experiment's settings, and make the loader."""
-        before = {"architecture": self.model.architecture, "coordinates": self.model.harmonics}
+        before = self.model.network_settings
         network = {name: (chosen or {}).get(name, value) for name, value in before.items()}
         if network != before:
-            self.model.renew_network(network["architecture"], network["coordinates"])
+            self.model.renew_network(**network)
         settings = self._settings(chosen)  # a larger network makes fewer steps
         self.experiment = with_network(with_training(self.experiment, settings), self.model)
         self._loader = batches(self.experiment, self._windows(settings))
@@ -310,7 +330,7 @@ class ValidatedTraining:
         errors = [row["val_vrmse"] for row in self.history if row["val_vrmse"] is not None]
         error = self.best.error if self.best.epoch is not None else (errors or [None])[-1]
         losses = [row["train_loss"] for row in self.history if row["train_loss"] is not None]
-        reference = None if error is None else self._validation.vrmse(persistence)
+        reference = None if error is None else self._persistence
         warn_of_no_skill(steps, [] if self._is_warm else losses, error, reference)
 
     def _restore_best(self) -> None:

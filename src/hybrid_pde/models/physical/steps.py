@@ -18,6 +18,8 @@ from hybrid_pde.models.physical.coefficients import (
     is_differentiated,
 )
 from hybrid_pde.numerics.directional_derivatives import Direction, Pushforward
+from hybrid_pde.numerics.graph_recorder import Tensors
+from hybrid_pde.numerics.listed_adjoint import ListedAdjoint
 from hybrid_pde.numerics.traced_functions import Traced
 from hybrid_pde.numerics.workload import Workload
 
@@ -27,7 +29,13 @@ _WITH_TANGENTS = 3
 _ALL_KEPT = 4
 # Number of steps after which a state is renewed.
 RENEWED_AFTER = 16
+# Largest state of modes, or of values, that is advanced by a list of operations [bytes], times the
+# number of threads that have nothing else to do: sums and products of a list take one, those of
+# PyTorch all of them, but not below a certain size. The fewest steps that repay making a list.
+_LARGEST_MODES, _LARGEST_VALUES, _NEVER_SHARED = 2**22, 2**24, 2**19
+_FEWEST_LISTED = 8
 _NO_PARAMETERS = Coefficients({})
+Run = Callable[[Sequence[torch.Tensor]], Sequence[torch.Tensor]]
 
 
 class Steps:
@@ -57,7 +65,7 @@ class Steps:
         self._graph, self._parameters, self._dtype = graph, parameters, dtype
         self._dt, self._substeps, self._workload = dt, substeps, workload
         self._renew = renew
-        self._run: Callable[[Sequence[torch.Tensor]], Sequence[torch.Tensor]] | None = None
+        self._run: Run | None = None
         self._push: Pushforward | None = None
         self._start: torch.Tensor | None = None
         self._has_tangents = has_tangents({}, parameters)
@@ -92,10 +100,29 @@ class Steps:
         device = values[0].device
         if self._run is None:
             held = [*flat_parameters(self._parameters), self._step_size(device)]
-            self._run = self._graph.hold(held, device, self.are_compiled(state))
+            adjoint = self._listed_adjoint(state, held)
+            is_compiled = self.are_compiled(state)
+            self._run = adjoint or self._graph.hold(held, device, is_compiled)
         for number, elapsed in self._times(numbers, device):
             values = self._run([*self._renewed(values, state, frame, number), elapsed])
         return dict(zip(state, values, strict=True))
+
+    def _listed_adjoint(self, state: Natives, held: Tensors) -> Run | None:
+        """A step of a state with reverse-mode derivatives as lists; ``None`` if it runs so not."""
+        work, first = self._workload, next(iter(state.values()))
+        if (
+            not any(native.requires_grad for native in state.values())
+            or any(value.requires_grad for value in held)
+            or not repays_list(work, work.frames * work.rollouts * self._substeps)
+            or first.device.type != "cpu"
+            or self._parameters.slopes
+            or state_size(state) > largest_listed(first.is_complex(), 1)
+            or self.are_compiled(state)
+        ):
+            return None
+        changing = [*state.values(), torch.zeros((), dtype=self._dtype)]
+        found = ListedAdjoint.of(self._graph, held, changing)
+        return None if found is None else found.run
 
     def _advance_tangents(self, state: Natives, frame: int, numbers: range) -> Natives:
         """The same for a state ``[G·B, …]`` with tangents; equal values are computed once."""
@@ -170,6 +197,24 @@ def are_compiled(
     if has_tangents(state, parameters):
         operations *= _WITH_TANGENTS
     return graph.is_real and workload.repays(operations, substeps, size)
+
+
+def repays_list(workload: Workload, steps: int) -> bool:
+    """True if so many steps repay making a list of operations of them."""
+    if workload.compile == "auto":
+        return steps >= _FEWEST_LISTED
+    return workload.compile != "never"
+
+
+def state_size(state: Natives) -> int:
+    """Size of a state [bytes]."""
+    return sum(each.numel() * each.element_size() for each in state.values())
+
+
+def largest_listed(is_complex: bool, parts: int) -> int:
+    """Largest part of a batch that is advanced by a list [bytes]."""
+    idle = max(torch.get_num_threads() // parts, 1)
+    return max((_LARGEST_MODES if is_complex else _LARGEST_VALUES) // idle, _NEVER_SHARED)
 
 
 def split_copies(state: Natives, count: int) -> tuple[list[torch.Tensor], list[torch.Tensor]]:

@@ -41,6 +41,8 @@ _STRUCTURED, _GROWING = 2.0, 2.0
 _EXPLAINED = 0.5
 # Error of the shift on a finer grid relative to it, at least: 1/(2^p − 1) for a scheme of order p.
 _ACCURACY_OF_SHIFT = 0.1
+# Amplitude of the finer solution, in its standard deviations, up to which chance explains it.
+_CHANCE = 2.0
 # Product of the autocorrelations of neighbours along all axes from which residuals are smooth.
 _ALIKE = 0.5
 
@@ -105,13 +107,15 @@ def error_budget(
     left = _left_by(refinement)
     # Estimated initial states take up noise of short lead times: growth alone is no structure.
     takes_up = objective.states is not None and np.prod(fit.correlation.lag_one) < _ALIKE
+    hidden = 0.0
     if left * fit.loss > _ROUNDING_FACTOR * variance and not takes_up:
         hidden = structured_share(fit.correlation) * fit.correlation.num_values
         spread = np.sqrt(spread**2 + hidden * independent**2)
     other = None
     if windows and _num_compared(selection) > 1:
         other = scheme_discrepancy(objective, unknowns, windows, left)
-    shift, discretization = _discretization(objective, refinement, left)
+    correlated = fit.correlation.inflation + hidden
+    shift, discretization = _discretization(objective, refinement, left, correlated)
     shifts = [shift] if other is None else [shift, other.shift]
     return ErrorBudget(
         {
@@ -239,17 +243,32 @@ def structured_share(found: Correlation) -> float:
 
 
 def _discretization(
-    objective: Objective, refinement: Refinement | None, left: float
+    objective: Objective, refinement: Refinement | None, left: float, correlated: float
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Shift of a finer solution: of z, as far as its sign is known, and its size in physical units.
 
-    Its sign is known where the finer solution explains the residuals.
+    Its sign is known where the finer solution explains the residuals. With estimated initial states
+    these are noise, of which its amplitude α was found by regression, with the prior α ~ N(0, 1):
+    data of the used grid have α = 0, resolved ones α = 1.
+
+    Args:
+        objective: The misfit.
+        refinement: The finer solution.
+        left: Share of the loss that it leaves.
+        correlated: Number of residuals that stand for one independent value.
     """
     vector = objective.vector
     if refinement is None:
         return np.zeros(len(vector)), None
     size = refinement.uncertainty
     known = (1 - left) * np.sign(refinement.shift) * size
+    if refinement.amplitude is not None:
+        amplitude, variance = refinement.amplitude
+        precision = 1 + 1 / (variance * correlated)
+        amplitude *= 1 - 1 / precision
+        size = np.abs(refinement.shift) * sqrt(amplitude**2 + 1 / precision)
+        is_chance = amplitude**2 <= _CHANCE**2 / precision
+        known = (0.0 if is_chance else amplitude) * refinement.shift
     order = objective.model.discretization.convergence_order
     accuracy = max(_ACCURACY_OF_SHIFT, 1 / (2.0**order - 1))
     shift = np.nan_to_num(known / vector.slopes(vector.read()))

@@ -4,7 +4,7 @@ PyTorch's own adjoint of a transform of real fields is a transform of complex on
 operations do not have.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from math import prod
 from typing import Any
 
@@ -52,16 +52,18 @@ def _with_adjoints(graph: fx.Graph) -> fx.Graph:
     return copy
 
 
-def _to_modes(values: torch.Tensor, dims: Sequence[int], scale: int, half: bool) -> torch.Tensor:
+def _to_modes(values: torch.Tensor, dims: list[int], scale: int, half: bool) -> torch.Tensor:
     if scale or not half:
         return torch._fft_r2c(values, dims, scale, half)
-    return _ToModes.apply(values, tuple(dims))  # type: ignore[no-any-return]
+    modes: torch.Tensor = _ToModes.apply(values, tuple(dims))
+    return modes
 
 
-def _to_values(modes: torch.Tensor, dims: Sequence[int], scale: int, last: int) -> torch.Tensor:
+def _to_values(modes: torch.Tensor, dims: list[int], scale: int, last: int) -> torch.Tensor:
     if scale != _BY_N:
         return torch._fft_c2r(modes, dims, scale, last)
-    return _ToValues.apply(modes, tuple(dims), last)  # type: ignore[no-any-return]
+    values: torch.Tensor = _ToValues.apply(modes, tuple(dims), last)
+    return values
 
 
 class _ToModes(torch.autograd.Function):

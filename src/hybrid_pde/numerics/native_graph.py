@@ -104,7 +104,8 @@ class NativeGraph:
         simplify(self._graph, self._constants, len(held))
         self._prepare, self._run, self._kept = split(self._graph, self._constants, len(held))
         self.num_operations = len(self._run.module.graph.nodes)
-        self.num_results = len(self._run.module.graph.output_node().args[0])
+        results: Any = self._run.module.graph.output_node().args[0]
+        self.num_results = len(results)
         self._num_held = len(held)
         self._compiled = CompiledAdjoint(self._run)
         self.is_real = not any(

@@ -13,6 +13,7 @@ Layout: ``G`` directions of derivatives.
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 

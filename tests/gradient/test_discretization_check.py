@@ -102,6 +102,31 @@ def test_time_steps_are_the_discretization_error_of_data_of_the_same_grid(subste
     assert lower < 0.02 < upper < 0.02 + 0.5 * abs(error)
 
 
+@pytest.mark.filterwarnings("ignore::hybrid_pde.result_warnings.ResultWarning")
+@pytest.mark.parametrize("numerics", [SECOND, None], ids=["of the used grid", "resolved"])
+def test_the_grid_of_noisy_data_is_found_where_states_are_estimated(
+    numerics: dict[str, Any] | None,
+) -> None:
+    """The shift is far larger than what noise does; regression tells whether it counts."""
+    source = data(numerics)
+    errors = torch.randn(source.frames.shape, generator=torch.Generator().manual_seed(1)).double()
+    noisy = Windows(source.frames + 2e-4 * source.frames.std() * errors, COARSE, 8, 8)
+    parameters = [{"name": "viscosity", "initial_guess": 0.03}]
+    settings = {"check_discretization": True, "initial_state": "estimate"}
+    calibration = trainer("BurgersPDE", parameters, SECOND, **settings)
+    found = calibration.train(noisy, 1)["parameters"]["viscosity"]
+    shift, part = found["discretization_error"], found["uncertainty_parts"]["discretization"]
+    assert abs(shift) > 10 * found["std"]
+    lower, upper = found["interval_90"]
+    assert lower < 0.02 < upper
+    if numerics is None:
+        assert found["value"] + shift == pytest.approx(0.02, abs=0.4 * abs(shift))
+        assert part == pytest.approx(abs(shift), rel=0.2)
+    else:
+        assert found["value"] == pytest.approx(0.02, abs=3 * found["uncertainty"])
+        assert part < 0.1 * abs(shift)
+
+
 def test_a_shift_below_the_tolerance_is_resolved() -> None:
     """Order 4 with 64 points: the shift is 1e-5 of the viscosity, a hundredth of the tolerance."""
     model = BurgersPDE(physical_config("BurgersPDE", TRUTH["BurgersPDE"], [], SPECTRAL))

@@ -32,6 +32,7 @@ _BINDINGS: dict[Any, Callable[..., Any]] = {
             *("view_as_real", "view_as_complex", "_fft_r2c", "_fft_c2r", "_fft_c2c"),
         )
     },
+    aten._conj.default: torch.conj_physical,  # lists of operations have no lazy conjugates
     aten.view.default: torch.Tensor.reshape,
     aten._unsafe_view.default: torch.Tensor.reshape,
     aten.expand.default: torch.Tensor.expand,

@@ -24,6 +24,7 @@ def simplify(graph: fx.Graph, constants: dict[fx.Node, torch.Tensor], num_held: 
     """
     _drop_copies(graph)
     _drop_zeros(graph)
+    _drop_conjugates(graph)
     simplify_transforms(graph, early_nodes(graph, constants, num_held))
     _merge_equal(graph)
     _eliminate(graph)
@@ -80,6 +81,29 @@ def _drop_zeros(graph: fx.Graph) -> None:
         is_neutral = isinstance(second, int) and second == neutral[node.target]
         if is_neutral and node.meta["dtype"] == first.meta["dtype"]:
             node.replace_all_uses_with(first)
+
+
+def _drop_conjugates(graph: fx.Graph) -> None:
+    """Use a number itself in place of the conjugate of its conjugate, with or without a sign.
+
+    PyTorch's rules for forward mode conjugate the tangent before and after real operations.
+    """
+    for node in list(graph.nodes):
+        if node.target is not aten._conj.default:
+            continue
+        source, num_signs = node.args[0], 0
+        while source.target in (aten.clone.default, aten.neg.default):
+            num_signs += source.target is aten.neg.default
+            source = source.args[0]
+        if source.target is not aten._conj.default:
+            continue
+        value = source.args[0]
+        if num_signs % 2:
+            with graph.inserting_before(node):
+                negative = graph.call_function(aten.neg.default, (value,), {})
+            negative.meta.update(value.meta)
+            value = negative
+        node.replace_all_uses_with(value)
 
 
 def _merge_equal(graph: fx.Graph) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 
+from hybrid_pde.numerics.adjoint_function import pullback
 from hybrid_pde.numerics.array_program import ArrayProgram, ProgramCache
 from hybrid_pde.numerics.batch_parts import Parts
 from hybrid_pde.numerics.compiled_adjoint import CompiledAdjoint
@@ -87,6 +88,7 @@ class NativeGraph:
 
     Attributes:
         num_operations: Number of operations that are repeated.
+        num_results: Number of results.
         is_real: Whether there are no complex tensors.
 
     Raises:
@@ -103,14 +105,17 @@ class NativeGraph:
         simplify(self._graph, self._constants, len(held))
         self._prepare, self._run, self._kept = split(self._graph, self._constants, len(held))
         self.num_operations = len(self._run.module.graph.nodes)
+        results: Any = self._run.module.graph.output_node().args[0]
+        self.num_results = len(results)
         self._num_held = len(held)
         self._compiled = CompiledAdjoint(self._run)
         self.is_real = not any(
             node.meta["dtype"].is_complex for node in self._graph.nodes if "dtype" in node.meta
         )
-        self._is_listable = True
+        self._is_listable = self._has_adjoint = True
         self._on_device: dict[torch.device, tuple[Tensors, Tensors]] = {}
         self._derivatives: dict[tuple[object, ...], NativeGraph] = {}
+        self._adjoint: NativeGraph | None = None
 
     def hold(self, held: Tensors, device: torch.device, compiled: bool = False) -> Run:
         """The function of the changing tensors alone.
@@ -192,8 +197,7 @@ class NativeGraph:
         """A new list of operations; ``None`` if it cannot be made."""
         held, changing = given
         kept = self._kept_values(held, _CPU)
-        results: Any = self._graph.output_node().args[0]
-        states = changing[: len(results)]
+        states = changing[: self.num_results]
         part = None if renewal is None else whole(*record(renewal, states))
         for function in observed:
             try:
@@ -262,13 +266,40 @@ class NativeGraph:
 
         return push
 
-    def _differentiated(
-        self, held_tangents: Sequence[bool], num_states: int, size: int
-    ) -> "NativeGraph":
+    def adjoint(self) -> "NativeGraph | None":
+        """The graph of the adjoint of the derivative with respect to the states.
+
+        The states are the first changing tensors, of the shapes of the results. The held tensors
+        are those of the function; the changing ones are cotangents of the results and then those of
+        the function; the results are cotangents of the states. ``None`` if it cannot be traced.
+        """
+        if self._adjoint is None and self._has_adjoint:
+            pull, count = pullback(whole(self._graph, self._constants)), self.num_results
+            held, changing = self._examples()
+
+            def function(fixed: Tensors, moving: Tensors) -> Tensors:
+                now = moving[count:]
+                return pull(fixed, moving[:count], now[:count], now[count:])
+
+            try:
+                self._adjoint = NativeGraph(function, held, [*changing[:count], *changing])
+            except (UntraceableError, RuntimeError) as problem:
+                logger.debug("a graph has no adjoint: %s", problem)
+                self._has_adjoint = False
+        return self._adjoint
+
+    def _examples(self) -> tuple[Tensors, Tensors]:
+        """Held and changing tensors of the right shapes."""
         inputs = [node.meta for node in self._graph.nodes if node.op == "placeholder"]
         make = [torch.ones] * self._num_held + [torch.zeros] * (len(inputs) - self._num_held)
         values = [m(i["shape"], dtype=i["dtype"]) for m, i in zip(make, inputs, strict=True)]
-        held, changing = values[: self._num_held], values[self._num_held :]
+        return values[: self._num_held], values[self._num_held :]
+
+    def _differentiated(
+        self, held_tangents: Sequence[bool], num_states: int, size: int
+    ) -> "NativeGraph":
+        held, changing = self._examples()
+        values = [*held, *changing]
         num_changing = len(changing) - num_states
         moves = [*held_tangents, *[True] * num_states, *[False] * num_changing]
         own = [value for value, moving in zip(held, held_tangents, strict=True) if moving]

@@ -43,8 +43,9 @@ _BINARY[torch.maximum] = "maximum"
 _REDUCTIONS = ("largest", "total")
 _DOUBLES = (torch.float64, torch.complex128)
 _BY_N = 2  # PyTorch's name of the factor 1/n of a transform
-# Terms of a sum that are added one by one.
-_MOST_TERMS = 4
+# Terms of a sum that are added one by one, and of the entries of a product of matrices: values near
+# a wall are such products.
+_MOST_TERMS, _MOST_PRODUCTS = 4, 8
 
 
 class UnsupportedError(Exception):
@@ -112,6 +113,8 @@ class OperationList:
             return target(*args)
         if target is torch.Tensor.reshape:
             return self.contiguous(args[0]).reshape(args[1])
+        if target is torch.clone and kwargs == {"memory_format": torch.contiguous_format}:
+            return self.contiguous(args[0], True)
         if target is aten._to_copy.default and kwargs == {"dtype": torch.float64}:
             return self._to_double(*args)
         if kwargs:
@@ -202,6 +205,59 @@ class OperationList:
         for each in others:
             total = self._made("add", total, each)
         return total.unsqueeze(dims[0]) if keepdim else total
+
+    def _placed(self, values: torch.Tensor, sizes: Sequence[int], place: Any) -> torch.Tensor:
+        """An array of zeros with values at a place: the adjoint of taking a part.
+
+        Args:
+            values: The values.
+            sizes: Sizes of the array.
+            place: Its dimension, and the begin and end of the values there.
+        """
+        dim, begin, end = place
+        made = self.new(sizes, values.dtype)
+        zero = torch.zeros((), dtype=values.dtype)
+        self._kept.append(zero)
+        for first, last in ((0, begin), (end, sizes[dim])):
+            if first < last:
+                part = made.narrow(dim, first, last - first)
+                self.emit("copy", part, zero)
+        self.emit("copy", made.narrow(dim, begin, end - begin), values)
+        return made
+
+    def _of_selection(
+        self, values: torch.Tensor, sizes: Sequence[int], dim: int, index: int
+    ) -> torch.Tensor:
+        dim %= len(sizes)
+        index %= sizes[dim]
+        return self._placed(values.unsqueeze(dim), sizes, (dim, index, index + 1))
+
+    def _of_slice(
+        self,
+        values: torch.Tensor,
+        sizes: Sequence[int],
+        dim: int,
+        begin: int,
+        end: int,
+        step: int,
+    ) -> torch.Tensor:
+        if step != 1:
+            raise UnsupportedError("a slice with gaps")
+        dim %= len(sizes)
+        begin = begin + sizes[dim] if begin < 0 else begin
+        return self._placed(values, sizes, (dim, begin, begin + values.shape[dim]))
+
+    def _matmul(self, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
+        """A product of matrices ``[…, n, k]`` and ``[…, k, m]`` with small k."""
+        if first.shape[-1] > _MOST_PRODUCTS:
+            raise UnsupportedError("a product of large matrices")
+        total: torch.Tensor | None = None
+        for number in range(first.shape[-1]):
+            column, row = first.narrow(-1, number, 1), second.narrow(-2, number, 1)
+            term = self._made("mul", column, row)
+            total = term if total is None else self._made("add", total, term)
+        assert total is not None
+        return total
 
     def _amax(
         self, values: torch.Tensor, dims: Sequence[int], keepdim: bool = False
@@ -350,6 +406,10 @@ _TRANSLATIONS: dict[Any, Callable[..., torch.Tensor]] = {
     torch.stack: OperationList._stack,
     torch.cat: OperationList._cat,
     torch.sum: OperationList._sum,
+    aten.select_backward.default: OperationList._of_selection,
+    aten.slice_backward.default: OperationList._of_slice,
+    torch.mm: OperationList._matmul,
+    torch.bmm: OperationList._matmul,
     torch.clone: lambda operations, values: operations.contiguous(values, True),
     torch._fft_r2c: OperationList._forward,
     torch._fft_c2r: OperationList._backward,

@@ -34,7 +34,11 @@ class Traced(Protocol):
     """A function of held and changing tensors."""
 
     num_operations: int
+    num_results: int
     is_real: bool
+
+    def adjoint(self) -> NativeGraph | None:
+        """The graph of its adjoint, see :meth:`NativeGraph.adjoint`."""
 
     def hold(
         self, held: Tensors, device: torch.device, compiled: bool = False
@@ -149,7 +153,7 @@ def _traced(
 class _Untraced:
     """A function that is run as it stands."""
 
-    num_operations = 0
+    num_operations = num_results = 0
     is_real = False  # never compiled
 
     def __init__(self, function: Function) -> None:
@@ -171,6 +175,9 @@ class _Untraced:
         key: object = None,
         parts: Parts | None = None,
     ) -> None:
+        """There is none."""
+
+    def adjoint(self) -> None:
         """There is none."""
 
     def derivative(self, directions: Sequence[Direction], num_states: int, count: int) -> None:

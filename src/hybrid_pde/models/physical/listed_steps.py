@@ -18,8 +18,11 @@ from hybrid_pde.models.physical.steps import (
     RENEWED_AFTER,
     are_compiled,
     flat_parameters,
+    largest_listed,
     on_tensors,
+    repays_list,
     split_copies,
+    state_size,
     with_directions,
     with_slopes,
 )
@@ -28,11 +31,6 @@ from hybrid_pde.numerics.graph_recorder import Tensors
 from hybrid_pde.numerics.native_graph import HeldProgram
 from hybrid_pde.numerics.workload import Workload
 
-# Largest state of modes, or of values, that is advanced by a list of operations [bytes], times the
-# number of threads that have nothing else to do: sums and products of a list take one, those of
-# PyTorch all of them, but not below a certain size. The fewest steps that repay making a list.
-_LARGEST_MODES, _LARGEST_VALUES, _NEVER_SHARED = 2**22, 2**24, 2**19
-_FEWEST_LISTED = 8
 # A batch is divided where its state has twice as many bytes, into parts of about that size: what a
 # part needs stays in the cache of a core. The number of threads plays no part, so that results do
 # not depend on it.
@@ -127,17 +125,15 @@ def listed_steps(
         is_measured: Whether the list measures what limits the time step.
     """
     work, first = steps.workload, next(iter(state.values()))
-    if (
-        work.compile == "never"
-        or (work.compile == "auto" and work.frames * steps.substeps < _FEWEST_LISTED)
-        or first.device.type != "cpu"
-        or parameters.slopes
-    ):
+    is_worth = repays_list(work, work.frames * steps.substeps)
+    if not is_worth or first.device.type != "cpu" or parameters.slopes:
         return None
     copies = parameters.directions.count if has_tangents(state, parameters) else 0
     total = len(first) // max(copies, 1)
     parts = _parts(state, total, copies)
-    if _size(state) * parts.size // total > _largest(first.is_complex(), len(parts.starts)):
+    if state_size(state) * parts.size // total > largest_listed(
+        first.is_complex(), len(parts.starts)
+    ):
         return None
     starts = parts.starts if parameters.individual else parts.starts[:1]
     own = [_part_of(state, parameters, max(copies, 1), parts, start) for start in starts]
@@ -170,19 +166,9 @@ def listed_steps(
     return None if program is None else ListedSteps(program, steps.substeps, stepper.dtype, copies)
 
 
-def _size(state: Natives) -> int:
-    return sum(each.numel() * each.element_size() for each in state.values())
-
-
-def _largest(is_complex: bool, parts: int) -> int:
-    """Largest part of a batch that is advanced by a list [bytes]."""
-    idle = max(torch.get_num_threads() // parts, 1)
-    return max((_LARGEST_MODES if is_complex else _LARGEST_VALUES) // idle, _NEVER_SHARED)
-
-
 def _parts(state: Natives, total: int, copies: int) -> Parts:
     """The parts of a batch with so many simulations, each with its copies."""
-    size, each = total, _size(state) // max(total, 1)
+    size, each = total, state_size(state) // max(total, 1)
     if total * each >= 2 * _PART:
         size = ceil(total / ceil(total / max(_PART // each, 1)))
     axes = [0] * len(state) + [1] * (len(state) if copies else 0)

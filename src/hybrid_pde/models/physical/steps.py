@@ -18,6 +18,7 @@ from hybrid_pde.models.physical.coefficients import (
     is_differentiated,
 )
 from hybrid_pde.numerics.directional_derivatives import Direction, Pushforward
+from hybrid_pde.numerics.listed_adjoint import ListedAdjoint
 from hybrid_pde.numerics.traced_functions import Traced
 from hybrid_pde.numerics.workload import Workload
 
@@ -25,9 +26,17 @@ from hybrid_pde.numerics.workload import Workload
 _WITH_TANGENTS = 3
 # With so few steps in a frame, recomputing them saves no memory worth the time.
 _ALL_KEPT = 4
+# Size of all states in a frame that are kept where the steps are lists [bytes].
+_KEPT_SIZE = 2**26
 # Number of steps after which a state is renewed.
 RENEWED_AFTER = 16
+# Largest state of modes, or of values, that is advanced by a list of operations [bytes], times the
+# number of threads that have nothing else to do: sums and products of a list take one, those of
+# PyTorch all of them, but not below a certain size. The fewest steps that repay making a list.
+_LARGEST_MODES, _LARGEST_VALUES, _NEVER_SHARED = 2**22, 2**24, 2**19
+_FEWEST_LISTED = 8
 _NO_PARAMETERS = Coefficients({})
+Run = Callable[[Sequence[torch.Tensor]], Sequence[torch.Tensor]]
 
 
 class Steps:
@@ -57,7 +66,8 @@ class Steps:
         self._graph, self._parameters, self._dtype = graph, parameters, dtype
         self._dt, self._substeps, self._workload = dt, substeps, workload
         self._renew = renew
-        self._run: Callable[[Sequence[torch.Tensor]], Sequence[torch.Tensor]] | None = None
+        self._run: Run | None = None
+        self._has_lists = False
         self._push: Pushforward | None = None
         self._start: torch.Tensor | None = None
         self._has_tangents = has_tangents({}, parameters)
@@ -77,7 +87,8 @@ class Steps:
             frame: Number of the frame that the steps begin at, counted from 0.
         """
         substeps = self._substeps
-        if substeps <= _ALL_KEPT or not is_differentiated(state, self._parameters):
+        is_kept = substeps <= _ALL_KEPT or not is_differentiated(state, self._parameters)
+        if is_kept or (substeps * state_size(state) <= _KEPT_SIZE and self._is_listed(state)):
             return self._advance(state, frame, range(substeps))
         size = ceil(sqrt(substeps))
         for begin in range(0, substeps, size):
@@ -90,12 +101,34 @@ class Steps:
             return self._advance_tangents(state, frame, numbers)
         values: Sequence[torch.Tensor] = [native.contiguous() for native in state.values()]
         device = values[0].device
-        if self._run is None:
+        if not self._is_listed(state) and self._run is None:
             held = [*flat_parameters(self._parameters), self._step_size(device)]
             self._run = self._graph.hold(held, device, self.are_compiled(state))
+        assert self._run is not None
         for number, elapsed in self._times(numbers, device):
             values = self._run([*self._renewed(values, state, frame, number), elapsed])
         return dict(zip(state, values, strict=True))
+
+    def _is_listed(self, state: Natives) -> bool:
+        """True if steps of such a state and their adjoints run as lists, which are made if not."""
+        work, first = self._workload, next(iter(state.values()))
+        if self._run is not None or not any(each.requires_grad for each in state.values()):
+            return self._has_lists
+        held = flat_parameters(self._parameters)
+        if (
+            any(value.requires_grad for value in held)
+            or work.compile == "always"
+            or not repays_list(work, work.frames * work.rollouts * self._substeps)
+            or first.device.type != "cpu"
+            or self._parameters.slopes
+            or state_size(state) > largest_listed(first.is_complex(), 1)
+        ):
+            return False
+        changing = [*state.values(), torch.zeros((), dtype=self._dtype)]
+        found = ListedAdjoint.of(self._graph, [*held, self._step_size(first.device)], changing)
+        if found is not None:
+            self._run, self._has_lists = found.run, True
+        return self._has_lists
 
     def _advance_tangents(self, state: Natives, frame: int, numbers: range) -> Natives:
         """The same for a state ``[G·B, …]`` with tangents; equal values are computed once."""
@@ -170,6 +203,24 @@ def are_compiled(
     if has_tangents(state, parameters):
         operations *= _WITH_TANGENTS
     return graph.is_real and workload.repays(operations, substeps, size)
+
+
+def repays_list(workload: Workload, steps: int) -> bool:
+    """True if so many steps repay making a list of operations of them."""
+    if workload.compile == "auto":
+        return steps >= _FEWEST_LISTED
+    return workload.compile != "never"
+
+
+def state_size(state: Natives) -> int:
+    """Size of a state [bytes]."""
+    return sum(each.numel() * each.element_size() for each in state.values())
+
+
+def largest_listed(is_complex: bool, parts: int) -> int:
+    """Largest part of a batch that is advanced by a list [bytes]."""
+    idle = max(torch.get_num_threads() // parts, 1)
+    return max((_LARGEST_MODES if is_complex else _LARGEST_VALUES) // idle, _NEVER_SHARED)
 
 
 def split_copies(state: Natives, count: int) -> tuple[list[torch.Tensor], list[torch.Tensor]]:

@@ -1,4 +1,4 @@
-"""First guess of unknown initial states without the modes that noise makes.
+"""Unknown initial states without the modes that noise makes.
 
 Modes that are only noise rotate with the dispersion or the velocity. They have derivatives with
 respect to the parameters that may exceed those of the solution, so Gauss-Newton steps from noisy
@@ -25,7 +25,22 @@ _KEPT = 8.0
 def without_noise(objective: Objective, unknowns: np.ndarray) -> np.ndarray:
     """The unknowns with Fourier modes of the observed initial states above the level of noise.
 
-    States of other grids than periodic ones, and those that were found already, stay as they are.
+    States that were found already stay as they are.
+
+    Args:
+        objective: The misfit.
+        unknowns: All its unknowns.
+    """
+    states, size = objective.states, len(objective.vector)
+    if states is None or not np.array_equal(unknowns[size:], states.start):
+        return unknowns
+    return resolved_states(objective, unknowns)
+
+
+def resolved_states(objective: Objective, unknowns: np.ndarray) -> np.ndarray:
+    """The unknowns with the Fourier modes of initial states that are observed above their noise.
+
+    States of other grids than periodic ones, and hidden ones, stay as they are.
 
     Args:
         objective: The misfit.
@@ -34,17 +49,19 @@ def without_noise(objective: Objective, unknowns: np.ndarray) -> np.ndarray:
     states, grid, size = objective.states, objective.observations.grid, len(objective.vector)
     if states is None or not grid.is_periodic or min(grid.shape) < FEWEST_POINTS:
         return unknowns
-    if not np.array_equal(unknowns[size:], states.start):
+    if objective.observations.hides_starts:
         return unknowns
-    rows = torch.from_numpy(states.start).reshape(-1, states.size)
     axes = tuple(range(-len(grid.axes), 0))
+    observed, own = (
+        states.to_fields(torch.from_numpy(np.array(each)).reshape(-1, states.size))
+        for each in (states.start, unknowns[size:])
+    )
     kept = {}
-    for name, field in states.to_fields(rows).items():
+    for name, field in observed.items():
         values = field.numpy()
         noise = noise_size(values.reshape(-1, *grid.shape))
-        modes = np.fft.fftn(values, axes=axes)
-        power = np.abs(modes) ** 2 / np.prod(grid.shape)
-        modes = np.where(power > _KEPT * noise**2, modes, 0.0)
+        power = np.abs(np.fft.fftn(values, axes=axes)) ** 2 / np.prod(grid.shape)
+        modes = np.where(power > _KEPT * noise**2, np.fft.fftn(own[name], axes=axes), 0.0)
         resolved = np.fft.ifftn(modes, axes=axes).real
         kept[name] = torch.from_numpy(resolved / objective.observations.scale[name] ** 2)
     return np.concatenate([unknowns[:size], states.to_unknowns(kept).flatten().numpy()])
@@ -73,17 +90,14 @@ def noise_information(objective: Objective, unknowns: np.ndarray) -> np.ndarray:
         objective: The misfit, its model at the estimate.
         unknowns: All its unknowns at the estimate.
     """
-    states, size = objective.states, len(objective.vector)
-    if states is None:
-        return np.ones(size)
-    observed = np.concatenate([unknowns[:size], states.start])
-    clean = without_noise(objective, observed)
-    if np.array_equal(clean, observed):
+    size = len(objective.vector)
+    clean = resolved_states(objective, unknowns)
+    if np.array_equal(clean, unknowns):
         return np.ones(size)
     at = objective.linearize(unknowns)
     deviations = []
-    for point in (clean, unknowns):
-        jacobian, _ = objective.linearize(point).of_parameters(size)
+    for each in (objective.linearize(clean), at):
+        jacobian, _ = each.of_parameters(size)
         inverse = np.linalg.pinv(jacobian.T @ jacobian, hermitian=True)
         deviations.append(np.sqrt(np.maximum(np.diag(inverse), 0.0)))
     objective.reuse(at)

@@ -12,7 +12,12 @@ from hybrid_pde.training.physical.convergence import full_step
 from hybrid_pde.training.physical.linearization import Linearization
 from hybrid_pde.training.physical.minimization import gauss_newton
 from hybrid_pde.training.physical.objective import Objective
-from hybrid_pde.training.physical.refined_linearization import discretized, linearize_refined
+from hybrid_pde.training.physical.refined_linearization import (
+    RefinedLinearization,
+    discretized,
+    linearize_refined,
+)
+from hybrid_pde.training.physical.refined_states import linearize_refined_states
 
 # Enough windows to measure the shift, at low cost on the finer grid.
 NUM_WINDOWS = 4
@@ -37,11 +42,14 @@ class Refinement:
         loss_ratio: Loss of the finer solution divided by that of the used one, each at its own
             estimate. Far above 1 where the data were made with the used discretization.
         of_steps: The same with half the time step on the used grid, where the data are of that.
+        amplitude: Share of the difference of the two solutions that the residuals contain, and its
+            variance if they are independent noise otherwise; ``None`` with known initial states.
     """
 
     shift: np.ndarray
     loss_ratio: float = 1.0
     of_steps: "Refinement | None" = None
+    amplitude: tuple[float, float] | None = None
 
     @property
     def uncertainty(self) -> np.ndarray:
@@ -57,8 +65,9 @@ def discretization_shift(objective: Objective, unknowns: np.ndarray) -> Refineme
     """Change of the parameters when the estimate is repeated on a grid twice as fine.
 
     It measures discretization bias, which the standard deviation does not include. Both estimates
-    use the same few windows and the same initial states. The finer grid has smaller stable time
-    steps; for the exponential integrator, which has no stability limit, their number is doubled.
+    use the same few windows, and the same initial states unless these are estimated. The finer grid
+    has smaller stable time steps; for the exponential integrator, which has no stability limit,
+    their number is doubled.
     The finer solution is minimized by Gauss-Newton steps with the derivatives of the used one. To
     the estimate of the used one the full step that is left there is added, so that shifts far below
     the tolerance of its minimization are resolved.
@@ -70,6 +79,8 @@ def discretization_shift(objective: Objective, unknowns: np.ndarray) -> Refineme
     Returns:
         The shift and the losses; ``None`` if the finer solution diverges.
     """
+    if objective.states is not None:
+        return _shift_with_states(objective, unknowns)
     stretch = _few_windows(objective, unknowns)
     scheme = stretch.model.discretization
     try:
@@ -91,6 +102,36 @@ def discretization_shift(objective: Objective, unknowns: np.ndarray) -> Refineme
     return replace(found, of_steps=_compared(stretch, used, end))
 
 
+def _shift_with_states(objective: Objective, unknowns: np.ndarray) -> Refinement | None:
+    """The same with the initial states estimated on both grids, by one Gauss-Newton step."""
+    finer = refined(objective.model.discretization)
+    try:
+        both = linearize_refined_states(objective, unknowns, finer, NUM_WINDOWS)
+    except DivergenceError:
+        return None
+    used, end = (_End.of(objective, each) for each in (both.used, both.finer))
+    found = _compared(objective, used, end)
+    return replace(found, amplitude=_amplitude(both, objective.linearize(unknowns).loss))
+
+
+def _amplitude(both: RefinedLinearization, variance: float) -> tuple[float, float] | None:
+    """The least-squares amplitude of the difference of the solutions, and its variance.
+
+    Without what the parameters take up. It is 1 for resolved data and 0 for those of the used grid.
+
+    Args:
+        both: Both solutions.
+        variance: Mean square of the residuals.
+    """
+    jacobian, residual = both.used.jacobian, both.used.residual
+    difference = both.finer.residual - residual
+    difference = difference - jacobian @ np.linalg.lstsq(jacobian, difference, rcond=None)[0]
+    squares = float(difference @ difference)
+    if squares == 0:
+        return None
+    return -float(residual @ difference) / squares, variance / squares
+
+
 def _compared(objective: Objective, used: "_End", end: "_End") -> Refinement:
     """The end of a finer discretization, compared with that of the used one."""
     vector = objective.vector
@@ -103,13 +144,11 @@ def _compared(objective: Objective, used: "_End", end: "_End") -> Refinement:
 
 
 def _few_windows(objective: Objective, unknowns: np.ndarray) -> Objective:
-    """The misfit to a few windows, with initial states held."""
-    held = objective.with_states_held(unknowns)
-    observations = held.observations
+    """The misfit to a few windows."""
+    observations = objective.observations
     stretch = observations.subset(NUM_WINDOWS, observations.windows[0].num_frames)
-    trial = Objective(objective.model, stretch, held.vector, held.dt, log=held.log)
-    trial.noise_variance = held.noise_variance
-    if objective.states is None and stretch.num_values == observations.num_values:
+    trial = objective.of(stretch)
+    if stretch.num_values == observations.num_values:
         trial.reuse(objective.linearize(unknowns))  # of the same windows
     return trial
 

@@ -14,6 +14,11 @@ from hybrid_pde.training.physical.correlated_errors import std_factors, uneven_f
 from hybrid_pde.training.physical.data_precision import Rounding, roundings
 from hybrid_pde.training.physical.denoised_states import noise_information
 from hybrid_pde.training.physical.discretization_check import Refinement
+from hybrid_pde.training.physical.discretization_part import (
+    closest,
+    discretization_part,
+    left_by,
+)
 from hybrid_pde.training.physical.fit_quality import FitQuality
 from hybrid_pde.training.physical.frame_arrays import MOST_PARAMETERS, Sensitivities
 from hybrid_pde.training.physical.initial_state_noise import first_frame_effect
@@ -36,11 +41,6 @@ _ROUNDING_FACTOR = 1e3
 # Residuals whose effective sample size is below half their number, and that grow with lead time,
 # are those of a wrong scheme or equation. Noise of the first frames does not grow.
 _STRUCTURED, _GROWING = 2.0, 2.0
-# Loss of the finer solution relative to the used one below which it explains the residuals. Noise
-# that hides both leaves a ratio next to 1.
-_EXPLAINED = 0.5
-# Error of the shift on a finer grid relative to it, at least: 1/(2^p − 1) for a scheme of order p.
-_ACCURACY_OF_SHIFT = 0.1
 # Product of the autocorrelations of neighbours along all axes from which residuals are smooth.
 _ALIKE = 0.5
 
@@ -101,17 +101,19 @@ def error_budget(
     spread = spread * _noise_information(objective, unknowns)
     # The shift on a finer grid accounts for what the finer solution explains: noise is the rest.
     is_rounding = fit.loss <= _ROUNDING_FACTOR * variance
-    refinement = _closest(refinement, is_rounding)
-    left = _left_by(refinement)
+    refinement = closest(refinement, is_rounding)
+    left = left_by(refinement)
     # Estimated initial states take up noise of short lead times: growth alone is no structure.
     takes_up = objective.states is not None and np.prod(fit.correlation.lag_one) < _ALIKE
+    hidden = 0.0
     if left * fit.loss > _ROUNDING_FACTOR * variance and not takes_up:
         hidden = structured_share(fit.correlation) * objective.num_values
         spread = np.sqrt(spread**2 + hidden * independent**2)
     other = None
     if windows and _num_compared(selection) > 1:
         other = scheme_discrepancy(objective, unknowns, windows, left)
-    shift, discretization = _discretization(objective, refinement, left)
+    correlated = fit.correlation.inflation + hidden
+    shift, discretization = discretization_part(objective, refinement, left, correlated)
     shifts = [shift] if other is None else [shift, other.shift]
     return ErrorBudget(
         {
@@ -124,24 +126,6 @@ def error_budget(
         other,
         shifts,
     )
-
-
-def _closest(refinement: Refinement | None, is_rounding: bool) -> Refinement | None:
-    """The finer solution that says most about the data's own discretization error.
-
-    Of data of the used grid it is that with half the time step, if it explains the residuals, or if
-    these are hardly more than rounding.
-    """
-    if refinement is None or refinement.of_steps is None or _left_by(refinement) < 1.0:
-        return refinement
-    explains = _left_by(refinement.of_steps) < 1.0
-    return refinement.of_steps if explains or is_rounding else refinement
-
-
-def _left_by(refinement: Refinement | None) -> float:
-    """Share of the loss that a finer solution leaves; 1 where it does not explain the residuals."""
-    ratio = 1.0 if refinement is None else refinement.loss_ratio
-    return ratio if ratio < _EXPLAINED else 1.0
 
 
 def _noise_information(objective: Objective, unknowns: np.ndarray) -> np.ndarray:
@@ -236,24 +220,6 @@ def structured_share(found: Correlation) -> float:
     chance = np.exp(-2 * sqrt(12 * found.inflation / max(found.num_values, 1)))
     growth = found.growth * chance
     return float((growth - 1) / (growth + 1)) if growth > 1 else 0.0
-
-
-def _discretization(
-    objective: Objective, refinement: Refinement | None, left: float
-) -> tuple[np.ndarray, np.ndarray | None]:
-    """Shift of a finer solution: of z, as far as its sign is known, and its size in physical units.
-
-    Its sign is known where the finer solution explains the residuals.
-    """
-    vector = objective.vector
-    if refinement is None:
-        return np.zeros(len(vector)), None
-    size = refinement.uncertainty
-    known = (1 - left) * np.sign(refinement.shift) * size
-    order = objective.model.discretization.convergence_order
-    accuracy = max(_ACCURACY_OF_SHIFT, 1 / (2.0**order - 1))
-    shift = np.nan_to_num(known / vector.slopes(vector.read()))
-    return shift, np.hypot(size, accuracy * known)
 
 
 def _num_compared(selection: SchemeSelection) -> int:

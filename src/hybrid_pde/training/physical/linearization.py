@@ -38,12 +38,6 @@ class StateSteps:
         """Step of the states that belongs to one of the parameters."""
         return np.asarray(self.step + self.response @ step)
 
-    def guess(self, numbers: Sequence[int], windows: int) -> torch.Tensor:
-        """First guess of the states' share of each column, ``[p + 1, B, size]``."""
-        known = torch.from_numpy(-self.response.T).reshape(self.response.shape[1], windows, -1)
-        known = known[:, list(numbers)]
-        return torch.cat([known, torch.zeros_like(known[:1])])
-
 
 @dataclass(frozen=True)
 class Linearization:
@@ -125,6 +119,27 @@ class Linearization:
             moved = change.T @ self.grams @ change
         loss = float(residual @ residual) / num_values
         return Linearization(self.z + step, self.jacobian, residual, loss, moved, arrays=arrays)
+
+    def state_columns(
+        self, unknowns: np.ndarray, numbers: Sequence[int], windows: int
+    ) -> torch.Tensor | None:
+        """First guess of the states' share of each column at another point, ``[p + 1, B, size]``.
+
+        Of the residual it is the way from the states that this linearization predicts. ``None``
+        without eliminated states.
+
+        Args:
+            unknowns: The other point.
+            numbers: The windows.
+            windows: Number of all windows.
+        """
+        if self.states is None:
+            return None
+        change = unknowns - self.z
+        count = self.states.response.shape[1]
+        off = change[count:] - self.states.along(change[:count])
+        known = np.vstack([-self.states.response.T, off])
+        return torch.from_numpy(known).reshape(count + 1, windows, -1)[:, list(numbers)]
 
     def steps(self, count: int, step: np.ndarray) -> np.ndarray:
         """A step of all unknowns: of the first ones as given, and the best one of the others."""

@@ -82,6 +82,7 @@ class Objective:
         self.noise_variance = 1e-4
         self.substeps_used = 0
         self._last: Linearization | None = None
+        self._before: Linearization | None = None  # that before the last one
         self._arrays: FrameArrays | None = None  # of the last computed linearization
 
     @property
@@ -208,6 +209,9 @@ class Objective:
         """
         if (known := self.at_hand(unknowns)) is not None:
             return known
+        self._last, self._before = self._before, self._last
+        if (known := self.at_hand(unknowns)) is not None:
+            return known
         is_dense = self.states is None or self.states.is_dense
         linearize = self._linearize if is_dense else self._linearize_eliminated
         self._arrays = None
@@ -274,14 +278,16 @@ class Objective:
         eliminator = StateEliminator(
             self.model, self.observations, self.vector, self.states, self.dt
         )
-        z, before = unknowns[: len(self.vector)], None if self._last is None else self._last.states
+        z = unknowns[: len(self.vector)]
         penalties = linearized_regularization(self.vector, z, self.noise_variance, self.num_values)
-        at, self.substeps_used = eliminator.linearize(unknowns, penalties, before)
+        at, self.substeps_used = eliminator.linearize(unknowns, penalties, self._before)
         self._check(torch.from_numpy(at.jacobian), unknowns)
         return {**at.stored(), "substeps": self.substeps_used}
 
     def reuse(self, at: Linearization) -> None:
         """Reuse a linearization for :meth:`linearize` at its point."""
+        if self._last is not None and self._last is not at:
+            self._before = self._last
         self._last = at
 
     def loss_and_gradient(self, unknowns: np.ndarray) -> tuple[float, np.ndarray]:
@@ -335,7 +341,7 @@ class Objective:
         freedom = max(1, self.num_values - len(unknowns))
         squares = at.loss * self.num_values - penalty
         self.noise_variance = max(squares / freedom, _SMALLEST_VARIANCE)
-        self._last = None
+        self._last = self._before = None
 
     def misfit(
         self, numbers: Sequence[int], instant: ObservationTime, state: dict[str, torch.Tensor]

@@ -59,14 +59,14 @@ class StateEliminator:
 
     @torch.no_grad()
     def linearize(
-        self, unknowns: np.ndarray, penalties: torch.Tensor, before: StateSteps | None
+        self, unknowns: np.ndarray, penalties: torch.Tensor, before: Linearization | None
     ) -> tuple[Linearization, int]:
         """The linearization of the parameters, and the largest number of time steps per frame.
 
         Args:
             unknowns: The point, all unknowns.
             penalties: Rows ``[m, p + 1]`` of priors and smoothness.
-            before: Steps of the states at an earlier point, to start from.
+            before: The linearization at an earlier point, to start from.
 
         Raises:
             DivergenceError: if a rollout is no longer finite.
@@ -83,7 +83,9 @@ class StateEliminator:
             )  # fmt: skip
             rows = jacobian.parameter_rows()
             squares += float(_squares(rows)[-1].sum())
-            guess = None if before is None else before.guess(numbers, windows)
+            guess = None
+            if before is not None:
+                guess = before.state_columns(unknowns, numbers, windows)
             solution, needed = eliminate_states(jacobian, rows, guess)
             for block in rows:
                 reduction.fold(numbers, block)
@@ -108,7 +110,10 @@ class StateEliminator:
 
 
 def eliminate_states(
-    jacobian: StateJacobian, rows: Rows, guess: torch.Tensor | None = None
+    jacobian: StateJacobian,
+    rows: Rows,
+    guess: torch.Tensor | None = None,
+    noise: float | None = None,
 ) -> tuple[torch.Tensor, int]:
     """Solve min |c − J x| for every column c; the last one is the residual.
 
@@ -116,11 +121,13 @@ def eliminate_states(
         jacobian: J, of windows that do not depend on each other.
         rows: The columns c; c − J x afterwards.
         guess: x to start from, ``[G, B, size]``.
+        noise: Variance of the residual's noise; by default its mean square.
 
     Returns:
         x and the number of iterations.
     """
-    noise = float(_squares(rows)[-1].sum()) / max(1, sum(each[0].numel() for each in rows))
+    if noise is None:
+        noise = float(_squares(rows)[-1].sum()) / max(1, sum(each[0].numel() for each in rows))
     solution = torch.zeros_like(rows[0]) if guess is None else guess
     if guess is not None:
         _add(rows, jacobian.push(solution), -torch.ones(solution.shape[:2]).double())

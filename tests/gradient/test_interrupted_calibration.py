@@ -27,10 +27,12 @@ CASES: dict[str, dict[str, Any]] = {
     "gauss-newton": {"method": "gauss-newton"},
     "auto": {"method": "gauss-newton", "numerics": "auto", "check_discretization": True},
     "starts": {"method": "gauss-newton", "starts": 3},
-    "estimated states": {"method": "gauss-newton", "initial_state": "estimate"},
+    "estimated states": {
+        "method": "gauss-newton", "initial_state": "estimate", "check_discretization": True,
+    },
     "L-BFGS-B": {"method": "L-BFGS-B"},
     "adam": {"method": "adam", "learning_rate": 0.05},
-}
+}  # fmt: skip
 
 
 class _EndedError(Exception):

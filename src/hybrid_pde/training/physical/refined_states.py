@@ -5,6 +5,8 @@ as well is taken up by the estimated states; only the rest, the part orthogonal 
 by the states, moves the parameters.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 
@@ -38,33 +40,51 @@ def linearize_refined_states(
     Raises:
         DivergenceError: if a rollout is no longer finite.
     """
-    found = objective.log.evaluate(
-        "refined states",
-        unknowns,
-        lambda: {"columns": torch.from_numpy(_reduced(objective, unknowns, finer, num_windows))},
-    )
+    # outside of the evaluation, since these are entries of the log themselves
+    noise = objective.linearize(unknowns).loss
+    clean = resolved_states(objective, unknowns)
+    at = objective.linearize(clean)
+
+    def compute() -> dict[str, torch.Tensor]:
+        chosen = objective.observations.evenly_chosen(num_windows)
+        return {
+            "columns": torch.from_numpy(_reduced(objective, unknowns, finer, chosen, at, noise))
+        }
+
+    found = objective.evaluate("refined states", unknowns, compute)
     columns, size = found["columns"].numpy(), len(objective.vector)
     jacobian, count = columns[:, :size], objective.num_values
 
-    def at(residual: np.ndarray) -> Linearization:
+    def with_residual(residual: np.ndarray) -> Linearization:
         loss = float(residual @ residual) / count
         return Linearization(unknowns[:size], jacobian, residual, loss)
 
-    return RefinedLinearization(at(columns[:, -1]), at(columns[:, -1] + columns[:, -2]))
+    own, difference = columns[:, -1], columns[:, -2]
+    return RefinedLinearization(with_residual(own), with_residual(own + difference))
 
 
 @torch.no_grad()
 def _reduced(
-    objective: Objective, unknowns: np.ndarray, finer: Discretization, num_windows: int
+    objective: Objective,
+    unknowns: np.ndarray,
+    finer: Discretization,
+    chosen: Sequence[int],
+    at: Linearization,
+    noise: float,
 ) -> np.ndarray:
-    """Triangular factor of the columns J, difference of the solutions, residual of the used one."""
+    """Triangular factor of the columns J, difference of the solutions, residual of the used one.
+
+    Args:
+        objective: The misfit.
+        unknowns: All unknowns at its minimum.
+        finer: The finer discretization.
+        chosen: Numbers of the windows.
+        at: Linearization at the states without the modes that only noise has.
+        noise: Loss at the minimum.
+    """
     observations, vector, states = objective.observations, objective.vector, objective.states
     assert states is not None
-    size, windows = len(vector), len(observations.windows)
-    clean = resolved_states(objective, unknowns)
-    noise = objective.linearize(unknowns).loss
-    at = objective.linearize(clean)
-    chosen = set(observations.evenly_chosen(num_windows))
+    size, windows, clean = len(vector), len(observations.windows), at.z
     reduction = Reduction(size + 1, None, observations.simulations)
     for chunk in observations.chunks():
         numbers = [number for number in chunk if number in chosen]

@@ -52,6 +52,21 @@ def recorded_warnings() -> Iterator[list[str]]:
         _records.reset(token)
 
 
+@contextmanager
+def silent_warnings() -> Iterator[None]:
+    """Neither show nor record the warnings about results that are issued in the block.
+
+    Records that are begun in the block have them, for a caller that passes them on in other words.
+    """
+    token = _records.set(())
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResultWarning)
+            yield
+    finally:
+        _records.reset(token)
+
+
 def inherited(stage: str, texts: Iterable[str]) -> list[str]:
     """Warnings of an earlier stage as a later stage keeps them: with the stage's name in front.
 

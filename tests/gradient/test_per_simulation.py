@@ -3,7 +3,7 @@
 import json
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +19,11 @@ from hybrid_pde.errors import CalibrationError, ConfigError
 from hybrid_pde.factories import TrainerFactory
 from hybrid_pde.models.physical.parameters_file import load_parameters, read_parameters
 from hybrid_pde.models.registry import ModelRegistry
-from hybrid_pde.result_warnings import ResultWarning
+from hybrid_pde.result_warnings import ResultWarning, warn_of_result
 from hybrid_pde.stages.calibrate import SimulationEstimates
 from hybrid_pde.stages.pipeline import run_experiment
 from hybrid_pde.stages.train_physical import CalibrationFiles, calibrate_simulations
+from hybrid_pde.training.physical import PhysicalTrainer
 from hybrid_pde.training.physical.per_simulation import FAILED, SimulationCalibrator
 from hybrid_pde.training.physical.shared_parameters import JointCalibration
 from hybrid_pde.training.physical.shared_uncertainty import shared_report
@@ -242,6 +243,29 @@ def test_shared_parameters_are_estimated_together_with_those_of_each_simulation(
     assert lower < shared["value"][0] < upper
     assert result["history"][-1]["loss"] < result["history"][0]["loss"]
     assert len(result["table"]) == 4, "the shared one has no rows"
+
+
+@pytest.mark.filterwarnings("ignore::hybrid_pde.result_warnings.ResultWarning")
+def test_warnings_of_single_simulations_are_said_once_and_with_their_name(
+    store: CacheManager, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where parameters are shared, for which each simulation is calibrated, too."""
+    monkeypatch.setattr(
+        PhysicalTrainer, "train", _warning(PhysicalTrainer.train, "the same for each")
+    )
+    files = files_in(tmp_path)
+    result = calibrate_simulations(experiment_of([OWN, SHARED]), store, files, [])
+    found = [text for text in result["warnings"] if "the same for each" in text]
+    assert len(found) == 1 and found[0].startswith("simulation 0 (")
+
+
+def _warning(train: Callable[..., Any], text: str) -> Callable[..., Any]:
+    def with_warning(self: PhysicalTrainer, *arguments: Any, **options: Any) -> Any:
+        result = train(self, *arguments, **options)
+        warn_of_result(text)
+        return {**result, "warnings": [*result["warnings"], text]}
+
+    return with_warning
 
 
 def test_beside_shared_parameters_no_warning_recommends_what_is_refused(

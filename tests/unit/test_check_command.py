@@ -95,7 +95,7 @@ def test_valid_experiment_shows_its_stages(content, capsys):
         "64 generated simulations of 5 frames",
         "rollouts of 1 test simulation(s)",
         "2 simulation(s) are in no split",
-        "run: snakemake --cores 2 --config experiment=a.yaml",
+        "--cores 2 --config experiment=a.yaml",
     ):
         assert part in text
     assert ASSUMED_PERIODIC not in text

@@ -138,7 +138,11 @@ WRONG: dict[str, tuple[Any, dict[str, Any], str]] = {
     ),
     "frame": (lambda d: d, {"index": 3}, "frame 3: the file has 3, counted from 0"),
     "simulation": (lambda d: d, {"simulation": 1}, "simulation 1: the file has 1, counted"),
-    "parameter": (lambda d: d, {"parameters": {"mu": 1.0}}, "parameter 'mu': the model has nu;"),
+    "parameter": (
+        lambda d: d,
+        {"parameters": {"mu": 1.0}},
+        "parameter 'mu': the neural surrogate has nu;",
+    ),
     "numbers": (lambda d: d, {"parameters": {"nu": [1, 2]}}, r"'nu': 2 number\(s\); the model ta"),
 }
 
@@ -345,7 +349,7 @@ def test_a_parameter_may_have_the_name_of_an_attribute(tmp_path: Path, capsys: A
     start = ("--initial", tmp_path / "state.nc", "--steps", 1)
     assert run("predict", folder, *start, "--output", tmp_path / "o.nc") == 0
     shown = capsys.readouterr().out
-    assert "parameters: diffusivity = 0.1, velocity = " in shown and "source = 2" in shown
+    assert "parameters: diffusivity = 0.1 m²/s, velocity = " in shown and "source = 2" in shown
 
 
 def test_a_calibrated_model_solves_its_equation_with_its_parameters(tmp_path: Path) -> None:
@@ -378,8 +382,11 @@ def test_a_forecast_that_the_grid_does_not_resolve_is_warned_of() -> None:
     x = 2.0 * (np.arange(32) + 0.5) / 32
     start = xr.Dataset({"u": (("time", "x"), np.sin(np.pi * x)[None])}, {"time": [0.0], "x": x})
     model.rollout(start, 4)
-    with pytest.warns(ResultWarning, match="the grid does not resolve u: at frame 3, "):
+    with pytest.warns(ResultWarning) as found:
         model.rollout(start, 4, parameters={"viscosity": 1e-4})
+    far, unresolved = (str(each.message) for each in found)
+    assert "parameter 'viscosity': 0.0001 is 0.001 times the calibrated 0.1 length" in far
+    assert "the grid does not resolve u: at frame 3, " in unresolved
 
 
 def test_a_known_parameter_comes_from_the_state(tmp_path: Path) -> None:
@@ -389,6 +396,34 @@ def test_a_known_parameter_comes_from_the_state(tmp_path: Path) -> None:
         model.rollout(heat(), 1)
     found = model.rollout(heat().assign_attrs(D=0.3), 1)
     np.testing.assert_allclose(found["heat"][0], 300 + decay(0.3, 0.5), atol=1e-4)
+
+
+def test_a_forecast_with_a_known_field_can_be_continued(tmp_path: Path) -> None:
+    """The field is in the result as it was read, and no number stands for it."""
+    section = {"name": "AdvectionDiffusionPDE", "numerics": {"scheme": "spectral"}}
+    section["pde_params"] = {"diffusivity": 0.1, "velocity": 0.0}
+    experiment = parse_experiment(
+        {
+            "data": {"fields": ["heat"], "known_parameters": {"source": "heating"}},
+            "model": {"physical": section},
+        }
+    )
+    model = ModelRegistry(experiment).get_physical_model()
+    known = KnownParameter("source", is_field=True)
+    reading = {"known_parameters": {"source": "heating"}}
+    layouts = (FieldLayout("heat"),)
+    model.data = DataDescription(WAVE, layouts, 0.5, StatedUnits(), (known,), reading)
+    x = 2.0 * (np.arange(32) + 0.5) / 32
+    wave = np.sin(np.pi * x)
+    start = xr.Dataset({"heat": (("time", "x"), 0 * wave[None]), "heating": ("x", wave)}, {"x": x})
+    start = start.assign_coords(time=[0.0])
+    first = model.rollout(start, 2)
+    np.testing.assert_array_equal(first["heating"], wave)
+    assert "source" in first.attrs and not isinstance(first.attrs["source"], float)
+    whole = model.rollout(start, 4)["heat"]
+    steady = wave / (0.1 * np.pi**2) * (1 - np.exp(-0.1 * np.pi**2 * 2.0))
+    np.testing.assert_allclose(whole[3], steady, atol=1e-4)
+    np.testing.assert_allclose(model.rollout(first, 2)["heat"][1], whole[3], atol=1e-6)
 
 
 def test_a_calibration_without_its_data_says_how_to_get_them(tmp_path: Path) -> None:

@@ -19,6 +19,8 @@ from tests.unit.raw_files import cells, shared_file, write_file
 TIMES = 0.02 * np.arange(7)
 DIFFUSIVITY, VELOCITY = 0.03, (0.4, -0.2)
 
+ROOT = Path(__file__).resolve().parents[2]
+
 
 @pytest.fixture(autouse=True)
 def working_directory(tmp_path, monkeypatch):
@@ -74,7 +76,8 @@ def test_equation_that_explains_the_data_is_chosen(tmp_path, capsys):
     jsonschema.validate(content, schema)
     shown = capsys.readouterr().out
     assert "→ AdvectionDiffusionPDE" in shown
-    assert "run:   snakemake --cores 2 --config experiment=a.yaml" in shown
+    assert "--cores 2 --config experiment=a.yaml" in shown
+    assert f"run:   snakemake --snakefile {ROOT}/Snakefile --profile" in shown, "from elsewhere"
     assert app.run(["check", "a.yaml"]) == app.DONE
     assert "a.yaml: no errors" in capsys.readouterr().out
 
@@ -97,7 +100,7 @@ def test_experiment_of_a_project_goes_to_config(tmp_path, capsys):
     os.mkdir("config")
     write_transport(tmp_path / "raw", 1)
     assert app.run(["new", "raw"]) == app.DONE
-    assert "snakemake --cores 2 results/raw/report.html" in capsys.readouterr().out
+    assert "--cores 2 results/raw/report.html" in capsys.readouterr().out
     assert app.run(["new", "raw"]) == app.MENDABLE
     assert "config/raw.yaml: exists" in capsys.readouterr().err
 

@@ -137,6 +137,23 @@ def test_held_out_simulations_must_be_long_enough(tmp_path: Path) -> None:
     assert message.startswith("trainer_params.context_frames: 5: simulation 2 is held out")
 
 
+def test_a_surrogate_without_options_is_validated_on_held_out_simulations(tmp_path: Path) -> None:
+    """The length of its rollouts is chosen later; one frame after the context is the least."""
+    experiment = load(tmp_path, EXPERIMENT)
+    training = experiment.trainer_params.synthetic.model_copy(
+        update={"num_predict_steps": None, "train_sim": [0], "val_sim": [2]}
+    )
+    both = experiment.trainer_params.model_copy(update={"synthetic": training})
+    hybrid = experiment.model_copy(
+        update={
+            "run_params": experiment.run_params.model_copy(update={"model_type": "hybrid"}),
+            "trainer_params": both,
+        }
+    )
+    assert not [*context_errors(hybrid, [8, 8, 8])]
+    assert len([*context_errors(hybrid, [8, 8, 2])]) == 1
+
+
 def stored(folder: Path, count: int = 3) -> CacheManager:
     """Simulations of 4, 5, … frames, whose value at frame t is 10 · number + t."""
     store = CacheManager(folder / "cache")

@@ -337,14 +337,17 @@ def test_speed_and_replicates_are_reported() -> None:
 def test_poor_models_are_warned_of() -> None:
     poor = _errors(2.0) | {
         "spectral_error": {"low": 0.02, "mid": 0.51, "high": 2.8},
-        "energy_share": {"low": 0.95, "mid": 0.05, "high": 3.14e-6},
+        "energy_share": {"low": 0.95, "mid": 0.05, "high": 3.14e-4},
     }
     good = _errors(0.1) | {"spectral_error": {"low": 0.02, "mid": 0.3, "high": None}}
     found = evaluation_warnings(_metrics(synthetic=poor, physical=good))
     assert len(found) == 2
     assert "Synthetic model: worse than persistence: its VRMSE is 1.33 times that of" in found[0]
     assert "(mid wavenumbers 51 % off on average, with 5 % of the energy; high " in found[1]
-    assert "wavenumbers 280 % off on average, with 0.00031 % of the energy)" in found[1]
+    assert "wavenumbers 280 % off on average, with 0.031 % of the energy)" in found[1]
+    poor["energy_share"]["high"] = 1e-6  # of all energy, less than anybody sees
+    assert "mid wavenumbers" in (text := evaluation_warnings(_metrics(synthetic=poor))[1])
+    assert "high wavenumbers" not in text
     assert not timing_warnings({"speedup": {"one": 0.96, "batch": 8.0}})
     assert not timing_warnings({"synthetic": 0.1})
     errors = {"synthetic": {"vrmse": 0.02}, "physical": {"vrmse": 0.001}}

@@ -10,10 +10,10 @@ import torch
 from hybrid_pde.config import Experiment, parse_experiment
 from hybrid_pde.config.checks.symmetries import box_of
 from hybrid_pde.domain.grid import FieldLayout, Grid
-from hybrid_pde.errors import CheckpointError, ConfigError
+from hybrid_pde.errors import CheckpointError, ConfigError, OwnModelError
 from hybrid_pde.models import ModelRegistry, load_synthetic_model
 from hybrid_pde.models.surrogate_file import save_synthetic_model
-from hybrid_pde.models.user_models import check_own_models
+from hybrid_pde.models.user_models import check_own_models, try_own_equation
 from hybrid_pde.workflow.stage_settings import stage_settings
 
 EQUATION = """
@@ -120,6 +120,26 @@ def test_faulty_user_equation_is_reported_before_the_run(tmp_path: Path, case: s
     equation, learnable, message = REFUSED[case]
     with pytest.raises(ConfigError, match=f"case.yaml: .*{message}"):
         check_own_models(experiment(tmp_path, equation, **learnable), "case.yaml")
+
+
+RETURNED = 'return {"u": -parameters["decay"] * state["u"]}'
+FAULTY = {
+    "a name": ("u = state['w']", r"equation\.py:\d+: .*rate fails: KeyError: 'w'; correct the mod"),
+    "another field": ("return {'v': state['u']}", r"rate returns \['v'\]; it has to return .* u; "),
+    "no dictionary": ("return 2 * state['u']", r"rate returns \w*; it has to return a dictionary"),
+}
+
+
+@pytest.mark.parametrize("case", FAULTY)
+def test_a_mistake_in_the_rate_is_found_by_one_short_step(tmp_path: Path, case: str) -> None:
+    line, message = FAULTY[case]
+    wrong = EQUATION.replace(RETURNED, f"{line}\n        {RETURNED}")
+    with pytest.raises(OwnModelError, match=message):
+        try_own_equation(experiment(tmp_path, wrong), GRID, [FieldLayout("u")])
+
+
+def test_a_right_equation_passes_the_short_step(tmp_path: Path) -> None:
+    try_own_equation(experiment(tmp_path), GRID, [FieldLayout("u")])
 
 
 def test_loading_a_saved_model_never_runs_the_module_that_it_names(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import hybrid_pde
 from hybrid_pde.config.loading import CONFIG_DIR
 
 
@@ -13,5 +14,13 @@ def run_command(path: Path, name: str) -> str:
         name: Its name, of its folder in ``results``.
     """
     if path.parent == Path(CONFIG_DIR) and path.stem == name:
-        return f"snakemake --cores 2 results/{name}/report.html"
-    return f"snakemake --cores 2 --config experiment={path}"
+        return f"snakemake {workflow_options()}--cores 2 results/{name}/report.html"
+    return f"snakemake {workflow_options()}--cores 2 --config experiment={path}"
+
+
+def workflow_options() -> str:
+    """Options that name the workflow and its profile, from a folder that is not the project's."""
+    root = Path(hybrid_pde.__file__).resolve().parents[2]
+    if Path("Snakefile").exists() or not (root / "Snakefile").exists():
+        return ""
+    return f"--snakefile {root}/Snakefile --profile {root}/profiles/default "

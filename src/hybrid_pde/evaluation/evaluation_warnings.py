@@ -10,6 +10,8 @@ from hybrid_pde.evaluation.report.cost_section import at_equal_error
 # Relative error of the energy in a band of wavenumbers: half of the energy is missing, or half as
 # much is added.
 MAX_BAND_ERROR = 0.5
+# Error of the energy in a band, relative to all energy, that is as little as 1 % of the amplitude.
+NEGLIGIBLE_ENERGY = 1e-4
 # Largest value of long rollouts, relative to that of the calibrated solver's.
 MAX_GROWTH = 2.0
 TIMING_ERROR = 0.05  # relative; times of single runs are not reproduced better
@@ -131,13 +133,15 @@ def _quality_warnings(label: str, metrics: Mapping[str, Any], name: str) -> list
             f"{label}: worse than persistence: its VRMSE is {number(1 / gain, 3)} times that of "
             f"the unchanged first frame; {advice}."
         )
+    shares = metrics[name].get("energy_share", {})
     bands = {
         band: error
         for band, error in metrics[name].get("spectral_error", {}).items()
-        if error is not None and error > MAX_BAND_ERROR
+        if error is not None
+        and error > MAX_BAND_ERROR
+        and error * (shares.get(band) or 1.0) > NEGLIGIBLE_ENERGY
     }
     if bands:
-        shares = metrics[name].get("energy_share", {})
         wrong = "; ".join(
             f"{band} wavenumbers {percent(error)} off on average{_with_energy(shares.get(band))}"
             for band, error in bands.items()

@@ -4,7 +4,7 @@ Layout: ``T`` time, ``C`` channel, ``X Y Z`` space.
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -29,6 +29,7 @@ from hybrid_pde.data.raw_files.dataset_in_memory import NAME, open_in_memory
 from hybrid_pde.data.raw_files.raw_file import RawFile
 from hybrid_pde.data.raw_files.subprocess_reader import open_in_subprocess
 from hybrid_pde.domain.data_description import DataDescription
+from hybrid_pde.domain.grid import FieldLayout
 from hybrid_pde.domain.known_values import KnownParameter
 from hybrid_pde.errors import DivergenceError, StateError
 from hybrid_pde.models.state_regridding import regridded
@@ -81,6 +82,9 @@ class Forecaster(Protocol):
 
     def used_parameters(self, start: Start) -> dict[str, Any]:
         """Numbers of every parameter of the rollout, for the attributes of the result."""
+
+    def unit_of(self, parameter: str) -> str:
+        """Unit of a parameter; empty if it is not known."""
 
 
 def forecast_dataset(
@@ -146,8 +150,9 @@ def _forecast(
     unknown = [name for name in request.parameters if name not in model.allowed]
     if unknown:
         raise StateError(
-            f"parameter {unknown[0]!r}: the model has "
-            f"{', '.join(model.allowed) or 'no parameters'}; leave it out or correct its name"
+            f"parameter {unknown[0]!r}: the {model.kind} has "
+            f"{', '.join(model.allowed) or 'no parameters'}; leave it out, correct its name, or "
+            "take a model that has it"
         )
     wanted = [name for name in model.known if name not in request.parameters]
     state = read_start(source, open_file, model.data, model.fields, wanted, request)
@@ -166,16 +171,35 @@ def _forecast(
             )
     static = {layout.name for layout in model.data.layouts if layout.static}
     carried = {name: state.fields[name] for name in model.fields if name in static}
-    data = model.data
+    data, known = model.data, [*_known_fields(model.data, start)]
     forecast = cf_dataset(
-        {**frames, **carried},
+        {**frames, **carried, **{layout.name: values for layout, values, _ in known}},
         data.grid,
-        data.layouts,
+        [*data.layouts, *(layout for layout, *_ in known)],
         state.time + data.dt * np.arange(1, steps + 1),
         replace(data.units, epoch=state.since),
         _attributes(model, state, request),
     )
+    for layout, _, unit in known:
+        forecast[layout.name].attrs |= {"units": unit} if unit else {}
     return _with_parameters(forecast, model.used_parameters(start))
+
+
+def _known_fields(
+    data: DataDescription, start: Start
+) -> Iterator[tuple[FieldLayout, np.ndarray, str]]:
+    """Known parameters that are fields: layout in the files, values ``[C, *space]`` and unit."""
+    names = data.reading.get("known_parameters") or {}
+    for parameter in start.known:
+        if not parameter.is_field:
+            continue
+        variable, unit = names.get(parameter.name, parameter.name), data.units.of(parameter.name)
+        values = start.values[parameter.name][0].numpy()
+        if isinstance(variable, str):
+            yield FieldLayout(variable, parameter.components, static=True), values, unit
+        elif isinstance(variable, list):
+            for component, channel in zip(variable, values, strict=True):
+                yield FieldLayout(component, static=True), channel[None], unit
 
 
 def _start(state: StartState, data: DataDescription, request: StateRequest) -> Start:

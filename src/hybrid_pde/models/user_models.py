@@ -1,5 +1,9 @@
 """Checks of an experiment against the models in a Python file of the user."""
 
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
 from hybrid_pde.config.checks.augmentation import drawn_parameter_errors
 from hybrid_pde.config.checks.equation import check_equation
 from hybrid_pde.config.checks.hybrid import exchanged_field_errors
@@ -9,7 +13,11 @@ from hybrid_pde.config.checks.symmetry_obstacles import Box
 from hybrid_pde.config.derived import stages_trained
 from hybrid_pde.config.error_messages import raise_errors
 from hybrid_pde.config.schema import Experiment
-from hybrid_pde.errors import ConfigError
+from hybrid_pde.domain.grid import FieldLayout, Grid
+from hybrid_pde.errors import ConfigError, OwnModelError, error_of_own_model
+
+_FEW_POINTS = 16  # along an axis
+_SHORT = 1e-9  # time step [time], of which one is stable for any equation
 
 
 def check_own_models(experiment: Experiment, source: str, box: Box | None = None) -> None:
@@ -52,3 +60,41 @@ def check_own_models(experiment: Experiment, source: str, box: Box | None = None
         )
         if box is not None and "synthetic" in trained:
             raise_errors(source, find_symmetries(experiment, spec, box)[1])
+
+
+def try_own_equation(experiment: Experiment, grid: Grid, layouts: Sequence[FieldLayout]) -> None:
+    """Solve an equation of the user's own for one short step on few points.
+
+    Args:
+        experiment: The experiment; one without a module is not tried.
+        grid: Grid of the data.
+        layouts: Fields of the data.
+
+    Raises:
+        OwnModelError: naming the line that fails, or what the equation does not return.
+    """
+    section = experiment.model.physical
+    if section is None or not section.module:
+        return
+    import torch
+
+    from hybrid_pde.models.registry import ModelRegistry
+    from hybrid_pde.numerics.discretization import Discretization
+
+    model = ModelRegistry(experiment).get_physical_model()
+    model.discretization = Discretization.of("finite_difference", 2)
+    few = replace(grid, shape=tuple(min(_FEW_POINTS, points) for points in grid.shape))
+    wave = torch.sin(torch.arange(math.prod(few.shape)).double()).reshape(few.shape)
+    state = {
+        each.name: (1 + 0.1 * wave).expand(1, each.channels, *few.shape)
+        for each in layouts
+        if not each.static
+    }
+    try:
+        with torch.no_grad():
+            list(model.rollout(state, few, 1, _SHORT))
+    except OwnModelError:
+        raise
+    except Exception as error:  # those of other causes come with the data, and say more there
+        if (own := error_of_own_model(error)) is not None:
+            raise own from error

@@ -109,15 +109,7 @@ class TracedFunctions:
             try:
                 self._graphs[name] = _traced(function, held, changing, valid)
             except Exception as problem:  # an error of the function itself is raised when it runs
-                reason = str(problem).strip().splitlines() or [type(problem).__name__]
-                logger.warning(
-                    "%s: cannot be traced to a graph of tensor operations and runs several times "
-                    "slower (%s); a right-hand side may use the operations of phiml.math only, and "
-                    "no branch may depend on a value",
-                    self._label,
-                    reason[0],
-                )
-                self._graphs[name] = _Untraced(function)
+                self._graphs[name] = _Untraced(function, self._label, problem)
         return self._graphs[name]
 
 
@@ -151,19 +143,41 @@ def _traced(
 
 
 class _Untraced:
-    """A function that is run as it stands."""
+    """A function that is run as it stands, and says so once it has run.
+
+    Args:
+        function: The function.
+        label: Its name.
+        problem: Why it cannot be traced.
+    """
 
     num_operations = num_results = 0
     is_real = False  # never compiled
 
-    def __init__(self, function: Function) -> None:
-        self._function = function
+    def __init__(self, function: Function, label: str, problem: Exception) -> None:
+        self._function, self._label = function, label
+        reason = str(problem).strip().splitlines() or [type(problem).__name__]
+        self._reason: str | None = reason[0]
 
     def hold(
         self, held: Tensors, device: torch.device, compiled: bool = False
     ) -> Callable[[Tensors], Tensors]:
         """The function of the changing tensors alone."""
-        return lambda changing: self._function(held, changing)
+
+        def run(changing: Tensors) -> Tensors:
+            found = self._function(held, changing)
+            if self._reason is not None:
+                logger.warning(
+                    "%s: cannot be traced to a graph of tensor operations and runs several times "
+                    "slower (%s); a right-hand side may use the operations of phiml.math only, and "
+                    "no branch may depend on a value",
+                    self._label,
+                    self._reason,
+                )
+                self._reason = None
+            return found
+
+        return run
 
     def program(
         self,

@@ -11,6 +11,7 @@ from hybrid_pde.config.yaml_file import read_yaml
 from hybrid_pde.data.cache.raw_index import build_index
 from hybrid_pde.data.plan_checks import check_data
 from hybrid_pde.errors import ConfigError, UserError
+from hybrid_pde.models.user_models import try_own_equation
 from hybrid_pde.workflow.requested_experiments import RequestedExperiments
 
 _PARSED = "config: "  # with which the lines of a parsed mapping begin
@@ -105,7 +106,10 @@ def _check_data(experiment: Experiment, path: Path) -> None:
 def _check_as_planned(path: Path) -> None:
     """Check as Snakemake does: names, folders, user-defined models, reused experiments."""
     requested = RequestedExperiments({"experiment": str(path)}, claim=False)
-    requested.default.import_own_models()
+    plan = requested.default
+    plan.import_own_models()
+    if not plan.is_generated:
+        try_own_equation(plan.experiment, plan.index.grid, plan.index.layouts)
 
 
 def _found(check) -> list[str]:  # type: ignore[no-untyped-def]

@@ -69,8 +69,12 @@ def command(
     times = factor * forecast["time"].values
     print(f"model: {forecast.attrs['source']}, {model}")
     print(f"state: {forecast.attrs['initial_state']}")
-    used = _parameters(forecast, forecaster.allowed)
-    if shown := ", ".join(f"{name} = {_shown(value)}" for name, value in used):
+    used = {
+        name: f"{name} = {_shown(value)} {forecaster.unit_of(name)}".rstrip()
+        for name, value in _parameters(forecast, forecaster.allowed)
+    }
+    fields = [f"{name} as in the state's file" for name in forecaster.known if name not in used]
+    if shown := ", ".join([*used.values(), *fields]):
         print(f"parameters: {shown}")
     span = f"{times[0]:.6g} … {times[-1]:.6g} {unit}".rstrip()
     print(f"{output}: {steps} frames, time {span}")

@@ -23,7 +23,7 @@ def command(experiment: Name, assignments: Assignments, output: Folder = Path("c
     It prints the call that runs them. Experiments that differ in the surrogate alone share the
     data, the calibration and the generated simulations of the given one (the key reuse).
     """
-    from hybrid_pde.command_line.run_commands import run_command
+    from hybrid_pde.command_line.run_commands import run_command, workflow_options
     from hybrid_pde.command_line.sweeping.sweep_files import write_sweep
     from hybrid_pde.config import load_experiment
     from hybrid_pde.config.loading import CONFIG_DIR
@@ -34,7 +34,7 @@ def command(experiment: Name, assignments: Assignments, output: Folder = Path("c
         print(f"{file}: written{f', reuses {reused}' if reused else ''}")
     if output == Path(CONFIG_DIR):
         targets = " ".join(f"results/{name}/report.html" for name in files.values())
-        print(f"run:     snakemake --cores 2 {targets}")
+        print(f"run:     snakemake {workflow_options()}--cores 2 {targets}")
     else:
         for file, name in files.items():
             print(f"run:     {run_command(file, name)}")

@@ -72,7 +72,7 @@ def context_errors(experiment: Experiment, frames: Sequence[int | None]) -> Iter
     if not is_calibrated_by_simulation(experiment):
         return
     validated = {
-        index: getattr(experiment.trainer_params, stage).num_predict_steps
+        index: getattr(experiment.trainer_params, stage).num_predict_steps or 1
         for stage in stages_trained(experiment)
         if stage == "synthetic"
         for index in getattr(experiment.trainer_params, stage).val_sim

@@ -12,10 +12,11 @@ from phiml import math
 from phiml.math import channel
 
 from hybrid_pde.config.equations import EquationSpec
+from hybrid_pde.errors import OwnModelError
 from hybrid_pde.numerics.operators import Operators
 
 Values = dict[str, math.Tensor]
-LinearTerms = Mapping[str, Mapping[int, math.Tensor]]
+LinearTerms = Mapping[str, Mapping[int, math.Tensor | float]]
 COMPONENT = "component"
 # Units of parameters from which the default methods bound the time step.
 _LIMITING_UNITS = ("length/time", "length²/time", "1/time")
@@ -54,6 +55,21 @@ class Equation(ABC):
                 dimensions.
             operators: Derivatives, see :class:`hybrid_pde.numerics.operators.Operators`.
         """
+
+    def checked_rate(self, state: Values, parameters: Values, operators: Operators) -> Values:
+        """As :meth:`rate`, with the rates of all fields and no others.
+
+        Raises:
+            OwnModelError: naming what is missing, or no field of the equation.
+        """
+        rates, roles = self.rate(state, parameters, operators), set(state)
+        if not isinstance(rates, Mapping) or set(rates) != roles:
+            found = sorted(rates) if isinstance(rates, Mapping) else type(rates).__name__
+            raise OwnModelError(
+                f"{self.spec.name}: rate returns {found}; it has to return a dictionary with the "
+                f"rate of change of {', '.join(sorted(roles))}; correct the model"
+            )
+        return rates
 
     def bound_speed(self, state: Values, parameters: Values) -> math.Tensor:
         """Velocity of advection [length/time]; its largest magnitude bounds the time step.

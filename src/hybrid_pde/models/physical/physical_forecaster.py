@@ -12,11 +12,13 @@ from hybrid_pde.models.forecast import Start, forecast_dataset
 from hybrid_pde.models.physical.conditions import recorded_conditions
 from hybrid_pde.models.physical.field_roles import match_roles
 from hybrid_pde.models.physical.fine_structure import unresolved_fields, warn_of_unresolved
+from hybrid_pde.result_warnings import warn_of_result
 
 if TYPE_CHECKING:
     from hybrid_pde.models.physical.physical_model import PhysicalModel
 
 MAX_NUMBERS = 3  # of a parameter that is no field
+FAR = 100.0  # ratio to the calibrated value from which a given one is probably in another unit
 
 
 class PhysicalForecaster:
@@ -58,7 +60,7 @@ class PhysicalForecaster:
                 f"--parameters {lacking[0]}=… (parameters={{{lacking[0]!r}: …}})"
             )
         for name, values in start.values.items():
-            self._check(name, values)
+            self._check(start.source, name, values)
         conditions = recorded_conditions(start.known, start.values)
         types = {values.dtype for values in start.fields.values()}
         with torch.no_grad(), self._model.at_least(types):
@@ -77,7 +79,7 @@ class PhysicalForecaster:
         warn_of_unresolved({start.source: unresolved_fields(whole)})
         return found
 
-    def _check(self, name: str, values: torch.Tensor) -> None:
+    def _check(self, source: str, name: str, values: torch.Tensor) -> None:
         """Reject a value that the parameter cannot have."""
         spec = self._model.spec.parameters.get(name)
         if spec is None or values.numel() > MAX_NUMBERS:  # a boundary value, or a field
@@ -91,6 +93,8 @@ class PhysicalForecaster:
                 f"parameter {name!r}: {values.numel()} number(s); the model takes "
                 f"{' or '.join(map(str, sorted(wanted)))}"
             )
+        if values.numel() == own.numel() == 1 and name not in self.known:
+            self._warn_of_magnitude(source, name, float(values))
         if spec.positive and (values < 0).any():
             raise StateError(
                 f"parameter {name!r}: {values.flatten().tolist()}: it is 0 or above; correct it"
@@ -98,13 +102,35 @@ class PhysicalForecaster:
 
     def used_parameters(self, start: Start) -> dict[str, Any]:
         """The numbers of each parameter that is no field."""
-        own = {name: value.detach().numpy() for name, value in self._model.named_parameters()}
+        fields = {parameter.name for parameter in start.known if parameter.is_field}
+        own = {
+            name: value.detach().numpy()
+            for name, value in self._model.named_parameters()
+            if name not in fields
+        }
         given = {
             parameter.name: start.values[parameter.name][0].numpy()
             for parameter in start.known
             if not parameter.is_field
         }
         return {k: v for k, v in {**own, **given}.items() if v.size <= MAX_NUMBERS}
+
+    def unit_of(self, parameter: str) -> str:
+        """Unit of a parameter in the system of the data."""
+        spec = self._model.spec.parameters.get(parameter)
+        return "" if spec is None else self.data.units.concrete(spec.unit)
+
+    def _warn_of_magnitude(self, source: str, name: str, value: float) -> None:
+        """Warn of a value that is far from the calibrated one: its unit may be another."""
+        own = float(self._model.get_parameter(name).detach())
+        if own <= 0 or value <= 0 or 1 / FAR <= value / own <= FAR:
+            return
+        unit = self.unit_of(name)
+        warn_of_result(
+            f"{source}: parameter {name!r}: {value:.6g} is {value / own:.2g} times the calibrated "
+            f"{own:.6g} {unit}".rstrip()
+            + f": is it in the unit of the data{f', {unit}' if unit else ''}?"
+        )
 
 
 def rollout_dataset(

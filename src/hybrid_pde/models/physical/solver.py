@@ -260,7 +260,18 @@ class Solver:
                 raise DivergenceError(
                     f"{self._equation.spec.name}: {entry} {what}: {role} is not finite "
                     f"({_describe(parameters, first)}; {self.substeps_used} time steps a frame)"
+                    f"{self._advice if frame else ''}"
                 )
+
+    @property
+    def _advice(self) -> str:
+        """What may be wrong with the time steps of an equation that is not one of the shipped."""
+        if type(self._equation).__module__.startswith(str(__package__)):
+            return ""
+        return (
+            ". If a term needs shorter time steps than its parameters' units say, such as a fourth "
+            "derivative, define linear_terms, or set model.physical.numerics.substeps"
+        )
 
 
 def _equal_intervals(spec: RolloutSpec) -> Iterator[tuple[float, int]]:

@@ -222,7 +222,7 @@ class Stepper:
         def rate(now: Mapping[str, math.Tensor], since: math.Tensor) -> Values:
             present = parameters_at(step.parameters, step.slopes, step.elapsed + since)
             operators = self.operators.with_boundary(present)
-            rates = self.equation.rate(dict(now), present, operators)
+            rates = self.equation.checked_rate(dict(now), present, operators)
             return {role: operators.hold(value, step.slopes) for role, value in rates.items()}
 
         if stages is None:
@@ -234,7 +234,7 @@ class Stepper:
         symbols = {}
         with math.precision(64):  # weights of single precision, too, come from exact symbols
             for role in self.layouts:
-                parts = [operators.symbol(n, c) for n, c in terms.get(role, {}).items()]
+                parts = [operators.symbol(n, math.wrap(c)) for n, c in terms.get(role, {}).items()]
                 symbols[role] = sum(parts, operators.symbol(0, math.wrap(0.0)))
         weights = coefficients(symbols, step.dt, self._order)
         # Parameters that change in time enter with their value at the midpoint of the step.
@@ -242,7 +242,7 @@ class Stepper:
         present = parameters_at(step.parameters, step.slopes, midpoint)
 
         def rate(now: Mapping[str, math.Tensor]) -> Values:
-            return self.equation.rate(dict(now), present, operators)
+            return self.equation.checked_rate(dict(now), present, operators)
 
         sizes = dict(zip(self.grid.axes, self.grid.shape, strict=True))
         return exponential_step(rate, step.state, sizes, weights, self._order)

@@ -87,6 +87,10 @@ class SurrogateForecaster:
         given = {name: start.values[name][0].numpy() for name in self.known if name in start.values}
         return {**defaults, **given}
 
+    def unit_of(self, parameter: str) -> str:
+        """Unit of a parameter; empty if it is not known."""
+        return self.data.units.of(parameter)
+
     def _check(self, name: str, start: Start) -> None:
         """Reject a missing parameter, and another number of numbers."""
         wanted = self._model.input_specs[name]

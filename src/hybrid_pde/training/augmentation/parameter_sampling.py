@@ -18,6 +18,7 @@ from hybrid_pde.models.physical.physical_model import PhysicalModel
 from hybrid_pde.result_warnings import warn_of_result
 
 KEY = "augmentation.parameters"
+_NEGLIGIBLE = 0.01  # of the width of the values found: their own errors
 
 
 class ParameterSampler:
@@ -102,7 +103,8 @@ class ParameterSampler:
             (lower, upper), least, largest = (
                 self._ranges[name], float(found[name].min()), float(found[name].max())
             )  # fmt: skip
-            if lower < least or upper > largest:
+            slack = _NEGLIGIBLE * (largest - least)
+            if lower < least - slack or upper > largest + slack:
                 warn_of_result(
                     f"{KEY}.{name}: {[lower, upper]}: reaches beyond the values found in the "
                     f"training simulations, {least:.5g} to {largest:.5g}; simulations generated "

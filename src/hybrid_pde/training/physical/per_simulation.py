@@ -5,7 +5,6 @@ once, and the scheme, which one simulation selects for all.
 """
 
 import logging
-import warnings
 from collections.abc import Mapping, Sequence
 from math import isfinite
 from typing import Any
@@ -28,7 +27,7 @@ from hybrid_pde.errors import CalibrationError, MachineError, StorageError, User
 from hybrid_pde.models.physical.initial_parameters import initial_values
 from hybrid_pde.models.registry import ModelRegistry
 from hybrid_pde.numerics.discretization import Discretization
-from hybrid_pde.result_warnings import ResultWarning
+from hybrid_pde.result_warnings import silent_warnings
 from hybrid_pde.training.physical.added_uncertainty import add_uncertainty
 from hybrid_pde.training.physical.calibration_setup import calibration_windows
 from hybrid_pde.training.physical.learnable_values import learnable_values
@@ -96,7 +95,7 @@ class SimulationCalibrator:
             raise CalibrationError(
                 f"trainer_params.train_sim: {tried}: the schemes are compared on the first of "
                 f"these that can be calibrated, and none can: {found[-1]['error']}. List others "
-                "first, or name the scheme in model.physical.numerics"
+                "first, or set scheme or substeps in model.physical.numerics"
             )
         self.reference, self.numerics = found[-1], found[-1]["numerics"]
 
@@ -124,8 +123,7 @@ class SimulationCalibrator:
             if is_held_out(self.experiment, index):
                 frames = context_of(self.experiment, frames)
             estimate |= {"frames": frames, "known": stated_values(header, self._own)}
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", ResultWarning)  # they are part of the result
+            with silent_warnings():  # they are part of the result
                 estimate |= self._estimated(index, frames)
         except (StorageError, MachineError):
             raise  # all others would fail, too

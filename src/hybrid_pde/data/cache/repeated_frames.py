@@ -63,8 +63,8 @@ def has_frames_of(simulation: CachedSimulation, other: CachedSimulation) -> bool
     probes = slice(middle, middle + _PROBES)
     first = values[0].reshape(-1)[probes]
     compared = others[name].reshape(len(others[name]), -1)[:-1, probes]
-    for start in np.flatnonzero(((compared == first) | np.isnan(first)).all(axis=1)):
-        overlap = min(len(values), len(others[name]) - int(start))
+    for start in map(int, np.flatnonzero(((compared == first) | np.isnan(first)).all(axis=1))):
+        overlap = min(len(values), len(others[name]) - start)
         if all(_equal(own, others, frame, start + frame) for frame in {0, 1, overlap - 1}):
             return True
     return False

@@ -47,7 +47,7 @@ def unresolved_fields(frames: Mapping[str, NDArray[np.floating]]) -> dict[str, t
     Args:
         frames: ``[T, C, *space]`` of each field, the initial state first.
     """
-    found = {}
+    found: dict[str, tuple[float, int]] = {}
     for name, values in frames.items():
         start = fine_share(values[0])
         least = max(MAX_SHARE, SHOCK / min(values.shape[2:]), MAX_GROWTH * start)

@@ -6,13 +6,22 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import xarray as xr
 
 import hybrid_pde
 from hybrid_pde.config import parse_experiment
-from hybrid_pde.domain.grid import PERIODIC, Grid
-from hybrid_pde.errors import CalibrationError
+from hybrid_pde.domain.data_description import DataDescription
+from hybrid_pde.domain.grid import PERIODIC, FieldLayout, Grid
+from hybrid_pde.domain.known_values import KnownParameter
+from hybrid_pde.domain.stated_units import StatedUnits
+from hybrid_pde.errors import CalibrationError, StateError
 from hybrid_pde.factories import ModelFactory
-from hybrid_pde.models.physical.calibrated_model import calibrated_experiment
+from hybrid_pde.models.forecast import forecast_dataset
+from hybrid_pde.models.forecaster_files import load_forecaster
+from hybrid_pde.models.physical.calibrated_model import (
+    calibrated_experiment,
+    values_in_place_of_stated,
+)
 from hybrid_pde.models.physical.parameters_file import write_parameters
 
 GRID = Grid(("x",), (16,), (0.0,), (2.0,), ((PERIODIC, PERIODIC),), (False,))
@@ -30,7 +39,14 @@ def experiment_of(physical: dict[str, Any], **data: Any) -> Any:
     )
 
 
-def write(folder: Path, experiment: Any, value: Any, name: str = "viscosity", **more: Any) -> Path:
+def write(
+    folder: Path,
+    experiment: Any,
+    value: Any,
+    name: str = "viscosity",
+    description: DataDescription | None = None,
+    **more: Any,
+) -> Path:
     """Results of a calibration that estimated one parameter."""
     result = {
         "parameters": {name: {"value": value, "std": None, "unit": "length²/time"}},
@@ -42,7 +58,7 @@ def write(folder: Path, experiment: Any, value: Any, name: str = "viscosity", **
             "scheme": "spectral", "order": 4, "refine": 1, "dt": 0.05, "grid": GRID.to_dict(),
         },
         "fields": {},
-        "experiment": calibrated_experiment(experiment),
+        "experiment": calibrated_experiment(experiment, description),
     }  # fmt: skip
     path = folder / "physical" / "parameters.yaml"
     path.parent.mkdir(parents=True)
@@ -87,6 +103,26 @@ def test_a_field_and_known_parameters_are_loaded(tmp_path: Path) -> None:
     known = experiment_of({"name": "AllenCahnPDE"}, known_parameters={"reaction_rate": "r"})
     write(tmp_path / "known", known, 0.4, "diffusivity")
     assert hybrid_pde.load_physical_model(tmp_path / "known").diffusivity.item() == 0.4
+
+
+def test_a_value_of_each_simulation_comes_from_the_state_if_the_data_state_it(
+    tmp_path: Path,
+) -> None:
+    experiment = experiment_of({"name": "BurgersPDE", "numerics": {"scheme": "spectral"}})
+    own = {"value": [0.1, 0.2, 0.4], "std": None, "unit": "", "per_simulation": True}
+    known, layouts = (KnownParameter("viscosity"),), (FieldLayout("u"),)
+    reading = {"known_parameters": {"viscosity": "nu"}}
+    description = DataDescription(GRID, layouts, 0.05, StatedUnits(), known, reading)
+    parameters = {"viscosity": {**own, "simulations": [0, 1, 2]}}
+    path = write(tmp_path, experiment, 0.0, description=description, parameters=parameters)
+    assert values_in_place_of_stated(path) == {"viscosity": 0.2}
+    x = (np.arange(16) + 0.5) / 8
+    state = xr.Dataset({"u": (("time", "x"), np.sin(np.pi * x)[None])}, {"time": [0.0], "x": x})
+    forecaster = load_forecaster(path.parent)
+    found = forecast_dataset(forecaster, state.assign_attrs(nu=0.3), 1)
+    assert found.attrs["viscosity"] == 0.3
+    with pytest.raises(StateError, match="no value of the known parameter viscosity; give it"):
+        forecast_dataset(forecaster, state, 1)
 
 
 def test_what_cannot_be_loaded_is_rejected(tmp_path: Path) -> None:

@@ -101,6 +101,19 @@ def test_valid_experiment_shows_its_stages(content, capsys):
     assert ASSUMED_PERIODIC not in text
 
 
+def test_values_of_each_simulation_are_a_stage_of_their_own(content, capsys, tmp_path):
+    learned = content["trainer_params"]["physical"]["learnable_parameters"]
+    learned[0]["per_simulation"] = True
+    learned.append({"name": "advection", "initial_guess": 0.9})
+    content["run_params"] = {"model_type": "physical"}
+    checked(content, capsys)
+    (each,) = [w for w in work_of(Plan(tmp_path / "a.yaml", claim=False)) if w.stage == "calibrate"]
+    assert each.content == (
+        "viscosity of BurgersPDE for each of 3 simulations, and advection for all"
+    )
+    assert each.seconds > 3 * 5
+
+
 def test_a_boundary_that_is_assumed_is_said(content, capsys):
     del content["data"]["boundary"]
     code, text = checked(content, capsys)

@@ -49,10 +49,12 @@ def load_forecaster(path: Path, values: Mapping[str, Sequence[float]] | None = N
     from hybrid_pde.models.physical.calibrated_model import (
         load_physical_model,
         parameters_by_simulation,
+        values_in_place_of_stated,
     )
     from hybrid_pde.models.physical.physical_forecaster import PhysicalForecaster
 
     own = parameters_by_simulation(path)
     given = {name: list(value) for name, value in (values or {}).items() if name in own}
-    chosen = {name: value[0] if len(value) == 1 else value for name, value in given.items()}
+    chosen = values_in_place_of_stated(path)
+    chosen |= {name: value[0] if len(value) == 1 else value for name, value in given.items()}
     return PhysicalForecaster(load_physical_model(path, values=chosen))

@@ -10,10 +10,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from hybrid_pde.config.derived import (
+    calibrated_simulations,
     generated_fields,
     held_out_simulations,
     is_augmented,
+    is_calibrated_by_simulation,
     num_cycles,
+    own_parameters,
+    shared_parameters,
     stages_trained,
 )
 from hybrid_pde.data.cache.cache_header import VALUE_BYTES
@@ -25,6 +29,7 @@ CACHE_S = 2e-8  # a value that is read, checked and written
 SIMULATE_S = 4e-7  # a value in one frame, with a few substeps
 # a value in one frame, all schemes and iterations, for each unknown and the state
 CALIBRATE_S = 1e-5
+EACH_S = 5.0  # a calibration of one simulation: comparison of schemes, statistics, uncertainty
 TRAIN_S = 4.4e-7  # a value in one step of a window's rollout, forwards and backwards
 EVALUATE_S = 2e-7  # a value in one frame: both models, measures and figures
 FIGURES_S = 8.0
@@ -59,7 +64,9 @@ def work_of(plan: Plan) -> list[Work]:
     cycles = num_cycles(plan.experiment)
     once = [*_data_stages(plan, sizes)]
     in_cycle = []
-    if "physical" in stages:
+    if is_calibrated_by_simulation(plan.experiment):
+        in_cycle.append(_calibration_of_each(plan, sizes))
+    elif "physical" in stages:
         in_cycle.append(_calibration(plan, sizes))
     if is_augmented(plan.experiment):
         in_cycle.append(_augmentation(plan, sizes))
@@ -138,18 +145,41 @@ def _calibration(plan: Plan, sizes: _Sizes) -> Work:
     experiment = plan.experiment
     assert experiment.model.physical is not None
     training = experiment.trainer_params.physical
-    names = [each.name for each in training.learnable_parameters]
-    values = sizes.frames(training.train_sim) * sizes.values
+    names = ", ".join(each.name for each in training.learnable_parameters)
     numerics = experiment.model.physical.numerics
-    steps = max(1.0, (numerics.substeps or 0) / DEFAULT_SUBSTEPS)
-    work = steps * numerics.refine ** (len(sizes.shape) + 1)
     schemes = "all schemes that fit" if numerics.scheme == "auto" else numerics.scheme
     return Work(
         "train_physical",
-        f"{', '.join(names)} of {experiment.model.physical.name} from "
-        f"{len(training.train_sim)} simulations, {training.method}, {schemes}",
-        START_S + CALIBRATE_S * values * work * (1 + len(names)) * training.starts,
+        f"{names} of {experiment.model.physical.name} from {len(training.train_sim)} simulations, "
+        f"{training.method}, {schemes}",
+        START_S + _fitting_seconds(plan, sizes, training.train_sim),
     )
+
+
+def _calibration_of_each(plan: Plan, sizes: _Sizes) -> Work:
+    """Calibrations of single simulations, and of what they share."""
+    experiment = plan.experiment
+    assert experiment.model.physical is not None
+    simulations = calibrated_simulations(experiment)
+    names = ", ".join(own_parameters(experiment))
+    shared = ", ".join(shared_parameters(experiment))
+    return Work(
+        "calibrate",
+        f"{names} of {experiment.model.physical.name} for each of {len(simulations)} simulations"
+        + (f", and {shared} for all" if shared else ""),
+        2 * START_S + EACH_S * len(simulations) + _fitting_seconds(plan, sizes, simulations),
+    )
+
+
+def _fitting_seconds(plan: Plan, sizes: _Sizes, simulations: list[int]) -> float:
+    experiment = plan.experiment
+    assert experiment.model.physical is not None
+    training, numerics = experiment.trainer_params.physical, experiment.model.physical.numerics
+    steps = max(1.0, (numerics.substeps or 0) / DEFAULT_SUBSTEPS)
+    work = steps * numerics.refine ** (len(sizes.shape) + 1)
+    unknowns = 1 + len(training.learnable_parameters)
+    values = sizes.frames(simulations) * sizes.values
+    return CALIBRATE_S * values * work * unknowns * training.starts
 
 
 def _augmentation(plan: Plan, sizes: _Sizes) -> Work:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from hybrid_pde.config import Experiment, parse_experiment
-from hybrid_pde.data.simulation_table import values_by_simulation
+from hybrid_pde.data.simulation_table import typical_value, values_by_simulation
 from hybrid_pde.domain.data_description import DataDescription
 from hybrid_pde.errors import CalibrationError, ConfigError
 from hybrid_pde.models.physical.parameters_file import (
@@ -78,6 +78,24 @@ def parameters_by_simulation(results_dir: str | Path) -> list[str]:
     """
     found = read_result(_parameters_file(Path(results_dir)))["parameters"]
     return [name for name, parameter in found.items() if parameter.get("per_simulation")]
+
+
+def values_in_place_of_stated(results_dir: str | Path) -> dict[str, Any]:
+    """Typical values of the parameters that differ between simulations, and that the data state.
+
+    A forecast takes those of its state in their place.
+
+    Args:
+        results_dir: As in :func:`load_physical_model`.
+
+    Raises:
+        CalibrationError: if there is no calibration, or it is damaged.
+    """
+    result = read_result(_parameters_file(Path(results_dir)))
+    description = (result.get("experiment") or {}).get("description") or {}
+    stated = [each.get("name") for each in description.get("known") or ()]
+    own = {name: p for name, p in result["parameters"].items() if p.get("per_simulation")}
+    return {name: typical_value(p) for name, p in own.items() if name in stated}
 
 
 def choose_values(

@@ -65,6 +65,7 @@ def test_equation_that_explains_the_data_is_chosen(tmp_path, capsys):
     assert guesses["diffusivity"] == pytest.approx(DIFFUSIVITY, rel=0.1)
     assert guesses["velocity"] == pytest.approx(VELOCITY, rel=0.1)
     text = Path("a.yaml").read_text()
+    assert "      # - {name: decay, initial_guess: " in text, "to be asked for"
     assert text.count("the files state") == 1, "D is a parameter of the equation"
     assert {each["name"]: each.get("true_value") for each in learned} == {
         "diffusivity": DIFFUSIVITY,

@@ -126,6 +126,19 @@ class _Draft:
         yield "    learnable_parameters:"
         for name, spec in self._learned.items():
             yield from self._parameter(name, spec)
+        yield from self._others()
+
+    def _others(self) -> Iterator[str]:
+        """Comments on parameters that keep their defaults unless they are listed."""
+        assert self._chosen is not None
+        known = self._known_parameters()
+        for name, spec in self._chosen.match.spec.parameters.items():
+            is_fixed = isinstance(spec.default, float) and not spec.components
+            if name in self._learned or name in known or not is_fixed:
+                continue
+            given = {"name": name, "initial_guess": self._guess(name, spec)}
+            unit = self._found.info.units.concrete(spec.unit)
+            yield f"      # - {flow(given)}  # [{unit}], {spec.default:g} unless it is listed"
 
     def _boundary(self) -> Iterator[str]:
         open_axes = self._found.open_axes
@@ -199,7 +212,7 @@ class _Draft:
     def _guess(self, name: str, spec: ParameterSpec) -> float | list[float]:
         """A guess from the data; without one the size that moves things by a tenth of a cell."""
         fit = None if self._chosen is None else self._chosen.fit
-        value = None if fit is None or fit.unexplained > MEANINGFUL else fit.values[name]
+        value = None if fit is None or fit.unexplained > MEANINGFUL else fit.values.get(name)
         if isinstance(value, list):
             largest = max(map(abs, value))
             return [rounded(each) if abs(each) > 1e-6 * largest else 0.0 for each in value]

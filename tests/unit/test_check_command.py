@@ -80,7 +80,8 @@ def test_file_that_is_no_yaml_and_one_that_is_absent(tmp_path, monkeypatch, caps
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a.yaml").write_text("data: [")
     assert app.run(["check", "a.yaml"]) == app.MENDABLE
-    assert "a.yaml: not a YAML file" in capsys.readouterr().err
+    shown = capsys.readouterr().err
+    assert "a.yaml: not a YAML file" in shown and 'in "the file", line 1' in shown
     assert app.run(["check", "burgers_3d"]) == app.MENDABLE
     assert "burgers_3d" in capsys.readouterr().err
 

@@ -30,6 +30,7 @@ class _StrictLoader(yaml.SafeLoader):
 
     def __init__(self, text: str, max_entries: int) -> None:
         super().__init__(text)
+        self.name = "the file"  # in error messages, whose callers have its name
         self._max_entries = max_entries
         self._num_composed = 0
 

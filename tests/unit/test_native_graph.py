@@ -138,5 +138,17 @@ def test_a_function_that_cannot_be_traced_runs_as_it_stands(change, caplog):
     u = torch.arange(4.0)
     with caplog.at_level(logging.WARNING):
         traced = functions.get(0, lambda held, changing: [change(changing[0])], [], [u])
-    assert "MyPDE: cannot be traced" in caplog.text
-    assert torch.equal(traced.hold([], CPU)([u])[0], change(u))
+        assert torch.equal(traced.hold([], CPU)([u])[0], change(u))
+    assert caplog.text.count("MyPDE: cannot be traced") == 1
+
+
+def test_a_function_that_fails_is_not_said_to_be_slow(caplog):
+    def fails(held, changing):
+        raise KeyError("w")
+
+    u = torch.arange(4.0)
+    with caplog.at_level(logging.WARNING):
+        traced = TracedFunctions("MyPDE").get(0, fails, [], [u])
+        with pytest.raises(KeyError, match="w"):
+            traced.hold([], CPU)([u])
+    assert not caplog.text

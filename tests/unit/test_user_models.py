@@ -138,8 +138,9 @@ def test_a_mistake_in_the_rate_is_found_by_one_short_step(tmp_path: Path, case: 
         try_own_equation(experiment(tmp_path, wrong), GRID, [FieldLayout("u")])
 
 
-def test_a_right_equation_passes_the_short_step(tmp_path: Path) -> None:
+def test_a_right_equation_passes_the_short_step(tmp_path: Path, caplog: Any) -> None:
     try_own_equation(experiment(tmp_path), GRID, [FieldLayout("u")])
+    assert not caplog.text, "nor is it said to be slow"
 
 
 def test_loading_a_saved_model_never_runs_the_module_that_it_names(tmp_path: Path) -> None:

@@ -103,7 +103,7 @@ class _ToValues(torch.autograd.Function):
 
 
 def _multiplicity(last: int, modes: torch.Tensor) -> torch.Tensor:
-    """How many modes of the full spectrum each mode of the half stands for."""
+    """Number of modes of the full spectrum for each mode of the half."""
     weights = torch.full((last // 2 + 1,), 2.0, dtype=modes.dtype.to_real())
     weights[0] = 1.0
     if last % 2 == 0:

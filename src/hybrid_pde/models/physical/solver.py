@@ -265,7 +265,7 @@ class Solver:
 
     @property
     def _advice(self) -> str:
-        """What may be wrong with the time steps of an equation that is not one of the shipped."""
+        """Advice for an equation of the user's own, whose time steps may be too long."""
         if type(self._equation).__module__.startswith(str(__package__)):
             return ""
         return (

@@ -161,18 +161,10 @@ class Objective:
         return self.evaluate("loss", unknowns, lambda: {"loss": self._loss(unknowns)})["loss"]
 
     def evaluate(self, kind: str, z: np.ndarray, evaluate: Callable[[], Values]) -> Values:
-        """The result of an evaluation, from the log or computed.
+        """The result of an evaluation, see :meth:`EvaluationLog.evaluate`.
 
         Whether the model's steps were compiled is logged with it: a calibration that is resumed
         reports what ran.
-
-        Args:
-            kind: Name of the evaluated function.
-            z: Point of the evaluation.
-            evaluate: Computes the result.
-
-        Raises:
-            DivergenceError: if the evaluation raised it, also in the log.
         """
 
         def computed() -> Values:

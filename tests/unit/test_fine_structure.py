@@ -44,6 +44,12 @@ def test_only_waves_of_few_cells_are_found(
     assert bool(found) == is_found
 
 
+def test_an_axis_of_one_point_does_not_hide_the_others() -> None:
+    rough = np.sin(2 * np.pi * X) + 0.3 * np.cos(np.pi * np.arange(64))
+    frames = _two_frames(np.sin(2 * np.pi * X), rough)["u"]
+    assert unresolved_fields({"u": frames[..., None]})
+
+
 def test_a_start_as_rough_as_the_solution_is_no_fault_of_the_grid() -> None:
     noise = np.random.default_rng(0).normal(size=64)
     assert not unresolved_fields(_two_frames(noise, 0.9 * noise))

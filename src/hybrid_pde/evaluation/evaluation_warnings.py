@@ -12,7 +12,7 @@ from hybrid_pde.evaluation.report.cost_section import at_equal_error
 MAX_BAND_ERROR = 0.5
 # Error of the energy in a band, relative to all energy, that is as little as 1 % of the amplitude.
 NEGLIGIBLE_ENERGY = 1e-4
-# Largest value of long rollouts, relative to that of the calibrated solver's.
+# Growth in long rollouts, relative to that of the calibrated solver.
 MAX_GROWTH = 2.0
 TIMING_ERROR = 0.05  # relative; times of single runs are not reproduced better
 

@@ -17,11 +17,7 @@ from hybrid_pde.domain.stated_units import StatedUnits
 from hybrid_pde.errors import ConfigError, RawDataError
 
 # Names of coordinate variables whose numbers are degrees if they state no unit.
-ANGLES = frozenset(
-    prefix + name
-    for name in ("lon", "longitude", "lat", "latitude")
-    for prefix in ("", "r", "grid_")
-)
+ANGLES = ("lon", "longitude", "grid_longitude", "rlon", "lat", "latitude", "grid_latitude", "rlat")
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,8 @@ def unresolved_fields(frames: Mapping[str, NDArray[np.floating]]) -> dict[str, t
     found: dict[str, tuple[float, int]] = {}
     for name, values in frames.items():
         start = fine_share(values[0])
-        least = max(MAX_SHARE, SHOCK / min(values.shape[2:]), MAX_GROWTH * start)
+        points = min((n for n in values.shape[2:] if n > 2), default=1)
+        least = max(MAX_SHARE, SHOCK / points, MAX_GROWTH * start)
         for time in np.unique(np.linspace(1, len(values) - 1, _FRAMES, dtype=int)):
             share = fine_share(values[time])
             if share > max(least, found.get(name, (0.0, 0))[0]):
